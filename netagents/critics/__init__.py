@@ -1,0 +1,1 @@
+"""Truncated Q-functions and temporal-difference learning."""

@@ -1,0 +1,1 @@
+"""The environment contract, the built-in networked MDPs, and what builds them."""

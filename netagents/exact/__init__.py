@@ -1,0 +1,1 @@
+"""Exact values of small models by linear algebra."""

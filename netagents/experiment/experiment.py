@@ -1,0 +1,66 @@
+"""An experiment: everything that defines a run, and nothing about the machine it runs on that could change its bits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from netagents.experiment.base import Settings
+from netagents.experiment.environment import EnvironmentSettings
+from netagents.experiment.faults import FaultSettings
+from netagents.experiment.learning import LearningSettings, PowerSettings
+from netagents.experiment.timeouts import Timeouts
+from netagents.experiment.topology import TopologySettings
+from netagents.experiment.utility import NoUtilitySettings, UtilitySettings
+
+Kappa = Annotated[int, Field(ge=0, le=100_000)]
+Radius = Kappa | tuple[Kappa, ...]
+
+
+class RuntimeSettings(Settings):
+    """How the run is carried out; none of it changes what is learned."""
+
+    launcher: Literal["local", "in_process"] = Field("local", description="one process per agent, or all in one")
+    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher")
+    directory: str = Field("runs", description="where run directories are made")
+    start_order_seed: Annotated[int, Field(ge=0)] | None = Field(None, description="start the processes in this random order (tests)")
+
+
+class Experiment(Settings):
+    """A run, described.  ``kappa`` sets all three radii; each may be set alone, as one number or one per agent."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "experiment"
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    environment: EnvironmentSettings
+    topology: TopologySettings
+    kappa: Kappa = Field(1, description="communication radius: default of the three below")
+    kappa_policy: Radius | None = Field(None, description="whose states the actor reads")
+    kappa_critic: Radius | None = Field(None, description="whose states and actions index a critic")
+    kappa_gradient: Radius | None = Field(None, description="whose values enter the gradient")
+    learning: LearningSettings = LearningSettings()
+    utility: UtilitySettings = NoUtilitySettings()
+    power: PowerSettings = PowerSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    timeouts: Timeouts = Timeouts()
+    faults: tuple[FaultSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _credit_fits_radii(self) -> Self:
+        if self.learning.credit == "shared_reward":
+            gradient, critic = self.radius("gradient"), self.radius("critic")
+            pairs = zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)
+            if any(g > c for g, c in pairs):
+                raise ValueError("credit shared_reward needs kappa_gradient <= kappa_critic; lower kappa_gradient or use credit shared_q")
+        return self
+
+    def radius(self, name: Literal["policy", "critic", "gradient"]) -> Radius:
+        """One radius as written: a number for all agents, or one per agent."""
+        value: Radius | None = getattr(self, f"kappa_{name}")
+        return self.kappa if value is None else value
+
+
+def _spread(radius: Radius, other: Radius) -> tuple[int, ...]:
+    if isinstance(radius, tuple):
+        return radius
+    return (radius,) * (len(other) if isinstance(other, tuple) else 1)

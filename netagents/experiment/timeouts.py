@@ -1,0 +1,27 @@
+"""Every wait of the runtime has its deadline here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netagents.experiment.base import Settings
+
+Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+
+
+class Timeouts(Settings):
+    """Deadlines in seconds, all multiplied by ``scale``."""
+
+    scale: Annotated[float, Field(gt=0.0, le=1_000.0)] = Field(1.0, description="multiplies every other value (slow machines)")
+    join: Seconds = Field(60.0, description="for all nodes to say hello to the rendezvous")
+    ready: Seconds = Field(30.0, description="for all links to carry their first hello")
+    exchange: Seconds = Field(30.0, description="for one phase's messages from all peers")
+    send: Seconds = Field(10.0, description="for a full queue to accept a message")
+    stop: Seconds = Field(3.0, description="for a node to end after it was asked to")
+    linger: Annotated[float, Field(ge=0.0, le=60.0)] = Field(1.0, description="for the last messages to leave a closing socket")
+
+    def seconds(self, name: str) -> float:
+        """The scaled deadline called ``name``."""
+        return float(getattr(self, name)) * self.scale

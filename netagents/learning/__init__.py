@@ -1,0 +1,1 @@
+"""The algorithms, and the agent as a state machine without input or output."""

@@ -1,0 +1,43 @@
+"""The typed message values that nodes exchange; no codec, no I/O."""
+
+from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, radius_of
+from netagents.messages.learning import (
+    Action,
+    Report,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    Trace,
+    TruncatedQ,
+    index_dtype,
+    payload_bytes,
+)
+from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.envelope import Envelope, Message
+
+__all__ = [
+    "ENVIRONMENT",
+    "MONITOR",
+    "Action",
+    "Envelope",
+    "Failed",
+    "Hello",
+    "Kind",
+    "Message",
+    "RadiusKind",
+    "Ready",
+    "Report",
+    "ShadowReward",
+    "Snapshot",
+    "Start",
+    "State",
+    "Step",
+    "Stop",
+    "Trace",
+    "TruncatedQ",
+    "Welcome",
+    "index_dtype",
+    "payload_bytes",
+    "radius_of",
+]

@@ -1,0 +1,52 @@
+"""Messages that start and end a run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Hello(NamedTuple):
+    """First word on a link.  To the rendezvous it announces a node; between agents it proves that the link works.
+
+    ``role`` such as ``agent``, ``monitor`` or ``environment``; ``endpoint`` where the sender receives; ``version`` of netagents; ``pid`` of the sender.
+    """
+
+    role: str
+    endpoint: str
+    version: str
+    pid: int
+
+
+class Welcome(NamedTuple):
+    """Rendezvous to node: everything a node that only knew an address needs.
+
+    ``experiment``, ``topology`` and ``spec`` are JSON texts; ``peers`` maps node index to the endpoint where it receives.
+    """
+
+    experiment: str
+    topology: str
+    spec: str
+    peers: dict[int, str]
+
+
+class Ready(NamedTuple):
+    """Node to rendezvous: hello was heard on every link."""
+
+
+class Start(NamedTuple):
+    """Rendezvous to node: everyone is ready; begin with this ``iteration``."""
+
+    iteration: int
+
+
+class Stop(NamedTuple):
+    """Server to node: end cleanly.  ``reason`` is ``finished`` or one line of explanation."""
+
+    reason: str
+
+
+class Failed(NamedTuple):
+    """Node to server, best effort, before it exits: one ``line`` and the exit ``code``."""
+
+    line: str
+    code: int

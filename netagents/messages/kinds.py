@@ -1,0 +1,51 @@
+"""The kinds of messages, and which communication radius governs each."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+ENVIRONMENT = -1
+"""Node index of the environment server.  Agents are 0..n-1."""
+
+MONITOR = -2
+"""Node index of the monitor."""
+
+
+class Kind(IntEnum):
+    """Message kinds.  Numbers travel on the wire and stand in records: append, never renumber."""
+
+    HELLO = 1
+    WELCOME = 2
+    READY = 3
+    START = 4
+    STOP = 5
+    FAILED = 6
+    STEP = 10
+    ACTION = 11
+    STATE = 12
+    TRACE = 13
+    SHADOW_REWARD = 14
+    TRUNCATED_Q = 15
+    REPORT = 16
+    SNAPSHOT = 17
+
+
+class RadiusKind(StrEnum):
+    """The three communication radii."""
+
+    POLICY = "policy"
+    CRITIC = "critic"
+    GRADIENT = "gradient"
+
+
+_RADIUS = {
+    Kind.STATE: RadiusKind.POLICY,
+    Kind.TRACE: RadiusKind.CRITIC,
+    Kind.SHADOW_REWARD: RadiusKind.GRADIENT,
+    Kind.TRUNCATED_Q: RadiusKind.GRADIENT,
+}
+
+
+def radius_of(kind: Kind) -> RadiusKind | None:
+    """The radius that bounds how far a kind may travel between agents; None for kinds that agents never exchange."""
+    return _RADIUS.get(kind)

@@ -1,0 +1,1 @@
+"""Measures of power and of its concentration."""

@@ -1,0 +1,1 @@
+"""Conformance checks for users\x27 own parts."""

@@ -1,0 +1,1 @@
+"""Graphs and kappa-hop neighbourhoods."""

@@ -1,0 +1,1 @@
+"""General utilities of the local occupancy and their gradients, the shadow rewards."""

@@ -1,0 +1,1 @@
+"""Codec, transports, handshake: how messages travel."""
