@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
 from netagents.experiment.base import Settings
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Cost = Annotated[float, Field(ge=0.0, le=1e6)]
+
+ENTRY_POINTS = "netagents.environments"
+"""Group of the entry points under which installed packages offer environments."""
 
 
 class LineMsgSettings(Settings):
     """LineMsg, the message-passing chain of SPDAC (arXiv 2305.17568): bits travel from the last agent to agent 0."""
 
     kind: Literal["line_msg"] = "line_msg"
-    coupling: Probability = Field(0.8, description="chance that acting gives s' = 1 although the right neighbour holds 0; lower means neighbours matter more")
+    coupling: Probability = Field(
+        0.8, description="chance that acting gives s' = 1 although the right neighbour holds 0; lower means neighbours matter more"
+    )
 
 
 class WirelessSpdacSettings(Settings):
@@ -27,4 +35,91 @@ class WirelessSpdacSettings(Settings):
     success: Probability = Field(0.8, description="chance that a transmission without collision succeeds (q)")
 
 
-EnvironmentSettings = Annotated[LineMsgSettings | WirelessSpdacSettings, Field(discriminator="kind")]
+class WirelessQuLinSettings(Settings):
+    """Wireless access with several users per cell, as in Qu, Wierman and Li (arXiv 1912.02906) and Lin et al. (2006.06555)."""
+
+    kind: Literal["wireless_qu_lin"] = "wireless_qu_lin"
+    deadline: Annotated[int, Field(ge=1, le=8)] = Field(2, description="slots until a packet expires (d)")
+    arrival: Probability = Field(0.5, description="chance of a new packet per step")
+    success: tuple[Probability, ...] | None = Field(
+        None, description="chance of success per access point (q_y), row by row; default: uniform draws from success_seed"
+    )
+    success_seed: Annotated[int, Field(ge=0, lt=1 << 32)] = Field(0, description="seed of numpy's RandomState for the default chances")
+
+
+class SisSettings(Settings):
+    """An epidemic on a graph: susceptible (0), infected (1), susceptible again; each agent may pay for protection."""
+
+    kind: Literal["sis"] = "sis"
+    infection: Probability = Field(0.3, description="chance per step that one infected neighbour infects an unprotected agent (beta)")
+    protected_infection: Probability = Field(0.05, description="the same chance for an agent that protects itself")
+    recovery: Probability = Field(0.2, description="chance per step that an infected agent recovers (delta)")
+    protected_recovery: Probability = Field(0.4, description="the same chance for an agent that protects itself")
+    protection_cost: Cost = Field(0.2, description="what action 1 costs per step")
+    infection_cost: Cost = Field(1.0, description="what being infected before the step costs per step")
+    initial: Probability = Field(0.2, description="chance that an agent is infected at the start")
+    horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="default episode length H")
+    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="default gamma")
+
+
+class RandomNetworkedSettings(Settings):
+    """Random local dynamics and rewards on any graph, with a dial on how strongly neighbours matter."""
+
+    kind: Literal["random_networked"] = "random_networked"
+    rho: Annotated[float, Field(ge=0.0, le=1_000.0)] = Field(
+        0.5, description="largest row sum of the coupling matrix C: 0 decouples all agents; above 1 / gamma no certificate is finite"
+    )
+    states: Annotated[int, Field(ge=2, le=64)] = Field(2, description="local states per agent")
+    actions: Annotated[int, Field(ge=1, le=64)] = Field(2, description="local actions per agent")
+    own_share: Probability = Field(0.5, description="share of rho that an agent's own state takes, the rest is split among its neighbours")
+    task_seed: Annotated[int, Field(ge=0, lt=1 << 63)] = Field(0, description="which random environment")
+    horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="default episode length H")
+    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default gamma")
+
+
+class CustomEnvironmentSettings(Settings):
+    """An environment of your own: called as ``Class(topology, **parameters)``."""
+
+    kind: Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")] = Field(
+        description="'import:package.module:Class', or the name of an entry point in the group netagents.environments"
+    )
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the class")
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_exists(cls, kind: str) -> str:
+        # A misspelt built-in kind lands here as well, so say what there is while the file's line is still known.
+        offered = entry_points(group=ENTRY_POINTS).names
+        if not kind.startswith("import:") and kind not in offered:
+            known = ", ".join(sorted({*BUILT_IN_KINDS, *offered}))
+            raise ValueError(f"no environment is called '{kind}'; choose one of {known}, or write import:package.module:Class")
+        return kind
+
+
+BUILT_IN: tuple[type[Settings], ...] = (LineMsgSettings, WirelessSpdacSettings, WirelessQuLinSettings, SisSettings, RandomNetworkedSettings)
+"""Settings of the environments that come with netagents."""
+
+BUILT_IN_KINDS: tuple[str, ...] = tuple(get_args(settings.model_fields["kind"].annotation)[0] for settings in BUILT_IN)
+"""The names of the environments that come with netagents."""
+
+
+def _tag(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return kind if kind in BUILT_IN_KINDS else "custom"
+
+
+EnvironmentSettings = Annotated[
+    Annotated[LineMsgSettings, Tag("line_msg")]
+    | Annotated[WirelessSpdacSettings, Tag("wireless_spdac")]
+    | Annotated[WirelessQuLinSettings, Tag("wireless_qu_lin")]
+    | Annotated[SisSettings, Tag("sis")]
+    | Annotated[RandomNetworkedSettings, Tag("random_networked")]
+    | Annotated[CustomEnvironmentSettings, Tag("custom")],
+    Discriminator(
+        _tag,
+        custom_error_type="environment_kind",
+        custom_error_message=f"environment needs a key 'kind': one of {', '.join(BUILT_IN_KINDS)}, or import:package.module:Class",
+    ),
+]
