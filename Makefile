@@ -1,0 +1,68 @@
+# Every target sets up what it needs: a machine with Python >= 3.11 and make is enough.
+#
+#   make run          train ten agents, one process each, and show the result (ARGS="kappa=3" overrides settings)
+#   make test         all tests, those that start real processes included (ARGS="-k name" chooses)
+#   make test-system  only the tests that start real processes
+#   make lint         style, types, import contracts
+#   make bench        the benchmarks, as ratios taken in alternating pairs
+#   make docs         write the generated pages of docs/ again
+#   make lock         resolve requirements/lock.txt again
+#   make clean        remove caches and build products (runs/ and the virtual environment stay)
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.netagents-installed
+PIP   := $(BIN)/python -m pip --disable-pip-version-check
+ARGS  ?=
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python test` names another.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+
+# One arithmetic: bits are promised for one BLAS thread.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: run test test-system lint bench docs lock clean venv
+.DEFAULT_GOAL := run
+
+run: $(STAMP)
+	$(BIN)/netagents run launch/quickstart.yaml $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-system: $(STAMP)
+	$(BIN)/python -m pytest -m system $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(STAMP)
+	$(BIN)/python -m netagents.cli.docs
+
+lock:
+	$(PIP) install --quiet uv==0.13.8
+	sh requirements/resolve.sh $(BIN)/uv
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find netagents tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+
+venv: $(STAMP)
+
+# Two steps: everything but torch by hash, then the project itself with torch, whose pinned version has different
+# builds (CPU, CUDA) and so no single set of hashes.  See CONTRIBUTING.md.
+$(STAMP): pyproject.toml requirements/lock.txt
+	@test -n "$(PYTHON)" || { echo "netagents needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment with $(PYTHON); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/lock.txt
+	$(PIP) install --quiet --no-build-isolation -e '.[dev]'
+	@touch $@
