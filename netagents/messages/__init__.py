@@ -3,6 +3,7 @@
 from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, radius_of
 from netagents.messages.learning import (
     Action,
+    Digest,
     Report,
     ShadowReward,
     Snapshot,
@@ -20,6 +21,7 @@ __all__ = [
     "ENVIRONMENT",
     "MONITOR",
     "Action",
+    "Digest",
     "Envelope",
     "Failed",
     "Hello",

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Welcome
 from netagents.messages.kinds import Kind
-from netagents.messages.learning import Action, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
 
 Message = (
-    Hello | Welcome | Ready | Start | Stop | Failed | Step | Action | State | Trace | ShadowReward | TruncatedQ | Report | Snapshot
+    Hello | Welcome | Ready | Start | Stop | Failed | Step | Action | State | Trace | ShadowReward | TruncatedQ | Report | Snapshot | Digest
 )
 
 

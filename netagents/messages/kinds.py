@@ -28,6 +28,7 @@ class Kind(IntEnum):
     TRUNCATED_Q = 15
     REPORT = 16
     SNAPSHOT = 17
+    DIGEST = 18
 
 
 class RadiusKind(StrEnum):

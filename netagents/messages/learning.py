@@ -93,6 +93,21 @@ class Snapshot(NamedTuple):
     arrays: Mapping[str, NDArray[Any]]
 
 
+class Digest(NamedTuple):
+    """Environment server to monitor, once per iteration, best effort: all that the records hold of the iteration.
+
+    ``team`` (3,) float64: team return, its standard deviation over copies, discounted team return;
+    ``metrics`` (n, M), ``power`` (p, 5) rows i, j, power of j over i, known share, age; ``ledger`` (r, 6) rows sender, kind,
+    receiver, hop, messages, payload bytes; ``timing`` (n, 3) seconds.
+    """
+
+    team: NDArray[np.float64]
+    metrics: NDArray[np.float64]
+    power: NDArray[np.float64]
+    ledger: NDArray[np.int64]
+    timing: NDArray[np.float64]
+
+
 def payload_bytes(message: tuple[Any, ...]) -> int:
     """Bytes of the arrays of a message, without header or framing: what the ledger calls payload."""
     total = 0

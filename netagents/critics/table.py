@@ -1,0 +1,147 @@
+"""Where a critic keeps its values: a full table while it is small, visited keys only beyond that."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.critics.keys import Keys, WindowKeys
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+NOWHERE = -1
+"""Slot of a key that has no entry."""
+
+
+class CriticTable:
+    """Values, visit counts and ages of the entries of one or more truncated Q-functions that share a window.
+
+    Args:
+        keys: the encoding of the window.
+        columns: number of Q-functions kept side by side (the task critic first).
+        full_limit: largest number of entries of a full table.
+        visited_limit: largest number of entries when only visited keys are kept; the longest unvisited leave first.
+        window: iterations within which visits count; kept in two buckets, so between ``window`` and twice as many.
+
+    Attributes:
+        values: (columns, capacity) float64, zero where never visited.
+    """
+
+    def __init__(self, keys: WindowKeys, columns: int, full_limit: int, visited_limit: int, window: int) -> None:
+        self.keys = keys
+        self.full = keys.is_integer and keys.total <= full_limit
+        self.visited_limit = visited_limit
+        self.window = window
+        capacity = keys.total if self.full else 1024
+        self.values: FloatArray = np.zeros((columns, capacity))
+        self._recent = np.zeros(capacity, dtype=np.int32)
+        self._earlier = np.zeros(capacity, dtype=np.int32)
+        self._last = np.full(capacity, -1, dtype=np.int32)
+        self._sorted: Keys = np.empty(0, dtype=keys.dtype)
+        self._slots: IntArray = np.empty(0, dtype=np.int64)
+        self._bucket = 0
+        self.evicted = 0
+
+    @property
+    def entries(self) -> int:
+        """Entries visited so far (and not evicted)."""
+        return int(np.count_nonzero(self._last >= 0)) if self.full else len(self._sorted)
+
+    def find(self, keys: Keys) -> IntArray:
+        """Slots of ``keys`` (N,), :data:`NOWHERE` for those without an entry."""
+        if self.full:
+            return np.asarray(keys, dtype=np.int64)
+        if len(self._sorted) == 0:
+            return np.full(len(keys), NOWHERE, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
+        return np.where(self._sorted[place] == keys, self._slots[place], NOWHERE)
+
+    def visit(self, keys: Keys, counts: IntArray, iteration: int) -> IntArray:
+        """Count visits to distinct, sorted ``keys`` (N,) and return their slots, making entries for new ones."""
+        if iteration // self.window != self._bucket:
+            apart = iteration // self.window - self._bucket
+            self._earlier = self._recent if apart == 1 else np.zeros_like(self._recent)
+            self._recent = np.zeros_like(self._recent)
+            self._bucket = iteration // self.window
+        if not self.full:
+            self._insert(keys)
+        slots = self.find(keys)
+        self._recent[slots] += counts.astype(np.int32)
+        self._last[slots] = iteration
+        return slots
+
+    def visits(self, slots: IntArray) -> IntArray:
+        """Visits of each slot within the window; 0 for :data:`NOWHERE`."""
+        counted = self._recent[slots].astype(np.int64) + self._earlier[slots]
+        counted[slots == NOWHERE] = 0
+        return counted
+
+    def age(self, slots: IntArray, iteration: int) -> IntArray:
+        """Iterations since the last visit of each slot (meaningless where never visited)."""
+        return iteration - self._last[slots].astype(np.int64)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to restore the table, as named arrays."""
+        named: dict[str, NDArray[np.generic]] = {
+            "values": self.values,
+            "recent": self._recent,
+            "earlier": self._earlier,
+            "last": self._last,
+            "bucket": np.array([self._bucket, self.evicted], dtype=np.int64),
+        }
+        if not self.full:
+            width = self.keys.dtype.itemsize
+            named["keys"] = self._sorted.view(np.uint8).reshape(-1, width)
+            named["slots"] = self._slots
+        return named
+
+    def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+        self.values = np.array(arrays["values"], dtype=np.float64)
+        self._recent = np.array(arrays["recent"], dtype=np.int32)
+        self._earlier = np.array(arrays["earlier"], dtype=np.int32)
+        self._last = np.array(arrays["last"], dtype=np.int32)
+        self._bucket, self.evicted = (int(value) for value in arrays["bucket"])  # type: ignore[call-overload]
+        if not self.full:
+            self._sorted = np.ascontiguousarray(arrays["keys"], dtype=np.uint8).reshape(-1).view(self.keys.dtype).copy()
+            self._slots = np.array(arrays["slots"], dtype=np.int64)
+
+    def _insert(self, keys: Keys) -> None:
+        new = keys[self.find(keys) == NOWHERE]
+        if len(new) == 0:
+            return
+        if len(self._sorted) + len(new) > self.visited_limit:
+            self._evict(max(self.visited_limit // 2 - len(new), 0))
+        used = len(self._sorted)
+        self._grow(used + len(new))
+        place = np.searchsorted(self._sorted, new)
+        self._sorted = np.insert(self._sorted, place, new)
+        self._slots = np.insert(self._slots, place, np.arange(used, used + len(new)))
+
+    def _grow(self, needed: int) -> None:
+        capacity = len(self._last)
+        if needed <= capacity:
+            return
+        extra = max(needed, 2 * capacity) - capacity
+        self.values = np.concatenate([self.values, np.zeros((len(self.values), extra))], axis=1)
+        self._recent = np.concatenate([self._recent, np.zeros(extra, dtype=np.int32)])
+        self._earlier = np.concatenate([self._earlier, np.zeros(extra, dtype=np.int32)])
+        self._last = np.concatenate([self._last, np.full(extra, -1, dtype=np.int32)])
+
+    def _evict(self, keep: int) -> None:
+        """Forget the entries that were unvisited longest, keeping at most ``keep``; ties by key, so that bits repeat."""
+        by_recency = np.lexsort((np.arange(len(self._slots)), -self._last[self._slots].astype(np.int64)))
+        kept = np.sort(by_recency[:keep])
+        self.evicted += len(self._slots) - len(kept)
+        old = self._slots[kept]
+        self._sorted = self._sorted[kept]
+        self._slots = np.arange(len(kept), dtype=np.int64)
+        values = np.zeros_like(self.values)
+        values[:, : len(kept)] = self.values[:, old]
+        self.values = values
+        for name, empty in (("_recent", 0), ("_earlier", 0), ("_last", -1)):
+            column = getattr(self, name)
+            fresh = np.full_like(column, empty)
+            fresh[: len(kept)] = column[old]
+            setattr(self, name, fresh)

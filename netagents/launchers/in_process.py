@@ -1,0 +1,118 @@
+"""All agents and the environment in one process, messages passed in memory: the debugger's friend and the oracle of the tests.
+
+It runs the very agents that ``nodes/agent`` runs, and folds every inbox in the same order, so it leaves the same bits behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.contract import NetworkedMDP
+from netagents.environments.session import EnvironmentSession, Returns
+from netagents.learning import Agent, IterationRecord, Ledger, Outgoing, Setup, Turn, make_record
+from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
+
+Observer = Callable[[int, Turn, list[Message]], None]
+"""Called as ``observer(agent, turn, messages)`` each time an agent gets what it waited for."""
+
+
+class InProcessNetwork:
+    """A whole run in one process.
+
+    Args:
+        setup: what all agents share.
+        environment: the networked MDP.
+        observer: sees every delivery (tests, debugging).
+    """
+
+    def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None) -> None:
+        self.setup = setup
+        self.agents = [Agent(index, setup) for index in range(setup.n)]
+        self.session = EnvironmentSession(environment, setup.batch, setup.discount, setup.experiment.seed)
+        self._observer = observer
+        self._server_ledger = Ledger(lambda _: 0)
+        self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
+        self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
+        self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
+
+    def run(self, first: int, last: int) -> Iterator[IterationRecord]:
+        """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in."""
+        for iteration in range(first, last):
+            self._iterate(iteration)
+            if iteration > first:
+                yield self._close(iteration - 1)
+        for agent in self.agents:
+            for outgoing in agent.farewell(last - 1):
+                self._deliver(agent.index, outgoing)
+        for index in range(self.setup.n):
+            snapshot = self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, last - 1, 0, index))
+            assert isinstance(snapshot, Snapshot)
+            self.snapshots[index] = snapshot.arrays
+        yield self._close(last - 1)
+
+    def _iterate(self, iteration: int) -> None:
+        generators = [agent.iterate(iteration) for agent in self.agents]
+        waiting: list[Turn | None] = []
+        for index, generator in enumerate(generators):
+            turn = next(generator)
+            self._send(index, turn)
+            waiting.append(turn)
+        self._step(iteration, 0, None)
+        executed = 0
+        while any(turn is not None for turn in waiting):
+            moved = False
+            for index, generator in enumerate(generators):
+                while (turn := waiting[index]) is not None and (messages := self._collect(index, turn)) is not None:
+                    moved = True
+                    if self._observer is not None:
+                        self._observer(index, turn, messages)
+                    try:
+                        waiting[index] = generator.send(messages)
+                    except StopIteration:
+                        waiting[index] = None
+                        break
+                    self._send(index, waiting[index])
+            if executed < self.setup.horizon:
+                actions = [self._mail.get((ENVIRONMENT, Kind.ACTION, iteration, executed, index)) for index in range(self.setup.n)]
+                if all(isinstance(action, Action) for action in actions):
+                    for index in range(self.setup.n):
+                        del self._mail[ENVIRONMENT, Kind.ACTION, iteration, executed, index]
+                    executed += 1
+                    self._step(iteration, executed, [action.actions for action in actions if isinstance(action, Action)])
+                    moved = True
+            if not moved:
+                stuck = [f"agent {index} for {turn.kind.name.lower()}" for index, turn in enumerate(waiting) if turn is not None]
+                raise RuntimeError(f"iteration {iteration} cannot go on: {', '.join(stuck)}")
+        self._server_pages[iteration] = (self.session.returns(), self._server_ledger.close())
+
+    def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
+        messages = self.session.begin(iteration) if actions is None else self.session.advance(actions)
+        for index, message in enumerate(messages):
+            outgoing = Outgoing(Kind.STEP, iteration, step, message, (index,))
+            self._server_ledger.count(outgoing)
+            self._deliver(ENVIRONMENT, outgoing)
+
+    def _send(self, sender: int, turn: Turn | None) -> None:
+        if turn is not None:
+            for outgoing in turn.outgoing:
+                self._deliver(sender, outgoing)
+
+    def _deliver(self, sender: int, outgoing: Outgoing) -> None:
+        for receiver in outgoing.receivers:
+            self._mail[receiver, outgoing.kind, outgoing.iteration, outgoing.step, sender] = outgoing.message
+
+    def _collect(self, receiver: int, turn: Turn) -> list[Message] | None:
+        keys = [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]
+        if not all(key in self._mail for key in keys):
+            return None
+        return [self._mail.pop(key) for key in keys]
+
+    def _close(self, iteration: int) -> IterationRecord:
+        reports = [self._mail.pop((ENVIRONMENT, Kind.REPORT, iteration, 0, index)) for index in range(self.setup.n)]
+        returns, ledger = self._server_pages.pop(iteration)
+        typed = [report for report in reports if isinstance(report, Report)]
+        return make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)

@@ -1,0 +1,39 @@
+"""From an experiment to everything a launcher needs, with every check made before the first file or process exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from netagents.environments.build import build_environment
+from netagents.environments.contract import NetworkedMDP
+from netagents.experiment import Experiment
+from netagents.learning import Setup, check_fits, make_setup
+from netagents.topology import Topology, build_topology
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is known to fit: graph, environment and setup belong together."""
+
+    experiment: Experiment
+    topology: Topology
+    environment: NetworkedMDP
+    setup: Setup
+
+
+def prepare(experiment: Experiment, base: Path | None = None) -> Prepared:
+    """Build graph and environment and check that every agent's tables, utility and radii fit.
+
+    Args:
+        experiment: the settings.
+        base: folder against which graph files are looked up.
+
+    Raises:
+        NetagentsError: whatever is wrong, in one line; nothing has been written.
+    """
+    topology = build_topology(experiment.topology, base, experiment.seed)
+    environment = build_environment(experiment.environment, topology)
+    setup = make_setup(experiment, topology, environment.spec)
+    check_fits(setup)
+    return Prepared(experiment, topology, environment, setup)

@@ -1,0 +1,263 @@
+"""The networked agent: truncated policy gradient with general utilities (arXiv 2302.07938, Algorithm 1), without I/O.
+
+One call of :meth:`Agent.iterate` is one iteration of the algorithm, read from top to bottom.  It yields :class:`Turn` values
+(what to send, what to wait for) and is resumed with the messages it asked for; see :mod:`netagents.learning.turns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.critics.keys import WindowKeys
+from netagents.critics.table import CriticTable
+from netagents.critics.temporal_difference import Batch, batch_td, compact
+from netagents.learning.gradient import truncated_policy_gradient
+from netagents.learning.ledger import Ledger
+from netagents.learning.metrics import METRICS
+from netagents.learning.occupancy import sampled_occupancy
+from netagents.learning.rollout import Rollout
+from netagents.learning.setup import Setup
+from netagents.learning.turns import Outgoing, Turn, Turns
+from netagents.messages import (
+    ENVIRONMENT,
+    Action,
+    Kind,
+    Message,
+    Report,
+    ShadowReward,
+    Snapshot,
+    State,
+    Trace,
+    TruncatedQ,
+    index_dtype,
+)
+from netagents.messages.kinds import RadiusKind
+from netagents.policies.softmax_table import SoftmaxTable
+from netagents.power.realized import realized_power
+from netagents.randomness import Purpose, stream
+from netagents.utilities import build_utility
+
+FloatArray = NDArray[np.float64]
+
+TASK, LEARNING = 0, 1
+"""Columns of the critic table: the critic of the agent's own task reward (power is read from it) and the one it learns from."""
+
+
+class Agent:
+    """One agent of the network.
+
+    Args:
+        index: i.
+        setup: what all agents share.
+    """
+
+    def __init__(self, index: int, setup: Setup) -> None:
+        self.index = index
+        self.setup = setup
+        learning = setup.experiment.learning
+        self.learning = learning
+        window = setup.reach[RadiusKind.POLICY].window(index)
+        (self.state_size,) = setup.state_sizes((index,))
+        (self.action_size,) = setup.action_sizes((index,))
+        self.policy = SoftmaxTable(window, setup.state_sizes(window), self.action_size, where=f"agent {index}")
+        self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
+        self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
+        self.keys = WindowKeys(self.critic_window, setup.state_sizes(self.critic_window), setup.action_sizes(self.critic_window))
+        self.utility = build_utility(setup.experiment.utility, index, self.state_size, self.action_size, setup.discount)
+        # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
+        pure_task = learning.credit == "shared_q" and learning.task_weight == 1.0 and self.utility.is_zero
+        self.column = TASK if pure_task else LEARNING
+        self.table = CriticTable(
+            self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit, setup.experiment.power.window
+        )
+        self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
+        self._pending: list[Outgoing] = []
+
+    # -- one iteration ---------------------------------------------------------------------------------------------------
+
+    def iterate(self, iteration: int) -> Turns:
+        """Algorithm 1, one iteration: sample, trace, shadow reward, evaluate, improve, report."""
+        learning, setup = self.learning, self.setup
+        rollout = yield from self._sample(iteration)
+        weights = rollout.discounted(setup.discount)
+
+        # Trace: the states and actions of everyone within kappa_critic hops.
+        traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions))
+        batch = self._compact(iteration, rollout, traces)
+
+        # Local occupancy, then the gradient of the utility there: the shadow reward.
+        occupancy = sampled_occupancy(
+            rollout.states[:-1], rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size
+        )
+        shadow = self.utility.gradient(occupancy)
+        task_signal = learning.task_weight * rollout.rewards
+        travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
+        message = ShadowReward(shadow, task_signal if travels else np.zeros((0, 0)))
+        shadows: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message)
+
+        # Evaluate: the task critic always, the learning critic where it differs.
+        gamma, sweeps = setup.discount, learning.critic.sweeps
+        td_change = batch_td(self.table, TASK, batch, rollout.rewards, gamma, sweeps)
+        if self.column == LEARNING:
+            signal = task_signal + shadow[rollout.states[:-1], rollout.actions[:-1]]
+            if learning.credit == "shared_reward":
+                signal = self._neighbourhood_signal(signal, shadows, traces)
+            td_change = batch_td(self.table, LEARNING, batch, signal, gamma, sweeps)
+        summed_q = np.zeros(rollout.rewards.size)
+        summed_q[batch.index] = self.table.values[self.column][batch.slots][batch.inverse]
+        summed_q = summed_q.reshape(rollout.rewards.shape)
+        if learning.credit == "shared_q":
+            values: dict[int, TruncatedQ] = yield from self._share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
+            summed_q = self._fold(summed_q, values)
+
+        # Improve: one projected step along the truncated policy gradient.
+        gradient = truncated_policy_gradient(
+            rollout.context[:-1].reshape(-1),
+            rollout.actions[:-1].reshape(-1).astype(np.int64),
+            summed_q.reshape(-1),
+            weights.reshape(-1) / setup.batch,
+            self.policy.probabilities,
+            setup.n,
+            learning.baseline,
+        )
+        entropy = self._visited_entropy(rollout)
+        self.policy.ascend(learning.step_size * gradient, learning.logit_bound)
+
+        # Report: rides with the next iteration's first action.
+        discounted = float((weights * rollout.rewards).sum() / setup.batch)
+        utility = self.utility.value(occupancy)
+        bounded = np.abs(self.policy.logits) >= learning.logit_bound
+        numbers = {
+            "return": float((rollout.rewards * rollout.alive).sum() / setup.batch),
+            "discounted_return": discounted,
+            "utility": utility,
+            "objective": learning.task_weight * discounted + utility,
+            "gradient_sq": float((gradient * gradient).sum()),
+            "policy_entropy": entropy,
+            "bounded_logits": float(bounded.mean()),
+            "shadow_max": float(np.abs(shadow).max()),
+            "td_change": td_change,
+            "critic_entries": float(self.table.entries),
+            "critic_evicted": float(self.table.evicted),
+        }
+        report = Report(
+            metrics=np.array([numbers[name] for name in METRICS]),
+            power=self._power(iteration, batch),
+            ledger=self.ledger.close(),
+            timing=np.zeros(3),
+        )
+        self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
+
+    def farewell(self, iteration: int) -> list[Outgoing]:
+        """What is left to send after the last iteration: its report, and a snapshot of the agent."""
+        self._emit(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,))
+        left, self._pending = self._pending, []
+        return left
+
+    # -- phases ----------------------------------------------------------------------------------------------------------
+
+    def _sample(self, iteration: int) -> Generator[Turn, list[Any], Rollout]:
+        """Roll out B copies for H steps; the decision at step H is drawn and traced, but not executed."""
+        setup, index = self.setup, self.index
+        steps, copies = setup.horizon, setup.batch
+        rollout = Rollout(index, steps, copies, index_dtype(self.state_size), index_dtype(self.action_size))
+        uniforms = stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration).random((steps + 1, copies))
+        audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
+        window = self.policy.window
+        sources = [heard.index(j) if j != index else -1 for j in window]
+        for step in range(steps + 1):
+            (observed,) = yield self._turn(Kind.STEP, iteration, step, (ENVIRONMENT,))
+            rollout.observe(step, observed)
+            own = rollout.states[step]
+            if audience:
+                self._emit(Kind.STATE, iteration, step, State(own), audience)
+            if heard:
+                messages = yield self._turn(Kind.STATE, iteration, step, heard)
+                context = self.policy.context([own if source < 0 else messages[source].values for source in sources])
+            else:
+                context = self.policy.context([own])
+            actions = self.policy.act(context, uniforms[step])
+            rollout.context[step] = context
+            rollout.actions[step] = actions
+            if step < steps:
+                self._emit(Kind.ACTION, iteration, step, Action(rollout.actions[step]), (ENVIRONMENT,))
+        return rollout
+
+    def _share(self, iteration: int, kind: Kind, message: Message) -> Generator[Turn, list[Any], dict[int, Any]]:
+        """Send one message to its audience and wait for the same kind from everyone heard."""
+        audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
+        if audience:
+            self._emit(kind, iteration, 0, message, audience)
+        if not heard:
+            return {}
+        messages = yield self._turn(kind, iteration, 0, heard)
+        return dict(zip(heard, messages, strict=True))
+
+    def _compact(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> Batch:
+        own = Trace(rollout.states, rollout.actions)
+        members = [own if j == self.index else traces[j] for j in self.critic_window]
+        keys = self.keys.encode(
+            [member.states.reshape(-1) for member in members], [member.actions.reshape(-1) for member in members]
+        )
+        return compact(self.table, keys, rollout.steps, self.setup.batch, rollout.alive, rollout.bootstrap, iteration)
+
+    def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
+        """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t], folded in agent order."""
+        total = np.zeros_like(own)
+        for j in self.gradient_window:
+            if j == self.index:
+                total += own
+                continue
+            total += shadows[j].table[traces[j].states[:-1], traces[j].actions[:-1]]
+            if shadows[j].signal.size:
+                total += shadows[j].signal
+        return total
+
+    def _fold(self, own: FloatArray, values: Mapping[int, TruncatedQ]) -> FloatArray:
+        """The sum over j in N_i^kappa_gradient of Q_j along the batch, in agent order."""
+        total = np.zeros_like(own)
+        for j in self.gradient_window:
+            total += own if j == self.index else values[j].values
+        return total
+
+    def _visited_entropy(self, rollout: Rollout) -> float:
+        probabilities = self.policy.probabilities
+        per_context = -(probabilities * np.log(probabilities)).sum(axis=1)
+        visits = np.bincount(rollout.context[:-1].reshape(-1), minlength=self.policy.contexts)
+        return float((visits * per_context).sum() / visits.sum())
+
+    def _power(self, iteration: int, batch: Batch) -> FloatArray:
+        """Rows j, power, known share, age for every other agent of the critic's window."""
+        minimum = self.setup.experiment.power.min_visits
+        rows = [
+            (j, *realized_power(self.table, TASK, batch.keys, batch.counts, member, minimum, iteration))
+            for member, j in enumerate(self.critic_window)
+            if j != self.index
+        ]
+        return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+    # -- state that outlives an iteration --------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every component that the next iteration depends on, by name."""
+        named: dict[str, NDArray[Any]] = {"policy.logits": self.policy.logits}
+        named |= {f"critic.{name}": array for name, array in self.table.arrays().items()}
+        return named
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+        self.policy.load(arrays["policy.logits"])
+        self.table.restore({name.removeprefix("critic."): array for name, array in arrays.items() if name.startswith("critic.")})
+
+    def _emit(self, kind: Kind, iteration: int, step: int, message: Message, receivers: tuple[int, ...]) -> None:
+        outgoing = Outgoing(kind, iteration, step, message, receivers)
+        self._pending.append(outgoing)
+        self.ledger.count(outgoing)
+
+    def _turn(self, kind: Kind, iteration: int, step: int, senders: tuple[int, ...]) -> Turn:
+        outgoing, self._pending = self._pending, []
+        return Turn(outgoing, kind, iteration, step, senders)

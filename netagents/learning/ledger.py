@@ -1,0 +1,40 @@
+"""The message ledger of one node: messages and payload bytes by kind, receiver and hop distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.learning.turns import Outgoing
+from netagents.messages import payload_bytes
+
+
+class Ledger:
+    """Counts what a node sends in one iteration.
+
+    Args:
+        hop: distance in hops to a receiver; 0 for the environment server and the monitor, which stand outside the graph.
+    """
+
+    def __init__(self, hop: Callable[[int], int]) -> None:
+        self._hop = hop
+        self._rows: dict[tuple[int, int], list[int]] = {}
+
+    def count(self, outgoing: Outgoing) -> None:
+        """Enter a message once per receiver."""
+        size = payload_bytes(outgoing.message)
+        for receiver in outgoing.receivers:
+            row = self._rows.get((outgoing.kind, receiver))
+            if row is None:
+                self._rows[outgoing.kind, receiver] = [1, size]
+            else:
+                row[0] += 1
+                row[1] += size
+
+    def close(self) -> NDArray[np.int64]:
+        """The (r, 5) rows kind, receiver, hop, messages, payload bytes, sorted; starts a new page."""
+        rows = [[kind, receiver, self._hop(receiver), *counted] for (kind, receiver), counted in sorted(self._rows.items())]
+        self._rows = {}
+        return np.array(rows, dtype=np.int64).reshape(-1, 5)

@@ -1,0 +1,70 @@
+"""Realized one-step power, read from a truncated critic along a batch.
+
+``p_{j -> i}(s, a) = Q_i(s, a) - min_b Q_i(s, b, a_-j)``: how much worse off i would have been had j played its worst action for
+i at that step.  It needs no message beyond those the critic is built from.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.critics.keys import Keys
+from netagents.critics.table import CriticTable
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class PowerReading(NamedTuple):
+    """Power of one agent over the critic's owner.
+
+    Attributes:
+        power: mean realized power over the known visits, in units of the owner's task reward; NaN when none is known.
+        known: share of the batch's visits whose entry and every alternative were visited often enough.
+        age: mean iterations since the alternatives' last visit, over the known visits; NaN when none is known.
+    """
+
+    power: float
+    known: float
+    age: float
+
+
+def realized_power(
+    table: CriticTable, column: int, keys: Keys, counts: IntArray, member: int, min_visits: int, iteration: int
+) -> PowerReading:
+    """Power of the window's ``member`` over the critic's owner, averaged over a batch.
+
+    An alternative that was never played has no value: it makes the visit unknown, not zero.
+
+    Args:
+        table, column: the critic of the owner's own task reward.
+        keys, counts: the batch's distinct keys (U,) and their visits (U,).
+        member: position in the window.
+        min_visits: visits within the window that make an entry known.
+        iteration: for ages.
+    """
+    own_slots = table.find(keys)
+    own = table.values[column, own_slots]
+    played = table.keys.own_actions(keys, member)
+    known = table.visits(own_slots) >= min_visits
+    worst = own.copy()
+    age = np.zeros(len(keys), dtype=np.int64)
+    for action in range(table.keys.action_sizes[member]):
+        other = played != action
+        slots = table.find(table.keys.with_action(keys, member, action))
+        known &= ~other | (table.visits(slots) >= min_visits)
+        worst = np.where(other, np.minimum(worst, table.values[column, slots]), worst)
+        age = np.where(other, np.maximum(age, table.age(slots, iteration)), age)
+    total = int(counts.sum())
+    weight = counts[known]
+    visits = int(weight.sum())
+    if visits == 0:
+        return PowerReading(float("nan"), 0.0, float("nan"))
+    return PowerReading(
+        power=float(np.sum(weight * (own - worst)[known]) / visits),
+        known=visits / total,
+        age=float(np.sum(weight * age[known]) / visits),
+    )
