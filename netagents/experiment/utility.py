@@ -1,12 +1,24 @@
-"""Local utilities f_i(lambda_i) of the discounted occupancy, as settings."""
+"""Local utilities f_i(lambda_i) of the discounted occupancy, as settings: one for all agents, or different per agent."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from netagents.experiment.base import Settings
+
+Over = Literal["state", "action", "state_action"]
+Floor = Annotated[float, Field(gt=0.0, le=0.1)]
+Positive = Annotated[float, Field(gt=0.0, le=1e9)]
+Table = tuple[tuple[float, ...], ...]
+Target = tuple[float, ...] | Table
+AgentIndex = Annotated[int, Field(ge=0)]
+
+UTILITY_ENTRY_POINTS = "netagents.utilities"
+"""Group of the entry points under which installed packages offer utilities."""
 
 
 class NoUtilitySettings(Settings):
@@ -19,16 +31,168 @@ class LinearUtilitySettings(Settings):
     """f(lambda) = <c, lambda>: ordinary reward on (state, action) pairs."""
 
     kind: Literal["linear"] = "linear"
-    rewards: tuple[tuple[float, ...], ...] = Field(description="c[s][a], one row per local state")
+    rewards: Table = Field(description="c[s][a], one row per local state")
 
 
 class EntropyUtilitySettings(Settings):
     """f(lambda) = weight * entropy of (1 - gamma) * lambda over states, actions or pairs."""
 
     kind: Literal["entropy"] = "entropy"
-    over: Literal["state", "action", "state_action"] = "state"
+    over: Over = "state"
     weight: float = 1.0
-    floor: Annotated[float, Field(gt=0.0, le=0.1)] = Field(1e-6, description="added to probabilities inside the logarithm")
+    floor: Floor = Field(1e-6, description="added to probabilities inside the logarithm")
+    normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which reads (1 - gamma) * lambda as it is")
 
 
-UtilitySettings = Annotated[NoUtilitySettings | LinearUtilitySettings | EntropyUtilitySettings, Field(discriminator="kind")]
+class DivergenceUtilitySettings(Settings):
+    """f(lambda) = -weight * KL(p || target), p over states, actions or pairs: imitation."""
+
+    kind: Literal["kl"] = "kl"
+    target: Target = Field(description="probabilities: one per state or action, or one row per state when over is state_action")
+    over: Over = "state"
+    weight: Positive = 1.0
+    floor: Floor = Field(1e-6, description="added to the occupancy's probabilities inside the logarithm")
+    smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.0, description="share of the uniform distribution mixed into the target, so that it is positive everywhere"
+    )
+    normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
+
+
+class DistanceUtilitySettings(Settings):
+    """f(lambda) = -weight * squared Euclidean distance of p to a target: imitation with a bounded gradient."""
+
+    kind: Literal["squared_distance"] = "squared_distance"
+    target: Target = Field(description="probabilities: one per state or action, or one row per state when over is state_action")
+    over: Over = "state"
+    weight: Positive = 1.0
+    normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
+
+
+class RiskUtilitySettings(Settings):
+    """f(lambda) = -weight * risk of a local cost under p."""
+
+    kind: Literal["risk"] = "risk"
+    costs: Table = Field(description="cost[s][a], one row per local state")
+    measure: Literal["mean_variance", "entropic"] = Field(
+        "mean_variance", description="mean + aversion * variance, or log E exp(aversion * cost) / aversion"
+    )
+    aversion: Positive = 1.0
+    weight: Positive = 1.0
+    normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
+
+
+class TermSettings(Settings):
+    """One term of a weighted sum."""
+
+    weight: float = 1.0
+    utility: AgentUtilitySettings
+
+
+class WeightedSumSettings(Settings):
+    """f(lambda) = sum of weight_k * f_k(lambda)."""
+
+    kind: Literal["sum"] = "sum"
+    terms: Annotated[tuple[TermSettings, ...], Field(min_length=1)]
+
+
+class CustomUtilitySettings(Settings):
+    """A utility of your own: called as ``Class(state_size, action_size, discount, **parameters)``."""
+
+    kind: Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")] = Field(
+        description="'import:package.module:Class', or the name of an entry point in the group netagents.utilities"
+    )
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the class")
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_exists(cls, kind: str) -> str:
+        # A misspelt built-in kind lands here as well, so say what there is while the file's line is still known.
+        if not kind.startswith("import:"):
+            offered = entry_points(group=UTILITY_ENTRY_POINTS).names
+            if kind not in offered:
+                known = ", ".join(sorted({*UTILITY_KINDS, *offered}))
+                raise ValueError(f"no utility is called '{kind}'; choose one of {known}, or write import:package.module:Class")
+        return kind
+
+
+UTILITY_KINDS: tuple[str, ...] = ("none", "linear", "entropy", "kl", "squared_distance", "risk", "sum")
+"""The utilities of one agent that come with netagents."""
+
+
+def _tag(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return kind if kind in (*UTILITY_KINDS, "per_agent") else "custom"
+
+
+_NO_KIND = f"a utility needs a key 'kind': one of {', '.join(UTILITY_KINDS)}, or import:package.module:Class"
+_ONE_AGENT = (
+    Annotated[NoUtilitySettings, Tag("none")]
+    | Annotated[LinearUtilitySettings, Tag("linear")]
+    | Annotated[EntropyUtilitySettings, Tag("entropy")]
+    | Annotated[DivergenceUtilitySettings, Tag("kl")]
+    | Annotated[DistanceUtilitySettings, Tag("squared_distance")]
+    | Annotated[RiskUtilitySettings, Tag("risk")]
+    | Annotated[WeightedSumSettings, Tag("sum")]
+    | Annotated[CustomUtilitySettings, Tag("custom")]
+)
+
+AgentUtilitySettings = Annotated[_ONE_AGENT, Discriminator(_tag, custom_error_type="utility_kind", custom_error_message=_NO_KIND)]
+"""The utility of one agent."""
+
+for _recursive in (TermSettings, WeightedSumSettings):
+    _recursive.model_rebuild()
+
+
+class UtilityGroup(Settings):
+    """Agents that share a utility."""
+
+    name: str = Field("", description="what figures call the group; default: group 1, group 2, ...")
+    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1)]
+    utility: AgentUtilitySettings
+
+
+class PerAgentUtilities(Settings):
+    """Different utilities per agent: groups, and what everybody else has."""
+
+    kind: Literal["per_agent"] = "per_agent"
+    default: AgentUtilitySettings = NoUtilitySettings()
+    groups: tuple[UtilityGroup, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_group_each(self) -> Self:
+        seen: dict[int, int] = {}
+        for number, group in enumerate(self.groups, start=1):
+            for agent in group.agents:
+                if agent in seen:
+                    raise ValueError(f"agent {agent} is in group {seen[agent]} and in group {number}; name each agent once")
+                seen[agent] = number
+        return self
+
+
+UtilitySettings = Annotated[
+    _ONE_AGENT | Annotated[PerAgentUtilities, Tag("per_agent")],
+    Discriminator(_tag, custom_error_type="utility_kind", custom_error_message=f"{_NO_KIND}; or per_agent"),
+]
+"""The utilities of all agents: one for everybody, or ``per_agent``."""
+
+
+def utility_of(settings: UtilitySettings, agent: int) -> AgentUtilitySettings:
+    """The utility of one agent: its group's, the default, or everybody's."""
+    if not isinstance(settings, PerAgentUtilities):
+        return settings
+    for group in settings.groups:
+        if agent in group.agents:
+            return group.utility
+    return settings.default
+
+
+def group_of(settings: UtilitySettings, agent: int) -> str:
+    """The name of the agent's group: what a figure calls it; ``default`` outside all groups, ``all`` when everybody shares one utility."""
+    if not isinstance(settings, PerAgentUtilities):
+        return "all"
+    for number, group in enumerate(settings.groups, start=1):
+        if agent in group.agents:
+            return group.name or f"group {number}"
+    return "default"
