@@ -1,0 +1,393 @@
+"""The codec: envelopes to frames and back.
+
+Frame 0 is ``length (uint32) | header (msgpack array) | padding to 8 | arrays, each padded to 8``.  The header is
+``[version, kind, run, incarnation, sender, iteration, step, fields...]`` and describes each array as ``[dtype code, sizes...]``.
+When the arrays are larger than :attr:`Limits.inline_bytes` together, each travels as a raw frame of its own behind frame 0.
+``docs/protocol.md`` has the whole format.
+
+Nothing is built before version, kind, types, shapes, dtypes and sizes were checked against the bytes that are really there, so
+a message costs at most a small multiple of its own length, and :class:`DecodeError` is the only error that leaves :meth:`Codec.decode`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from struct import Struct
+from typing import Any, NoReturn
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import CapacityError, DecodeError, ProtocolError
+from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
+from netagents.wire.limits import LIMITS, Limits
+from netagents.wire.schema import (
+    ANY_ARRAY,
+    ARRAYS,
+    BOOL_CODE,
+    BYTES,
+    CLIPPED,
+    INDICES,
+    PROTOCOL_VERSION,
+    SCALARS,
+    ArrayField,
+    ArraySchema,
+)
+
+Frame = bytes | memoryview
+
+_PREFIX = Struct("<I")
+_PADDING = tuple(bytes(n) for n in range(8))
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
+_INT64_MAX = (1 << 63) - 1
+_ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
+
+
+class Codec:
+    """Encodes and decodes envelopes; one per thread, since the packer is re-used.
+
+    Args:
+        limits: what a message may be at most, in both directions.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self._packer = msgpack.Packer(use_bin_type=True)
+
+    # -- out -------------------------------------------------------------------------------------------------------------
+
+    def encode(self, envelope: Envelope) -> list[Frame]:
+        """The frames of ``envelope``; large arrays are views of the caller's memory, to be sent or copied before it changes.
+
+        Raises:
+            ProtocolError: the message breaks the schema (a dtype, a rank, a text that is too long): an error of the sender.
+            CapacityError: the message is larger than the limits.
+        """
+        run, incarnation, sender, kind, iteration, step, message = envelope
+        header: list[Any] = [PROTOCOL_VERSION, kind, run, incarnation, sender, iteration, step]
+        schema = ARRAYS.get(kind)
+        arrays: Sequence[NDArray[Any]]
+        if schema is not None:
+            if type(message) is not schema.message:
+                raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=_where(envelope))
+            arrays = message  # type: ignore[assignment]
+            for array, field in zip(arrays, schema.fields, strict=True):
+                code = field.codes.get(array.dtype)
+                shape = array.shape
+                if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
+                    self._misfit(envelope, array, field)
+                header.append([code, *shape])
+            if schema.aligned and len({array.shape[0] for array in arrays}) > 1:
+                raise ProtocolError("arrays disagree on the size of axis 0", where=_where(envelope))
+        else:
+            fields, arrays = self._control(envelope)
+            header += fields
+        return self._frames(envelope, header, arrays)
+
+    def _frames(self, envelope: Envelope, header: list[Any], arrays: Sequence[NDArray[Any]]) -> list[Frame]:
+        limits = self.limits
+        try:
+            head: bytes = self._packer.pack(header)
+        except (TypeError, ValueError, OverflowError) as error:
+            self._packer.reset()
+            raise ProtocolError(f"cannot be written: {error}", where=_where(envelope)) from None
+        total = 4 + len(head)
+        for array in arrays:
+            total += array.nbytes
+        if len(head) > limits.header_bytes or total > limits.message_bytes or len(arrays) > limits.arrays:
+            raise CapacityError(
+                f"{total} bytes in {len(arrays)} arrays with a header of {len(head)} bytes do not fit into one message",
+                where=_where(envelope),
+                fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
+            )
+        if total - 4 - len(head) < limits.inline_bytes:
+            parts = [_PREFIX.pack(len(head)), head]
+            position = 4 + len(head)
+            for array in arrays:
+                padding = -position & 7
+                parts.append(_PADDING[padding])
+                parts.append(array.tobytes())
+                position += padding + array.nbytes
+            return [b"".join(parts)]
+        frames: list[Frame] = [_PREFIX.pack(len(head)) + head]
+        frames += [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays]
+        return frames
+
+    def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
+        """Header fields and arrays of a control message or snapshot."""
+        message, kind = envelope.message, envelope.kind
+        if isinstance(message, Snapshot) and kind is Kind.SNAPSHOT:
+            described: dict[str, list[int]] = {}
+            for name, array in message.arrays.items():
+                if not _NAME.fullmatch(name) or len(name) > self.limits.name_chars:
+                    raise ProtocolError(f"{_short(name)} is no name for an array", where=_where(envelope), fix="use A-Z a-z 0-9 _ . -")
+                code = ANY_ARRAY.codes.get(array.dtype)
+                if code is None or array.ndim > ANY_ARRAY.high:
+                    self._misfit(envelope, array, ANY_ARRAY._replace(name=name))
+                described[name] = [code, *array.shape]
+            return [described], list(message.arrays.values())
+        if isinstance(message, Welcome) and kind is Kind.WELCOME:
+            texts = [_text_array(text) for text in (message.experiment, message.topology, message.spec)]
+            if any("\n" in endpoint or not endpoint for endpoint in message.peers.values()):
+                raise ProtocolError("an endpoint is empty or has a line break", where=_where(envelope))
+            endpoints = _text_array("\n".join(message.peers.values()))
+            arrays: list[NDArray[Any]] = [*texts, np.fromiter(message.peers, np.int64, len(message.peers)), endpoints]
+            return [[array.size for array in arrays]], arrays
+        schema = SCALARS.get(kind)
+        if schema is None or type(message) is not schema.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=_where(envelope))
+        fields = list(message)
+        for place, value in enumerate(fields):
+            if isinstance(value, str) and len(value) > self.limits.text_chars:
+                if kind not in CLIPPED:
+                    raise ProtocolError(f"a text of {len(value)} characters is too long", where=_where(envelope))
+                fields[place] = value[: self.limits.text_chars - 1] + "…"
+        return fields, ()
+
+    @staticmethod
+    def _misfit(envelope: Envelope, array: NDArray[Any], field: ArrayField) -> NoReturn:
+        allowed = ", ".join(str(dtype) for dtype in field.codes)
+        last = f" with last axis {field.last}" if field.last >= 0 else ""
+        raise ProtocolError(
+            f"{field.name} has dtype {array.dtype} and shape {array.shape}",
+            where=_where(envelope),
+            fix=f"it travels as {allowed} of rank {field.low} to {field.high}{last}",
+        )
+
+    # -- in --------------------------------------------------------------------------------------------------------------
+
+    def decode(self, frames: Sequence[Frame]) -> Envelope:
+        """The envelope in ``frames``; its arrays are read-only views of the frames.
+
+        Raises:
+            DecodeError: anything at all is wrong with the bytes.
+        """
+        count = len(frames)
+        if not 1 <= count <= self.limits.arrays + 1:
+            raise DecodeError(f"a message of {count} frames")
+        first = frames[0]
+        if type(first) is not bytes:
+            first = self._plain(first)
+        size = len(first)
+        if size < 5 or size > self.limits.message_bytes:
+            raise DecodeError(f"a first frame of {size} bytes")
+        (length,) = _PREFIX.unpack_from(first)
+        end = 4 + length
+        if end > size or length > self.limits.header_bytes:
+            raise DecodeError(f"a header of {length} bytes in a frame of {size}")
+        limits = self.limits
+        try:
+            header = msgpack.unpackb(
+                first[4:end],
+                max_array_len=_ITEMS,
+                max_map_len=limits.arrays,
+                max_str_len=4 * limits.text_chars,
+                max_bin_len=8,
+                max_ext_len=0,
+            )
+        except Exception as error:  # msgpack raises many types for bad bytes; each of them means the same here
+            raise DecodeError(f"the header is not readable: {_short(error)}") from None
+        if type(header) is not list or len(header) < 7:
+            raise DecodeError("the header is no array of at least 7 entries")
+        if header[0] != PROTOCOL_VERSION or type(header[0]) is not int:
+            raise DecodeError(
+                f"protocol version {_short(header[0])} is not {PROTOCOL_VERSION}", fix="run the same version of netagents everywhere"
+            )
+        _, number, run, incarnation, sender, iteration, step = header[:7]
+        kind = _KINDS.get(number) if type(number) is int else None
+        if kind is None:
+            raise DecodeError(f"kind {_short(number)} is unknown")
+        if type(run) is not bytes or len(run) != 8:
+            raise DecodeError(f"run id {_short(run)} is not 8 bytes")
+        if not (
+            type(incarnation) is type(sender) is type(iteration) is type(step) is int
+            and -2 <= sender < limits.nodes
+            and 0 <= incarnation < 1 << 31
+            and 0 <= iteration <= _INT64_MAX
+            and 0 <= step < limits.steps
+        ):
+            raise DecodeError(
+                f"{kind.name.lower()} from {_short(sender)}, incarnation {_short(incarnation)}, iteration {_short(iteration)}, "
+                f"step {_short(step)} is out of bounds"
+            )
+        schema = ARRAYS.get(kind)
+        if schema is not None:
+            message: Message = self._message(kind, schema, header[7:], frames, first, end)
+        elif kind is Kind.SNAPSHOT:
+            message = self._snapshot(header[7:], frames, first, end)
+        elif kind is Kind.WELCOME:
+            message = self._welcome(header[7:], frames, first, end)
+        else:
+            message = self._scalars(kind, header[7:], frames, end == size)
+        return Envelope(run, incarnation, sender, kind, iteration, step, message)
+
+    def _plain(self, frame: object) -> bytes:
+        if not isinstance(frame, (memoryview, bytearray, bytes)):
+            raise DecodeError(f"a frame is a {type(frame).__name__}, not bytes")
+        view = memoryview(frame)
+        if view.nbytes > self.limits.message_bytes:
+            raise DecodeError(f"a frame of {view.nbytes} bytes")
+        return view.tobytes()
+
+    def _message(
+        self, kind: Kind, schema: ArraySchema, descriptions: list[Any], frames: Sequence[Frame], first: bytes, end: int
+    ) -> Message:
+        if len(descriptions) != len(schema.fields):
+            raise DecodeError(f"{kind.name.lower()} has {len(descriptions)} arrays, not {len(schema.fields)}")
+        arrays = self._arrays(kind, zip(descriptions, schema.fields, strict=True), len(descriptions), frames, first, end)
+        if schema.aligned:
+            rows = arrays[0].shape[0]
+            for array in arrays:
+                if array.shape[0] != rows:
+                    raise DecodeError(f"{kind.name.lower()} has arrays that disagree on the size of axis 0")
+        message: Message = schema.message._make(arrays)
+        return message
+
+    def _arrays(
+        self,
+        kind: Kind,
+        described: Iterable[tuple[Any, ArrayField]],
+        count: int,
+        frames: Sequence[Frame],
+        first: bytes,
+        end: int,
+    ) -> list[NDArray[Any]]:
+        """Views of the frames, after each declared shape was found to agree with the bytes that are there."""
+        inline = len(frames) == 1
+        if not inline and len(frames) != count + 1:
+            raise DecodeError(f"{kind.name.lower()} has {len(frames)} frames for {count} arrays")
+        ceiling = self.limits.message_bytes
+        arrays: list[NDArray[Any]] = []
+        position, size, total = end, len(first), len(first)
+        for place, (description, field) in enumerate(described):
+            if type(description) is not list or not description or type(description[0]) is not int:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} is not described by a dtype and sizes")
+            dtype = field.dtypes.get(description[0])
+            if dtype is None:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has dtype code {_short(description[0])}")
+            shape = description[1:]
+            if not field.low <= len(shape) <= field.high or len(shape) > self.limits.rank:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has rank {len(shape)}")
+            items = spread = 1
+            for extent in shape:
+                if type(extent) is not int or extent < 0 or extent > ceiling:
+                    raise DecodeError(f"{kind.name.lower()}.{field.name} has a size {_short(extent)}")
+                items *= extent
+                spread *= extent or 1
+            if field.last >= 0 and shape[-1] != field.last:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has last axis {shape[-1]}, not {field.last}")
+            nbytes = items * dtype.itemsize
+            if spread * dtype.itemsize > ceiling:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {_short(shape)} is too large")
+            if inline:
+                position += -position & 7
+                source: Any = first
+                offset = position
+                position += nbytes
+                if position > size:
+                    raise DecodeError(f"{kind.name.lower()}.{field.name} needs {nbytes} bytes that are not there")
+            else:
+                source, offset = frames[place + 1], 0
+                if not isinstance(source, (bytes, memoryview, bytearray)):
+                    raise DecodeError(f"a frame is a {type(source).__name__}, not bytes")
+                there = memoryview(source).nbytes
+                total += there
+                if there != nbytes or total > ceiling:
+                    raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {_short(shape)} has {there} bytes")
+            if items:
+                array: NDArray[Any] = np.frombuffer(source, dtype, items, offset)
+            else:
+                array = np.empty(0, dtype)
+                array.flags.writeable = False
+            if type(source) is not bytes:
+                array.flags.writeable = False
+            if description[0] == BOOL_CODE and items and int(array.view(np.uint8).max()) > 1:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has truth values other than 0 and 1")
+            arrays.append(array if len(shape) == 1 else array.reshape(shape))
+        if position != size:
+            raise DecodeError(f"{kind.name.lower()} has {size - position} bytes too many")
+        return arrays
+
+    def _scalars(self, kind: Kind, values: list[Any], frames: Sequence[Frame], exact: bool) -> Message:
+        schema = SCALARS[kind]
+        if len(frames) != 1 or not exact:
+            raise DecodeError(f"{kind.name.lower()} has bytes behind its header")
+        if len(values) != len(schema.types):
+            raise DecodeError(f"{kind.name.lower()} has {len(values)} fields, not {len(schema.types)}")
+        for value, wanted in zip(values, schema.types, strict=True):
+            if type(value) is not wanted:
+                raise DecodeError(f"{kind.name.lower()} has a field {_short(value)} that is no {wanted.__name__}")
+            if wanted is str and len(value) > self.limits.text_chars:
+                raise DecodeError(f"{kind.name.lower()} has a text of {len(value)} characters")
+            if wanted is int and not 0 <= value <= _INT64_MAX:
+                raise DecodeError(f"{kind.name.lower()} has a number {value} that is out of bounds")
+        message: Message = schema.message._make(values)
+        return message
+
+    def _snapshot(self, values: list[Any], frames: Sequence[Frame], first: bytes, end: int) -> Snapshot:
+        described = values[0] if len(values) == 1 else None
+        if type(described) is not dict or len(described) > self.limits.arrays:
+            raise DecodeError("snapshot is not described by a map of names")
+        fields: list[tuple[Any, ArrayField]] = []
+        for name, description in described.items():
+            if type(name) is not str or len(name) > self.limits.name_chars or not _NAME.fullmatch(name):
+                raise DecodeError(f"snapshot has an array called {_short(name)}")
+            fields.append((description, ANY_ARRAY))
+        arrays = self._arrays(Kind.SNAPSHOT, fields, len(fields), frames, first, end)
+        return Snapshot(dict(zip(described, arrays, strict=True)))
+
+    def _welcome(self, values: list[Any], frames: Sequence[Frame], first: bytes, end: int) -> Welcome:
+        sizes = values[0] if len(values) == 1 else None
+        if type(sizes) is not list or len(sizes) != 5:
+            raise DecodeError("welcome is not described by five sizes")
+        fields = (BYTES, BYTES, BYTES, INDICES, BYTES)
+        described: list[tuple[Any, ArrayField]] = [
+            ([next(iter(field.dtypes)), extent], field) for extent, field in zip(sizes, fields, strict=True)
+        ]
+        *texts, indices, joined = self._arrays(Kind.WELCOME, described, 5, frames, first, end)
+        if len(indices) > self.limits.nodes + 2:
+            raise DecodeError(f"welcome names {len(indices)} peers")
+        try:
+            experiment, topology, spec, endpoints = (str(text.tobytes(), "utf-8") for text in (*texts, joined))
+        except UnicodeDecodeError:
+            raise DecodeError("welcome has a text that is not UTF-8") from None
+        lines = endpoints.split("\n") if len(indices) else []
+        peers: dict[int, str] = dict(zip(indices.tolist(), lines, strict=False))
+        valid = all(-2 <= index < self.limits.nodes and 0 < len(line) <= self.limits.text_chars for index, line in peers.items())
+        if len(lines) != len(indices) or len(peers) != len(lines) or not valid or (not lines and endpoints):
+            raise DecodeError("welcome has a list of peers that does not fit its endpoints")
+        return Welcome(experiment, topology, spec, peers)
+
+
+def frame_bytes(frames: Sequence[Frame]) -> int:
+    """Bytes of a message as it travels: all frames, without the transport's own framing."""
+    total = 0
+    for frame in frames:
+        total += len(frame) if type(frame) is bytes else memoryview(frame).nbytes
+    return total
+
+
+def _text_array(text: str) -> NDArray[np.uint8]:
+    try:
+        return np.frombuffer(text.encode("utf-8"), np.uint8)
+    except UnicodeEncodeError as error:
+        raise ProtocolError(f"a text is not Unicode: {error.reason}") from None
+
+
+def _where(envelope: Envelope) -> str:
+    return f"{envelope.kind.name.lower()} of node {envelope.sender}, iteration {envelope.iteration}, step {envelope.step}"
+
+
+def _short(value: object) -> str:
+    """A value of unknown size, fit for one line: huge integers and long texts are cut before they are printed."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"of {value.bit_length()} bits"
+    if isinstance(value, (bytes, str)):
+        value = value[:40]
+    elif isinstance(value, (list, dict)) and len(value) > 8:
+        return f"a {type(value).__name__} of {len(value)}"
+    text = str(value) if isinstance(value, Exception) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,36 @@
+"""What a message may be at most: checked before anything is built from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on every message, the same for sending and receiving.
+
+    Attributes:
+        message_bytes: of all frames together; also the largest single frame that a transport accepts.
+        header_bytes: of the msgpack header.
+        inline_bytes: arrays that are smaller than this together travel behind the header in the same frame.
+        arrays: arrays per message (a snapshot has many).
+        rank: dimensions per array.
+        text_chars: of a short text (role, endpoint, version, reason, error line).
+        name_chars: of the name of a snapshot's array.
+        nodes: largest agent index plus one.
+        steps: largest step plus one.
+    """
+
+    message_bytes: int = 1 << 28
+    header_bytes: int = 1 << 18
+    inline_bytes: int = 16 * 1024
+    arrays: int = 1024
+    rank: int = 8
+    text_chars: int = 4096
+    name_chars: int = 128
+    nodes: int = 1 << 20
+    steps: int = 1 << 31
+
+
+LIMITS = Limits()
+"""The limits that nodes use unless they are given others."""
