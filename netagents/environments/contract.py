@@ -126,11 +126,11 @@ class NetworkedMDP(ABC):
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """Each agent's own local observation: ``(B,)`` int64 for discrete spaces, ``(B, *shape)`` float64 for boxes."""
 
-    def action_masks(self, state: JointState) -> list[BoolArray] | None:
+    def action_masks(self, state: JointState) -> list[BoolArray] | None:  # noqa: ARG002 - overriders read it
         """Legal actions per agent, ``(B, |A_i|)`` bool each, or None when every action is always legal."""
         return None
 
-    def graph(self, state: JointState) -> list[Topology] | None:
+    def graph(self, state: JointState) -> list[Topology] | None:  # noqa: ARG002 - overriders read it
         """The graph of each copy when it is computed from the state (robots that move); None when it is fixed."""
         return None
 

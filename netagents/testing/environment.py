@@ -1,0 +1,280 @@
+"""Conformance of an environment to its contract: run it on your own before you train on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.contract import EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
+from netagents.environments.spaces import Discrete, Space
+from netagents.errors import EnvironmentMismatchError, NetagentsError
+from netagents.testing.kernel import check_kernel
+from netagents.topology import Topology
+
+TOLERANCE = 1e-9
+"""Relative and absolute: how far float states and rewards of the same copy may differ when the batch around it changes."""
+
+
+def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int = 0, steps: int = 8, samples: int = 4_000) -> None:
+    """Check that an environment keeps the contract; silent when it does.
+
+    Random legal actions are played for a few steps, and at every step these rules are tried:
+
+    * ``spec``: numbers of agents, spaces and scopes agree with the topology and with each other;
+    * ``reset``, ``observe``, ``step``: shapes, dtypes and ranges are those of the spec, rewards are finite;
+    * ``masks``: one ``(B, |A_i|)`` bool array per agent, with a legal action in every copy;
+    * ``graph``: None, or one topology of n agents per copy;
+    * ``purity``: the same inputs give the same outputs, whatever was called in between, and inputs stay as they were;
+    * ``copies``: a copy's outcome does not depend on its place in the batch or on the other copies;
+    * ``scopes``: agents outside i's scopes change neither i's next observation nor its reward, under the same noise.  Local
+      states can be changed one by one only where the joint state has one column per agent (``state[:, i]``);
+    * ``kernel``: the exact tables, where there are any, agree with ``samples`` draws of ``step`` from visited states: next
+      states, their independence between agents, rewards and the start.  A correct environment fails this by chance with
+      probability below one in a million (bounds of Bernstein type, shared among all comparisons).  Tables that would not fit
+      into memory are not compared.
+
+    An environment that cannot branch (``capabilities.branchable``) is only asked for shapes.
+
+    Args:
+        environment: the environment to check.
+        batch: copies B, at least 2.
+        seed: of the actions and the noise.
+        steps: how many steps to play.
+        samples: draws per state for the kernel's comparison.
+
+    Raises:
+        EnvironmentMismatchError: the first broken rule, in one line.
+    """
+    if batch < 2:
+        raise EnvironmentMismatchError(f"a batch of {batch}", where="check_environment", fix="use at least 2 copies")
+    _check_spec(environment)
+    rng = np.random.default_rng(seed)
+    spec = environment.spec
+    state = _check_reset(environment, rng.random((batch, *spec.reset_noise)))
+    visited: list[tuple[JointState, list[NDArray[Any]]]] = []
+    for _ in range(min(steps, spec.horizon)):
+        _check_observations(environment, state)
+        actions = _random_actions(environment, state, rng)
+        noise = rng.random((batch, *spec.step_noise))
+        given = [part.copy() for part in (state, noise, *actions)]
+        outcome = _guarded(environment, "step", partial(environment.step, state, actions, noise))
+        if not all(_same(old, new) for old, new in zip(given, [state, noise, *actions], strict=True)):
+            raise broken(environment, "purity", "step changed its inputs", "work on a copy")
+        _check_transition(environment, state, outcome)
+        if spec.capabilities.branchable:
+            _check_purity(environment, state, actions, noise, outcome, rng)
+            _check_copies(environment, state, actions, noise, outcome, rng)
+            _check_scopes(environment, state, actions, noise, outcome, rng)
+        visited.append((state, actions))
+        state = outcome.state
+    if spec.capabilities.enumerable:
+        check_kernel(environment, visited, samples=samples, rng=rng)
+
+
+def broken(environment: NetworkedMDP, rule: str, what: str, fix: str) -> EnvironmentMismatchError:
+    """The error for a broken rule."""
+    return EnvironmentMismatchError(what, where=f"environment '{environment.spec.name}' breaks rule '{rule}'", fix=fix)
+
+
+def _guarded(environment: NetworkedMDP, rule: str, call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except NetagentsError:
+        raise
+    except Exception as error:
+        fix = "it must work for any number of copies and any noise in [0, 1)"
+        raise broken(environment, rule, f"the call failed with {type(error).__name__}: {error}", fix) from error
+
+
+def _check_spec(environment: NetworkedMDP) -> None:
+    spec = getattr(environment, "spec", None)
+    if not isinstance(spec, EnvironmentSpec) or not isinstance(getattr(environment, "topology", None), Topology):
+        raise EnvironmentMismatchError(
+            f"{type(environment).__name__} has no spec or no topology", fix="set self.spec and self.topology in __init__"
+        )
+    n = environment.topology.n
+    lengths = [("state_spaces", spec.state_spaces), ("action_spaces", spec.action_spaces)]
+    for name, values in [*lengths, ("state_scopes", spec.state_scopes), ("action_scopes", spec.action_scopes)]:
+        if len(values) != n:
+            raise broken(environment, "spec", f"{name} has {len(values)} entries for {n} agents", "give one per agent of the topology")
+    for name, scopes in (("state_scopes", spec.state_scopes), ("action_scopes", spec.action_scopes)):
+        for i, scope in enumerate(scopes):
+            if list(scope) != sorted({j for j in scope if 0 <= j < n}):
+                fix = f"list agents 0..{n - 1} in ascending order, once each"
+                raise broken(environment, "spec", f"{name}[{i}] is {tuple(scope)}", fix)
+    if spec.horizon < 1 or not 0.0 < spec.discount < 1.0 or spec.reach_offset < 0:
+        found = f"horizon {spec.horizon}, discount {spec.discount}, reach_offset {spec.reach_offset}"
+        raise broken(environment, "spec", found, "use horizon >= 1, 0 < discount < 1 and reach_offset >= 0")
+
+
+def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:
+    before = noise.copy()
+    state: JointState = _guarded(environment, "reset", partial(environment.reset, noise))
+    if not isinstance(state, np.ndarray) or state.ndim < 1 or len(state) != len(noise):
+        shape = getattr(state, "shape", type(state).__name__)
+        raise broken(environment, "reset", f"{len(noise)} copies gave a state of shape {shape}", "return an array with first axis B")
+    if not np.array_equal(noise, before):
+        raise broken(environment, "purity", "reset changed its noise", "work on a copy")
+    if environment.spec.capabilities.branchable and not _same(environment.reset(noise.copy()), state):
+        raise broken(environment, "purity", "reset gave two states from one noise", "draw nothing but the given noise")
+    return state
+
+
+def _check_observations(environment: NetworkedMDP, state: JointState) -> None:
+    spec, copies = environment.spec, len(state)
+    before = state.copy()
+    seen = _guarded(environment, "observe", partial(environment.observe, state))
+    if len(seen) != spec.n:
+        raise broken(environment, "observe", f"{len(seen)} observations for {spec.n} agents", "return one array per agent")
+    for i, (values, space) in enumerate(zip(seen, spec.state_spaces, strict=True)):
+        complaint = _misfit(values, space, copies)
+        if complaint:
+            raise broken(environment, "observe", f"the observation of agent {i} {complaint}", "match state_spaces")
+    masks = _guarded(environment, "masks", partial(environment.action_masks, state))
+    if masks is not None:
+        _check_masks(environment, masks, copies)
+    graphs = _guarded(environment, "graph", partial(environment.graph, state))
+    if graphs is not None and (len(graphs) != copies or any(graph.n != spec.n for graph in graphs)):
+        raise broken(environment, "graph", f"{len(graphs)} graphs for {copies} copies", f"return one topology of {spec.n} agents per copy")
+    if not np.array_equal(state, before):
+        raise broken(environment, "purity", "observe, action_masks or graph changed the state", "work on a copy")
+
+
+def _check_masks(environment: NetworkedMDP, masks: Sequence[NDArray[Any]], copies: int) -> None:
+    spec = environment.spec
+    if len(masks) != spec.n:
+        raise broken(environment, "masks", f"{len(masks)} masks for {spec.n} agents", "return one per agent")
+    for i, (mask, space) in enumerate(zip(masks, spec.action_spaces, strict=True)):
+        if not isinstance(space, Discrete):
+            raise broken(environment, "masks", f"agent {i} has a mask over a box", "mask discrete actions only")
+        if mask.shape != (copies, space.size) or mask.dtype != np.bool_:
+            found = f"the mask of agent {i} is {mask.dtype} {mask.shape}"
+            raise broken(environment, "masks", found, f"return bool {(copies, space.size)}")
+        if not mask.any(axis=1).all():
+            raise broken(environment, "masks", f"agent {i} has no legal action in some copy", "leave it at least one, such as waiting")
+
+
+def _check_transition(environment: NetworkedMDP, state: JointState, outcome: Transition) -> None:
+    copies, n = len(state), environment.spec.n
+    if not isinstance(outcome, Transition):
+        raise broken(environment, "step", f"it returned a {type(outcome).__name__}", "return a netagents.environments.Transition")
+    after = outcome.state
+    if after.shape != state.shape or after.dtype != state.dtype:
+        found = f"the state went from {state.dtype} {state.shape} to {after.dtype} {after.shape}"
+        raise broken(environment, "step", found, "keep shape and dtype")
+    if outcome.rewards.shape != (copies, n) or outcome.rewards.dtype != np.float64:
+        found = f"rewards are {outcome.rewards.dtype} {outcome.rewards.shape}"
+        raise broken(environment, "step", found, f"return float64 {(copies, n)}")
+    if not np.isfinite(outcome.rewards).all():
+        agent = int(np.argwhere(~np.isfinite(outcome.rewards))[0, 1])
+        raise broken(environment, "step", f"the reward of agent {agent} is not finite", "return finite rewards")
+    for name, flags in (("terminated", outcome.terminated), ("truncated", outcome.truncated)):
+        if flags.shape != (copies,) or flags.dtype != np.bool_:
+            raise broken(environment, "step", f"{name} is {flags.dtype} {flags.shape}", f"return bool {(copies,)}")
+
+
+def _check_purity(
+    environment: NetworkedMDP,
+    state: JointState,
+    actions: list[NDArray[Any]],
+    noise: FloatArray,
+    outcome: Transition,
+    rng: np.random.Generator,
+) -> None:
+    first = [part.copy() for part in outcome]
+    # Something else in between: an environment with a memory of its own would now answer differently.
+    environment.step(state.copy(), _random_actions(environment, state, rng), rng.random(noise.shape))
+    again = environment.step(state, actions, noise)
+    if not all(_same(old, new) for old, new in zip(first, again, strict=True)):
+        raise broken(
+            environment, "purity", "step gave two outcomes from one input", "keep nothing in self and draw nothing but the given noise"
+        )
+    if not all(_same(old, new) for old, new in zip(first, outcome, strict=True)):
+        raise broken(environment, "purity", "a later step changed an earlier outcome", "return fresh arrays")
+
+
+def _check_copies(
+    environment: NetworkedMDP,
+    state: JointState,
+    actions: list[NDArray[Any]],
+    noise: FloatArray,
+    outcome: Transition,
+    rng: np.random.Generator,
+) -> None:
+    # A permutation finds those that read their neighbours in the batch; a lone copy, those that read the whole batch.
+    for rows in (rng.permutation(len(state)), rng.integers(len(state), size=1)):
+        call = partial(environment.step, state[rows], [action[rows] for action in actions], noise[rows])
+        other = _guarded(environment, "copies", call)
+        if not all(_close(part[rows], moved) for part, moved in zip(outcome, other, strict=True)):
+            raise broken(environment, "copies", "a copy's outcome depends on the copies around it", "never mix along the first axis")
+
+
+def _check_scopes(
+    environment: NetworkedMDP,
+    state: JointState,
+    actions: list[NDArray[Any]],
+    noise: FloatArray,
+    outcome: Transition,
+    rng: np.random.Generator,
+) -> None:
+    spec = environment.spec
+    columns = state.ndim >= 2 and state.shape[1] == spec.n
+    expected = environment.observe(outcome.state)
+    for i in range(spec.n):
+        other_state = state
+        if columns:
+            # Columns of other copies, so that every local state stays one that was reached.
+            outside = [j for j in range(spec.n) if j not in spec.state_scopes[i]]
+            other_state = state.copy()
+            other_state[:, outside] = state[rng.permutation(len(state))][:, outside]
+        drawn = _random_actions(environment, other_state, rng)
+        kept = [actions[j] if j in spec.action_scopes[i] else drawn[j] for j in range(spec.n)]
+        changed = environment.step(other_state, kept, noise)
+        same_reward = _close(outcome.rewards[:, i], changed.rewards[:, i])
+        if not same_reward or not _close(expected[i], environment.observe(changed.state)[i]):
+            what = "the next state" if same_reward else "the reward"
+            found = f"{what} of agent {i} depends on agents outside state_scopes[{i}] = {spec.state_scopes[i]}"
+            raise broken(
+                environment, "scopes", f"{found} and action_scopes[{i}] = {spec.action_scopes[i]}", "name every agent that matters"
+            )
+
+
+def _random_actions(environment: NetworkedMDP, state: JointState, rng: np.random.Generator) -> list[NDArray[Any]]:
+    copies = len(state)
+    masks = environment.action_masks(state)
+    actions: list[NDArray[Any]] = []
+    for i, space in enumerate(environment.spec.action_spaces):
+        if isinstance(space, Discrete):
+            legal = np.ones((copies, space.size), dtype=np.bool_) if masks is None else masks[i]
+            actions.append(np.argmax(rng.random((copies, space.size)) * legal + legal, axis=1).astype(np.int64))
+        elif np.isfinite(space.low) and np.isfinite(space.high):
+            actions.append(rng.uniform(space.low, space.high, size=(copies, *space.shape)))
+        else:
+            actions.append(np.clip(rng.standard_normal((copies, *space.shape)), space.low, space.high))
+    return actions
+
+
+def _misfit(values: Any, space: Space, copies: int) -> str | None:
+    shape = (copies,) if isinstance(space, Discrete) else (copies, *space.shape)
+    dtype = np.int64 if isinstance(space, Discrete) else np.float64
+    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype != dtype:
+        found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        return f"is {found}, not {np.dtype(dtype)} {shape}"
+    low, high = (0, space.size - 1) if isinstance(space, Discrete) else (space.low, space.high)
+    if not (np.isfinite(values).all() and (values >= low).all() and (values <= high).all()):
+        return f"leaves [{low}, {high}]"
+    return None
+
+
+def _same(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+
+
+def _close(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    if left.dtype.kind == "f":
+        return left.shape == right.shape and bool(np.allclose(left, right, rtol=TOLERANCE, atol=TOLERANCE))
+    return _same(left, right)
