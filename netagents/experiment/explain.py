@@ -170,10 +170,10 @@ def _describe(path: KeyPath, parent: schema.Model | None) -> str | None:
     field = parent.model_fields.get(str(path[-1])) if parent is not None else None
     if field is None:
         return None
-    known = schema.kind_names(field.annotation)
+    known = schema.kind_names(schema.kinds(field.annotation))
     if known:
         return f"write '{path[-1]}: {{kind: ...}}' with one of {', '.join(known)}"
-    return f"it is the {field.description}" if field.description else f"write '{path[-1]}: ...'"
+    return f"write '{path[-1]}: ...'" + (f" ({field.description})" if field.description else "")
 
 
 def _kinds(path: KeyPath, root: schema.Model) -> list[str]:
@@ -182,4 +182,4 @@ def _kinds(path: KeyPath, root: schema.Model) -> list[str]:
         model = schema.group(annotation, None)
         field = model.model_fields.get(str(part)) if model is not None else None
         annotation = field.annotation if field is not None else schema.item(annotation)
-    return schema.kind_names(annotation)
+    return schema.kind_names(schema.kinds(annotation))

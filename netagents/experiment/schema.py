@@ -63,11 +63,13 @@ def kinds(annotation: Any) -> dict[str, Model]:
     return found
 
 
-def kind_names(annotation: Any) -> list[str]:
-    """What a user may write as ``kind``: the built-in names, and the import path where a class of one's own may stand."""
-    own = {model: get_origin(plain(model.model_fields["kind"].annotation)) is not Literal for model in kinds(annotation).values()}
-    names = [name for name, model in kinds(annotation).items() if not own[model]]
-    return [*names, "import:package.module:Class"] if any(own.values()) else names
+def kind_names(by_kind: Mapping[str, Model]) -> list[str]:
+    """What a user may write for each of :func:`kinds`: its name, or the import path for a class of one's own."""
+    return ["import:package.module:Class" if _any_kind(model) else tag for tag, model in by_kind.items()]
+
+
+def _any_kind(model: Model) -> bool:
+    return get_origin(plain(model.model_fields["kind"].annotation)) is not Literal
 
 
 def group(annotation: Any, value: Any) -> Model | None:
@@ -75,7 +77,8 @@ def group(annotation: Any, value: Any) -> Model | None:
     by_kind = kinds(annotation)
     if by_kind:
         kind = value.get("kind") if isinstance(value, Mapping) else None
-        return by_kind.get(kind) if isinstance(kind, str) else None
+        own = next((model for model in by_kind.values() if _any_kind(model)), None)
+        return by_kind.get(kind, own) if isinstance(kind, str) else None
     models = [plain(member) for member in members(annotation) if is_model(plain(member))]
     return models[0] if len(models) == 1 else None
 
@@ -120,12 +123,13 @@ def _has_keys(annotation: Any) -> bool:
     return any(dict in (plain(member), get_origin(plain(member))) for member in members(annotation))
 
 
-def leaves(root: Model) -> Iterator[KeyPath]:
-    """Every key path that a file could set, over all kinds; lists count as one."""
+def leaves(root: Model, above: tuple[Model, ...] = ()) -> Iterator[KeyPath]:
+    """Every key path that a file could set, over all kinds; lists count as one, a class inside itself is left out."""
     for name, field in root.model_fields.items():
         yield (name,)
         models = [*kinds(field.annotation).values()]
         single = group(field.annotation, None)
         for model in [*models, *([single] if single is not None else [])]:
-            for below in leaves(model):
-                yield (name, *below)
+            if model is not root and model not in above:
+                for below in leaves(model, (*above, root)):
+                    yield (name, *below)

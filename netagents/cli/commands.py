@@ -1,0 +1,12 @@
+"""The table of commands: name to module.  A module offers ``app``, a :class:`typer.Typer` with one command or a group.
+
+Modules are imported by every ``netagents --help``, so they import typer and the standard library only, and everything
+else inside their functions.
+"""
+
+from __future__ import annotations
+
+COMMANDS: dict[str, str] = {
+    "config": "netagents.cli.config",
+}
+"""In the order of the help page."""

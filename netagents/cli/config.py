@@ -1,0 +1,75 @@
+"""``netagents config``: look at settings."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.experiment import LoadedExperiment
+
+app = typer.Typer(add_completion=False, invoke_without_command=True)
+
+
+@app.callback()
+def config(ctx: typer.Context) -> None:
+    """Look at the settings of an experiment."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@app.command()
+def show(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the values alone, as JSON that loads again.")] = False,
+) -> None:
+    """Print every setting, its value, and where it came from."""
+    from netagents.experiment import load_experiment, resolved
+
+    loaded = load_experiment(file, overrides or [])
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(resolved(loaded.experiment), indent=2))
+        return
+    rows = table(loaded)
+    if sys.stdout.isatty():
+        _print_rich(rows)
+        return
+    key_width, value_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for key, value, origin in rows:
+        typer.echo(f"{key:<{key_width}}  {value:<{value_width}}  {origin}")
+
+
+def table(loaded: LoadedExperiment) -> list[tuple[str, str, str]]:
+    """Rows of key, value and origin, in the order of the settings classes."""
+    from netagents.experiment import resolved
+    from netagents.experiment.origins import leaves
+
+    return [
+        (".".join(str(part) for part in path), _text(value), loaded.origins[path].text)
+        for path, value in leaves(resolved(loaded.experiment))
+    ]
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _print_rich(rows: list[tuple[str, str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("setting", "value", "from"):
+        grid.add_column(title, overflow="fold")
+    for key, value, origin in rows:
+        style = "dim" if origin == "default" else ("bold yellow" if origin.startswith("override") else "")
+        grid.add_row(Text(key, style=style), Text(value, style=style), Text(origin, style=style))
+    Console().print(grid)
