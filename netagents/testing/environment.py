@@ -188,13 +188,13 @@ def _check_purity(
     first = [part.copy() for part in outcome]
     # Something else in between: an environment with a memory of its own would now answer differently.
     environment.step(state.copy(), _random_actions(environment, state, rng), rng.random(noise.shape))
+    if not all(_same(old, new) for old, new in zip(first, outcome, strict=True)):
+        raise broken(environment, "purity", "a later step changed an earlier outcome", "return fresh arrays")
     again = environment.step(state, actions, noise)
     if not all(_same(old, new) for old, new in zip(first, again, strict=True)):
         raise broken(
             environment, "purity", "step gave two outcomes from one input", "keep nothing in self and draw nothing but the given noise"
         )
-    if not all(_same(old, new) for old, new in zip(first, outcome, strict=True)):
-        raise broken(environment, "purity", "a later step changed an earlier outcome", "return fresh arrays")
 
 
 def _check_copies(
