@@ -1,6 +1,6 @@
 """The typed message values that nodes exchange; no codec, no I/O."""
 
-from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, radius_of
+from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, node_name, node_names, radius_of
 from netagents.messages.learning import (
     Action,
     Digest,
@@ -40,6 +40,8 @@ __all__ = [
     "TruncatedQ",
     "Welcome",
     "index_dtype",
+    "node_name",
+    "node_names",
     "payload_bytes",
     "radius_of",
 ]

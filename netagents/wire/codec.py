@@ -293,7 +293,10 @@ class Codec:
                 source, offset = frames[place + 1], 0
                 if not isinstance(source, (bytes, memoryview, bytearray)):
                     raise DecodeError(f"a frame is a {type(source).__name__}, not bytes")
-                there = memoryview(source).nbytes
+                view = memoryview(source)
+                there = view.nbytes
+                if not view.c_contiguous:
+                    raise DecodeError("a frame is not contiguous")
                 total += there
                 if there != nbytes or total > ceiling:
                     raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {_short(shape)} has {there} bytes")
@@ -318,7 +321,8 @@ class Codec:
         if len(values) != len(schema.types):
             raise DecodeError(f"{kind.name.lower()} has {len(values)} fields, not {len(schema.types)}")
         for value, wanted in zip(values, schema.types, strict=True):
-            if type(value) is not wanted:
+            given = type(value)
+            if given is not wanted:
                 raise DecodeError(f"{kind.name.lower()} has a field {_short(value)} that is no {wanted.__name__}")
             if wanted is str and len(value) > self.limits.text_chars:
                 raise DecodeError(f"{kind.name.lower()} has a text of {len(value)} characters")
@@ -347,11 +351,12 @@ class Codec:
         described: list[tuple[Any, ArrayField]] = [
             ([next(iter(field.dtypes)), extent], field) for extent, field in zip(sizes, fields, strict=True)
         ]
-        *texts, indices, joined = self._arrays(Kind.WELCOME, described, 5, frames, first, end)
+        arrays = self._arrays(Kind.WELCOME, described, 5, frames, first, end)
+        indices = arrays[3]
         if len(indices) > self.limits.nodes + 2:
             raise DecodeError(f"welcome names {len(indices)} peers")
         try:
-            experiment, topology, spec, endpoints = (str(text.tobytes(), "utf-8") for text in (*texts, joined))
+            experiment, topology, spec, endpoints = (str(text.tobytes(), "utf-8") for text in (*arrays[:3], arrays[4]))
         except UnicodeDecodeError:
             raise DecodeError("welcome has a text that is not UTF-8") from None
         lines = endpoints.split("\n") if len(indices) else []

@@ -1,0 +1,242 @@
+"""The inbox: messages wait here, keyed (iteration, kind, step, sender), until their phase asks for them.
+
+It is also the door: what another run, another incarnation, a stranger or a node beyond its radius says is dropped, counted by
+reason and logged once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+from netagents.errors import ProtocolError
+from netagents.messages import Envelope, Kind, Message, node_name, radius_of
+
+_log = logging.getLogger(__name__)
+
+_STEPS = 1 << 31
+_KINDS = 1 << 8
+
+
+class Drop(StrEnum):
+    """Why a message was not let in."""
+
+    MALFORMED = "malformed"
+    OTHER_RUN = "other run"
+    OTHER_INCARNATION = "other incarnation"
+    FORGED = "forged sender"
+    UNKNOWN_SENDER = "unknown sender"
+    OUTSIDE_RADIUS = "outside radius"
+    WRONG_KIND = "kind not allowed"
+    PAST = "past iteration"
+    FUTURE = "future iteration"
+    STEP = "step out of range"
+    FULL = "too many waiting"
+    DUPLICATE = "duplicate"
+
+
+LATE_KINDS = frozenset({Kind.REPORT, Kind.SNAPSHOT})
+"""Kinds that travel after their iteration has ended; they are taken one iteration longer."""
+
+
+class _Box:
+    """What one sender may say and how much of it waits."""
+
+    __slots__ = ("incarnation", "kinds", "user", "waiting")
+
+    def __init__(self, kinds: frozenset[Kind], incarnation: int, user: str | None) -> None:
+        self.kinds = kinds
+        self.incarnation = incarnation
+        self.user = user
+        self.waiting = 0
+
+
+class Inbox:
+    """Bounded and keyed; O(1) per message.
+
+    Args:
+        run: the id of this run; everything else is dropped.
+        allowed: kind -> senders from which this node takes it (the radius, in short).
+        iteration: the first one; messages of it and of the next are taken.
+        steps: steps per iteration plus one; larger steps are dropped.
+        most_waiting: messages of one sender that may wait; a lockstep peer needs very few.
+        nodes: number of agents, to tell a stranger from an agent beyond the radius.
+        strict: a duplicate raises ProtocolError, as lockstep demands; otherwise it is dropped and counted.
+    """
+
+    def __init__(
+        self,
+        run: bytes,
+        allowed: Mapping[Kind, Iterable[int]],
+        *,
+        iteration: int = 0,
+        steps: int = _STEPS,
+        most_waiting: int = 64,
+        nodes: int = 0,
+        strict: bool = True,
+    ) -> None:
+        self.run = run
+        self.iteration = iteration
+        self.dropped: Counter[Drop] = Counter()
+        self._steps = min(steps, _STEPS)
+        self._most_waiting = most_waiting
+        self._nodes = nodes
+        self._strict = strict
+        self._boxes: dict[int, _Box] = {}
+        self._phases: dict[int, dict[int, Message]] = {}
+        self._done: dict[Kind, int] = {}
+        self._reported: set[tuple[Drop, int]] = set()
+        self.allow(allowed)
+
+    def allow(self, allowed: Mapping[Kind, Iterable[int]], incarnations: Mapping[int, int] | None = None) -> None:
+        """Replaces who may say what; what waits, incarnations and users of those who stay are kept."""
+        kinds: dict[int, set[Kind]] = {}
+        for kind, senders in allowed.items():
+            for sender in senders:
+                kinds.setdefault(sender, set()).add(kind)
+        boxes = {}
+        for sender, its in kinds.items():
+            old = self._boxes.get(sender)
+            box = _Box(frozenset(its), old.incarnation if old else 0, old.user if old else None)
+            box.waiting = old.waiting if old else 0
+            boxes[sender] = box
+        self._boxes = boxes
+        for sender, incarnation in (incarnations or {}).items():
+            self.renew(sender, incarnation)
+
+    def renew(self, sender: int, incarnation: int) -> None:
+        """Takes ``sender`` at this incarnation only, and forgets what an earlier one left waiting."""
+        box = self._boxes.get(sender)
+        if box is not None and box.incarnation != incarnation:
+            box.incarnation = incarnation
+            box.waiting = 0
+            for phase in self._phases.values():
+                phase.pop(sender, None)
+
+    def identify(self, users: Mapping[int, str]) -> None:
+        """Names the authenticated user that each sender must be; a message under any other is forged."""
+        for sender, user in users.items():
+            if sender in self._boxes:
+                self._boxes[sender].user = user
+
+    def advance(self, iteration: int) -> None:
+        """Moves the window to ``iteration`` and the next; what is older and was never asked for is dropped and counted."""
+        self.iteration = iteration
+        for key in list(self._phases):
+            kind, its = Kind(key % _KINDS), key // (_KINDS * _STEPS)
+            if its < iteration - (kind in LATE_KINDS):
+                phase = self._phases.pop(key)
+                for sender in phase:
+                    self._drop(Drop.PAST, sender, kind, its)
+                    if sender in self._boxes:
+                        self._boxes[sender].waiting -= 1
+
+    def put(self, envelope: Envelope, user: str | None = None) -> bool:
+        """Lets a message in, or drops and counts it; ``user`` is the sender's authenticated name where the link knows it.
+
+        Raises:
+            ProtocolError: the message was there before (unless the inbox is not strict).
+        """
+        run, incarnation, sender, kind, iteration, step, message = envelope
+        box = self._boxes.get(sender)
+        if box is None or run != self.run or kind not in box.kinds or incarnation != box.incarnation or user != box.user:
+            return self.refuse(envelope, user)
+        ahead = iteration - self.iteration
+        if not 0 <= ahead <= 1 and not (ahead == -1 and kind in LATE_KINDS):
+            return self._drop(Drop.PAST if ahead < 0 else Drop.FUTURE, sender, kind, iteration)
+        if step >= self._steps:
+            return self._drop(Drop.STEP, sender, kind, iteration)
+        position = iteration * _STEPS + step
+        key = position * _KINDS + kind
+        phase = self._phases.get(key)
+        if phase is None:
+            if position <= self._done.get(kind, -1):
+                return self._duplicate(envelope)
+            phase = self._phases[key] = {}
+        elif sender in phase:
+            return self._duplicate(envelope)
+        if box.waiting >= self._most_waiting:
+            if not phase:
+                del self._phases[key]
+            return self._drop(Drop.FULL, sender, kind, iteration)
+        box.waiting += 1
+        phase[sender] = message
+        return True
+
+    def refuse(self, envelope: Envelope, user: str | None = None) -> bool:
+        """Drops and counts a message that may not come in, under the reason that fits; returns False."""
+        sender, kind = envelope.sender, envelope.kind
+        box = self._boxes.get(sender)
+        if envelope.run != self.run:
+            reason = Drop.OTHER_RUN
+        elif box is not None and user != box.user:
+            reason = Drop.FORGED
+        elif box is not None and kind in box.kinds:
+            reason = Drop.OTHER_INCARNATION
+        elif 0 <= sender < self._nodes and radius_of(kind) is not None:
+            reason = Drop.OUTSIDE_RADIUS
+        elif box is not None or 0 <= sender < self._nodes:
+            reason = Drop.WRONG_KIND
+        else:
+            reason = Drop.UNKNOWN_SENDER
+        return self._drop(reason, sender, kind, envelope.iteration)
+
+    def malformed(self, line: str) -> None:
+        """Counts a message that could not be decoded."""
+        self.dropped[Drop.MALFORMED] += 1
+        if self.dropped[Drop.MALFORMED] == 1:
+            _log.warning("dropped a malformed message: %s (further ones are only counted)", line)
+
+    def collect(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message] | None:
+        """The messages of one phase in the order of ``senders``, or None while one is missing.
+
+        A phase can be collected once; kinds are collected in order of (iteration, step), which is how a repeat is noticed.
+        """
+        if not senders:
+            return []
+        position = iteration * _STEPS + step
+        key = position * _KINDS + kind
+        phase = self._phases.get(key)
+        if phase is None or len(phase) < len(senders):
+            return None
+        boxes = self._boxes
+        try:
+            messages = [phase[sender] for sender in senders]
+        except KeyError:
+            return None
+        del self._phases[key]
+        for sender in phase:
+            boxes[sender].waiting -= 1
+        self._done[kind] = position
+        return messages
+
+    def missing(self, iteration: int, kind: Kind, step: int, senders: Iterable[int]) -> list[int]:
+        """Those of ``senders`` whose message is not there yet."""
+        phase = self._phases.get((iteration * _STEPS + step) * _KINDS + kind, {})
+        return [sender for sender in senders if sender not in phase]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._phases.values()))
+
+    def _duplicate(self, envelope: Envelope) -> bool:
+        _, _, sender, kind, iteration, step, _ = envelope
+        self._drop(Drop.DUPLICATE, sender, kind, iteration)
+        if self._strict:
+            raise ProtocolError(f"{kind.name.lower()} of iteration {iteration}, step {step} came twice", where=node_name(sender))
+        return False
+
+    def _drop(self, reason: Drop, sender: int, kind: Kind, iteration: int) -> bool:
+        self.dropped[reason] += 1
+        # Once per reason and sender, and not without bound: a stranger can invent senders.
+        if (reason, sender) not in self._reported and len(self._reported) < 1000:
+            self._reported.add((reason, sender))
+            _log.warning(
+                "dropped %s of iteration %d from %s: %s (further ones are only counted)",
+                kind.name.lower(),
+                iteration,
+                node_name(sender),
+                reason,
+            )
+        return False

@@ -1,0 +1,289 @@
+"""The ``ipc`` and ``tcp`` transports, over ZeroMQ: one bound PULL per listener, one PUSH per peer, one I/O thread per process.
+
+PUSH/PULL blocks where PUB drops, and keeps order per link.  Everything about ZeroMQ stays in this file.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket as names
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import zmq
+
+from netagents.errors import DeadlineError, SecurityError, UsageError
+from netagents.wire.codec import Frame
+from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
+
+IPC_PATH_BYTES = 107
+"""Longest path of a Unix socket on Linux."""
+
+_RECONNECT_MILLISECONDS = (20, 500)
+
+
+@runtime_checkable
+class ZmqCredentials(Protocol):
+    """What encrypts and authenticates ZeroMQ links.  The transport calls these before it binds or connects a socket."""
+
+    def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Called once, before the first socket: the place to start an authenticator."""
+
+    def secure_listener(self, socket: zmq.Socket[bytes]) -> None:
+        """Makes the receiving socket accept only known peers."""
+
+    def secure_sender(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
+        """Gives the sending socket its own keys and those of the peer at ``endpoint``."""
+
+    def close(self) -> None:
+        """Called once, after the last socket was closed."""
+
+
+class ZmqTransport(Transport):
+    """One ZeroMQ context: all ``ipc`` and ``tcp`` links of a process.
+
+    Args:
+        settings: limits, queue lengths, linger and, for links off loopback, :class:`ZmqCredentials`.
+    """
+
+    def __init__(self, settings: LinkSettings) -> None:
+        credentials = settings.credentials
+        if credentials is not None and not isinstance(credentials, ZmqCredentials):
+            raise TypeError(f"{type(credentials).__name__} are no credentials for ZeroMQ links")
+        self._settings = settings
+        self._credentials = credentials
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self._context.set(zmq.MAX_SOCKETS, 8_192)
+        self._open: list[ZmqListener | ZmqSender] = []
+        if credentials is not None:
+            credentials.open(self._context)
+
+    def listen(self, address: str) -> ZmqListener:
+        path = _ipc_path(address)
+        host = "" if path else self._check_host(address)
+        socket = self._socket(zmq.PULL)
+        try:
+            socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
+            if self._credentials is not None and not path:
+                self._credentials.secure_listener(socket)
+            # Binding a Unix socket replaces the file of whoever listens there, so look first.
+            if path is not None and path.exists():
+                raise UsageError("something listens there already", where=address, fix="use a fresh directory for each run")
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            socket.close(0)
+            raise _bind_error(address, error) from None
+        except BaseException:
+            socket.close(0)
+            raise
+        endpoint = socket.get(zmq.LAST_ENDPOINT)
+        text = (endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)).rstrip("\0")
+        if not path and _is_wildcard(host):
+            text = f"tcp://{names.gethostname()}:{text.rpartition(':')[2]}"
+        listener = ZmqListener(socket, text, path, self._settings, authenticated=self._credentials is not None and not path)
+        self._open.append(listener)
+        return listener
+
+    def connect(self, endpoint: str) -> ZmqSender:
+        path = _ipc_path(endpoint)
+        if not path:
+            self._check_host(endpoint)
+        socket = self._socket(zmq.PUSH)
+        try:
+            if self._credentials is not None and not path:
+                self._credentials.secure_sender(socket, endpoint)
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            socket.close(0)
+            raise UsageError(f"cannot connect: {error.strerror}", where=endpoint) from None
+        except BaseException:
+            socket.close(0)
+            raise
+        sender = ZmqSender(socket, endpoint)
+        self._open.append(sender)
+        return sender
+
+    def close(self) -> None:
+        for link in self._open:
+            link.close()
+        self._open.clear()
+        if self._credentials is not None and not self._context.closed:
+            self._credentials.close()
+        self._context.term()
+
+    def _socket(self, kind: int) -> zmq.Socket[bytes]:
+        """A socket with every bound set; the only place where linger is chosen."""
+        socket: zmq.Socket[bytes] = self._context.socket(kind)
+        socket.set(zmq.LINGER, round(1000 * self._settings.linger_seconds))
+        socket.set(zmq.SNDHWM, self._settings.queue)
+        socket.set(zmq.RCVHWM, self._settings.queue)
+        first, most = _RECONNECT_MILLISECONDS
+        socket.set(zmq.RECONNECT_IVL, first)
+        socket.set(zmq.RECONNECT_IVL_MAX, most)
+        socket.set(zmq.IPV6, 0)
+        return socket
+
+    def _check_host(self, address: str) -> str:
+        """The host of a tcp address, after it was found to be loopback or to be protected by keys."""
+        scheme, _, rest = address.partition("://")
+        host, _, port = rest.rpartition(":")
+        if scheme != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 65_536)):
+            raise UsageError(f"'{address[:200]}' is no address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
+        if self._credentials is None and not _is_loopback(host):
+            raise SecurityError(
+                f"{host} is not loopback and this node has no keys", where=address, fix="make keys with `netagents keys FILE --out DIR`"
+            )
+        return host
+
+
+class ZmqListener(Listener):
+    """A bound PULL socket; made by :meth:`ZmqTransport.listen`."""
+
+    def __init__(self, socket: zmq.Socket[bytes], endpoint: str, path: Path | None, settings: LinkSettings, *, authenticated: bool) -> None:
+        self.endpoint = endpoint
+        self._socket = socket
+        self._path = path
+        self._most_frames = settings.limits.arrays + 1
+        self._authenticated = authenticated
+        self._poller = zmq.Poller()
+        self._poller.register(socket, zmq.POLLIN)
+        self._watched: tuple[int, ...] = ()
+
+    def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
+        if timeout_seconds > 0.0 and not self._socket.poll(_milliseconds(timeout_seconds), zmq.POLLIN):
+            return None
+        try:
+            if self._authenticated:
+                return self._receive_authenticated()
+            first = self._socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        frames: list[Frame] = [first]
+        while self._socket.rcvmore:
+            frame = self._socket.recv(zmq.NOBLOCK)
+            # Beyond the limit the rest is read and thrown away; one frame too many is kept for the codec to refuse.
+            if len(frames) <= self._most_frames:
+                frames.append(frame)
+        return ReceivedFrames(frames, None)
+
+    def _receive_authenticated(self) -> ReceivedFrames:
+        part = self._socket.recv(zmq.NOBLOCK, copy=False)
+        # Identity is what the key exchange proved, never what a peer says about itself.
+        try:
+            user: str | None = str(part.get("User-Id"))
+        except zmq.ZMQError:
+            user = ""
+        frames: list[Frame] = [part.bytes]
+        while part.more:
+            part = self._socket.recv(zmq.NOBLOCK, copy=False)
+            if len(frames) <= self._most_frames:
+                frames.append(part.bytes)
+        return ReceivedFrames(frames, user)
+
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+        wanted = tuple(descriptors)
+        if wanted != self._watched:
+            for descriptor in self._watched:
+                self._poller.unregister(descriptor)
+            for descriptor in wanted:
+                self._poller.register(descriptor, zmq.POLLIN)
+            self._watched = wanted
+        ready: list[tuple[Any, int]] = self._poller.poll(_milliseconds(timeout_seconds))
+        if not wanted:
+            return Waited(bool(ready), ())
+        return Waited(any(item is self._socket for item, _ in ready), tuple(item for item, _ in ready if item is not self._socket))
+
+    def close(self) -> None:
+        if self._socket.closed:
+            return
+        self._socket.close(0)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+class ZmqSender(Sender):
+    """A connected PUSH socket; made by :meth:`ZmqTransport.connect`."""
+
+    def __init__(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._socket = socket
+
+    def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
+        if self.try_send(frames):
+            return
+        if not self._socket.closed and self._socket.poll(_milliseconds(timeout_seconds), zmq.POLLOUT) and self.try_send(frames):
+            return
+        raise DeadlineError(
+            f"waited {timeout_seconds:g} s to send: the peer is gone or does not read", where=self.endpoint, fix="look at the peer's log"
+        )
+
+    def try_send(self, frames: Sequence[Frame]) -> bool:
+        try:
+            # Copying sends (pyzmq's default) let the caller change its arrays at once; views are not copied before this.
+            if len(frames) == 1:
+                self._socket.send(frames[0], zmq.NOBLOCK)
+            else:
+                self._socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            if self._socket.closed or error.errno in (errno.ENOTSOCK, zmq.ETERM):
+                return False
+            raise
+        return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def abort(self) -> None:
+        self._socket.close(0)
+
+
+def _milliseconds(seconds: float) -> int:
+    # Rounded up, so that a short wait does not become a busy loop of zero-length waits.
+    return max(0, -int(-seconds * 1000.0 // 1))
+
+
+def _ipc_path(address: str) -> Path | None:
+    """The socket file of an ipc address; None for other schemes."""
+    scheme, _, rest = address.partition("://")
+    if scheme != "ipc":
+        return None
+    if not rest.startswith("/"):
+        raise UsageError(f"'{address[:200]}' has no absolute path", fix="write ipc:///absolute/path")
+    size = len(rest.encode())
+    if size > IPC_PATH_BYTES:
+        raise UsageError(
+            f"the path has {size} bytes", where=address, fix=f"a socket path has at most {IPC_PATH_BYTES}: use a shorter directory"
+        )
+    return Path(rest)
+
+
+def _is_wildcard(host: str) -> bool:
+    return host in ("*", "0.0.0.0", "[::]", "::")
+
+
+def _is_loopback(host: str) -> bool:
+    if _is_wildcard(host):
+        return False
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = names.getaddrinfo(host, None, type=names.SOCK_STREAM)
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+
+
+def _bind_error(address: str, error: zmq.ZMQError) -> UsageError:
+    if error.errno == errno.EADDRINUSE:
+        return UsageError("something listens there already", where=address, fix="take another port, or port 0 for a free one")
+    return UsageError(f"cannot listen: {error.strerror}", where=address, fix="name an address of this machine, or an existing directory")
+
+
+register("ipc", ZmqTransport)
+register("tcp", ZmqTransport)
