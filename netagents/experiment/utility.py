@@ -38,8 +38,8 @@ class EntropyUtilitySettings(Settings):
     """f(lambda) = weight * entropy of (1 - gamma) * lambda over states, actions or pairs."""
 
     kind: Literal["entropy"] = "entropy"
-    over: Over = "state"
-    weight: float = 1.0
+    over: Over = Field("state", description="what p is a distribution of")
+    weight: float = Field(1.0, description="factor in front; a negative one seeks out the familiar")
     floor: Floor = Field(1e-6, description="added to probabilities inside the logarithm")
     normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which reads (1 - gamma) * lambda as it is")
 
@@ -49,8 +49,8 @@ class DivergenceUtilitySettings(Settings):
 
     kind: Literal["kl"] = "kl"
     target: Target = Field(description="probabilities: one per state or action, or one row per state when over is state_action")
-    over: Over = "state"
-    weight: Positive = 1.0
+    over: Over = Field("state", description="what p is a distribution of")
+    weight: Positive = Field(1.0, description="factor in front")
     floor: Floor = Field(1e-6, description="added to the occupancy's probabilities inside the logarithm")
     smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.0, description="share of the uniform distribution mixed into the target, so that it is positive everywhere"
@@ -63,8 +63,8 @@ class DistanceUtilitySettings(Settings):
 
     kind: Literal["squared_distance"] = "squared_distance"
     target: Target = Field(description="probabilities: one per state or action, or one row per state when over is state_action")
-    over: Over = "state"
-    weight: Positive = 1.0
+    over: Over = Field("state", description="what p is a distribution of")
+    weight: Positive = Field(1.0, description="factor in front")
     normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
 
 
@@ -76,15 +76,15 @@ class RiskUtilitySettings(Settings):
     measure: Literal["mean_variance", "entropic"] = Field(
         "mean_variance", description="mean + aversion * variance, or log E exp(aversion * cost) / aversion"
     )
-    aversion: Positive = 1.0
-    weight: Positive = 1.0
+    aversion: Positive = Field(1.0, description="how much uncertainty counts beside the mean; towards 0 both measures become the mean cost")
+    weight: Positive = Field(1.0, description="factor in front")
     normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
 
 
 class TermSettings(Settings):
     """One term of a weighted sum."""
 
-    weight: float = 1.0
+    weight: float = Field(1.0, description="factor in front of the term; may be negative")
     utility: AgentUtilitySettings
 
 
@@ -149,7 +149,7 @@ class UtilityGroup(Settings):
     """Agents that share a utility."""
 
     name: str = Field("", description="what figures call the group; default: group 1, group 2, ...")
-    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1)]
+    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1, description="who is in the group, from 0")]
     utility: AgentUtilitySettings
 
 

@@ -105,3 +105,18 @@ def test_constraints_bind_whom_they_name_in_the_order_of_the_file() -> None:
     some = {"utility": {"kind": "linear", "rewards": [[1, 1], [1, 1]]}, "threshold": 2.0, "agents": [1, 2]}
     assert [len(constrain(some, everybody, agent=agent)) for agent in range(4)] == [1, 2, 2, 1]
     assert [one.threshold for one in constrain(some, everybody, agent=1)] == [2.0, 0.3]
+
+
+def test_the_memoryless_multiplier_is_a_quadratic_penalty() -> None:
+    (constraint,) = constrain({"utility": {"kind": "entropy"}, "threshold": 0.7, "step_size": 6.0})
+
+    class Penalty(Utility):
+        def value(self, occupancy: Any) -> float:
+            return -3.0 * max(0.0, constraint.violation(occupancy)) ** 2
+
+        def gradient(self, occupancy: Any) -> Any:
+            return constraint.shadow(occupancy, constraint.next_multiplier(0.0, constraint.violation(occupancy)))
+
+    broken = np.array([[6.0, 3.0], [0.5, 0.5]])
+    assert constraint.violation(broken) > 0.0
+    assert gradient_error(Penalty(2, 2, 0.9), broken) < 1e-8
