@@ -137,15 +137,16 @@ class WirelessAccess(FiniteNetworkedMDP):
 
         Uniform actions do not depend on queues, so that each user's queue is a Markov chain of its own.
         """
-        share = np.zeros((self.layout.n, self.layout.points))
-        for i, size in enumerate(self._sizes):
-            named = self._points[i, :size]
-            share[i] = np.bincount(named[named != OUTSIDE], minlength=self.layout.points) / size
+        # Chance that nobody else names an access point; the last column stands for OUTSIDE = -1.
+        others = np.zeros((self.layout.n, self.layout.points + 1))
+        for y, users in enumerate(self.layout.clients()):
+            silent = np.array([1.0 - float(np.mean(self._points[j, : self._sizes[j]] == y)) for j in users])
+            for k, i in enumerate(users):
+                others[i, y] = np.prod(np.delete(silent, k))
         total = 0.0
         for i, size in enumerate(self._sizes):
-            others = np.append(np.prod(np.delete(1.0 - share, i, axis=0), axis=0), 0.0)
             sends, kept, change = self._own_tables(i)
-            success = sends * others[self._points[i, :size]]
+            success = sends * others[i, self._points[i, :size]]
             chain = kept + np.einsum("sa,sat->st", success, change) / size
             queue = self._start()
             for t in range(horizon):

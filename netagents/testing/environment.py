@@ -109,6 +109,11 @@ def _check_spec(environment: NetworkedMDP) -> None:
     if spec.horizon < 1 or not 0.0 < spec.discount < 1.0 or spec.reach_offset < 0:
         found = f"horizon {spec.horizon}, discount {spec.discount}, reach_offset {spec.reach_offset}"
         raise broken(environment, "spec", found, "use horizon >= 1, 0 < discount < 1 and reach_offset >= 0")
+    others = [any(j != i for j in scope) for i, scope in enumerate(spec.action_scopes)]
+    if spec.reach_offset == 0 and not any(others) and any(j != i for i, scope in enumerate(spec.state_scopes) for j in scope):
+        # Too small an offset would let power be trusted one hop too far; too large a one only costs a hop.
+        found = "reach_offset 0, but no agent's action enters another agent's next state or reward at once"
+        raise broken(environment, "spec", found, "use 1 where actions act through the neighbour's next state")
 
 
 def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:

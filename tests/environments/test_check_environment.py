@@ -176,6 +176,12 @@ class NoDiscount(Sound):
         self.spec = replace(self.spec, discount=1.0)
 
 
+class ReachesTooSoon(Sound):
+    def __init__(self):
+        super().__init__()
+        self.spec = replace(self.spec, reach_offset=0)
+
+
 class KernelOfAnotherModel(Sound):
     def kernel(self):
         kept, self.coupling = self.coupling, 0.6
@@ -255,6 +261,7 @@ BREACHES = [
     (ScopesOutOfOrder, "spec"),
     (TooFewSpaces, "spec"),
     (NoDiscount, "spec"),
+    (ReachesTooSoon, "spec"),
     (KernelOfAnotherModel, "kernel"),
     (KernelWithOtherRewards, "kernel"),
     (KernelWithAnotherStart, "kernel"),
