@@ -42,6 +42,18 @@ class KingGridSettings(Settings):
     columns: Side
 
 
+class AccessGridSettings(Settings):
+    """rows x columns cells of several users each; users are neighbours when their cells are the same or a king's move apart.
+
+    Agent ``(r * columns + c) * users + u`` is user u of cell (r, c).
+    """
+
+    kind: Literal["access_grid"] = "access_grid"
+    rows: Annotated[int, Field(ge=2, le=1_000)]
+    columns: Annotated[int, Field(ge=2, le=1_000)]
+    users: Count = Field(1, description="users per cell")
+
+
 class EdgeFileSettings(Settings):
     """A graph from a file: an edge list, GraphML, or YAML node-link, told apart by the file's ending."""
 
@@ -58,5 +70,6 @@ class EdgesSettings(Settings):
 
 
 TopologySettings = Annotated[
-    LineSettings | RingSettings | GridSettings | KingGridSettings | EdgeFileSettings | EdgesSettings, Field(discriminator="kind")
+    LineSettings | RingSettings | GridSettings | KingGridSettings | AccessGridSettings | EdgeFileSettings | EdgesSettings,
+    Field(discriminator="kind"),
 ]
