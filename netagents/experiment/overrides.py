@@ -58,18 +58,19 @@ def apply(override: Override, values: Any, given: dict[KeyPath, Origin], root: s
     if override.path[-1] == "kind":
         _drop_strangers(override, values, given, root)
     target = values
-    for depth, part in enumerate(override.path[:-1]):
-        target = _below(target, part, override.path[:depth], where)
+    path: KeyPath = ()
+    for part in override.path[:-1]:
+        target, path = _below(target, part, path, where)
     last = override.path[-1]
     if isinstance(target, list):
-        target[_index(target, last, override.path[:-1], where)] = override.value
+        last = _index(target, last, path, where)
+        target[last] = override.value
     elif isinstance(target, dict):
         target[str(last)] = override.value
     else:
-        raise ExperimentError(f"{dotted(override.path[:-1])} is {show(target)}, not a group of settings", where=where)
-    for path in [path for path in given if path[: len(override.path)] == override.path]:
-        del given[path]
-    given[override.path] = override.origin
+        raise ExperimentError(f"{dotted(path)} is {show(target)}, not a group of settings", where=where)
+    _forget((*path, last), given)
+    given[(*path, last)] = override.origin
 
 
 def _word(word: str) -> Override:
@@ -103,13 +104,20 @@ def _spread(value: Any) -> Iterator[tuple[KeyPath, Any]]:
         yield (), value
 
 
-def _below(target: Any, part: str | int, path: KeyPath, where: str) -> Any:
+def _forget(prefix: KeyPath, given: dict[KeyPath, Origin]) -> None:
+    for path in [path for path in given if path[: len(prefix)] == prefix]:
+        del given[path]
+
+
+def _below(target: Any, part: str | int, path: KeyPath, where: str) -> tuple[Any, KeyPath]:
+    """The value under ``part``, made if it is missing, and its path."""
     if isinstance(target, list):
-        return target[_index(target, part, path, where)]
+        index = _index(target, part, path, where)
+        return target[index], (*path, index)
     if isinstance(target, dict):
         if target.get(str(part)) is None:
             target[str(part)] = {}
-        return target[str(part)]
+        return target[str(part)], (*path, part)
     raise ExperimentError(f"{dotted(path)} is {show(target)}, not a group of settings", where=where)
 
 
@@ -135,6 +143,4 @@ def _drop_strangers(override: Override, values: Any, given: dict[KeyPath, Origin
         return
     for key in [key for key in target if key not in new.model_fields]:
         del target[key]
-        prefix = (*override.path[:-1], key)
-        for path in [path for path in given if path[: len(prefix)] == prefix]:
-            del given[path]
+        _forget((*override.path[:-1], key), given)

@@ -44,10 +44,15 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # PyYAML's own attribute
 
 
+_FLOAT = (
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+
 for _name, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.0123456789"),
+    ("float", _FLOAT, "-+.0123456789"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
 ):
@@ -125,13 +130,13 @@ class _Builder:
     def _error(self, node: yaml.Node, what: str, fix: str | None = None) -> ExperimentError:
         return ExperimentError(what, where=f"{self._shown}:{node.start_mark.line + 1}", fix=fix)
 
-    def _value(self, node: yaml.Node, path: KeyPath) -> Any:
+    def _value(self, node: yaml.Node, path: KeyPath, line: int | None = None) -> Any:
         self._count += 1
         if self._count > LIMIT_VALUES:
             raise self._error(node, f"more than {LIMIT_VALUES} values", "aliases multiply; write the values out")
         if len(path) > LIMIT_DEPTH:
             raise self._error(node, f"nested deeper than {LIMIT_DEPTH} levels")
-        self._lines.setdefault(path, node.start_mark.line + 1)
+        self._lines[path] = line or node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
@@ -146,29 +151,33 @@ class _Builder:
         raise self._error(node, f"the tag '{node.tag.removeprefix(_TAG)}' is not allowed", "settings are plain values")
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        result: dict[str, Any] = {}
         first: dict[str, int] = {}
-        merged: list[yaml.Node] = []
-        for key_node, value_node in node.value:
-            if key_node.tag == _TAG + "merge":
-                merged.extend(value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node])
-                continue
+        for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self._error(key_node, "a key must be a word", "write 'key: value'")
-            key = key_node.value
-            line = key_node.start_mark.line + 1
+            key, line = key_node.value, key_node.start_mark.line + 1
             if key in first:
                 dotted = ".".join(str(part) for part in (*path, key))
                 raise self._error(key_node, f"{dotted}: the key stands twice", f"remove this one or the one in line {first[key]}")
             first[key] = line
-            self._lines[(*path, key)] = line
-            result[key] = self._value(value_node, (*path, key))
-        for base in merged:
-            inherited = self._value(base, path)
-            if not isinstance(inherited, dict):
-                raise self._error(base, "'<<' needs a mapping", "write '<<: *name' with the anchor of a mapping")
-            result = {**inherited, **result}
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _TAG + "merge":
+                bases = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                for base in reversed(bases):
+                    result.update(self._inherited(base, path))
+        for key_node, value_node in node.value:
+            if key_node.tag != _TAG + "merge":
+                key = key_node.value
+                result[key] = self._value(value_node, (*path, key), first[key])
         return result
+
+    def _inherited(self, base: yaml.Node, path: KeyPath) -> dict[str, Any]:
+        line = self._lines[path]
+        values = self._value(base, path, line)
+        if not isinstance(values, dict):
+            raise self._error(base, "'<<' needs a mapping", "write '<<: *name' with the anchor of a mapping")
+        return values
 
 
 def _nearby(path: Path) -> str | None:

@@ -1,0 +1,74 @@
+"""The generated pages say what the code says, and the architecture page what the import contract says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from netagents import errors
+from netagents.cli import docs
+from netagents.experiment import Timeouts
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    assert docs.outdated(ROOT / "docs") == [], "run `make docs` and commit what it wrote"
+
+
+def test_every_error_of_the_tree_is_on_the_page_with_its_code() -> None:
+    rows: dict[str, str] = {}
+    for line in docs.exit_codes().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 4 and cells[1].isdecimal():
+            rows.update({name: cells[1] for name in re.findall(r"`(\w+)`", cells[2]) if name not in rows})
+    ours = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.NetagentsError)]
+    assert {error.__name__ for error in ours} == set(rows)
+    for error in ours:
+        assert rows[error.__name__] == str(error.exit_code)
+
+
+def test_every_deadline_is_on_the_page_with_its_default() -> None:
+    page = docs.timeouts()
+    for name, value in Timeouts().model_dump().items():
+        assert f"| `timeouts.{name}` | `{value}` |" in page
+
+
+def test_every_setting_of_every_kind_is_on_the_page() -> None:
+    page = docs.settings()
+    for key in (
+        "kappa_policy",
+        "environment.coupling",
+        "topology.rows",
+        "learning.critic.sweeps",
+        "utility.floor",
+        "faults.0.high",
+        "timeouts.join",
+    ):
+        assert f"| `{key}` |" in page
+
+
+def test_written_pages_are_not_out_of_date(tmp_path: Path) -> None:
+    assert sorted(docs.write(tmp_path)) == sorted(docs.PAGES)
+    assert docs.write(tmp_path) == []
+    (tmp_path / "timeouts.md").write_text("old")
+    assert docs.outdated(tmp_path) == ["timeouts.md"]
+
+
+def test_the_architecture_page_shows_the_layers_of_the_import_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract for contract in contracts if contract["id"] == "house")["layers"]
+    contract = [" | ".join(room.strip().removeprefix("netagents.") for room in layer.split("|")) for layer in layers]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    block = re.search(r"<!-- layers -->\n```text\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    assert [line.strip() for line in block[1].splitlines()] == contract
+
+
+def test_every_link_between_our_pages_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
