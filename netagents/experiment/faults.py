@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
+
+MessageName = Literal["step", "action", "state", "trace", "shadow_reward", "truncated_q", "report", "snapshot"]
+Node = Annotated[int, Field(ge=-2)]
 
 
 class DelayFault(Settings):
@@ -16,14 +19,20 @@ class DelayFault(Settings):
     low: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     high: Annotated[float, Field(ge=0.0, le=10.0)] = 0.002
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}; swap them")
+        return self
+
 
 class DropFault(Settings):
     """One message never arrives."""
 
     kind: Literal["drop"] = "drop"
-    message: str = Field(description="kind, such as state or truncated_q")
-    sender: int
-    receiver: int
+    message: MessageName = Field(description="its kind")
+    sender: Node = Field(description="agent index, or -1 for the environment")
+    receiver: Node
     iteration: Annotated[int, Field(ge=0)]
     step: Annotated[int, Field(ge=0)] = 0
 
@@ -32,11 +41,17 @@ class SwapFault(Settings):
     """The contents of the same message from two senders arrive under each other's name."""
 
     kind: Literal["swap"] = "swap"
-    message: str = Field(description="kind, such as state or truncated_q")
-    senders: tuple[int, int]
-    receiver: int
+    message: MessageName = Field(description="its kind")
+    senders: tuple[Node, Node]
+    receiver: Node
     iteration: Annotated[int, Field(ge=0)]
     step: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _two_senders(self) -> Self:
+        if self.senders[0] == self.senders[1]:
+            raise ValueError(f"senders {list(self.senders)} are one and the same; name two")
+        return self
 
 
 FaultSettings = Annotated[DelayFault | DropFault | SwapFault, Field(discriminator="kind")]

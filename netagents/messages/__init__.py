@@ -1,5 +1,7 @@
 """The typed message values that nodes exchange; no codec, no I/O."""
 
+from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.envelope import Envelope, Message
 from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, node_name, node_names, radius_of
 from netagents.messages.learning import (
     Action,
@@ -14,8 +16,6 @@ from netagents.messages.learning import (
     index_dtype,
     payload_bytes,
 )
-from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.envelope import Envelope, Message
 
 __all__ = [
     "ENVIRONMENT",

@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Hello(NamedTuple):
     """First word on a link.  To the rendezvous it announces a node; between agents it proves that the link works.
 
-    ``role`` such as ``agent``, ``monitor`` or ``environment``; ``endpoint`` where the sender receives; ``version`` of netagents; ``pid`` of the sender.
+    ``role`` such as ``agent``, ``monitor`` or ``environment``; ``endpoint`` where the sender receives; ``version`` of
+    netagents; ``pid`` of the sender.
     """
 
     role: str

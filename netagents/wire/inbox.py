@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from netagents.errors import ProtocolError
-from netagents.messages import Envelope, Kind, Message, node_name, radius_of
+from netagents.messages import ENVIRONMENT, Envelope, Kind, Message, node_name, radius_of
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,11 @@ class Drop(StrEnum):
     FULL = "too many waiting"
     DUPLICATE = "duplicate"
 
+
+UNKNOWN_RUN = bytes(8)
+"""Run id of a node that knows only the rendezvous' address; Welcome tells it the real one."""
+
+_SERVER_KINDS = frozenset({Kind.WELCOME, Kind.START, Kind.STOP})
 
 LATE_KINDS = frozenset({Kind.REPORT, Kind.SNAPSHOT})
 """Kinds that travel after their iteration has ended; they are taken one iteration longer."""
@@ -84,6 +89,7 @@ class Inbox:
         self._most_waiting = most_waiting
         self._nodes = nodes
         self._strict = strict
+        self._users: dict[int, str] = {}
         self._boxes: dict[int, _Box] = {}
         self._phases: dict[int, dict[int, Message]] = {}
         self._done: dict[Kind, int] = {}
@@ -99,7 +105,7 @@ class Inbox:
         boxes = {}
         for sender, its in kinds.items():
             old = self._boxes.get(sender)
-            box = _Box(frozenset(its), old.incarnation if old else 0, old.user if old else None)
+            box = _Box(frozenset(its), old.incarnation if old else 0, self._users.get(sender))
             box.waiting = old.waiting if old else 0
             boxes[sender] = box
         self._boxes = boxes
@@ -117,9 +123,9 @@ class Inbox:
 
     def identify(self, users: Mapping[int, str]) -> None:
         """Names the authenticated user that each sender must be; a message under any other is forged."""
-        for sender, user in users.items():
-            if sender in self._boxes:
-                self._boxes[sender].user = user
+        self._users = dict(users)
+        for sender, box in self._boxes.items():
+            box.user = self._users.get(sender)
 
     def advance(self, iteration: int) -> None:
         """Moves the window to ``iteration`` and the next; what is older and was never asked for is dropped and counted."""
@@ -163,6 +169,22 @@ class Inbox:
             return self._drop(Drop.FULL, sender, kind, iteration)
         box.waiting += 1
         phase[sender] = message
+        return True
+
+    def admits(self, envelope: Envelope, user: str | None = None) -> bool:
+        """Whether a control message may be heard at all; if not, it is counted.
+
+        It must be of this run (a first Hello may not know it yet, and neither may the node that is still to be welcomed), from the
+        user that its sender is known to be, and Welcome, Start and Stop must be the environment server's.
+        """
+        _, _, sender, kind, iteration, _, _ = envelope
+        stranger = envelope.run != self.run and not (envelope.run == UNKNOWN_RUN and kind is Kind.HELLO)
+        if stranger and not (self.run == UNKNOWN_RUN and (kind is Kind.HELLO or kind in _SERVER_KINDS)):
+            return self._drop(Drop.OTHER_RUN, sender, kind, iteration)
+        if self._users.get(sender) != user:
+            return self._drop(Drop.FORGED, sender, kind, iteration)
+        if kind in _SERVER_KINDS and sender != ENVIRONMENT:
+            return self._drop(Drop.WRONG_KIND, sender, kind, iteration)
         return True
 
     def refuse(self, envelope: Envelope, user: str | None = None) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from netagents.messages import (
     Action,
+    Digest,
     Failed,
     Hello,
     Kind,
@@ -109,6 +110,17 @@ ARRAYS: dict[Kind, ArraySchema] = {
             _field("power", _FLOAT64, 2, last=4),
             _field("ledger", _INT64, 2, last=5),
             _field("timing", _FLOAT64, 1, last=3),
+        ),
+        aligned=False,
+    ),
+    Kind.DIGEST: ArraySchema(
+        Digest,
+        (
+            _field("team", _FLOAT64, 1, last=3),
+            _field("metrics", _FLOAT64, 2),
+            _field("power", _FLOAT64, 2, last=5),
+            _field("ledger", _INT64, 2, last=6),
+            _field("timing", _FLOAT64, 2, last=3),
         ),
         aligned=False,
     ),

@@ -1,0 +1,247 @@
+"""The exchange: one node's listener, senders, codec and inbox behind two calls, ``send`` and ``receive``.
+
+It holds the one blocking wait of a process.  A wait ends with the messages, with a control message or a watched descriptor (both
+answered by callbacks that may raise), or with a DeadlineError that names the phase, the step and the missing peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+
+from netagents.errors import DeadlineError, DecodeError, NetagentsError, ProtocolError
+from netagents.experiment.timeouts import Timeouts
+from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
+from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.faulty import FaultyFeed
+from netagents.wire.inbox import Inbox
+from netagents.wire.traffic import Traffic, tally
+from netagents.wire.transport import Listener, ReceivedFrames, Sender
+
+_FIRST_LEARNING_KIND = Kind.STEP
+
+
+class StopReceivedError(NetagentsError):
+    """The server asked this node to end; ``reason`` is ``finished`` or one line of explanation."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"asked to stop: {reason}")
+        self.reason = reason
+
+
+OnControl = Callable[[Envelope, str | None], None]
+"""Called with each control message and its sender's authenticated name; what it raises leaves the wait."""
+
+
+def stop_on_request(envelope: Envelope, _user: str | None) -> None:
+    """The default for control messages: Stop ends the wait with :class:`StopReceivedError`, everything else is ignored."""
+    if isinstance(envelope.message, Stop):
+        raise StopReceivedError(envelope.message.reason)
+
+
+class Exchange:
+    """All of one node's communication.
+
+    Args:
+        node: index of this node.
+        incarnation: of this node; a restarted node has a higher one.
+        listener: where it receives.
+        inbox: what it takes in; it also knows the run.
+        codec: of this thread.
+        timeouts: the deadlines of the run.
+        on_control: called with each control message (Hello to Failed) of this run, or of a node that does not know the run yet.
+        watched: descriptor -> what to call when it becomes readable or its other end is gone, such as the parent's sentinel.
+        faults: injected delivery faults, None outside tests and studies.
+    """
+
+    def __init__(
+        self,
+        node: int,
+        listener: Listener,
+        inbox: Inbox,
+        *,
+        codec: Codec | None = None,
+        timeouts: Timeouts | None = None,
+        incarnation: int = 0,
+        on_control: OnControl = stop_on_request,
+        watched: Mapping[int, Callable[[], None]] | None = None,
+        faults: FaultyFeed | None = None,
+    ) -> None:
+        self.node = node
+        self.incarnation = incarnation
+        self.inbox = inbox
+        self.on_control = on_control
+        self.traffic = Traffic()
+        self._listener = listener
+        self._codec = codec or Codec()
+        self._timeouts = timeouts or Timeouts()
+        self._exchange_seconds = self._timeouts.seconds("exchange")
+        self._send_seconds = self._timeouts.seconds("send")
+        self._watched = dict(watched or {})
+        self._descriptors = tuple(self._watched)
+        self._faults = faults
+        self._senders: dict[int, Sender] = {}
+
+    def link(self, node: int, sender: Sender) -> None:
+        """Makes ``node`` reachable through ``sender``; an earlier link to it is aborted."""
+        earlier = self._senders.pop(node, None)
+        if earlier is not None:
+            earlier.abort()
+        self._senders[node] = sender
+
+    @property
+    def linked(self) -> frozenset[int]:
+        """The nodes that can be reached."""
+        return frozenset(self._senders)
+
+    # -- out -------------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
+        """Encodes once and sends to every receiver.
+
+        Raises:
+            ProtocolError: there is no link to a receiver, or the message breaks the schema.
+            DeadlineError: a receiver's queue stayed full; names it.
+        """
+        frames = self._encode(message, kind, iteration, step)
+        senders = self._senders
+        for receiver in receivers:
+            sender = senders.get(receiver)
+            if sender is None:
+                raise ProtocolError(f"no link to {node_name(receiver)} for {kind.name.lower()}", where=node_name(self.node))
+            if not sender.try_send(frames):
+                try:
+                    sender.send(frames, self._send_seconds)
+                except DeadlineError as error:
+                    what = f"{kind.name.lower()} of iteration {iteration}, step {step} could not be sent to {node_name(receiver)}"
+                    raise DeadlineError(
+                        f"{what}: {error.what}",
+                        where=sender.endpoint,
+                        fix=error.fix,
+                    ) from None
+        tally(self.traffic.sent, kind, len(receivers), len(receivers) * frame_bytes(frames))
+
+    def offer(self, message: Message, kind: Kind, iteration: int, step: int, receiver: int) -> bool:
+        """Sends to an observer if that needs no waiting; otherwise the message is dropped and counted, and False comes back."""
+        sender = self._senders.get(receiver)
+        frames = self._encode(message, kind, iteration, step)
+        if sender is None or not sender.try_send(frames):
+            self.traffic.copies_dropped += 1
+            return False
+        tally(self.traffic.sent, kind, 1, frame_bytes(frames))
+        return True
+
+    def _encode(self, message: Message, kind: Kind, iteration: int, step: int) -> list[bytes | memoryview]:
+        started = perf_counter()
+        frames = self._codec.encode(Envelope(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message))
+        self.traffic.serialise_seconds += perf_counter() - started
+        return frames
+
+    # -- in --------------------------------------------------------------------------------------------------------------
+
+    def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], timeout_seconds: float | None = None) -> list[Message]:
+        """Waits for one ``kind`` message of (iteration, step) from each of ``senders``; returns them in that order.
+
+        Args:
+            timeout_seconds: instead of the ``exchange`` timeout.
+
+        Raises:
+            DeadlineError: names kind, iteration, step and the missing peers.
+            ProtocolError: a message came twice.
+            StopReceivedError: with the default ``on_control``.
+        """
+        inbox = self.inbox
+        if iteration > inbox.iteration:
+            inbox.advance(iteration)
+        messages = inbox.collect(iteration, kind, step, senders)
+        if messages is None:
+            allowed = self._exchange_seconds if timeout_seconds is None else timeout_seconds
+            limit = perf_counter() + allowed
+            while messages is None:
+                if not self._pump(limit):
+                    missing = node_names(inbox.missing(iteration, kind, step, senders))
+                    raise DeadlineError(
+                        f"waited {allowed:g} s for {kind.name.lower()} of iteration {iteration}, step {step} from {missing}",
+                        where=node_name(self.node),
+                    )
+                messages = inbox.collect(iteration, kind, step, senders)
+        return messages
+
+    def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
+        """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
+
+        Args:
+            describe: given the seconds left, says what is being waited for; it becomes the text of the error.
+
+        Raises:
+            DeadlineError: the time was up.
+        """
+        limit = perf_counter() + timeout_seconds
+        while not done():
+            if not self._pump(limit):
+                if done():
+                    return
+                raise DeadlineError(describe(0.0), where=node_name(self.node))
+
+    def pump(self, timeout_seconds: float) -> bool:
+        """One wait of at most ``timeout_seconds``, and everything that is there afterwards; False when nothing came."""
+        return self._pump(perf_counter() + timeout_seconds)
+
+    def _pump(self, limit: float) -> bool:
+        """Sleeps once, then takes in all that is there.  False when ``limit`` passed and nothing came."""
+        traffic, faults = self.traffic, self._faults
+        now = perf_counter()
+        wake = limit
+        if faults is not None and (due := faults.next_due()) is not None:
+            wake = min(limit, due)
+        ready = self._listener.wait(self._descriptors, max(0.0, wake - now))
+        woken = perf_counter()
+        traffic.wait_seconds += woken - now
+        traffic.wakeups += 1
+        if ready.messages:
+            for received in self._listener.drain():
+                self._take(received)
+        for descriptor in ready.descriptors:
+            self._watched[descriptor]()
+        if faults is not None:
+            for envelope, user in faults.due(perf_counter()):
+                self._deliver(envelope, user)
+        return woken < limit or ready.messages or bool(ready.descriptors)
+
+    def _take(self, received: ReceivedFrames) -> None:
+        traffic = self.traffic
+        started = perf_counter()
+        try:
+            envelope = self._codec.decode(received.frames)
+        except DecodeError as error:
+            self.inbox.malformed(str(error))
+            return
+        finally:
+            traffic.serialise_seconds += perf_counter() - started
+        tally(traffic.received, envelope.kind, 1, frame_bytes(received.frames))
+        if self._faults is None:
+            self._deliver(envelope, received.user)
+        else:
+            self._faults.push((envelope, received.user), perf_counter())
+
+    def _deliver(self, envelope: Envelope, user: str | None) -> None:
+        if envelope.kind >= _FIRST_LEARNING_KIND:
+            self.inbox.put(envelope, user)
+        elif self.inbox.admits(envelope, user):
+            self.on_control(envelope, user)
+
+    # -- end -------------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Ends all links; last messages still get the linger time to leave."""
+        for sender in self._senders.values():
+            sender.close()
+        self._senders.clear()
+        self._listener.close()
+
+    def abort(self) -> None:
+        """Ends all links at once."""
+        for sender in self._senders.values():
+            sender.abort()
+        self._senders.clear()
+        self._listener.close()
