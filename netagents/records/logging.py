@@ -1,0 +1,158 @@
+"""One log per process: JSON lines with time, level, role, phase, message and, where something failed, the whole traceback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from netagents.errors import NetagentsError, RunDirectoryError, exit_code_of
+
+LOGGER = "netagents"
+"""Name of the logger that everything below netagents inherits from."""
+
+_TAIL_BYTES = 262_144
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats records as one JSON object per line.
+
+    Args:
+        role: who writes: ``agent_3``, ``environment``, ``monitor``, ``launcher``.
+    """
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self.role = role
+        self.phase = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        row: dict[str, Any] = {
+            "time": record.created,
+            "level": record.levelname.lower(),
+            "role": self.role,
+            "phase": getattr(record, "phase", self.phase),
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            row["traceback"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        failure = getattr(record, "failure", None)
+        if failure is not None:
+            row["failure"] = failure
+        return json.dumps(row, ensure_ascii=False, default=str)
+
+
+class Log:
+    """The open log of this process.
+
+    ``logger`` takes messages; :meth:`phase` says where the process is, for every message until the next call.
+    """
+
+    def __init__(self, handler: logging.Handler, formatter: JsonFormatter) -> None:
+        self.logger = logging.getLogger(LOGGER)
+        self._handler = handler
+        self._formatter = formatter
+
+    def phase(self, phase: str) -> None:
+        """Say what the process does now, such as ``iteration 12, step 40, waiting for state``."""
+        self._formatter.phase = phase
+
+    def failure(self, error: BaseException) -> None:
+        """Write down why the process ends: error class, its one line, exit code and traceback."""
+        line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
+        facts = {"error": type(error).__name__, "line": " ".join(line.split()), "exit_code": exit_code_of(error)}
+        self.logger.error(facts["line"], exc_info=(type(error), error, error.__traceback__), extra={"failure": facts})
+
+    def close(self) -> None:
+        """Flush and detach; later messages go nowhere."""
+        self.logger.removeHandler(self._handler)
+        self._handler.close()
+
+
+def open_log(path: Path | None, role: str, level: int = logging.INFO) -> Log:
+    """Send everything that this process logs below ``netagents`` to one JSON-lines file.
+
+    Args:
+        path: the file, appended to; None writes to standard error.
+        role: who writes.
+        level: the lowest level that is written.
+
+    Raises:
+        RunDirectoryError: the file cannot be opened.
+    """
+    formatter = JsonFormatter(role)
+    try:
+        handler = (
+            logging.StreamHandler(sys.stderr) if path is None else logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        )
+    except OSError as error:
+        raise RunDirectoryError(f"the log cannot be written: {error.strerror}", where=str(path)) from error
+    handler.setFormatter(formatter)
+    logger = logging.getLogger(LOGGER)
+    for old in list(logger.handlers):
+        # A forked process inherits its parent's log; two roles never write to one file.
+        logger.removeHandler(old)
+        old.close()
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
+    return Log(handler, formatter)
+
+
+def read_log(path: Path, last: int | None = None) -> list[dict[str, Any]]:
+    """The entries of a log, oldest first; lines that are no JSON (a library that printed, a torn end) become messages.
+
+    Args:
+        path: the log; a missing one is empty.
+        last: only so many of the last entries, read from the file's end.
+    """
+    try:
+        with path.open("rb") as file:
+            if last is not None:
+                file.seek(0, 2)
+                start = max(0, file.tell() - _TAIL_BYTES)
+                file.seek(start)
+                if start:
+                    file.readline()
+            lines: Any = deque(file, maxlen=last)
+    except OSError:
+        return []
+    return [_entry(line.decode(errors="replace").rstrip("\n")) for line in lines]
+
+
+def tail(path: Path, lines: int = 20) -> list[str]:
+    """The last entries of a log as plain text lines, tracebacks included, at most ``lines`` of them."""
+    text: list[str] = []
+    for entry in read_log(path, last=lines):
+        text.extend(plain(entry))
+    return text[-lines:]
+
+
+def failure_of(path: Path) -> dict[str, Any] | None:
+    """The first failure that a process wrote down (error, line, exit_code), with its ``traceback``; None if there is none."""
+    for entry in read_log(path):
+        if isinstance(entry.get("failure"), dict):
+            return {**entry["failure"], "traceback": entry.get("traceback", ""), "phase": entry.get("phase", "")}
+    return None
+
+
+def plain(entry: dict[str, Any]) -> list[str]:
+    """One log entry as text: time, level, phase and message, then the traceback."""
+    moment = entry.get("time")
+    clock = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, int | float) else "--:--:--"
+    phase = f" [{entry['phase']}]" if entry.get("phase") else ""
+    head = f"{clock} {entry.get('level', ''):<7}{phase} {entry.get('message', '')}"
+    return [*head.splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    return entry if isinstance(entry, dict) else {"level": "output", "message": line}

@@ -1,0 +1,77 @@
+"""The records as Parquet tables, for the tools that read those; written once, when the run ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from netagents.errors import RunDirectoryError
+from netagents.records import run_directory as layout
+from netagents.records.checkpoint import TEMPORARY
+from netagents.records.ledger_view import kind_name
+from netagents.records.reader import Run
+from netagents.records.run_directory import RunDirectory
+from netagents.records.table import Table
+
+
+def write_tables(directory: RunDirectory) -> Path:
+    """Write ``tables/`` whole or not at all: returns, metrics, power, traffic and links, each a ``.parquet``.
+
+    Raises:
+        RunDirectoryError: they cannot be written.
+    """
+    from pyarrow import parquet
+
+    run = Run(directory)
+    final = directory.path / layout.TABLES
+    temporary = directory.path / f"{TEMPORARY}{layout.TABLES}-{os.getpid()}"
+    tables = {
+        "returns": run.curve,
+        "metrics": run.metrics,
+        "power": power_table(run),
+        "traffic": traffic_table(run),
+        "links": run.ledger.table(),
+    }
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        for name, table in tables.items():
+            parquet.write_table(table.to_arrow(), temporary / f"{name}.parquet", compression="zstd")
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunDirectoryError(f"the tables cannot be written: {error.strerror}", where=str(final)) from error
+    return final
+
+
+def power_table(run: Run) -> Table:
+    """One row per iteration and pair: iteration, holder, over, power (NaN where unknown), known, age."""
+    readings = run.power_readings()
+    iterations = np.repeat(run.iterations[: len(readings)], [len(reading) for reading in readings])
+    stacked = np.concatenate(readings) if readings else np.zeros((0, 5))
+    holder, over = stacked[:, 0].astype(np.int64), stacked[:, 1].astype(np.int64)
+    return Table(
+        {"iteration": iterations, "holder": holder, "over": over, "power": stacked[:, 2], "known": stacked[:, 3], "age": stacked[:, 4]}
+    )
+
+
+def traffic_table(run: Run) -> Table:
+    """One row per iteration, kind and hop distance: iteration, kind, hop, messages, bytes."""
+    ledger = run.ledger
+    pairs = sorted(set(map(tuple, ledger.links[:, [1, 3]].tolist())))
+    counted = [ledger.over_time(kind, hop) for kind, hop in pairs]
+    stacked = np.concatenate(counted) if counted else np.zeros((0, 2), dtype=np.int64)
+    return Table(
+        {
+            "iteration": np.tile(run.iterations, len(pairs)),
+            "kind": np.repeat(np.array([kind_name(kind) for kind, _ in pairs], dtype=np.str_), ledger.iterations),
+            "hop": np.repeat(np.array([hop for _, hop in pairs], dtype=np.int64), ledger.iterations),
+            "messages": stacked[:, 0],
+            "bytes": stacked[:, 1],
+        }
+    )

@@ -1,0 +1,380 @@
+"""The run directory: everything a run leaves behind, and enough to repeat it.  ``docs/run-directory.md`` describes the files.
+
+A directory appears whole or not at all.  While a writer lives it holds a lock on ``events.jsonl``, which the kernel drops
+with the process, however that ends; so a run that was killed can be told from one that still goes on, from any process or
+container that sees the directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+
+import netagents
+from netagents.errors import NetagentsError, RunDirectoryError
+from netagents.experiment import Experiment
+from netagents.experiment.topology import EdgesSettings
+from netagents.learning import Setup, make_setup
+from netagents.records.checkpoint import TEMPORARY
+from netagents.records.environment_facts import spec_from_json, spec_to_json
+from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
+from netagents.topology import Topology
+
+FORMAT_VERSION = 1
+
+EXPERIMENT = "experiment.json"
+TOPOLOGY = "topology.json"
+ENVIRONMENT_FACTS = "environment.json"
+MANIFEST = "manifest.json"
+EVENTS = "events.jsonl"
+METRICS = "metrics.jsonl"
+POWER = "power.jsonl"
+LEDGER = "ledger.jsonl"
+CHECKPOINTS = "checkpoints"
+LOGS = "logs"
+TABLES = "tables"
+
+EndState = Literal["finished", "interrupted", "failed"]
+State = Literal["created", "running", "finished", "interrupted", "failed", "killed"]
+"""``created``: no writer has come yet.  ``running``: its writer lives.  ``killed``: its writer died without a word."""
+
+STALE_SECONDS = 60.0
+_CREATING = f"{TEMPORARY}run-"
+_PACKAGES = ("numpy", "pydantic", "networkx", "pyzmq", "msgpack", "safetensors", "pyarrow", "scipy", "torch")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """An existing run directory.
+
+    Attributes:
+        path: where it is.
+        manifest: what was written once, when it was made: format version, run id, versions, platform, seed, graph digest.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    # -- making and opening ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        parent: Path,
+        name: str,
+        setup: Setup,
+        *,
+        run_id: bytes | None = None,
+        launcher: str | None = None,
+        path: Path | None = None,
+    ) -> RunDirectory:
+        """Make the directory of a new run, complete with settings, graph and manifest.
+
+        Args:
+            parent: where run directories are made; made itself if need be.
+            name: first part of the directory's name, which goes on with the time and the start of the run id.
+            setup: experiment, graph and environment facts.
+            run_id: 8 bytes that name the run (default: fresh random ones).
+            launcher: what starts the nodes (default: as the experiment says).
+            path: an exact directory instead of ``parent`` and ``name``; must not exist.
+
+        Raises:
+            RunDirectoryError: it exists already, or cannot be made.
+        """
+        run_id = secrets.token_bytes(8) if run_id is None else run_id
+        now = time.time()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+        final = parent / f"{name}-{stamp}-{run_id.hex()[:4]}" if path is None else path
+        if os.path.lexists(final):
+            raise RunDirectoryError("exists already", where=str(final), fix="name another directory, or remove this one")
+        temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(final.parent, _CREATING, older_than=STALE_SECONDS)
+            temporary.mkdir()
+            try:
+                for folder in (CHECKPOINTS, LOGS):
+                    (temporary / folder).mkdir()
+                _write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
+                (temporary / TOPOLOGY).write_text(setup.topology.to_json())
+                _write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
+                for file in (EVENTS, METRICS, POWER, LEDGER):
+                    (temporary / file).touch()
+                (temporary / EVENTS).write_bytes(encode_row(make_event("created", {"time": now})))
+                manifest = _manifest(setup, name, run_id, launcher or setup.experiment.runtime.launcher, now)
+                _write_json(temporary / MANIFEST, manifest)
+                temporary.rename(final)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise RunDirectoryError(
+                f"cannot be made: {error.strerror}", where=str(final), fix="name a directory that can be written"
+            ) from error
+        return cls(final, manifest)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Open an existing run directory.
+
+        Raises:
+            RunDirectoryError: there is none, it is no run, or another format version wrote it.
+        """
+        file = path / MANIFEST
+        if not path.is_dir():
+            raise RunDirectoryError("no such run directory", where=str(path), fix="`netagents runs` lists the runs there are")
+        try:
+            manifest = json.loads(file.read_text())
+            version, run = manifest["format_version"], bytes.fromhex(manifest["run"])
+        except FileNotFoundError as error:
+            raise RunDirectoryError(f"is no run: it has no {MANIFEST}", where=str(path), fix="name a directory made by a run") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunDirectoryError("is not the manifest of a run", where=str(file), fix="the file was damaged") from error
+        if version != FORMAT_VERSION:
+            age = "an older" if isinstance(version, int) and version < FORMAT_VERSION else "a newer"
+            raise RunDirectoryError(
+                f"written by {age} netagents ({manifest.get('versions', {}).get('netagents', 'unknown')}) in format {version}; "
+                f"this one ({netagents.__version__}) reads format {FORMAT_VERSION}",
+                where=str(path),
+                fix="read it with the version that wrote it",
+            )
+        if len(run) != 8:
+            raise RunDirectoryError(f"the run id has {len(run)} bytes, not 8", where=str(file), fix="the file was damaged")
+        return cls(path, manifest)
+
+    # -- what never changes ----------------------------------------------------------------------------------------------
+
+    @property
+    def run_id(self) -> bytes:
+        """The 8 bytes that name the run in every envelope."""
+        return bytes.fromhex(self.manifest["run"])
+
+    def experiment(self) -> Experiment:
+        """The resolved settings.
+
+        Raises:
+            RunDirectoryError: the file is missing or damaged.
+        """
+        raw = self._read_json(EXPERIMENT)
+        try:
+            return Experiment.model_validate(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise RunDirectoryError(
+                f"{place}: {first['msg']}", where=str(self.path / EXPERIMENT), fix="read it with the version that wrote it"
+            ) from error
+
+    def topology(self) -> Topology:
+        """The graph of the run, the same as its digest says.
+
+        Raises:
+            RunDirectoryError: the file is missing, damaged, or its graph has another digest.
+        """
+        file = self.path / TOPOLOGY
+        try:
+            topology = Topology.from_json(file.read_text())
+        except OSError as error:
+            raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
+        except (KeyError, TypeError, ValueError, AttributeError, NetagentsError) as error:
+            raise RunDirectoryError("is not a graph", where=str(file), fix="the file was damaged") from error
+        if topology.digest != self.manifest["graph_digest"]:
+            raise RunDirectoryError("this graph is not the one that the run was made with", where=str(file), fix="the file was changed")
+        return topology
+
+    def setup(self) -> Setup:
+        """Neighbourhoods, spaces and settings as the run's agents had them; builds no environment.
+
+        Raises:
+            RunDirectoryError: a file is missing or damaged.
+        """
+        raw = self._read_json(ENVIRONMENT_FACTS)
+        try:
+            spec = spec_from_json(raw)
+        except (KeyError, TypeError, ValueError, NetagentsError) as error:
+            raise RunDirectoryError(
+                "does not describe an environment", where=str(self.path / ENVIRONMENT_FACTS), fix="the file was damaged"
+            ) from error
+        return make_setup(self.experiment(), self.topology(), spec)
+
+    # -- life of the run -------------------------------------------------------------------------------------------------
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event so far: ``time`` (seconds since 1970), ``event``, and what belongs to it."""
+        return JsonLinesReader(self.path / EVENTS).new_rows()
+
+    def append_event(self, event: str, **facts: Any) -> None:
+        """Add an event, from any process: a launcher adds what its dead server cannot say any more."""
+        writer = JsonLinesWriter(self.path / EVENTS)
+        try:
+            writer.write(make_event(event, facts))
+        finally:
+            writer.close()
+
+    @property
+    def state(self) -> State:
+        """What became of the run."""
+        return self.ending()[0]
+
+    def ending(self) -> tuple[State, dict[str, Any]]:
+        """The state, and the event that says so (role, exit code and line of a failure); an empty one while it goes on."""
+        # The lock is asked first: a run that ends in between has written its last event by then.
+        alive = self.has_writer()
+        last: dict[str, Any] = {"event": "created"}
+        for event in self.events():
+            if event["event"] == "started" or event["event"] in get_args(EndState):
+                # The launcher speaks last and sees every process, so its word on who failed first stands.
+                last = event
+        if alive:
+            return "running", {}
+        name = last["event"]
+        return ("killed", {}) if name == "started" else (name, last)
+
+    def has_writer(self) -> bool:
+        """Whether a living process holds the run open for writing."""
+        try:
+            descriptor = os.open(self.path / EVENTS, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(self.path / EVENTS)) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # a file system without locks cannot say
+        finally:
+            os.close(descriptor)
+        return False
+
+    def sweep_temporaries(self) -> list[Path]:
+        """Remove what a killed writer left half-written; does nothing while a writer lives.  Returns what was removed."""
+        if self.has_writer():
+            return []
+        return [*_sweep(self.path, TEMPORARY), *_sweep(self.path / CHECKPOINTS, TEMPORARY)]
+
+    def log(self, role: str) -> Path:
+        """The log of one process: ``agent_3``, ``environment``, ``monitor``, ``launcher``."""
+        return self.path / LOGS / f"{role}.jsonl"
+
+    def _read_json(self, name: str) -> Any:
+        file = self.path / name
+        try:
+            return json.loads(file.read_text())
+        except OSError as error:
+            raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
+        except ValueError as error:
+            raise RunDirectoryError("is not JSON", where=str(file), fix="the file was damaged") from error
+
+
+def run_directories(parent: Path) -> list[RunDirectory]:
+    """The runs in a folder, oldest first; whatever else lies there is passed over."""
+    found = []
+    for path in parent.iterdir() if parent.is_dir() else ():
+        if (path / MANIFEST).is_file() and not path.name.startswith(TEMPORARY):
+            try:
+                found.append(RunDirectory.open(path))
+            except RunDirectoryError:
+                continue
+    return sorted(found, key=lambda run: (run.manifest.get("created", ""), run.path.name))
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Raises:
+        RunDirectoryError: it cannot be written.
+    """
+    temporary = path.parent / f"{TEMPORARY}{path.name}-{os.getpid()}"
+    try:
+        temporary.write_bytes(data)
+        temporary.rename(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    return path
+
+
+def _self_contained(setup: Setup) -> Experiment:
+    """A graph that stands in a file elsewhere is stored edge by edge, so that the run can be repeated without the file."""
+    experiment = setup.experiment
+    if experiment.topology.kind != "file":
+        return experiment
+    edges = EdgesSettings(n=setup.topology.n, edges=tuple((int(i), int(j)) for i, j in setup.topology.edges))
+    return experiment.model_copy(update={"topology": edges})
+
+
+def _manifest(setup: Setup, name: str, run_id: bytes, launcher: str, now: float) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "run": run_id.hex(),
+        "name": name,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now)),
+        "seed": setup.experiment.seed,
+        "n": setup.n,
+        "graph_digest": setup.topology.digest,
+        "launcher": launcher,
+        "versions": {"netagents": netagents.__version__, "python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open() as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or sys.platform
+
+
+def make_event(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of ``events.jsonl``, stamped with the time now unless ``facts`` has one."""
+    return {"time": time.time(), "event": event, **facts}
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def _sweep(folder: Path, prefix: str, older_than: float = 0.0) -> list[Path]:
+    removed = []
+    for path in folder.glob(f"{prefix}*"):
+        try:
+            if older_than and time.time() - path.stat().st_mtime < older_than:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        removed.append(path)
+    return removed

@@ -1,0 +1,185 @@
+"""The power picture: who holds power over whom, how far each entry can be trusted, and how concentrated power is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import RunDirectoryError
+from netagents.power import Concentration, PowerMatrix, concentration
+from netagents.records import Run, held_entries
+from netagents.reports.style import ACCENT, FAINT, INK, MAIN, QUIET, UNKNOWN, calm, describe, new_figure, png
+from netagents.topology import spread_radius
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BoolArray = NDArray[np.bool_]
+
+DEFAULT_LAST = 10
+"""Iterations that are averaged unless told otherwise."""
+
+_SMALL = 30
+"""Up to so many agents each row and column gets its number and each bar its value."""
+
+
+def power_picture(run: Run, last: int | None = None) -> bytes:
+    """A PNG of the power matrix averaged over the ``last`` iterations, beside the power that each agent holds.
+
+    Entries too far away to be trusted are hatched, unknown ones are grey with a cross, pairs beyond the critic's radius
+    stay white.  What is measured between agents that cannot influence each other is the noise floor; it is marked on the
+    colour scale.  Where no entry can be trusted the picture says so and what would change it.
+
+    Raises:
+        RunDirectoryError: nothing is recorded yet.
+    """
+    recorded = len(run.iterations)
+    if recorded == 0:
+        raise RunDirectoryError("no iteration is recorded yet", where=str(run.path), fix=f"the run is {run.state}")
+    last = min(DEFAULT_LAST, recorded) if last is None else min(last, recorded)
+    matrix = run.power_matrix(-1, last)
+    n = run.n
+    side = 6.0 if n <= _SMALL else 8.0
+    figure = new_figure(side + 4.6, side + 0.9)
+    heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[side, 2.7])
+    _heat_map(figure, heat, matrix, _measured(run))
+    found = concentration(held_entries(matrix))
+    _bars(bars, run, found, n)
+    for axes in (heat, bars):
+        axes.set_ylim(n - 0.5, -0.5)
+        _agent_ticks(axes, n)
+    first = int(run.iterations[recorded - last])
+    span = f"iteration {first}" if last == 1 else f"mean of iterations {first}-{int(run.iterations[-1])}"
+    figure.suptitle(_headline(run, found), x=0.01, ha="left", color=INK, fontsize=12.5, fontweight="bold")
+    figure.text(0.01, 0.012, f"{describe(run)} · {span}", ha="left", color=QUIET, fontsize=9)
+    figure.get_layout_engine().set(rect=(0, 0.035, 1, 0.965))  # type: ignore[union-attr, call-arg]
+    return png(figure)
+
+
+def _measured(run: Run) -> BoolArray:
+    """(n, n) bool: the critic of i (column) is indexed by j (row), so that its power could be read at all."""
+    distances = run.distances
+    radius = np.array(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
+    measured: BoolArray = distances <= radius[None, :]
+    np.fill_diagonal(measured, False)
+    return measured
+
+
+def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArray) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import ListedColormap
+
+    n = len(matrix.values)
+    finite = np.isfinite(matrix.values)
+    unknown = measured & ~finite
+    trusted = matrix.values[matrix.reliable]
+    shown = trusted if trusted.size else matrix.values[finite]
+    top = float(shown.max()) if shown.size and shown.max() > 0 else 1.0
+    axes.imshow(np.where(unknown, 1.0, np.nan), cmap=ListedColormap([UNKNOWN]), vmin=0, vmax=1, aspect="equal")
+    image = axes.imshow(np.where(finite, matrix.values, np.nan), cmap="YlGnBu", vmin=0.0, vmax=top, aspect="equal")
+    j, i = np.nonzero(finite & ~matrix.reliable)
+    offsets = (-0.34, 0.0, 0.34) if n <= _SMALL else (0.0,)
+    strokes = [_stroke(column, row, offset) for row, column in zip(j.tolist(), i.tolist(), strict=True) for offset in offsets]
+    axes.add_collection(LineCollection(strokes, colors="#ffffff", linewidths=2.0 if n <= _SMALL else 0.9))
+    axes.add_collection(LineCollection(strokes, colors=QUIET, linewidths=0.9 if n <= _SMALL else 0.5))
+    j, i = np.nonzero(unknown)
+    axes.scatter(i, j, marker="x", s=(170.0 / n) ** 1.6, color=QUIET, linewidths=1.2 if n <= _SMALL else 0.5)
+    diagonal = np.where(np.eye(n, dtype=np.bool_), 1.0, np.nan)
+    axes.imshow(diagonal, cmap=ListedColormap([FAINT]), vmin=0, vmax=1, aspect="equal")
+    axes.set_xlabel("over agent i")
+    axes.set_ylabel("power of agent j")
+    axes.set_xlim(-0.5, n - 0.5)
+    for spine in axes.spines.values():
+        spine.set_color(FAINT)
+    axes.tick_params(colors=QUIET, labelsize=9, length=2)
+    _key(axes, hatched=bool((finite & ~matrix.reliable).any()), crossed=bool(unknown.any()), n=n)
+    bar = figure.colorbar(
+        image,
+        ax=axes,
+        location="left",
+        shrink=0.75,
+        pad=0.03,
+        extend="max" if finite.any() and np.nanmax(matrix.values) > top else "neither",
+    )
+    bar.set_label("what i would lose, in discounted reward, had j acted worst for it", color=INK, fontsize=9)
+    bar.ax.tick_params(colors=QUIET, labelsize=8.5)
+    bar.outline.set_visible(False)
+    floor = matrix.noise_floor
+    if np.isfinite(floor):
+        bar.ax.axhline(min(floor, top), color=ACCENT, linewidth=2)
+        bar.ax.set_title(f"noise floor\n{floor:.2g}", color=ACCENT, fontsize=9, fontweight="bold")
+
+
+def _stroke(column: int, row: int, offset: float) -> list[tuple[float, float]]:
+    """A diagonal through a cell, shifted by ``offset`` cells and cut at the cell's edges."""
+    low, high = max(-0.5, offset * 2 - 0.5), min(0.5, offset * 2 + 0.5)
+    return [(column + low, row - low + offset * 2), (column + high, row - high + offset * 2)]
+
+
+def _key(axes: Axes, *, hatched: bool, crossed: bool, n: int) -> None:
+    """What the marks mean, written under the map."""
+    parts = ["white: beyond the critic's radius"] if n > 1 else []
+    if hatched:
+        parts.insert(0, "hatched: too far to trust")
+    if crossed:
+        parts.insert(0, "grey x: unknown, alternatives too rarely played")
+    axes.set_title(" · ".join(parts), loc="left", color=QUIET, fontsize=8.5)
+
+
+def _bars(axes: Axes, run: Run, found: Concentration, n: int) -> None:
+    calm(axes)
+    if found.top_holder < 0:
+        axes.set_xlim(0, 1)
+        axes.set_xticks([])
+        axes.text(0.5, (n - 1) / 2, _no_entry(run), ha="center", va="center", color=ACCENT, fontsize=10, wrap=True)
+        return
+    colors = [ACCENT if agent == found.top_holder else MAIN for agent in range(n)]
+    axes.barh(np.arange(n), found.held, color=colors, height=0.8)
+    total = float(found.held.sum())
+    labelled = range(n) if n <= _SMALL else [int(agent) for agent in np.argsort(-found.held, kind="stable")[:3]]
+    for agent in labelled:
+        name = "" if n <= _SMALL else f"agent {agent}: "
+        axes.text(
+            found.held[agent],
+            agent,
+            f" {name}{found.held[agent] / total:.0%}",
+            va="center",
+            fontsize=8.5,
+            color=colors[agent],
+            clip_on=False,
+        )
+    axes.set_xlim(0, 1.3 * float(found.held.max()))
+    axes.set_xlabel("power held (share of all)")
+    axes.grid(axis="x", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _headline(run: Run, found: Concentration) -> str:
+    name = run.manifest["name"]
+    if found.top_holder < 0:
+        return f"{name}: no entry of the power matrix can be trusted"
+    return (
+        f"{name}: agent {found.top_holder} holds most power, {found.top_share:.0%} of all\n"
+        f"Herfindahl {found.herfindahl:.3f} (equal shares {1 / run.n:.3f}) · Gini {found.gini:.2f}"
+    )
+
+
+def _no_entry(run: Run) -> str:
+    offset = run.setup.spec.reach_offset
+    radius = max(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
+    if radius - offset < 1:
+        return (
+            f"No entry is reliable:\nkappa_critic is {radius}, and here\nonly pairs within kappa_critic - {offset}\ncan be trusted.\n\n"
+            f"Use kappa_critic = {offset + 1} or more."
+        )
+    return "No entry is reliable yet:\nalternatives were played too rarely.\n\nTrain on, or raise learning.batch."
+
+
+def _agent_ticks(axes: Axes, n: int) -> None:
+    step = 1 if n <= _SMALL else 10 ** max(1, int(np.log10(n)) - 1) * (1 if n <= 120 else 2)
+    axes.set_yticks(np.arange(0, n, step))
+    if axes.get_images():
+        axes.set_xticks(np.arange(0, n, step))

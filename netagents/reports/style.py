@@ -1,0 +1,67 @@
+"""One look for all pictures: figures without global state, drawn off screen, with labels on the data instead of legends."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from netagents.records import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1f2a37"
+QUIET = "#6b7280"
+FAINT = "#e5e7eb"
+MAIN = "#1f5fa8"
+ACCENT = "#c2500b"
+GOOD = "#2f7d4f"
+UNKNOWN = "#d3d6db"
+DPI = 110
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of ``width`` x ``height`` inches that belongs to no window and no global list."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def calm(axes: Axes) -> None:
+    """Take away what says nothing: the box around the data, heavy ticks."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(QUIET)
+    axes.tick_params(colors=QUIET, labelsize=9)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def describe(run: Run) -> str:
+    """One line that says which run this is."""
+    setup, experiment = run.setup, run.experiment
+    kappa = {name: experiment.radius(name) for name in ("policy", "critic", "gradient")}
+    if len(set(map(str, kappa.values()))) == 1:
+        radii = f"kappa {_short(kappa['policy'])}"
+    else:
+        radii = "kappa " + ", ".join(f"{name} {_short(value)}" for name, value in kappa.items())
+    ended = "" if run.state == "finished" else f" · {run.state}"
+    return f"{setup.spec.name} · {setup.n} agents · {radii} · seed {experiment.seed}{ended}"
+
+
+def _short(radius: int | tuple[int, ...]) -> str:
+    if isinstance(radius, tuple):
+        return str(radius[0]) if len(set(radius)) == 1 else f"{min(radius)}-{max(radius)}"
+    return str(radius)

@@ -1,0 +1,105 @@
+"""The short table at the end of a run: return, power, messages, time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from netagents.records import LedgerView, Run
+from netagents.reports.learning_curve import progress
+from netagents.reports.power_picture import DEFAULT_LAST
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def summary_rows(run: Run) -> list[tuple[str, str]]:
+    """What a run came to, as (what, value) lines; works for a run that was stopped or still goes on."""
+    rows: list[tuple[str, str]] = []
+    if run.state != "finished":
+        ending = run.ending
+        rows.append(("state", " ".join(part for part in (run.state, ending.get("role", ""), ending.get("line", "")) if part)))
+    recorded = len(run.iterations)
+    if recorded == 0:
+        return [*rows, ("return", "no iteration recorded")]
+    rows.append(("return", _return_line(run)))
+    utility = run.agent_metric("utility")
+    if np.any(utility != 0.0):
+        objective = run.agent_metric("objective").mean(axis=1)
+        rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
+    rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
+    rows.extend(_message_rows(run.ledger))
+    rows.append(("time", _time_line(run)))
+    return rows
+
+
+def summary_text(run: Run) -> str:
+    """The summary as plain lines."""
+    rows = summary_rows(run)
+    width = max(len(what) for what, _ in rows)
+    return "\n".join(f"{what:<{width}}  {value}" for what, value in rows)
+
+
+def summary_table(run: Run) -> Table:
+    """The summary as a rich table that folds into any width."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for what, value in summary_rows(run):
+        table.add_row(Text(what), Text(value))
+    return table
+
+
+def _return_line(run: Run) -> str:
+    reached = progress(run)
+    known = [f"{name} {value:.2f}" for name, value in (("untrained", reached.untrained), ("best known", reached.best)) if value is not None]
+    beside = f" ({', '.join(known)})" if known else ""
+    return f"{reached.first:.2f} -> {reached.last:.2f} per agent{beside}"
+
+
+def _power_rows(run: Run, last: int) -> list[tuple[str, str]]:
+    found = run.concentration(last=last)
+    if found.top_holder < 0:
+        offset = run.setup.spec.reach_offset
+        return [("power", f"no entry is reliable (distance up to kappa_critic - {offset}, alternatives played often enough)")]
+    floor = run.power_matrix(last=last).noise_floor
+    noise = f"; noise floor {floor:.2g}" if math.isfinite(floor) else ""
+    return [
+        ("top power", f"agent {found.top_holder} holds {found.top_share:.0%} of all (equal shares {1 / run.n:.0%})"),
+        ("concentration", f"Herfindahl {found.herfindahl:.3f}, Gini {found.gini:.2f}, largest entry {found.largest:.2g}{noise}"),
+    ]
+
+
+def _message_rows(ledger: LedgerView) -> list[tuple[str, str]]:
+    """All messages, then one line per kind that travels between agents, with what went how far."""
+    total = ledger.total
+    rows = [("messages", f"{total.messages:,} with {byte_size(total.bytes)}")]
+    between: dict[str, list[str]] = {}
+    for (kind, hop), traffic in ledger.by_kind_and_hop().items():
+        if hop > 0:
+            between.setdefault(kind, []).append(f"{hop} hop{'s' if hop > 1 else ''}: {traffic.messages:,}, {byte_size(traffic.bytes)}")
+    rows.extend((f"  {kind}", " | ".join(parts)) for kind, parts in between.items())
+    return rows
+
+
+def _time_line(run: Run) -> str:
+    seconds = float(run.seconds[-1])
+    count = len(run.iterations)
+    if seconds <= 0.0:
+        return f"{count} iterations"
+    return f"{seconds:.1f} s, {count / seconds:.3g} iterations/s, {run.ledger.total.messages / seconds:,.0f} messages/s"
+
+
+def byte_size(size: int) -> str:
+    """Bytes as people read them: 950 B, 12.3 kB, 4.56 MB (powers of 1000)."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} B" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
