@@ -71,7 +71,9 @@ def run_twin(traffic: Traffic, iterations: int) -> Timing:
                     agent.kill()
 
 
-def _sockets(context: zmq.Context[zmq.Socket[bytes]], directory: str, own: str, peers: Sequence[str]) -> tuple[zmq.Socket[bytes], dict[str, zmq.Socket[bytes]]]:
+def _sockets(
+    context: zmq.Context[zmq.Socket[bytes]], directory: str, own: str, peers: Sequence[str]
+) -> tuple[zmq.Socket[bytes], dict[str, zmq.Socket[bytes]]]:
     inbox = context.socket(zmq.PULL)
     inbox.bind(f"ipc://{directory}/{own}")
     links = {}

@@ -42,7 +42,9 @@ class Batch(NamedTuple):
     index: IntArray
 
 
-def compact(table: CriticTable, keys: Keys, steps: int, copies: int, alive: NDArray[np.bool_], bootstrap: FloatArray, iteration: int) -> Batch:
+def compact(
+    table: CriticTable, keys: Keys, steps: int, copies: int, alive: NDArray[np.bool_], bootstrap: FloatArray, iteration: int
+) -> Batch:
     """Count the batch's visits and prepare it for sweeps.
 
     Args:

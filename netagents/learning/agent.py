@@ -90,9 +90,7 @@ class Agent:
         batch = self._compact(iteration, rollout, traces)
 
         # Local occupancy, then the gradient of the utility there: the shadow reward.
-        occupancy = sampled_occupancy(
-            rollout.states[:-1], rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size
-        )
+        occupancy = sampled_occupancy(rollout.states[:-1], rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
         shadow = self.utility.gradient(occupancy)
         task_signal = learning.task_weight * rollout.rewards
         travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
@@ -192,17 +190,16 @@ class Agent:
         audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
         if audience:
             self._emit(kind, iteration, 0, message, audience)
-        if not heard:
+        if not audience and not heard:
             return {}
+        # Also with nobody to hear: others wait for what was just emitted.
         messages = yield self._turn(kind, iteration, 0, heard)
         return dict(zip(heard, messages, strict=True))
 
     def _compact(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> Batch:
         own = Trace(rollout.states, rollout.actions)
         members = [own if j == self.index else traces[j] for j in self.critic_window]
-        keys = self.keys.encode(
-            [member.states.reshape(-1) for member in members], [member.actions.reshape(-1) for member in members]
-        )
+        keys = self.keys.encode([member.states.reshape(-1) for member in members], [member.actions.reshape(-1) for member in members])
         return compact(self.table, keys, rollout.steps, self.setup.batch, rollout.alive, rollout.bootstrap, iteration)
 
     def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:

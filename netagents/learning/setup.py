@@ -73,8 +73,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
         CapacityError: the traces of one agent's neighbourhood would not fit.
     """
     reach = {
-        kind: Reach(topology.hops, spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}"))
-        for kind in RadiusKind
+        kind: Reach(topology.hops, spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}")) for kind in RadiusKind
     }
     learning = experiment.learning
     horizon = spec.horizon if learning.horizon is None else learning.horizon

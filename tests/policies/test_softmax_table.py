@@ -38,7 +38,9 @@ def test_actions_follow_the_inverse_of_the_cumulative_distribution(actions: int,
     policy.load(rng.normal(size=(6, actions)))
     context = rng.integers(0, 6, 50)
     uniforms = rng.random(50)
-    expected = [int(np.searchsorted(np.cumsum(policy.probabilities[x])[:-1], u, side="right")) for x, u in zip(context, uniforms, strict=True)]
+    expected = [
+        int(np.searchsorted(np.cumsum(policy.probabilities[x])[:-1], u, side="right")) for x, u in zip(context, uniforms, strict=True)
+    ]
     assert policy.act(context, uniforms).tolist() == expected
 
 

@@ -1,0 +1,56 @@
+"""Ctrl-C and SIGTERM in the launcher: they become events of its one poller, and nothing else happens until it looks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from typing import Any
+
+
+class Interruptions:
+    """Catches SIGINT and SIGTERM while open, if this is the main thread; elsewhere it does nothing, as Python demands.
+
+    Attributes:
+        descriptor: readable while signals wait to be taken.
+        first: the first signal that came, None before.
+        urgent: a second Ctrl-C came: end everything at once.
+    """
+
+    def __init__(self) -> None:
+        self.descriptor, self._sender = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        os.set_blocking(self._sender, False)
+        self.first: int | None = None
+        self.urgent = False
+        self._previous: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: object) -> None:
+        if self.first is None:
+            self.first = number
+        elif number == signal.SIGINT:
+            self.urgent = True
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._sender, bytes([number]))
+
+    def take(self) -> list[int]:
+        """The signals that came since the last call, oldest first."""
+        try:
+            return list(os.read(self.descriptor, 4096))
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        """Put the previous handlers back."""
+        for number, handler in self._previous.items():
+            # None stands for a handler that was not installed from Python; it cannot be named again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._previous.clear()
+        if self._sender >= 0:
+            os.close(self.descriptor)
+            os.close(self._sender)
+            self.descriptor = self._sender = -1

@@ -1,0 +1,112 @@
+"""Processes that are watched and ended by what they are, never by a number that may have passed to another."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
+
+
+class WatchedProcess:
+    """One process, known by a process descriptor where the kernel has them, else by its number and the time at which it started.
+
+    Attributes:
+        pid: its number.
+        descriptor: readable once the process has ended, zombie or not; None where there are no process descriptors.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.descriptor: int | None = None
+        with contextlib.suppress(AttributeError, OSError):
+            self.descriptor = os.pidfd_open(pid)
+        self._started = start_time(pid)
+
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        if self.descriptor is not None:
+            poller = select.poll()
+            poller.register(self.descriptor, select.POLLIN)
+            return not poller.poll(0)
+        if self._started is not None:
+            return start_time(self.pid) == self._started
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def send(self, number: int) -> bool:
+        """Send a signal; false when the process is gone."""
+        try:
+            if self.descriptor is not None:
+                signal.pidfd_send_signal(self.descriptor, number)
+            elif self.alive():
+                os.kill(self.pid, number)
+            else:
+                return False
+        except ProcessLookupError:
+            return False
+        return True
+
+    def reap(self) -> int | None:
+        """Its exit code (negative: the signal that ended it) if it is a dead child of this process; None otherwise."""
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+def start_time(pid: int) -> int | None:
+    """When a running process started, in clock ticks since boot; None for a zombie, for no process, and without ``/proc``."""
+    try:
+        # The second field is the command in brackets and may hold anything, spaces and brackets too.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def signal_name(exit_code: int | None) -> str | None:
+    """Name of the signal behind a negative exit code, such as ``SIGKILL``."""
+    if exit_code is None or exit_code >= 0:
+        return None
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"
+
+
+@contextlib.contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Become the parent of orphaned descendants while inside, where the kernel can (Linux): the children of a killed forkserver leave no zombies."""
+    if sys.platform != "linux":
+        yield
+        return
+    library = ctypes.CDLL(None)
+    before = ctypes.c_int(0)
+    known = library.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0) == 0
+    if known:
+        library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        if known:
+            library.prctl(_PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)

@@ -1,0 +1,137 @@
+"""What people watch while a run goes on: one small snapshot per iteration, made by the monitor, shown by the launcher."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import DecodeError
+from netagents.learning import IterationRecord, Setup
+from netagents.messages import Digest, RadiusKind
+from netagents.power import Concentration, PowerMatrix, assemble, cannot_influence, concentration
+
+FloatArray = NDArray[np.float64]
+LARGEST_VIEW = 64 * 1024
+
+
+@dataclass(frozen=True)
+class View:
+    """The state of a run after an iteration.
+
+    Attributes:
+        iteration, total: iterations finished and planned.
+        team_return: mean over agents and copies of the undiscounted return.
+        utility: mean over agents of f_i.
+        top_holder, top_share: who holds most of the reliable power, and its share; -1 and NaN when no entry is reliable.
+        messages, payload: sent in this iteration, in messages and bytes.
+        dropped: digests that never reached the monitor.
+        slowest: the agent that kept the others waiting longest in this iteration, -1 when times are not known.
+    """
+
+    iteration: int
+    total: int
+    team_return: float
+    utility: float
+    top_holder: int
+    top_share: float
+    messages: int
+    payload: int
+    dropped: int
+    slowest: int
+
+    def to_json(self) -> bytes:
+        """As one JSON text; NaN travels as null."""
+        values = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
+        return json.dumps(values).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> View:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            DecodeError: it is no view.
+        """
+        try:
+            if len(text) > LARGEST_VIEW:
+                raise ValueError("too large")
+            values = json.loads(text)
+            floats = {"team_return", "utility", "top_share"}
+            return cls(
+                **{key: math.nan if value is None else (float(value) if key in floats else int(value)) for key, value in values.items()}
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DecodeError(f"a view that cannot be read: {error}") from error
+
+
+class PowerMonitor:
+    """Turns the agents' reports into the power matrix and its concentration.
+
+    Args:
+        setup: gives distances, radii and what cannot influence what.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        n = setup.n
+        self._distances = np.array([[setup.topology.hops.distance(j, i) for i in range(n)] for j in range(n)], dtype=np.float64)
+        critic, policy = setup.reach[RadiusKind.CRITIC], setup.reach[RadiusKind.POLICY]
+        self._trusted = [critic.radii[i] - setup.spec.reach_offset for i in range(n)]
+        self._impossible = cannot_influence(setup.spec, [policy.window(i) for i in range(n)])
+
+    def matrix(self, rows: tuple[FloatArray, ...]) -> PowerMatrix:
+        """The power matrix of one iteration from the agents' (m, 4) rows."""
+        return assemble(rows, self._distances, self._trusted, self._impossible)
+
+    def concentration(self, matrix: PowerMatrix) -> Concentration:
+        """Concentration over the reliable entries alone."""
+        return concentration(np.where(matrix.reliable, matrix.values, np.nan))
+
+
+def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, dropped: int) -> View:
+    """The snapshot after one iteration."""
+    held = monitor.concentration(monitor.matrix(record.power))
+    waited = record.timing[:, 1]
+    return View(
+        iteration=record.iteration + 1,
+        total=total,
+        team_return=record.team_return,
+        utility=float(record.column("utility").mean()),
+        top_holder=held.top_holder,
+        top_share=held.top_share,
+        messages=int(record.ledger[:, 4].sum()),
+        payload=int(record.ledger[:, 5].sum()),
+        dropped=dropped,
+        # Whoever waits least is whom the others wait for.
+        slowest=int(np.argmin(waited)) if waited.any() else -1,
+    )
+
+
+def to_digest(record: IterationRecord) -> Digest:
+    """A record as it travels to the monitor."""
+    owner = [np.full(len(rows), agent, dtype=np.float64) for agent, rows in enumerate(record.power)]
+    rows = [np.column_stack([index, values]) for index, values in zip(owner, record.power, strict=True)]
+    return Digest(
+        team=np.array([record.team_return, record.team_return_sd, record.discounted_return]),
+        metrics=record.metrics,
+        power=np.concatenate(rows).reshape(-1, 5),
+        ledger=record.ledger,
+        timing=record.timing,
+    )
+
+
+def from_digest(iteration: int, digest: Digest) -> IterationRecord:
+    """The record that a digest carries."""
+    owner = digest.power[:, 0].astype(np.int64)
+    return IterationRecord(
+        iteration=iteration,
+        team_return=float(digest.team[0]),
+        team_return_sd=float(digest.team[1]),
+        discounted_return=float(digest.team[2]),
+        metrics=digest.metrics,
+        power=tuple(digest.power[owner == agent, 1:] for agent in range(len(digest.metrics))),
+        ledger=digest.ledger,
+        timing=digest.timing,
+    )
