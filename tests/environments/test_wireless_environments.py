@@ -13,7 +13,9 @@ from netagents.environments.wireless_qu_lin import WirelessQuLin
 from netagents.environments.wireless_spdac import WirelessSpdac
 from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError
 from netagents.experiment.environment import WirelessQuLinSettings, WirelessSpdacSettings
+from netagents.experiment.topology import AccessGridSettings, KingGridSettings
 from netagents.testing import check_environment
+from netagents.topology import build_topology
 from netagents.topology.access_grid import access_grid_edges
 
 SIDES = st.integers(2, 4)
@@ -45,6 +47,14 @@ def test_the_access_grid_connects_exactly_those_who_share_an_access_point(shape)
     by_sharing = access_layout(*shape).neighbourhoods()
     assert list(access_grid_edges(*shape)) == by_touching
     assert by_touching == [(i, j) for i, near in enumerate(by_sharing) for j in near if i < j]
+
+
+def test_the_topologies_that_the_messages_recommend_fit():
+    spdac = WirelessSpdac(build_topology(KingGridSettings(rows=3, columns=4)))
+    qu_lin = WirelessQuLin(build_topology(AccessGridSettings(rows=3, columns=4, users=2)))
+    assert (spdac.layout.rows, spdac.layout.columns, spdac.layout.users) == (3, 4, 1)
+    assert (qu_lin.layout.rows, qu_lin.layout.columns, qu_lin.layout.users) == (3, 4, 2)
+    assert qu_lin.topology.edges == cells(3, 4, 2).edges
 
 
 def test_spdac_uniform_policies_return_the_published_1_80():
