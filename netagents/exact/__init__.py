@@ -1,1 +1,47 @@
-"""Exact values of small models by linear algebra."""
+"""Exact values of small models by linear algebra: the oracle that every estimate is checked against."""
+
+from netagents.exact.ascent import Ascent, exact_ascent
+from netagents.exact.coupling import Coupling, certificate, certificates, coupling, signal_sensitivity
+from netagents.exact.decay import decay_rate, reading_error, truncation_error
+from netagents.exact.evaluation import Evaluation
+from netagents.exact.joint_policy import JointPolicy, softmax_policy, uniform_policy
+from netagents.exact.model import JointModel
+from netagents.exact.objective import exact_gradient, learning_signals, objective, policy_gradient
+from netagents.exact.power import calibrate_power, k_step_power, power_matrices, truncated_power
+from netagents.exact.truncated_gradient import compare_gradients, truncated_critics, truncated_gradient
+from netagents.exact.truncation import Truncated, conditional_mean, fixed_point, placeholder, truncate, windows
+
+__all__ = [
+    "Ascent",
+    "Coupling",
+    "Evaluation",
+    "JointModel",
+    "JointPolicy",
+    "Truncated",
+    "calibrate_power",
+    "certificate",
+    "certificates",
+    "compare_gradients",
+    "conditional_mean",
+    "coupling",
+    "decay_rate",
+    "exact_ascent",
+    "exact_gradient",
+    "fixed_point",
+    "k_step_power",
+    "learning_signals",
+    "objective",
+    "placeholder",
+    "policy_gradient",
+    "power_matrices",
+    "reading_error",
+    "signal_sensitivity",
+    "softmax_policy",
+    "truncate",
+    "truncated_critics",
+    "truncated_gradient",
+    "truncated_power",
+    "truncation_error",
+    "uniform_policy",
+    "windows",
+]
