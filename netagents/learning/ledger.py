@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning.turns import Outgoing
-from netagents.messages import payload_bytes
+from netagents.messages import Kind, Message, payload_bytes
 
 
 class Ledger:
@@ -32,6 +32,14 @@ class Ledger:
             else:
                 row[0] += 1
                 row[1] += size
+
+    def count_to(self, kind: Kind, message: Message, receiver: int) -> None:
+        """Enter a message to one receiver."""
+        row = self._rows.get((kind, receiver))
+        if row is None:
+            row = self._rows[kind, receiver] = [0, 0]
+        row[0] += 1
+        row[1] += payload_bytes(message)
 
     def close(self) -> NDArray[np.int64]:
         """The (r, 5) rows kind, receiver, hop, messages, payload bytes, sorted; starts a new page."""

@@ -29,7 +29,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.topology import EdgesSettings
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY
-from netagents.records.environment_facts import spec_from_json, spec_to_json
+from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
 from netagents.topology import Topology
 

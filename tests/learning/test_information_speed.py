@@ -9,7 +9,7 @@ import pytest
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.launchers.prepare import prepare
+from netagents.learning.prepare import prepare
 from netagents.learning import Turn
 from netagents.messages import Kind
 

@@ -1,4 +1,4 @@
-"""From an experiment to everything a launcher needs, with every check made before the first file or process exists."""
+"""From an experiment to everything a launcher or node needs, with every check made before the first file or process exists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from netagents.environments.build import build_environment
 from netagents.environments.contract import NetworkedMDP
 from netagents.experiment import Experiment
-from netagents.learning import Setup, check_fits, make_setup
+from netagents.learning.setup import Setup, check_fits, make_setup
 from netagents.topology import Topology, build_topology
 
 

@@ -1,4 +1,4 @@
-"""What a run directory keeps of an environment, so that records can be read where the environment cannot be built."""
+"""An environment specification as JSON: for records and for nodes where the environment itself cannot be built."""
 
 from __future__ import annotations
 

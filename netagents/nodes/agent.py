@@ -1,0 +1,99 @@
+"""The agent's process: it drives the agent's state machine over its links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from netagents.errors import exit_code_of
+from netagents.learning import Agent, Setup
+from netagents.messages import ENVIRONMENT, Kind, Report
+from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
+from netagents.nodes.process import ProcessContext
+from netagents.wire.exchange import StopReceivedError
+from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+
+NEIGHBOUR_KINDS = (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)
+"""What agents tell each other."""
+
+
+def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
+    """The role: join, learn, report, leave.
+
+    Args:
+        context: of the process.
+        arguments: ``index``, and what :func:`netagents.nodes.joining.join` needs.
+    """
+    index = int(arguments["index"])
+    membership: Membership | None = None
+    try:
+        membership = join(context, index, arguments, lambda setup: plan(setup, index))
+        learn(context, membership)
+    except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
+        context.log.logger.info("leaving: %s", ended)
+    except Exception as error:
+        if membership is not None:
+            membership.fail(error, exit_code_of(error))
+        raise
+    finally:
+        if membership is not None:
+            membership.leave()
+
+
+def plan(setup: Setup, index: int) -> tuple[Inbox, frozenset[int], frozenset[int]]:
+    """Whom the agent hears and who needs it; the inbox lets in nothing from beyond the radius of each kind."""
+    heard = {kind: setup.heard(kind, index) for kind in NEIGHBOUR_KINDS}
+    speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
+    hears = frozenset(j for senders in heard.values() for j in senders)
+    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), **heard}
+    inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.horizon + 1, nodes=setup.n)
+    return inbox, speaks_to, hears
+
+
+def learn(context: ProcessContext, membership: Membership) -> None:
+    """All iterations, then the farewell, then wait for the server's stop."""
+    setup, exchange = membership.setup, membership.exchange
+    agent = Agent(membership.index, setup)
+    send, receive = exchange.send, exchange.receive
+    clock = _Clock(membership)
+    iterations = setup.experiment.learning.iterations
+    for iteration in range(membership.first_iteration, iterations):
+        context.log.phase(f"iteration {iteration}")
+        turns = agent.iterate(iteration)
+        turn = next(turns)
+        while True:
+            for kind, its, step, message, receivers in turn.outgoing:
+                send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
+            messages = receive(turn.iteration, turn.kind, turn.step, turn.senders)
+            try:
+                turn = turns.send(messages)
+            except StopIteration:
+                break
+        clock.close_iteration()
+    for kind, its, step, message, receivers in agent.farewell(iterations - 1):
+        send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
+    context.log.phase("finished, waiting for the server's stop")
+    exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
+
+
+class _Clock:
+    """Where the time of an iteration went: computing, waiting, serialising."""
+
+    def __init__(self, membership: Membership) -> None:
+        self._traffic = membership.exchange.traffic
+        self._last = (perf_counter(), self._traffic.wait_seconds, self._traffic.serialise_seconds)
+        self._spent = np.zeros(3)
+
+    def close_iteration(self) -> None:
+        """The iteration ends here."""
+        now = (perf_counter(), self._traffic.wait_seconds, self._traffic.serialise_seconds)
+        whole, wait, serialise = (after - before for after, before in zip(now, self._last, strict=True))
+        self._spent = np.array([whole - wait - serialise, wait, serialise])
+        self._last = now
+
+    def stamp(self, report: Report) -> Report:
+        """The report with the seconds of the iteration that has ended."""
+        return report._replace(timing=self._spent)

@@ -1,0 +1,199 @@
+"""The environment server's process: rendezvous, owner of time and of the joint state, and writer of the records."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents import __version__
+from netagents.environments.facts import spec_to_json
+from netagents.environments.session import EnvironmentSession, Returns
+from netagents.errors import NetagentsError, NodeFailedError, exit_code_of
+from netagents.learning import Ledger, Setup, make_record
+from netagents.learning.prepare import prepare
+from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Kind, Report, Snapshot, Step, Stop, node_name
+from netagents.nodes.joining import EndRequestedError, ParentLostError, socket_path, watch, write_welcome
+from netagents.nodes.process import ProcessContext
+from netagents.nodes.view import to_digest
+from netagents.records.recorder import Recorder
+from netagents.records.run_directory import RunDirectory
+from netagents.wire.codec import Codec
+from netagents.wire.exchange import Exchange
+from netagents.wire.faulty import FaultyFeed
+from netagents.wire.handshake import Phase, Rendezvous, StrangerError
+from netagents.wire.inbox import Inbox
+from netagents.wire.transport import LinkSettings, open_transport
+
+
+def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
+    """The role: gather everybody, step the dynamics, record, send everybody home.
+
+    Args:
+        context: of the process.
+        arguments: ``run_directory`` (made before) and ``listen`` (address).
+    """
+    directory = RunDirectory.open(Path(arguments["run_directory"]))
+    prepared = prepare(directory.experiment())
+    with Recorder(directory, prepared.setup) as recorder:
+        server = EnvironmentServer(context, prepared.setup, recorder, directory.run_id, str(arguments["listen"]))
+        try:
+            server.gather()
+            server.train(EnvironmentSession(prepared.environment, prepared.setup.batch, prepared.setup.discount, prepared.experiment.seed))
+            server.stop("finished")
+            recorder.close("finished")
+        except EndRequestedError:
+            server.stop("interrupted")
+            recorder.close("interrupted", line="ended by SIGTERM", code=143)
+        except ParentLostError as error:
+            server.stop(str(error))
+            recorder.close("interrupted", line=str(error), tables=False)
+        except Exception as error:
+            server.stop(f"{node_name(ENVIRONMENT)} failed")
+            line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
+            recorder.close("failed", line=line, code=exit_code_of(error), role=context.role)
+            raise
+        finally:
+            server.close()
+
+
+class EnvironmentServer:
+    """The server of one run.
+
+    Args:
+        context: of the process.
+        setup: what all nodes share.
+        recorder: where the records go.
+        run: 8 bytes that name the run.
+        listen: address.
+    """
+
+    def __init__(self, context: ProcessContext, setup: Setup, recorder: Recorder, run: bytes, listen: str) -> None:
+        self._context, self._setup, self._recorder = context, setup, recorder
+        self._agents = tuple(range(setup.n))
+        experiment = setup.experiment
+        self._transport = open_transport(listen, LinkSettings())
+        listener = self._transport.listen(listen)
+        path = socket_path(listener.endpoint)
+        if path is not None:
+            context.own(path)
+        self.endpoint = listener.endpoint
+        allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT), self._agents)
+        self._exchange = Exchange(
+            ENVIRONMENT,
+            listener,
+            Inbox(run, allowed, steps=setup.horizon + 1, nodes=setup.n),
+            codec=Codec(),
+            timeouts=experiment.timeouts,
+            on_control=self._control,
+            watched=watch(context),
+            faults=FaultyFeed(experiment.faults, ENVIRONMENT, experiment.seed) if experiment.faults else None,
+        )
+        spec_text = json.dumps(spec_to_json(setup.spec))
+        self._rendezvous = Rendezvous(
+            run, __version__, setup.n, monitor=True, welcome=lambda _, peers: write_welcome(setup, spec_text, peers)
+        )
+        self._ledger = Ledger(lambda _: 0)
+        self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
+        self._sample_seconds = 0.0
+
+    # -- start -----------------------------------------------------------------------------------------------------------
+
+    def gather(self) -> None:
+        """Wait until every node has said hello, is linked to its peers and is ready; then start them.
+
+        Raises:
+            DeadlineError: names the nodes that are missing.
+        """
+        rendezvous, timeouts = self._rendezvous, self._setup.experiment.timeouts
+        self._context.log.phase("gathering")
+        self._exchange.serve(lambda: rendezvous.phase is not Phase.HELLO, timeouts.seconds("join"), rendezvous.status)
+        self._exchange.serve(lambda: rendezvous.phase is Phase.STARTED, timeouts.seconds("ready"), rendezvous.status)
+        self._recorder.event("gathered", nodes=len(rendezvous.expected), pid=os.getpid())
+
+    def _control(self, envelope: Envelope, _user: str | None) -> None:
+        message, sender = envelope.message, envelope.sender
+        if isinstance(message, Failed):
+            if envelope.run == self._exchange.inbox.run and sender != MONITOR:
+                raise NodeFailedError(f"failed: {message.line}", where=node_name(sender))
+            return
+        known = self._rendezvous.hellos.get(sender)
+        try:
+            replies = self._rendezvous.handle(envelope)
+        except StrangerError as error:
+            self._context.log.logger.warning("dropped: %s", error)
+            return
+        hello = self._rendezvous.hellos.get(sender)
+        if hello is not None and hello != known:
+            self._exchange.link(sender, self._transport.connect(hello.endpoint))
+        for reply in replies:
+            self._exchange.send(reply.message, reply.kind, 0, 0, (reply.receiver,))
+
+    # -- training --------------------------------------------------------------------------------------------------------
+
+    def train(self, session: EnvironmentSession) -> None:
+        """All iterations; every record is written as soon as its reports are in."""
+        exchange, agents, setup = self._exchange, self._agents, self._setup
+        iterations = setup.experiment.learning.iterations
+        for iteration in range(iterations):
+            self._context.log.phase(f"iteration {iteration}")
+            self._send_steps(iteration, 0, session.begin(iteration))
+            began = 0.0
+            for step in range(setup.horizon):
+                actions = exchange.receive(iteration, Kind.ACTION, step, agents)
+                self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
+                if step == 0:
+                    # The reports came with the first actions; everybody is busy with the next step while they are recorded.
+                    if iteration > 0:
+                        self._record(iteration - 1)
+                    began = perf_counter()
+            self._sample_seconds += perf_counter() - began
+            self._pages[iteration] = (session.returns(), self._ledger.close())
+        self._record(iterations - 1)
+        snapshots = exchange.receive(iterations - 1, Kind.SNAPSHOT, 0, agents)
+        arrays = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
+        self._recorder.snapshot(iterations - 1, arrays)
+
+    def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
+        send, count = self._exchange.send, self._ledger.count_to
+        for agent, message in enumerate(messages):
+            count(Kind.STEP, message, agent)
+            send(message, Kind.STEP, iteration, step, (agent,))
+
+    def _record(self, iteration: int) -> None:
+        reports = self._exchange.receive(iteration, Kind.REPORT, 0, self._agents)
+        returns, ledger = self._pages.pop(iteration)
+        typed = [report for report in reports if isinstance(report, Report)]
+        record = make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
+        self._recorder.iteration(record)
+        self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
+
+    # -- end -------------------------------------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Send every node home, best effort, and write down what travelled."""
+        traffic, inbox = self._exchange.traffic, self._exchange.inbox
+        for node in sorted(self._exchange.linked):
+            self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
+        self._recorder.event(
+            "traffic",
+            sent={kind.name.lower(): counted for kind, counted in traffic.sent.items()},
+            received={kind.name.lower(): counted for kind, counted in traffic.received.items()},
+            wait_seconds=traffic.wait_seconds,
+            serialise_seconds=traffic.serialise_seconds,
+            sample_seconds=self._sample_seconds,
+            wakeups=traffic.wakeups,
+            digests_dropped=traffic.copies_dropped,
+            dropped={str(reason): count for reason, count in inbox.dropped.items()},
+        )
+
+    def close(self) -> None:
+        """End all links; the last words still leave."""
+        self._exchange.close()
+        self._transport.close()

@@ -1,0 +1,206 @@
+"""How a node becomes part of a run: it knows an address, says hello, is welcomed, links to its peers and waits for the start."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from netagents import __version__
+from netagents.environments.contract import EnvironmentSpec
+from netagents.environments.facts import spec_from_json
+from netagents.errors import NetagentsError, ProtocolError
+from netagents.experiment import Experiment, Timeouts
+from netagents.learning import Setup, make_setup
+from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Stop, Welcome
+from netagents.nodes.process import ProcessContext
+from netagents.topology import Topology
+from netagents.wire.codec import Codec
+from netagents.wire.exchange import Exchange, StopReceivedError
+from netagents.wire.faulty import FaultyFeed
+from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError
+from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
+
+HELLO_INTERVAL = 0.5
+"""Seconds after which a node that was not welcomed says hello again."""
+
+
+class ParentLostError(NetagentsError):
+    """The launcher is gone; the node leaves."""
+
+
+class EndRequestedError(NetagentsError):
+    """SIGTERM asked this process to end."""
+
+
+def watch(context: ProcessContext) -> dict[int, Callable[[], None]]:
+    """What a node's poller watches besides its messages."""
+
+    def look() -> None:
+        if context.parent_lost():
+            raise ParentLostError("the launcher is gone")
+        if context.stop_requested():
+            raise EndRequestedError("asked to end by SIGTERM")
+
+    return dict.fromkeys(context.descriptors, look)
+
+
+def own_address(join: str, name: str) -> str:
+    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free loopback port."""
+    scheme, _, rest = join.partition("://")
+    if scheme == "ipc":
+        return f"ipc://{Path(rest).parent / name}"
+    return "tcp://127.0.0.1:0"
+
+
+def socket_path(endpoint: str) -> Path | None:
+    """The file behind an ipc endpoint."""
+    scheme, _, rest = endpoint.partition("://")
+    return Path(rest) if scheme == "ipc" else None
+
+
+@dataclass
+class Membership:
+    """A node's place in a run, before and after it starts.
+
+    Attributes:
+        index: of the node. setup: what all nodes share. exchange: its messages.
+    """
+
+    index: int
+    setup: Setup
+    exchange: Exchange
+    transport: Transport
+    first_iteration: int
+
+    def fail(self, error: BaseException, code: int) -> None:
+        """Tell the server, best effort, why this node ends."""
+        line = " ".join(str(error).split()) or type(error).__name__
+        self.exchange.offer(Failed(line, code), Kind.FAILED, 0, 0, ENVIRONMENT)
+
+    def leave(self) -> None:
+        """End all links; last words still leave."""
+        self.exchange.close()
+        self.transport.close()
+
+
+Plan = Callable[[Setup], tuple[Inbox, frozenset[int], frozenset[int]]]
+"""From the setup to a node's inbox, the agents it speaks to and the agents it hears."""
+
+
+def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan: Plan) -> Membership:
+    """Join the run whose server listens at ``arguments["join"]``.
+
+    Args:
+        context: of the process.
+        index: node index.
+        arguments: ``join`` (address), ``run`` (16 hexadecimal digits; absent when started by hand), ``listen`` (optional address).
+        plan: what this kind of node takes in, and whom it links to.
+
+    Raises:
+        DeadlineError: not welcomed, linked or started in time.
+        ProtocolError: another version or run.
+        StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
+    """
+    address = arguments["join"]
+    transport = open_transport(address, LinkSettings())
+    try:
+        return _Joining(context, index, arguments, transport).run(plan)
+    except BaseException:
+        transport.close()
+        raise
+
+
+class _Joining:
+    def __init__(self, context: ProcessContext, index: int, arguments: Mapping[str, str], transport: Transport) -> None:
+        self.context, self.index, self.transport = context, index, transport
+        self.listener: Listener = transport.listen(arguments.get("listen") or own_address(arguments["join"], context.role))
+        path = socket_path(self.listener.endpoint)
+        if path is not None:
+            context.own(path)
+        run = bytes.fromhex(arguments["run"]) if "run" in arguments else UNKNOWN_RUN
+        self.handshake = NodeHandshake(index, self.listener.endpoint, __version__, os.getpid(), run)
+        # Until it is welcomed a node knows no settings but these defaults.
+        self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
+        self.codec = Codec()
+        self.exchange = self._exchange(Inbox(run, {}), None)
+        self.exchange.link(ENVIRONMENT, transport.connect(arguments["join"]))
+
+    def run(self, plan: Plan) -> Membership:
+        handshake, log = self.handshake, self.context.log
+        log.phase("joining")
+        deadline = time.monotonic() + self.timeouts.seconds("join")
+        while handshake.phase is Phase.HELLO:
+            self._send(handshake.hello())
+            self.exchange.pump(HELLO_INTERVAL)
+            if handshake.phase is Phase.HELLO and time.monotonic() > deadline:
+                self.exchange.serve(lambda: False, 0.0, handshake.status)
+        if handshake.welcome is None:
+            raise ProtocolError("welcomed without a welcome", where=self.context.role)
+        setup = read_welcome(handshake.welcome)
+        self.timeouts = setup.experiment.timeouts
+        inbox, speaks_to, hears = plan(setup)
+        inbox.run = handshake.run
+        faults = setup.experiment.faults
+        feed = FaultyFeed(faults, self.index, setup.experiment.seed) if faults else None
+        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed)
+        self.exchange.adopt(welcomed)
+        for peer in sorted(speaks_to):
+            self.exchange.link(peer, self.transport.connect(handshake.welcome.peers[peer]))
+        log.phase("linking")
+        for reply in handshake.link(speaks_to, hears):
+            self._send(reply)
+        self.exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
+        return Membership(self.index, setup, self.exchange, self.transport, handshake.iteration)
+
+    def _exchange(self, inbox: Inbox, faults: FaultyFeed | None) -> Exchange:
+        return Exchange(
+            self.index,
+            self.listener,
+            inbox,
+            codec=self.codec,
+            timeouts=self.timeouts,
+            on_control=self._control,
+            watched=watch(self.context),
+            faults=faults,
+        )
+
+    def _control(self, envelope: Envelope, _user: str | None) -> None:
+        if isinstance(envelope.message, Stop):
+            if envelope.run == self.handshake.run:
+                raise StopReceivedError(envelope.message.reason)
+            return
+        try:
+            replies = self.handshake.handle(envelope)
+        except StrangerError as error:
+            self.context.log.logger.warning("dropped: %s", error)
+            return
+        for reply in replies:
+            self._send(reply)
+
+    def _send(self, reply: Reply) -> None:
+        self.exchange.send(reply.message, reply.kind, 0, 0, (reply.receiver,))
+
+
+def write_welcome(setup: Setup, spec_text: str, peers: Mapping[int, str]) -> Welcome:
+    """The welcome for a node that needs ``peers``."""
+    return Welcome(setup.experiment.model_dump_json(), setup.topology.to_json(), spec_text, dict(peers))
+
+
+def read_welcome(welcome: Welcome) -> Setup:
+    """The setup that a welcome describes.
+
+    Raises:
+        ProtocolError: it cannot be read.
+    """
+    try:
+        experiment = Experiment.model_validate_json(welcome.experiment)
+        topology = Topology.from_json(welcome.topology)
+        spec: EnvironmentSpec = spec_from_json(json.loads(welcome.spec))
+        return make_setup(experiment, topology, spec)
+    except (NetagentsError, ValueError, KeyError, TypeError) as error:
+        raise ProtocolError(f"the server's welcome cannot be read: {error}", fix="run the same version of netagents everywhere") from error

@@ -1,0 +1,76 @@
+"""The monitor's process: it watches and computes; nothing that is learned or recorded depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netagents.learning import Setup
+from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
+from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
+from netagents.nodes.process import ProcessContext
+from netagents.nodes.view import PowerMonitor, from_digest, make_view
+from netagents.wire.exchange import StopReceivedError
+from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.transport import LinkSettings, Sender, open_transport
+
+
+class DigestInbox(Inbox):
+    """Keeps the digests that came, in order; gaps are allowed, since a full queue drops digests at the server."""
+
+    def __init__(self) -> None:
+        super().__init__(UNKNOWN_RUN, {Kind.DIGEST: (ENVIRONMENT,)})
+        self.digests: list[tuple[int, Digest]] = []
+
+    def put(self, envelope: Envelope, user: str | None = None) -> bool:
+        """Take a digest of this run from the server, and nothing else."""
+        if envelope.run != self.run or envelope.sender != ENVIRONMENT or not isinstance(envelope.message, Digest):
+            return self.refuse(envelope, user)
+        self.digests.append((envelope.iteration, envelope.message))
+        return True
+
+
+def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
+    """The role: join, turn digests into views, leave when the run does.
+
+    Args:
+        context: of the process.
+        arguments: ``view`` (optional endpoint of whoever wants to see), and what :func:`netagents.nodes.joining.join` needs.
+    """
+    inbox = DigestInbox()
+    membership: Membership | None = None
+    viewer: Sender | None = None
+    transport = None
+    try:
+        membership = join(context, MONITOR, arguments, lambda _: (inbox, frozenset(), frozenset()))
+        if arguments.get("view"):
+            transport = open_transport(arguments["view"], LinkSettings(queue=16))
+            viewer = transport.connect(arguments["view"])
+        watch_run(membership, inbox, viewer)
+    except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
+        context.log.logger.info("leaving: %s", ended)
+    finally:
+        if viewer is not None:
+            viewer.close()
+        if transport is not None:
+            transport.close()
+        if membership is not None:
+            membership.leave()
+
+
+def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None) -> None:
+    """Turn every digest into a view until the server says stop."""
+    setup: Setup = membership.setup
+    power = PowerMonitor(setup)
+    total = setup.experiment.learning.iterations
+    expected, dropped = membership.first_iteration, 0
+    while True:
+        membership.exchange.pump(60.0)
+        for iteration, digest in inbox.digests:
+            dropped += iteration - expected
+            expected = iteration + 1
+            view = make_view(power, from_digest(iteration, digest), total, dropped)
+            if viewer is not None:
+                # A viewer that does not look loses views, never the run its pace.
+                viewer.try_send([view.to_json()])
+        inbox.digests.clear()
