@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netagents import errors
-from netagents.errors import InterruptedRunError, NodeFailedError
+from netagents.errors import NodeFailedError
 from netagents.launchers.processes import signal_name
 from netagents.nodes.process import FOLLOWERS
 from netagents.records.logging import plain, read_log
 
 _LAST_LINES = 20
-_ENTRIES = 400
+_ENTRIES = 200
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Exit:
         exit_code: as the operating system tells it, negative for a signal; None when nobody could tell.
         time: when the launcher noticed, in seconds since the epoch.
         started: when it was started, likewise.
-        asked: the launcher had already sent it a signal.
+        asked: when the launcher sent it a signal, likewise; None if it did not.
         log: its log, if it has one.
     """
 
@@ -37,7 +34,7 @@ class Exit:
     exit_code: int | None
     time: float
     started: float
-    asked: bool
+    asked: float | None
     log: Path | None
 
 
@@ -92,27 +89,46 @@ class Failure:
 def first_failure(exits: Iterable[Exit]) -> Failure | None:
     """The failure that explains the others; None if nobody failed.
 
-    In this order: processes that a signal killed which was not ours (detected at once, and nobody dies of another's death that way); errors of a process's own;
-    errors that only tell of a lost or late peer; processes that we ended.  Within a kind the earliest counts, by the time at which it was written down.
+    In this order: processes that a signal killed which was not ours (detected at once, and nobody dies of another's death that way);
+    errors of a process's own; errors that only tell of a lost or late peer; processes that we ended.  Within a kind the earliest counts,
+    by the time at which it was written down.
     """
-    ranked = [(_rank(exit_, failure), failure.time, failure) for exit_ in exits if (failure := _failure(exit_)) is not None]
-    return min(ranked, key=lambda entry: entry[:2])[2] if ranked else None
+    failures = [told for exit_ in exits if exit_.exit_code != 0 and (told := _tell(exit_)) is not None]
+    return min(failures, key=lambda entry: (entry[0], entry[1].time))[1] if failures else None
 
 
-def _rank(exit_: Exit, failure: Failure) -> int:
-    if failure.signal is not None:
-        return 3 if exit_.asked else 0
-    if exit_.exit_code is None:
-        return 2
-    if failure.line.partition("|")[0] in _FOLLOWER_NAMES:
-        return 2
-    return 1
+def _tell(exit_: Exit) -> tuple[int, Failure]:
+    entries = [] if exit_.log is None else read_log(exit_.log, last=_ENTRIES)
+    written = next((entry for entry in entries if isinstance(entry.get("failure"), dict) and entry.get("time", 0.0) >= exit_.started), None)
+    lines = tuple([line for entry in entries[-_LAST_LINES:] for line in plain(entry)][-_LAST_LINES:])
+    killer = signal_name(exit_.exit_code)
+    time, line, traceback, name = exit_.time, _NO_WORD.get(killer or str(exit_.exit_code), ""), "", ""
+    if written is not None and killer is None:
+        time = float(written["time"])
+        name = str(written["failure"].get("error", ""))
+        line = str(written["failure"].get("line", ""))
+        traceback = str(written.get("traceback", ""))
+    ours = exit_.asked is not None and time >= exit_.asked
+    rank = _OURS if ours else _KILLED if killer else _FOLLOWED if exit_.exit_code is None or name in _follower_names() else _FAILED
+    return rank, Failure(exit_.role, exit_.pid, exit_.exit_code, killer, line, traceback, lines, time)
 
 
-def _failure(exit_: Exit) -> Failure | None:
-    if exit_.exit_code == 0:
-        return None
-    raise AssertionError
+_KILLED, _FAILED, _FOLLOWED, _OURS = range(4)
+
+_NO_WORD = {
+    "SIGKILL": "from outside: by hand, or by the kernel when memory ran out",
+    "SIGSEGV": "it touched memory that is not its own; the stack is in its log",
+    "SIGABRT": "it gave up on an inner contradiction; the stack is in its log",
+    "143": "it got a SIGTERM that was not the launcher's",
+    "SIGTERM": "somebody asked it to end before it could hear that",
+}
 
 
-_FOLLOWER_NAMES: frozenset[str] = frozenset()
+def _follower_names() -> frozenset[str]:
+    names: set[str] = set()
+    classes: list[type[BaseException]] = list(FOLLOWERS)
+    while classes:
+        kind = classes.pop()
+        names.add(kind.__name__)
+        classes.extend(kind.__subclasses__())
+    return frozenset(names)

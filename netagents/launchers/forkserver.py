@@ -1,7 +1,8 @@
 """A forkserver of its own for every run.
 
-multiprocessing keeps one forkserver per process; a run uses a private instance of the same class, so that it neither disturbs nor inherits what else the user's
-program does with multiprocessing, and so that it can be watched and ended as one of the run's processes.  Children are told everything but what the user's
+multiprocessing keeps one forkserver per process; a run uses a private instance of the same class, so that it neither disturbs nor
+inherits what else the user's program does with multiprocessing, and so that it can be watched and ended as one of the run's processes.
+Children are told everything but what the user's
 ``__main__`` was: it is never imported a second time, and scripts need no guard.
 """
 
@@ -27,17 +28,16 @@ from netagents.nodes.socket_directory import SocketDirectory
 PRELOAD = ("numpy", "zmq", "msgpack", "netagents.nodes.process", "netagents.nodes.guard")
 """What tabular runs import once, before the first child; the guard stands last because it closes the books on memory."""
 
-ONE_THREAD: Mapping[str, str] = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "BLIS_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    )
-}
+_THREAD_COUNTS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+ONE_THREAD: Mapping[str, str] = dict.fromkeys(_THREAD_COUNTS, "1")
 """Environment of every node: one thread per process, set before anything is imported."""
 
 _ENVIRONMENT_LOCK = threading.Lock()
@@ -109,7 +109,7 @@ class ForkServer:
             preparation.pop(key, None)
         child = get_context("forkserver").Process(target=target, args=arguments, name=name)
         buffer = io.BytesIO()
-        context.set_spawning_popen(self)  # allows the authentication key to travel to our own child
+        context.set_spawning_popen(self)  # type: ignore[arg-type]  # allows the authentication key to travel to our own child
         try:
             reduction.dump(preparation, buffer)
             reduction.dump(child, buffer)
@@ -187,7 +187,8 @@ def _variables(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _temporary_files_in(directory: str) -> Iterator[None]:
-    """multiprocessing puts the forkserver's socket into a folder that a killed launcher would leave behind; the run's own folder is cleaned."""
+    """multiprocessing puts the forkserver's socket into a folder that a killed launcher would leave behind; the run's own folder is
+    cleaned."""
     config = process.current_process()._config  # type: ignore[attr-defined]
     before = config.get("tempdir")
     config["tempdir"] = directory

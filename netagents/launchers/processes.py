@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from netagents.errors import CapacityError
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
+_DESCRIPTORS_PER_NODE = 3
+_SPARE_DESCRIPTORS = 128
 
 
 class WatchedProcess:
@@ -96,7 +101,8 @@ def signal_name(exit_code: int | None) -> str | None:
 
 @contextlib.contextmanager
 def adopting_orphans() -> Iterator[None]:
-    """Become the parent of orphaned descendants while inside, where the kernel can (Linux): the children of a killed forkserver leave no zombies."""
+    """Become the parent of orphaned descendants while inside, where the kernel can (Linux): the children of a killed forkserver leave no
+    zombies."""
     if sys.platform != "linux":
         yield
         return
@@ -110,3 +116,24 @@ def adopting_orphans() -> Iterator[None]:
     finally:
         if known:
             library.prctl(_PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+
+
+def allow_descriptors(nodes: int) -> Callable[[], None]:
+    """Raise this process's soft limit of open files if so many nodes need it; gives what puts it back.
+
+    Raises:
+        CapacityError: the hard limit is too low.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _DESCRIPTORS_PER_NODE * nodes + _SPARE_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return lambda: None
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        most = max(0, (hard - _SPARE_DESCRIPTORS) // _DESCRIPTORS_PER_NODE)
+        raise CapacityError(
+            f"{nodes} processes need {needed} open files, {hard} are allowed",
+            where="local launcher",
+            fix=f"use at most {most} nodes or raise ulimit -n",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,453 @@
+"""Starts a run's nodes as processes, watches all of them at once, and ends them under one deadline.
+
+Nobody is waited for in turn: one poller holds every node, the forkserver, the resource tracker, the launcher's signals and whatever the
+launcher adds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import zmq
+
+from netagents.errors import DeadlineError, InterruptedRunError
+from netagents.experiment.timeouts import Timeouts
+from netagents.launchers.culprit import Exit, Failure, first_failure
+from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Ready, Signalled, Source
+from netagents.launchers.forkserver import PRELOAD, ChildLink, ForkServer, renew_tracker, tracker_process
+from netagents.launchers.interruptions import Interruptions
+from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors, signal_name
+from netagents.nodes.process import child_main
+from netagents.nodes.socket_directory import SocketDirectory
+
+FORKSERVER = "forkserver"
+TRACKER = "resource_tracker"
+
+_STARTING_AT_ONCE = 64
+_SETTLE_SECONDS = 0.05
+_CODE_SECONDS = 0.5
+_LOOK_SECONDS = 0.02
+
+
+@dataclass
+class _Node:
+    spec: NodeSpec
+    link: ChildLink
+    started: float
+    log: Path | None
+    process: WatchedProcess | None = None
+    asked: float | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process is not None else 0
+
+
+class Supervisor:
+    """The processes of one run.
+
+    Use it as a context manager: leaving it ends every process, removes the socket directory, and puts signal handlers and limits back.
+
+    Args:
+        specs: the nodes, in any order.
+        timeouts: ``join`` bounds the start, ``stop`` the end.
+        log_directory: where ``ROLE.jsonl`` is written; None keeps logs only as long as the run.
+        sockets: the run's socket directory; a fresh one if None.
+        preload: modules that the forkserver imports before the first node.
+        environment: variables for all nodes, on top of one thread each.
+
+    Raises:
+        CapacityError: the machine's limits do not allow so many processes, or no socket directory can be made.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[NodeSpec],
+        *,
+        timeouts: Timeouts | None = None,
+        log_directory: Path | None = None,
+        sockets: SocketDirectory | None = None,
+        preload: tuple[str, ...] = PRELOAD,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        roles = [spec.role for spec in specs]
+        if len(set(roles)) < len(roles):
+            raise ValueError("each role may be started once")
+        self.specs = tuple(specs)
+        self.timeouts = timeouts if timeouts is not None else Timeouts()
+        self.exits: list[Exit] = []
+        self._preload = preload
+        self._environment = environment
+        self._exit_stack = contextlib.ExitStack()
+        self.log_directory = log_directory
+        self.sockets = sockets
+        self._nodes: dict[str, _Node] = {}
+        self._forkserver: ForkServer | None = None
+        self._tracker: WatchedProcess | None = None
+        self._interruptions: Interruptions | None = None
+        self._owners: dict[int, str] = {}
+        self._sources: list[Source] = []
+        self._events: list[NodeEvent] = []
+
+    # ------------------------------------------------------------------ start
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start all nodes; returns when every process exists, not when its role is ready.
+
+        Raises:
+            NodeFailedError: the forkserver ended meanwhile.
+            DeadlineError: the processes did not exist in time.
+        """
+        exits = self._exit_stack
+        exits.callback(allow_descriptors(len(self.specs)))
+        exits.enter_context(adopting_orphans())
+        self._interruptions = Interruptions()
+        exits.callback(self._interruptions.close)
+        if self.sockets is None:
+            self.sockets = SocketDirectory.create()
+        exits.callback(self.sockets.remove)
+        if self.log_directory is None:
+            self.log_directory = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="netagents-logs-")))
+        self._forkserver = ForkServer(self.sockets, self._preload, self._environment)
+        try:
+            self._forkserver.start()
+            self._watch_process(self._forkserver.process, FORKSERVER)
+            self._watch_tracker()
+            self._fork_all(time.monotonic() + self.timeouts.seconds("join"))
+        except BaseException:
+            self.close()
+            raise
+
+    def _fork_all(self, deadline: float) -> None:
+        unborn: dict[int, _Node] = {}
+        try:
+            for spec in self.specs:
+                node = self._fork(spec)
+                unborn[node.link.status] = node
+                if len(unborn) >= _STARTING_AT_ONCE:
+                    self._await_births(unborn, deadline, _STARTING_AT_ONCE // 2)
+            self._await_births(unborn, deadline, 0)
+        finally:
+            for node in [node for node in self._nodes.values() if node.process is None]:
+                # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
+                del self._nodes[node.spec.role]
+                self._forget(node)
+
+    def _fork(self, spec: NodeSpec) -> _Node:
+        assert self._forkserver is not None
+        assert self.sockets is not None
+        assert self.log_directory is not None
+        log = self.log_directory / f"{spec.role}.jsonl"
+        arguments = (spec.role, spec.target, json.dumps(dict(spec.arguments)), str(log), str(self.sockets.path), self._preload)
+        started = time.time()
+        node = _Node(spec, self._forkserver.fork(spec.role, child_main, arguments), started, log)
+        self._nodes[spec.role] = node
+        return node
+
+    def _await_births(self, unborn: dict[int, _Node], deadline: float, enough: int) -> None:
+        """Read the process numbers that the forkserver gives, until at most ``enough`` are missing."""
+        poller = select.poll()
+        for descriptor in unborn:
+            poller.register(descriptor, select.POLLIN)
+        while len(unborn) > enough:
+            ready = poller.poll(max(0.0, 1000 * (deadline - time.monotonic())))
+            if not ready:
+                names = ", ".join(node.spec.role for node in unborn.values())
+                raise DeadlineError(
+                    f"no process within {self.timeouts.seconds('join'):g} s for {names}", where="start", fix="raise timeouts.join"
+                )
+            for descriptor, _ in ready:
+                poller.unregister(descriptor)
+                node = unborn.pop(descriptor)
+                try:
+                    node.process = WatchedProcess(node.link.read())
+                except EOFError:
+                    raise self._forkserver_failure().error() from None
+                self._watch_process(node.process, node.spec.role, node.link.status)
+
+    def _watch_process(self, process: WatchedProcess | None, role: str, fallback: int | None = None) -> None:
+        descriptor = process.descriptor if process is not None and process.descriptor is not None else fallback
+        if descriptor is not None:
+            self._owners[descriptor] = role
+
+    def _watch_tracker(self) -> None:
+        self._tracker = tracker_process()
+        self._watch_process(self._tracker, TRACKER)
+
+    # ------------------------------------------------------------------ watch
+
+    @property
+    def running(self) -> list[str]:
+        """Roles whose processes have not ended."""
+        return list(self._nodes)
+
+    @property
+    def interrupted(self) -> int | None:
+        """The first of SIGINT and SIGTERM that the launcher got."""
+        return self._interruptions.first if self._interruptions is not None else None
+
+    def pids(self) -> dict[str, int]:
+        """Process numbers of all that run, the forkserver included."""
+        pids = {role: node.pid for role, node in self._nodes.items()}
+        if self._forkserver is not None and self._forkserver.process is not None:
+            pids[FORKSERVER] = self._forkserver.process.pid
+        return pids
+
+    def watch(self, source: Source) -> None:
+        """Add a descriptor or socket to the poller; :class:`Ready` tells when it can be read."""
+        self._sources.append(source)
+
+    def unwatch(self, source: Source) -> None:
+        """Take it out again."""
+        self._sources.remove(source)
+
+    def poll(self, timeout: float) -> list[NodeEvent]:
+        """Wait up to ``timeout`` seconds for anything to happen: a process ended, a signal came, a watched source can be read."""
+        self._look(0.0 if self._events else timeout, self._sources)
+        events, self._events = self._events, []
+        return events
+
+    def wait(
+        self,
+        handle: Callable[[NodeEvent], None] | None = None,
+        tick: Callable[[], None] | None = None,
+        interval: float = 0.5,
+        ask: Sequence[str] = (),
+    ) -> None:
+        """Watch until every essential node has finished, then end the others.
+
+        Args:
+            handle: given every event.
+            tick: called about every ``interval`` seconds, and after every event.
+            interval: in seconds.
+            ask: roles to ask first when the run has to end early.
+
+        Raises:
+            NodeFailedError: an essential node, or the forkserver, failed; all others have been ended.
+            InterruptedRunError: SIGINT or SIGTERM came; all nodes have been ended.
+        """
+        while True:
+            events = self.poll(interval)
+            for event in events:
+                if handle is not None:
+                    handle(event)
+            if tick is not None:
+                tick()
+            self.check(events, ask)
+            if not any(node.spec.essential for node in self._nodes.values()):
+                self.stop("finished")
+                return
+
+    def check(self, events: Iterable[NodeEvent], ask: Sequence[str] = ()) -> None:
+        """End the run if one of the events demands it, and raise what :meth:`wait` raises."""
+        for event in events:
+            if isinstance(event, Signalled):
+                name = signal.Signals(event.number).name
+                self.stop(f"got {name}", ask=ask)
+                raise InterruptedRunError(f"the run was interrupted by {name}", signal_number=event.number)
+        if any(isinstance(event, Exited) and event.essential and event.failed for event in events):
+            self.stop("a process failed", ask=ask)
+            failure = self.failure()
+            assert failure is not None
+            raise failure.error()
+
+    def failure(self) -> Failure | None:
+        """Who failed first among the essential processes that have ended; None if nobody did."""
+        essential = {spec.role for spec in self.specs if spec.essential} | {FORKSERVER}
+        return first_failure(exit_ for exit_ in self.exits if exit_.role in essential)
+
+    def _look(self, timeout: float, sources: Collection[Source]) -> None:
+        """One look at everything; what happened is appended to the events."""
+        poller = zmq.Poller()
+        for descriptor in self._owners:
+            poller.register(descriptor, zmq.POLLIN)
+        for source in sources:
+            poller.register(source, zmq.POLLIN)
+        interruptions = self._interruptions
+        if interruptions is not None and interruptions.descriptor >= 0:
+            poller.register(interruptions.descriptor, zmq.POLLIN)
+        unseen = [node for node in self._nodes.values() if not self._is_watched(node)]
+        if unseen:
+            timeout = min(timeout, _LOOK_SECONDS)
+        ready = [source for source, _ in poller.poll(max(0, round(1000 * timeout)))]
+        ended = [self._nodes[self._owners[item]] for item in ready if isinstance(item, int) and self._owners.get(item) in self._nodes]
+        ended += [node for node in unseen if node.process is not None and not node.process.alive()]
+        roles = [self._owners[item] for item in ready if isinstance(item, int) and item in self._owners]
+        if FORKSERVER in roles:
+            self._note_forkserver()
+        if TRACKER in roles:
+            self._note_tracker()
+        self._note_ended(ended)
+        if interruptions is not None and interruptions.descriptor in ready:
+            self._events.extend(Signalled(number) for number in interruptions.take())
+        self._events.extend(Ready(source) for source in sources if source in ready)
+
+    def _is_watched(self, node: _Node) -> bool:
+        descriptor = node.process.descriptor if node.process is not None else None
+        return (descriptor if descriptor is not None else node.link.status) in self._owners
+
+    def _note_ended(self, ended: list[_Node]) -> None:
+        """Learn the exit codes of processes that have ended.  The forkserver tells them; when it is dead or stuck, the operating system
+        may."""
+        deadline = time.monotonic() + _CODE_SECONDS
+        for node in ended:
+            if node.spec.role not in self._nodes or node.process is None:
+                continue
+            code, told = self._code_from_forkserver(node, deadline)
+            if not told and node.process.alive():
+                # Without process descriptors a broken status pipe looks like an end, but only the forkserver ended: look at the process
+                # itself from now on.
+                self._owners.pop(node.link.status, None)
+                self._note_forkserver()
+                continue
+            while code is None and not told and time.monotonic() < deadline and (code := node.process.reap()) is None:
+                time.sleep(0.002)
+            self._note_exit(node, code)
+
+    def _code_from_forkserver(self, node: _Node, deadline: float) -> tuple[int | None, bool]:
+        poller = select.poll()
+        poller.register(node.link.status, select.POLLIN)
+        if not poller.poll(max(0.0, 1000 * (deadline - time.monotonic()))):
+            return None, False
+        try:
+            return node.link.read(), True
+        except EOFError:
+            return None, False
+
+    def _note_exit(self, node: _Node, code: int | None) -> None:
+        role = node.spec.role
+        del self._nodes[role]
+        self._forget(node)
+        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log))
+        self._events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential))
+
+    def _forget(self, node: _Node) -> None:
+        self._owners.pop(node.link.status, None)
+        if node.process is not None:
+            if node.process.descriptor is not None:
+                self._owners.pop(node.process.descriptor, None)
+            node.process.close()
+        node.link.close()
+
+    def _note_forkserver(self) -> None:
+        """The forkserver is gone, although nobody ended it: the run's failure, even though its children still run."""
+        server = self._forkserver
+        if server is None or server.process is None:
+            return
+        pid = server.process.pid
+        if server.process.descriptor is not None:
+            self._owners.pop(server.process.descriptor, None)
+        code = server.stop(_CODE_SECONDS)
+        self._forkserver = None
+        self.exits.append(Exit(FORKSERVER, pid, code, time.time(), 0.0, None, None))
+        self._events.append(Exited(FORKSERVER, pid, code, signal_name(code), True))
+
+    def _forkserver_failure(self) -> Failure:
+        self._note_forkserver()
+        failure = self.failure()
+        assert failure is not None
+        return failure
+
+    def _note_tracker(self) -> None:
+        """Nodes keep nothing with the resource tracker, so its end is an event only; a new one takes its place for the user's own
+        program."""
+        tracker = self._tracker
+        if tracker is None:
+            return
+        if tracker.descriptor is not None:
+            self._owners.pop(tracker.descriptor, None)
+        code = tracker.reap()
+        self._events.append(Exited(TRACKER, tracker.pid, code, signal_name(code), False))
+        tracker.close()
+        renew_tracker()
+        self._watch_tracker()
+
+    # ------------------------------------------------------------------ stop
+
+    def stop(self, reason: str, deadline: float | None = None, ask: Sequence[str] = ()) -> list[str]:
+        """End every process within ``deadline`` seconds (``timeouts.stop`` if None), all in parallel.
+
+        First the roles in ``ask`` get SIGTERM and the others may follow them; after two fifths of the time all that remain get SIGTERM,
+        after seven tenths SIGKILL.  With an empty ``ask`` all get SIGTERM at once.  A second Ctrl-C kills at once.
+
+        Args:
+            reason: why, for the error message of a process that cannot be ended.
+            deadline: in seconds.
+            ask: roles to ask first.
+
+        Returns:
+            The roles that had to be killed.
+        """
+        seconds = self.timeouts.seconds("stop") if deadline is None else deadline
+        begin = time.monotonic()
+        settled = begin + min(_SETTLE_SECONDS, seconds / 10)
+        while self._nodes and any(exit_.exit_code for exit_ in self.exits) and time.monotonic() < settled:
+            # Who failed together with the first one is not to look like somebody that we ended.
+            self._look(settled - time.monotonic(), ())
+        asked = [role for role in ask if role in self._nodes]
+        self._send(signal.SIGTERM, asked)
+        terminate_at = begin + 0.4 * seconds if asked else begin
+        kill_at = begin + 0.7 * seconds
+        killed: list[str] = []
+        while self._nodes and (now := time.monotonic()) < begin + seconds:
+            urgent = self._interruptions is not None and self._interruptions.urgent
+            if (now >= kill_at or urgent) and not killed:
+                killed = self.running
+                self._send(signal.SIGKILL, killed)
+            elif now >= terminate_at:
+                self._send(signal.SIGTERM, [role for role, node in self._nodes.items() if node.asked is None])
+            following = [moment for moment in (terminate_at, kill_at, begin + seconds) if moment > now]
+            self._look(max(0.001, min(following) - now), ())
+        stuck = self.running
+        for role in stuck:
+            self._note_exit(self._nodes[role], None)
+        self._end_forkserver(max(0.2, begin + seconds - time.monotonic()))
+        if stuck:
+            raise DeadlineError(f"{', '.join(stuck)} could not be ended within {seconds:g} s", where=f"stop ({reason})")
+        return killed
+
+    def _send(self, number: int, roles: Sequence[str]) -> None:
+        for role in roles:
+            node = self._nodes[role]
+            node.asked = node.asked or time.time()
+            if node.process is not None:
+                node.process.send(number)
+
+    def _end_forkserver(self, seconds: float) -> None:
+        server, self._forkserver = self._forkserver, None
+        if server is not None:
+            if server.process is not None and server.process.descriptor is not None:
+                self._owners.pop(server.process.descriptor, None)
+            server.stop(seconds)
+        for exit_ in self.exits:
+            # A stuck forkserver leaves us its zombies.
+            with contextlib.suppress(OSError):
+                os.waitpid(exit_.pid, os.WNOHANG)
+
+    def close(self) -> None:
+        """End what still runs and put everything back; may be called again."""
+        try:
+            if self._nodes or self._forkserver is not None:
+                self.stop("closed")
+        finally:
+            if self._tracker is not None:
+                self._tracker.close()
+                self._tracker = None
+            self._owners.clear()
+            self._exit_stack.close()

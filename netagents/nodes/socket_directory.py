@@ -1,0 +1,104 @@
+"""The private directory in which one run's sockets live, and who removes it.
+
+It is fresh for every start, mode 0700, and its path is short, because the path of a Unix socket ends at 107 bytes.  Whoever leaves last
+removes it: the launcher at the end of a run; when the launcher was killed, the forkserver's guard; when that is gone too, the last child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from netagents.errors import CapacityError
+
+PREFIX = "netagents-"
+SUN_PATH_BYTES = 107
+"""Longest path of a Unix socket, without its closing zero byte."""
+
+_LONGEST_NAME = 32
+_FORKSERVER_LISTENER = "listener-"
+
+
+@dataclass(frozen=True)
+class SocketDirectory:
+    """A private directory for the sockets of one run and incarnation."""
+
+    path: Path
+
+    @classmethod
+    def create(cls) -> SocketDirectory:
+        """A fresh directory in ``XDG_RUNTIME_DIR``, else in the folder for temporary files, else in ``/tmp``.
+
+        Raises:
+            CapacityError: nowhere can a directory with a path short enough be made.
+        """
+        bases = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]
+        for base in bases:
+            if not base or not Path(base).is_absolute():
+                continue
+            # mkdtemp adds eight random characters; the directory is 0700 from its first moment.
+            length = len(os.fsencode(base)) + 1 + len(PREFIX) + 8 + 1 + _LONGEST_NAME
+            if length > SUN_PATH_BYTES:
+                continue
+            with contextlib.suppress(OSError):
+                return cls(Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)))
+        raise CapacityError(
+            "no directory for sockets can be made",
+            where=", ".join(str(base) for base in bases if base),
+            fix=f"set TMPDIR to a writable directory whose path has at most {SUN_PATH_BYTES - len(PREFIX) - _LONGEST_NAME - 10} bytes",
+        )
+
+    def leave(self, own: Iterable[Path] = (), *, parent_lost: bool = False) -> None:
+        """What a child does when it ends: unlink its own sockets and, if it is the last one, the directory.
+
+        Args:
+            own: the sockets that this process bound.
+            parent_lost: the launcher is gone, so sockets whose owners are dead are unlinked too.
+        """
+        for path in own:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if not parent_lost:
+            return
+        try:
+            entries = list(self.path.iterdir())
+        except OSError:
+            return
+        for entry in entries:
+            # Nobody but the launcher ever connects to the forkserver's listener, and connecting to it with other words would end it.
+            if entry.name.startswith(_FORKSERVER_LISTENER) or _is_dead_socket(entry):
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def remove(self) -> None:
+        """What the launcher does when all are gone: remove the directory with whatever is in it."""
+        if self.path.name.startswith(PREFIX):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _is_dead_socket(path: Path) -> bool:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return False
+    except OSError:
+        return False
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_UNIX, kind) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(os.fspath(path))
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                continue
+            return False
+    return False
