@@ -1,0 +1,163 @@
+"""Hop distances on a graph: who stands within k hops of whom.
+
+Distances are found by breadth-first search from one node at a time, only as far as somebody asks, and kept.  Ten thousand
+agents that each look two hops far cost ten thousand small balls, not a table of a hundred million distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import CapacityError
+
+UNREACHABLE = 2**31 - 1
+"""The distance of two nodes without a path between them: larger than any radius, so that ``distance <= kappa`` stays right."""
+
+LIMIT_MATRIX_NODES = 16_384
+"""Largest n of :meth:`Neighbourhoods.matrix`, which then holds one GiB."""
+
+_SMALL = 256
+"""Up to here plain search beats the import of scipy."""
+
+
+class Neighbourhoods:
+    """Distances in hops between the nodes of an undirected graph, computed when asked for.
+
+    Args:
+        adjacency: for each node its neighbours, ascending.
+    """
+
+    def __init__(self, adjacency: Sequence[tuple[int, ...]]) -> None:
+        self._adjacency = tuple(adjacency)
+        self._balls = [_Ball(node) for node in range(len(self._adjacency))]
+        self._within: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._matrix: NDArray[np.int32] | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of nodes."""
+        return len(self._adjacency)
+
+    def distance(self, i: int, j: int) -> int:
+        """Hops on a shortest path from i to j, 0 for i itself, :data:`UNREACHABLE` where there is no path."""
+        self._check(i)
+        self._check(j)
+        if self._matrix is not None:
+            return int(self._matrix[i, j])
+        ball, other = self._balls[i], self._balls[j]
+        # Distances are symmetric: search from the node that has looked further already.
+        if len(other.found) > len(ball.found):
+            ball, j = other, i
+        while j not in ball.found and ball.grow(self._adjacency):
+            pass
+        return ball.found.get(j, UNREACHABLE)
+
+    def within(self, i: int, k: int) -> tuple[int, ...]:
+        """The neighbourhood N_i^k: all nodes at most k hops from i, i included, ascending."""
+        self._check(i)
+        if k < 0:
+            raise ValueError(f"a radius of {k} hops; radii start at 0")
+        known = self._within.get((i, k))
+        if known is not None:
+            return known
+        ball = self._balls[i]
+        while len(ball.sizes) <= k and ball.grow(self._adjacency):
+            pass
+        # The search found nodes in order of distance, so a ball is a beginning of that order.
+        size = ball.sizes[min(k, len(ball.sizes) - 1)]
+        members = tuple(sorted(ball.order[:size]))
+        self._within[i, k] = members
+        return members
+
+    def eccentricity(self, i: int) -> int:
+        """The distance from i to the node farthest from it; :data:`UNREACHABLE` if there is no path to some node."""
+        self._check(i)
+        ball = self._balls[i]
+        while ball.grow(self._adjacency):
+            pass
+        return len(ball.sizes) - 1 if len(ball.order) == self.n else UNREACHABLE
+
+    def matrix(self) -> NDArray[np.int32]:
+        """All distances: ``(n, n)`` int32, read-only, symmetric, computed once.
+
+        Raises:
+            CapacityError: more than :data:`LIMIT_MATRIX_NODES` nodes.
+        """
+        if self._matrix is None:
+            if self.n > LIMIT_MATRIX_NODES:
+                raise CapacityError(
+                    f"a table of all distances between {self.n} agents needs {self.n**2 * 4 / 2**30:.1f} GiB",
+                    fix=f"ask for single distances or neighbourhoods, or use at most {LIMIT_MATRIX_NODES} agents",
+                )
+            result = self._by_search() if self.n <= _SMALL else self._by_scipy()
+            result.flags.writeable = False
+            self._matrix = result
+        return self._matrix
+
+    def _by_search(self) -> NDArray[np.int32]:
+        result = np.full((self.n, self.n), UNREACHABLE, dtype=np.int32)
+        for i, ball in enumerate(self._balls):
+            while ball.grow(self._adjacency):
+                pass
+            result[i, ball.order] = list(ball.found.values())
+        return result
+
+    def _by_scipy(self) -> NDArray[np.int32]:
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import dijkstra
+
+        starts = np.cumsum([0, *(len(near) for near in self._adjacency)])
+        ends = np.array([j for near in self._adjacency for j in near], dtype=np.int32)
+        graph = csr_array((np.ones(len(ends)), ends, starts), shape=(self.n, self.n))
+        result = np.empty((self.n, self.n), dtype=np.int32)
+        # scipy gives float64; some rows at a time keep that small beside the result.
+        rows = max(1, (1 << 23) // self.n)
+        for first in range(0, self.n, rows):
+            part = dijkstra(graph, directed=True, indices=np.arange(first, min(first + rows, self.n)), unweighted=True)
+            part[np.isinf(part)] = UNREACHABLE
+            result[first : first + rows] = part
+        return result
+
+    def _check(self, i: int) -> None:
+        # A negative index would silently count from the end.
+        if not 0 <= i < self.n:
+            raise IndexError(f"node {i} of a graph with nodes 0..{self.n - 1}")
+
+
+class _Ball:
+    """A breadth-first search from one node that can go on where it stopped.
+
+    Attributes:
+        order: the nodes found so far, by distance.
+        found: their distances.
+        sizes: entry k is how many nodes are at most k hops away; none is added once a search finds nothing new.
+    """
+
+    __slots__ = ("done", "found", "order", "sizes")
+
+    def __init__(self, node: int) -> None:
+        self.order = [node]
+        self.found = {node: 0}
+        self.sizes = [1]
+        self.done = False
+
+    def grow(self, adjacency: Sequence[tuple[int, ...]]) -> bool:
+        """Search one hop further; False when there is nothing left to find."""
+        if self.done:
+            return False
+        begin = self.sizes[-2] if len(self.sizes) > 1 else 0
+        hop = len(self.sizes)
+        found, order = self.found, self.order
+        for node in order[begin:]:
+            for near in adjacency[node]:
+                if near not in found:
+                    found[near] = hop
+                    order.append(near)
+        if len(order) == self.sizes[-1]:
+            self.done = True
+            return False
+        self.sizes.append(len(order))
+        return True

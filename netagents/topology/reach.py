@@ -1,0 +1,76 @@
+"""Who hears whom when every agent has a communication radius, possibly its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from netagents.errors import ExperimentError
+from netagents.topology.neighbourhoods import Neighbourhoods
+
+
+class Reach:
+    """The neighbourhoods N_i^{kappa_i} of one kind of radius.
+
+    With radii that differ from agent to agent, "whom I hear" and "who needs me" are two sets: i hears j when
+    d(i, j) <= kappa_i, and j needs i when d(i, j) <= kappa_j.  Always ``j in heard(i)`` if and only if ``i in audience(j)``.
+
+    Args:
+        neighbourhoods: distances on the graph.
+        radii: kappa_i of each agent, in hops, >= 0 (:func:`spread_radius` makes them from one number).
+
+    Raises:
+        ExperimentError: not one radius per agent, or one below 0.
+    """
+
+    def __init__(self, neighbourhoods: Neighbourhoods, radii: Sequence[int]) -> None:
+        self.neighbourhoods = neighbourhoods
+        self.radii = spread_radius(tuple(radii), neighbourhoods.n, "radii")
+        self._audience: dict[int, tuple[int, ...]] = {}
+
+    @property
+    def n(self) -> int:
+        """Number of agents."""
+        return self.neighbourhoods.n
+
+    def window(self, i: int) -> tuple[int, ...]:
+        """N_i^{kappa_i}: the agents within i's radius, i included, ascending."""
+        return self.neighbourhoods.within(i, self.radii[i])
+
+    def heard(self, i: int) -> tuple[int, ...]:
+        """Whom i hears: its window without itself, ascending."""
+        return tuple(j for j in self.window(i) if j != i)
+
+    def audience(self, i: int) -> tuple[int, ...]:
+        """Who needs i: the other agents j with d(i, j) <= kappa_j, ascending."""
+        known = self._audience.get(i)
+        if known is None:
+            near = self.neighbourhoods.within(i, self._widest)
+            distance, radii = self.neighbourhoods.distance, self.radii
+            known = tuple(j for j in near if j != i and distance(i, j) <= radii[j])
+            self._audience[i] = known
+        return known
+
+    @cached_property
+    def _widest(self) -> int:
+        return max(self.radii)
+
+
+def spread_radius(radius: int | tuple[int, ...], n: int, name: str) -> tuple[int, ...]:
+    """One radius per agent from a number for all or a number for each.
+
+    Args:
+        radius: hops, >= 0.
+        n: number of agents.
+        name: the setting, for messages, such as ``kappa_policy``.
+
+    Raises:
+        ExperimentError: not n radii, or one below 0.
+    """
+    radii = (radius,) * n if isinstance(radius, int) else tuple(int(each) for each in radius)
+    if len(radii) != n:
+        raise ExperimentError(f"{name}: {len(radii)} radii for {n} agents", fix=f"give one number for all, or {n} numbers")
+    for agent, each in enumerate(radii):
+        if each < 0:
+            raise ExperimentError(f"{name}: {each} hops for agent {agent}", fix="radii are whole numbers from 0 on")
+    return radii
