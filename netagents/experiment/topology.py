@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Side = Annotated[int, Field(ge=1, le=1_000)]
+LongSide = Annotated[int, Field(ge=3, le=1_000)]
+NodeIndex = Annotated[int, Field(ge=0, lt=100_000)]
 
 
 class LineSettings(Settings):
@@ -42,16 +44,92 @@ class KingGridSettings(Settings):
     columns: Side
 
 
-class AccessGridSettings(Settings):
-    """rows x columns cells of several users each; users are neighbours when their cells are the same or a king's move apart.
+class TorusSettings(Settings):
+    """A grid whose opposite sides touch: four neighbours for every agent, no border."""
 
-    Agent ``(r * columns + c) * users + u`` is user u of cell (r, c).
-    """
+    kind: Literal["torus"] = "torus"
+    rows: LongSide
+    columns: LongSide
+
+
+class AccessGridSettings(Settings):
+    """rows x columns cells with several users each, neighbours when one access point on a cell corner serves both."""
 
     kind: Literal["access_grid"] = "access_grid"
     rows: Annotated[int, Field(ge=2, le=1_000)]
     columns: Annotated[int, Field(ge=2, le=1_000)]
-    users: Count = Field(1, description="users per cell")
+    users: Annotated[int, Field(ge=1, le=1_000)] = Field(1, description="agents per cell")
+
+
+class StarSettings(Settings):
+    """Agent 0 in the middle, all others around it."""
+
+    kind: Literal["star"] = "star"
+    n: Annotated[int, Field(ge=2, le=100_000)] = Field(description="number of agents, the one in the middle included")
+
+
+class CompleteSettings(Settings):
+    """Everybody next to everybody."""
+
+    kind: Literal["complete"] = "complete"
+    n: Annotated[int, Field(ge=1, le=2_000)] = Field(description="number of agents")
+
+
+class BalancedTreeSettings(Settings):
+    """A tree with agent 0 as root and all leaves equally far from it."""
+
+    kind: Literal["balanced_tree"] = "balanced_tree"
+    branching: Annotated[int, Field(ge=1, le=1_000)] = Field(description="children of every agent that is no leaf")
+    height: Annotated[int, Field(ge=0, le=1_000)] = Field(description="hops from the root to the leaves")
+
+
+class RandomGraphSettings(Settings):
+    """What random graphs have in common."""
+
+    n: Annotated[int, Field(ge=2, le=100_000)] = Field(description="number of agents")
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] | None = Field(None, description="which random graph; default: the run's seed")
+    connected: bool = Field(True, description="draw again until the graph is connected; false takes the first draw as it is")
+
+
+class ErdosRenyiSettings(RandomGraphSettings):
+    """Every pair is joined with the same chance (Erdos and Renyi 1959, Gilbert 1959)."""
+
+    kind: Literal["erdos_renyi"] = "erdos_renyi"
+    p: Annotated[float, Field(ge=0.0, le=1.0)] = Field(description="chance of each edge; connected graphs need about ln(n) / n or more")
+
+
+class SmallWorldSettings(RandomGraphSettings):
+    """A ring of near neighbours with some edges rewired at random (Watts and Strogatz 1998)."""
+
+    kind: Literal["small_world"] = "small_world"
+    nearest: Annotated[int, Field(ge=2, le=1_000, multiple_of=2)] = Field(4, description="neighbours on the ring before rewiring, even")
+    rewiring: Annotated[float, Field(ge=0.0, le=1.0)] = Field(0.1, description="chance that an edge is rewired")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.nearest >= self.n:
+            raise ValueError(f"nearest is {self.nearest} but there are {self.n} agents; use nearest below n")
+        return self
+
+
+class ScaleFreeSettings(RandomGraphSettings):
+    """Newcomers prefer the well-connected (Barabasi and Albert 1999); always connected."""
+
+    kind: Literal["scale_free"] = "scale_free"
+    attachments: Annotated[int, Field(ge=1, le=1_000)] = Field(2, description="edges that each newcomer brings")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.attachments >= self.n:
+            raise ValueError(f"attachments is {self.attachments} but there are {self.n} agents; use attachments below n")
+        return self
+
+
+class RandomGeometricSettings(RandomGraphSettings):
+    """Agents at random places of the unit square, neighbours when they are near each other: radios, robots."""
+
+    kind: Literal["random_geometric"] = "random_geometric"
+    radius: Annotated[float, Field(gt=0.0, le=1.5)] = Field(description="largest distance of neighbours; the square's side is 1")
 
 
 class EdgeFileSettings(Settings):
@@ -66,10 +144,26 @@ class EdgesSettings(Settings):
 
     kind: Literal["edges"] = "edges"
     n: Count
-    edges: tuple[tuple[int, int], ...] = ()
+    edges: tuple[tuple[NodeIndex, NodeIndex], ...] = ()
+    labels: tuple[str, ...] = Field((), description="a name for each agent; default: its number")
+    positions: tuple[tuple[float, float], ...] | None = Field(None, description="(x, y) of each agent, for pictures")
 
 
 TopologySettings = Annotated[
-    LineSettings | RingSettings | GridSettings | KingGridSettings | AccessGridSettings | EdgeFileSettings | EdgesSettings,
+    LineSettings
+    | RingSettings
+    | GridSettings
+    | KingGridSettings
+    | TorusSettings
+    | AccessGridSettings
+    | StarSettings
+    | CompleteSettings
+    | BalancedTreeSettings
+    | ErdosRenyiSettings
+    | SmallWorldSettings
+    | ScaleFreeSettings
+    | RandomGeometricSettings
+    | EdgeFileSettings
+    | EdgesSettings,
     Field(discriminator="kind"),
 ]
