@@ -89,6 +89,12 @@ class Exchange:
             earlier.abort()
         self._senders[node] = sender
 
+    def adopt(self, earlier: Exchange) -> None:
+        """Takes over the links and counters of an exchange on the same listener, which is not used any more."""
+        self._senders |= earlier._senders
+        self.traffic = earlier.traffic
+        earlier._senders = {}
+
     @property
     def linked(self) -> frozenset[int]:
         """The nodes that can be reached."""

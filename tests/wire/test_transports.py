@@ -1,0 +1,381 @@
+"""One conformance suite, run over each transport."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from netagents.errors import DeadlineError, SecurityError, UsageError
+from netagents.wire import memory
+from netagents.wire.limits import Limits
+from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport, scheme_of
+
+Address = Callable[[], str]
+
+
+@pytest.fixture(params=["memory", "ipc", "tcp"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def address(scheme: str, tmp_path_factory: pytest.TempPathFactory) -> Address:
+    directory = tmp_path_factory.mktemp("s")
+    names = iter(range(1000))
+    return {"memory": lambda: "memory://*", "ipc": lambda: f"ipc://{directory}/{next(names)}", "tcp": lambda: "tcp://127.0.0.1:0"}[scheme]
+
+
+@pytest.fixture
+def transport(scheme: str) -> Iterator[Transport]:
+    made = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.3))
+    yield made
+    made.close()
+
+
+def receive_all(listener: Listener, number: int, seconds: float = 5.0) -> list[bytes]:
+    received: list[bytes] = []
+    limit = time.monotonic() + seconds
+    while len(received) < number and time.monotonic() < limit:
+        message = listener.receive(0.2)
+        if message is not None:
+            received.append(b"|".join(bytes(frame) for frame in message.frames))
+    return received
+
+
+def test_messages_of_one_link_arrive_in_order_and_once(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    sender = transport.connect(listener.endpoint)
+    thread = threading.Thread(target=lambda: [sender.send([b"%d" % i], 5.0) for i in range(2000)])
+    thread.start()
+    assert receive_all(listener, 2000) == [b"%d" % i for i in range(2000)]
+    thread.join()
+    assert listener.receive(0.05) is None
+
+
+def test_a_message_of_many_frames_arrives_whole(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    large = os.urandom(5_000_000)
+    transport.connect(listener.endpoint).send([b"head", memoryview(large), b"", b"tail"], 5.0)
+    message = listener.receive(5.0)
+    assert message is not None
+    assert [bytes(frame) for frame in message.frames] == [b"head", large, b"", b"tail"]
+    assert message.user is None
+
+
+def test_memory_may_change_as_soon_as_send_returns(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    content = bytearray(b"a" * 1_000_000)
+    transport.connect(listener.endpoint).send([b"head", memoryview(content)], 5.0)
+    content[:] = b"b" * len(content)
+    message = listener.receive(5.0)
+    assert message is not None
+    assert bytes(message.frames[1]) == b"a" * len(content)
+
+
+def test_many_senders_share_one_listener(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    senders = [transport.connect(listener.endpoint) for _ in range(30)]
+    for number, sender in enumerate(senders):
+        for turn in range(20):
+            sender.send([b"%d %d" % (number, turn)], 5.0)
+    received = [tuple(map(int, text.split())) for text in receive_all(listener, 600)]
+    assert len(received) == 600
+    for number in range(30):
+        assert [turn for who, turn in received if who == number] == list(range(20))
+
+
+def test_a_receive_without_messages_ends_when_its_time_is_up(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    started = time.monotonic()
+    assert listener.receive(0.0) is None
+    assert time.monotonic() - started < 0.1
+    assert listener.receive(0.15) is None
+    assert not listener.wait((), 0.15).messages
+    assert 0.25 < time.monotonic() - started < 5.0
+
+
+def test_one_wait_covers_messages_and_descriptors(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    sender = transport.connect(listener.endpoint)
+    reader, writer = os.pipe()
+    try:
+        assert listener.wait((reader,), 0.05) == (False, ())
+        sender.send([b"x"], 5.0)
+        assert listener.wait((reader,), 5.0) == (True, ())
+        assert listener.receive(0.0) is not None
+        os.close(writer)  # the other end is gone: what a lost parent looks like
+        writer = -1
+        assert listener.wait((reader,), 5.0) == (False, (reader,))
+    finally:
+        os.close(reader)
+        if writer >= 0:
+            os.close(writer)
+    assert not listener.wait((), 0.01).messages
+
+
+def test_drain_takes_what_is_there_and_no_more_than_it_may(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    sender = transport.connect(listener.endpoint)
+    for number in range(50):
+        sender.send([b"%d" % number], 5.0)
+    taken: list[bytes] = []
+    while len(taken) < 50 and listener.wait((), 5.0).messages:
+        some = listener.drain(7)
+        assert len(some) <= 7
+        taken += [bytes(message.frames[0]) for message in some]
+    assert taken == [b"%d" % number for number in range(50)]
+
+
+def test_a_link_may_be_made_before_anyone_listens(transport: Transport, scheme: str, tmp_path: Path) -> None:
+    if scheme == "tcp":
+        with socket.socket() as probe:  # the port is only known to be free a moment ago; good enough for a test
+            probe.bind(("127.0.0.1", 0))
+            target = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    else:
+        target = f"{scheme}://{tmp_path}/late"
+    sender = transport.connect(target)
+    sender.send([b"early"], 1.0)
+    time.sleep(0.05)
+    listener = transport.listen(target)
+    assert receive_all(listener, 1) == [b"early"]
+
+
+def test_a_full_queue_is_a_deadline_error_that_names_the_endpoint(scheme: str, address: Address) -> None:
+    transport = open_transport(f"{scheme}://x", LinkSettings(queue=4, linger_seconds=0.0))
+    try:
+        listener = transport.listen(address())
+        sender = transport.connect(listener.endpoint)
+        payload = [bytes(300_000)]
+
+        def flood() -> None:
+            for _ in range(1000):
+                sender.send(payload, 0.1)
+
+        with pytest.raises(DeadlineError, match="does not read") as caught:
+            flood()
+        assert listener.endpoint in str(caught.value)
+        assert not sender.try_send(payload)
+        assert listener.receive(1.0) is not None
+        while listener.receive(0.1) is not None:
+            pass
+        sender.send(payload, 5.0)
+    finally:
+        transport.close()
+
+
+def test_close_lets_messages_leave_and_abort_does_not_wait_for_them(scheme: str, address: Address) -> None:
+    receiving = open_transport(f"{scheme}://x")
+    sending = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=5.0))
+    listener = receiving.listen(address())
+    sender = sending.connect(listener.endpoint)
+    for number in range(100):
+        sender.send([b"%d" % number], 1.0)
+    sender.close()
+    sender.close()
+    thread = threading.Thread(target=sending.close)
+    thread.start()
+    assert len(receive_all(listener, 100)) == 100
+    thread.join(5.0)
+    assert not thread.is_alive()
+    receiving.close()
+
+    lonely = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=30.0))
+    nobody = lonely.connect(listener.endpoint + "9" if scheme != "tcp" else "tcp://127.0.0.1:9")
+    nobody.send([b"lost"], 1.0)
+    started = time.monotonic()
+    nobody.abort()
+    nobody.abort()
+    lonely.close()
+    assert time.monotonic() - started < 5.0
+
+
+def test_closing_waits_no_longer_than_the_linger_time(scheme: str) -> None:
+    transport = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.2))
+    sender = transport.connect("tcp://127.0.0.1:9" if scheme == "tcp" else f"{scheme}:///tmp/no/such/place")
+    sender.send([b"x"], 1.0)
+    started = time.monotonic()
+    transport.close()
+    assert time.monotonic() - started < 3.0
+
+
+def test_sending_on_a_closed_link_is_a_deadline_error(transport: Transport, address: Address) -> None:
+    sender = transport.connect(transport.listen(address()).endpoint)
+    sender.close()
+    assert not sender.try_send([b"x"])
+    with pytest.raises(DeadlineError):
+        sender.send([b"x"], 0.05)
+
+
+def held() -> tuple[int, int, int]:
+    """Descriptors and threads of this process, and memory endpoints."""
+    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir())), len(memory._MAILBOXES)
+
+
+def test_nothing_is_left_behind(scheme: str, address: Address) -> None:
+    def once() -> None:
+        transport = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.2))
+        where = address()
+        listener = transport.listen(where)
+        senders = [transport.connect(listener.endpoint) for _ in range(5)]
+        for sender in senders:
+            sender.send([b"x"], 1.0)
+        assert len(receive_all(listener, 5)) == 5
+        listener.close()
+        listener.close()
+        transport.close()
+        transport.close()
+        if scheme == "ipc":
+            assert list(Path(where.removeprefix("ipc://")).parent.iterdir()) == []
+
+    once()
+    before = held()
+    for _ in range(5):
+        once()
+    assert held() == before
+
+
+def test_two_listeners_cannot_share_an_address(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    with pytest.raises(UsageError, match="listens there already"):
+        transport.listen(listener.endpoint)
+    transport.connect(listener.endpoint).send([b"still here"], 1.0)
+    assert receive_all(listener, 1) == [b"still here"]
+
+
+def test_open_ports_get_real_numbers_and_memory_names_are_free() -> None:
+    for scheme, address in (("tcp", "tcp://127.0.0.1:0"), ("tcp", "tcp://127.0.0.1:*"), ("memory", "memory://*")):
+        transport = open_transport(f"{scheme}://x")
+        one, two = transport.listen(address), transport.listen(address)
+        assert one.endpoint != two.endpoint
+        assert not one.endpoint.endswith((":0", "*"))
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://0.0.0.0:0", "tcp://*:0", "tcp://[::]:0", "tcp://192.0.2.1:0", "tcp://no-such-host.invalid:5000"]
+)
+def test_links_off_loopback_need_keys(address: str) -> None:
+    transport = open_transport("tcp://x")
+    try:
+        with pytest.raises(SecurityError, match="netagents keys"):
+            transport.listen(address)
+        with pytest.raises(SecurityError, match="netagents keys"):
+            transport.connect(address)
+    finally:
+        transport.close()
+
+
+class OpenDoor:
+    """Credentials that protect nothing but record what the transport asks of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def open(self, _context: object) -> None:
+        self.calls.append("open")
+
+    def secure_listener(self, _socket: object) -> None:
+        self.calls.append("listener")
+
+    def secure_sender(self, _socket: object, _endpoint: str) -> None:
+        self.calls.append("sender")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_credentials_are_asked_before_every_tcp_link_and_not_for_ipc(tmp_path: Path) -> None:
+    door = OpenDoor()
+    transport = open_transport("tcp://x", LinkSettings(credentials=door))
+    listener = transport.listen("tcp://0.0.0.0:0")
+    assert listener.endpoint.split(":")[1] == f"//{socket.gethostname()}"
+    port = listener.endpoint.rpartition(":")[2]
+    transport.connect(f"tcp://127.0.0.1:{port}").send([b"a", b"b"], 5.0)
+    message = listener.receive(5.0)
+    assert message is not None
+    assert list(message.frames) == [b"a", b"b"]
+    assert message.user == ""  # nobody vouched for it, so it is nobody's
+    transport.connect(transport.listen(f"ipc://{tmp_path}/x").endpoint)
+    transport.close()
+    transport.close()
+    assert door.calls == ["open", "listener", "sender", "close"]
+    with pytest.raises(TypeError):
+        open_transport("tcp://x", LinkSettings(credentials="password"))
+
+
+def test_frames_above_the_limit_end_the_link_and_do_not_arrive(scheme: str, address: Address) -> None:
+    if scheme == "memory":
+        pytest.skip("memory links carry what this process itself built")
+    receiving = open_transport(f"{scheme}://x", LinkSettings(limits=Limits(message_bytes=100_000)))
+    sending = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.0))
+    try:
+        listener = receiving.listen(address())
+        sending.connect(listener.endpoint).send([bytes(100_001)], 1.0)
+        assert listener.receive(0.3) is None
+        sending.connect(listener.endpoint).send([bytes(100_000)], 1.0)
+        assert listener.receive(5.0) is not None
+    finally:
+        sending.close()
+        receiving.close()
+
+
+def test_messages_of_too_many_frames_are_cut_for_the_codec_to_refuse(tmp_path: Path) -> None:
+    transport = open_transport("ipc://x", LinkSettings(limits=Limits(arrays=3)))
+    listener = transport.listen(f"ipc://{tmp_path}/x")
+    sender = transport.connect(listener.endpoint)
+    sender.send([b"x"] * 50, 1.0)
+    sender.send([b"next"], 1.0)
+    message = listener.receive(5.0)
+    assert message is not None
+    assert len(message.frames) == 5
+    assert receive_all(listener, 1) == [b"next"]
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "word"),
+    [
+        ("ipc:///tmp/" + "x" * 120, "at most 107"),
+        ("ipc://relative/path", "absolute"),
+        ("ipc:///no/such/directory/x", "existing directory"),
+        ("tcp://127.0.0.1", "HOST:PORT"),
+        ("tcp://127.0.0.1:99999", "HOST:PORT"),
+        ("tcp://127.0.0.1:http", "HOST:PORT"),
+    ],
+)
+def test_addresses_that_cannot_be_are_one_line(address: str, word: str) -> None:
+    transport = open_transport(address)
+    with pytest.raises(UsageError, match=word) as caught:
+        transport.listen(address)
+    assert "\n" not in str(caught.value)
+    transport.close()
+
+
+@pytest.mark.parametrize("address", ["", "nothing", "http://x", "tcp://", "://x"])
+def test_unknown_schemes_name_the_known_ones(address: str) -> None:
+    with pytest.raises(UsageError, match="ipc://, memory://, tcp://"):
+        scheme_of(address)
+
+
+def test_an_ipc_path_of_107_bytes_is_short_enough(tmp_path: Path) -> None:
+    transport = open_transport("ipc://x")
+    room = 107 - len(f"{tmp_path}/")
+    listener = transport.listen(f"ipc://{tmp_path}/{'x' * room}")
+    transport.connect(listener.endpoint).send([b"x"], 1.0)
+    assert receive_all(listener, 1) == [b"x"]
+    transport.close()
+
+
+def test_all_sockets_have_a_finite_linger(tmp_path: Path) -> None:
+    transport = open_transport("ipc://x", LinkSettings(linger_seconds=0.7))
+    listener = transport.listen(f"ipc://{tmp_path}/x")
+    sender = transport.connect(listener.endpoint)
+    assert listener._socket.get(zmq.LINGER) == sender._socket.get(zmq.LINGER) == 700  # type: ignore[attr-defined]
+    transport.close()
