@@ -99,8 +99,7 @@ class Run:
     @cached_property
     def distances(self) -> FloatArray:
         """(n, n) hops between agents."""
-        hops = self.topology.hops
-        return np.array([[hops.distance(i, j) for j in range(self.n)] for i in range(self.n)], dtype=np.float64)
+        return np.array(self.topology.hops.matrix(), dtype=np.float64)
 
     @property
     def n(self) -> int:

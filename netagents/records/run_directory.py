@@ -24,12 +24,12 @@ from typing import Any, Literal, get_args
 from pydantic import ValidationError
 
 import netagents
+from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.experiment.topology import EdgesSettings
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY
-from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
 from netagents.topology import Topology
 

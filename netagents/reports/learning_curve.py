@@ -74,11 +74,13 @@ def learning_curve(run: Run) -> bytes:
     figure = new_figure(8.4, 6.6 if general else 4.4)
     panels = figure.subplots(2 if general else 1, 1, sharex=True, squeeze=False)[:, 0]
     iterations, returns = run.iterations, run.returns
-    half = INTERVAL_Z * run.returns_sd / np.sqrt(run.experiment.learning.batch)
+    spread = run.returns_sd
+    half = INTERVAL_Z * spread / np.sqrt(run.experiment.learning.batch)
 
     labels = [(reached.last, f"now {reached.last:.3g}" if run.state == "running" else f"trained {_number(reached.last)}", MAIN)]
     upper = panels[0]
-    upper.fill_between(iterations, returns - half, returns + half, color=MAIN, alpha=0.22, linewidth=0)
+    upper.fill_between(iterations, returns - spread, returns + spread, color=MAIN, alpha=0.13, linewidth=0)
+    upper.fill_between(iterations, returns - half, returns + half, color=MAIN, alpha=0.35, linewidth=0)
     upper.plot(iterations, returns, color=MAIN, linewidth=1.8, marker="o" if len(returns) == 1 else None)
     if reached.untrained is not None:
         upper.axhline(reached.untrained, color=QUIET, linewidth=1.1, linestyle=(0, (4, 3)))
@@ -94,7 +96,8 @@ def learning_curve(run: Run) -> bytes:
         panels[1].plot(iterations, objective, color=ACCENT, linewidth=1.8, marker="o" if len(returns) == 1 else None)
         panels[1].set_ylabel("objective per agent\n(what is maximised)")
         _label_ends(panels[1], [(float(objective[-1]), _number(float(objective[-1])), ACCENT)])
-    panels[-1].set_xlabel(f"iteration (band: 95 % interval over {run.experiment.learning.batch} copies)")
+    copies = run.experiment.learning.batch
+    panels[-1].set_xlabel(f"iteration      (bands: 95 % interval of the mean, and one standard deviation of the {copies} copies)")
     for panel in panels:
         calm(panel)
         panel.grid(axis="y", color=FAINT, linewidth=0.8)

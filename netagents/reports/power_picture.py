@@ -16,6 +16,7 @@ from netagents.topology import spread_radius
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 BoolArray = NDArray[np.bool_]
 
@@ -24,6 +25,9 @@ DEFAULT_LAST = 10
 
 _SMALL = 30
 """Up to so many agents each row and column gets its number and each bar its value."""
+
+_NUMBERED = 12
+"""Up to so many agents each trusted cell gets its value."""
 
 
 def power_picture(run: Run, last: int | None = None) -> bytes:
@@ -43,7 +47,7 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
     matrix = run.power_matrix(-1, last)
     n = run.n
     side = 6.0 if n <= _SMALL else 8.0
-    figure = new_figure(side + 4.6, side + 0.9)
+    figure = new_figure(side + 4.4, side + 1.2, layout="compressed")
     heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[side, 2.7])
     _heat_map(figure, heat, matrix, _measured(run))
     found = concentration(held_entries(matrix))
@@ -70,7 +74,7 @@ def _measured(run: Run) -> BoolArray:
 
 def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArray) -> None:
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import ListedColormap
+    from matplotlib.colors import ListedColormap, PowerNorm
 
     n = len(matrix.values)
     finite = np.isfinite(matrix.values)
@@ -79,61 +83,69 @@ def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArr
     shown = trusted if trusted.size else matrix.values[finite]
     top = float(shown.max()) if shown.size and shown.max() > 0 else 1.0
     axes.imshow(np.where(unknown, 1.0, np.nan), cmap=ListedColormap([UNKNOWN]), vmin=0, vmax=1, aspect="equal")
-    image = axes.imshow(np.where(finite, matrix.values, np.nan), cmap="YlGnBu", vmin=0.0, vmax=top, aspect="equal")
+    image = axes.imshow(np.where(finite, matrix.values, np.nan), cmap="YlGnBu", norm=PowerNorm(0.5, 0.0, top), aspect="equal")
     j, i = np.nonzero(finite & ~matrix.reliable)
-    offsets = (-0.34, 0.0, 0.34) if n <= _SMALL else (0.0,)
+    offsets = (-0.5, 0.0, 0.5) if n <= _SMALL else (0.0,)
     strokes = [_stroke(column, row, offset) for row, column in zip(j.tolist(), i.tolist(), strict=True) for offset in offsets]
     axes.add_collection(LineCollection(strokes, colors="#ffffff", linewidths=2.0 if n <= _SMALL else 0.9))
     axes.add_collection(LineCollection(strokes, colors=QUIET, linewidths=0.9 if n <= _SMALL else 0.5))
     j, i = np.nonzero(unknown)
     axes.scatter(i, j, marker="x", s=(170.0 / n) ** 1.6, color=QUIET, linewidths=1.2 if n <= _SMALL else 0.5)
-    diagonal = np.where(np.eye(n, dtype=np.bool_), 1.0, np.nan)
-    axes.imshow(diagonal, cmap=ListedColormap([FAINT]), vmin=0, vmax=1, aspect="equal")
-    axes.set_xlabel("over agent i")
-    axes.set_ylabel("power of agent j")
+    noise = finite & matrix.impossible
+    if n <= _NUMBERED:
+        _numbers(axes, matrix, top)
+    else:
+        j, i = np.nonzero(noise)
+        axes.scatter(i, j, marker="o", s=(110.0 / n) ** 1.6, color=ACCENT, linewidths=0)
+    axes.set_xlabel("over agent i", color=INK)
+    axes.set_ylabel("power of agent j", color=INK)
     axes.set_xlim(-0.5, n - 0.5)
     for spine in axes.spines.values():
         spine.set_color(FAINT)
     axes.tick_params(colors=QUIET, labelsize=9, length=2)
-    _key(axes, hatched=bool((finite & ~matrix.reliable).any()), crossed=bool(unknown.any()), n=n)
-    bar = figure.colorbar(
-        image,
-        ax=axes,
-        location="left",
-        shrink=0.75,
-        pad=0.03,
-        extend="max" if finite.any() and np.nanmax(matrix.values) > top else "neither",
-    )
+    marks = {
+        "hatched: too far to trust": bool((finite & ~matrix.reliable).any()),
+        "grey x: unknown, alternatives too rarely played": bool(unknown.any()),
+        "orange: cannot influence, so noise" if n <= _NUMBERED else "orange dot: cannot influence, so noise": bool(noise.any()),
+        "white: beyond the critic's radius": bool((~measured).sum() > n),
+    }
+    axes.set_title(" · ".join(text for text, present in marks.items() if present), loc="left", color=QUIET, fontsize=8.5)
+    if finite.any():
+        _scale(figure, axes, image, matrix.noise_floor, top, beyond=bool(np.nanmax(matrix.values) > top))
+
+
+def _scale(figure: Figure, axes: Axes, image: AxesImage, floor: float, top: float, *, beyond: bool) -> None:
+    """The colour scale, with the noise floor on it."""
+    bar = figure.colorbar(image, ax=axes, location="left", shrink=0.75, pad=0.03, extend="max" if beyond else "neither")
     bar.set_label("what i would lose, in discounted reward, had j acted worst for it", color=INK, fontsize=9)
     bar.ax.tick_params(colors=QUIET, labelsize=8.5)
     bar.outline.set_visible(False)
-    floor = matrix.noise_floor
     if np.isfinite(floor):
         bar.ax.axhline(min(floor, top), color=ACCENT, linewidth=2)
         bar.ax.set_title(f"noise floor\n{floor:.2g}", color=ACCENT, fontsize=9, fontweight="bold")
+    else:
+        bar.ax.set_title("noise floor\nnot measured", color=QUIET, fontsize=8.5)
+
+
+def _numbers(axes: Axes, matrix: PowerMatrix, top: float) -> None:
+    """The value in each cell that can be trusted."""
+    for j, i in np.argwhere(matrix.reliable).tolist():
+        value = float(matrix.values[j, i])
+        color = ACCENT if matrix.impossible[j, i] else "white" if value > 0.3 * top else INK
+        axes.text(i, j, f"{value:.2g}", ha="center", va="center", fontsize=8, color=color)
 
 
 def _stroke(column: int, row: int, offset: float) -> list[tuple[float, float]]:
-    """A diagonal through a cell, shifted by ``offset`` cells and cut at the cell's edges."""
-    low, high = max(-0.5, offset * 2 - 0.5), min(0.5, offset * 2 + 0.5)
-    return [(column + low, row - low + offset * 2), (column + high, row - high + offset * 2)]
-
-
-def _key(axes: Axes, *, hatched: bool, crossed: bool, n: int) -> None:
-    """What the marks mean, written under the map."""
-    parts = ["white: beyond the critic's radius"] if n > 1 else []
-    if hatched:
-        parts.insert(0, "hatched: too far to trust")
-    if crossed:
-        parts.insert(0, "grey x: unknown, alternatives too rarely played")
-    axes.set_title(" · ".join(parts), loc="left", color=QUIET, fontsize=8.5)
+    """A diagonal through a cell, shifted down by ``offset`` cells and cut at the cell's edges."""
+    left, right = max(-0.5, offset - 0.5), min(0.5, offset + 0.5)
+    return [(column + left, row + offset - left), (column + right, row + offset - right)]
 
 
 def _bars(axes: Axes, run: Run, found: Concentration, n: int) -> None:
     calm(axes)
     if found.top_holder < 0:
         axes.set_xlim(0, 1)
-        axes.set_xticks([])
+        axes.set_axis_off()
         axes.text(0.5, (n - 1) / 2, _no_entry(run), ha="center", va="center", color=ACCENT, fontsize=10, wrap=True)
         return
     colors = [ACCENT if agent == found.top_holder else MAIN for agent in range(n)]
@@ -145,7 +157,7 @@ def _bars(axes: Axes, run: Run, found: Concentration, n: int) -> None:
         axes.text(
             found.held[agent],
             agent,
-            f" {name}{found.held[agent] / total:.0%}",
+            f" {name}{percent(found.held[agent] / total)}",
             va="center",
             fontsize=8.5,
             color=colors[agent],
@@ -162,8 +174,8 @@ def _headline(run: Run, found: Concentration) -> str:
     if found.top_holder < 0:
         return f"{name}: no entry of the power matrix can be trusted"
     return (
-        f"{name}: agent {found.top_holder} holds most power, {found.top_share:.0%} of all\n"
-        f"Herfindahl {found.herfindahl:.3f} (equal shares {1 / run.n:.3f}) · Gini {found.gini:.2f}"
+        f"{name}: agent {found.top_holder} holds most power, {percent(found.top_share)} of all\n"
+        f"Herfindahl {found.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {found.gini:.2f}"
     )
 
 
@@ -176,6 +188,11 @@ def _no_entry(run: Run) -> str:
             f"Use kappa_critic = {offset + 1} or more."
         )
     return "No entry is reliable yet:\nalternatives were played too rarely.\n\nTrain on, or raise learning.batch."
+
+
+def percent(share: float) -> str:
+    """A share as people read it: 80%, 3.1%."""
+    return f"{share:.0%}" if share >= 0.0995 or share == 0.0 else f"{share:.1%}"
 
 
 def _agent_ticks(axes: Axes, n: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from netagents.records import LedgerView, Run
 from netagents.reports.learning_curve import progress
-from netagents.reports.power_picture import DEFAULT_LAST
+from netagents.reports.power_picture import DEFAULT_LAST, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +70,7 @@ def _power_rows(run: Run, last: int) -> list[tuple[str, str]]:
     floor = run.power_matrix(last=last).noise_floor
     noise = f"; noise floor {floor:.2g}" if math.isfinite(floor) else ""
     return [
-        ("top power", f"agent {found.top_holder} holds {found.top_share:.0%} of all (equal shares {1 / run.n:.0%})"),
+        ("top power", f"agent {found.top_holder} holds {percent(found.top_share)} of all (equal shares: {percent(1 / run.n)})"),
         ("concentration", f"Herfindahl {found.herfindahl:.3f}, Gini {found.gini:.2f}, largest entry {found.largest:.2g}{noise}"),
     ]
 
