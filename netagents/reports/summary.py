@@ -98,8 +98,8 @@ def _time_line(run: Run) -> str:
 def byte_size(size: int) -> str:
     """Bytes as people read them: 950 B, 12.3 kB, 4.56 MB (powers of 1000)."""
     value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
             return f"{value:.0f} B" if unit == "B" else f"{value:.3g} {unit}"
         value /= 1000
     raise AssertionError("unreachable")

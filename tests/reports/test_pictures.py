@@ -1,0 +1,137 @@
+"""The pictures are drawn from real runs, repeat bit for bit, and say what cannot be trusted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netagents.errors import RunDirectoryError
+from netagents.power import concentration
+from netagents.records import held_entries
+from netagents.reports import learning_curve, power_picture, progress, write_pictures
+from netagents.reports import power_picture as _exported
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Draws nothing away: collects every text of the figures that the picture modules save."""
+    import matplotlib.text
+
+    seen: list[str] = []
+
+    def collect(module: str) -> str:
+        import importlib
+
+        target: Any = importlib.import_module(module)
+        real = target.png
+
+        def spy(figure: Any) -> bytes:
+            seen.extend(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+            return real(figure)
+
+        monkeypatch.setattr(target, "png", spy)
+        return ""
+
+    collect("netagents.reports.learning_curve")
+    collect("netagents.reports.power_picture")
+    return lambda _: "\n".join(seen)
+
+
+def test_the_learning_curve_names_untrained_best_and_trained_on_the_lines(recorded_run: Callable, texts: Callable) -> None:
+    run = recorded_run(horizon=None)
+    assert learning_curve(run).startswith(PNG)
+    reached = progress(run)
+    text = texts("")
+    assert f"untrained {reached.untrained:.2f}" in text
+    assert f"best known {reached.best:.2f}" in text
+    assert f"trained {reached.last:.2f}" in text
+    assert "small: return" in text
+
+
+def test_reference_values_of_another_horizon_are_not_drawn(recorded_run: Callable, texts: Callable) -> None:
+    run = recorded_run(horizon=10)
+    assert (progress(run).untrained, progress(run).best) == (None, None)
+    learning_curve(run)
+    assert "untrained" not in texts("")
+
+
+def test_progress_compares_the_first_iteration_with_the_mean_of_the_last_tenth(recorded_run: Callable) -> None:
+    run = recorded_run(iterations=20)
+    reached = progress(run)
+    assert reached.averaged == 2
+    assert reached.first == run.returns[0]
+    assert reached.last == pytest.approx(run.returns[-2:].mean())
+
+
+def test_a_general_utility_gets_its_objective_drawn(recorded_run: Callable, texts: Callable) -> None:
+    run = recorded_run(
+        utility={"kind": "entropy", "over": "state"}, learning={"iterations": 3, "batch": 8, "horizon": 10, "task_weight": 0.0}
+    )
+    assert np.any(run.agent_metric("utility") != 0)
+    learning_curve(run)
+    assert "objective per agent" in texts("")
+
+
+def test_the_power_picture_names_the_top_holder_and_the_noise_floor(recorded_run: Callable, texts: Callable) -> None:
+    run = recorded_run(iterations=4)
+    assert power_picture(run, last=3).startswith(PNG)
+    found = concentration(held_entries(run.power_matrix(last=3)))
+    text = texts("")
+    assert f"agent {found.top_holder} holds most power" in text
+    assert f"Herfindahl {found.herfindahl:.3f}" in text
+    assert "hatched: too far to trust" in text
+    assert f"noise floor\n{run.power_matrix(last=3).noise_floor:.2g}" in text
+
+
+def test_without_a_reliable_entry_the_picture_says_so_and_what_to_do(recorded_run: Callable, texts: Callable) -> None:
+    run = recorded_run(kappa=1)
+    power_picture(run)
+    text = texts("")
+    assert "no entry of the power matrix can be trusted" in text
+    assert "Use kappa_critic = 2 or more." in text
+    assert "Herfindahl" not in text
+
+
+def test_unknown_entries_are_marked_and_not_drawn_as_zero(recorded_run: Callable, texts: Callable) -> None:
+    run = recorded_run(power={"min_visits": 1_000_000})
+    power_picture(run)
+    assert "grey x: unknown" in texts("")
+    assert "Train on, or raise learning.batch." in texts("")
+
+
+def test_a_hundred_agents_and_a_single_iteration_fit(recorded_run: Callable) -> None:
+    run = recorded_run(iterations=1, topology={"kind": "line", "n": 100})
+    first, second = write_pictures(run)
+    assert first.read_bytes().startswith(PNG)
+    assert second.stat().st_size < 1_000_000
+    assert not list(run.path.glob(".tmp-*"))
+
+
+def test_the_same_run_gives_the_same_bytes(recorded_run: Callable) -> None:
+    run = recorded_run()
+    assert learning_curve(run) == learning_curve(run)
+    assert _exported(run) == _exported(run)
+
+
+def test_a_run_without_a_single_iteration_is_one_line(recorded_run: Callable) -> None:
+    run = recorded_run(iterations=0, close=None)
+    for picture in (learning_curve, power_picture):
+        with pytest.raises(RunDirectoryError, match="no iteration is recorded yet") as caught:
+            picture(run)
+        assert "\n" not in str(caught.value)
+
+
+def test_neither_reports_nor_records_import_a_heavy_library_before_they_need_it() -> None:
+    code = (
+        "import sys, netagents.reports, netagents.records\n"
+        "print([name for name in ('torch', 'matplotlib', 'pyarrow', 'pandas', 'rich', 'safetensors') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
