@@ -19,6 +19,7 @@ from netagents.wire.traffic import Traffic, tally
 from netagents.wire.transport import Listener, ReceivedFrames, Sender
 
 _FIRST_LEARNING_KIND = Kind.STEP
+_BATCH = 1024
 
 
 class StopReceivedError(NetagentsError):
@@ -205,7 +206,12 @@ class Exchange:
         traffic.wait_seconds += woken - now
         traffic.wakeups += 1
         if ready.messages:
-            for received in self._listener.drain():
+            receive = self._listener.receive
+            # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
+            for _ in range(_BATCH):
+                received = receive(0.0)
+                if received is None:
+                    break
                 self._take(received)
         for descriptor in ready.descriptors:
             self._watched[descriptor]()

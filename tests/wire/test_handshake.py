@@ -1,0 +1,308 @@
+"""The two-phase start ends the same way in any order, and contradictions are one line."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netagents.errors import ProtocolError
+from netagents.messages import ENVIRONMENT, MONITOR, Envelope, Hello, Kind, Message, Ready, Start, Stop, Welcome
+from netagents.wire import (
+    UNKNOWN_RUN,
+    Exchange,
+    Inbox,
+    LinkSettings,
+    NodeHandshake,
+    Phase,
+    Rendezvous,
+    Reply,
+    StrangerError,
+    open_transport,
+)
+
+RUN, OTHER = b"run-id-8", b"other-id"
+KINDS = {Hello: Kind.HELLO, Welcome: Kind.WELCOME, Ready: Kind.READY, Start: Kind.START, Stop: Kind.STOP}
+
+
+def envelope(sender: int, message: Message, run: bytes = RUN, incarnation: int = 0) -> Envelope:
+    return Envelope(run, incarnation, sender, KINDS[type(message)], 0, 0, message)  # type: ignore[index]
+
+
+def hello(index: int, *, role: str = "agent", version: str = "1.0", pid: int = 100) -> Hello:
+    return Hello(role, f"ipc:///s/{index}", version, pid)
+
+
+def welcome(_: int, peers: Mapping[int, str]) -> Welcome:
+    return Welcome("{}", "{}", "{}", dict(peers))
+
+
+def rendezvous(n: int = 3, *, monitor: bool = True) -> Rendezvous:
+    return Rendezvous(RUN, "1.0", n, monitor=monitor, welcome=welcome, iteration=4)
+
+
+class Simulation:
+    """A line of n agents, a monitor and the server; messages travel per link in order, links in any order."""
+
+    def __init__(self, n: int, seed: int, *, known: bool) -> None:
+        self.random = random.Random(seed)
+        self.server = rendezvous(n)
+        self.nodes = {i: NodeHandshake(i, f"ipc:///s/{i}", "1.0", 100 + i, RUN if known else UNKNOWN_RUN) for i in (*range(n), MONITOR)}
+        self.links: dict[tuple[int, int], list[Envelope]] = {}
+        self.n = n
+
+    def post(self, sender: int, replies: list[Reply]) -> None:
+        run = RUN if sender == ENVIRONMENT else self.nodes[sender].run
+        for reply in replies:
+            self.links.setdefault((sender, reply.receiver), []).append(Envelope(run, 0, sender, reply.kind, 0, 0, reply.message))
+
+    def neighbours(self, index: int) -> set[int]:
+        return {peer for peer in (index - 1, index + 1) if 0 <= peer < self.n} if index >= 0 else set()
+
+    def run(self) -> int:
+        silent = list(self.nodes)
+        steps = 0
+        while any(node.phase is not Phase.STARTED for node in self.nodes.values()):
+            steps += 1
+            assert steps < 10_000
+            full = [link for link, queue in self.links.items() if queue]
+            if silent and (not full or self.random.random() < 0.3):
+                index = silent.pop(self.random.randrange(len(silent)))
+                self.post(index, [self.nodes[index].hello()])
+                continue
+            if self.random.random() < 0.2:
+                started = [i for i, node in self.nodes.items() if i not in silent and node.phase is Phase.HELLO]
+                if started:
+                    again = self.random.choice(started)
+                    self.post(again, [self.nodes[again].hello()])
+                    continue
+            sender, receiver = self.random.choice(full)
+            message = self.links[sender, receiver].pop(0)
+            if receiver == ENVIRONMENT:
+                self.post(ENVIRONMENT, self.server.handle(message))
+                continue
+            node = self.nodes[receiver]
+            self.post(receiver, node.handle(message))
+            if node.phase is Phase.WELCOMED:
+                self.post(receiver, node.link(self.neighbours(receiver), self.neighbours(receiver)))
+        return steps
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 8), st.integers(0, 1 << 30), st.booleans())
+def test_any_order_of_starts_and_deliveries_ends_with_all_started(n: int, seed: int, known: bool) -> None:
+    simulation = Simulation(n, seed, known=known)
+    simulation.run()
+    assert simulation.server.phase is Phase.STARTED
+    for index, node in simulation.nodes.items():
+        assert node.run == RUN
+        assert node.iteration == 4
+        assert node.hellos.keys() == simulation.neighbours(index)
+        assert node.welcome is not None
+        assert node.welcome.peers == {i: f"ipc:///s/{i}" for i in (*range(n), MONITOR)}
+        assert node.refused == 0
+
+
+def test_nobody_starts_before_everyone_is_ready() -> None:
+    server = rendezvous(2, monitor=False)
+    assert server.handle(envelope(0, hello(0), UNKNOWN_RUN)) == []
+    replies = server.handle(envelope(1, hello(1), UNKNOWN_RUN))
+    assert [(reply.receiver, reply.kind) for reply in replies] == [(0, Kind.WELCOME), (1, Kind.WELCOME)]
+    assert server.handle(envelope(1, Ready())) == []
+    assert server.handle(envelope(1, Ready())) == []
+    assert server.handle(envelope(0, Ready())) == [Reply(0, Kind.START, Start(4)), Reply(1, Kind.START, Start(4))]
+    assert server.handle(envelope(0, Ready())) == []
+    assert server.missing() == []
+
+
+def test_the_status_line_says_who_is_missing_and_why() -> None:
+    server = rendezvous(25, monitor=False)
+    for index in set(range(25)) - {4, 7, 19}:
+        server.handle(envelope(index, hello(index)))
+    assert server.status(12.0) == "waiting for 3 of 25: agents 4, 7, 19 (never said hello), 12 s left"
+    for index in (4, 7, 19):
+        server.handle(envelope(index, hello(index)))
+    for index in range(24):
+        server.handle(envelope(index, Ready()))
+    assert server.status(0.0) == "waiting for 1 of 25: agent 24 (said hello, but not ready), no time left"
+    server.handle(envelope(24, Ready()))
+    assert server.status(3.0) == "all 25 nodes are ready"
+
+    node = NodeHandshake(1, "ipc:///s/1", "1.0", 5)
+    assert node.status(3.0) == "waiting for a welcome from the environment server, 3 s left"
+    node.handle(envelope(ENVIRONMENT, welcome(1, {})))
+    node.link({0, 2}, {0, 2})
+    assert node.status(3.0) == "waiting for 2 of 2: agents 0, 2 (never said hello), 3 s left"
+    assert node.missing() == [0, 2]
+
+
+def test_repeats_are_harmless_and_a_late_one_is_welcomed_again() -> None:
+    server = rendezvous(2, monitor=False)
+    assert server.handle(envelope(0, hello(0))) == server.handle(envelope(0, hello(0))) == []
+    server.handle(envelope(1, hello(1)))
+    assert [(reply.receiver, reply.kind) for reply in server.handle(envelope(0, hello(0)))] == [(0, Kind.WELCOME)]
+
+
+def test_a_restarted_node_takes_its_place_with_a_higher_incarnation() -> None:
+    server = rendezvous(2, monitor=False)
+    server.handle(envelope(0, hello(0)))
+    server.handle(envelope(0, hello(0, pid=200), incarnation=1))
+    replies = server.handle(envelope(1, hello(1)))
+    assert len(replies) == 2
+    assert server.hellos[0].pid == 200
+    assert server.incarnations == {0: 1, 1: 0}
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        (envelope(0, hello(0, version="0.9")), "runs netagents 0.9, the server 1.0"),
+        (envelope(0, hello(0, role="monitor")), "says it is 'monitor'"),
+        (envelope(MONITOR, hello(-2)), "says it is 'agent'"),
+        (envelope(0, hello(0, role="spy")), "says it is 'spy'"),
+        (envelope(ENVIRONMENT, hello(-1, role="environment")), "an agent or the monitor"),
+        (envelope(3, hello(3)), "its agents are 0 to 2"),
+        (envelope(1, hello(1, pid=999)), "two nodes claim to be agent 1 .process 100 .* process 999"),
+        (envelope(0, Ready()), "ready before it was welcomed"),
+    ],
+)
+def test_contradictions_at_the_rendezvous_are_one_line(message: Envelope, word: str) -> None:
+    server = rendezvous()
+    server.handle(envelope(1, hello(1)))
+    with pytest.raises(ProtocolError, match=word) as caught:
+        server.handle(message)
+    assert "\n" not in str(caught.value)
+    assert not isinstance(caught.value, StrangerError)
+    assert server.hellos == {1: hello(1)}
+
+
+def test_nodes_of_another_run_are_strangers_to_everyone() -> None:
+    server = rendezvous()
+    for message in (hello(0), Ready()):
+        with pytest.raises(StrangerError, match=OTHER.hex()):
+            server.handle(envelope(0, message, OTHER))
+    node = NodeHandshake(1, "ipc:///s/1", "1.0", 5, RUN)
+    for stale in (welcome(1, {}), hello(0), Start(0)):
+        with pytest.raises(StrangerError, match=OTHER.hex()):
+            node.handle(envelope(ENVIRONMENT if not isinstance(stale, Hello) else 0, stale, OTHER))
+    assert node.phase is Phase.HELLO
+    assert node.hellos == {}
+
+
+def test_a_node_started_by_hand_learns_its_run_and_forgets_strangers_who_spoke_first() -> None:
+    node = NodeHandshake(1, "ipc:///s/1", "1.0", 5)
+    node.handle(envelope(0, hello(0), OTHER))
+    node.handle(envelope(2, hello(2)))
+    node.handle(envelope(ENVIRONMENT, welcome(1, {})))
+    assert node.run == RUN
+    assert node.refused == 1
+    replies = node.link({0, 2}, {0, 2})
+    assert [(reply.receiver, reply.kind) for reply in replies] == [(0, Kind.HELLO), (2, Kind.HELLO)]
+    assert node.handle(envelope(0, hello(0))) == [Reply(ENVIRONMENT, Kind.READY, Ready())]
+    assert node.handle(envelope(0, hello(0))) == []
+
+
+def test_a_hello_from_beyond_the_radius_is_dropped_and_counted() -> None:
+    node = NodeHandshake(1, "ipc:///s/1", "1.0", 5, RUN)
+    node.handle(envelope(5, hello(5)))
+    node.handle(envelope(ENVIRONMENT, welcome(1, {})))
+    assert node.link({0}, {0})[-1].kind is Kind.HELLO
+    assert node.handle(envelope(6, hello(6))) == []
+    assert node.refused == 2
+    assert node.handle(envelope(0, hello(0))) == [Reply(ENVIRONMENT, Kind.READY, Ready())]
+
+
+def test_a_node_without_peers_is_ready_at_once() -> None:
+    node = NodeHandshake(MONITOR, "ipc:///s/m", "1.0", 5, RUN)
+    node.handle(envelope(ENVIRONMENT, welcome(MONITOR, {})))
+    assert node.link((), ()) == [Reply(ENVIRONMENT, Kind.READY, Ready())]
+
+
+def test_contradictions_at_a_node_are_one_line() -> None:
+    node = NodeHandshake(1, "ipc:///s/1", "1.0", 5, RUN)
+    for wrong, word in (
+        (envelope(ENVIRONMENT, Start(0)), "before it is ready"),
+        (envelope(0, welcome(1, {})), "only the server welcomes"),
+        (envelope(0, hello(0, version="2.0")), "runs netagents 2.0, agent 1 1.0"),
+        (envelope(0, hello(0, role="monitor")), "says it is 'monitor'"),
+    ):
+        with pytest.raises(ProtocolError, match=word):
+            node.handle(wrong)
+    with pytest.raises(ProtocolError, match="after the welcome"):
+        node.link((), ())
+
+
+def test_the_machines_start_real_nodes_over_ipc_in_random_order(tmp_path: Path) -> None:
+    n, order = 5, random.Random(3)
+    transport = open_transport("ipc://x", LinkSettings(linger_seconds=0.5))
+    meeting = f"ipc://{tmp_path}/rendezvous"
+    started: dict[int, int] = {}
+    failures: list[BaseException] = []
+
+    def serve() -> None:
+        exchange = Exchange(ENVIRONMENT, transport.listen(meeting), Inbox(RUN, {}, nodes=n))
+        server = rendezvous(n, monitor=False)
+
+        def on_control(message: Envelope, _: str | None) -> None:
+            replies = server.handle(message)
+            for index, endpoint in server.peers.items():
+                if index not in exchange.linked:
+                    exchange.link(index, transport.connect(endpoint))
+            for reply in replies:
+                exchange.send(reply.message, reply.kind, 0, 0, [reply.receiver])
+
+        exchange.on_control = on_control
+        exchange.serve(lambda: server.phase is Phase.STARTED, 10.0, server.status)
+        started[ENVIRONMENT] = 4
+
+    def join(index: int) -> None:
+        listener = transport.listen(f"ipc://{tmp_path}/{index}")
+        exchange = Exchange(index, listener, Inbox(UNKNOWN_RUN, {}, nodes=n))
+        exchange.link(ENVIRONMENT, transport.connect(meeting))
+        node = NodeHandshake(index, listener.endpoint, "1.0", index)
+        peers = {peer for peer in (index - 1, index + 1) if 0 <= peer < n}
+
+        def say(replies: list[Reply]) -> None:
+            for reply in replies:
+                exchange.send(reply.message, reply.kind, 0, 0, [reply.receiver])
+
+        def on_control(message: Envelope, _: str | None) -> None:
+            say(node.handle(message))
+            if node.phase is Phase.WELCOMED and node.welcome is not None:
+                exchange.inbox.run = node.run
+                for peer in peers:
+                    exchange.link(peer, transport.connect(node.welcome.peers[peer]))
+                say(node.link(peers, peers))
+
+        exchange.on_control = on_control
+        while node.phase is Phase.HELLO:
+            say([node.hello()])
+            exchange.pump(0.1)
+        exchange.serve(lambda: node.phase is Phase.STARTED, 10.0, node.status)
+        started[index] = node.iteration
+
+    def run(index: int) -> None:
+        try:
+            if index == ENVIRONMENT:
+                serve()
+            else:
+                join(index)
+        except BaseException as error:
+            failures.append(error)
+
+    indices = [ENVIRONMENT, *range(n)]
+    order.shuffle(indices)
+    threads = [threading.Thread(target=run, args=(index,)) for index in indices]
+    for thread in threads:
+        thread.start()
+        thread.join(0.03)
+    for thread in threads:
+        thread.join(10.0)
+    transport.close()
+    assert failures == []
+    assert started == dict.fromkeys((ENVIRONMENT, *range(n)), 4)
