@@ -2,21 +2,26 @@
 
 from netagents.exact.ascent import Ascent, exact_ascent
 from netagents.exact.coupling import Coupling, certificate, certificates, coupling, signal_sensitivity
-from netagents.exact.decay import decay_rate, reading_error, truncation_error
+from netagents.exact.decay import CriticError, decay_rate, reading_error, split_error, truncation_error
 from netagents.exact.evaluation import Evaluation
+from netagents.exact.experiments import exact_experiment
 from netagents.exact.joint_policy import JointPolicy, softmax_policy, uniform_policy
 from netagents.exact.model import JointModel
 from netagents.exact.objective import exact_gradient, learning_signals, objective, policy_gradient
 from netagents.exact.power import calibrate_power, k_step_power, power_matrices, truncated_power
+from netagents.exact.tables import ExactTables, Table, exact_tables
 from netagents.exact.truncated_gradient import compare_gradients, truncated_critics, truncated_gradient
 from netagents.exact.truncation import Truncated, conditional_mean, fixed_point, placeholder, truncate, windows
 
 __all__ = [
     "Ascent",
     "Coupling",
+    "CriticError",
     "Evaluation",
+    "ExactTables",
     "JointModel",
     "JointPolicy",
+    "Table",
     "Truncated",
     "calibrate_power",
     "certificate",
@@ -26,7 +31,9 @@ __all__ = [
     "coupling",
     "decay_rate",
     "exact_ascent",
+    "exact_experiment",
     "exact_gradient",
+    "exact_tables",
     "fixed_point",
     "k_step_power",
     "learning_signals",
@@ -37,6 +44,7 @@ __all__ = [
     "reading_error",
     "signal_sensitivity",
     "softmax_policy",
+    "split_error",
     "truncate",
     "truncated_critics",
     "truncated_gradient",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,41 @@ def reading_error(critic: Truncated, q: FloatArray, weights: FloatArray | None =
     weights = known / 1.0 if weights is None else np.where(known, weights, 0.0)
     squares = np.where(known, difference, 0.0) ** 2
     return float(np.sqrt(squares.max())), float(np.sqrt((weights * squares).sum() / weights.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class CriticError:
+    """The error of a learned critic, split; weighted root mean squares over the entries that have a value.
+
+    Attributes:
+        statistical: learned - limit, which more samples reduce.
+        truncation: limit - exact, which only a larger radius reduces.
+        total: learned - exact.
+    """
+
+    statistical: float
+    truncation: float
+    total: float
+
+
+def split_error(learned: Truncated, limit: Truncated, q: FloatArray, weights: FloatArray) -> CriticError:
+    """Split a learned critic's error at the value that it converges to.
+
+    Args:
+        learned: the table that learning left, NaN where it was never visited.
+        limit: what learning converges to: the fixed point for TD, the conditional mean for averaged returns.
+        q: the exact Q, ``(S, A)``.
+        weights: ``(S, A)`` of the mean squares.
+    """
+    mine, target = learned.expand(), limit.expand()
+    known = np.isfinite(mine) & np.isfinite(target)
+    share = np.where(known, weights, 0.0)
+    share = share / share.sum()
+
+    def size(difference: FloatArray) -> float:
+        return float(np.sqrt((share * np.where(known, difference, 0.0) ** 2).sum()))
+
+    return CriticError(size(mine - target), size(target - q), size(mine - q))
 
 
 def decay_rate(kappas: Sequence[int], errors: Sequence[float]) -> float:

@@ -103,6 +103,15 @@ class Evaluation:
         occupancy: FloatArray = self.state_occupancy(horizon)[:, None] * self.joint
         return occupancy
 
+    def visits(self, horizon: int) -> FloatArray:
+        """sum_{t < H} Pr(s_t = s, a_t = a), undiscounted, ``(S, A)``: the weights under which batch TD of trajectories of H steps counts."""
+        total, now = np.zeros(self.model.S), self.model.initial.copy()
+        for _ in range(horizon):
+            total += now
+            now = now @ self.transition
+        visits: FloatArray = total[:, None] * self.joint
+        return visits
+
     def local_occupancies(self, horizon: int | None = None) -> list[FloatArray]:
         """lambda_i(s_i, a_i) of every agent, ``(|S_i|, |A_i|)``, unnormalised (arXiv 2302.07938, section 2)."""
         model, d = self.model, self.state_occupancy(horizon)

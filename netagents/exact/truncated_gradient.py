@@ -66,6 +66,7 @@ def truncated_gradient(
     credit: Credit = "shared_q",
     reading: Reading = "conditional_mean",
     weights: FloatArray | None = None,
+    critic_weights: FloatArray | None = None,
 ) -> list[FloatArray]:
     """The truncated gradient (arXiv 2302.07938, Algorithm 1, step 6): sums over N_i^kappa_gradient, still divided by n.
 
@@ -74,12 +75,15 @@ def truncated_gradient(
 
     Args:
         signals, q: see :func:`truncated_critics`.
-        weights: of the samples, for the critics and for the gradient alike; default the discounted occupancy.
+        weights: of the gradient's samples, discounted; default the discounted occupancy.
+        critic_weights: of the critics' samples; default ``weights``.  Batch TD counts every step alike, so that trajectories of H
+            steps give :meth:`Evaluation.visits` of H.
 
     Returns:
         ``(X_i, |A_i|)`` for each agent.
     """
     weights = evaluation.occupancy() if weights is None else weights
+    critic_weights = weights if critic_weights is None else critic_weights
     critics = truncated_critics(evaluation, signals, q, critic_windows, gradient_windows, credit=credit, reading=reading, weights=weights)
     return policy_gradient(evaluation, credited_q(critics, gradient_windows, credit), weights)
 

@@ -109,6 +109,9 @@ def fixed_point(evaluation: Evaluation, signals: FloatArray, window: Window, wei
     model = evaluation.model
     read = tuple(sorted({j for i in window for j in evaluation.policy.scopes[i]}))
     mass = condense(model, weights, window)
+    if len(window) == model.n and np.all(mass > 0.0):
+        # Nothing is aggregated: the equation is the Bellman equation.
+        return [Truncated(model, window, q.reshape(model.shape)) for q in evaluation.action_values(signals)]
     cells, reached = mass.size, prod(model.state_sizes[j] for j in read)
     model.require(8 * (2 * cells * reached + 2 * reached * reached), f"the fixed point on {len(window)} agents with {cells:,} entries")
     known = mass.reshape(-1) > 0.0

@@ -1,0 +1,79 @@
+"""The exact tables of an experiment file's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments import build_environment, discrete_size
+from netagents.exact.joint_policy import policy_contexts, softmax_policy
+from netagents.exact.model import MEMORY_LIMIT
+from netagents.exact.tables import ExactTables, exact_tables
+from netagents.experiment import Experiment
+from netagents.topology import Reach, build_topology, spread_radius
+from netagents.utilities import build_utility
+
+FloatArray = NDArray[np.float64]
+
+
+def exact_experiment(
+    experiment: Experiment,
+    base: Path | None = None,
+    logits: Sequence[FloatArray] | None = None,
+    *,
+    kappas: Sequence[int] | None = None,
+    power_steps: int = 3,
+    restarts: int = 0,
+    memory_limit: int = MEMORY_LIMIT,
+) -> ExactTables:
+    """The tables of the experiment's environment, utilities, discount and policy radius; its critic and gradient radii are swept.
+
+    Args:
+        experiment: the settings.
+        base: the folder that the topology's path is relative to.
+        logits: of every agent, ``(X_i, |A_i|)``, for instance those that a run learned; uniform policies by default.
+        kappas, power_steps, restarts, memory_limit: see :func:`exact_tables`.
+
+    Raises:
+        EnvironmentMismatchError: the environment has no exact kernel, or the logits do not fit.
+        CapacityError: the model would not fit, with the size it would need.
+        NetagentsError: the topology or a utility is wrong.
+    """
+    topology = build_topology(experiment.topology, base, experiment.seed)
+    environment = build_environment(experiment.environment, topology)
+    spec = environment.spec
+    kernel = environment.kernel()
+    learning = experiment.learning
+    discount = spec.discount if learning.discount is None else learning.discount
+    reach = Reach(topology.hops, spread_radius(experiment.radius("policy"), topology.n, "kappa_policy"))
+    scopes = tuple(reach.window(i) for i in range(topology.n))
+    shapes = zip(policy_contexts(kernel, scopes), kernel.action_sizes, strict=True)
+    policy = softmax_policy(kernel, scopes, [np.zeros(shape) for shape in shapes] if logits is None else logits)
+    utilities = [
+        build_utility(
+            experiment.utility,
+            agent,
+            discrete_size(spec.state_spaces[agent], f"state space of agent {agent}"),
+            discrete_size(spec.action_spaces[agent], f"action space of agent {agent}"),
+            discount,
+        )
+        for agent in range(topology.n)
+    ]
+    return exact_tables(
+        kernel,
+        topology.hops.matrix(),
+        policy,
+        discount,
+        utilities=utilities,
+        task_weight=learning.task_weight,
+        kappas=kappas,
+        horizon=spec.horizon if learning.horizon is None else learning.horizon,
+        power_steps=power_steps,
+        restarts=restarts,
+        logit_bound=learning.logit_bound,
+        seed=experiment.seed,
+        memory_limit=memory_limit,
+    )
