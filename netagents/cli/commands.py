@@ -7,6 +7,9 @@ else inside their functions.
 from __future__ import annotations
 
 COMMANDS: dict[str, str] = {
+    "run": "netagents.cli.run",
     "config": "netagents.cli.config",
+    "clean": "netagents.cli.clean",
+    "node": "netagents.cli.node",
 }
 """In the order of the help page."""

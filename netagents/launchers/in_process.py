@@ -58,9 +58,9 @@ class InProcessNetwork:
         generators = [agent.iterate(iteration) for agent in self.agents]
         waiting: list[Turn | None] = []
         for index, generator in enumerate(generators):
-            turn = next(generator)
-            self._send(index, turn)
-            waiting.append(turn)
+            first = next(generator)
+            self._send(index, first)
+            waiting.append(first)
         self._step(iteration, 0, None)
         executed = 0
         while any(turn is not None for turn in waiting):

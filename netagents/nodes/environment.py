@@ -19,7 +19,7 @@ from netagents.errors import NetagentsError, NodeFailedError, exit_code_of
 from netagents.learning import Ledger, Setup, make_record
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Kind, Report, Snapshot, Step, Stop, node_name
-from netagents.nodes.joining import EndRequestedError, ParentLostError, socket_path, watch, write_welcome
+from netagents.nodes.joining import EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
@@ -37,12 +37,14 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
 
     Args:
         context: of the process.
-        arguments: ``run_directory`` (made before) and ``listen`` (address).
+        arguments: ``run_directory`` (made before), ``listen`` (address) and ``announce`` (optional file in which to say the real one).
     """
     directory = RunDirectory.open(Path(arguments["run_directory"]))
     prepared = prepare(directory.experiment())
     with Recorder(directory, prepared.setup) as recorder:
         server = EnvironmentServer(context, prepared.setup, recorder, directory.run_id, str(arguments["listen"]))
+        if "announce" in arguments:
+            announce(server.endpoint, context.own(Path(arguments["announce"])))
         try:
             server.gather()
             server.train(EnvironmentSession(prepared.environment, prepared.setup.batch, prepared.setup.discount, prepared.experiment.seed))

@@ -12,7 +12,7 @@ from pathlib import Path
 from netagents import __version__
 from netagents.environments.contract import EnvironmentSpec
 from netagents.environments.facts import spec_from_json
-from netagents.errors import NetagentsError, ProtocolError
+from netagents.errors import DeadlineError, NetagentsError, ProtocolError
 from netagents.experiment import Experiment, Timeouts
 from netagents.learning import Setup, make_setup
 from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Stop, Welcome
@@ -27,6 +27,10 @@ from netagents.wire.transport import LinkSettings, Listener, Transport, open_tra
 
 HELLO_INTERVAL = 0.5
 """Seconds after which a node that was not welcomed says hello again."""
+
+
+ANNOUNCE_INTERVAL = 0.01
+"""Seconds between looks for the server's announcement."""
 
 
 class ParentLostError(NetagentsError):
@@ -55,6 +59,30 @@ def own_address(join: str, name: str) -> str:
     if scheme == "ipc":
         return f"ipc://{Path(rest).parent / name}"
     return "tcp://127.0.0.1:0"
+
+
+def announce(endpoint: str, path: Path) -> None:
+    """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(endpoint)
+    temporary.rename(path)
+
+
+def found_address(address: str, seconds: float) -> str:
+    """The address itself or, for ``file://PATH``, what the server announced there.
+
+    Raises:
+        DeadlineError: nothing was announced within ``seconds``.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme != "file":
+        return address
+    deadline = time.monotonic() + seconds
+    while not Path(rest).exists():
+        if time.monotonic() > deadline:
+            raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
+        time.sleep(ANNOUNCE_INTERVAL)
+    return Path(rest).read_text()
 
 
 def socket_path(endpoint: str) -> Path | None:
@@ -106,10 +134,11 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         ProtocolError: another version or run.
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
-    address = arguments["join"]
+    scale = float(arguments.get("timeout_scale", 1.0))
+    address = found_address(arguments["join"], Timeouts(scale=scale).seconds("join"))
     transport = open_transport(address, LinkSettings())
     try:
-        return _Joining(context, index, arguments, transport).run(plan)
+        return _Joining(context, index, {**arguments, "join": address}, transport).run(plan)
     except BaseException:
         transport.close()
         raise

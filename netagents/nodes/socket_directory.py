@@ -12,6 +12,7 @@ import shutil
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ SUN_PATH_BYTES = 107
 """Longest path of a Unix socket, without its closing zero byte."""
 
 _LONGEST_NAME = 32
+_ABANDONED_SECONDS = 60.0
 _FORKSERVER_LISTENER = "listener-"
 
 
@@ -102,3 +104,20 @@ def _is_dead_socket(path: Path) -> bool:
                 continue
             return False
     return False
+
+
+def abandoned() -> list[SocketDirectory]:
+    """This user's socket directories in which nobody listens any more: all that is left after launcher and guard were killed together."""
+    found = []
+    for base in {os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"}:
+        for path in sorted(Path(base).glob(f"{PREFIX}*")) if base else ():
+            try:
+                status = path.lstat()
+                entries = list(path.iterdir())
+            except OSError:
+                continue
+            old = time.time() - status.st_mtime > _ABANDONED_SECONDS
+            mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+            if mine and old and all(_is_dead_socket(entry) for entry in entries):
+                found.append(SocketDirectory(path))
+    return found

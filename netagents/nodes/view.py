@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from netagents.power import Concentration, PowerMatrix, assemble, cannot_influen
 
 FloatArray = NDArray[np.float64]
 LARGEST_VIEW = 64 * 1024
+WHOLE_NUMBERS = ("iteration", "total", "top_holder", "messages", "payload", "dropped", "slowest")
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,13 @@ class View:
             if len(text) > LARGEST_VIEW:
                 raise ValueError("too large")
             values = json.loads(text)
-            floats = {"team_return", "utility", "top_share"}
-            return cls(
-                **{key: math.nan if value is None else (float(value) if key in floats else int(value)) for key, value in values.items()}
-            )
-        except (ValueError, TypeError, AttributeError) as error:
+            fields: dict[str, Any] = {key: math.nan if value is None else float(value) for key, value in values.items()}
+            for key in WHOLE_NUMBERS:
+                fields[key] = int(fields[key])
+            view = cls(**fields)
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
             raise DecodeError(f"a view that cannot be read: {error}") from error
+        return view
 
 
 class PowerMonitor:

@@ -33,14 +33,15 @@ class MixedRadix:
         Returns:
             int64 array of that shape.
         """
-        index = np.multiply(columns[0], self.strides[0], dtype=np.int64)
+        index: NDArray[np.int64] = np.multiply(columns[0], self.strides[0], dtype=np.int64)
         for column, stride in zip(columns[1:], self.strides[1:], strict=True):
             index += column if stride == 1 else np.multiply(column, stride, dtype=np.int64)
         return index
 
     def digit(self, index: NDArray[np.int64], position: int) -> NDArray[np.int64]:
         """The value of one factor in each index."""
-        return (index // self.strides[position]) % self.sizes[position]
+        digit: NDArray[np.int64] = (index // self.strides[position]) % self.sizes[position]
+        return digit
 
     def replace(self, index: NDArray[np.int64], position: int, value: int) -> NDArray[np.int64]:
         """Each index with the factor at ``position`` set to ``value``."""

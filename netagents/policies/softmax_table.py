@@ -77,8 +77,10 @@ class SoftmaxTable:
             (B,) int64 actions.
         """
         if self.action_size == 2:
-            return (uniforms >= self._thresholds[context, 0]).astype(np.int64)
-        return (uniforms[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
+            actions: IntArray = (uniforms >= self._thresholds[context, 0]).astype(np.int64)
+        else:
+            actions = (uniforms[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
+        return actions
 
     def greedy(self, context: IntArray) -> IntArray:
         """The most probable action per copy; ties go to the lowest action."""

@@ -1,0 +1,55 @@
+"""``netagents clean``: remove run directories and what killed runs left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def clean(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run directories, or a folder of them. Default: runs/.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also remove runs that finished. Default: only killed, failed and empty ones.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+) -> None:
+    """Remove run directories; a run that still goes on is never touched."""
+    import shutil
+
+    from netagents.errors import RunDirectoryError
+    from netagents.nodes.socket_directory import abandoned
+    from netagents.records.run_directory import MANIFEST, RunDirectory, run_directories
+
+    named = paths or [Path("runs")]
+    runs: list[tuple[RunDirectory, bool]] = []
+    for path in named:
+        if (path / MANIFEST).is_file():
+            runs.append((RunDirectory.open(path), True))
+        elif path.is_dir():
+            runs.extend((run, False) for run in run_directories(path))
+        elif paths:
+            raise RunDirectoryError("no such run directory", where=str(path), fix="name a run directory, or a folder of them")
+    removed = 0
+    for run, by_name in runs:
+        state = run.state
+        if state == "running":
+            typer.echo(f"kept     {run.path}  (still running)")
+        elif by_name or everything or state in ("killed", "failed", "created"):
+            typer.echo(f"{'would remove' if dry_run else 'removed '} {run.path}  ({state})")
+            removed += 1
+            if not dry_run:
+                shutil.rmtree(run.path)
+    for sockets in abandoned():
+        typer.echo(f"{'would remove' if dry_run else 'removed '} {sockets.path}  (sockets of a dead run)")
+        removed += 1
+        if not dry_run:
+            sockets.remove()
+    if not removed:
+        typer.echo("nothing to remove" + ("" if everything else "; --all also removes runs that finished"))

@@ -1,0 +1,57 @@
+"""``netagents run``: train, show progress, end with a table and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.errors import NetagentsError
+    from netagents.records.reader import Run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def run(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run directory to make; must not exist. Default: a fresh one in runs/.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Train the agents of an experiment, one process each, and show the result."""
+    from netagents.errors import InterruptedRunError, NodeFailedError
+    from netagents.experiment import load_experiment
+    from netagents.launchers.display import make_display
+    from netagents.launchers.launch import launch
+
+    loaded = load_experiment(file, overrides or [])
+    try:
+        finished = launch(loaded, make_display(not quiet), out)
+    except (NodeFailedError, InterruptedRunError) as error:
+        _tell(error)
+        raise
+    show_result(finished)
+
+
+def show_result(run: Run) -> None:
+    """The table and the pictures of a run that has ended."""
+    from rich.console import Console
+
+    from netagents.reports.pictures import write_pictures
+    from netagents.reports.summary import summary_table
+
+    pictures = write_pictures(run)
+    Console().print(summary_table(run))
+    typer.echo("")
+    for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
+        typer.echo(f"{name:<16}{path}")
+
+
+def _tell(error: NetagentsError) -> None:
+    """What is known about a failure, above the one line that ends the command."""
+    details = getattr(error, "details", "")
+    if details:
+        typer.echo(details, err=True)

@@ -1,0 +1,97 @@
+"""Runs an experiment: checks it, makes its run directory, carries it out under the launcher it asks for, and reads it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
+from netagents.experiment.load import LoadedExperiment, load_experiment
+from netagents.launchers.display import Display, SilentDisplay
+from netagents.learning.prepare import Prepared, prepare
+from netagents.records.reader import Run
+from netagents.records.run_directory import RunDirectory
+
+
+def run(
+    source: str | Path | Mapping[str, Any], /, *overrides: str, progress: bool = False, directory: str | Path | None = None, **settings: Any
+) -> Run:
+    """Run an experiment and return its records.
+
+    Args:
+        source: a YAML file, the name of one that comes with netagents, or a mapping of settings.
+        overrides: words such as ``"learning.iterations=50"``.
+        progress: show progress on standard error.
+        directory: exact run directory; must not exist.
+        settings: overrides as keywords: ``kappa=2``, ``learning={"iterations": 50}``.
+
+    Raises:
+        NetagentsError: whatever is wrong, in one line.
+    """
+    from netagents.launchers.display import make_display
+
+    loaded = (
+        load_experiment(load_experiment(source, overrides).experiment, settings)
+        if settings and overrides
+        else load_experiment(source, settings or overrides)
+    )
+    return launch(loaded, make_display(progress), Path(directory) if directory is not None else None)
+
+
+def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None) -> Run:
+    """Run a loaded experiment.
+
+    Args:
+        loaded: what :func:`netagents.experiment.load.load_experiment` gave.
+        display: shows progress.
+        path: exact run directory; by default a fresh one below ``runtime.directory``.
+
+    Raises:
+        NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
+    """
+    shown = SilentDisplay() if display is None else display
+    experiment = loaded.experiment
+    prepared = prepare(experiment, loaded.base)
+    directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
+    try:
+        if experiment.runtime.launcher == "in_process":
+            _run_in_process(prepared, directory, shown)
+        else:
+            from netagents.launchers.local import run_local
+
+            run_local(prepared, directory, shown)
+    finally:
+        shown.close()
+    return Run(directory)
+
+
+def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display) -> None:
+    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.launchers.interruptions import Interruptions
+    from netagents.nodes.view import PowerMonitor, make_view
+    from netagents.records.recorder import Recorder
+
+    iterations = prepared.experiment.learning.iterations
+    network = InProcessNetwork(prepared.setup, prepared.environment)
+    power = PowerMonitor(prepared.setup)
+    interruptions = Interruptions()
+    try:
+        with Recorder(directory, prepared.setup) as recorder:
+            try:
+                for record in network.run(0, iterations):
+                    recorder.iteration(record)
+                    display.show(make_view(power, record, iterations, 0))
+                    if interruptions.first is not None:
+                        raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
+                recorder.snapshot(iterations - 1, network.snapshots)
+                recorder.close("finished")
+            except InterruptedRunError as error:
+                recorder.close("interrupted", line=str(error), code=error.code, role="launcher")
+                raise
+            except Exception as error:
+                line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
+                recorder.close("failed", line=line, code=exit_code_of(error), role="in_process")
+                raise
+    finally:
+        interruptions.close()

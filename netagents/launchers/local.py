@@ -1,0 +1,109 @@
+"""One process per node on this machine, supervised; the records are written by the environment server's process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from netagents.errors import DecodeError, InterruptedRunError, NodeFailedError
+from netagents.launchers.display import Display
+from netagents.launchers.events import Exited, NodeEvent, NodeSpec
+from netagents.launchers.forkserver import PRELOAD
+from netagents.launchers.supervisor import Supervisor
+from netagents.learning.prepare import Prepared
+from netagents.nodes.socket_directory import SocketDirectory
+from netagents.nodes.view import View
+from netagents.records.run_directory import RunDirectory
+from netagents.wire.transport import LinkSettings, Listener, open_transport
+
+VIEW_INTERVAL = 0.1
+"""Seconds between looks at what the monitor sent."""
+
+TABULAR_PRELOAD = (*PRELOAD[:-1], "netagents.nodes.agent", "netagents.nodes.monitor", "netagents.learning.prepare", PRELOAD[-1])
+"""What every node of a tabular run imports once, before the first fork; the guard stays last."""
+
+
+def run_local(prepared: Prepared, directory: RunDirectory, display: Display) -> None:
+    """Start all nodes, show what the monitor sees, and return when the run has finished.
+
+    Raises:
+        NodeFailedError: names the process that failed first; all others have been ended, and nothing is left behind but the records.
+        InterruptedRunError: Ctrl-C or SIGTERM; the records are complete up to then.
+    """
+    experiment = prepared.experiment
+    sockets = SocketDirectory.create()
+    view = f"ipc://{sockets.path}/view"
+    viewer = open_transport(view, LinkSettings(linger_seconds=0.0))
+    listener = viewer.listen(view)
+    try:
+        specs = node_specs(prepared, directory, sockets, view)
+        with Supervisor(
+            specs,
+            timeouts=experiment.timeouts,
+            log_directory=directory.path / "logs",
+            sockets=sockets,
+            preload=TABULAR_PRELOAD,
+        ) as supervisor:
+            supervisor.start()
+            supervisor.wait(
+                handle=lambda event: _note(event, display),
+                tick=lambda: _show(listener, display),
+                interval=VIEW_INTERVAL,
+                ask=("environment",),
+            )
+            _show(listener, display)
+    except NodeFailedError as error:
+        failure = getattr(error, "failure", None)
+        directory.append_event(
+            "failed", role=error.where or "", exit_code=error.exit_code, line=str(error), signal=getattr(failure, "signal", None)
+        )
+        raise
+    except InterruptedRunError as error:
+        if directory.ending()[0] not in ("interrupted", "finished"):
+            directory.append_event("interrupted", role="launcher", exit_code=error.code, line=str(error))
+        raise
+    finally:
+        listener.close()
+        viewer.close()
+        sockets.remove()
+        directory.sweep_temporaries()
+
+
+def node_specs(prepared: Prepared, directory: RunDirectory, sockets: SocketDirectory, view: str) -> list[NodeSpec]:
+    """What to start: the environment server, the monitor and one process per agent, in the order that the experiment asks for."""
+    experiment, run = prepared.experiment, directory.run_id.hex()
+    listen = join = f"ipc://{sockets.path}/environment"
+    hosting = {"run_directory": str(directory.path)}
+    if experiment.runtime.transport == "tcp":
+        # The server takes a free port and says which; nobody guesses.
+        listen, join = "tcp://127.0.0.1:0", f"file://{sockets.path}/endpoint"
+        hosting["announce"] = f"{sockets.path}/endpoint"
+    common = {"join": join, "run": run, "timeout_scale": str(experiment.timeouts.scale)}
+    specs = [
+        NodeSpec("environment", "netagents.nodes.environment:run_environment", {**hosting, "listen": listen}),
+        NodeSpec("monitor", "netagents.nodes.monitor:run_monitor", {**common, "view": view}, essential=False),
+        *(
+            NodeSpec(f"agent_{index}", "netagents.nodes.agent:run_agent", {**common, "index": str(index)})
+            for index in range(prepared.setup.n)
+        ),
+    ]
+    seed = experiment.runtime.start_order_seed
+    if seed is None:
+        return specs
+    order: Sequence[int] = np.random.default_rng(seed).permutation(len(specs)).tolist()
+    return [specs[place] for place in order]
+
+
+def _note(event: NodeEvent, display: Display) -> None:
+    if isinstance(event, Exited) and event.failed and not event.essential:
+        how = f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}"
+        display.note(f"the {event.role} {how}; the run goes on without it")
+
+
+def _show(listener: Listener, display: Display) -> None:
+    for received in listener.drain():
+        try:
+            display.show(View.from_json(bytes(received.frames[0])))
+        except DecodeError as error:
+            display.note(str(error))

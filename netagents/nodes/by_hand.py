@@ -1,0 +1,67 @@
+"""Roles started by hand, without a launcher: on other hosts, in containers, under Slurm or Kubernetes."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from netagents.errors import UsageError
+from netagents.experiment.load import load_experiment
+from netagents.learning.prepare import prepare
+from netagents.nodes.process import run_role
+from netagents.records.run_directory import RunDirectory
+
+_AGENT = re.compile(r"agent[-_](\d{1,6})")
+
+
+def start_environment(
+    file: str, overrides: Sequence[str], listen: str, *, announce: Path | None, out: Path | None, log: Path | None
+) -> int:
+    """Make the run directory and serve the run from this process; gives its exit code.
+
+    Raises:
+        NetagentsError: the experiment is wrong; nothing has been written.
+    """
+    from netagents.nodes.environment import run_environment
+
+    loaded = load_experiment(file, overrides)
+    prepared = prepare(loaded.experiment, loaded.base)
+    experiment = prepared.experiment
+    directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
+    arguments = {"run_directory": str(directory.path), "listen": listen}
+    if announce is not None:
+        arguments["announce"] = str(announce.resolve())
+    return _start("environment", run_environment, arguments, log)
+
+
+def start_member(role: str, join: str, *, listen: str | None, log: Path | None, timeout_scale: float) -> int:
+    """Join a run as its monitor or as one of its agents; gives the exit code.
+
+    Raises:
+        UsageError: there is no such role.
+    """
+    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale)}
+    if listen is not None:
+        arguments["listen"] = listen
+    if role == "monitor":
+        from netagents.nodes.monitor import run_monitor
+
+        return _start("monitor", run_monitor, arguments, log)
+    found = _AGENT.fullmatch(role)
+    if found is None:
+        raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
+    from netagents.nodes.agent import run_agent
+
+    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log)
+
+
+def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None) -> int:
+    # By hand there is no launcher to answer Ctrl-C: it ends the role as SIGTERM does.
+    previous = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        return run_role(role, lambda: function, arguments, log_path=log)
+    finally:
+        signal.signal(signal.SIGINT, previous)
