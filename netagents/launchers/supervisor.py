@@ -37,6 +37,7 @@ _STARTING_AT_ONCE = 64
 _SETTLE_SECONDS = 0.05
 _CODE_SECONDS = 0.5
 _LOOK_SECONDS = 0.02
+_FORKSERVER_SECONDS = 0.5
 
 
 @dataclass
@@ -98,6 +99,7 @@ class Supervisor:
         self._owners: dict[int, str] = {}
         self._sources: list[Source] = []
         self._events: list[NodeEvent] = []
+        self._forkserver_is_mute = False
 
     # ------------------------------------------------------------------ start
 
@@ -305,7 +307,7 @@ class Supervisor:
     def _note_ended(self, ended: list[_Node]) -> None:
         """Learn the exit codes of processes that have ended.  The forkserver tells them; when it is dead or stuck, the operating system
         may."""
-        deadline = time.monotonic() + _CODE_SECONDS
+        deadline = time.monotonic() + (0.0 if self._forkserver_is_mute else _CODE_SECONDS)
         for node in ended:
             if node.spec.role not in self._nodes or node.process is None:
                 continue
@@ -316,8 +318,10 @@ class Supervisor:
                 self._owners.pop(node.link.status, None)
                 self._note_forkserver()
                 continue
-            while code is None and not told and time.monotonic() < deadline and (code := node.process.reap()) is None:
+            while code is None and not told and (code := node.process.reap()) is None and time.monotonic() < deadline:
                 time.sleep(0.002)
+            # One wait for a forkserver that does not answer is enough: the end must not take so long for each node.
+            self._forkserver_is_mute = self._forkserver_is_mute or (code is None and not told)
             self._note_exit(node, code)
 
     def _code_from_forkserver(self, node: _Node, deadline: float) -> tuple[int | None, bool]:
@@ -417,7 +421,8 @@ class Supervisor:
         stuck = self.running
         for role in stuck:
             self._note_exit(self._nodes[role], None)
-        self._end_forkserver(max(0.2, begin + seconds - time.monotonic()))
+        # It has nobody left and leaves in a few milliseconds, unless it is stuck.
+        self._end_forkserver(min(_FORKSERVER_SECONDS, max(0.2, begin + seconds - time.monotonic())))
         if stuck:
             raise DeadlineError(f"{', '.join(stuck)} could not be ended within {seconds:g} s", where=f"stop ({reason})")
         return killed
