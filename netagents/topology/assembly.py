@@ -8,6 +8,11 @@ from netagents.errors import TopologyError
 from netagents.topology.graph import LIMIT_EDGES, LIMIT_LABEL, LIMIT_NODES, Edge, Position, Topology
 
 
+def quoted(name: str) -> str:
+    """A name as messages show it: in quotes, short, and without characters that a terminal would obey."""
+    return repr(name if len(name) <= 40 else f"{name[:37]}...")
+
+
 class GraphAssembly:
     """Collects a graph while a file is read, and refuses at the line that is wrong.
 
@@ -34,12 +39,12 @@ class GraphAssembly:
             TopologyError: the name or the label is taken, unprintable or too long, or there are too many nodes.
         """
         if name in self._nodes:
-            raise self.error(line, f"node '{name[:40]}' stands twice", "name each node once")
+            raise self.error(line, f"node {quoted(name)} stands twice", "name each node once")
         label = name if label is None else label
         if not label.isprintable() or not 0 < len(label) <= LIMIT_LABEL:
-            raise self.error(line, f"node name {label[:40]!r}", f"names are 1 to {LIMIT_LABEL} printable characters")
+            raise self.error(line, f"node name {quoted(label)}", f"names are 1 to {LIMIT_LABEL} printable characters")
         if label in self._label_lines:
-            raise self.error(line, f"two nodes are labelled '{label}'", f"the first is in line {self._label_lines[label]}")
+            raise self.error(line, f"two nodes are labelled {quoted(label)}", f"the first is in line {self._label_lines[label]}")
         if len(self._nodes) == LIMIT_NODES:
             raise self.error(line, f"more than {LIMIT_NODES} nodes", "use a smaller graph")
         self._nodes[name] = len(self._nodes)
@@ -53,10 +58,10 @@ class GraphAssembly:
             TopologyError: no such node, or not finite.
         """
         if not (isfinite(x) and isfinite(y)):
-            raise self.error(line, f"the position of '{name[:40]}' is not finite", "positions are two numbers")
+            raise self.error(line, f"the position of {quoted(name)} is not finite", "positions are two numbers")
         index = self._index(name, line)
         if index in self._positions:
-            raise self.error(line, f"node '{name[:40]}' has two positions", "give one")
+            raise self.error(line, f"node {quoted(name)} has two positions", "give one")
         self._positions[index] = (x, y)
 
     def edge(self, first: str, second: str, line: int) -> None:
@@ -67,10 +72,12 @@ class GraphAssembly:
         """
         i, j = self._index(first, line), self._index(second, line)
         if i == j:
-            raise self.error(line, f"edge {first} - {second} joins a node to itself", "leave it out: an agent always knows itself")
+            raise self.error(
+                line, f"edge {quoted(first)} - {quoted(second)} joins a node to itself", "leave it out: an agent always knows itself"
+            )
         edge = (i, j) if i < j else (j, i)
         if edge in self._edges:
-            raise self.error(line, f"edge {first} - {second} stands twice", f"it is in line {self._edges[edge]} already")
+            raise self.error(line, f"edge {quoted(first)} - {quoted(second)} stands twice", f"it is in line {self._edges[edge]} already")
         if len(self._edges) == LIMIT_EDGES:
             raise self.error(line, f"more than {LIMIT_EDGES} edges", "use a smaller graph")
         self._edges[edge] = line
@@ -89,14 +96,14 @@ class GraphAssembly:
             missing = next((label for i, label in enumerate(self._labels) if i not in self._positions), None)
             if missing is not None:
                 line = self._label_lines[missing]
-                raise self.error(line, f"node '{missing}' has no position but others do", "give every node a position, or none")
+                raise self.error(line, f"node {quoted(missing)} has no position but others do", "give every node a position, or none")
             positions = tuple(self._positions[i] for i in range(n))
         return Topology(n, tuple(self._edges), "file", labels=tuple(self._labels), positions=positions)
 
     def _index(self, name: str, line: int) -> int:
         index = self._nodes.get(name)
         if index is None:
-            raise self.error(line, f"there is no node '{name[:40]}'", self._known())
+            raise self.error(line, f"there is no node {quoted(name)}", self._known())
         return index
 
     def _known(self) -> str:
@@ -104,5 +111,5 @@ class GraphAssembly:
         if names == [str(i) for i in range(len(names))]:
             return f"nodes are 0..{len(names) - 1}"
         if len(names) > 8:
-            return f"nodes are {', '.join(name[:20] for name in names[:6])} and {len(names) - 6} more"
-        return f"nodes are {', '.join(name[:20] for name in names) or 'not listed'}"
+            return f"nodes are {', '.join(quoted(name) for name in names[:6])} and {len(names) - 6} more"
+        return f"nodes are {', '.join(quoted(name) for name in names) or 'not listed'}"

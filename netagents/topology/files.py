@@ -44,10 +44,15 @@ def read_topology(path: str, base: Path | None = None) -> Topology:
         TopologyError: one line with file and line number.
     """
     found = find_topology(path, base)
+    shown = path if path.endswith(found.name) else found.name
+    # A pipe or a device would block or never end.
+    if found.is_dir():
+        raise TopologyError("is a directory, not a graph file", where=shown, fix="name a file inside it")
+    if not found.is_file():
+        raise TopologyError("is not a regular file", where=shown, fix="write the graph to a file first")
     reader = _READERS.get(found.suffix.lower())
     if reader is None:
-        raise TopologyError("not a graph file", where=path, fix=f"the name must end in one of {' '.join(ENDINGS)}")
-    shown = path if path.endswith(found.name) else found.name
+        raise TopologyError("not a graph file", where=shown, fix=f"the name must end in one of {' '.join(ENDINGS)}")
     return reader(_text(found, shown), shown)
 
 
@@ -90,11 +95,6 @@ def _nearby(near: Path, name: str) -> str:
 
 
 def _text(path: Path, shown: str) -> str:
-    # A pipe or a device would block or never end.
-    if path.is_dir():
-        raise TopologyError("is a directory, not a graph file", where=shown, fix="name a file inside it")
-    if not path.is_file():
-        raise TopologyError("is not a regular file", where=shown, fix="write the graph to a file first")
     try:
         with path.open("rb") as file:
             raw = file.read(LIMIT_BYTES + 1)

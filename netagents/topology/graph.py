@@ -119,12 +119,7 @@ class Topology:
     @cached_property
     def diameter(self) -> int:
         """The largest distance between two nodes; :data:`~netagents.topology.UNREACHABLE` if the graph is not connected."""
-        if not self.is_connected:
-            return UNREACHABLE
-        if self.n <= 2_000:
-            return max(self.hops.eccentricity(i) for i in range(self.n))
-        # Not through ``hops``, which would keep every one of the n searches.
-        return max(Neighbourhoods(self.adjacency).eccentricity(i) for i in range(self.n))
+        return self.hops.diameter() if self.is_connected else UNREACHABLE
 
     def evolved(self, edges: Iterable[Edge], positions: Iterable[Position] | None = None) -> Topology:
         """The same agents with other edges, as the next version of a graph that changes."""
@@ -194,13 +189,14 @@ def _checked_labels(n: int, labels: tuple[str, ...]) -> tuple[str, ...]:
     labels = tuple(labels)
     if len(labels) != n:
         raise TopologyError(f"{len(labels)} names for {n} nodes", fix="give each node one name, or none at all")
-    if len(set(labels)) != n:
-        twice = next(name for i, name in enumerate(labels) if name in labels[:i])
-        raise TopologyError(f"two nodes are named '{twice[:LIMIT_LABEL]}'", fix="give each node a name of its own")
+    seen: set[str] = set()
     for name in labels:
         # Names end up in tables, in pictures and on terminals.
         if not name.isprintable() or not 0 < len(name) <= LIMIT_LABEL:
             raise TopologyError(f"node name {name[:40]!r}", fix=f"names are 1 to {LIMIT_LABEL} printable characters")
+        if name in seen:
+            raise TopologyError(f"two nodes are named '{name}'", fix="give each node a name of its own")
+        seen.add(name)
     return labels
 
 

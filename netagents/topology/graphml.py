@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from netagents.topology.assembly import GraphAssembly
+from netagents.topology.assembly import GraphAssembly, quoted
 from netagents.topology.graph import Topology
 
 LIMIT_DEPTH = 32
@@ -55,7 +55,7 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         element = name.rpartition(" ")[2]
         if not self.path and element != "graphml":
-            raise self.assembly.error(self.line, f"not GraphML but XML of <{element[:40]}>", "the outermost element must be <graphml>")
+            raise self.assembly.error(self.line, f"not GraphML but XML of {quoted(element)}", "the outermost element must be <graphml>")
         if len(self.path) >= LIMIT_DEPTH:
             raise self.assembly.error(self.line, f"elements nested deeper than {LIMIT_DEPTH}")
         self.path.append(element)
@@ -90,7 +90,7 @@ class _Reader:
         if directed:
             raise self.assembly.error(
                 self.line,
-                f"edge {source[:40]} - {target[:40]} is directed",
+                f"edge {quoted(source)} - {quoted(target)} is directed",
                 'agents hear each other both ways: use edgedefault="undirected"',
             )
         self.edges.append((source, target, self.line))
@@ -123,7 +123,7 @@ class _Reader:
                     self.assembly.place(node.name, float(x), float(y), node.line)
                 except ValueError:
                     raise self.assembly.error(
-                        node.line, f"the position of '{node.name[:40]}' is no number", "x and y are numbers"
+                        node.line, f"the position of {quoted(node.name)} is no number", "x and y are numbers"
                     ) from None
         for source, target, line in self.edges:
             self.assembly.edge(source, target, line)

@@ -25,7 +25,7 @@ class _Text(BaseModel):
 
     n: Annotated[int, Field(ge=1, le=LIMIT_NODES)]
     edges: Annotated[tuple[tuple[_Node, _Node], ...], Field(max_length=LIMIT_EDGES)]
-    kind: Annotated[str, Field(min_length=1, max_length=64)]
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
     shape: Annotated[tuple[Annotated[int, Field(ge=1, le=LIMIT_NODES)], ...], Field(min_length=1, max_length=3)] | None = None
     labels: Annotated[tuple[str, ...], Field(max_length=LIMIT_NODES)] = ()
     positions: Annotated[tuple[tuple[float, float], ...], Field(max_length=LIMIT_NODES)] | None = None
@@ -62,6 +62,8 @@ def topology_from_json(text: str) -> Topology:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
+        # An unknown key may be anything, also what a terminal would obey.
+        place = place if place.isprintable() else ascii(place)
         what = f"{place}: {first['msg']}" if place else first["msg"]
         raise TopologyError(f"not a topology ({what})", fix="read it with the version that wrote it") from None
     topology = Topology(read.n, read.edges, read.kind, read.shape, read.labels, read.positions, read.version)

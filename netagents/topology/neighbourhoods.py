@@ -6,7 +6,7 @@ agents that each look two hops far cost ten thousand small balls, not a table of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,13 +72,11 @@ class Neighbourhoods:
         self._within[i, k] = members
         return members
 
-    def eccentricity(self, i: int) -> int:
-        """The distance from i to the node farthest from it; :data:`UNREACHABLE` if there is no path to some node."""
-        self._check(i)
-        ball = self._balls[i]
-        while ball.grow(self._adjacency):
-            pass
-        return len(ball.sizes) - 1 if len(ball.order) == self.n else UNREACHABLE
+    def diameter(self) -> int:
+        """The largest distance of two nodes; :data:`UNREACHABLE` if some have no path between them."""
+        if self._matrix is not None:
+            return int(self._matrix.max())
+        return max(int(rows.max()) for _, rows in self._rows())
 
     def matrix(self) -> NDArray[np.int32]:
         """All distances: ``(n, n)`` int32, read-only, symmetric, computed once.
@@ -92,34 +90,35 @@ class Neighbourhoods:
                     f"a table of all distances between {self.n} agents needs {self.n**2 * 4 / 2**30:.1f} GiB",
                     fix=f"ask for single distances or neighbourhoods, or use at most {LIMIT_MATRIX_NODES} agents",
                 )
-            result = self._by_search() if self.n <= _SMALL else self._by_scipy()
+            result = np.empty((self.n, self.n), dtype=np.int32)
+            for first, rows in self._rows():
+                result[first : first + len(rows)] = rows
             result.flags.writeable = False
             self._matrix = result
         return self._matrix
 
-    def _by_search(self) -> NDArray[np.int32]:
-        result = np.full((self.n, self.n), UNREACHABLE, dtype=np.int32)
-        for i, ball in enumerate(self._balls):
-            while ball.grow(self._adjacency):
-                pass
-            result[i, ball.order] = list(ball.found.values())
-        return result
-
-    def _by_scipy(self) -> NDArray[np.int32]:
+    def _rows(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """The table of distances some rows at a time: the index of the first, and ``(rows, n)``."""
+        if self.n <= _SMALL:
+            for i, ball in enumerate(self._balls):
+                while ball.grow(self._adjacency):
+                    pass
+                row = np.full((1, self.n), UNREACHABLE, dtype=np.int32)
+                row[0, ball.order] = list(ball.found.values())
+                yield i, row
+            return
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import dijkstra
 
         starts = np.cumsum([0, *(len(near) for near in self._adjacency)])
         ends = np.array([j for near in self._adjacency for j in near], dtype=np.int32)
         graph = csr_array((np.ones(len(ends)), ends, starts), shape=(self.n, self.n))
-        result = np.empty((self.n, self.n), dtype=np.int32)
-        # scipy gives float64; some rows at a time keep that small beside the result.
-        rows = max(1, (1 << 23) // self.n)
-        for first in range(0, self.n, rows):
-            part = dijkstra(graph, directed=True, indices=np.arange(first, min(first + rows, self.n)), unweighted=True)
+        # scipy gives float64; some rows at a time keep that small beside the table.
+        count = max(1, (1 << 23) // self.n)
+        for first in range(0, self.n, count):
+            part = dijkstra(graph, directed=True, indices=np.arange(first, min(first + count, self.n)), unweighted=True)
             part[np.isinf(part)] = UNREACHABLE
-            result[first : first + rows] = part
-        return result
+            yield first, part.astype(np.int32)
 
     def _check(self, i: int) -> None:
         # A negative index would silently count from the end.

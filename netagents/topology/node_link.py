@@ -16,7 +16,7 @@ from typing import Any
 
 from netagents.errors import ExperimentError, TopologyError
 from netagents.experiment.source import Document, KeyPath, parse
-from netagents.topology.assembly import GraphAssembly
+from netagents.topology.assembly import GraphAssembly, quoted
 from netagents.topology.graph import LIMIT_NODES, Topology
 
 _KEYS = frozenset({"directed", "multigraph", "graph", "nodes", "edges", "links"})
@@ -51,7 +51,7 @@ class _Reader:
             raise self._error((), "not a node-link graph", "write 'nodes:' and 'edges:'")
         for key in values:
             if key not in _KEYS:
-                raise self._error((key,), f"unknown key '{key[:40]}'", f"keys are {', '.join(sorted(_KEYS))}")
+                raise self._error((key,), f"unknown key {quoted(key)}", f"keys are {', '.join(sorted(_KEYS))}")
         for key in ("directed", "multigraph"):
             if values.get(key) not in (None, False):
                 raise self._error((key,), f"{key} graphs are not supported", f"agents hear each other both ways, once: write {key}: false")
@@ -86,7 +86,7 @@ class _Reader:
             label = node.get("label")
             self._assembly.node(name, place, None if label is None else self._name(label, at))
             if ("x" in node) != ("y" in node):
-                raise self._error(at, f"node '{name[:40]}' has one coordinate", "give x and y, or neither")
+                raise self._error(at, f"node {quoted(name)} has one coordinate", "give x and y, or neither")
             if "x" in node:
                 self._assembly.place(name, self._number(node["x"], at), self._number(node["y"], at), place)
 
