@@ -7,6 +7,7 @@ answered by callbacks that may raise), or with a DeadlineError that names the ph
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 
 from netagents.errors import DeadlineError, DecodeError, NetagentsError, ProtocolError
@@ -28,6 +29,10 @@ class StopReceivedError(NetagentsError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"asked to stop: {reason}")
         self.reason = reason
+
+
+def _nothing() -> None:
+    """What a wait for control messages collects."""
 
 
 OnControl = Callable[[Envelope, str | None], None]
@@ -161,18 +166,21 @@ class Exchange:
         if iteration > inbox.iteration:
             inbox.advance(iteration)
         messages = inbox.collect(iteration, kind, step, senders)
-        if messages is None:
-            allowed = self._exchange_seconds if timeout_seconds is None else timeout_seconds
-            limit = perf_counter() + allowed
-            while messages is None:
-                if not self._pump(limit):
-                    missing = node_names(inbox.missing(iteration, kind, step, senders))
-                    raise DeadlineError(
-                        f"waited {allowed:g} s for {kind.name.lower()} of iteration {iteration}, step {step} from {missing}",
-                        where=node_name(self.node),
-                    )
-                messages = inbox.collect(iteration, kind, step, senders)
-        return messages
+        if messages is not None:
+            return messages
+        allowed = self._exchange_seconds if timeout_seconds is None else timeout_seconds
+        limit = perf_counter() + allowed
+        collect = partial(inbox.collect, iteration, kind, step, senders)
+        while True:
+            alive, messages = self._pump(limit, collect)
+            if messages is not None:
+                return messages
+            if not alive:
+                missing = node_names(inbox.missing(iteration, kind, step, senders))
+                raise DeadlineError(
+                    f"waited {allowed:g} s for {kind.name.lower()} of iteration {iteration}, step {step} from {missing}",
+                    where=node_name(self.node),
+                )
 
     def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
         """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
@@ -185,17 +193,21 @@ class Exchange:
         """
         limit = perf_counter() + timeout_seconds
         while not done():
-            if not self._pump(limit):
+            if not self._pump(limit, _nothing)[0]:
                 if done():
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))
 
     def pump(self, timeout_seconds: float) -> bool:
         """One wait of at most ``timeout_seconds``, and everything that is there afterwards; False when nothing came."""
-        return self._pump(perf_counter() + timeout_seconds)
+        return self._pump(perf_counter() + timeout_seconds, _nothing)[0]
 
-    def _pump(self, limit: float) -> bool:
-        """Sleeps once, then takes in all that is there.  False when ``limit`` passed and nothing came."""
+    def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
+        """Sleeps once, then takes in what is there until ``collect`` gives a phase.
+
+        Returns:
+            Whether anything came before ``limit`` passed, and the phase.
+        """
         traffic, faults = self.traffic, self._faults
         now = perf_counter()
         wake = limit
@@ -205,6 +217,9 @@ class Exchange:
         woken = perf_counter()
         traffic.wait_seconds += woken - now
         traffic.wakeups += 1
+        for descriptor in ready.descriptors:
+            self._watched[descriptor]()
+        messages: list[Message] | None = None
         if ready.messages:
             receive = self._listener.receive
             # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
@@ -213,12 +228,14 @@ class Exchange:
                 if received is None:
                     break
                 self._take(received)
-        for descriptor in ready.descriptors:
-            self._watched[descriptor]()
+                messages = collect()
+                if messages is not None:
+                    return True, messages
         if faults is not None:
             for envelope, user in faults.due(perf_counter()):
                 self._deliver(envelope, user)
-        return woken < limit or ready.messages or bool(ready.descriptors)
+            messages = collect()
+        return woken < limit or ready.messages or bool(ready.descriptors), messages
 
     def _take(self, received: ReceivedFrames) -> None:
         traffic = self.traffic
