@@ -1,7 +1,7 @@
 """Exact values of small models by linear algebra: the oracle that every estimate is checked against."""
 
 from netagents.exact.ascent import Ascent, exact_ascent
-from netagents.exact.coupling import Coupling, certificate, certificates, coupling, signal_sensitivity
+from netagents.exact.coupling import Coupling, Sensitivity, certificates, coupling, local_sensitivity, refined_certificates
 from netagents.exact.decay import CriticError, decay_rate, reading_error, split_error, truncation_error
 from netagents.exact.evaluation import Evaluation
 from netagents.exact.experiments import exact_experiment
@@ -21,10 +21,10 @@ __all__ = [
     "ExactTables",
     "JointModel",
     "JointPolicy",
+    "Sensitivity",
     "Table",
     "Truncated",
     "calibrate_power",
-    "certificate",
     "certificates",
     "compare_gradients",
     "conditional_mean",
@@ -37,12 +37,13 @@ __all__ = [
     "fixed_point",
     "k_step_power",
     "learning_signals",
+    "local_sensitivity",
     "objective",
     "placeholder",
     "policy_gradient",
     "power_matrices",
     "reading_error",
-    "signal_sensitivity",
+    "refined_certificates",
     "softmax_policy",
     "split_error",
     "truncate",

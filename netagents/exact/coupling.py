@@ -25,8 +25,14 @@ Marginal laws of y_i' alone would not do: policies that read neighbours make the
 total variation says nothing about the joint law.  That is why states and actions are coupled in two layers.  Neither layer needs the
 transition to depend on own actions only: wireless collisions are covered.
 
-Probabilities never exceed 1, so p^{t+1} <= min(1, C p^t) is a bound as well, finite whatever C is; where spectral radius times gamma
-reaches 1, the unclipped one is infinite.
+**Refinement.** The matrix C forgets that a change of a state alone, or of an action alone, may do less than both, and that
+probabilities never exceed 1.  Keep p_s, p_a and p_y for the probabilities that a state, an action or either differs.  The same coupling
+gives, with D^s and D^a for changes of s_j or a_j alone,
+
+    p_s' <= min(1, D p_y, D^s p_s + D^a p_a),   p_a' <= min(1, B p_s'),   p_y' <= min(1, p_s' + p_a', (I + offdiag(B)) p_s'),
+
+and agent j's part of |E u - E u~| is at most min(delta_j p_y, delta^s_j p_s + delta^a_j p_a).  The sum is finite always, never larger
+than the certificate, and far smaller where fresh actions wash out the past (LineMsg under uniform policies: D^a is 1, B is 0).
 """
 
 from __future__ import annotations
@@ -34,33 +40,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.kernel import FactoredKernel
+from netagents.environments.kernel import FactoredKernel, LocalKernel
 from netagents.exact.joint_policy import JointPolicy
-from netagents.exact.truncation import Window
 
 FloatArray = NDArray[np.float64]
 
-TAIL = 1e-15
-"""Where the clipped series stops, relative to its largest possible sum; what is cut off is added, so it stays a bound."""
+TAIL = 1e-13
+"""Where the refined series stops, relative to its largest possible sum; what is cut off is added, so it stays a bound."""
+
+
+class Sensitivity(NamedTuple):
+    """The largest changes of a signal u(s, a) when one agent's variables change and everyone else's stay, ``(n,)`` each.
+
+    Attributes:
+        joint: delta, for (s_j, a_j).  states: delta^s, for s_j alone.  actions: delta^a, for a_j alone.
+    """
+
+    joint: FloatArray
+    states: FloatArray
+    actions: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Coupling:
-    """The matrices behind the certificate, ``(n, n)`` each.
+    """The matrices behind the certificate, ``(n, n)`` each, and the sensitivity of each agent's expected task reward.
 
     Attributes:
-        dynamics: D.  policies: B.  combined: C.
-        rewards: entry (i, j) is the largest change of agent i's expected task reward when only (s_j, a_j) changes.
+        dynamics: D.  by_state: D^s.  by_action: D^a.
+        policies: B.  combined: C.
+        rewards: one :class:`Sensitivity` per agent.
     """
 
     dynamics: FloatArray
+    by_state: FloatArray
+    by_action: FloatArray
     policies: FloatArray
     combined: FloatArray
-    rewards: FloatArray
+    rewards: tuple[Sensitivity, ...]
 
     @property
     def spectral_radius(self) -> float:
@@ -71,53 +92,85 @@ class Coupling:
 def coupling(kernel: FactoredKernel, policy: JointPolicy) -> Coupling:
     """Compute C exactly from the local tables."""
     n = len(kernel.agents)
-    dynamics, policies, rewards = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    changes, policies = np.zeros((3, n, n)), np.zeros((n, n))
+    rewards = []
     for i, local in enumerate(kernel.agents):
-        for j in sorted({*local.state_scope, *local.action_scope}):
-            axes = [k for k, agent in enumerate(local.state_scope) if agent == j]
-            axes += [len(local.state_scope) + k for k, agent in enumerate(local.action_scope) if agent == j]
-            dynamics[i, j] = _largest_change(local.transition, axes)
-            rewards[i, j] = 2.0 * _largest_change(local.reward[..., None], axes)
+        changes[:, i] = _changes(local, local.transition, n)
+        # _largest_change halves the l1 distance, which for one number is its absolute difference.
+        rewards.append(Sensitivity(*(2.0 * _changes(local, local.reward[..., None], n))))
         scope = policy.scopes[i]
         table = policy.tables[i].reshape(*(kernel.state_sizes[j] for j in scope), -1)
         for k, j in enumerate(scope):
             policies[i, j] = _largest_change(table, [k])
-    others = policies - np.diag(np.diag(policies))
-    return Coupling(dynamics, policies, dynamics + others @ dynamics, rewards)
+    dynamics, by_state, by_action = changes
+    return Coupling(dynamics, by_state, by_action, policies, dynamics + _off_diagonal(policies) @ dynamics, tuple(rewards))
 
 
-def certificate(matrix: FloatArray, discount: float, sensitivity: FloatArray, window: Sequence[int], clipped: bool = False) -> float:
-    """sum_{t >= 0} gamma^t <delta, C^t 1_outside>, infinite where the series diverges.
+def certificates(coupled: Coupling, discount: float, signals: Sequence[Sensitivity], windows: Sequence[Sequence[int]]) -> FloatArray:
+    """sum_{t >= 0} gamma^t <delta, C^t 1_outside>: bounds |Q - Q~| where (s, a) agree on the window; infinite where it diverges.
 
     Args:
-        matrix: C, ``(n, n)``.
-        sensitivity: delta, ``(n,)``: a row of :attr:`Coupling.rewards`, or osc(r_i) at i alone for a table r_i(s_i, a_i).
-        window: the agents inside.
-        clipped: use p^{t+1} = min(1, C p^t), which is finite always.
+        signals: one per window, such as :attr:`Coupling.rewards`, or :func:`local_sensitivity` of a table r_i(s_i, a_i).
+        windows: the agents inside, usually those of every agent at one radius.
+
+    Returns:
+        One bound per window.
     """
-    n = len(matrix)
-    outside = np.ones(n)
-    outside[list(window)] = 0.0
-    if not clipped:
-        return _series(matrix, discount, sensitivity, outside)
-    total, weight, now = 0.0, 1.0, outside
+    pairs = zip(signals, _outside(len(coupled.combined), windows).T, strict=True)
+    return np.array([_series(coupled.combined, discount, signal.joint, outside) for signal, outside in pairs])
+
+
+def refined_certificates(
+    coupled: Coupling, discount: float, signals: Sequence[Sensitivity], windows: Sequence[Sequence[int]]
+) -> FloatArray:
+    """The refinement of :func:`certificates`, with the same arguments: finite always and never larger."""
+    joint, states, actions = (np.stack([signal[part] for signal in signals], axis=1) for part in range(3))
+    p_y = _outside(len(coupled.combined), windows)
+    p_s, p_a, others = p_y, p_y, _off_diagonal(coupled.policies)
+    total, weight = (joint * p_y).sum(axis=0), discount
     for _ in range(int(log(TAIL * (1.0 - discount)) / log(discount)) + 1):
-        total += weight * float(sensitivity @ now)
-        now = np.minimum(1.0, matrix @ now)
+        p_s = np.minimum(1.0, np.minimum(coupled.dynamics @ p_y, coupled.by_state @ p_s + coupled.by_action @ p_a))
+        p_a = np.minimum(1.0, coupled.policies @ p_s)
+        p_y = np.minimum(1.0, p_s + np.minimum(p_a, others @ p_s))
+        total = total + weight * np.minimum(joint * p_y, states * p_s + actions * p_a).sum(axis=0)
         weight *= discount
-    return total + weight * float(sensitivity.sum()) / (1.0 - discount)
+    bound: FloatArray = total + weight / (1.0 - discount) * joint.sum(axis=0) * (p_y > 0.0).any(axis=0)
+    return bound
 
 
-def signal_sensitivity(kernel: FactoredKernel, signal_table: FloatArray, agent: int) -> FloatArray:
-    """delta of a local table r_i(s_i, a_i): osc(r_i) at ``agent``, zero elsewhere."""
-    delta = np.zeros(len(kernel.agents))
-    delta[agent] = float(signal_table.max() - signal_table.min())
-    return delta
+def local_sensitivity(n: int, agent: int, table: FloatArray) -> Sensitivity:
+    """Of a signal r_i(s_i, a_i), such as a shadow reward: osc(r_i) at ``agent``, zero elsewhere.
+
+    Args:
+        n: number of agents.
+        table: ``(|S_i|, |A_i|)``.
+    """
+    changes = np.zeros((3, n))
+    changes[:, agent] = np.ptp(table), np.ptp(table, axis=0).max(), np.ptp(table, axis=1).max()
+    return Sensitivity(*changes)
 
 
-def certificates(coupled: Coupling, discount: float, windows: Sequence[Window], clipped: bool = False) -> list[float]:
-    """The bound on each agent's task Q, one per agent and its window."""
-    return [certificate(coupled.combined, discount, coupled.rewards[i], window, clipped) for i, window in enumerate(windows)]
+def _changes(local: LocalKernel, table: FloatArray, n: int) -> FloatArray:
+    """Largest changes by (s_j, a_j), by s_j alone and by a_j alone, ``(3, n)``."""
+    changes = np.zeros((3, n))
+    for j in sorted({*local.state_scope, *local.action_scope}):
+        states = [k for k, agent in enumerate(local.state_scope) if agent == j]
+        actions = [len(local.state_scope) + k for k, agent in enumerate(local.action_scope) if agent == j]
+        changes[:, j] = [_largest_change(table, axes) if axes else 0.0 for axes in (states + actions, states, actions)]
+    return changes
+
+
+def _outside(n: int, windows: Sequence[Sequence[int]]) -> FloatArray:
+    """``(n, W)``: 1 where an agent is outside a window."""
+    outside = np.ones((n, len(windows)))
+    for column, window in enumerate(windows):
+        outside[list(window), column] = 0.0
+    return outside
+
+
+def _off_diagonal(matrix: FloatArray) -> FloatArray:
+    off: FloatArray = matrix - np.diag(np.diag(matrix))
+    return off
 
 
 def _series(matrix: FloatArray, discount: float, sensitivity: FloatArray, outside: FloatArray) -> float:

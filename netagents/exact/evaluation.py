@@ -104,7 +104,7 @@ class Evaluation:
         return occupancy
 
     def visits(self, horizon: int) -> FloatArray:
-        """sum_{t < H} Pr(s_t = s, a_t = a), undiscounted, ``(S, A)``: the weights under which batch TD of trajectories of H steps counts."""
+        """sum_{t < H} Pr(s_t = s, a_t = a), undiscounted, ``(S, A)``: how batch TD weighs trajectories of H steps."""
         total, now = np.zeros(self.model.S), self.model.initial.copy()
         for _ in range(horizon):
             total += now

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.kernel import FactoredKernel
 from netagents.exact.ascent import exact_ascent
-from netagents.exact.coupling import certificate, coupling
+from netagents.exact.coupling import certificates, coupling, refined_certificates
 from netagents.exact.decay import decay_rate
 from netagents.exact.evaluation import Evaluation
 from netagents.exact.joint_policy import JointPolicy
@@ -102,7 +102,8 @@ def exact_tables(
     seed: int = 0,
     memory_limit: int = MEMORY_LIMIT,
 ) -> ExactTables:
-    """Everything at once: ``model``, ``values``, ``truncation``, ``decay``, ``gradient``, ``power``, ``power_reading``, ``coupling``, ``ascent``.
+    """Everything at once: tables ``model``, ``values``, ``truncation``, ``decay``, ``gradient``, ``power_reading``, ``power``, ``coupling``
+    and, if asked for, ``ascent``.
 
     Args:
         kernel, distances: the model, and ``(n, n)`` hops between agents.
@@ -185,12 +186,11 @@ def _radii(
     truncation: list[Row] = []
     for radius in found:
         bounds = [
-            [certificate(coupled.combined, model.discount, coupled.rewards[i], window, clipped) for i, window in enumerate(radius.windows)]
-            for clipped in (False, True)
+            float(bound(coupled, model.discount, coupled.rewards, radius.windows).max()) for bound in (certificates, refined_certificates)
         ]
         errors = (max(radius.supremum), max(radius.placeholder), max(radius.conditional_mean), max(radius.fixed_point))
-        truncation.append((radius.kappa, radius.entries, *errors, max(bounds[0]), max(bounds[1])))
-    columns = ("kappa", "entries", "supremum", "placeholder", "conditional_mean", "fixed_point", "certificate", "clipped_certificate")
+        truncation.append((radius.kappa, radius.entries, *errors, *bounds))
+    columns = ("kappa", "entries", "supremum", "placeholder", "conditional_mean", "fixed_point", "certificate", "refined_certificate")
     table = Table("largest error of the truncated task Q over agents, states and actions, and what bounds it", columns, tuple(truncation))
     rates = tuple((name, decay_rate(kappas, [float(cell) for cell in table.column(name)])) for name in columns[2:])
     gradients = tuple((radius.kappa, g.credit, g.reading, g.relative_error, g.cosine) for radius in found for g in radius.gradients)

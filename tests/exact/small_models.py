@@ -128,7 +128,7 @@ class Linear:
         return float((self.rewards * occupancy).sum())
 
     def gradient(self, occupancy):
-        return self.rewards
+        return np.broadcast_to(self.rewards, occupancy.shape)
 
 
 @dataclass(frozen=True)

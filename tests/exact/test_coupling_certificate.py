@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from small_models import (
+    Entropy,
     any_kernel,
     line_distances,
+    line_msg,
     network_kernel,
     random_kernel,
     random_networked,
@@ -17,12 +19,13 @@ from small_models import (
 )
 
 from netagents.exact import (
+    Coupling,
     Evaluation,
     JointModel,
-    certificate,
     certificates,
     coupling,
-    signal_sensitivity,
+    local_sensitivity,
+    refined_certificates,
     truncation_error,
     uniform_policy,
     windows,
@@ -38,12 +41,11 @@ def check(kernel, distances, policy, discount, slack=1e-10):
     pairs = []
     for kappa in range(len(kernel.agents)):
         near = windows(distances, kappa)
-        loose, clipped = certificates(coupled, discount, near), certificates(coupled, discount, near, clipped=True)
-        for i, window in enumerate(near):
-            exact = truncation_error(model, q[i], window)
-            assert exact <= clipped[i] + slack
-            assert clipped[i] <= loose[i] + 1e-9 * max(1.0, loose[i])
-            pairs.append((exact, clipped[i], loose[i]))
+        loose, tight = (bound(coupled, discount, coupled.rewards, near) for bound in (certificates, refined_certificates))
+        exact = np.array([truncation_error(model, q[i], window) for i, window in enumerate(near)])
+        assert np.all(exact <= tight + slack)
+        assert np.all(tight <= loose + 1e-9 * np.maximum(1.0, loose))
+        pairs += zip(exact, tight, loose, strict=True)
     return pairs
 
 
@@ -79,9 +81,7 @@ def test_policies_that_read_neighbours_carry_influence_that_the_dynamics_do_not_
         assert np.count_nonzero(coupled.dynamics - np.diag(np.diag(coupled.dynamics))) == 0
         errors = [exact for exact, _, _ in check(kernel, distances, policy, 0.9)[:4]]
         assert (max(errors) < 1e-12) == (radius == 0)
-        assert (certificate(coupled.dynamics, 0.9, coupled.rewards[0], (0,)) == 0.0) and (
-            (certificate(coupled.combined, 0.9, coupled.rewards[0], (0,)) > 0.0) == (radius == 1)
-        )
+        assert (certificates(coupled, 0.9, coupled.rewards[:1], [(0,)])[0] > 0.0) == (radius == 1)
 
 
 @pytest.mark.parametrize("kind", ["line", "ring"])
@@ -93,36 +93,69 @@ def test_coupling_of_random_networked_is_the_matrix_it_was_built_from(kind, rho)
     np.testing.assert_allclose(coupled.combined, environment.coupling_matrix(), rtol=0, atol=1e-12)
     np.testing.assert_array_equal(coupled.combined, coupled.dynamics)
     assert coupled.spectral_radius <= rho + 1e-12
-    np.testing.assert_allclose(np.diag(coupled.rewards), 1.0, rtol=0, atol=1e-12)
+    for i, signal in enumerate(coupled.rewards):
+        np.testing.assert_allclose(signal.joint, np.eye(5)[i], rtol=0, atol=1e-12)
+
+
+def given(matrix):
+    """A coupling whose combined matrix is given and whose parts say no more than it does."""
+    nothing = np.zeros_like(matrix)
+    return Coupling(matrix, matrix, matrix, nothing, matrix, ())
 
 
 def test_certificate_is_the_stated_series():
     rng = np.random.default_rng(1)
     matrix = rng.uniform(0.0, 0.25, (4, 4))
-    kernel = any_kernel(rng, 4, largest=2)
-    delta = signal_sensitivity(kernel, np.array([[0.0, 3.0], [1.0, -2.0]]), 1)
-    assert delta.tolist() == [0.0, 5.0, 0.0, 0.0]
+    signal = local_sensitivity(4, 1, np.array([[0.0, 3.0], [1.0, -2.0]]))
+    assert [delta[1] for delta in signal] == [5.0, 5.0, 3.0]
+    assert signal.joint.tolist() == [0.0, 5.0, 0.0, 0.0]
     outside, power, total = np.array([0.0, 0.0, 1.0, 1.0]), np.eye(4), 0.0
     for t in range(400):
         total += 0.9**t * float((power @ outside)[1]) * 5.0
         power = power @ matrix
-    assert certificate(matrix, 0.9, delta, (0, 1)) == pytest.approx(total, rel=1e-12)
-    assert certificate(matrix, 0.9, delta, (0, 1, 2, 3)) == 0.0
-    assert certificate(np.full((4, 4), 1.0), 0.9, delta, (0, 1)) == float("inf")
-    assert certificate(np.full((4, 4), 1.0), 0.9, delta, (0, 1), clipped=True) == pytest.approx(5.0 * 0.9 / 0.1, rel=1e-9)
+    assert certificates(given(matrix), 0.9, [signal], [(0, 1)])[0] == pytest.approx(total, rel=1e-12)
+    assert certificates(given(matrix), 0.9, [signal], [(0, 1, 2, 3)])[0] == 0.0
+    everything = given(np.full((4, 4), 1.0))
+    assert certificates(everything, 0.9, [signal], [(0, 1)])[0] == float("inf")
+    assert refined_certificates(everything, 0.9, [signal], [(0, 1)])[0] == pytest.approx(5.0 * 0.9 / 0.1, rel=1e-9)
 
 
 def test_divergence_out_of_reach_does_not_spoil_the_bound():
     matrix = np.array([[0.5, 0.2, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 5.0]])
-    delta = np.array([1.0, 0.0, 0.0])
-    assert np.isfinite(certificate(matrix, 0.9, delta, (0,)))
+    assert np.isfinite(certificates(given(matrix), 0.9, [local_sensitivity(3, 0, np.eye(2))], [(0,)])[0])
+
+
+def test_shadow_rewards_have_certificates_of_their_own():
+    rng = np.random.default_rng(9)
+    distances = line_distances(4)
+    kernel = network_kernel(rng, distances, sharpness=0.5)
+    policy = random_policy(kernel, scopes_of(distances, 1), rng)
+    model, coupled = JointModel(kernel, 0.9), coupling(kernel, policy)
+    evaluation = Evaluation(model, policy)
+    for i in range(4):
+        shadow = Entropy(0.9).gradient(evaluation.local_occupancies()[i])
+        q = evaluation.action_values(model.local_signal(i, shadow)[None])[0]
+        signal = local_sensitivity(4, i, shadow)
+        for kappa in range(4):
+            window = windows(distances, kappa)[i]
+            assert truncation_error(model, q, window) <= refined_certificates(coupled, 0.9, [signal], [window])[0] + 1e-12
+
+
+def test_fresh_actions_wash_out_the_past_in_the_refined_certificate():
+    """LineMsg under uniform policies: influence passes only from state to state, with probability 1 - coupling per hop."""
+    kernel = line_msg(6, coupling=0.8)
+    coupled, distances = coupling(kernel, uniform_policy(kernel)), line_distances(6)
+    near = [windows(distances, kappa)[0] for kappa in range(5)]
+    bounds = refined_certificates(coupled, 0.99, [coupled.rewards[0]] * 5, near)
+    assert np.all(bounds[1:] < 0.2 * bounds[:-1])
+    assert np.all(bounds[2:] > 0.1 * bounds[1:-1])
 
 
 def ring_certificates(rho, n=8, discount=0.9):
     kernel = random_networked("ring", n, rho=rho, task_seed=4, own_share=0.2).kernel()
     coupled = coupling(kernel, uniform_policy(kernel))
     near = [windows(ring_distances(n), kappa)[0] for kappa in range(n // 2)]
-    return [[certificate(coupled.combined, discount, coupled.rewards[0], w, clipped) for w in near] for clipped in (False, True)]
+    return [bound(coupled, discount, [coupled.rewards[0]] * len(near), near) for bound in (certificates, refined_certificates)]
 
 
 def test_decay_stops_past_rho_of_one_over_gamma():
@@ -131,7 +164,7 @@ def test_decay_stops_past_rho_of_one_over_gamma():
     ratios = np.divide(weak[0][1:], weak[0][:-1])
     assert np.all(ratios < 0.6)
     assert all(np.isinf(strong[0]))
-    # The clipped bound stays finite but hardly falls with the radius.
+    # The refined bound stays finite but hardly falls with the radius.
     assert strong[1][-1] > 0.3 * strong[1][0]
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import (
     BruteForce,
+    line_distances,
     model_and_policy,
     network_kernel,
     random_policy,
     ring_distances,
     scopes_of,
     wireless_line,
-    line_distances,
 )
 
 from netagents.exact import (
@@ -155,7 +155,6 @@ def ring_calibration(seed):
 
 def test_on_rings_power_is_unreliable_at_distance_kappa_and_good_one_hop_closer():
     found = [ring_calibration(seed) for seed in range(5)]
-    print({key: [round(errors[key], 3) for errors in found] for key in found[0]})
     for errors in found:
         assert errors[1, 1] > 0.25
         assert errors[2, 2] > 0.25
@@ -174,7 +173,6 @@ def test_where_actions_collide_at_once_distance_kappa_can_be_trusted():
     (row,) = calibrate_power(evaluation, q, critics, distances, 1)
     assert row.pairs == 6
     assert row.exact > 0.05
-    print(row)
     assert row.error < 0.1
 
 
