@@ -11,7 +11,6 @@ import json
 import os
 import select
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +99,7 @@ class Supervisor:
         self._sources: list[Source] = []
         self._events: list[NodeEvent] = []
         self._forkserver_is_mute = False
+        self._failure: Failure | None = None
 
     # ------------------------------------------------------------------ start
 
@@ -125,7 +125,9 @@ class Supervisor:
             self.sockets = SocketDirectory.create()
         exits.callback(self.sockets.remove)
         if self.log_directory is None:
-            self.log_directory = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="netagents-logs-")))
+            # Logs that nobody asked to keep go where everything is removed, whoever is killed.
+            self.log_directory = self.sockets.path / "logs"
+            self.log_directory.mkdir()
         self._forkserver = ForkServer(self.sockets, self._preload, self._environment)
         try:
             self._forkserver.start()
@@ -271,6 +273,8 @@ class Supervisor:
 
     def failure(self) -> Failure | None:
         """Who failed first among the essential processes that have ended; None if nobody did."""
+        if self._failure is not None:
+            return self._failure
         essential = {spec.role for spec in self.specs if spec.essential} | {FORKSERVER}
         return first_failure(exit_ for exit_ in self.exits if exit_.role in essential)
 
@@ -421,6 +425,8 @@ class Supervisor:
         stuck = self.running
         for role in stuck:
             self._note_exit(self._nodes[role], None)
+        # Told now, because logs that nobody keeps go with the forkserver.
+        self._failure = self.failure()
         # It has nobody left and leaves in a few milliseconds, unless it is stuck.
         self._end_forkserver(min(_FORKSERVER_SECONDS, max(0.2, begin + seconds - time.monotonic())))
         if stuck:

@@ -73,13 +73,16 @@ class SocketDirectory:
             entries = list(self.path.iterdir())
         except OSError:
             return
+        inhabited = False
         for entry in entries:
             # Nobody but the launcher ever connects to the forkserver's listener, and connecting to it with other words would end it.
             if entry.name.startswith(_FORKSERVER_LISTENER) or _is_dead_socket(entry):
                 with contextlib.suppress(OSError):
                     entry.unlink()
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+            else:
+                inhabited = inhabited or entry.is_socket()
+        if not inhabited:
+            self.remove()
 
     def remove(self) -> None:
         """What the launcher does when all are gone: remove the directory with whatever is in it."""

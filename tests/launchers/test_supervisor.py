@@ -23,14 +23,14 @@ from netagents.records.logging import read_log
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
-TIMEOUTS = Timeouts(stop=2.0, join=20.0)
+TIMEOUTS = Timeouts(stop=5.0, join=60.0)
 
 
 def idle(count: int) -> list[NodeSpec]:
     return [NodeSpec(f"agent_{index}", "trivial_roles:idle") for index in range(count)]
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -120,7 +120,7 @@ def test_a_role_that_ignores_requests_is_killed_within_the_deadline(tmp_path: Pa
         until(lambda: all(len(read_log(tmp_path / f"{spec.role}.jsonl")) == 2 for spec in specs))
         begin = time.monotonic()
         killed = supervisor.stop("test", deadline=1.0, ask=("environment",))
-        assert 0.6 < time.monotonic() - begin < 1.5
+        assert 0.6 < time.monotonic() - begin < 2.5
         assert sorted(killed) == [f"agent_{index}" for index in range(6)]
         assert next(exit_.exit_code for exit_ in supervisor.exits if exit_.role == "environment") == 128 + signal.SIGTERM
 
@@ -231,7 +231,7 @@ from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.events import NodeSpec
 from netagents.launchers.supervisor import Supervisor
 target, count = {target!r}, {count}
-with Supervisor([NodeSpec(f"agent_{{i}}", target) for i in range(count)], timeouts=Timeouts(stop=2.0)) as supervisor:
+with Supervisor([NodeSpec(f"agent_{{i}}", target) for i in range(count)], timeouts=Timeouts(stop={stop})) as supervisor:
     supervisor.start()
     print("started", *(f"{{role}}={{pid}}" for role, pid in supervisor.pids().items()), flush=True)
     try:
@@ -243,9 +243,9 @@ print("finished", flush=True)
 """
 
 
-def launcher(target: str, count: int, cwd: Path) -> subprocess.Popen[str]:
+def launcher(target: str, count: int, cwd: Path, stop: float = 2.0) -> subprocess.Popen[str]:
     script = cwd / "unguarded.py"
-    script.write_text(SCRIPT.format(target=target, count=count))
+    script.write_text(SCRIPT.format(target=target, count=count, stop=stop))
     return subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=cwd)
 
 
@@ -272,17 +272,12 @@ def test_a_killed_launcher_leaves_no_process_and_no_directory(leaks: LeakWatch, 
         time.sleep(0.01)
     assert not leaks.processes()
     assert not list(leaks.root.glob("netagents-????????"))
-    # A killed launcher could not remove the logs it would have thrown away; they lie in a folder named for it.
-    for directory in leaks.root.glob("netagents-logs-*"):
-        for path in directory.iterdir():
-            path.unlink()
-        directory.rmdir()
 
 
 def test_a_killed_launcher_takes_deaf_and_stopped_children_with_it(leaks: LeakWatch, tmp_path: Path) -> None:
     with launcher("trivial_roles:deaf", 4, tmp_path) as process:
         pids = started(process)
-        until(lambda: sum("deaf" in path.read_text() for path in leaks.root.glob("netagents-logs-*/*.jsonl")) == 4)
+        until(lambda: sum("deaf" in path.read_text() for path in leaks.root.glob("netagents-*/logs/*.jsonl")) == 4)
         os.kill(pids["agent_2"], signal.SIGSTOP)
         process.kill()
         process.communicate()
@@ -290,10 +285,6 @@ def test_a_killed_launcher_takes_deaf_and_stopped_children_with_it(leaks: LeakWa
     while leaks.processes() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not leaks.processes()
-    for path in leaks.root.glob("netagents-logs-*/*"):
-        path.unlink()
-    for path in leaks.root.glob("netagents-logs-*"):
-        path.rmdir()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -307,21 +298,21 @@ def test_signals_to_a_launcher_end_it_with_the_documented_code(tmp_path: Path, n
 
 
 def test_a_second_interrupt_kills_at_once(leaks: LeakWatch, tmp_path: Path) -> None:
-    with launcher("trivial_roles:deaf", 3, tmp_path) as process:
+    with launcher("trivial_roles:deaf", 3, tmp_path, stop=30.0) as process:
         started(process)
-        until(lambda: sum("deaf" in path.read_text() for path in leaks.root.glob("netagents-logs-*/*.jsonl")) == 3)
+        until(lambda: sum("deaf" in path.read_text() for path in leaks.root.glob("netagents-*/logs/*.jsonl")) == 3)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
-        assert time.monotonic() - begin < 0.7 * 2.0
+        process.communicate(timeout=15)
+        assert time.monotonic() - begin < 10.0
     assert process.returncode == 130
 
 
 @pytest.mark.parametrize("how", ["script", "command", "stdin", "module"])
 def test_scripts_need_no_guard_and_main_runs_once(tmp_path: Path, how: str) -> None:
-    text = SCRIPT.format(target="trivial_roles:finish", count=3)
+    text = SCRIPT.format(target="trivial_roles:finish", count=3, stop=2.0)
     (tmp_path / "unguarded.py").write_text(text)
     words = {"script": ["unguarded.py"], "command": ["-c", text], "stdin": ["-"], "module": ["-m", "unguarded"]}[how]
     done = subprocess.run(
