@@ -53,12 +53,15 @@ class TorusSettings(Settings):
 
 
 class AccessGridSettings(Settings):
-    """rows x columns cells with several users each, neighbours when one access point on a cell corner serves both."""
+    """rows x columns cells of several users each; users are neighbours when their cells are the same or a king's move apart.
+
+    Agent ``(r * columns + c) * users + u`` is user u of cell (r, c).
+    """
 
     kind: Literal["access_grid"] = "access_grid"
     rows: Annotated[int, Field(ge=2, le=1_000)]
     columns: Annotated[int, Field(ge=2, le=1_000)]
-    users: Annotated[int, Field(ge=1, le=1_000)] = Field(1, description="agents per cell")
+    users: Count = Field(1, description="users per cell")
 
 
 class StarSettings(Settings):

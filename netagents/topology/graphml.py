@@ -57,7 +57,7 @@ class _Reader:
         if not self.path and element != "graphml":
             raise self.assembly.error(self.line, f"not GraphML but XML of {quoted(element)}", "the outermost element must be <graphml>")
         if len(self.path) >= LIMIT_DEPTH:
-            raise self.assembly.error(self.line, f"elements nested deeper than {LIMIT_DEPTH}")
+            raise self.assembly.error(self.line, f"elements nested deeper than {LIMIT_DEPTH}", "use one graph without subgraphs")
         self.path.append(element)
         match element:
             case "key":
