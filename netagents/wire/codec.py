@@ -1,7 +1,8 @@
 """The codec: envelopes to frames and back.
 
-Frame 0 is ``length (uint32) | header (msgpack array) | padding to 8 | arrays, each padded to 8``.  The header is
-``[version, kind, run, incarnation, sender, iteration, step, fields...]`` and describes each array as ``[dtype code, sizes...]``.
+Frame 0 is ``two lengths (uint32) | header | fields | padding to 8 | arrays, each padded to 8``.  The header is the msgpack array
+``[version, kind, run, incarnation, sender, iteration, step]``; fields is another, which describes each array as
+``[dtype code, sizes...]``.  Messages of one kind have the same fields step after step, so what was once checked is remembered by its bytes.
 When the arrays are larger than :attr:`Limits.inline_bytes` together, each travels as a raw frame of its own behind frame 0.
 ``docs/protocol.md`` has the whole format.
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from struct import Struct
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgpack
 import numpy as np
@@ -38,12 +39,29 @@ from netagents.wire.schema import (
 
 Frame = bytes | memoryview
 
-_PREFIX = Struct("<I")
+_PREFIX = Struct("<II")
 _PADDING = tuple(bytes(n) for n in range(8))
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
+_REMEMBERED = 256  # layouts per direction: a node sees one or two per kind
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
+
+
+class _Outline(NamedTuple):
+    """What all messages of one kind with the same dtypes and shapes have in common when they are sent."""
+
+    fields: bytes
+    paddings: tuple[bytes, ...]  # before each array but the first
+    nbytes: int  # of the arrays, without padding
+    inline: bool
+
+
+class _Layout(NamedTuple):
+    """The same when they are received: ``(dtype, items, offset from the first array, shape or None)`` of each array."""
+
+    arrays: tuple[tuple[np.dtype[Any], int, int, tuple[int, ...] | None], ...]
+    nbytes: int  # from the first array to the end
 
 
 class Codec:
@@ -56,6 +74,8 @@ class Codec:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self._packer = msgpack.Packer(use_bin_type=True)
+        self._outlines: dict[tuple[Any, ...], _Outline] = {}
+        self._layouts: dict[tuple[Kind, bytes], _Layout] = {}
 
     # -- out -------------------------------------------------------------------------------------------------------------
 
@@ -67,54 +87,76 @@ class Codec:
             CapacityError: the message is larger than the limits.
         """
         run, incarnation, sender, kind, iteration, step, message = envelope
-        header: list[Any] = [PROTOCOL_VERSION, kind, run, incarnation, sender, iteration, step]
         schema = ARRAYS.get(kind)
         arrays: Sequence[NDArray[Any]]
         if schema is not None:
             if type(message) is not schema.message:
                 raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=_where(envelope))
             arrays = message  # type: ignore[assignment]
-            for array, field in zip(arrays, schema.fields, strict=True):
-                code = field.codes.get(array.dtype)
-                shape = array.shape
-                if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
-                    self._misfit(envelope, array, field)
-                header.append([code, *shape])
-            if schema.aligned and len({array.shape[0] for array in arrays}) > 1:
-                raise ProtocolError("arrays disagree on the size of axis 0", where=_where(envelope))
+            key: tuple[Any, ...] = (kind, *[(array.dtype, array.shape) for array in arrays])
+            outline = self._outlines.get(key)
+            if outline is None:
+                outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+                if len(self._outlines) >= _REMEMBERED:
+                    self._outlines.clear()
+                self._outlines[key] = outline
         else:
             fields, arrays = self._control(envelope)
-            header += fields
-        return self._frames(envelope, header, arrays)
+            outline = self._outline(envelope, fields, arrays)
+        head = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, iteration, step])
+        described = outline.fields
+        prefix = _PREFIX.pack(len(head), len(described))
+        if not outline.inline:
+            frames: list[Frame] = [prefix + head + described]
+            frames += [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays]
+            return frames
+        parts = [prefix, head, described]
+        if arrays:
+            parts.append(_PADDING[-(8 + len(head) + len(described)) & 7])
+            parts.append(arrays[0].tobytes())
+            for array, padding in zip(arrays[1:], outline.paddings, strict=True):
+                parts.append(padding)
+                parts.append(array.tobytes())
+        return [b"".join(parts)]
 
-    def _frames(self, envelope: Envelope, header: list[Any], arrays: Sequence[NDArray[Any]]) -> list[Frame]:
-        limits = self.limits
+    def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
         try:
-            head: bytes = self._packer.pack(header)
+            packed: bytes = self._packer.pack(items)
         except (TypeError, ValueError, OverflowError) as error:
             self._packer.reset()
             raise ProtocolError(f"cannot be written: {error}", where=_where(envelope)) from None
-        total = 4 + len(head)
-        for array in arrays:
-            total += array.nbytes
-        if len(head) > limits.header_bytes or total > limits.message_bytes or len(arrays) > limits.arrays:
+        return packed
+
+    def _describe(self, envelope: Envelope, schema: ArraySchema, arrays: Sequence[NDArray[Any]]) -> list[Any]:
+        described = []
+        for array, field in zip(arrays, schema.fields, strict=True):
+            code = field.codes.get(array.dtype)
+            shape = array.shape
+            if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
+                self._misfit(envelope, array, field)
+            described.append([code, *shape])
+        if schema.aligned and len({array.shape[0] for array in arrays}) > 1:
+            raise ProtocolError("arrays disagree on the size of axis 0", where=_where(envelope))
+        return described
+
+    def _outline(self, envelope: Envelope, fields: list[Any], arrays: Sequence[NDArray[Any]]) -> _Outline:
+        described = self._pack(envelope, fields)
+        sizes = [array.nbytes for array in arrays]
+        total, limits = sum(sizes), self.limits
+        # 64 bytes are more than the lengths, the header and its padding take.
+        if len(described) + 64 > limits.header_bytes or total + len(described) + 64 > limits.message_bytes or len(sizes) > limits.arrays:
             raise CapacityError(
-                f"{total} bytes in {len(arrays)} arrays with a header of {len(head)} bytes do not fit into one message",
+                f"{total} bytes in {len(sizes)} arrays, described in {len(described)} bytes, do not fit into one message",
                 where=_where(envelope),
                 fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
             )
-        if total - 4 - len(head) < limits.inline_bytes:
-            parts = [_PREFIX.pack(len(head)), head]
-            position = 4 + len(head)
-            for array in arrays:
-                padding = -position & 7
-                parts.append(_PADDING[padding])
-                parts.append(array.tobytes())
-                position += padding + array.nbytes
-            return [b"".join(parts)]
-        frames: list[Frame] = [_PREFIX.pack(len(head)) + head]
-        frames += [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays]
-        return frames
+        paddings = []
+        position = 0
+        for size in sizes[:-1]:
+            padding = -(position + size) & 7
+            paddings.append(_PADDING[padding])
+            position += size + padding
+        return _Outline(described, tuple(paddings), total, total < limits.inline_bytes)
 
     def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
         """Header fields and arrays of a control message or snapshot."""
@@ -172,31 +214,22 @@ class Codec:
         if type(first) is not bytes:
             first = self._plain(first)
         size = len(first)
-        if size < 5 or size > self.limits.message_bytes:
-            raise DecodeError(f"a first frame of {size} bytes")
-        (length,) = _PREFIX.unpack_from(first)
-        end = 4 + length
-        if end > size or length > self.limits.header_bytes:
-            raise DecodeError(f"a header of {length} bytes in a frame of {size}")
         limits = self.limits
-        try:
-            header = msgpack.unpackb(
-                first[4:end],
-                max_array_len=_ITEMS,
-                max_map_len=limits.arrays,
-                max_str_len=4 * limits.text_chars,
-                max_bin_len=8,
-                max_ext_len=0,
-            )
-        except Exception as error:  # msgpack raises many types for bad bytes; each of them means the same here
-            raise DecodeError(f"the header is not readable: {_short(error)}") from None
-        if type(header) is not list or len(header) < 7:
-            raise DecodeError("the header is no array of at least 7 entries")
+        if size < 10 or size > limits.message_bytes:
+            raise DecodeError(f"a first frame of {size} bytes")
+        length, more = _PREFIX.unpack_from(first)
+        middle = 8 + length
+        end = middle + more
+        if end > size or length + more > limits.header_bytes:
+            raise DecodeError(f"a header of {length} + {more} bytes in a frame of {size}")
+        header = self._unpack(first[8:middle])
+        if type(header) is not list or len(header) != 7:
+            raise DecodeError("the header is no array of 7 entries")
         if header[0] != PROTOCOL_VERSION or type(header[0]) is not int:
             raise DecodeError(
                 f"protocol version {_short(header[0])} is not {PROTOCOL_VERSION}", fix="run the same version of netagents everywhere"
             )
-        _, number, run, incarnation, sender, iteration, step = header[:7]
+        _, number, run, incarnation, sender, iteration, step = header
         kind = _KINDS.get(number) if type(number) is int else None
         if kind is None:
             raise DecodeError(f"kind {_short(number)} is unknown")
@@ -213,16 +246,61 @@ class Codec:
                 f"{kind.name.lower()} from {_short(sender)}, incarnation {_short(incarnation)}, iteration {_short(iteration)}, "
                 f"step {_short(step)} is out of bounds"
             )
+        packed = first[middle:end]
         schema = ARRAYS.get(kind)
         if schema is not None:
-            message: Message = self._message(kind, schema, header[7:], frames, first, end)
+            layout = self._layouts.get((kind, packed)) if count == 1 else None
+            start = (end + 7) & -8
+            if layout is not None and start + layout.nbytes == size:
+                arrays = []
+                for dtype, items, offset, shape in layout.arrays:
+                    array = np.frombuffer(first, dtype, items, start + offset)
+                    arrays.append(array if shape is None else array.reshape(shape))
+                message: Message = schema.message._make(arrays)
+                return Envelope(run, incarnation, sender, kind, iteration, step, message)
+        fields = self._unpack(packed)
+        if type(fields) is not list:
+            raise DecodeError("the fields are no array")
+        if schema is not None:
+            message = self._message(kind, schema, fields, frames, first, end)
+            if count == 1:
+                self._remember(kind, packed, message, size - start)
         elif kind is Kind.SNAPSHOT:
-            message = self._snapshot(header[7:], frames, first, end)
+            message = self._snapshot(fields, frames, first, end)
         elif kind is Kind.WELCOME:
-            message = self._welcome(header[7:], frames, first, end)
+            message = self._welcome(fields, frames, first, end)
         else:
-            message = self._scalars(kind, header[7:], frames, end == size)
+            message = self._scalars(kind, fields, frames, end == size)
         return Envelope(run, incarnation, sender, kind, iteration, step, message)
+
+    def _unpack(self, packed: bytes) -> Any:
+        limits = self.limits
+        try:
+            return msgpack.unpackb(
+                packed,
+                max_array_len=_ITEMS,
+                max_map_len=limits.arrays,
+                max_str_len=4 * limits.text_chars,
+                max_bin_len=8,
+                max_ext_len=0,
+            )
+        except Exception as error:  # msgpack raises many types for bad bytes; each of them means the same here
+            raise DecodeError(f"the header is not readable: {_short(error)}") from None
+
+    def _remember(self, kind: Kind, packed: bytes, message: Message, nbytes: int) -> None:
+        """Keeps where the arrays of a message lie, once it was found to be right; short descriptions only, and not many."""
+        arrays: Sequence[NDArray[Any]] = message  # type: ignore[assignment]
+        if len(packed) > 128 or not all(array.size for array in arrays):
+            return
+        places = []
+        offset = 0
+        for array in arrays:
+            offset += -offset & 7
+            places.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
+            offset += array.nbytes
+        if len(self._layouts) >= _REMEMBERED:
+            self._layouts.clear()
+        self._layouts[kind, packed] = _Layout(tuple(places), nbytes)
 
     def _plain(self, frame: object) -> bytes:
         if not isinstance(frame, (memoryview, bytearray, bytes)):

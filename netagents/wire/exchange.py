@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 
-from netagents.errors import DeadlineError, DecodeError, NetagentsError, ProtocolError
+from netagents.errors import DeadlineError, DecodeError, NetagentsError, ProtocolError, Wait
 from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
 from netagents.wire.codec import Codec, frame_bytes
@@ -20,6 +20,8 @@ from netagents.wire.traffic import Traffic, tally
 from netagents.wire.transport import Listener, ReceivedFrames, Sender
 
 _FIRST_LEARNING_KIND = Kind.STEP
+_SAMPLING = (Kind.STEP, Kind.STATE, Kind.ACTION)
+_ORDER = (*_SAMPLING, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q, Kind.REPORT, Kind.SNAPSHOT, Kind.DIGEST)
 _BATCH = 1024
 
 
@@ -171,16 +173,23 @@ class Exchange:
         allowed = self._exchange_seconds if timeout_seconds is None else timeout_seconds
         limit = perf_counter() + allowed
         collect = partial(inbox.collect, iteration, kind, step, senders)
-        while True:
-            alive, messages = self._pump(limit, collect)
-            if messages is not None:
-                return messages
-            if not alive:
-                missing = node_names(inbox.missing(iteration, kind, step, senders))
-                raise DeadlineError(
-                    f"waited {allowed:g} s for {kind.name.lower()} of iteration {iteration}, step {step} from {missing}",
-                    where=node_name(self.node),
-                )
+        try:
+            while True:
+                alive, messages = self._pump(limit, collect)
+                if messages is not None:
+                    return messages
+                if not alive:
+                    what = self._what(iteration, kind, step, senders)
+                    raise DeadlineError(f"waited {allowed:g} s for {what}", where=node_name(self.node))
+        except NetagentsError as error:
+            # Whatever ended the wait: when a message is lost, all wait in the end, and the earliest wait tells which one it was.
+            place = (iteration, 0 if kind in _SAMPLING else 1, step, _ORDER.index(kind))
+            error.wait = Wait(place, self._what(iteration, kind, step, senders))
+            raise
+
+    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+        missing = node_names(self.inbox.missing(iteration, kind, step, senders))
+        return f"{kind.name.lower()} of iteration {iteration}, step {step} from {missing}"
 
     def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
         """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
