@@ -6,7 +6,17 @@ line, what is wrong, where, and what would be right.  ``docs/exit-codes.md`` is 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+
+class Wait(NamedTuple):
+    """What a process was waiting for when it ended: among several, the one with the lowest place explains the others.
+
+    ``place`` is ordered as a run goes on; ``what`` such as ``state of iteration 2, step 5 from agent 4``.
+    """
+
+    place: tuple[int, int, int, int]
+    what: str
 
 
 class NetagentsError(Exception):
@@ -21,6 +31,9 @@ class NetagentsError(Exception):
     exit_code: ClassVar[int] = 1
     symptom: ClassVar[str] = "An error inside netagents itself."
     action: ClassVar[str] = "Report it together with the run directory."
+
+    wait: Wait | None = None
+    """What the process was waiting for when this ended it."""
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
         self.what = what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netagents.errors import NodeFailedError
@@ -92,25 +92,47 @@ def first_failure(exits: Iterable[Exit]) -> Failure | None:
     In this order: processes that a signal killed which was not ours (detected at once, and nobody dies of another's death that way);
     errors of a process's own; errors that only tell of a lost or late peer; processes that we ended.  Within a kind the earliest counts,
     by the time at which it was written down.
+
+    When nobody can be blamed but for waiting in vain, the line goes on with who waited for what came earliest in the run.
     """
-    failures = [told for exit_ in exits if exit_.exit_code != 0 and (told := _tell(exit_)) is not None]
-    return min(failures, key=lambda entry: (entry[0], entry[1].time))[1] if failures else None
+    ended = list(exits)
+    failures = [_tell(exit_) for exit_ in ended if exit_.exit_code != 0]
+    if not failures:
+        return None
+    rank, failure = min(failures, key=lambda entry: (entry[0], entry[1].time))
+    if rank == _FOLLOWED and (root := _earliest_wait(ended)) is not None and root[0] != failure.role:
+        return replace(failure, line=f"{failure.line}; it began with {root[0]}, waiting for {root[1]}")
+    return failure
+
+
+def _earliest_wait(exits: Iterable[Exit]) -> tuple[str, str] | None:
+    """Who waited, when the run stood still, for what comes first in a run; and for what."""
+    waits = []
+    for exit_ in exits:
+        for entry in [] if exit_.log is None else read_log(exit_.log, last=_ENTRIES):
+            wait = entry.get("wait")
+            if isinstance(wait, list) and len(wait) == 2 and entry.get("time", 0.0) >= exit_.started:
+                waits.append((tuple(wait[0]), exit_.role, str(wait[1])))
+    return min(waits)[1:] if waits else None
 
 
 def _tell(exit_: Exit) -> tuple[int, Failure]:
     entries = [] if exit_.log is None else read_log(exit_.log, last=_ENTRIES)
     written = next((entry for entry in entries if isinstance(entry.get("failure"), dict) and entry.get("time", 0.0) >= exit_.started), None)
     lines = tuple([line for entry in entries[-_LAST_LINES:] for line in plain(entry)][-_LAST_LINES:])
-    killer = signal_name(exit_.exit_code)
+    code = exit_.exit_code
+    killer = signal_name(code)
     time, line, traceback, name = exit_.time, _NO_WORD.get(killer or str(exit_.exit_code), ""), "", ""
     if written is not None and killer is None:
         time = float(written["time"])
         name = str(written["failure"].get("error", ""))
         line = str(written["failure"].get("line", ""))
         traceback = str(written.get("traceback", ""))
+        # Where the operating system could not tell the code in time, the process itself has.
+        code = written["failure"].get("exit_code") if code is None else code
     ours = exit_.asked is not None and time >= exit_.asked
-    rank = _OURS if ours else _KILLED if killer else _FOLLOWED if exit_.exit_code is None or name in _follower_names() else _FAILED
-    return rank, Failure(exit_.role, exit_.pid, exit_.exit_code, killer, line, traceback, lines, time)
+    rank = _OURS if ours else _KILLED if killer else _FOLLOWED if code is None or name in _follower_names() else _FAILED
+    return rank, Failure(exit_.role, exit_.pid, code, killer, line, traceback, lines, time)
 
 
 _KILLED, _FAILED, _FOLLOWED, _OURS = range(4)

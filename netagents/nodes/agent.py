@@ -33,7 +33,7 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
         membership = join(context, index, arguments, lambda setup: plan(setup, index))
         learn(context, membership)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
-        context.log.logger.info("leaving: %s", ended)
+        context.log.leaving(ended)
     except Exception as error:
         if membership is not None:
             membership.fail(error, exit_code_of(error))

@@ -48,7 +48,7 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             viewer = transport.connect(arguments["view"])
         watch_run(membership, inbox, viewer)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
-        context.log.logger.info("leaving: %s", ended)
+        context.log.leaving(ended)
     finally:
         if viewer is not None:
             viewer.close()

@@ -41,9 +41,9 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             row["traceback"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        failure = getattr(record, "failure", None)
-        if failure is not None:
-            row["failure"] = failure
+        for key in ("failure", "wait"):
+            if getattr(record, key, None) is not None:
+                row[key] = getattr(record, key)
         return json.dumps(row, ensure_ascii=False, default=str)
 
 
@@ -66,12 +66,22 @@ class Log:
         """Write down why the process ends: error class, its one line, exit code and traceback."""
         line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
         facts = {"error": type(error).__name__, "line": " ".join(line.split()), "exit_code": exit_code_of(error)}
-        self.logger.error(facts["line"], exc_info=(type(error), error, error.__traceback__), extra={"failure": facts})
+        extra = {"failure": facts, "wait": _wait(error)}
+        self.logger.error(facts["line"], exc_info=(type(error), error, error.__traceback__), extra=extra)
+
+    def leaving(self, reason: NetagentsError) -> None:
+        """Write down that the process was sent home, and what it was waiting for."""
+        self.logger.info("leaving: %s", reason, extra={"wait": _wait(reason)})
 
     def close(self) -> None:
         """Flush and detach; later messages go nowhere."""
         self.logger.removeHandler(self._handler)
         self._handler.close()
+
+
+def _wait(error: BaseException) -> list[Any] | None:
+    wait = error.wait if isinstance(error, NetagentsError) else None
+    return None if wait is None else [list(wait.place), wait.what]
 
 
 def open_log(path: Path | None, role: str, level: int = logging.INFO) -> Log:

@@ -1,0 +1,154 @@
+"""A run started with the command line, watched and disturbed from outside while it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netagents
+from leaks import LeakWatch
+from netagents.records.logging import read_log
+
+Settings = Mapping[str, Any]
+
+LINE: Settings = {
+    "name": "line",
+    "environment": {"kind": "line_msg"},
+    "topology": {"kind": "line", "n": 6},
+    "kappa": 2,
+    "kappa_policy": 1,
+    "learning": {"iterations": 4, "batch": 8, "horizon": 10},
+}
+"""Six agents in a row; small, and with every kind of message on its way."""
+
+WIRELESS: Settings = {
+    "name": "wireless",
+    "environment": {"kind": "wireless_spdac"},
+    "topology": {"kind": "king_grid", "rows": 3, "columns": 3},
+    "kappa": 1,
+    "learning": {"iterations": 3, "batch": 8, "horizon": 8},
+}
+"""Nine agents on a grid."""
+
+SLOW: Settings = {"learning": {"iterations": 100_000, "batch": 8, "horizon": 10}}
+"""A run that goes on until something ends it."""
+
+
+def merged(settings: Settings, *changes: Settings) -> dict[str, Any]:
+    """Settings with the changes laid over them, section by section."""
+    result = dict(settings)
+    for change in changes:
+        for key, value in change.items():
+            old = result.get(key)
+            result[key] = {**old, **value} if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def patience(seconds: float) -> float:
+    """Seconds on an idle machine, longer by as much as others keep this one busy."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    """Wait for something to become true, and say what it was when it does not."""
+    deadline = time.monotonic() + patience(seconds)
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: exit code, seconds since it was last watched, and what it printed."""
+
+    code: int
+    seconds: float
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The one line of the error."""
+        return self.err.rstrip().rpartition("\n")[2]
+
+
+class LiveRun:
+    """``netagents run`` in a process of its own.
+
+    Args:
+        path: the run directory to make.
+        settings: written to an experiment file beside it.
+        overrides: words of the command line.
+        leaks: finds what is left behind.
+    """
+
+    def __init__(self, path: Path, settings: Settings, overrides: Sequence[str], leaks: LeakWatch) -> None:
+        self.path = path
+        self.leaks = leaks
+        file = path.with_suffix(".yaml")
+        file.write_text(json.dumps(dict(settings)))
+        command = [sys.executable, "-m", "netagents", "run", str(file), *overrides, "--out", str(path), "--quiet"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def wait_for_rows(self, rows: int, seconds: float = 30.0) -> None:
+        """Wait until so many iterations are recorded."""
+        file = self.path / "metrics.jsonl"
+
+        def enough() -> bool:
+            assert self.process.poll() is None, self.process.communicate()[1]
+            return file.exists() and file.read_bytes().count(b"\n") >= rows
+
+        wait_until(enough, f"{rows} rows in {file}", seconds)
+
+    def pid(self, role: str) -> int:
+        """The process of a role: ``agent_3``, ``environment``, ``monitor``, ``forkserver``, ``launcher``."""
+        if role == "launcher":
+            return self.process.pid
+        if role == "forkserver":
+            return int((Path("/proc") / str(self.pid("environment")) / "stat").read_text().rpartition(")")[2].split()[1])
+        for entry in read_log(self.path / "logs" / f"{role}.jsonl"):
+            if str(entry.get("message", "")).startswith("started, process "):
+                return int(str(entry["message"]).split()[2].rstrip(";"))
+        raise AssertionError(f"{role} wrote no process number")
+
+    def send(self, role: str, number: int) -> None:
+        """Send a signal to one role."""
+        os.kill(self.pid(role), number)
+
+    def socket(self, name: str) -> Path:
+        """One of the run's sockets."""
+        (found,) = self.leaks.root.glob(f"netagents-*/{name}")
+        return found
+
+    def ended(self, seconds: float) -> Ended:
+        """Wait for the end; it must come within ``seconds``."""
+        began = time.monotonic()
+        out, err = self.process.communicate(timeout=patience(seconds))
+        return Ended(self.process.returncode, time.monotonic() - began, out, err)
+
+    def assert_nothing_left(self) -> None:
+        """Two seconds after the end there is no process, no socket, no socket directory and no temporary file."""
+        left = self.leaks.wait_until_clean(patience(2.0))
+        left.pop("descriptors", None)  # of this test, which still holds pipes
+        assert not left, left
+        temporary = [str(file) for file in self.path.rglob("*") if file.name.startswith((".", "tmp")) or file.suffix in (".tmp", ".new")]
+        assert not temporary, temporary
+
+    @property
+    def records(self) -> netagents.Run:
+        """What it has recorded."""
+        return netagents.Run.open(self.path)
+
+    def kill(self) -> None:
+        """End it for good; harmless when it has ended."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
