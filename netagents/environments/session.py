@@ -49,6 +49,7 @@ class EnvironmentSession:
             index_dtype(space.size) if isinstance(space, Discrete) else np.dtype(np.float64) for space in spec.state_spaces
         ]
         self._action_sizes = [space.size if isinstance(space, Discrete) else 0 for space in spec.action_spaces]
+        self._bounds = np.array([[size or 1] for size in self._action_sizes])
 
     def begin(self, iteration: int) -> list[Step]:
         """Reset all copies for an iteration; one message per agent, for step 0."""
@@ -70,13 +71,8 @@ class EnvironmentSession:
             NumericalError: the environment gave a reward that is not finite.
         """
         spec = self.environment.spec
-        for agent, (chosen, size) in enumerate(zip(actions, self._action_sizes, strict=True)):
-            if size and int(chosen.max()) >= size:
-                raise EnvironmentMismatchError(
-                    f"action {int(chosen.max())}", where=f"agent {agent}, step {self._step}", fix=f"actions are 0..{size - 1}"
-                )
+        whole = self._checked(actions)
         noise = self._noise.random((self.batch, *spec.step_noise))
-        whole = [chosen.astype(np.int64) if size else chosen for chosen, size in zip(actions, self._action_sizes, strict=True)]
         after = self.environment.step(self._state, whole, noise)
         if not np.isfinite(after.rewards).all():
             agent = int(np.flatnonzero(~np.isfinite(after.rewards).all(axis=0))[0])
@@ -95,6 +91,27 @@ class EnvironmentSession:
         flags = np.where(self._ended, ENDED, flags).astype(np.uint8)
         self._ended |= after.terminated | after.truncated
         return self._messages(rewards, flags)
+
+    def _checked(self, actions: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The actions as the environment takes them; finite ones are checked all at once, since this runs every step."""
+        joint = np.empty((len(self._action_sizes), self.batch), dtype=np.int64)
+        whole: list[NDArray[Any]] = []
+        for row, chosen, size in zip(joint, actions, self._action_sizes, strict=True):
+            if size:
+                row[:] = chosen
+                whole.append(row)
+            else:
+                row[:] = 0
+                whole.append(chosen)
+        beyond = (joint < 0) | (joint >= self._bounds)
+        if beyond.any():
+            agent, copy = (int(place) for place in np.argwhere(beyond)[0])
+            raise EnvironmentMismatchError(
+                f"action {joint[agent, copy]}",
+                where=f"agent {agent}, step {self._step}",
+                fix=f"actions are 0..{self._action_sizes[agent] - 1}",
+            )
+        return whole
 
     def returns(self) -> Returns:
         """Returns of the iteration so far."""

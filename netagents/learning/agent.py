@@ -167,22 +167,29 @@ class Agent:
         audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
         window = self.policy.window
         sources = [heard.index(j) if j != index else -1 for j in window]
+        to_server = (ENVIRONMENT,)
+        # This loop runs H times per iteration and is what a lockstep step costs: one wake-up, or two with neighbours to hear.
+        outgoing, self._pending = self._pending, []
         for step in range(steps + 1):
-            (observed,) = yield self._turn(Kind.STEP, iteration, step, (ENVIRONMENT,))
+            (observed,) = yield Turn(outgoing, Kind.STEP, iteration, step, to_server)
             rollout.observe(step, observed)
             own = rollout.states[step]
-            if audience:
-                self._emit(Kind.STATE, iteration, step, State(own), audience)
+            outgoing = [Outgoing(Kind.STATE, iteration, step, State(own), audience)] if audience else []
             if heard:
-                messages = yield self._turn(Kind.STATE, iteration, step, heard)
+                messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
                 context = self.policy.context([own if source < 0 else messages[source].values for source in sources])
+                outgoing = []
             else:
                 context = self.policy.context([own])
-            actions = self.policy.act(context, uniforms[step])
             rollout.context[step] = context
-            rollout.actions[step] = actions
+            rollout.actions[step] = self.policy.act(context, uniforms[step])
             if step < steps:
-                self._emit(Kind.ACTION, iteration, step, Action(rollout.actions[step]), (ENVIRONMENT,))
+                outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(rollout.actions[step]), to_server))
+        self._pending = outgoing
+        if audience:
+            self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)
+        self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
+        rollout.close()
         return rollout
 
     def _share(self, iteration: int, kind: Kind, message: Message) -> Generator[Turn, list[Any], dict[int, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning.turns import Outgoing
-from netagents.messages import Kind, Message, payload_bytes
+from netagents.messages import payload_bytes
 
 
 class Ledger:
@@ -22,24 +22,13 @@ class Ledger:
         self._hop = hop
         self._rows: dict[tuple[int, int], list[int]] = {}
 
-    def count(self, outgoing: Outgoing) -> None:
-        """Enter a message once per receiver."""
+    def count(self, outgoing: Outgoing, times: int = 1) -> None:
+        """Enter a message once per receiver, or ``times`` messages of the same size."""
         size = payload_bytes(outgoing.message)
         for receiver in outgoing.receivers:
-            row = self._rows.get((outgoing.kind, receiver))
-            if row is None:
-                self._rows[outgoing.kind, receiver] = [1, size]
-            else:
-                row[0] += 1
-                row[1] += size
-
-    def count_to(self, kind: Kind, message: Message, receiver: int) -> None:
-        """Enter a message to one receiver."""
-        row = self._rows.get((kind, receiver))
-        if row is None:
-            row = self._rows[kind, receiver] = [0, 0]
-        row[0] += 1
-        row[1] += payload_bytes(message)
+            row = self._rows.setdefault((outgoing.kind, receiver), [0, 0])
+            row[0] += times
+            row[1] += times * size
 
     def close(self) -> NDArray[np.int64]:
         """The (r, 5) rows kind, receiver, hop, messages, payload bytes, sorted; starts a new page."""

@@ -36,25 +36,29 @@ class Rollout:
         self.rewards: FloatArray = np.zeros((steps, copies))
         self.alive = np.ones((steps, copies), dtype=np.bool_)
         self.bootstrap: FloatArray = np.ones((steps, copies))
-        self.any_ended = False
+        self._flags = np.zeros((steps, copies), dtype=np.uint8)
 
     def observe(self, step: int, message: Step) -> None:
-        """Take in the environment's message of one step.
+        """Take in the environment's message of one step; nothing is looked at before :meth:`close`, since this runs H times."""
+        self.states[step] = message.observation
+        if step > 0:
+            self.rewards[step - 1] = message.reward
+            self._flags[step - 1] = message.flags
+
+    def close(self) -> None:
+        """The last step has been observed: check rewards, and work out who was alive and where to bootstrap.
 
         Raises:
             NumericalError: a reward is not finite.
         """
-        self.states[step] = message.observation
-        if step == 0:
-            return
-        if not np.isfinite(message.reward).all():
+        finite = np.isfinite(self.rewards)
+        if not finite.all():
+            step = int(np.argmin(finite.all(axis=1)))
             raise NumericalError("reward is not finite", where=f"agent {self.agent}, step {step}", fix="mend the environment")
-        self.rewards[step - 1] = message.reward
-        if message.flags.any():
-            self.any_ended = True
-            self.bootstrap[step - 1] = (message.flags & TERMINATED) == 0
-            if step < self.steps:
-                self.alive[step:] &= ((message.flags & (TERMINATED | TRUNCATED | ENDED)) == 0)[None, :]
+        if self._flags.any():
+            self.bootstrap[:] = (self._flags & TERMINATED) == 0
+            over = np.logical_or.accumulate((self._flags & (TERMINATED | TRUNCATED | ENDED)) != 0, axis=0)
+            self.alive[1:] = ~over[:-1]
 
     def discounted(self, discount: float) -> FloatArray:
         """(T, B) weights gamma^t, zero for steps after a copy ended."""

@@ -16,7 +16,7 @@ from netagents import __version__
 from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, NodeFailedError, exit_code_of
-from netagents.learning import Ledger, Setup, make_record
+from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Kind, Report, Snapshot, Step, Stop, node_name
 from netagents.nodes.joining import EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
@@ -50,7 +50,8 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
             server.train(EnvironmentSession(prepared.environment, prepared.setup.batch, prepared.setup.discount, prepared.experiment.seed))
             server.stop("finished")
             recorder.close("finished")
-        except EndRequestedError:
+        except EndRequestedError as error:
+            context.log.leaving(error)
             server.stop("interrupted")
             recorder.close("interrupted", line="ended by SIGTERM", code=143)
         except ParentLostError as error:
@@ -163,10 +164,13 @@ class EnvironmentServer:
         self._recorder.snapshot(iterations - 1, arrays)
 
     def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
-        send, count = self._exchange.send, self._ledger.count_to
+        send = self._exchange.send
         for agent, message in enumerate(messages):
-            count(Kind.STEP, message, agent)
             send(message, Kind.STEP, iteration, step, (agent,))
+        if step == 0:
+            # All steps of an iteration are of one size.
+            for agent, message in enumerate(messages):
+                self._ledger.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=self._setup.horizon + 1)
 
     def _record(self, iteration: int) -> None:
         reports = self._exchange.receive(iteration, Kind.REPORT, 0, self._agents)

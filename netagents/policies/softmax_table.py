@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netagents.errors import CapacityError
-from netagents.policies.indexing import MixedRadix
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from netagents.policies.contract import FloatArray, TabularPolicy
 
 LARGEST_TABLE = 1 << 24
 """Largest number of logits of one agent (128 MiB)."""
@@ -36,7 +31,7 @@ def check_table(state_sizes: Sequence[int], action_size: int, where: str) -> int
     return contexts
 
 
-class SoftmaxTable:
+class SoftmaxTable(TabularPolicy):
     """A tabular localized policy.
 
     Args:
@@ -50,56 +45,16 @@ class SoftmaxTable:
     """
 
     def __init__(self, window: Sequence[int], state_sizes: Sequence[int], action_size: int, where: str = "policy") -> None:
-        contexts = check_table(state_sizes, action_size, where)
-        self.window = tuple(window)
-        self.radix = MixedRadix(state_sizes)
-        self.action_size = action_size
-        self.logits: FloatArray = np.zeros((contexts, action_size))
-        self._refresh()
+        check_table(state_sizes, action_size, where)
+        super().__init__(window, state_sizes, action_size)
 
-    @property
-    def contexts(self) -> int:
-        """Number of rows X: joint local states of the window."""
-        return self.radix.total
+    def distribution(self, logits: FloatArray) -> FloatArray:
+        """exp(theta[x, a]) / sum_b exp(theta[x, b])."""
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities: FloatArray = weights / weights.sum(axis=1, keepdims=True)
+        return probabilities
 
-    def context(self, states: Sequence[NDArray[Any]]) -> IntArray:
-        """Row index x of each copy from the window's local states, one array of shape (...) per agent of the window."""
-        return self.radix.encode(states)
-
-    def act(self, context: IntArray, uniforms: FloatArray) -> IntArray:
-        """Draw an action per copy by inverting the cumulative distribution.
-
-        Args:
-            context: (B,) row indices.
-            uniforms: (B,) uniforms on [0, 1).
-
-        Returns:
-            (B,) int64 actions.
-        """
-        if self.action_size == 2:
-            actions: IntArray = (uniforms >= self._thresholds[context, 0]).astype(np.int64)
-        else:
-            actions = (uniforms[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
-        return actions
-
-    def greedy(self, context: IntArray) -> IntArray:
-        """The most probable action per copy; ties go to the lowest action."""
-        actions: IntArray = np.argmax(self.logits, axis=1)[context]
-        return actions
-
-    def ascend(self, step: FloatArray, bound: float) -> None:
-        """Add ``step`` (X, A) to the logits and project them on [-bound, bound] (theta_max)."""
-        np.clip(self.logits + step, -bound, bound, out=self.logits)
-        self._refresh()
-
-    def load(self, logits: FloatArray) -> None:
-        """Take over logits of shape (X, A)."""
-        if logits.shape != self.logits.shape:
-            raise ValueError(f"logits of shape {logits.shape} for a policy of shape {self.logits.shape}")
-        self.logits = np.ascontiguousarray(logits, dtype=np.float64).copy()
-        self._refresh()
-
-    def _refresh(self) -> None:
-        weights = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        self.probabilities: FloatArray = weights / weights.sum(axis=1, keepdims=True)
-        self._thresholds = np.ascontiguousarray(np.cumsum(self.probabilities, axis=1)[:, :-1])
+    def score_sum(self, credit: FloatArray) -> FloatArray:
+        """The score of a softmax row is 1[a] - pi(.|x): the credit itself, less the row's total in proportion to pi."""
+        gradient: FloatArray = credit - self.probabilities * credit.sum(axis=1, keepdims=True)
+        return gradient
