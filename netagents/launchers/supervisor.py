@@ -12,45 +12,24 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-
-import zmq
 
 from netagents.errors import DeadlineError, InterruptedRunError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.culprit import Exit, Failure, first_failure
-from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Ready, Signalled, Source
-from netagents.launchers.forkserver import PRELOAD, ChildLink, ForkServer, renew_tracker, tracker_process
+from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Signalled, Source
+from netagents.launchers.forkserver import PRELOAD, ForkServer
 from netagents.launchers.interruptions import Interruptions
-from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors, signal_name
+from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors
+from netagents.launchers.watch import FORKSERVER, Node, Watch
 from netagents.nodes.process import child_main
 from netagents.nodes.socket_directory import SocketDirectory
 
-FORKSERVER = "forkserver"
-TRACKER = "resource_tracker"
-
 _STARTING_AT_ONCE = 64
 _SETTLE_SECONDS = 0.05
-_CODE_SECONDS = 0.5
-_LOOK_SECONDS = 0.02
 _FORKSERVER_SECONDS = 0.5
-
-
-@dataclass
-class _Node:
-    spec: NodeSpec
-    link: ChildLink
-    started: float
-    log: Path | None
-    process: WatchedProcess | None = None
-    asked: float | None = None
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid if self.process is not None else 0
 
 
 class Supervisor:
@@ -85,20 +64,13 @@ class Supervisor:
             raise ValueError("each role may be started once")
         self.specs = tuple(specs)
         self.timeouts = timeouts if timeouts is not None else Timeouts()
-        self.exits: list[Exit] = []
         self._preload = preload
         self._environment = environment
         self._exit_stack = contextlib.ExitStack()
         self.log_directory = log_directory
         self.sockets = sockets
-        self._nodes: dict[str, _Node] = {}
-        self._forkserver: ForkServer | None = None
-        self._tracker: WatchedProcess | None = None
-        self._interruptions: Interruptions | None = None
-        self._owners: dict[int, str] = {}
+        self._watch = Watch()
         self._sources: list[Source] = []
-        self._events: list[NodeEvent] = []
-        self._forkserver_is_mute = False
         self._failure: Failure | None = None
 
     # ------------------------------------------------------------------ start
@@ -119,8 +91,8 @@ class Supervisor:
         exits = self._exit_stack
         exits.callback(allow_descriptors(len(self.specs)))
         exits.enter_context(adopting_orphans())
-        self._interruptions = Interruptions()
-        exits.callback(self._interruptions.close)
+        self._watch.interruptions = Interruptions()
+        exits.callback(self._watch.interruptions.close)
         if self.sockets is None:
             self.sockets = SocketDirectory.create()
         exits.callback(self.sockets.remove)
@@ -128,18 +100,18 @@ class Supervisor:
             # Logs that nobody asked to keep go where everything is removed, whoever is killed.
             self.log_directory = self.sockets.path / "logs"
             self.log_directory.mkdir()
-        self._forkserver = ForkServer(self.sockets, self._preload, self._environment)
+        self._watch.forkserver = ForkServer(self.sockets, self._preload, self._environment)
         try:
-            self._forkserver.start()
-            self._watch_process(self._forkserver.process, FORKSERVER)
-            self._watch_tracker()
+            self._watch.forkserver.start()
+            self._watch.follow(self._watch.forkserver.process, FORKSERVER)
+            self._watch.follow_tracker()
             self._fork_all(time.monotonic() + self.timeouts.seconds("join"))
         except BaseException:
             self.close()
             raise
 
     def _fork_all(self, deadline: float) -> None:
-        unborn: dict[int, _Node] = {}
+        unborn: dict[int, Node] = {}
         try:
             for spec in self.specs:
                 node = self._fork(spec)
@@ -148,23 +120,23 @@ class Supervisor:
                     self._await_births(unborn, deadline, _STARTING_AT_ONCE // 2)
             self._await_births(unborn, deadline, 0)
         finally:
-            for node in [node for node in self._nodes.values() if node.process is None]:
+            for node in [node for node in self._watch.nodes.values() if node.process is None]:
                 # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
-                del self._nodes[node.spec.role]
-                self._forget(node)
+                del self._watch.nodes[node.spec.role]
+                self._watch.forget(node)
 
-    def _fork(self, spec: NodeSpec) -> _Node:
-        assert self._forkserver is not None
+    def _fork(self, spec: NodeSpec) -> Node:
+        assert self._watch.forkserver is not None
         assert self.sockets is not None
         assert self.log_directory is not None
         log = self.log_directory / f"{spec.role}.jsonl"
         arguments = (spec.role, spec.target, json.dumps(dict(spec.arguments)), str(log), str(self.sockets.path), self._preload)
         started = time.time()
-        node = _Node(spec, self._forkserver.fork(spec.role, child_main, arguments), started, log)
-        self._nodes[spec.role] = node
+        node = Node(spec, self._watch.forkserver.fork(spec.role, child_main, arguments), started, log)
+        self._watch.nodes[spec.role] = node
         return node
 
-    def _await_births(self, unborn: dict[int, _Node], deadline: float, enough: int) -> None:
+    def _await_births(self, unborn: dict[int, Node], deadline: float, enough: int) -> None:
         """Read the process numbers that the forkserver gives, until at most ``enough`` are missing."""
         poller = select.poll()
         for descriptor in unborn:
@@ -183,34 +155,30 @@ class Supervisor:
                     node.process = WatchedProcess(node.link.read())
                 except EOFError:
                     raise self._forkserver_failure().error() from None
-                self._watch_process(node.process, node.spec.role, node.link.status)
-
-    def _watch_process(self, process: WatchedProcess | None, role: str, fallback: int | None = None) -> None:
-        descriptor = process.descriptor if process is not None and process.descriptor is not None else fallback
-        if descriptor is not None:
-            self._owners[descriptor] = role
-
-    def _watch_tracker(self) -> None:
-        self._tracker = tracker_process()
-        self._watch_process(self._tracker, TRACKER)
+                self._watch.follow(node.process, node.spec.role, node.link.status)
 
     # ------------------------------------------------------------------ watch
 
     @property
     def running(self) -> list[str]:
         """Roles whose processes have not ended."""
-        return list(self._nodes)
+        return list(self._watch.nodes)
+
+    @property
+    def exits(self) -> list[Exit]:
+        """How processes ended, in the order in which it was noticed."""
+        return self._watch.exits
 
     @property
     def interrupted(self) -> int | None:
         """The first of SIGINT and SIGTERM that the launcher got."""
-        return self._interruptions.first if self._interruptions is not None else None
+        return self._watch.interruptions.first if self._watch.interruptions is not None else None
 
     def pids(self) -> dict[str, int]:
         """Process numbers of all that run, the forkserver included."""
-        pids = {role: node.pid for role, node in self._nodes.items()}
-        if self._forkserver is not None and self._forkserver.process is not None:
-            pids[FORKSERVER] = self._forkserver.process.pid
+        pids = {role: node.pid for role, node in self._watch.nodes.items()}
+        if self._watch.forkserver is not None and self._watch.forkserver.process is not None:
+            pids[FORKSERVER] = self._watch.forkserver.process.pid
         return pids
 
     def watch(self, source: Source) -> None:
@@ -223,8 +191,8 @@ class Supervisor:
 
     def poll(self, timeout: float) -> list[NodeEvent]:
         """Wait up to ``timeout`` seconds for anything to happen: a process ended, a signal came, a watched source can be read."""
-        self._look(0.0 if self._events else timeout, self._sources)
-        events, self._events = self._events, []
+        self._watch.look(0.0 if self._watch.events else timeout, self._sources)
+        events, self._watch.events = self._watch.events, []
         return events
 
     def wait(
@@ -254,7 +222,7 @@ class Supervisor:
             if tick is not None:
                 tick()
             self.check(events, ask)
-            if not any(node.spec.essential for node in self._nodes.values()):
+            if not any(node.spec.essential for node in self._watch.nodes.values()):
                 self.stop("finished")
                 return
 
@@ -276,115 +244,13 @@ class Supervisor:
         if self._failure is not None:
             return self._failure
         essential = {spec.role for spec in self.specs if spec.essential} | {FORKSERVER}
-        return first_failure(exit_ for exit_ in self.exits if exit_.role in essential)
-
-    def _look(self, timeout: float, sources: Collection[Source]) -> None:
-        """One look at everything; what happened is appended to the events."""
-        poller = zmq.Poller()
-        for descriptor in self._owners:
-            poller.register(descriptor, zmq.POLLIN)
-        for source in sources:
-            poller.register(source, zmq.POLLIN)
-        interruptions = self._interruptions
-        if interruptions is not None and interruptions.descriptor >= 0:
-            poller.register(interruptions.descriptor, zmq.POLLIN)
-        unseen = [node for node in self._nodes.values() if not self._is_watched(node)]
-        if unseen:
-            timeout = min(timeout, _LOOK_SECONDS)
-        ready = [source for source, _ in poller.poll(max(0, round(1000 * timeout)))]
-        ended = [self._nodes[self._owners[item]] for item in ready if isinstance(item, int) and self._owners.get(item) in self._nodes]
-        ended += [node for node in unseen if node.process is not None and not node.process.alive()]
-        roles = [self._owners[item] for item in ready if isinstance(item, int) and item in self._owners]
-        if FORKSERVER in roles:
-            self._note_forkserver()
-        if TRACKER in roles:
-            self._note_tracker()
-        self._note_ended(ended)
-        if interruptions is not None and interruptions.descriptor in ready:
-            self._events.extend(Signalled(number) for number in interruptions.take())
-        self._events.extend(Ready(source) for source in sources if source in ready)
-
-    def _is_watched(self, node: _Node) -> bool:
-        descriptor = node.process.descriptor if node.process is not None else None
-        return (descriptor if descriptor is not None else node.link.status) in self._owners
-
-    def _note_ended(self, ended: list[_Node]) -> None:
-        """Learn the exit codes of processes that have ended.  The forkserver tells them; when it is dead or stuck, the operating system
-        may."""
-        deadline = time.monotonic() + (0.0 if self._forkserver_is_mute else _CODE_SECONDS)
-        for node in ended:
-            if node.spec.role not in self._nodes or node.process is None:
-                continue
-            code, told = self._code_from_forkserver(node, deadline)
-            if not told and node.process.alive():
-                # Without process descriptors a broken status pipe looks like an end, but only the forkserver ended: look at the process
-                # itself from now on.
-                self._owners.pop(node.link.status, None)
-                self._note_forkserver()
-                continue
-            while code is None and not told and (code := node.process.reap()) is None and time.monotonic() < deadline:
-                time.sleep(0.002)
-            # One wait for a forkserver that does not answer is enough: the end must not take so long for each node.
-            self._forkserver_is_mute = self._forkserver_is_mute or (code is None and not told)
-            self._note_exit(node, code)
-
-    def _code_from_forkserver(self, node: _Node, deadline: float) -> tuple[int | None, bool]:
-        poller = select.poll()
-        poller.register(node.link.status, select.POLLIN)
-        if not poller.poll(max(0.0, 1000 * (deadline - time.monotonic()))):
-            return None, False
-        try:
-            return node.link.read(), True
-        except EOFError:
-            return None, False
-
-    def _note_exit(self, node: _Node, code: int | None) -> None:
-        role = node.spec.role
-        del self._nodes[role]
-        self._forget(node)
-        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log))
-        self._events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential))
-
-    def _forget(self, node: _Node) -> None:
-        self._owners.pop(node.link.status, None)
-        if node.process is not None:
-            if node.process.descriptor is not None:
-                self._owners.pop(node.process.descriptor, None)
-            node.process.close()
-        node.link.close()
-
-    def _note_forkserver(self) -> None:
-        """The forkserver is gone, although nobody ended it: the run's failure, even though its children still run."""
-        server = self._forkserver
-        if server is None or server.process is None:
-            return
-        pid = server.process.pid
-        if server.process.descriptor is not None:
-            self._owners.pop(server.process.descriptor, None)
-        code = server.stop(_CODE_SECONDS)
-        self._forkserver = None
-        self.exits.append(Exit(FORKSERVER, pid, code, time.time(), 0.0, None, None))
-        self._events.append(Exited(FORKSERVER, pid, code, signal_name(code), True))
+        return first_failure(exit_ for exit_ in self._watch.exits if exit_.role in essential)
 
     def _forkserver_failure(self) -> Failure:
-        self._note_forkserver()
+        self._watch.note_forkserver()
         failure = self.failure()
         assert failure is not None
         return failure
-
-    def _note_tracker(self) -> None:
-        """Nodes keep nothing with the resource tracker, so its end is an event only; a new one takes its place for the user's own
-        program."""
-        tracker = self._tracker
-        if tracker is None:
-            return
-        if tracker.descriptor is not None:
-            self._owners.pop(tracker.descriptor, None)
-        code = tracker.reap()
-        self._events.append(Exited(TRACKER, tracker.pid, code, signal_name(code), False))
-        tracker.close()
-        renew_tracker()
-        self._watch_tracker()
 
     # ------------------------------------------------------------------ stop
 
@@ -405,26 +271,26 @@ class Supervisor:
         seconds = self.timeouts.seconds("stop") if deadline is None else deadline
         begin = time.monotonic()
         settled = begin + min(_SETTLE_SECONDS, seconds / 10)
-        while self._nodes and any(exit_.exit_code for exit_ in self.exits) and time.monotonic() < settled:
+        while self._watch.nodes and any(exit_.exit_code for exit_ in self._watch.exits) and time.monotonic() < settled:
             # Who failed together with the first one is not to look like somebody that we ended.
-            self._look(settled - time.monotonic(), ())
-        asked = [role for role in ask if role in self._nodes]
+            self._watch.look(settled - time.monotonic(), ())
+        asked = [role for role in ask if role in self._watch.nodes]
         self._send(signal.SIGTERM, asked)
         terminate_at = begin + 0.4 * seconds if asked else begin
         kill_at = begin + 0.7 * seconds
         killed: list[str] = []
-        while self._nodes and (now := time.monotonic()) < begin + seconds:
-            urgent = self._interruptions is not None and self._interruptions.urgent
+        while self._watch.nodes and (now := time.monotonic()) < begin + seconds:
+            urgent = self._watch.interruptions is not None and self._watch.interruptions.urgent
             if (now >= kill_at or urgent) and not killed:
                 killed = self.running
                 self._send(signal.SIGKILL, killed)
             elif now >= terminate_at:
-                self._send(signal.SIGTERM, [role for role, node in self._nodes.items() if node.asked is None])
+                self._send(signal.SIGTERM, [role for role, node in self._watch.nodes.items() if node.asked is None])
             following = [moment for moment in (terminate_at, kill_at, begin + seconds) if moment > now]
-            self._look(max(0.001, min(following) - now), ())
+            self._watch.look(max(0.001, min(following) - now), ())
         stuck = self.running
         for role in stuck:
-            self._note_exit(self._nodes[role], None)
+            self._watch.note_exit(self._watch.nodes[role], None)
         # Told now, because logs that nobody keeps go with the forkserver.
         self._failure = self.failure()
         # It has nobody left and leaves in a few milliseconds, unless it is stuck.
@@ -435,18 +301,16 @@ class Supervisor:
 
     def _send(self, number: int, roles: Sequence[str]) -> None:
         for role in roles:
-            node = self._nodes[role]
+            node = self._watch.nodes[role]
             node.asked = node.asked or time.time()
             if node.process is not None:
                 node.process.send(number)
 
     def _end_forkserver(self, seconds: float) -> None:
-        server, self._forkserver = self._forkserver, None
+        server = self._watch.leave_forkserver()
         if server is not None:
-            if server.process is not None and server.process.descriptor is not None:
-                self._owners.pop(server.process.descriptor, None)
             server.stop(seconds)
-        for exit_ in self.exits:
+        for exit_ in self._watch.exits:
             # A stuck forkserver leaves us its zombies.
             with contextlib.suppress(OSError):
                 os.waitpid(exit_.pid, os.WNOHANG)
@@ -454,11 +318,8 @@ class Supervisor:
     def close(self) -> None:
         """End what still runs and put everything back; may be called again."""
         try:
-            if self._nodes or self._forkserver is not None:
+            if self._watch.nodes or self._watch.forkserver is not None:
                 self.stop("closed")
         finally:
-            if self._tracker is not None:
-                self._tracker.close()
-                self._tracker = None
-            self._owners.clear()
+            self._watch.close()
             self._exit_stack.close()

@@ -89,6 +89,13 @@ def test_a_failure_of_an_earlier_start_in_the_same_log_is_not_told_again(tmp_pat
     assert (failure.line, failure.traceback) == ("", "")
 
 
+def test_a_lost_exit_code_is_taken_from_what_the_process_wrote(tmp_path: Path) -> None:
+    follower = ended("agent_0", 11, 1.0, log=written(tmp_path / "agent_0.jsonl", DeadlineError("waiting"), 1.0))
+    failure = first_failure([follower, ended("agent_1", None, 9.0, log=written(tmp_path / "agent_1.jsonl", NumericalError("nan"), 2.0))])
+    assert failure is not None
+    assert (failure.role, failure.exit_code) == ("agent_1", 9)
+
+
 def test_a_lost_exit_code_is_said_to_be_lost() -> None:
     failure = first_failure([ended("agent_0", None, 1.0)])
     assert failure is not None

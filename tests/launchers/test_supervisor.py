@@ -17,7 +17,8 @@ from leaks import LeakWatch
 from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.events import Exited, NodeSpec, Ready
-from netagents.launchers.supervisor import FORKSERVER, TRACKER, Supervisor
+from netagents.launchers.supervisor import Supervisor
+from netagents.launchers.watch import FORKSERVER, TRACKER
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.records.logging import read_log
 
@@ -103,7 +104,7 @@ def test_a_stopped_forkserver_delays_neither_news_nor_end() -> None:
 def test_a_killed_resource_tracker_is_an_event_and_not_an_end(leaks: LeakWatch) -> None:
     with Supervisor([NodeSpec("agent_0", "trivial_roles:finish", {"seconds": 0.5})], timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
-        tracker = supervisor._tracker
+        tracker = supervisor._watch.tracker
         assert tracker is not None
         os.kill(tracker.pid, signal.SIGKILL)
         seen: list[object] = []
