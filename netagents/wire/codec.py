@@ -447,6 +447,8 @@ class Codec:
 
 def frame_bytes(frames: Sequence[Frame]) -> int:
     """Bytes of a message as it travels: all frames, without the transport's own framing."""
+    if len(frames) == 1 and type(frames[0]) is bytes:
+        return len(frames[0])
     total = 0
     for frame in frames:
         total += len(frame) if type(frame) is bytes else memoryview(frame).nbytes
