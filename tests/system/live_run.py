@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import netagents
 from leaks import LeakWatch
+
+import netagents
 from netagents.records.logging import read_log
 
 Settings = Mapping[str, Any]

@@ -9,11 +9,10 @@ import pytest
 from live_run import LINE, WIRELESS, Settings, merged
 
 import netagents
-from leaks import LeakWatch
 from netagents.errors import NodeFailedError
 from netagents.records.compare import same_bits
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
 DELAYS: Settings = {"faults": [{"kind": "delay", "low": 0.0, "high": 0.001}]}
 """Every message arrives late, each by another time."""
@@ -26,7 +25,7 @@ def in_process(settings: Settings, path: Path) -> netagents.Run:
 @pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])
 @pytest.mark.parametrize("settings", [LINE, WIRELESS], ids=["line_msg", "wireless"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Settings, credit: str, tmp_path: Path, leaks: LeakWatch) -> None:
+def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Settings, credit: str, tmp_path: Path) -> None:
     agents = {"n": 6 + 2 * seed} if settings is LINE else {}
     chosen = merged(settings, {"seed": seed, "topology": agents, "learning": {"credit": credit}})
     one = in_process(chosen, tmp_path / "one")
@@ -43,7 +42,7 @@ def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Setti
     assert many.experiment.runtime.transport == transport
 
 
-def test_another_seed_leaves_other_bits(tmp_path: Path, leaks: LeakWatch) -> None:
+def test_another_seed_leaves_other_bits(tmp_path: Path) -> None:
     runs = [in_process(merged(LINE, {"seed": seed}), tmp_path / str(seed)) for seed in (0, 1)]
     assert any(line.startswith("parameters") for line in same_bits(*runs))
 
@@ -58,7 +57,7 @@ def test_another_seed_leaves_other_bits(tmp_path: Path, leaks: LeakWatch) -> Non
     ],
     ids=lambda value: value["message"] if isinstance(value, dict) else "",
 )
-def test_a_lost_message_ends_the_run_and_is_named(fault: dict[str, Any], said: str, tmp_path: Path, leaks: LeakWatch) -> None:
+def test_a_lost_message_ends_the_run_and_is_named(fault: dict[str, Any], said: str, tmp_path: Path) -> None:
     settings = merged(LINE, {"faults": [{"kind": "drop", **fault}], "timeouts": {"exchange": 1.5}})
     with pytest.raises(NodeFailedError) as caught:
         netagents.run(settings, directory=tmp_path / "lost")
@@ -76,7 +75,7 @@ def test_a_lost_message_ends_the_run_and_is_named(fault: dict[str, Any], said: s
     assert same_bits(one, lost) != []
 
 
-def test_swapped_messages_leave_other_bits(tmp_path: Path, leaks: LeakWatch) -> None:
+def test_swapped_messages_leave_other_bits(tmp_path: Path) -> None:
     # An agent in the middle hears the values of its two neighbours under each other's name, once.
     swap = {"kind": "swap", "message": "truncated_q", "senders": [2, 4], "receiver": 3, "iteration": 0}
     swapped = netagents.run(merged(LINE, {"faults": [swap]}), directory=tmp_path / "swapped")
