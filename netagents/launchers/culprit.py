@@ -123,7 +123,9 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
     code = exit_.exit_code
     killer = signal_name(code)
     time, line, traceback, name = exit_.time, _NO_WORD.get(killer or str(exit_.exit_code), ""), "", ""
-    if written is not None and killer is None:
+    if written is not None and (killer is None or exit_.asked is not None):
+        # It had failed by itself; if we then ended it, it was only slow to leave.
+        code, killer = None if killer else code, None
         time = float(written["time"])
         name = str(written["failure"].get("error", ""))
         line = str(written["failure"].get("line", ""))

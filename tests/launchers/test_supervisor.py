@@ -148,16 +148,18 @@ def test_an_error_comes_with_line_exit_code_and_traceback() -> None:
     assert "last lines of the log of agent_3" in details
 
 
-def test_who_failed_first_is_named_although_others_left_before() -> None:
+def test_who_failed_first_is_named_although_others_left_before(tmp_path: Path) -> None:
+    log = str(tmp_path / "agent_2.jsonl")
     specs = [
-        NodeSpec("agent_0", "trivial_roles:raises", {"kind": "deadline", "seconds": 0.01}),
-        NodeSpec("agent_1", "trivial_roles:raises", {"kind": "deadline", "seconds": 0.3}),
+        NodeSpec("agent_0", "trivial_roles:falls_over_another", {"log": log}),
+        NodeSpec("agent_1", "trivial_roles:falls_over_another", {"log": log}),
         NodeSpec("agent_2", "trivial_roles:fails_and_dawdles"),
     ]
-    with Supervisor(specs, timeouts=TIMEOUTS) as supervisor:
+    with Supervisor(specs, timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
         supervisor.start()
         with pytest.raises(NodeFailedError, match=r"^agent_2: exit code 1 .*ValueError: I was first"):
             supervisor.wait()
+    assert {exit_.role for exit_ in supervisor.exits[:2]} & {"agent_0", "agent_1"}
 
 
 def test_a_role_that_does_not_exist_says_so() -> None:

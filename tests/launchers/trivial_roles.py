@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from netagents.errors import DeadlineError, NumericalError
@@ -42,8 +43,6 @@ def raises(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
     kind = arguments.get("kind", "unexpected")
     if kind == "ours":
         raise NumericalError("reward is nan", where=f"{context.role}, step 7")
-    if kind == "deadline":
-        raise DeadlineError("waiting for 1 of 20: agent_3", where="sample")
     raise ValueError("this was not to be")
 
 
@@ -51,5 +50,14 @@ def fails_and_dawdles(_context: ProcessContext, _arguments: Mapping[str, Any]) -
     """Fails first and takes its time to leave, so that others leave before it."""
     import multiprocessing.util
 
-    multiprocessing.util.Finalize(None, time.sleep, args=(0.03,), exitpriority=1)
+    multiprocessing.util.Finalize(None, time.sleep, args=(30.0,), exitpriority=1)
     raise ValueError("I was first")
+
+
+def falls_over_another(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
+    """Fails as soon as another one has failed, as a peer does that waits in vain."""
+    log = Path(arguments["log"])
+    while not (log.exists() and '"failure"' in log.read_text()):
+        if wait_for_end(context, 0.01):
+            return
+    raise DeadlineError("waiting for 1 of 20: agent_3", where="sample")
