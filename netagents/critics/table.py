@@ -38,8 +38,10 @@ class CriticTable:
         self._recent = np.zeros(capacity, dtype=np.int32)
         self._earlier = np.zeros(capacity, dtype=np.int32)
         self._last = np.full(capacity, -1, dtype=np.int32)
-        self._sorted: Keys = np.empty(0, dtype=keys.dtype)
+        # Entries by ascending fingerprint, their slots and, where the fingerprint is not the key itself, the keys by slot.
+        self._sorted: IntArray = np.empty(0, dtype=np.int64)
         self._slots: IntArray = np.empty(0, dtype=np.int64)
+        self._keys: Keys = keys.empty(0 if keys.is_integer else capacity)
         self._bucket = 0
         self.evicted = 0
 
@@ -54,11 +56,27 @@ class CriticTable:
             return np.asarray(keys, dtype=np.int64)
         if len(self._sorted) == 0:
             return np.full(len(keys), NOWHERE, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        return np.where(self._sorted[place] == keys, self._slots[place], NOWHERE)
+        marks = self.keys.fingerprint(keys)
+        place = np.searchsorted(self._sorted, marks)
+        nearest = np.minimum(place, len(self._sorted) - 1)
+        slots = np.where(self._sorted[nearest] == marks, self._slots[nearest], NOWHERE)
+        if not self.keys.is_integer:
+            self._confirm(keys, marks, place, slots)
+        return slots
+
+    def _confirm(self, keys: Keys, marks: IntArray, place: IntArray, slots: IntArray) -> None:
+        """Check candidates with equal fingerprints against the keys themselves; where they differ, try the next with that fingerprint."""
+        pending = np.flatnonzero(slots != NOWHERE)
+        while len(pending):
+            pending = pending[(self._keys[slots[pending]] != keys[pending]).any(axis=1)]
+            place[pending] += 1
+            nearest = np.minimum(place[pending], len(self._sorted) - 1)
+            same = (place[pending] < len(self._sorted)) & (self._sorted[nearest] == marks[pending])
+            slots[pending] = np.where(same, self._slots[nearest], NOWHERE)
+            pending = pending[same]
 
     def visit(self, keys: Keys, counts: IntArray, iteration: int) -> IntArray:
-        """Count visits to distinct, sorted ``keys`` (N,) and return their slots, making entries for new ones."""
+        """Count visits to ``keys``, as :meth:`WindowKeys.distinct` gave them, and return their slots, making entries for new ones."""
         if iteration // self.window != self._bucket:
             apart = iteration // self.window - self._bucket
             self._earlier = self._recent if apart == 1 else np.zeros_like(self._recent)
@@ -91,8 +109,7 @@ class CriticTable:
             "bucket": np.array([self._bucket, self.evicted], dtype=np.int64),
         }
         if not self.full:
-            width = self.keys.dtype.itemsize
-            named["keys"] = self._sorted.view(np.uint8).reshape(-1, width)
+            named["keys"] = self._sorted if self.keys.is_integer else self._keys[self._slots]
             named["slots"] = self._slots
         return named
 
@@ -102,10 +119,23 @@ class CriticTable:
         self._recent = np.array(arrays["recent"], dtype=np.int32)
         self._earlier = np.array(arrays["earlier"], dtype=np.int32)
         self._last = np.array(arrays["last"], dtype=np.int32)
-        self._bucket, self.evicted = (int(value) for value in arrays["bucket"])  # type: ignore[call-overload]
+        self._bucket, self.evicted = (int(value) for value in arrays["bucket"])
         if not self.full:
-            self._sorted = np.ascontiguousarray(arrays["keys"], dtype=np.uint8).reshape(-1).view(self.keys.dtype).copy()
+            keys = np.array(arrays["keys"], dtype=np.int64)
+            self._sorted = self.keys.fingerprint(keys)
             self._slots = np.array(arrays["slots"], dtype=np.int64)
+            if not self.keys.is_integer:
+                self._keys = self.keys.empty(len(self._last))
+                self._keys[self._slots] = keys
+
+    def reset(self) -> None:
+        """Forget every value and every visit."""
+        self.values[:] = 0.0
+        self._recent[:] = 0
+        self._earlier[:] = 0
+        self._last[:] = -1
+        self._sorted = np.empty(0, dtype=np.int64)
+        self._slots = np.empty(0, dtype=np.int64)
 
     def _insert(self, keys: Keys) -> None:
         new = keys[self.find(keys) == NOWHERE]
@@ -115,9 +145,13 @@ class CriticTable:
             self._evict(max(self.visited_limit // 2 - len(new), 0))
         used = len(self._sorted)
         self._grow(used + len(new))
-        place = np.searchsorted(self._sorted, new)
-        self._sorted = np.insert(self._sorted, place, new)
-        self._slots = np.insert(self._slots, place, np.arange(used, used + len(new)))
+        marks = self.keys.fingerprint(new)
+        place = np.searchsorted(self._sorted, marks)
+        fresh = np.arange(used, used + len(new))
+        self._sorted = np.insert(self._sorted, place, marks)
+        self._slots = np.insert(self._slots, place, fresh)
+        if not self.keys.is_integer:
+            self._keys[fresh] = new
 
     def _grow(self, needed: int) -> None:
         capacity = len(self._last)
@@ -128,6 +162,8 @@ class CriticTable:
         self._recent = np.concatenate([self._recent, np.zeros(extra, dtype=np.int32)])
         self._earlier = np.concatenate([self._earlier, np.zeros(extra, dtype=np.int32)])
         self._last = np.concatenate([self._last, np.full(extra, -1, dtype=np.int32)])
+        if not self.keys.is_integer:
+            self._keys = np.concatenate([self._keys, self.keys.empty(extra)])
 
     def _evict(self, keep: int) -> None:
         """Forget the entries that were unvisited longest, keeping at most ``keep``; ties by key, so that bits repeat."""
@@ -137,6 +173,8 @@ class CriticTable:
         old = self._slots[kept]
         self._sorted = self._sorted[kept]
         self._slots = np.arange(len(kept), dtype=np.int64)
+        if not self.keys.is_integer:
+            self._keys[: len(kept)] = self._keys[old]
         values = np.zeros_like(self.values)
         values[:, : len(kept)] = self.values[:, old]
         self.values = values

@@ -24,13 +24,13 @@ class Batch(NamedTuple):
     """The transitions of one batch, compacted.
 
     Attributes:
-        keys: (U,) distinct keys of the evaluated steps, sorted.
+        keys: (U,) distinct keys of the evaluated steps, in the order of :meth:`WindowKeys.distinct`.
         counts: (U,) visits of each.
         slots: (U,) their slots in the table.
         inverse: (M,) position in ``keys`` of each evaluated transition.
         next_slots: (M,) slot of the next key, or NOWHERE when it has no entry.
         bootstrap: (M,) 1.0, or 0.0 where the transition ended in a terminal state.
-        index: (M,) flat positions, in the (T, B) batch, of the evaluated transitions.
+        positions: (M,) flat positions, in the (T, B) batch, of the evaluated transitions.
     """
 
     keys: Keys
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     inverse: IntArray
     next_slots: IntArray
     bootstrap: FloatArray
-    index: IntArray
+    positions: IntArray
 
 
 def compact(
@@ -56,16 +56,16 @@ def compact(
         iteration: for ages.
     """
     index = np.flatnonzero(alive.reshape(-1))
-    unique, inverse, counts = np.unique(keys[: steps * copies][index], return_inverse=True, return_counts=True)
+    unique, inverse, counts = table.keys.distinct(keys[: steps * copies][index])
     slots = table.visit(unique, counts, iteration)
     return Batch(
         keys=unique,
-        counts=counts.astype(np.int64),
+        counts=counts,
         slots=slots,
-        inverse=inverse.astype(np.int64),
+        inverse=inverse,
         next_slots=table.find(keys[copies:][index]),
         bootstrap=bootstrap.reshape(-1)[index],
-        index=index,
+        positions=index,
     )
 
 
@@ -82,9 +82,11 @@ def batch_td(table: CriticTable, column: int, batch: Batch, signal: FloatArray, 
     Returns:
         Root mean square of the last sweep's change, a measure of how far the sweeps are from their fixed point.
     """
+    if len(batch.keys) == 0:
+        return 0.0
     values = table.values[column]
     visits = batch.counts.astype(np.float64)
-    mean_signal = np.bincount(batch.inverse, weights=signal.reshape(-1)[batch.index], minlength=len(batch.keys)) / visits
+    mean_signal = np.bincount(batch.inverse, weights=signal.reshape(-1)[batch.positions], minlength=len(batch.keys)) / visits
     known = batch.next_slots >= 0
     weight = discount * batch.bootstrap * known
     change = 0.0

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-from collections.abc import Callable
-from typing import Any
 
 from netagents.environments.contract import NetworkedMDP
-from netagents.errors import ExperimentError, NetagentsError
-from netagents.experiment.environment import BUILT_IN_KINDS, ENTRY_POINTS, CustomEnvironmentSettings, EnvironmentSettings
+from netagents.experiment.environment import OWN_ENVIRONMENTS, CustomEnvironmentSettings, EnvironmentSettings
 from netagents.topology import Topology
 
 _CLASSES: dict[str, tuple[str, str]] = {
@@ -35,72 +31,9 @@ def build_environment(settings: EnvironmentSettings, topology: Topology) -> Netw
         ExperimentError: a custom environment cannot be found, called, or is no :class:`NetworkedMDP`.
     """
     if isinstance(settings, CustomEnvironmentSettings):
-        return _custom(settings, topology)
+        where = f"environment.kind '{settings.kind}'"
+        made: NetworkedMDP = OWN_ENVIRONMENTS.make(settings.kind, NetworkedMDP, {"topology": topology}, settings.parameters, where)  # type: ignore[type-abstract]
+        return made
     module, name = _CLASSES[settings.kind]
     environment: NetworkedMDP = getattr(importlib.import_module(module), name)(topology, settings)
     return environment
-
-
-def _custom(settings: CustomEnvironmentSettings, topology: Topology) -> NetworkedMDP:
-    make = _imported(settings.kind) if settings.kind.startswith("import:") else _entry_point(settings.kind)
-    try:
-        environment = make(topology, **settings.parameters)
-    except NetagentsError:
-        raise
-    except Exception as error:
-        raise ExperimentError(
-            f"calling it with (topology, {', '.join(settings.parameters) or 'no parameters'}) failed: {type(error).__name__}: {error}",
-            where=f"environment.kind '{settings.kind}'",
-            fix="environment.parameters must be the keyword arguments of the class",
-        ) from error
-    if not isinstance(environment, NetworkedMDP):
-        raise ExperimentError(
-            f"it made a {type(environment).__name__}, which is no environment",
-            where=f"environment.kind '{settings.kind}'",
-            fix="name a subclass of netagents.environments.NetworkedMDP",
-        )
-    return environment
-
-
-def _imported(kind: str) -> Callable[..., Any]:
-    module_name, _, path = kind.removeprefix("import:").partition(":")
-    where = f"environment.kind '{kind}'"
-    try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as error:
-        raise ExperimentError(
-            f"importing {module_name} failed: {type(error).__name__}: {error}",
-            where=where,
-            fix="write import:package.module:Class with a module that this Python can import",
-        ) from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            raise ExperimentError(f"module {module_name} has no '{path}'", where=where, fix="write import:package.module:Class")
-        found = getattr(found, part)
-    return _callable(found, where)
-
-
-def _entry_point(name: str) -> Callable[..., Any]:
-    where = f"environment.kind '{name}'"
-    offered = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    known = sorted({*BUILT_IN_KINDS, *offered.names})
-    if name not in offered.names:
-        raise ExperimentError(
-            "no environment has this name", where=where, fix=f"choose one of {', '.join(known)}, or write import:package.module:Class"
-        )
-    try:
-        found = offered[name].load()
-    except Exception as error:
-        raise ExperimentError(
-            f"loading the entry point failed: {type(error).__name__}: {error}",
-            where=where,
-            fix="mend or reinstall the package that offers it",
-        ) from error
-    return _callable(found, where)
-
-
-def _callable(found: Any, where: str) -> Callable[..., Any]:
-    if not callable(found):
-        raise ExperimentError(f"it is a {type(found).__name__} and cannot be called", where=where, fix="name a class")
-    made: Callable[..., Any] = found
-    return made

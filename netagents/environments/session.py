@@ -37,13 +37,15 @@ class EnvironmentSession:
         batch: B.
         discount: gamma, for the discounted returns.
         seed: the run's seed.
+        counted: steps of an iteration that enter its returns (default: all).
     """
 
-    def __init__(self, environment: NetworkedMDP, batch: int, discount: float, seed: int) -> None:
+    def __init__(self, environment: NetworkedMDP, batch: int, discount: float, seed: int, counted: int | None = None) -> None:
         self.environment = environment
         self.batch = batch
         self.discount = discount
         self.seed = seed
+        self._counted = counted
         spec = environment.spec
         self._dtypes: list[np.dtype[Any]] = [
             index_dtype(space.size) if isinstance(space, Discrete) else np.dtype(np.float64) for space in spec.state_spaces
@@ -84,8 +86,9 @@ class EnvironmentSession:
         self._state = after.state
         rewards = np.where(self._ended[:, None], 0.0, after.rewards)
         mean = rewards.mean(axis=1)
-        self._team += mean
-        self._discounted += self.discount**self._step * mean
+        if self._counted is None or self._step < self._counted:
+            self._team += mean
+            self._discounted += self.discount**self._step * mean
         self._step += 1
         flags = after.terminated * TERMINATED | after.truncated * TRUNCATED
         flags = np.where(self._ended, ENDED, flags).astype(np.uint8)

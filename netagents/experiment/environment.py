@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
 from netagents.experiment.base import Settings
+from netagents.experiment.own_parts import CustomKind, PartKind
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Cost = Annotated[float, Field(ge=0.0, le=1e6)]
-
-ENTRY_POINTS = "netagents.environments"
-"""Group of the entry points under which installed packages offer environments."""
 
 
 class LineMsgSettings(Settings):
@@ -77,30 +74,26 @@ class RandomNetworkedSettings(Settings):
     discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default gamma")
 
 
-class CustomEnvironmentSettings(Settings):
-    """An environment of your own: called as ``Class(topology, **parameters)``."""
-
-    kind: Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")] = Field(
-        description="'import:package.module:Class', or the name of an entry point in the group netagents.environments"
-    )
-    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the class")
-
-    @field_validator("kind")
-    @classmethod
-    def _kind_exists(cls, kind: str) -> str:
-        # A misspelt built-in kind lands here as well, so say what there is while the file's line is still known.
-        offered = entry_points(group=ENTRY_POINTS).names
-        if not kind.startswith("import:") and kind not in offered:
-            known = ", ".join(sorted({*BUILT_IN_KINDS, *offered}))
-            raise ValueError(f"no environment is called '{kind}'; choose one of {known}, or write import:package.module:Class")
-        return kind
-
-
 BUILT_IN: tuple[type[Settings], ...] = (LineMsgSettings, WirelessSpdacSettings, WirelessQuLinSettings, SisSettings, RandomNetworkedSettings)
 """Settings of the environments that come with netagents."""
 
 BUILT_IN_KINDS: tuple[str, ...] = tuple(get_args(settings.model_fields["kind"].annotation)[0] for settings in BUILT_IN)
 """The names of the environments that come with netagents."""
+
+OWN_ENVIRONMENTS = PartKind("environment", "netagents.environments", BUILT_IN_KINDS, "netagents.environments.NetworkedMDP")
+"""How environments of your own are named and found."""
+
+
+class CustomEnvironmentSettings(Settings):
+    """An environment of your own: called as ``Class(topology, **parameters)``."""
+
+    kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.environments")
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the class")
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_exists(cls, kind: str) -> str:
+        return OWN_ENVIRONMENTS.check_name(kind)
 
 
 def _tag(value: Any) -> str | None:

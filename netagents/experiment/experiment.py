@@ -7,9 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
+from netagents.experiment.constraint import ConstraintSettings
 from netagents.experiment.environment import EnvironmentSettings
 from netagents.experiment.faults import FaultSettings
 from netagents.experiment.learning import LearningSettings, PowerSettings
+from netagents.experiment.policy import PolicySettings, SoftmaxPolicySettings
 from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology import TopologySettings
 from netagents.experiment.utility import NoUtilitySettings, UtilitySettings
@@ -39,7 +41,9 @@ class Experiment(Settings):
     kappa_critic: Radius | None = Field(None, description="whose states and actions index a critic")
     kappa_gradient: Radius | None = Field(None, description="whose values enter the gradient")
     learning: LearningSettings = LearningSettings()
+    policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
+    constraints: tuple[ConstraintSettings, ...] = ()
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     timeouts: Timeouts = Timeouts()

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
 
+Iterations = Annotated[int, Field(ge=1, le=10_000_000)]
+Steps = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ConstantScheduleSettings(Settings):
+    """The step size stays as it is."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class HarmonicScheduleSettings(Settings):
+    """step_size * offset / (k + offset) at iteration k: h / (k + k0) with k0 = offset and h = step_size * offset."""
+
+    kind: Literal["harmonic"] = "harmonic"
+    offset: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="k0, the iterations after which the step size has halved")
+
+
+class LinearScheduleSettings(Settings):
+    """From step_size to a share of it, in a straight line, and constant from then on."""
+
+    kind: Literal["linear"] = "linear"
+    over: Iterations = Field(description="iterations that the ramp takes, counted from iteration 0 whatever the run's length")
+    final: Annotated[float, Field(ge=0.0, le=1e3)] = Field(0.1, description="share of step_size at the end of the ramp; above 1 it rises")
+
+
+ScheduleSettings = Annotated[
+    ConstantScheduleSettings | HarmonicScheduleSettings | LinearScheduleSettings,
+    Field(discriminator="kind"),
+]
+"""The step size over iterations: a function of the iteration and of stated numbers, never of how long the run happens to be."""
+
 
 class CriticSettings(Settings):
-    """Truncated Q-functions and their evaluation by batch TD."""
+    """Truncated Q-functions and their evaluation."""
 
+    solver: Literal["td", "lstd"] = Field(
+        "td", description="sweeps of batch temporal differences, or their fixed point at once, by sparse least squares"
+    )
     sweeps: Annotated[int, Field(ge=1, le=10_000)] = Field(10, description="batch-TD sweeps over the batch per iteration")
+    carry: bool = Field(True, description="start from the last iteration's values; false forgets them, and power with them, each time")
     full_table_limit: Annotated[int, Field(ge=1)] = Field(
         1 << 20, description="largest number of entries of a full table; above it only visited keys are stored"
     )
@@ -24,20 +59,35 @@ class CriticSettings(Settings):
 class LearningSettings(Settings):
     """The truncated policy-gradient algorithm (arXiv 2302.07938, Algorithm 1)."""
 
-    iterations: Annotated[int, Field(ge=1, le=10_000_000)] = 60
+    iterations: Iterations = 60
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(64, description="parallel copies of the environment (B)")
-    horizon: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="steps per iteration (H); default: the environment's"
-    )
+    horizon: Steps | None = Field(None, description="steps per iteration (H); default: the environment's")
     discount: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(None, description="gamma; default: the environment's")
     credit: Literal["shared_q", "shared_reward"] = Field("shared_q", description="what neighbours share: Q-values or rewards")
     task_weight: Annotated[float, Field(ge=0.0)] = Field(1.0, description="weight w of the task reward in the learning signal")
+    evaluation: Literal["relabelled", "fresh"] = Field(
+        "relabelled", description="critics learn from the batch itself, or from further steps of the same copies, as in the paper"
+    )
+    evaluation_steps: Steps | None = Field(None, description="further steps of fresh evaluation (H_TD); default: as many as the horizon")
+    occupancy: Literal["before", "after"] = Field(
+        "before", description="pair an action with the own state before the step, or after it as SPDAC's release does on LineMsg"
+    )
     step_size: Annotated[float, Field(gt=0.0)] = Field(
         10.0, description="step of gradient ascent on the logits, with the gradient's 1/n kept"
+    )
+    schedule: ScheduleSettings = ConstantScheduleSettings()
+    gradient_clip: Annotated[float, Field(gt=0.0, le=1e9)] | None = Field(
+        None, description="largest Euclidean norm of one agent's gradient, which is scaled down to it; default: no limit"
     )
     baseline: bool = Field(True, description="subtract the batch's state-dependent mean of the summed Q")
     logit_bound: Annotated[float, Field(gt=0.0)] = Field(2.5, description="logits are clipped to [-bound, bound] (theta_max)")
     critic: CriticSettings = CriticSettings()
+
+    @model_validator(mode="after")
+    def _fresh_steps(self) -> Self:
+        if self.evaluation_steps is not None and self.evaluation != "fresh":
+            raise ValueError("evaluation_steps belongs to evaluation fresh; set evaluation: fresh, or leave evaluation_steps out")
+        return self
 
 
 class PowerSettings(Settings):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from netagents.experiment.base import Settings
+from netagents.experiment.own_parts import CustomKind, PartKind
 
 Over = Literal["state", "action", "state_action"]
 Floor = Annotated[float, Field(gt=0.0, le=0.1)]
@@ -16,9 +16,6 @@ Positive = Annotated[float, Field(gt=0.0, le=1e9)]
 Table = tuple[tuple[float, ...], ...]
 Target = tuple[float, ...] | Table
 AgentIndex = Annotated[int, Field(ge=0)]
-
-UTILITY_ENTRY_POINTS = "netagents.utilities"
-"""Group of the entry points under which installed packages offer utilities."""
 
 
 class NoUtilitySettings(Settings):
@@ -95,28 +92,23 @@ class WeightedSumSettings(Settings):
     terms: Annotated[tuple[TermSettings, ...], Field(min_length=1)]
 
 
+UTILITY_KINDS: tuple[str, ...] = ("none", "linear", "entropy", "kl", "squared_distance", "risk", "sum")
+"""The utilities of one agent that come with netagents."""
+
+OWN_UTILITIES = PartKind("utility", "netagents.utilities", UTILITY_KINDS, "netagents.utilities.Utility")
+"""How utilities of your own are named and found."""
+
+
 class CustomUtilitySettings(Settings):
     """A utility of your own: called as ``Class(state_size, action_size, discount, **parameters)``."""
 
-    kind: Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")] = Field(
-        description="'import:package.module:Class', or the name of an entry point in the group netagents.utilities"
-    )
+    kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.utilities")
     parameters: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the class")
 
     @field_validator("kind")
     @classmethod
     def _kind_exists(cls, kind: str) -> str:
-        # A misspelt built-in kind lands here as well, so say what there is while the file's line is still known.
-        if not kind.startswith("import:"):
-            offered = entry_points(group=UTILITY_ENTRY_POINTS).names
-            if kind not in offered:
-                known = ", ".join(sorted({*UTILITY_KINDS, *offered}))
-                raise ValueError(f"no utility is called '{kind}'; choose one of {known}, or write import:package.module:Class")
-        return kind
-
-
-UTILITY_KINDS: tuple[str, ...] = ("none", "linear", "entropy", "kl", "squared_distance", "risk", "sum")
-"""The utilities of one agent that come with netagents."""
+        return OWN_UTILITIES.check_name(kind)
 
 
 def _tag(value: Any) -> str | None:

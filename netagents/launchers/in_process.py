@@ -32,7 +32,7 @@ class InProcessNetwork:
     def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None) -> None:
         self.setup = setup
         self.agents = [Agent(index, setup) for index in range(setup.n)]
-        self.session = EnvironmentSession(environment, setup.batch, setup.discount, setup.experiment.seed)
+        self.session = EnvironmentSession(environment, setup.batch, setup.discount, setup.experiment.seed, setup.horizon)
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
@@ -76,7 +76,7 @@ class InProcessNetwork:
                         waiting[index] = None
                         break
                     self._send(index, waiting[index])
-            if executed < self.setup.horizon:
+            if executed < self.setup.steps:
                 actions = [self._mail.get((ENVIRONMENT, Kind.ACTION, iteration, executed, index)) for index in range(self.setup.n)]
                 if all(isinstance(action, Action) for action in actions):
                     for index in range(self.setup.n):

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.critics.keys import WindowKeys
+from netagents.critics.keys import Keys, WindowKeys
+from netagents.critics.least_squares import batch_lstd
 from netagents.critics.table import CriticTable
 from netagents.critics.temporal_difference import Batch, batch_td, compact
-from netagents.learning.gradient import truncated_policy_gradient
+from netagents.learning.gradient import clipped, truncated_policy_gradient
 from netagents.learning.ledger import Ledger
 from netagents.learning.metrics import METRICS
+from netagents.learning.objective import LocalObjective
 from netagents.learning.occupancy import sampled_occupancy
-from netagents.learning.rollout import Rollout
+from netagents.learning.rollout import Rollout, counted_states
+from netagents.learning.schedules import step_size_at
 from netagents.learning.setup import Setup
 from netagents.learning.turns import Outgoing, Turn, Turns
 from netagents.messages import (
@@ -36,10 +39,8 @@ from netagents.messages import (
     index_dtype,
 )
 from netagents.messages.kinds import RadiusKind
-from netagents.policies.softmax_table import SoftmaxTable
-from netagents.power.realized import realized_power
+from netagents.power import known_visits, power_of_member
 from netagents.randomness import Purpose, stream
-from netagents.utilities import build_utility
 
 FloatArray = NDArray[np.float64]
 
@@ -60,16 +61,15 @@ class Agent:
         self.setup = setup
         learning = setup.experiment.learning
         self.learning = learning
-        window = setup.reach[RadiusKind.POLICY].window(index)
         (self.state_size,) = setup.state_sizes((index,))
         (self.action_size,) = setup.action_sizes((index,))
-        self.policy = SoftmaxTable(window, setup.state_sizes(window), self.action_size, where=f"agent {index}")
+        self.policy = setup.policy(index)
         self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
         self.keys = WindowKeys(self.critic_window, setup.state_sizes(self.critic_window), setup.action_sizes(self.critic_window))
-        self.utility = build_utility(setup.experiment.utility, index, self.state_size, self.action_size, setup.discount)
+        self.objective = LocalObjective(setup.experiment, index, self.state_size, self.action_size, setup.discount)
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
-        pure_task = learning.credit == "shared_q" and learning.task_weight == 1.0 and self.utility.is_zero
+        pure_task = learning.credit == "shared_q" and learning.task_weight == 1.0 and self.objective.is_zero
         self.column = TASK if pure_task else LEARNING
         self.table = CriticTable(
             self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit, setup.experiment.power.window
@@ -82,31 +82,44 @@ class Agent:
     def iterate(self, iteration: int) -> Turns:
         """Algorithm 1, one iteration: sample, trace, shadow reward, evaluate, improve, report."""
         learning, setup = self.learning, self.setup
-        rollout = yield from self._sample(iteration)
+        whole = yield from self._sample(iteration)
+        # The batch, and the steps that critics learn from: the same ones relabelled, or fresh ones that follow them.
+        rollout = whole.part(0, setup.horizon)
         weights = rollout.discounted(setup.discount)
+        fresh = setup.evaluation_steps > 0
+        further = whole.part(setup.horizon, setup.steps) if fresh else rollout
 
         # Trace: the states and actions of everyone within kappa_critic hops.
-        traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions))
-        batch = self._compact(iteration, rollout, traces)
+        traces = first_traces = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions))
+        if fresh:
+            traces = yield from self._share(iteration, Kind.TRACE, Trace(further.states, further.actions), 1)
+        if not learning.critic.carry:
+            self.table.reset()
+        keys = self._encode(further, traces)
+        batch = compact(self.table, keys, further.steps, setup.batch, further.alive, further.bootstrap, iteration)
 
         # Local occupancy, then the gradient of the utility there: the shadow reward.
-        occupancy = sampled_occupancy(rollout.states[:-1], rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
-        shadow = self.utility.gradient(occupancy)
-        task_signal = learning.task_weight * rollout.rewards
+        counted = rollout.counted_states(learning.occupancy)
+        occupancy = sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
+        shadow = self.objective.shadow(occupancy)
+        task_signal = learning.task_weight * further.rewards
         travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
-        message = ShadowReward(shadow, task_signal if travels else np.zeros((0, 0)))
+        message = ShadowReward(shadow.table, task_signal if travels else np.zeros((0, 0)))
         shadows: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message)
 
         # Evaluate: the task critic always, the learning critic where it differs.
-        gamma, sweeps = setup.discount, learning.critic.sweeps
-        td_change = batch_td(self.table, TASK, batch, rollout.rewards, gamma, sweeps)
+        signals = {TASK: further.rewards}
         if self.column == LEARNING:
-            signal = task_signal + shadow[rollout.states[:-1], rollout.actions[:-1]]
+            signal = task_signal + shadow.table[further.counted_states(learning.occupancy), further.actions[:-1]]
             if learning.credit == "shared_reward":
                 signal = self._neighbourhood_signal(signal, shadows, traces)
-            td_change = batch_td(self.table, LEARNING, batch, signal, gamma, sweeps)
-        summed_q = np.zeros(rollout.rewards.size)
-        summed_q[batch.index] = self.table.values[self.column][batch.slots][batch.inverse]
+            signals[LEARNING] = signal
+        td_change = self._evaluate(signals, batch)
+        if fresh:
+            summed_q = self._values_along(self._encode(rollout, first_traces)[: rollout.rewards.size])
+        else:
+            summed_q = np.zeros(rollout.rewards.size)
+            summed_q[batch.positions] = self.table.values[self.column][batch.slots][batch.inverse]
         summed_q = summed_q.reshape(rollout.rewards.shape)
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self._share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
@@ -118,29 +131,34 @@ class Agent:
             rollout.actions[:-1].reshape(-1).astype(np.int64),
             summed_q.reshape(-1),
             weights.reshape(-1) / setup.batch,
-            self.policy.probabilities,
+            self.policy,
             setup.n,
             learning.baseline,
         )
         entropy = self._visited_entropy(rollout)
-        self.policy.ascend(learning.step_size * gradient, learning.logit_bound)
+        step_size = step_size_at(learning.schedule, learning.step_size, iteration)
+        self.policy.ascend(step_size * clipped(gradient, learning.gradient_clip), learning.logit_bound)
 
         # Report: rides with the next iteration's first action.
         discounted = float((weights * rollout.rewards).sum() / setup.batch)
-        utility = self.utility.value(occupancy)
         bounded = np.abs(self.policy.logits) >= learning.logit_bound
         numbers = {
             "return": float((rollout.rewards * rollout.alive).sum() / setup.batch),
             "discounted_return": discounted,
-            "utility": utility,
-            "objective": learning.task_weight * discounted + utility,
+            "utility": shadow.utility,
+            "objective": learning.task_weight * discounted + shadow.utility,
             "gradient_sq": float((gradient * gradient).sum()),
             "policy_entropy": entropy,
             "bounded_logits": float(bounded.mean()),
-            "shadow_max": float(np.abs(shadow).max()),
+            "shadow_max": shadow.largest,
             "td_change": td_change,
             "critic_entries": float(self.table.entries),
             "critic_evicted": float(self.table.evicted),
+            "lipschitz": shadow.lipschitz,
+            "floor_sensitivity": shadow.floor_sensitivity,
+            "multiplier": shadow.multiplier,
+            "violation": shadow.violation,
+            "step_size": step_size,
         }
         report = Report(
             metrics=np.array([numbers[name] for name in METRICS]),
@@ -159,9 +177,9 @@ class Agent:
     # -- phases ----------------------------------------------------------------------------------------------------------
 
     def _sample(self, iteration: int) -> Generator[Turn, list[Any], Rollout]:
-        """Roll out B copies for H steps; the decision at step H is drawn and traced, but not executed."""
+        """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
         setup, index = self.setup, self.index
-        steps, copies = setup.horizon, setup.batch
+        steps, copies = setup.steps, setup.batch
         rollout = Rollout(index, steps, copies, index_dtype(self.state_size), index_dtype(self.action_size))
         uniforms = stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration).random((steps + 1, copies))
         audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
@@ -192,22 +210,36 @@ class Agent:
         rollout.close()
         return rollout
 
-    def _share(self, iteration: int, kind: Kind, message: Message) -> Generator[Turn, list[Any], dict[int, Any]]:
-        """Send one message to its audience and wait for the same kind from everyone heard."""
+    def _share(self, iteration: int, kind: Kind, message: Message, ordinal: int = 0) -> Generator[Turn, list[Any], dict[int, Any]]:
+        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard."""
         audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
         if audience:
-            self._emit(kind, iteration, 0, message, audience)
+            self._emit(kind, iteration, ordinal, message, audience)
         if not audience and not heard:
             return {}
         # Also with nobody to hear: others wait for what was just emitted.
-        messages = yield self._turn(kind, iteration, 0, heard)
+        messages = yield self._turn(kind, iteration, ordinal, heard)
         return dict(zip(heard, messages, strict=True))
 
-    def _compact(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> Batch:
+    def _encode(self, rollout: Rollout, traces: Mapping[int, Trace]) -> Keys:
+        """Keys of the critic's window along a rollout and the neighbours' traces of the same steps, in step order."""
         own = Trace(rollout.states, rollout.actions)
         members = [own if j == self.index else traces[j] for j in self.critic_window]
-        keys = self.keys.encode([member.states.reshape(-1) for member in members], [member.actions.reshape(-1) for member in members])
-        return compact(self.table, keys, rollout.steps, self.setup.batch, rollout.alive, rollout.bootstrap, iteration)
+        return self.keys.encode([member.states.reshape(-1) for member in members], [member.actions.reshape(-1) for member in members])
+
+    def _evaluate(self, signals: Mapping[int, FloatArray], batch: Batch) -> float:
+        """Fit every Q-function to its signal; the change of the last sweep of the one that is learned from."""
+        critic, gamma = self.learning.critic, self.setup.discount
+        if critic.solver == "lstd":
+            batch_lstd(self.table, signals, batch, gamma)
+            return float("nan")
+        return [batch_td(self.table, column, batch, signal, gamma, critic.sweeps) for column, signal in signals.items()][-1]
+
+    def _values_along(self, keys: Keys) -> FloatArray:
+        """The learning critic at each key, 0 where it was never evaluated."""
+        distinct = self.keys.distinct(keys)
+        slots = self.table.find(distinct.keys)
+        return np.where(slots >= 0, self.table.values[self.column][slots], 0.0)[distinct.inverse]
 
     def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
         """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t], folded in agent order."""
@@ -216,7 +248,8 @@ class Agent:
             if j == self.index:
                 total += own
                 continue
-            total += shadows[j].table[traces[j].states[:-1], traces[j].actions[:-1]]
+            counted = counted_states(traces[j].states, self.learning.occupancy)
+            total += shadows[j].table[counted, traces[j].actions[:-1]]
             if shadows[j].signal.size:
                 total += shadows[j].signal
         return total
@@ -237,8 +270,9 @@ class Agent:
     def _power(self, iteration: int, batch: Batch) -> FloatArray:
         """Rows j, power, known share, age for every other agent of the critic's window."""
         minimum = self.setup.experiment.power.min_visits
+        known = known_visits(self.table, batch.keys, batch.counts, minimum, batch.slots)
         rows = [
-            (j, *realized_power(self.table, TASK, batch.keys, batch.counts, member, minimum, iteration))
+            (j, *power_of_member(self.table, TASK, known, member, minimum, iteration))
             for member, j in enumerate(self.critic_window)
             if j != self.index
         ]
@@ -250,12 +284,14 @@ class Agent:
         """Every component that the next iteration depends on, by name."""
         named: dict[str, NDArray[Any]] = {"policy.logits": self.policy.logits}
         named |= {f"critic.{name}": array for name, array in self.table.arrays().items()}
+        named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
         return named
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
         self.policy.load(arrays["policy.logits"])
-        self.table.restore({name.removeprefix("critic."): array for name, array in arrays.items() if name.startswith("critic.")})
+        self.table.restore(_below("critic.", arrays))
+        self.objective.restore(_below("objective.", arrays))
 
     def _emit(self, kind: Kind, iteration: int, step: int, message: Message, receivers: tuple[int, ...]) -> None:
         outgoing = Outgoing(kind, iteration, step, message, receivers)
@@ -265,3 +301,7 @@ class Agent:
     def _turn(self, kind: Kind, iteration: int, step: int, senders: tuple[int, ...]) -> Turn:
         outgoing, self._pending = self._pending, []
         return Turn(outgoing, kind, iteration, step, senders)
+
+
+def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,16 +1,18 @@
-"""The truncated policy gradient of a softmax table (arXiv 2302.07938, Algorithm 1), with an optional baseline."""
+"""The truncated policy gradient of a tabular policy (arXiv 2302.07938, Algorithm 1), with an optional baseline."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.policies import TabularPolicy
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
 def truncated_policy_gradient(
-    context: IntArray, actions: IntArray, summed_q: FloatArray, weights: FloatArray, probabilities: FloatArray, n: int, baseline: bool
+    context: IntArray, actions: IntArray, summed_q: FloatArray, weights: FloatArray, policy: TabularPolicy, n: int, baseline: bool
 ) -> FloatArray:
     """grad_{theta_i} F ~ (1/B) sum gamma^t psi_i(a_i^t | x^t) (1/n) [ sum_{j in N_i^kappa} Q_j(t) - b_i(x^t) ].
 
@@ -20,22 +22,28 @@ def truncated_policy_gradient(
         context, actions: (M,) policy rows x and own actions, over all steps of all copies.
         summed_q: (M,) sum of the neighbourhood's truncated Q along the batch.
         weights: (M,) gamma^t / B, zero for steps after a copy ended.
-        probabilities: (X, A) of the policy that acted.
+        policy: the policy that acted, with X contexts and A actions.
         n: number of agents.
         baseline: subtract b_i(x) (see :func:`batch_baseline`).
 
     Returns:
-        (X, A) gradient with respect to the logits.
+        (X, A) gradient with respect to the policy's parameters.
     """
-    contexts, size = probabilities.shape
+    contexts, size = policy.probabilities.shape
     cells = context * size + actions
     advantage = summed_q
     if baseline:
-        advantage = summed_q - batch_baseline(cells, summed_q, weights, probabilities)[context]
-    scored = np.bincount(cells, weights=weights * advantage / n, minlength=contexts * size).reshape(contexts, size)
-    # The score of a softmax row is 1[a] - pi(.|x): scatter the first term, subtract the row's total for the second.
-    gradient: FloatArray = scored - probabilities * scored.sum(axis=1, keepdims=True)
-    return gradient
+        advantage = summed_q - batch_baseline(cells, summed_q, weights, policy.probabilities)[context]
+    credit = np.bincount(cells, weights=weights * advantage / n, minlength=contexts * size).astype(np.float64, copy=False)
+    return policy.score_sum(credit.reshape(contexts, size))
+
+
+def clipped(gradient: FloatArray, limit: float | None) -> FloatArray:
+    """The gradient, scaled down to a Euclidean norm of ``limit`` where it is longer."""
+    if limit is None:
+        return gradient
+    norm = float(np.sqrt((gradient * gradient).sum()))
+    return gradient if norm <= limit else gradient * (limit / norm)
 
 
 def batch_baseline(cells: IntArray, summed_q: FloatArray, weights: FloatArray, probabilities: FloatArray) -> FloatArray:

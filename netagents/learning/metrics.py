@@ -14,6 +14,11 @@ METRICS = (
     "td_change",
     "critic_entries",
     "critic_evicted",
+    "lipschitz",
+    "floor_sensitivity",
+    "multiplier",
+    "violation",
+    "step_size",
 )
 """Names of :attr:`netagents.messages.Report.metrics`:
 
@@ -21,11 +26,16 @@ return: mean over copies of the undiscounted sum of own task rewards.
 discounted_return: the same, discounted.
 utility: f_i at the sampled occupancy.
 objective: task_weight * discounted_return + utility, what the agent's share of F is made of.
-gradient_sq: squared norm of the estimated truncated gradient.
+gradient_sq: squared norm of the estimated truncated gradient, before clipping.
 policy_entropy: mean over contexts visited of the entropy of the action distribution, in nats.
 bounded_logits: share of logits that lie on the bound theta_max after the update.
-shadow_max: largest absolute shadow reward.
-td_change: root mean square of the last TD sweep's change (learning critic).
+shadow_max: largest absolute shadow reward, constraints included.
+td_change: root mean square of the last TD sweep's change (learning critic); NaN for least squares.
 critic_entries: entries of the critic visited so far.
 critic_evicted: entries that were forgotten to stay within the limit.
+lipschitz: largest change of the shadow reward per change of the occupancy since the last iteration; NaN for a pure task.
+floor_sensitivity: relative change of the shadow reward when its floor is halved; NaN for a pure task.
+multiplier: sum of the multipliers of the agent's constraints; NaN without constraints.
+violation: largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints.
+step_size: eta of this iteration.
 """

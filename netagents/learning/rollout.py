@@ -60,7 +60,27 @@ class Rollout:
             over = np.logical_or.accumulate((self._flags & (TERMINATED | TRUNCATED | ENDED)) != 0, axis=0)
             self.alive[1:] = ~over[:-1]
 
+    def part(self, first: int, last: int) -> Rollout:
+        """The steps ``first`` to ``last`` - 1 and the decision after them, as views; the whole rollout is its own part."""
+        if (first, last) == (0, self.steps):
+            return self
+        part = Rollout.__new__(Rollout)
+        part.agent, part.steps, part._flags = self.agent, last - first, self._flags[first:last]
+        decisions, steps = slice(first, last + 1), slice(first, last)
+        part.states, part.actions, part.context = self.states[decisions], self.actions[decisions], self.context[decisions]
+        part.rewards, part.alive, part.bootstrap = self.rewards[steps], self.alive[steps], self.bootstrap[steps]
+        return part
+
+    def counted_states(self, occupancy: str) -> NDArray[Any]:
+        """(T, B) the own state that the occupancy pairs with each action: ``before`` the step or ``after`` it."""
+        return counted_states(self.states, occupancy)
+
     def discounted(self, discount: float) -> FloatArray:
         """(T, B) weights gamma^t, zero for steps after a copy ended."""
         powers = discount ** np.arange(self.steps, dtype=np.float64)
         return np.ascontiguousarray(np.broadcast_to(powers[:, None], self.rewards.shape)) * self.alive
+
+
+def counted_states(states: NDArray[Any], occupancy: str) -> NDArray[Any]:
+    """Of states (T + 1, B), those that the occupancy pairs with the T executed actions."""
+    return states[1:] if occupancy == "after" else states[:-1]

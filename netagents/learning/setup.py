@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from netagents.environments.contract import EnvironmentSpec
 from netagents.environments.spaces import discrete_size
-from netagents.errors import CapacityError
+from netagents.errors import CapacityError, UtilityError
 from netagents.experiment import Experiment
 from netagents.messages import Kind, RadiusKind, radius_of
-from netagents.policies.softmax_table import check_table
+from netagents.policies import TabularPolicy, build_policy
 from netagents.topology import Reach, Topology, spread_radius
-from netagents.utilities import build_utility
+from netagents.utilities import build_constraints, build_utility, check_agents
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,19 @@ class Setup:
         """Parallel copies B."""
         return self.experiment.learning.batch
 
+    @property
+    def evaluation_steps(self) -> int:
+        """Steps beyond H whose transitions critics learn from; 0 when the batch itself is relabelled."""
+        learning = self.experiment.learning
+        if learning.evaluation != "fresh":
+            return 0
+        return self.horizon if learning.evaluation_steps is None else learning.evaluation_steps
+
+    @property
+    def steps(self) -> int:
+        """Steps that the environment executes per iteration: H, and those of fresh evaluation.  Returns count the first H."""
+        return self.horizon + self.evaluation_steps
+
     def state_sizes(self, agents: tuple[int, ...]) -> tuple[int, ...]:
         """Number of local states of each of ``agents``."""
         return tuple(discrete_size(self.spec.state_spaces[j], f"state space of agent {j}") for j in agents)
@@ -50,6 +63,16 @@ class Setup:
     def action_sizes(self, agents: tuple[int, ...]) -> tuple[int, ...]:
         """Number of actions of each of ``agents``."""
         return tuple(discrete_size(self.spec.action_spaces[j], f"action space of agent {j}") for j in agents)
+
+    def policy(self, agent: int) -> TabularPolicy:
+        """A new policy of ``agent``, at parameters of zero.
+
+        Raises:
+            CapacityError, ExperimentError: as :func:`netagents.policies.build_policy`.
+        """
+        window = self.reach[RadiusKind.POLICY].window(agent)
+        (actions,) = self.action_sizes((agent,))
+        return build_policy(self.experiment.policy, window, self.state_sizes(window), actions, f"agent {agent}")
 
     def heard(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents whose ``kind`` messages ``agent`` hears, ascending."""
@@ -78,28 +101,38 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     learning = experiment.learning
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.discount is None else learning.discount
+    setup = Setup(experiment, topology, spec, reach, horizon, discount)
     widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
-    needed = horizon * learning.batch * 8 * (4 + 2 * widest)
+    needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
     if needed > LARGEST_BATCH_BYTES:
         raise CapacityError(
-            f"one agent's batch of {learning.batch} copies x {horizon} steps x {widest} neighbours needs {needed / 2**30:.3g} GiB",
+            f"one agent's batch of {learning.batch} copies x {setup.steps} steps x {widest} neighbours needs {needed / 2**30:.3g} GiB",
             where="learning.batch",
             fix=f"use learning.batch={max(1, learning.batch * LARGEST_BATCH_BYTES // needed)} or a smaller horizon",
         )
-    return Setup(experiment, topology, spec, reach, horizon, discount)
+    return setup
 
 
 def check_fits(setup: Setup) -> None:
-    """Refuse a setup in which some agent's policy, critic or utility could not be built, before anything is started.
+    """Refuse a setup in which some agent's policy, utility or constraints could not be built, before anything is started.
 
     Raises:
         CapacityError: a policy table is too large; the line gives its size and what to use instead.
         EnvironmentMismatchError: a space has no table.
-        UtilityError: a utility does not fit the agent's local spaces.
+        ExperimentError: a class of the user's own cannot be found or called.
+        UtilityError: a utility does not fit the agent's local spaces, a group or constraint names an agent that does not exist,
+            or no policy at all can meet a constraint.
     """
+    experiment = setup.experiment
+    check_agents(experiment.utility, setup.n)
+    for number, constraint in enumerate(experiment.constraints):
+        if constraint.agents is not None and max(constraint.agents) >= setup.n:
+            raise UtilityError(
+                f"there is no agent {max(constraint.agents)}", where=f"constraints[{number}].agents", fix=f"agents are 0 to {setup.n - 1}"
+            )
     for agent in range(setup.n):
-        window = setup.reach[RadiusKind.POLICY].window(agent)
         (actions,) = setup.action_sizes((agent,))
         (states,) = setup.state_sizes((agent,))
-        check_table(setup.state_sizes(window), actions, f"agent {agent}")
-        build_utility(setup.experiment.utility, agent, states, actions, setup.discount)
+        setup.policy(agent)
+        build_utility(experiment.utility, agent, states, actions, setup.discount)
+        build_constraints(experiment.constraints, agent, states, actions, setup.discount)

@@ -49,7 +49,7 @@ def plan(setup: Setup, index: int) -> tuple[Inbox, frozenset[int], frozenset[int
     speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
     hears = frozenset(j for senders in heard.values() for j in senders)
     allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), **heard}
-    inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.horizon + 1, nodes=setup.n)
+    inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n)
     return inbox, speaks_to, hears
 
 

@@ -47,7 +47,8 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
             announce(server.endpoint, context.own(Path(arguments["announce"])))
         try:
             server.gather()
-            server.train(EnvironmentSession(prepared.environment, prepared.setup.batch, prepared.setup.discount, prepared.experiment.seed))
+            setup, seed = prepared.setup, prepared.experiment.seed
+            server.train(EnvironmentSession(prepared.environment, setup.batch, setup.discount, seed, setup.horizon))
             server.stop("finished")
             recorder.close("finished")
         except EndRequestedError as error:
@@ -91,7 +92,7 @@ class EnvironmentServer:
         self._exchange = Exchange(
             ENVIRONMENT,
             listener,
-            Inbox(run, allowed, steps=setup.horizon + 1, nodes=setup.n),
+            Inbox(run, allowed, steps=setup.steps + 1, nodes=setup.n),
             codec=Codec(),
             timeouts=experiment.timeouts,
             on_control=self._control,
@@ -148,7 +149,7 @@ class EnvironmentServer:
             self._context.log.phase(f"iteration {iteration}")
             self._send_steps(iteration, 0, session.begin(iteration))
             began = 0.0
-            for step in range(setup.horizon):
+            for step in range(setup.steps):
                 actions = exchange.receive(iteration, Kind.ACTION, step, agents)
                 self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
                 if step == 0:
@@ -170,7 +171,7 @@ class EnvironmentServer:
         if step == 0:
             # All steps of an iteration are of one size.
             for agent, message in enumerate(messages):
-                self._ledger.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=self._setup.horizon + 1)
+                self._ledger.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=self._setup.steps + 1)
 
     def _record(self, iteration: int) -> None:
         reports = self._exchange.receive(iteration, Kind.REPORT, 0, self._agents)

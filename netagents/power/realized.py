@@ -32,6 +32,33 @@ class PowerReading(NamedTuple):
     age: float
 
 
+class KnownVisits(NamedTuple):
+    """The keys of a batch that were visited often enough themselves, whoever's power is asked for.
+
+    Attributes:
+        keys: the distinct ones. slots: theirs in the table. counts: their visits in the batch. total: of all keys of the batch.
+    """
+
+    keys: Keys
+    slots: IntArray
+    counts: IntArray
+    total: int
+
+
+def known_visits(table: CriticTable, keys: Keys, counts: IntArray, min_visits: int, slots: IntArray | None = None) -> KnownVisits:
+    """Look a batch's keys up once for all members of the window.
+
+    Args:
+        table: the critic's.
+        keys, counts: the batch's distinct keys and their visits.
+        min_visits: visits within the window that make an entry known.
+        slots: of the keys, if known already.
+    """
+    slots = table.find(keys) if slots is None else slots
+    usual = table.visits(slots) >= min_visits
+    return KnownVisits(keys[usual], slots[usual], counts[usual], int(counts.sum()))
+
+
 def realized_power(
     table: CriticTable, column: int, keys: Keys, counts: IntArray, member: int, min_visits: int, iteration: int
 ) -> PowerReading:
@@ -46,10 +73,17 @@ def realized_power(
         min_visits: visits within the window that make an entry known.
         iteration: for ages.
     """
-    own_slots = table.find(keys)
-    own = table.values[column, own_slots]
+    return power_of_member(table, column, known_visits(table, keys, counts, min_visits), member, min_visits, iteration)
+
+
+def power_of_member(table: CriticTable, column: int, batch: KnownVisits, member: int, min_visits: int, iteration: int) -> PowerReading:
+    """As :func:`realized_power`, of a batch that :func:`known_visits` has looked up."""
+    keys, weight = batch.keys, batch.counts
+    if len(keys) == 0:
+        return PowerReading(float("nan"), 0.0, float("nan"))
+    own = table.values[column, batch.slots]
     played = table.keys.own_actions(keys, member)
-    known = table.visits(own_slots) >= min_visits
+    known = np.ones(len(keys), dtype=np.bool_)
     worst = own.copy()
     age = np.zeros(len(keys), dtype=np.int64)
     for action in range(table.keys.action_sizes[member]):
@@ -58,13 +92,12 @@ def realized_power(
         known &= ~other | (table.visits(slots) >= min_visits)
         worst = np.where(other, np.minimum(worst, table.values[column, slots]), worst)
         age = np.where(other, np.maximum(age, table.age(slots, iteration)), age)
-    total = int(counts.sum())
-    weight = counts[known]
+    weight = weight[known]
     visits = int(weight.sum())
     if visits == 0:
         return PowerReading(float("nan"), 0.0, float("nan"))
     return PowerReading(
         power=float(np.sum(weight * (own - worst)[known]) / visits),
-        known=visits / total,
+        known=visits / batch.total,
         age=float(np.sum(weight * age[known]) / visits),
     )

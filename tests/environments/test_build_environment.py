@@ -57,7 +57,7 @@ def test_an_environment_of_your_own_is_called_with_the_topology_and_its_paramete
         ("import:no_such_package_here.module:Class", {}, "importing no_such_package_here.module failed"),
         ("import:math:Class", {}, "module math has no 'Class'"),
         ("import:math:pi", {}, "it is a float and cannot be called"),
-        (f"import:{__name__}:Mine", {"size": 3}, "environment.parameters must be the keyword arguments"),
+        (f"import:{__name__}:Mine", {"size": 3}, "parameters must be the keyword arguments"),
         (f"import:{__name__}:no_environment", {}, "it made a int, which is no environment"),
     ],
 )

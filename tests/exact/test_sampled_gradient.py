@@ -12,6 +12,7 @@ from netagents.exact import Evaluation, JointModel, fixed_point, split_error, tr
 from netagents.exact.truncated_gradient import CREDITS, credited_q
 from netagents.exact.truncation import Truncated
 from netagents.learning.gradient import truncated_policy_gradient
+from netagents.policies import SoftmaxTable
 
 GAMMA = 0.9
 
@@ -76,6 +77,12 @@ def centred(evaluation, tables):
     return result
 
 
+def softmax_table(probabilities):
+    policy = SoftmaxTable((0,), (len(probabilities),), probabilities.shape[1])
+    policy.load(np.log(probabilities))
+    return policy
+
+
 def estimate(sampler, model, tables, copies, horizon):
     """The learning room's estimator on one batch of trajectories, for one or more sets of critics."""
     states, actions = sampler.rollout(copies, horizon - 1)
@@ -83,11 +90,11 @@ def estimate(sampler, model, tables, copies, horizon):
     x = np.ravel_multi_index(states.T, model.state_sizes)
     y = np.ravel_multi_index(actions.T, model.action_sizes)
     weights = np.repeat(GAMMA ** np.arange(horizon), copies) / copies
-    probabilities = sampler.policy.tables
+    policies = [softmax_table(table) for table in sampler.policy.tables]
     contexts = [sampler.context(i, states) for i in range(model.n)]
     return [
         flat(
-            truncated_policy_gradient(contexts[i], actions[:, i], own[i][x, y], weights, probabilities[i], model.n, baseline=False)
+            truncated_policy_gradient(contexts[i], actions[:, i], own[i][x, y], weights, policies[i], model.n, baseline=False)
             for i in range(model.n)
         )
         for own in tables

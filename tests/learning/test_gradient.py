@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from netagents.learning.gradient import batch_baseline, truncated_policy_gradient
 from netagents.learning.occupancy import sampled_occupancy
+from netagents.policies import SoftmaxTable
 
 
 def case(seed: int) -> tuple[np.ndarray, ...]:
@@ -25,6 +26,12 @@ def case(seed: int) -> tuple[np.ndarray, ...]:
     )
 
 
+def policy_with(probabilities: np.ndarray) -> SoftmaxTable:
+    policy = SoftmaxTable((0,), (len(probabilities),), probabilities.shape[1])
+    policy.load(np.log(probabilities))
+    return policy
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_it_sums_weighted_scores_sample_by_sample(seed: int) -> None:
@@ -34,7 +41,7 @@ def test_it_sums_weighted_scores_sample_by_sample(seed: int) -> None:
         score = -probabilities[x]
         score[a] += 1.0
         expected[x] += weight * value / 7 * score
-    got = truncated_policy_gradient(context, actions, q, weights, probabilities, 7, baseline=False)
+    got = truncated_policy_gradient(context, actions, q, weights, policy_with(probabilities), 7, baseline=False)
     assert got == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert got.sum(axis=1) == pytest.approx(np.zeros(len(got)), abs=1e-12)
 
@@ -73,7 +80,7 @@ def test_a_baseline_changes_the_mean_of_the_estimate_by_less_than_its_error_and_
                     actions,
                     q_of[actions] + rng.normal(size=200),
                     np.full(200, 1 / 200),
-                    probabilities,
+                    policy_with(probabilities),
                     1,
                     baseline,
                 )[0]

@@ -9,8 +9,8 @@ import pytest
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
 from netagents.learning import Turn
+from netagents.learning.prepare import prepare
 from netagents.messages import Kind
 
 N, HORIZON, COPIES, DISTURBED = 13, 24, 256, 6
