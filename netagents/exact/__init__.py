@@ -5,7 +5,7 @@ from netagents.exact.coupling import Coupling, Sensitivity, certificates, coupli
 from netagents.exact.decay import CriticError, decay_rate, reading_error, split_error, truncation_error
 from netagents.exact.evaluation import Evaluation
 from netagents.exact.experiments import exact_experiment
-from netagents.exact.joint_policy import JointPolicy, softmax_policy, uniform_policy
+from netagents.exact.joint_policy import JointPolicy, joint_policy_of, softmax_policy, uniform_policy
 from netagents.exact.model import JointModel
 from netagents.exact.objective import exact_gradient, learning_signals, objective, policy_gradient
 from netagents.exact.power import calibrate_power, k_step_power, power_matrices, truncated_power
@@ -35,6 +35,7 @@ __all__ = [
     "exact_gradient",
     "exact_tables",
     "fixed_point",
+    "joint_policy_of",
     "k_step_power",
     "learning_signals",
     "local_sensitivity",

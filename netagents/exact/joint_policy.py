@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.kernel import FactoredKernel
 from netagents.errors import EnvironmentMismatchError
+from netagents.policies import SoftmaxTable
 
 FloatArray = NDArray[np.float64]
 Scopes = tuple[tuple[int, ...], ...]
@@ -55,6 +56,11 @@ def uniform_policy(kernel: FactoredKernel, scopes: Scopes | None = None) -> Join
     read = scopes or tuple((i,) for i in range(len(kernel.agents)))
     sizes = zip(policy_contexts(kernel, read), kernel.action_sizes, strict=True)
     return softmax_policy(kernel, read, [np.zeros(shape) for shape in sizes])
+
+
+def joint_policy_of(policies: Sequence[SoftmaxTable]) -> JointPolicy:
+    """What softmax tables play right now, one per agent in agent order."""
+    return JointPolicy(tuple(policy.window for policy in policies), tuple(policy.probabilities.copy() for policy in policies))
 
 
 def check_policy(kernel: FactoredKernel, policy: JointPolicy) -> None:

@@ -9,12 +9,13 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.errors import CapacityError
 from netagents.exact.decay import reading_error, truncation_error
 from netagents.exact.evaluation import Evaluation
 from netagents.exact.objective import policy_gradient
 from netagents.exact.power import PowerReadingError, calibrate_power
-from netagents.exact.truncated_gradient import CREDITS, Credit, compare_gradients, credited_q
-from netagents.exact.truncation import Truncated, Window, conditional_mean, fixed_point, placeholder, windows
+from netagents.exact.truncated_gradient import Credit, compare_gradients, credited_q
+from netagents.exact.truncation import Reading, Truncated, Window, conditional_mean, fixed_point, placeholder, windows
 
 FloatArray = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ class GradientError:
     """
 
     credit: Credit
-    reading: str
+    reading: Reading
     relative_error: float
     cosine: float
 
@@ -44,6 +45,7 @@ class Radius:
         entries: of the largest critic.
         supremum: per agent, the largest change of the exact task Q by what is outside the window.
         placeholder, conditional_mean, fixed_point: per agent, the largest error of each reading of the truncated task Q.
+            The fixed point's is NaN, and it has no gradients, at radii where its system would not fit.
         gradients: of the learning signal, for both credits and the readings that sampling leads to.
         power: how well critics of this radius tell power, by distance.
     """
@@ -75,9 +77,6 @@ def compare_radii(
         signals, q: every agent's learning signal and its exact Q, ``(n, S, A)``.
         distances: ``(n, n)`` hops.
         horizon: critics learn from trajectories of so many steps; None stands for the discounted occupancy.
-
-    Raises:
-        CapacityError: a fixed point would not fit.
     """
     occupancy = evaluation.occupancy()
     sampled = occupancy if horizon is None else evaluation.visits(horizon)
@@ -101,24 +100,29 @@ def _radius(
     sums = [list(window) for window in near]
     means = [conditional_mean(model, task_q[i], window, occupancy) for i, window in enumerate(near)]
     places = [placeholder(model, task_q[i], window) for i, window in enumerate(near)]
-    # Three signals share each window's system: the task (errors), the own signal (shared_q), the neighbourhood's (shared_reward).
-    solved = [
-        fixed_point(evaluation, np.stack([model.rewards[i], signals[i], signals[sums[i]].sum(axis=0)]), window, sampled)
-        for i, window in enumerate(near)
-    ]
-    critics: dict[tuple[Credit, str], list[Truncated]] = {
+    critics: dict[tuple[Credit, Reading], list[Truncated]] = {
         ("shared_q", "conditional_mean"): [conditional_mean(model, q[i], window, sampled) for i, window in enumerate(near)],
         ("shared_reward", "conditional_mean"): [
             conditional_mean(model, q[sums[i]].sum(axis=0), window, sampled) for i, window in enumerate(near)
         ],
-        ("shared_q", "fixed_point"): [found[1] for found in solved],
-        ("shared_reward", "fixed_point"): [found[2] for found in solved],
     }
+    # Three signals share each window's system: the task (errors), the own signal (shared_q), the neighbourhood's (shared_reward).
+    try:
+        solved = [
+            fixed_point(evaluation, np.stack([model.rewards[i], signals[i], signals[sums[i]].sum(axis=0)]), window, sampled)
+            for i, window in enumerate(near)
+        ]
+    except CapacityError:
+        # The joint model fits, this reading at this radius does not: everything else is still worth having.
+        fixed_errors = [float("nan")] * model.n
+    else:
+        fixed_errors = [reading_error(found[0], task_q[i])[0] for i, found in enumerate(solved)]
+        critics["shared_q", "fixed_point"] = [found[1] for found in solved]
+        critics["shared_reward", "fixed_point"] = [found[2] for found in solved]
     gradients = []
-    for reading in ("conditional_mean", "fixed_point"):
-        for credit in CREDITS:
-            estimate = policy_gradient(evaluation, credited_q(critics[credit, reading], near, credit), occupancy)
-            gradients.append(GradientError(credit, reading, *compare_gradients(estimate, exact)))
+    for (credit, reading), tables in critics.items():
+        estimate = policy_gradient(evaluation, credited_q(tables, near, credit), occupancy)
+        gradients.append(GradientError(credit, reading, *compare_gradients(estimate, exact)))
     return Radius(
         kappa=kappa,
         windows=near,
@@ -126,7 +130,7 @@ def _radius(
         supremum=[truncation_error(model, task_q[i], window) for i, window in enumerate(near)],
         placeholder=[reading_error(critic, task_q[i])[0] for i, critic in enumerate(places)],
         conditional_mean=[reading_error(critic, task_q[i])[0] for i, critic in enumerate(means)],
-        fixed_point=[reading_error(found[0], task_q[i])[0] for i, found in enumerate(solved)],
+        fixed_point=fixed_errors,
         gradients=gradients,
         power=calibrate_power(evaluation, task_q, means, distances, kappa, occupancy),
     )

@@ -11,6 +11,7 @@ from small_models import Entropy, line_distances, line_msg, random_policy, scope
 
 from netagents.errors import CapacityError, EnvironmentMismatchError
 from netagents.exact import Evaluation, JointModel, exact_experiment, exact_tables, objective, uniform_policy
+from netagents.exact.model import required_bytes
 from netagents.experiment import Experiment
 
 NAMES = ["model", "values", "truncation", "decay", "gradient", "power_reading", "power", "coupling"]
@@ -87,6 +88,19 @@ def test_infinite_certificates_and_unknown_errors_survive_json():
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text)["power_reading"]["rows"]
+
+
+def test_a_fixed_point_that_does_not_fit_leaves_the_other_tables_alone():
+    kernel = line_msg(7)
+    policy = uniform_policy(kernel, scopes_of(line_distances(7), 1))
+    found = exact_tables(kernel, line_distances(7), policy, 0.9, memory_limit=required_bytes(kernel), power_steps=1)
+    fixed, mean = (np.array(found["truncation"].column(name)) for name in ("fixed_point", "conditional_mean"))
+    assert np.isnan(fixed).any()
+    assert np.isfinite(fixed[:2]).all()
+    assert np.isfinite(mean).all()
+    # In the smallest joint model that fits, nothing else is missing.
+    kappas = {row[0] for row in found["gradient"].rows if row[2] == "conditional_mean"}
+    assert kappas == set(range(7))
 
 
 def test_an_experiment_gives_the_tables_of_its_model_at_its_policy_radius_and_horizon():

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from small_models import BruteForce, any_kernel, line_distances, model_and_policy, random_kernel, scopes_of, wireless_line
 
 from netagents.errors import CapacityError, EnvironmentMismatchError
-from netagents.exact import Evaluation, JointModel, JointPolicy, uniform_policy
+from netagents.exact import Evaluation, JointModel, JointPolicy, joint_policy_of, softmax_policy, uniform_policy
 from netagents.exact import model as model_module
 from netagents.exact.model import required_bytes
+from netagents.policies import SoftmaxTable
 
 
 @settings(max_examples=25, deadline=None)
@@ -109,3 +110,19 @@ def test_policies_that_do_not_fit_are_refused_in_one_line(scopes, tables, messag
 def test_discounts_outside_the_unit_interval_are_refused(discount):
     with pytest.raises(EnvironmentMismatchError, match="discount"):
         JointModel(any_kernel(np.random.default_rng(0), n=1), discount)
+
+
+def test_softmax_tables_of_agents_become_a_joint_policy_that_reads_the_same_states():
+    rng = np.random.default_rng(2)
+    kernel = random_kernel(rng, 3, [2, 3, 2], [2, 2, 3], [(0,), (1,), (2,)], [(0,), (1,), (2,)])
+    scopes = scopes_of(line_distances(3), 1)
+    tables = [SoftmaxTable(scope, [kernel.state_sizes[j] for j in scope], kernel.action_sizes[i]) for i, scope in enumerate(scopes)]
+    for table in tables:
+        table.load(rng.standard_normal(table.logits.shape))
+    model = JointModel(kernel, 0.9)
+    for i, found in enumerate(model.local_probabilities(joint_policy_of(tables))):
+        context = tables[i].context([model.state_digits[j] for j in scopes[i]])
+        np.testing.assert_array_equal(found, tables[i].probabilities[context])
+    again = softmax_policy(kernel, scopes, [table.logits for table in tables])
+    for mine, other in zip(again.tables, joint_policy_of(tables).tables, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-15)
