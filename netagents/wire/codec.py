@@ -1,8 +1,8 @@
 """The codec: envelopes to frames and back.
 
-Frame 0 is ``two lengths (uint32) | header | fields | padding to 8 | arrays, each padded to 8``.  The header is the msgpack array
-``[version, kind, run, incarnation, sender, iteration, step]``; fields is another, which describes each array as
-``[dtype code, sizes...]``.  Messages of one kind have the same fields step after step, so what was once checked is remembered by its bytes.
+Frame 0 is ``header length, step, iteration | header | padding to 8 | arrays, each padded to 8``.  The header is the msgpack array
+``[version, kind, run, incarnation, sender, fields...]``, where each array's field is ``[dtype code, sizes...]``.  A sender's messages
+of one kind have the same header step after step, so a header that was once checked is remembered by its bytes.
 When the arrays are larger than :attr:`Limits.inline_bytes` together, each travels as a raw frame of its own behind frame 0.
 ``docs/protocol.md`` has the whole format.
 
@@ -13,8 +13,8 @@ a message costs at most a small multiple of its own length, and :class:`DecodeEr
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Sequence
-from struct import Struct
 from typing import Any, NamedTuple, NoReturn
 
 import msgpack
@@ -39,29 +39,35 @@ from netagents.wire.schema import (
 
 Frame = bytes | memoryview
 
-_PREFIX = Struct("<II")
+_PREFIX = struct.Struct("<IIq")
+_HEAD = _PREFIX.size
 _PADDING = tuple(bytes(n) for n in range(8))
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
-_REMEMBERED = 256  # layouts per direction: a node sees one or two per kind
+_REMEMBERED = 4096  # headers per direction: a node sees one or two per sender and kind
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 
 
 class _Outline(NamedTuple):
-    """What all messages of one kind with the same dtypes and shapes have in common when they are sent."""
+    """What all messages of one sender, kind, dtypes and shapes have in common when they are sent."""
 
-    fields: bytes
+    header: bytes
     paddings: tuple[bytes, ...]  # before each array but the first
     nbytes: int  # of the arrays, without padding
     inline: bool
 
 
 class _Layout(NamedTuple):
-    """The same when they are received: ``(dtype, items, offset from the first array, shape or None)`` of each array."""
+    """The same when they are received: ``(dtype, items, offset from the start of the frame, shape or None)`` of each array."""
 
+    run: bytes
+    incarnation: int
+    sender: int
+    kind: Kind
+    make: Any
     arrays: tuple[tuple[np.dtype[Any], int, int, tuple[int, ...] | None], ...]
-    nbytes: int  # from the first array to the end
+    size: int  # of the frame
 
 
 class Codec:
@@ -75,7 +81,7 @@ class Codec:
         self.limits = limits
         self._packer = msgpack.Packer(use_bin_type=True)
         self._outlines: dict[tuple[Any, ...], _Outline] = {}
-        self._layouts: dict[tuple[Kind, bytes], _Layout] = {}
+        self._layouts: dict[bytes, _Layout] = {}
 
     # -- out -------------------------------------------------------------------------------------------------------------
 
@@ -93,7 +99,7 @@ class Codec:
             if type(message) is not schema.message:
                 raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=_where(envelope))
             arrays = message  # type: ignore[assignment]
-            key: tuple[Any, ...] = (kind, *[(array.dtype, array.shape) for array in arrays])
+            key: tuple[Any, ...] = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
             outline = self._outlines.get(key)
             if outline is None:
                 outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
@@ -103,20 +109,19 @@ class Codec:
         else:
             fields, arrays = self._control(envelope)
             outline = self._outline(envelope, fields, arrays)
-        head = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, iteration, step])
-        described = outline.fields
-        prefix = _PREFIX.pack(len(head), len(described))
+        header = outline.header
+        try:
+            prefix = _PREFIX.pack(len(header), step, iteration)
+        except struct.error as error:
+            raise ProtocolError(f"cannot be written: {error}", where=_where(envelope)) from None
         if not outline.inline:
-            frames: list[Frame] = [prefix + head + described]
+            frames: list[Frame] = [prefix + header]
             frames += [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays]
             return frames
-        parts = [prefix, head, described]
-        if arrays:
-            parts.append(_PADDING[-(8 + len(head) + len(described)) & 7])
-            parts.append(arrays[0].tobytes())
-            for array, padding in zip(arrays[1:], outline.paddings, strict=True):
-                parts.append(padding)
-                parts.append(array.tobytes())
+        parts = [prefix, header]
+        for array, padding in zip(arrays, outline.paddings, strict=True):
+            parts.append(padding)
+            parts.append(array.tobytes())
         return [b"".join(parts)]
 
     def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
@@ -140,7 +145,8 @@ class Codec:
         return described
 
     def _outline(self, envelope: Envelope, fields: list[Any], arrays: Sequence[NDArray[Any]]) -> _Outline:
-        described = self._pack(envelope, fields)
+        run, incarnation, sender, kind = envelope[:4]
+        described = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, *fields])
         sizes = [array.nbytes for array in arrays]
         total, limits = sum(sizes), self.limits
         # 64 bytes are more than the lengths, the header and its padding take.
@@ -151,11 +157,11 @@ class Codec:
                 fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
             )
         paddings = []
-        position = 0
-        for size in sizes[:-1]:
-            padding = -(position + size) & 7
+        position = _HEAD + len(described)
+        for size in sizes:
+            padding = -position & 7
             paddings.append(_PADDING[padding])
-            position += size + padding
+            position += padding + size
         return _Outline(described, tuple(paddings), total, total < limits.inline_bytes)
 
     def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
@@ -215,56 +221,44 @@ class Codec:
             first = self._plain(first)
         size = len(first)
         limits = self.limits
-        if size < 10 or size > limits.message_bytes:
+        if size < _HEAD + 6 or size > limits.message_bytes:
             raise DecodeError(f"a first frame of {size} bytes")
-        length, more = _PREFIX.unpack_from(first)
-        middle = 8 + length
-        end = middle + more
-        if end > size or length + more > limits.header_bytes:
-            raise DecodeError(f"a header of {length} + {more} bytes in a frame of {size}")
-        header = self._unpack(first[8:middle])
-        if type(header) is not list or len(header) != 7:
-            raise DecodeError("the header is no array of 7 entries")
+        length, step, iteration = _PREFIX.unpack_from(first)
+        end = _HEAD + length
+        if end > size or length > limits.header_bytes:
+            raise DecodeError(f"a header of {length} bytes in a frame of {size}")
+        if iteration < 0 or step >= limits.steps:
+            raise DecodeError(f"iteration {iteration}, step {step} is out of bounds")
+        packed = first[_HEAD:end]
+        if count == 1:
+            # Equal headers in frames of equal size describe equal messages, and this one was found to be right before.
+            layout = self._layouts.get(packed)
+            if layout is not None and layout.size == size:
+                arrays = []
+                for dtype, items, offset, shape in layout.arrays:
+                    array = np.frombuffer(first, dtype, items, offset)
+                    arrays.append(array if shape is None else array.reshape(shape))
+                return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.make(arrays))
+        header = self._unpack(packed)
+        if type(header) is not list or len(header) < 5:
+            raise DecodeError("the header is no array of at least 5 entries")
         if header[0] != PROTOCOL_VERSION or type(header[0]) is not int:
             raise DecodeError(
                 f"protocol version {_short(header[0])} is not {PROTOCOL_VERSION}", fix="run the same version of netagents everywhere"
             )
-        _, number, run, incarnation, sender, iteration, step = header
+        _, number, run, incarnation, sender, *fields = header
         kind = _KINDS.get(number) if type(number) is int else None
         if kind is None:
             raise DecodeError(f"kind {_short(number)} is unknown")
         if type(run) is not bytes or len(run) != 8:
             raise DecodeError(f"run id {_short(run)} is not 8 bytes")
-        if not (
-            type(incarnation) is type(sender) is type(iteration) is type(step) is int
-            and -2 <= sender < limits.nodes
-            and 0 <= incarnation < 1 << 31
-            and 0 <= iteration <= _INT64_MAX
-            and 0 <= step < limits.steps
-        ):
-            raise DecodeError(
-                f"{kind.name.lower()} from {_short(sender)}, incarnation {_short(incarnation)}, iteration {_short(iteration)}, "
-                f"step {_short(step)} is out of bounds"
-            )
-        packed = first[middle:end]
+        if not (type(incarnation) is type(sender) is int and -2 <= sender < limits.nodes and 0 <= incarnation < 1 << 31):
+            raise DecodeError(f"{kind.name.lower()} from {_short(sender)}, incarnation {_short(incarnation)} is out of bounds")
         schema = ARRAYS.get(kind)
         if schema is not None:
-            layout = self._layouts.get((kind, packed)) if count == 1 else None
-            start = (end + 7) & -8
-            if layout is not None and start + layout.nbytes == size:
-                arrays = []
-                for dtype, items, offset, shape in layout.arrays:
-                    array = np.frombuffer(first, dtype, items, start + offset)
-                    arrays.append(array if shape is None else array.reshape(shape))
-                message: Message = schema.message._make(arrays)
-                return Envelope(run, incarnation, sender, kind, iteration, step, message)
-        fields = self._unpack(packed)
-        if type(fields) is not list:
-            raise DecodeError("the fields are no array")
-        if schema is not None:
-            message = self._message(kind, schema, fields, frames, first, end)
+            message: Message = self._message(kind, schema, fields, frames, first, end)
             if count == 1:
-                self._remember(kind, packed, message, size - start)
+                self._remember(packed, Envelope(run, incarnation, sender, kind, iteration, step, message), end, size)
         elif kind is Kind.SNAPSHOT:
             message = self._snapshot(fields, frames, first, end)
         elif kind is Kind.WELCOME:
@@ -287,20 +281,23 @@ class Codec:
         except Exception as error:  # msgpack raises many types for bad bytes; each of them means the same here
             raise DecodeError(f"the header is not readable: {_short(error)}") from None
 
-    def _remember(self, kind: Kind, packed: bytes, message: Message, nbytes: int) -> None:
-        """Keeps where the arrays of a message lie, once it was found to be right; short descriptions only, and not many."""
-        arrays: Sequence[NDArray[Any]] = message  # type: ignore[assignment]
-        if len(packed) > 128 or not all(array.size for array in arrays):
+    def _remember(self, packed: bytes, envelope: Envelope, end: int, size: int) -> None:
+        """Keeps where the arrays of a message lie, once it was found to be right; short headers only, and not many."""
+        arrays: Sequence[NDArray[Any]] = envelope.message  # type: ignore[assignment]
+        # Truth values are looked at one by one in every message.
+        if len(packed) > 256 or not all(array.size and array.dtype != np.bool_ for array in arrays):
             return
         places = []
-        offset = 0
+        offset = end
         for array in arrays:
             offset += -offset & 7
             places.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
             offset += array.nbytes
         if len(self._layouts) >= _REMEMBERED:
             self._layouts.clear()
-        self._layouts[kind, packed] = _Layout(tuple(places), nbytes)
+        run, incarnation, sender, kind = envelope[:4]
+        make = type(envelope.message)._make
+        self._layouts[packed] = _Layout(run, incarnation, sender, kind, make, tuple(places), size)
 
     def _plain(self, frame: object) -> bytes:
         if not isinstance(frame, (memoryview, bytearray, bytes)):

@@ -230,16 +230,18 @@ class Exchange:
             self._watched[descriptor]()
         messages: list[Message] | None = None
         if ready.messages:
-            receive = self._listener.receive
+            receive, take = self._listener.receive, self._take
             # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
             for _ in range(_BATCH):
                 received = receive(0.0)
                 if received is None:
                     break
-                self._take(received)
+                take(received)
                 messages = collect()
                 if messages is not None:
+                    traffic.serialise_seconds += perf_counter() - woken
                     return True, messages
+            traffic.serialise_seconds += perf_counter() - woken
         if faults is not None:
             for envelope, user in faults.due(perf_counter()):
                 self._deliver(envelope, user)
@@ -247,16 +249,13 @@ class Exchange:
         return woken < limit or ready.messages or bool(ready.descriptors), messages
 
     def _take(self, received: ReceivedFrames) -> None:
-        traffic = self.traffic
-        started = perf_counter()
+        frames = received.frames
         try:
-            envelope = self._codec.decode(received.frames)
+            envelope = self._codec.decode(frames)
         except DecodeError as error:
             self.inbox.malformed(str(error))
             return
-        finally:
-            traffic.serialise_seconds += perf_counter() - started
-        tally(traffic.received, envelope.kind, 1, frame_bytes(received.frames))
+        tally(self.traffic.received, envelope.kind, 1, len(frames[0]) if len(frames) == 1 else frame_bytes(frames))
         if self._faults is None:
             self._deliver(envelope, received.user)
         else:

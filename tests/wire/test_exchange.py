@@ -89,7 +89,7 @@ def test_lockstep_rounds_give_every_node_every_state_in_order(build: Build) -> N
         assert not network[node].inbox.dropped
         sent, heard = network[node].traffic.sent[Kind.STATE], network[node].traffic.received[Kind.STATE]
         assert sent[0] == heard[0] == 3 * rounds
-        assert sent[1] == heard[1] == 3 * rounds * 34  # two lengths, a header of 17, fields of 4, padding to 32, two values
+        assert sent[1] == heard[1] == 3 * rounds * 42  # counters of 16, a header of 18 with one field, padding to 40, two values
     assert sum(network[node].traffic.sent[Kind.STATE][1] for node in range(4)) == sum(
         network[node].traffic.received[Kind.STATE][1] for node in range(4)
     )
