@@ -21,7 +21,7 @@ def node(
         Path | None, typer.Option("--announce", help="File in which the environment writes its real address; others --join file://FILE.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory to make (environment only).")] = None,
-    log: Annotated[Path | None, typer.Option("--log", help="Log file, JSON lines. Default: standard error.")] = None,
+    log: Annotated[Path | None, typer.Option("--log", help="Log file, JSON lines. Default: plain lines on standard error.")] = None,
     timeout_scale: Annotated[float, typer.Option("--timeout-scale", min=0.01, help="Multiplies the deadlines before the welcome.")] = 1.0,
 ) -> None:
     """Start one node and stay until the run ends; start the nodes in any order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from netagents.experiment.load import load_experiment
 from netagents.learning.prepare import prepare
 from netagents.nodes.process import run_role
 from netagents.records.run_directory import RunDirectory
+from netagents.wire.transport import LinkSettings, Listener, Sender, Transport, open_transport
 
 _AGENT = re.compile(r"agent[-_](\d{1,6})")
 
@@ -29,10 +30,13 @@ def start_environment(
 
     loaded = load_experiment(file, overrides)
     prepared = prepare(loaded.experiment, loaded.base)
+    _try(listen, Transport.listen)
     experiment = prepared.experiment
     directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
     arguments = {"run_directory": str(directory.path), "listen": listen}
     if announce is not None:
+        # What a killed server left there would send nodes to an address where nobody is.
+        announce.unlink(missing_ok=True)
         arguments["announce"] = str(announce.resolve())
     return _start("environment", run_environment, arguments, log)
 
@@ -41,8 +45,12 @@ def start_member(role: str, join: str, *, listen: str | None, log: Path | None, 
     """Join a run as its monitor or as one of its agents; gives the exit code.
 
     Raises:
-        UsageError: there is no such role.
+        UsageError: there is no such role, or an address is none.
     """
+    if not join.startswith("file://"):
+        _try(join, Transport.connect)
+    if listen is not None:
+        _try(listen, Transport.listen)
     arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale)}
     if listen is not None:
         arguments["listen"] = listen
@@ -56,6 +64,17 @@ def start_member(role: str, join: str, *, listen: str | None, log: Path | None, 
     from netagents.nodes.agent import run_agent
 
     return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log)
+
+
+def _try(address: str, use: Callable[[Transport, str], Listener | Sender]) -> None:
+    """Refuse an address that is none, or at which nobody can listen, before anything is written or started."""
+    if address.startswith("memory://"):
+        raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with ipc:// or tcp://")
+    transport = open_transport(address, LinkSettings(linger_seconds=0.0))
+    try:
+        use(transport, address)
+    finally:
+        transport.close()
 
 
 def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None) -> int:

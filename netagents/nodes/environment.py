@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from netagents import __version__
 from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
-from netagents.errors import NetagentsError, NodeFailedError, exit_code_of
+from netagents.errors import NetagentsError, NodeFailedError, ProtocolError, exit_code_of
 from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.prepare import prepare
-from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Kind, Report, Snapshot, Step, Stop, node_name
-from netagents.nodes.joining import EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
+from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Report, Snapshot, Step, Stop, node_name
+from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
@@ -133,11 +133,28 @@ class EnvironmentServer:
         except StrangerError as error:
             self._context.log.logger.warning("dropped: %s", error)
             return
+        except ProtocolError as error:
+            if not isinstance(message, Hello):
+                raise
+            self._refuse(message, error)
+            return
         hello = self._rendezvous.hellos.get(sender)
         if hello is not None and hello != known:
             self._exchange.link(sender, self._transport.connect(hello.endpoint))
         for reply in replies:
             self._exchange.send(reply.message, reply.kind, 0, 0, (reply.receiver,))
+
+    def _refuse(self, newcomer: Hello, error: ProtocolError) -> None:
+        """A node that does not belong here is told why and leaves; those who do belong here go on."""
+        self._context.log.logger.warning("refused: %s", error)
+        envelope = Envelope(self._exchange.inbox.run, 0, ENVIRONMENT, Kind.STOP, 0, 0, Stop(f"{REFUSED}{error}"))
+        try:
+            link = self._transport.connect(newcomer.endpoint)
+        except NetagentsError as unreachable:
+            self._context.log.logger.warning("it cannot be told: %s", unreachable)
+            return
+        link.try_send(Codec().encode(envelope))
+        link.close()
 
     # -- training --------------------------------------------------------------------------------------------------------
 

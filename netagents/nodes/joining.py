@@ -33,6 +33,10 @@ ANNOUNCE_INTERVAL = 0.01
 """Seconds between looks for the server's announcement."""
 
 
+REFUSED = "refused: "
+"""How the server's Stop begins when it is for a node that does not belong to the run."""
+
+
 class ParentLostError(NetagentsError):
     """The launcher is gone; the node leaves."""
 
@@ -200,7 +204,9 @@ class _Joining:
 
     def _control(self, envelope: Envelope, _user: str | None) -> None:
         if isinstance(envelope.message, Stop):
-            if envelope.run == self.handshake.run:
+            if self.handshake.run in (envelope.run, UNKNOWN_RUN):
+                if envelope.message.reason.startswith(REFUSED):
+                    raise ProtocolError(envelope.message.reason.removeprefix(REFUSED))
                 raise StopReceivedError(envelope.message.reason)
             return
         try:

@@ -69,14 +69,17 @@ class ProcessContext:
         return bool(poller.poll(0))
 
     def own(self, path: Path) -> Path:
-        """Say that this process bound the socket ``path``; it is unlinked when the process ends."""
+        """Say that this process made the socket or file ``path``; it is unlinked when the process ends."""
         self._own.append(path)
         return path
 
     def leave(self) -> None:
-        """Unlink own sockets and, on a lost parent, whatever dead processes left in the directory."""
+        """Unlink own files and, on a lost parent, whatever dead processes left in the directory."""
+        for path in self._own:
+            with contextlib.suppress(OSError):
+                path.unlink()
         if self.sockets is not None:
-            self.sockets.leave(self._own, parent_lost=self.parent_lost())
+            self.sockets.leave(parent_lost=self.parent_lost())
 
 
 Role = Callable[[ProcessContext, Mapping[str, Any]], None]

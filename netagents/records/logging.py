@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -47,6 +48,21 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(row, ensure_ascii=False, default=str)
 
 
+class LineFormatter(JsonFormatter):
+    """Formats records as one line for people; only what is a fault of netagents shows its traceback, or all with NETAGENTS_DEBUG=1."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        message = " ".join(record.getMessage().split())
+        if error is None:
+            phase = f" [{self.phase}]" if self.phase else ""
+            return f"netagents: {self.role}{phase}: {message}"
+        line = f"netagents: error: {message}"
+        if isinstance(error, NetagentsError) and os.environ.get("NETAGENTS_DEBUG") != "1":
+            return line
+        return "".join([*traceback.format_exception(error), line])
+
+
 class Log:
     """The open log of this process.
 
@@ -88,14 +104,14 @@ def open_log(path: Path | None, role: str, level: int = logging.INFO) -> Log:
     """Send everything that this process logs below ``netagents`` to one JSON-lines file.
 
     Args:
-        path: the file, appended to; None writes to standard error.
+        path: the file, appended to; None writes lines for people to standard error.
         role: who writes.
         level: the lowest level that is written.
 
     Raises:
         RunDirectoryError: the file cannot be opened.
     """
-    formatter = JsonFormatter(role)
+    formatter = LineFormatter(role) if path is None else JsonFormatter(role)
     try:
         handler = (
             logging.StreamHandler(sys.stderr) if path is None else logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")

@@ -85,9 +85,19 @@ def test_the_tail_of_a_large_log_is_its_end(tmp_path: Path) -> None:
     assert len(tail(path, 20)) == 20
 
 
-def test_no_path_writes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    open_log(None, "agent_1").logger.warning("hello")
-    assert json.loads(capsys.readouterr().err)["message"] == "hello"
+def test_no_path_writes_lines_for_people_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    log = open_log(None, "agent_1")
+    log.logger.warning("hello")
+    log.phase("joining")
+    log.failure(RunDirectoryError("is no run", where="x"))
+    assert capsys.readouterr().err == "netagents: agent_1: hello\nnetagents: error: x: is no run\n"
+    try:
+        raise ZeroDivisionError("an inner fault")
+    except ZeroDivisionError as error:
+        log.failure(error)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1] == "netagents: error: ZeroDivisionError: an inner fault"
 
 
 def test_a_log_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:

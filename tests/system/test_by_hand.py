@@ -1,0 +1,152 @@
+"""Nodes that were started one by one, in any order, with nothing but an address: the same bits, and strangers are sent away."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+from leaks import LeakWatch
+from live_run import LINE, merged, patience, wait_until
+
+import netagents
+from netagents.messages import ENVIRONMENT, Envelope, Hello, Kind
+from netagents.records.compare import same_bits
+from netagents.wire import LinkSettings, open_transport
+from netagents.wire.codec import Codec
+from netagents.wire.inbox import UNKNOWN_RUN
+
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
+
+SETTINGS = merged(LINE, {"topology": {"n": 3}, "kappa": 1, "learning": {"iterations": 3}})
+
+
+class ByHand:
+    """A shell with many windows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.nodes: dict[str, subprocess.Popen[str]] = {}
+        self.files: list[IO[str]] = []
+
+    def node(self, name: str, role: str, *words: str) -> None:
+        file = (self.folder / f"{name}.err").open("w")
+        self.files.append(file)
+        command = [sys.executable, "-m", "netagents", "node", role, *words]
+        self.nodes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file, text=True)
+
+    def code(self, name: str, seconds: float = 30.0) -> int:
+        return self.nodes[name].wait(patience(seconds))
+
+    def said(self, name: str) -> list[str]:
+        return (self.folder / f"{name}.err").read_text().splitlines()
+
+    def close(self) -> None:
+        for process in self.nodes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        for file in self.files:
+            file.close()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[ByHand]:
+    shell = ByHand(tmp_path)
+    yield shell
+    shell.close()
+
+
+def environment(listen: str, folder: Path) -> list[str]:
+    file = folder / "experiment.yaml"
+    file.write_text(json.dumps(SETTINGS))
+    return ["--experiment", str(file), "--listen", listen, "--announce", str(folder / "address"), "--out", str(folder / "run")]
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, tmp_path: Path, shell: ByHand, leaks: LeakWatch) -> None:
+    listen = f"ipc://{leaks.root}/environment" if transport == "ipc" else "tcp://127.0.0.1:0"
+    join = listen if transport == "ipc" else f"file://{tmp_path}/address"
+    roles = ["environment", "monitor", "agent-0", "agent-1", "agent-2"]
+    random.Random(transport).shuffle(roles)
+    for role in roles:
+        shell.node(role, role, *(environment(listen, tmp_path) if role == "environment" else ["--join", join]))
+    assert {role: shell.code(role) for role in roles} == dict.fromkeys(roles, 0), [shell.said(role) for role in roles]
+    by_hand = netagents.Run.open(tmp_path / "run")
+    assert by_hand.state == "finished"
+    assert by_hand.manifest["launcher"] == "by_hand"
+    one = netagents.run(merged(SETTINGS, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
+    assert same_bits(one, by_hand) == []
+    assert not (tmp_path / "address").exists(), "an address at which nobody listens any more"
+
+
+def test_strangers_and_doubles_are_sent_away_in_one_line_and_the_run_goes_on(tmp_path: Path, shell: ByHand) -> None:
+    join = ["--join", f"file://{tmp_path}/address"]
+    shell.node("environment", "environment", *environment("tcp://127.0.0.1:0", tmp_path))
+    shell.node("first", "agent-1", *join)
+    wait_until((tmp_path / "address").exists, "the server's address")
+    shell.node("stranger", "agent-9", *join)
+    assert shell.code("stranger") == 12
+    assert shell.said("stranger")[-1].startswith("netagents: error: tcp://127.0.0.1:")
+    assert shell.said("stranger")[-1].endswith("agent 9 is not part of this run; its agents are 0 to 2")
+    wait_until(lambda: shell.nodes["first"].poll() is None and "joining" not in shell.said("first"), "the first")
+    shell.node("double", "agent-1", *join)
+    assert shell.code("double") == 12
+    assert "two nodes claim to be agent 1" in shell.said("double")[-1]
+    assert shell.said("double")[-1].endswith("start each role once")
+    for name in ("stranger", "double"):
+        assert sum("error" in line for line in shell.said(name)) == 1
+        assert not any("Traceback" in line for line in shell.said(name))
+    # A node of another version is told so as well.
+    transport = open_transport("tcp://127.0.0.1:0", LinkSettings(linger_seconds=0.0))
+    listener = transport.listen("tcp://127.0.0.1:0")
+    link = transport.connect((tmp_path / "address").read_text())
+    old = Hello("agent", listener.endpoint, "0.0.1", 1)
+    assert link.try_send(Codec().encode(Envelope(UNKNOWN_RUN, 0, 0, Kind.HELLO, 0, 0, old)))
+    answer = listener.receive(patience(5.0))
+    assert answer is not None
+    told = Codec().decode(answer.frames)
+    assert (told.kind, told.sender) == (Kind.STOP, ENVIRONMENT)
+    assert "runs netagents 0.0.1, the server" in told.message.reason
+    transport.close()
+    # Whom it was waiting for may still come.
+    for role in ("agent-0", "agent-2", "monitor"):
+        shell.node(role, role, *join)
+    assert {name: shell.code(name) for name in ("environment", "first", "agent-0", "agent-2", "monitor")} == dict.fromkeys(
+        ("environment", "first", "agent-0", "agent-2", "monitor"), 0
+    )
+    one = netagents.run(merged(SETTINGS, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
+    assert same_bits(one, netagents.Run.open(tmp_path / "run")) == []
+
+
+def test_a_double_cannot_disturb_a_run_that_goes_on(tmp_path: Path, shell: ByHand) -> None:
+    join = ["--join", f"file://{tmp_path}/address"]
+    long = {"learning": {"iterations": 400}}
+    words = environment("tcp://127.0.0.1:0", tmp_path)
+    shell.node("environment", "environment", "learning.iterations=400", *words)
+    for role in ("agent-0", "agent-1", "agent-2", "monitor"):
+        shell.node(role, role, *join)
+    wait_until(lambda: (tmp_path / "run" / "metrics.jsonl").exists() and netagents.Run.open(tmp_path / "run").returns.size > 1, "a start")
+    shell.node("double", "agent-1", *join)
+    assert shell.code("double") == 12, shell.said("double")
+    assert "two nodes claim to be agent 1" in shell.said("double")[-1]
+    assert shell.code("environment") == 0
+    one = netagents.run(merged(SETTINGS, long, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
+    assert same_bits(one, netagents.Run.open(tmp_path / "run")) == []
+
+
+def test_a_server_that_waits_in_vain_names_who_never_came(tmp_path: Path, shell: ByHand) -> None:
+    words = environment("tcp://127.0.0.1:0", tmp_path)
+    shell.node("environment", "environment", "timeouts.join=1.5", *words)
+    shell.node("agent-1", "agent-1", "--join", f"file://{tmp_path}/address")
+    assert shell.code("environment") == 11
+    last = shell.said("environment")[-1]
+    assert last.startswith("netagents: error: environment: waiting for ")
+    assert "(never said hello), no time left" in last
+    assert "monitor, agents 0, " in last
+    assert netagents.Run.open(tmp_path / "run").state == "failed"
