@@ -11,5 +11,8 @@ COMMANDS: dict[str, str] = {
     "config": "netagents.cli.config",
     "clean": "netagents.cli.clean",
     "node": "netagents.cli.node",
+    "report": "netagents.cli.report",
+    "runs": "netagents.cli.runs",
+    "logs": "netagents.cli.logs",
 }
 """In the order of the help page."""

@@ -41,9 +41,10 @@ def show_result(run: Run) -> None:
     from rich.console import Console
 
     from netagents.reports.pictures import write_pictures
+    from netagents.reports.report import write_report
     from netagents.reports.summary import summary_table
 
-    pictures = write_pictures(run)
+    pictures = [*write_pictures(run), write_report(run)]
     Console().print(summary_table(run))
     typer.echo("")
     for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.errors import NetagentsError, RunDirectoryError
+from netagents.errors import CapacityError, NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.learning import METRICS, Setup
 from netagents.messages import RadiusKind
@@ -27,6 +27,7 @@ from netagents.topology import Topology, spread_radius
 
 FloatArray = NDArray[np.float64]
 TIMING = ("compute", "wait", "serialise")
+LARGEST_POWER_BYTES = 2 << 30
 
 
 class Run:
@@ -175,15 +176,37 @@ class Run:
         Args:
             last: only so many of the last recorded iterations (default: all).
         """
+        return list(self.each_power_reading(last))
+
+    def each_power_reading(self, last: int | None = None) -> Iterator[FloatArray]:
+        """The same, one at a time: a long run of many agents need not fit into memory at once."""
         rows = self._power.all()[: len(self._metrics.all())]
         first = 0 if last is None else max(0, len(rows) - last)
-        readings, pairs = [], np.zeros((0, 2), dtype=np.int64)
+        pairs = np.zeros((0, 2), dtype=np.int64)
         for position, row in enumerate(rows):
             if "pairs" in row:
                 pairs = np.array(row["pairs"], dtype=np.int64).reshape(-1, 2)
             if position >= first:
-                readings.append(unpack_power(row, pairs, self.path / layout.POWER))
-        return readings
+                yield unpack_power(row, pairs, self.path / layout.POWER)
+
+    @property
+    def power(self) -> FloatArray:
+        """(K, n, n) power of j (second axis) over i (third axis) in each iteration, NaN where unknown or out of reach.
+
+        Raises:
+            CapacityError: it would take more than :data:`LARGEST_POWER_BYTES`.
+        """
+        count, n = len(self._metrics.all()), self.n
+        if 8 * count * n * n > LARGEST_POWER_BYTES:
+            raise CapacityError(
+                f"the power of {count} iterations and {n} agents needs {8 * count * n * n / 2**30:.3g} GiB as one array",
+                where=str(self.path),
+                fix="read one iteration after the other with each_power_reading()",
+            )
+        values = np.full((count, n, n), np.nan)
+        for matrix, reading in zip(values, self.each_power_reading(), strict=False):
+            matrix[reading[:, 0].astype(np.int64), reading[:, 1].astype(np.int64)] = reading[:, 2]
+        return values
 
     def power_matrix(self, iteration: int = -1, last: int = 1) -> PowerMatrix:
         """Power of j (row) over i (column).
@@ -203,7 +226,7 @@ class Run:
         first = max(0, end + 1 - last)
         readings = self.power_readings(recorded - first)[: end + 1 - first]
         if len(readings) == 1:
-            return self._matrix(readings[0])
+            return self.matrix_of(readings[0])
         values, known, age = (np.zeros((self.n, self.n)) for _ in range(3))
         counted = np.zeros((self.n, self.n), dtype=np.int64)
         for reading in readings:
@@ -217,19 +240,21 @@ class Run:
         holders, over = np.nonzero(counted)
         seen = counted[holders, over]
         mean = [holders, over, values[holders, over] / seen, known[holders, over] / len(readings), age[holders, over] / seen]
-        return self._matrix(np.column_stack(mean).astype(np.float64))
+        return self.matrix_of(np.column_stack(mean).astype(np.float64))
 
     def concentration(self, iteration: int = -1, last: int = 1) -> Concentration:
         """Concentration of the power held, over the entries that count (:func:`held_entries`)."""
         return concentration(held_entries(self.power_matrix(iteration, last)))
 
-    def _matrix(self, reading: FloatArray) -> PowerMatrix:
+    def matrix_of(self, reading: FloatArray) -> PowerMatrix:
+        """The power matrix of an (r, 5) reading, with what is known of distances and influence."""
         rows = [reading[reading[:, 1] == agent][:, [0, 2, 3, 4]] for agent in range(self.n)]
-        distances, trusted, impossible = self._power_facts
+        distances, trusted, impossible = self.power_facts
         return assemble(rows, distances, trusted, impossible)
 
     @cached_property
-    def _power_facts(self) -> tuple[FloatArray, tuple[int, ...], NDArray[np.bool_]]:
+    def power_facts(self) -> tuple[FloatArray, tuple[int, ...], NDArray[np.bool_]]:
+        """Distances (n, n), per agent the largest distance at which power over it can be trusted, and (n, n) who cannot influence whom."""
         setup = self.setup
         critic = spread_radius(setup.experiment.radius("critic"), self.n, "kappa_critic")
         read = [setup.reach[RadiusKind.POLICY].window(agent) for agent in range(self.n)]

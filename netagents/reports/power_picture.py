@@ -49,7 +49,7 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
     side = 6.0 if n <= _SMALL else 8.0
     figure = new_figure(side + 4.4, side + 1.2, layout="compressed")
     heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[side, 2.7])
-    _heat_map(figure, heat, matrix, _measured(run))
+    _heat_map(figure, heat, matrix, measured_pairs(run))
     found = concentration(held_entries(matrix))
     _bars(bars, run, found, n)
     for axes in (heat, bars):
@@ -63,7 +63,7 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
     return png(figure)
 
 
-def _measured(run: Run) -> BoolArray:
+def measured_pairs(run: Run) -> BoolArray:
     """(n, n) bool: the critic of i (column) is indexed by j (row), so that its power could be read at all."""
     distances = run.distances
     radius = np.array(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
@@ -146,7 +146,7 @@ def _bars(axes: Axes, run: Run, found: Concentration, n: int) -> None:
     if found.top_holder < 0:
         axes.set_xlim(0, 1)
         axes.set_axis_off()
-        axes.text(0.5, (n - 1) / 2, _no_entry(run), ha="center", va="center", color=ACCENT, fontsize=10, wrap=True)
+        axes.text(0.5, (n - 1) / 2, no_entry(run), ha="center", va="center", color=ACCENT, fontsize=10, wrap=True)
         return
     colors = [ACCENT if agent == found.top_holder else MAIN for agent in range(n)]
     axes.barh(np.arange(n), found.held, color=colors, height=0.8)
@@ -179,7 +179,8 @@ def _headline(run: Run, found: Concentration) -> str:
     )
 
 
-def _no_entry(run: Run) -> str:
+def no_entry(run: Run) -> str:
+    """Why no entry of the power matrix counts, and what would change it."""
     offset = run.setup.spec.reach_offset
     radius = max(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
     if radius - offset < 1:

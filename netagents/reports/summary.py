@@ -25,14 +25,18 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
     if recorded == 0:
         return [*rows, ("return", "no iteration recorded")]
     rows.append(("return", _return_line(run)))
-    utility = run.agent_metric("utility")
-    if np.any(utility != 0.0):
+    if learns_utility(run):
         objective = run.agent_metric("objective").mean(axis=1)
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
     rows.extend(_message_rows(run.ledger))
     rows.append(("time", _time_line(run)))
     return rows
+
+
+def learns_utility(run: Run) -> bool:
+    """Whether a general utility is part of what the agents learn from."""
+    return bool(np.nansum(np.abs(run.agent_metric("utility"))) > 0.0) or run.experiment.learning.task_weight != 1.0
 
 
 def summary_text(run: Run) -> str:

@@ -1,0 +1,31 @@
+"""Which run a command means: the one named, or the newest below ``runs/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netagents.records.reader import Run
+
+DEFAULT_FOLDER = Path("runs")
+
+
+def find_run(path: Path | None) -> Run:
+    """The run that ``path`` names; without one, the newest below ``runs/``.
+
+    Raises:
+        RunDirectoryError: there is no such run, or another format version wrote it.
+    """
+    from netagents.errors import RunDirectoryError
+    from netagents.records.reader import Run
+    from netagents.records.run_directory import run_directories
+
+    if path is not None:
+        return Run.open(path)
+    found = run_directories(DEFAULT_FOLDER)
+    if not found:
+        raise RunDirectoryError(
+            "no run is here", where=f"{DEFAULT_FOLDER}/", fix="name a run directory, or make one with `netagents run FILE`"
+        )
+    return Run(found[-1])

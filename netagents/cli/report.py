@@ -1,0 +1,27 @@
+"""``netagents report``: one HTML page that shows what became of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def report(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory. Default: the newest in runs/.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: report.html in the run directory.")] = None,
+) -> None:
+    """Write the report of a run, one HTML file that needs nothing besides itself; the run may still go on."""
+    from netagents.cli.locate import find_run
+    from netagents.reports.report import write_report
+    from netagents.reports.summary import byte_size
+
+    found = find_run(run)
+    path = write_report(found, out)
+    if found.state == "running":
+        typer.echo(f"the run still goes on; {len(found.iterations)} iterations are recorded", err=True)
+    typer.echo(f"{path}  ({byte_size(path.stat().st_size)})")

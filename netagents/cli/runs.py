@@ -1,0 +1,102 @@
+"""``netagents runs``: what runs there are and what became of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.records.reader import Run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of run directories.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List runs, oldest first: state, iterations, result, duration and name."""
+    import json
+
+    from netagents.errors import NetagentsError, RunDirectoryError
+    from netagents.records.reader import Run
+    from netagents.records.checkpoint import TEMPORARY
+    from netagents.records.run_directory import MANIFEST
+
+    if not folder.is_dir():
+        raise RunDirectoryError("no such folder", where=str(folder), fix="name a folder of run directories, or make a run first")
+    # A run that is named itself is listed alone.
+    paths = [folder] if (folder / MANIFEST).is_file() else sorted(path for path in folder.iterdir() if (path / MANIFEST).is_file())
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        if path.name.startswith(TEMPORARY):
+            continue
+        try:
+            rows.append(_facts(Run.open(path)))
+        except NetagentsError as error:
+            rows.append({"name": path.name, "path": str(path), "state": "unreadable", "line": error.what, "created": ""})
+    rows.sort(key=lambda row: (row["created"], row["name"]))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, allow_nan=False))
+    elif rows:
+        _print(rows)
+    else:
+        typer.echo(f"no runs in {folder}/")
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    recorded = len(run.iterations)
+    averaged = max(1, recorded // 10)
+    return {
+        "name": run.path.name,
+        "path": str(run.path),
+        "created": str(run.manifest.get("created", "")),
+        "state": run.state,
+        "agents": run.n,
+        "seed": run.manifest.get("seed"),
+        "iterations": recorded,
+        "planned": run.directory.experiment().learning.iterations,
+        "first_return": float(run.returns[0]) if recorded else None,
+        "last_return": float(run.returns[-averaged:].mean()) if recorded else None,
+        "seconds": float(run.seconds[-1]) if recorded else 0.0,
+        "line": str(run.ending.get("line", "")),
+    }
+
+
+_COLORS = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow", "unreadable": "red"}
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if console.width >= 80 else 1, 0, 0))
+    grid.add_column("state", no_wrap=True)
+    grid.add_column("iterations", justify="right", no_wrap=True)
+    grid.add_column("return", justify="right", no_wrap=True)
+    grid.add_column("time", justify="right", no_wrap=True)
+    grid.add_column("name", overflow="fold")
+    for row in rows:
+        name = Text(row["name"])
+        if row.get("line"):
+            name.append(f"\n{row['line']}", style="dim")
+        known = "iterations" in row
+        grid.add_row(
+            Text(row["state"], style=_COLORS.get(row["state"], "")),
+            f"{row['iterations']}/{row['planned']}" if known else "",
+            f"{row['last_return']:.4g}" if known and row["last_return"] is not None else "-",
+            _duration(row["seconds"]) if known else "",
+            name,
+        )
+    console.print(grid)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{seconds:.1f}s"

@@ -1,0 +1,169 @@
+"""The tables of the report: every agent, every kind of message, every setting, and how the run ended."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.power import Concentration
+from netagents.records import Run, tail
+from netagents.reports.chart import sparkline
+from netagents.reports.markup import section, short, table, text
+from netagents.reports.power_picture import percent
+from netagents.reports.settings_table import settings_rows
+from netagents.reports.summary import byte_size, learns_utility
+
+FloatArray = NDArray[np.float64]
+
+_MOST_AGENTS = 400
+
+
+def agent_table(run: Run, found: Concentration) -> str:
+    """One row per agent, those who hold most power first."""
+    general = learns_utility(run)
+    returns = run.agent_metric("return")
+    utility = run.agent_metric("utility")
+    drawn = utility if general else returns
+    averaged = max(1, len(returns) // 10)
+    total = float(found.held.sum())
+    sent = _sent_bytes(run)
+    entropy = run.agent_metric("policy_entropy")
+    timing = {name: run.agent_timing(name).mean(axis=0) for name in ("compute", "wait", "serialise")}
+    timed = any(values.any() for values in timing.values())
+    heads = [("agent", ""), ("utility over time" if general else "return over time", "left"), ("return first", ""), ("return last", "")]
+    if general:
+        heads += [("utility first", ""), ("utility last", "")]
+    heads += [("power held", ""), ("neighbours", ""), ("bytes sent", ""), ("policy entropy", "")]
+    if timed:
+        heads += [("compute", ""), ("wait", "")]
+    order = sorted(range(run.n), key=lambda agent: (-found.held[agent], agent))
+    rows = []
+    for agent in order[:_MOST_AGENTS]:
+        name = run.topology.labels[agent]
+        label = f"{agent} ({name})" if name != str(agent) else name
+        share = found.held[agent] / total if total > 0.0 else math.nan
+        cells = [
+            _cell(text(label), agent),
+            f'<td class="left">{sparkline(drawn[:, agent])}</td>',
+            *_first_last(returns[:, agent], averaged),
+            *(_first_last(utility[:, agent], averaged) if general else ()),
+            _cell(percent(share) if math.isfinite(share) else "-", share),
+            _cell(str(len(run.topology.neighbours(agent))), len(run.topology.neighbours(agent))),
+            _cell(byte_size(int(sent[agent])), int(sent[agent])),
+            _cell(short(float(entropy[-1, agent])), float(entropy[-1, agent])),
+        ]
+        if timed:
+            cells += [_milliseconds(timing["compute"][agent] + timing["serialise"][agent]), _milliseconds(timing["wait"][agent])]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    top = "".join(f'<th class="{kind or "sort"}">{text(head)}</th>' for head, kind in heads)
+    body = f'<div class="scroll tall"><table class="sortable"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    span = f"the last {averaged} iterations" if averaged > 1 else "the last iteration"
+    said = f"Each small curve has its own scale. Last is the mean of {span}{'; times are per iteration' if timed else ''}."
+    if run.n > _MOST_AGENTS:
+        said += f" The {_MOST_AGENTS} agents of {run.n} that hold most power; all are in tables/metrics.parquet."
+    return section("Every agent", body, say=said, wide=True)
+
+
+def _sent_bytes(run: Run) -> FloatArray:
+    links = run.ledger.links
+    agents = links[links[:, 0] >= 0]
+    return np.bincount(agents[:, 0], weights=agents[:, 5], minlength=run.n).astype(np.float64)
+
+
+def _first_last(values: FloatArray, averaged: int) -> tuple[str, str]:
+    last = float(values[-averaged:].mean())
+    return _cell(short(float(values[0])), float(values[0])), _cell(f"<b>{short(last)}</b>", last)
+
+
+def _milliseconds(seconds: float) -> str:
+    return _cell(f"{1000 * seconds:.1f} ms", seconds)
+
+
+def _cell(content: str, value: float) -> str:
+    return f'<td data-value="{value:.6g}">{content}</td>'
+
+
+def messages_section(run: Run) -> str:
+    """Bytes by kind and hop as bars, then what was dropped."""
+    split = run.ledger.by_kind_and_hop()
+    largest = max((traffic.bytes for traffic in split.values()), default=1) or 1
+    total = run.ledger.total
+    rows = []
+    for (kind, hop), traffic in sorted(split.items(), key=lambda item: (item[0][1] == 0, item[0])):
+        way = "environment" if hop == 0 else f"{hop} hop{'s' if hop > 1 else ''}"
+        bar = f'<span class="bar hop{min(hop, 6)}" style="width:{max(1.0, 70 * traffic.bytes / largest):.0f}px"></span>'
+        share = percent(traffic.bytes / total.bytes) if total.bytes else "-"
+        rows.append((text(kind), f'<span class="left">{way}</span>', f"{traffic.messages:,}", byte_size(traffic.bytes), f"{share} {bar}"))
+    between = sum(traffic.bytes for (_, hop), traffic in split.items() if hop > 0)
+    say = (
+        f"{percent(between / total.bytes) if total.bytes else '0%'} of all bytes went between agents, over as many hops as the radius of "
+        "the kind allows; the rest went to or from the environment server. Bytes are those of the arrays, without headers and framing."
+    )
+    return section(
+        "What was said, and how far it went",
+        table(("kind", "way", "messages", "bytes", "share of bytes"), rows, "bars"),
+        _dropped(run),
+        say=say,
+    )
+
+
+def _dropped(run: Run) -> str:
+    events = [event for event in run.events if event.get("event") == "traffic"]
+    if not events:
+        return '<p class="say">Dropped messages were not counted (one process, or the run has not ended).</p>'
+    dropped = {str(reason): int(count) for event in events for reason, count in (event.get("dropped") or {}).items() if count}
+    views = sum(int(event.get("digests_dropped", 0)) for event in events)
+    late = f" {views} copies for the monitor were dropped; nothing that is learned or recorded depends on them." if views else ""
+    if not dropped:
+        return f"<p>The environment server refused no message.{late}</p>"
+    rows = [(text(reason.replace("_", " ")), f"{count:,}") for reason, count in sorted(dropped.items())]
+    return f'<p class="alarm">The environment server refused messages.{late}</p>{table(("why it was refused", "messages"), rows)}'
+
+
+def settings_section(run: Run) -> str:
+    """The settings that differ from the defaults, then all others folded away."""
+    rows = settings_rows(run.experiment)
+    changed = [row for row in rows if row.changed]
+    others = [row for row in rows if not row.changed]
+
+    def body(part: list[tuple[str, str, str | None, bool]]) -> str:
+        lines = "".join(
+            f'<tr class="{"changed" if differs else ""}"><td>{text(key)}</td><td>{text(value)}</td>'
+            f"<td>{text('-' if default is None else default)}</td></tr>"
+            for key, value, default, differs in part
+        )
+        heads = '<th>setting</th><th class="left">value</th><th class="left">default</th>'
+        return f'<div class="scroll"><table class="settings"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+    rest = f"<details><summary>{len(others)} settings are at their defaults</summary>{body([*others])}</details>"
+    return section("The settings that made it", body([*changed]), rest, say="Only what was chosen; everything else is at its default.")
+
+
+def ending_section(run: Run) -> str:
+    """State, versions and machine; for a run that ended badly, the last log lines of who failed."""
+    manifest = run.manifest
+    versions = manifest.get("versions", {})
+    seconds = float(run.seconds[-1]) if len(run.seconds) else 0.0
+    facts = [
+        ("state", run.state),
+        ("iterations", f"{len(run.iterations)} of {run.experiment.learning.iterations}"),
+        ("recorded for", f"{seconds:.1f} s"),
+        ("checkpoints", ", ".join(str(each) for each in run.checkpoints) or "none"),
+        ("launcher", str(manifest.get("launcher", ""))),
+        ("seed", str(manifest.get("seed", ""))),
+        ("graph", f"{run.n} agents, {len(run.topology.edges)} edges, digest {str(manifest['graph_digest'])[:12]}"),
+        ("netagents", str(versions.get("netagents", ""))),
+        ("python, numpy", f"{versions.get('python', '')}, {versions.get('numpy', '')}"),
+        ("processor", f"{manifest.get('processor', '')}, {manifest.get('cores', '')} cores"),
+        ("run id", str(manifest.get("run", ""))),
+    ]
+    rows = "".join(f"<tr><td>{text(what)}</td><td>{text(value)}</td></tr>" for what, value in facts)
+    parts = [f'<table class="settings"><tbody>{rows}</tbody></table>']
+    role = str(run.ending.get("role", ""))
+    if run.state in ("failed", "interrupted") and role:
+        lines = tail(run.directory.log(role.replace("agent ", "agent_")), 20)
+        if lines:
+            parts.append(f"<p class='say'>Last lines of the log of {text(role)}:</p><pre>{text(chr(10).join(lines))}</pre>")
+    return section("How it ended, and where", *parts)
