@@ -22,8 +22,8 @@ def runs(
     import json
 
     from netagents.errors import NetagentsError, RunDirectoryError
-    from netagents.records.reader import Run
     from netagents.records.checkpoint import TEMPORARY
+    from netagents.records.reader import Run
     from netagents.records.run_directory import MANIFEST
 
     if not folder.is_dir():
