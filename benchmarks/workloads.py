@@ -1,0 +1,105 @@
+"""The runs that are timed, and the traffic that their raw twins move."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.raw_twin import Exchange, Traffic
+from netagents.experiment import Experiment
+from netagents.launchers.launch import launch
+from netagents.learning import METRICS, Setup
+from netagents.learning.prepare import Prepared, prepare
+from netagents.messages import Action, Envelope, Kind, Message, Report, ShadowReward, State, Step, Trace, TruncatedQ, index_dtype
+from netagents.wire.codec import Codec, frame_bytes
+
+
+def line_msg(n: int, batch: int, iterations: int, **changes: Any) -> Experiment:
+    """LineMsg on a line of n agents, kappa_policy 1, the other radii 2."""
+    settings: dict[str, Any] = {
+        "environment": {"kind": "line_msg"},
+        "topology": {"kind": "line", "n": n},
+        "kappa": 2,
+        "kappa_policy": 1,
+        "learning": {"batch": batch, "iterations": iterations},
+    }
+    settings.update(changes)
+    return Experiment.model_validate(settings)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: seconds of training as the server saw it, seconds inside lockstep steps, and the steps that these were."""
+
+    training: float
+    stepping: float
+    steps: int
+    messages: int
+
+    @property
+    def per_step(self) -> float:
+        """Seconds per lockstep step."""
+        return self.stepping / self.steps
+
+
+def train(experiment: Experiment, launcher: str) -> Measured:
+    """Run an experiment in a throw-away directory and read its times from the records."""
+    with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
+        runtime = experiment.runtime.model_copy(update={"launcher": launcher, "directory": folder})
+        run = launch(_loaded(experiment.model_copy(update={"runtime": runtime}), Path(folder)))
+        events = {event["event"]: event for event in run.events}
+        began = events.get("gathered", events["started"])["time"]
+        ended = events["checkpoint"]["time"]
+        horizon = prepare(experiment).setup.horizon
+        stepping = events["traffic"]["sample_seconds"] if "traffic" in events else 0.0
+        messages = run.ledger.total.messages
+        return Measured(ended - began, stepping, (horizon - 1) * experiment.learning.iterations, messages)
+
+
+def traffic_of(prepared: Prepared) -> Traffic:
+    """What the raw twin of a run has to move: the same messages, with the sizes that the codec gives them."""
+    setup = prepared.setup
+    B, H = setup.batch, setup.horizon
+    state = index_dtype(setup.state_sizes((0,))[0])
+    action = index_dtype(setup.action_sizes((0,))[0])
+    (states,), (actions,) = setup.state_sizes((0,)), setup.action_sizes((0,))
+    shared_q = setup.experiment.learning.credit == "shared_q"
+    signal = np.zeros((0, 0)) if shared_q else np.zeros((H, B))
+    phases = [
+        _exchange(setup, Kind.TRACE, Trace(np.zeros((H + 1, B), state), np.zeros((H + 1, B), action))),
+        _exchange(setup, Kind.SHADOW_REWARD, ShadowReward(np.zeros((states, actions)), signal)),
+    ]
+    if shared_q:
+        phases.append(_exchange(setup, Kind.TRUNCATED_Q, TruncatedQ(np.zeros((H, B)))))
+    report = Report(np.zeros(len(METRICS)), np.zeros((4, 4)), np.zeros((16, 5), np.int64), np.zeros(3))
+    return Traffic(
+        n=setup.n,
+        steps=H,
+        step_size=_size(Kind.STEP, Step(np.zeros(B, state), np.zeros(B), np.zeros(B, np.uint8))),
+        action_size=_size(Kind.ACTION, Action(np.zeros(B, action))),
+        state=_exchange(setup, Kind.STATE, State(np.zeros(B, state))),
+        phases=tuple(phases),
+        report_size=_size(Kind.REPORT, report),
+    )
+
+
+def _exchange(setup: Setup, kind: Kind, message: Message) -> Exchange:
+    agents = range(setup.n)
+    audience = tuple(setup.audience(kind, agent) for agent in agents)
+    heard = tuple(setup.heard(kind, agent) for agent in agents)
+    return Exchange(_size(kind, message), audience, heard)
+
+
+def _size(kind: Kind, message: Message) -> int:
+    return frame_bytes(Codec().encode(Envelope(bytes(8), 0, 1, kind, 100, 100, message)))
+
+
+def _loaded(experiment: Experiment, base: Path) -> Any:
+    from netagents.experiment.load import load_experiment
+
+    del base
+    return load_experiment(experiment)
