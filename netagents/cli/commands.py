@@ -8,7 +8,9 @@ from __future__ import annotations
 
 COMMANDS: dict[str, str] = {
     "run": "netagents.cli.run",
+    "resume": "netagents.cli.resume",
     "config": "netagents.cli.config",
+    "exact": "netagents.cli.exact",
     "clean": "netagents.cli.clean",
     "node": "netagents.cli.node",
     "report": "netagents.cli.report",

@@ -54,9 +54,9 @@ class JointModel:
         self.state_sizes, self.action_sizes = kernel.state_sizes, kernel.action_sizes
         self.n = len(kernel.agents)
         self.S, self.A = prod(self.state_sizes), prod(self.action_sizes)
+        self.require(required_bytes(kernel), f"joint space of {self.n} agents with {self.S:.4g} states and {self.A:.4g} actions")
         if 2 * self.n + 1 > LARGEST_LABEL:
             raise CapacityError(f"{self.n} agents", where="exact model", fix=f"use at most {(LARGEST_LABEL - 1) // 2}")
-        self.require(required_bytes(kernel), f"joint space of {self.n} agents with {self.S:,} states and {self.A:,} actions")
 
     def require(self, needed: int, what: str) -> None:
         """Refuse what would need more than the memory limit.
@@ -66,7 +66,7 @@ class JointModel:
         """
         if needed > self.memory_limit:
             raise CapacityError(
-                f"{what} needs {needed:,} bytes ({needed / 2**30:.3g} GiB), above the limit of {self.memory_limit / 2**30:.3g} GiB",
+                f"{what} needs {needed / 2**30:.3g} GiB, above the limit of {self.memory_limit / 2**30:.3g} GiB",
                 where="exact model",
                 fix="use fewer agents, states or actions, or raise the memory limit",
             )

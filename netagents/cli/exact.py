@@ -1,0 +1,72 @@
+"""``netagents exact``: exact values of an experiment's model, printed and saved."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.exact import ExactTables
+
+app = typer.Typer(add_completion=False)
+
+PIPED_WIDTH = 160
+"""Columns of the tables when they do not go to a terminal."""
+
+
+@app.command()
+def exact(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as topology.n=6.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for exact.json and one CSV per table.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run directory whose trained policies to take; default: uniform policies.")
+    ] = None,
+    power_steps: Annotated[int, typer.Option("--power-steps", min=1, max=64, help="Longest deviation of k-step power.")] = 3,
+    restarts: Annotated[int, typer.Option("--restarts", min=0, max=64, help="Starts of exact ascent; 0 skips it.")] = 0,
+    memory: Annotated[float, typer.Option("--memory", min=0.01, max=1024.0, help="Largest memory to use, in GiB.")] = 4.0,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Rows of each table to print; the files hold them all.")] = 20,
+) -> None:
+    """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
+    from netagents.errors import RunDirectoryError
+    from netagents.exact import exact_experiment
+    from netagents.experiment import load_experiment
+
+    loaded = load_experiment(file, overrides or [])
+    logits = None
+    if run is not None:
+        from netagents.records.reader import Run
+
+        logits = [policy.logits for policy in Run.open(run).policies()]
+    if out is not None and out.exists() and not out.is_dir():
+        raise RunDirectoryError("is not a folder", where=str(out), fix="name a folder for the tables")
+    tables = exact_experiment(
+        loaded.experiment, loaded.base, logits, power_steps=power_steps, restarts=restarts, memory_limit=int(memory * 2**30)
+    )
+    print_tables(tables, rows)
+    if out is not None:
+        for path in tables.save(out):
+            typer.echo(str(path))
+
+
+def print_tables(tables: ExactTables, most: int) -> None:
+    """Every table with its caption; long ones are cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    for name in tables:
+        table = tables[name]
+        console.print(Text(f"{name}: ", style="bold") + Text(table.caption, style="none"))
+        grid = Table(box=None, pad_edge=False, header_style="bold")
+        for column in table.columns:
+            grid.add_column(column, justify="right", overflow="fold")
+        for row in table.rows[:most]:
+            grid.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
+        console.print(grid)
+        left = len(table.rows) - most
+        console.print(f"... and {left} more rows (--rows, --out)\n" if left > 0 else "")
