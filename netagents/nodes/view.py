@@ -14,9 +14,11 @@ from netagents.errors import DecodeError
 from netagents.learning import IterationRecord, Setup
 from netagents.messages import Digest, RadiusKind
 from netagents.power import Concentration, PowerMatrix, assemble, cannot_influence, concentration
+from netagents.records.reader import held_entries
 
 FloatArray = NDArray[np.float64]
 LARGEST_VIEW = 64 * 1024
+MOST_BUSY = 4096
 WHOLE_NUMBERS = ("iteration", "total", "top_holder", "messages", "payload", "dropped", "slowest")
 
 
@@ -32,6 +34,8 @@ class View:
         messages, payload: sent in this iteration, in messages and bytes.
         dropped: digests that never reached the monitor.
         slowest: the agent that kept the others waiting longest in this iteration, -1 when times are not known.
+        busy: per agent the percentage of the iteration in which it worked instead of waiting; empty when times are not known,
+            or there are more than :data:`MOST_BUSY` agents.
     """
 
     iteration: int
@@ -44,6 +48,7 @@ class View:
     payload: int
     dropped: int
     slowest: int
+    busy: tuple[int, ...] = ()
 
     def to_json(self) -> bytes:
         """As one JSON text; NaN travels as null."""
@@ -61,10 +66,11 @@ class View:
             if len(text) > LARGEST_VIEW:
                 raise ValueError("too large")
             values = json.loads(text)
+            busy = tuple(int(share) for share in values.pop("busy"))
             fields: dict[str, Any] = {key: math.nan if value is None else float(value) for key, value in values.items()}
             for key in WHOLE_NUMBERS:
                 fields[key] = int(fields[key])
-            view = cls(**fields)
+            view = cls(**fields, busy=busy)
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
             raise DecodeError(f"a view that cannot be read: {error}") from error
         return view
@@ -79,7 +85,7 @@ class PowerMonitor:
 
     def __init__(self, setup: Setup) -> None:
         n = setup.n
-        self._distances = np.array([[setup.topology.hops.distance(j, i) for i in range(n)] for j in range(n)], dtype=np.float64)
+        self._distances = np.array(setup.topology.hops.matrix(), dtype=np.float64)
         critic, policy = setup.reach[RadiusKind.CRITIC], setup.reach[RadiusKind.POLICY]
         self._trusted = [critic.radii[i] - setup.spec.reach_offset for i in range(n)]
         self._impossible = cannot_influence(setup.spec, [policy.window(i) for i in range(n)])
@@ -89,14 +95,17 @@ class PowerMonitor:
         return assemble(rows, self._distances, self._trusted, self._impossible)
 
     def concentration(self, matrix: PowerMatrix) -> Concentration:
-        """Concentration over the reliable entries alone."""
-        return concentration(np.where(matrix.reliable, matrix.values, np.nan))
+        """Concentration over the entries that count, as the records and the report take it."""
+        return concentration(held_entries(matrix))
 
 
 def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, dropped: int) -> View:
     """The snapshot after one iteration."""
     held = monitor.concentration(monitor.matrix(record.power))
     waited = record.timing[:, 1]
+    timed = bool(waited.any()) and len(waited) <= MOST_BUSY
+    with np.errstate(invalid="ignore", divide="ignore"):
+        working = 100.0 * (1.0 - waited / record.timing.sum(axis=1))
     return View(
         iteration=record.iteration + 1,
         total=total,
@@ -109,6 +118,7 @@ def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, droppe
         dropped=dropped,
         # Whoever waits least is whom the others wait for.
         slowest=int(np.argmin(waited)) if waited.any() else -1,
+        busy=tuple(np.clip(np.nan_to_num(working), 0.0, 100.0).round().astype(int).tolist()) if timed else (),
     )
 
 

@@ -1,0 +1,23 @@
+"""Progress while a run goes on: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from netagents.launchers.display.contract import Display, SilentDisplay
+from netagents.launchers.display.plain import PlainDisplay
+
+__all__ = ["Display", "PlainDisplay", "SilentDisplay", "make_display"]
+
+
+def make_display(wanted: bool) -> Display:
+    """The display that fits standard error: live on a terminal, lines in a pipe or where the terminal can do nothing."""
+    import os
+
+    if not wanted:
+        return SilentDisplay()
+    if sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
+        from netagents.launchers.display.live import LiveDisplay
+
+        return LiveDisplay()
+    return PlainDisplay()

@@ -1,0 +1,73 @@
+"""How fast a run goes and how long it will take, from when views arrive."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from netagents.nodes.view import View
+
+SILENT_SECONDS = 3.0
+SILENT_FACTOR = 6.0
+"""A run is silent after so many times the usual time between views, and after :data:`SILENT_SECONDS` at the earliest."""
+
+
+class Pace:
+    """Rates, time left and silence.
+
+    Args:
+        clock: seconds, monotonic.
+
+    Attributes:
+        left: seconds until the run has finished, NaN before the second view.
+        message_rate: messages per second, likewise.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._first: tuple[float, int] | None = None
+        self._latest = self._began
+        self._messages = 0
+        self._interval = math.nan
+        self.left = math.nan
+        self.message_rate = math.nan
+
+    def update(self, view: View) -> None:
+        """Take in one view."""
+        now = self._clock()
+        self._latest = now
+        if self._first is None:
+            self._first = (now, view.iteration)
+            return
+        self._messages += view.messages
+        elapsed = now - self._first[0]
+        done = view.iteration - self._first[1]
+        if elapsed > 0.0 and done > 0:
+            self._interval = elapsed / done
+            self.left = self._interval * (view.total - view.iteration)
+            self.message_rate = self._messages / elapsed
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the display was made."""
+        return self._clock() - self._began
+
+    def silence(self) -> float:
+        """Seconds since the last view if that is unusually long, else 0; before the first view nobody knows what is usual."""
+        if self._first is None:
+            return 0.0
+        since = self._clock() - self._latest
+        usual = 0.0 if math.isnan(self._interval) else self._interval
+        return since if since > max(SILENT_SECONDS, SILENT_FACTOR * usual) else 0.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: 8 s, 2:05, 1:02:05."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
