@@ -161,7 +161,8 @@ def _suggest_key(path: KeyPath, parent: schema.Model | None, root: schema.Model)
     for leaf in schema.leaves(root):
         by_name.setdefault(str(leaf[-1]), dotted(leaf))
     close = get_close_matches(word, by_name, n=1, cutoff=0.75)
-    if close:
+    # A key of another kind of the same group has the very name that was written.
+    if close and by_name[close[0]] != dotted(path):
         return f"did you mean '{by_name[close[0]]}'?"
     return f"known here: {', '.join(siblings)}" if siblings else None
 

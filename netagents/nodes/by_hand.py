@@ -30,7 +30,7 @@ def start_environment(
 
     loaded = load_experiment(file, overrides)
     prepared = prepare(loaded.experiment, loaded.base)
-    _try(listen, Transport.listen)
+    _try(listen, lambda transport: transport.listen(listen))
     experiment = prepared.experiment
     directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
     arguments = {"run_directory": str(directory.path), "listen": listen}
@@ -48,9 +48,9 @@ def start_member(role: str, join: str, *, listen: str | None, log: Path | None, 
         UsageError: there is no such role, or an address is none.
     """
     if not join.startswith("file://"):
-        _try(join, Transport.connect)
+        _try(join, lambda transport: transport.connect(join))
     if listen is not None:
-        _try(listen, Transport.listen)
+        _try(listen, lambda transport: transport.listen(listen))
     arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale)}
     if listen is not None:
         arguments["listen"] = listen
@@ -66,13 +66,13 @@ def start_member(role: str, join: str, *, listen: str | None, log: Path | None, 
     return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log)
 
 
-def _try(address: str, use: Callable[[Transport, str], Listener | Sender]) -> None:
+def _try(address: str, use: Callable[[Transport], Listener | Sender]) -> None:
     """Refuse an address that is none, or at which nobody can listen, before anything is written or started."""
     if address.startswith("memory://"):
         raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with ipc:// or tcp://")
     transport = open_transport(address, LinkSettings(linger_seconds=0.0))
     try:
-        use(transport, address)
+        use(transport)
     finally:
         transport.close()
 
