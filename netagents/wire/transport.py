@@ -8,7 +8,7 @@ where it can really be reached.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,12 +40,14 @@ class LinkSettings:
         queue: messages a link holds per direction before a sender has to wait.
         linger_seconds: how long a closing link waits for its last messages to leave.
         credentials: what the transport needs to encrypt and authenticate; each transport names the type it understands.
+        advertise: host that others reach this node by, when it listens on all addresses; default: this machine's name.
     """
 
     limits: Limits = LIMITS
     queue: int = 256
     linger_seconds: float = 1.0
     credentials: object | None = None
+    advertise: str | None = None
 
 
 class Listener(ABC):
@@ -113,13 +115,27 @@ class Transport(ABC):
         """
 
     @abstractmethod
-    def connect(self, endpoint: str) -> Sender:
+    def connect(self, endpoint: str, peer: str | None = None) -> Sender:
         """A link to ``endpoint``, where nobody needs to listen yet.
+
+        Args:
+            peer: who must be there, by its authenticated name; links that carry keys need it.
 
         Raises:
             UsageError: the endpoint is malformed.
-            SecurityError: the endpoint is off loopback and there are no credentials.
+            SecurityError: the endpoint is off loopback and there are no credentials, or these do not know ``peer``.
         """
+
+    def watched(self) -> Mapping[int, Callable[[], None]]:
+        """Descriptors for the owner's wait, each with what to call when it is readable: raises SecurityError when a link failed."""
+        return {}
+
+    def settle(self) -> None:  # noqa: B027 -- most transports have nothing that could fail
+        """The start is over: from now on links that fail are logged and counted, and no longer raise."""
+
+    def refused(self) -> Mapping[str, int]:
+        """How many peers were refused before they could say anything, by reason."""
+        return {}
 
     @abstractmethod
     def close(self) -> None:

@@ -9,7 +9,8 @@ import errno
 import ipaddress
 import select
 import socket as names
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Protocol, runtime_checkable
@@ -18,6 +19,7 @@ import zmq
 
 from netagents.errors import DeadlineError, SecurityError, UsageError
 from netagents.wire.codec import Frame
+from netagents.wire.doorkeeper import Doorkeeper
 from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
 
 IPC_PATH_BYTES = 107
@@ -30,19 +32,16 @@ _MESSAGES, _NOTHING = Waited(True, ()), Waited(False, ())
 
 @runtime_checkable
 class ZmqCredentials(Protocol):
-    """What encrypts and authenticates ZeroMQ links.  The transport calls these before it binds or connects a socket."""
+    """What encrypts and authenticates ZeroMQ links.  The transport calls these before it binds or connects a tcp socket."""
 
-    def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        """Called once, before the first socket: the place to start an authenticator."""
+    users: Mapping[bytes, str]
+    """Public key (32 bytes) -> name of every node that may connect."""
 
     def secure_listener(self, socket: zmq.Socket[bytes]) -> None:
         """Makes the receiving socket accept only known peers."""
 
-    def secure_sender(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
-        """Gives the sending socket its own keys and those of the peer at ``endpoint``."""
-
-    def close(self) -> None:
-        """Called once, after the last socket was closed."""
+    def secure_sender(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> None:
+        """Gives the sending socket its own keys and that of ``peer``, who is to be found at ``endpoint``."""
 
 
 class ZmqTransport(Transport):
@@ -61,13 +60,13 @@ class ZmqTransport(Transport):
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, 8_192)
         self._open: list[ZmqListener | ZmqSender] = []
-        if credentials is not None:
-            credentials.open(self._context)
+        self._doorkeeper: Doorkeeper | None = None
 
     def listen(self, address: str) -> ZmqListener:
         path = _ipc_path(address)
         host = "" if path else self._check_host(address)
         socket = self._socket(zmq.PULL)
+        watch = None
         try:
             socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
             if self._credentials is not None and not path:
@@ -75,8 +74,12 @@ class ZmqTransport(Transport):
             # Binding a Unix socket replaces the file of whoever listens there, so look first.
             if path is not None and path.exists():
                 raise UsageError("something listens there already", where=address, fix="use a fresh directory for each run")
+            if not path:
+                watch = self._watch(socket, address, None)
             socket.bind(address)
         except zmq.ZMQError as error:
+            if watch is not None:
+                watch()
             socket.close(0)
             raise _bind_error(address, error) from None
         except BaseException:
@@ -85,27 +88,34 @@ class ZmqTransport(Transport):
         endpoint = socket.get(zmq.LAST_ENDPOINT)
         text = (endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)).rstrip("\0")
         if not path and _is_wildcard(host):
-            text = f"tcp://{names.gethostname()}:{text.rpartition(':')[2]}"
-        listener = ZmqListener(socket, text, path, self._settings, authenticated=self._credentials is not None and not path)
+            text = f"tcp://{self._settings.advertise or names.gethostname()}:{text.rpartition(':')[2]}"
+        listener = ZmqListener(
+            socket, text, path, self._settings, authenticated=self._credentials is not None and not path, before_close=watch
+        )
         self._open.append(listener)
         return listener
 
-    def connect(self, endpoint: str) -> ZmqSender:
+    def connect(self, endpoint: str, peer: str | None = None) -> ZmqSender:
         path = _ipc_path(endpoint)
         if not path:
             self._check_host(endpoint)
         socket = self._socket(zmq.PUSH)
+        watch = None
         try:
             if self._credentials is not None and not path:
-                self._credentials.secure_sender(socket, endpoint)
+                self._credentials.secure_sender(socket, endpoint, peer)
+            if not path:
+                watch = self._watch(socket, endpoint, peer or "the peer")
             socket.connect(endpoint)
         except zmq.ZMQError as error:
+            if watch is not None:
+                watch()
             socket.close(0)
             raise UsageError(f"cannot connect: {error.strerror}", where=endpoint) from None
         except BaseException:
             socket.close(0)
             raise
-        sender = ZmqSender(socket, endpoint)
+        sender = ZmqSender(socket, endpoint, before_close=watch)
         self._open.append(sender)
         return sender
 
@@ -113,9 +123,25 @@ class ZmqTransport(Transport):
         for link in self._open:
             link.close()
         self._open.clear()
-        if self._credentials is not None and not self._context.closed:
-            self._credentials.close()
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
         self._context.term()
+
+    def watched(self) -> Mapping[int, Callable[[], None]]:
+        return {} if self._doorkeeper is None else {self._doorkeeper.descriptor: self._doorkeeper.check}
+
+    def settle(self) -> None:
+        if self._doorkeeper is not None:
+            self._doorkeeper.settled = True
+
+    def refused(self) -> Mapping[str, int]:
+        return {} if self._doorkeeper is None else dict(self._doorkeeper.counts)
+
+    def _watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> Callable[[], None]:
+        """Puts a tcp socket under the doorkeeper's eyes; gives what to call before the socket closes."""
+        if self._doorkeeper is None:
+            self._doorkeeper = Doorkeeper(self._context, None if self._credentials is None else self._credentials.users)
+        return partial(self._doorkeeper.forget, self._doorkeeper.watch(socket, endpoint, peer))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         """A socket with every bound set; the only place where linger is chosen."""
@@ -145,12 +171,22 @@ class ZmqTransport(Transport):
 class ZmqListener(Listener):
     """A bound PULL socket; made by :meth:`ZmqTransport.listen`."""
 
-    def __init__(self, socket: zmq.Socket[bytes], endpoint: str, path: Path | None, settings: LinkSettings, *, authenticated: bool) -> None:
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        endpoint: str,
+        path: Path | None,
+        settings: LinkSettings,
+        *,
+        authenticated: bool,
+        before_close: Callable[[], None] | None,
+    ) -> None:
         self.endpoint = endpoint
         self._socket = socket
         self._path = path
         self._most_frames = settings.limits.arrays + 1
         self._authenticated = authenticated
+        self._before_close = before_close
         self._handle = int(socket.get(zmq.FD))
         self._poller = select.poll()
         self._poller.register(self._handle, select.POLLIN)
@@ -217,6 +253,8 @@ class ZmqListener(Listener):
     def close(self) -> None:
         if self._socket.closed:
             return
+        if self._before_close is not None:
+            self._before_close()
         self._socket.close(0)
         if self._path is not None:
             self._path.unlink(missing_ok=True)
@@ -225,9 +263,10 @@ class ZmqListener(Listener):
 class ZmqSender(Sender):
     """A connected PUSH socket; made by :meth:`ZmqTransport.connect`."""
 
-    def __init__(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], endpoint: str, before_close: Callable[[], None] | None) -> None:
         self.endpoint = endpoint
         self._socket = socket
+        self._before_close = before_close
 
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
         if self.try_send(frames):
@@ -254,10 +293,15 @@ class ZmqSender(Sender):
         return True
 
     def close(self) -> None:
-        self._socket.close()
+        self._close(None)
 
     def abort(self) -> None:
-        self._socket.close(0)
+        self._close(0)
+
+    def _close(self, linger: int | None) -> None:
+        if self._before_close is not None and not self._socket.closed:
+            self._before_close()
+        self._socket.close(linger)
 
 
 def _milliseconds(seconds: float) -> int:

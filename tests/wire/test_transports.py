@@ -277,18 +277,13 @@ class OpenDoor:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-
-    def open(self, _context: object) -> None:
-        self.calls.append("open")
+        self.users: dict[bytes, str] = {}
 
     def secure_listener(self, _socket: object) -> None:
         self.calls.append("listener")
 
-    def secure_sender(self, _socket: object, _endpoint: str) -> None:
-        self.calls.append("sender")
-
-    def close(self) -> None:
-        self.calls.append("close")
+    def secure_sender(self, _socket: object, _endpoint: str, peer: str | None) -> None:
+        self.calls.append(f"sender to {peer}")
 
 
 def test_credentials_are_asked_before_every_tcp_link_and_not_for_ipc(tmp_path: Path) -> None:
@@ -297,7 +292,7 @@ def test_credentials_are_asked_before_every_tcp_link_and_not_for_ipc(tmp_path: P
     listener = transport.listen("tcp://0.0.0.0:0")
     assert listener.endpoint.split(":")[1] == f"//{socket.gethostname()}"
     port = listener.endpoint.rpartition(":")[2]
-    transport.connect(f"tcp://127.0.0.1:{port}").send([b"a", b"b"], 5.0)
+    transport.connect(f"tcp://127.0.0.1:{port}", "agent-1").send([b"a", b"b"], 5.0)
     message = listener.receive(5.0)
     assert message is not None
     assert list(message.frames) == [b"a", b"b"]
@@ -305,7 +300,7 @@ def test_credentials_are_asked_before_every_tcp_link_and_not_for_ipc(tmp_path: P
     transport.connect(transport.listen(f"ipc://{tmp_path}/x").endpoint)
     transport.close()
     transport.close()
-    assert door.calls == ["open", "listener", "sender", "close"]
+    assert door.calls == ["listener", "sender to agent-1"]
     with pytest.raises(TypeError):
         open_transport("tcp://x", LinkSettings(credentials="password"))
 
