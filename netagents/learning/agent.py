@@ -16,6 +16,7 @@ from netagents.critics.keys import Keys, WindowKeys
 from netagents.critics.least_squares import batch_lstd
 from netagents.critics.table import CriticTable
 from netagents.critics.temporal_difference import Batch, batch_td, compact
+from netagents.learning.checkpointing import state_told
 from netagents.learning.gradient import clipped, truncated_policy_gradient
 from netagents.learning.ledger import Ledger
 from netagents.learning.metrics import METRICS
@@ -167,12 +168,18 @@ class Agent:
             timing=np.zeros(3),
         )
         self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
+        if state_told(setup.experiment, iteration) and iteration + 1 < learning.iterations:
+            self._tell_state(iteration)
 
     def farewell(self, iteration: int) -> list[Outgoing]:
         """What is left to send after the last iteration: its report, and a snapshot of the agent."""
-        self._emit(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,))
+        self._tell_state(iteration)
         left, self._pending = self._pending, []
         return left
+
+    def _tell_state(self, iteration: int) -> None:
+        # Not entered into the ledger, which counts what learning costs: how often state is kept must not change a record.
+        self._pending.append(Outgoing(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,)))
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
@@ -285,6 +292,8 @@ class Agent:
         named: dict[str, NDArray[Any]] = {"policy.logits": self.policy.logits}
         named |= {f"critic.{name}": array for name, array in self.table.arrays().items()}
         named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
+        # The report that rides with the next iteration is counted there already.
+        named["ledger.open"] = self.ledger.open_rows()
         return named
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -292,6 +301,7 @@ class Agent:
         self.policy.load(arrays["policy.logits"])
         self.table.restore(_below("critic.", arrays))
         self.objective.restore(_below("objective.", arrays))
+        self.ledger.restore(arrays["ledger.open"])
 
     def _emit(self, kind: Kind, iteration: int, step: int, message: Message, receivers: tuple[int, ...]) -> None:
         outgoing = Outgoing(kind, iteration, step, message, receivers)

@@ -30,6 +30,15 @@ class Ledger:
             row[0] += times
             row[1] += times * size
 
+    def open_rows(self) -> NDArray[np.int64]:
+        """The (r, 4) rows kind, receiver, messages, payload bytes of the page that is still open."""
+        rows = [[kind, receiver, *counted] for (kind, receiver), counted in sorted(self._rows.items())]
+        return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+    def restore(self, rows: NDArray[np.int64]) -> None:
+        """Go on with a page that :meth:`open_rows` gave."""
+        self._rows = {(kind, receiver): [messages, size] for kind, receiver, messages, size in rows.tolist()}
+
     def close(self) -> NDArray[np.int64]:
         """The (r, 5) rows kind, receiver, hop, messages, payload bytes, sorted; starts a new page."""
         rows = [[kind, receiver, self._hop(receiver), *counted] for (kind, receiver), counted in sorted(self._rows.items())]

@@ -63,6 +63,12 @@ class LocalObjective:
         """Whether the agent learns from its task alone."""
         return self.utility.is_zero and not self.constraints
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether every value and shadow reward has a provable bound, so that none can be undefined anywhere."""
+        parts = (self.utility, *(constraint.utility for constraint in self.constraints))
+        return all(np.isfinite(part.bounds()).all() for part in parts)
+
     def shadow(self, occupancy: FloatArray) -> ShadowSignal:
         """Update the multipliers at this occupancy, then take the gradient of the Lagrangian there.
 

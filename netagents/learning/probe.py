@@ -1,0 +1,50 @@
+"""A look ahead at the first iteration, for utilities that may be undefined where it leads."""
+
+from __future__ import annotations
+
+from netagents.environments.contract import NetworkedMDP
+from netagents.environments.session import EnvironmentSession
+from netagents.learning.objective import LocalObjective
+from netagents.learning.occupancy import sampled_occupancy
+from netagents.learning.rollout import Rollout
+from netagents.learning.setup import Setup
+from netagents.messages import index_dtype
+from netagents.randomness import Purpose, stream
+
+
+def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
+    """Sample iteration 0 as the agents will, and evaluate every utility and constraint at the occupancy it meets there.
+
+    Nothing is sampled when all of them are bounded, since then they are defined everywhere.
+
+    Raises:
+        UtilityError: one is undefined there, such as KL to a target with a zero where agents do go.
+    """
+    sizes = [(*setup.state_sizes((agent,)), *setup.action_sizes((agent,))) for agent in range(setup.n)]
+    objectives = [LocalObjective(setup.experiment, agent, states, actions, setup.discount) for agent, (states, actions) in enumerate(sizes)]
+    if all(objective.is_bounded for objective in objectives):
+        return
+    learning, seed, steps = setup.experiment.learning, setup.experiment.seed, setup.horizon
+    policies = [setup.policy(agent) for agent in range(setup.n)]
+    rollouts = [
+        Rollout(agent, steps, setup.batch, index_dtype(states), index_dtype(actions)) for agent, (states, actions) in enumerate(sizes)
+    ]
+    # As the agents do it, to the bit: they draw one block for all steps and the decision after the last.
+    shape = (setup.steps + 1, setup.batch)
+    uniforms = [stream(seed, agent, Purpose.ACTIONS, 0).random(shape) for agent in range(setup.n)]
+    session = EnvironmentSession(environment, setup.batch, setup.discount, seed)
+    messages = session.begin(0)
+    for step in range(steps + 1):
+        for rollout, message in zip(rollouts, messages, strict=True):
+            rollout.observe(step, message)
+        if step == steps:
+            break
+        for agent, (policy, rollout) in enumerate(zip(policies, rollouts, strict=True)):
+            context = policy.context([rollouts[j].states[step] for j in policy.window])
+            rollout.actions[step] = policy.act(context, uniforms[agent][step])
+        messages = session.advance([rollout.actions[step] for rollout in rollouts])
+    for objective, rollout, size in zip(objectives, rollouts, sizes, strict=True):
+        rollout.close()
+        weights = rollout.discounted(setup.discount)
+        counted = rollout.counted_states(learning.occupancy)
+        objective.shadow(sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, *size))

@@ -1,0 +1,58 @@
+"""The tutorial on parts of one's own works as pasted: in process, as processes, and with the same bits."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-parts.md"
+
+
+def blocks() -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def paste(folder: Path) -> str:
+    """Write the page's files, as a reader would, and give its last script."""
+    (_, parts), (_, experiment), _, (_, checks) = blocks()
+    (folder / "my_parts.py").write_text(parts)
+    (folder / "mine.yaml").write_text(experiment)
+    return checks
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+
+
+def test_its_checks_are_silent(tmp_path: Path) -> None:
+    (tmp_path / "checks.py").write_text(paste(tmp_path))
+    done = python(tmp_path, "checks.py")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.system
+def test_its_experiment_runs_as_processes_with_the_bits_of_one_process_and_learns(tmp_path: Path) -> None:
+    paste(tmp_path)
+    # The command's own search path, which does not hold the working directory.
+    script = (
+        "import sys; sys.path[:] = [p for p in sys.path if p not in ('', sys.argv[1])]\n"
+        "from netagents.cli.main import main\n"
+        "sys.exit(main(sys.argv[2:]))"
+    )
+    for launcher in ("local", "in_process"):
+        done = python(tmp_path, "-c", script, str(tmp_path), "run", "mine.yaml", "-q", "--out", launcher, f"runtime.launcher={launcher}")
+        assert done.returncode == 0, done.stderr
+    compare = (
+        "from netagents import Run; from netagents.records.compare import same_bits\n"
+        "a, b = Run.open('local'), Run.open('in_process')\n"
+        "assert same_bits(a, b) == [], same_bits(a, b)\n"
+        "assert a.returns[-5:].mean() > a.returns[0] + 1.0, a.returns\n"
+    )
+    done = python(tmp_path, "-c", compare)
+    assert done.returncode == 0, done.stderr
