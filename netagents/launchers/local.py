@@ -20,7 +20,15 @@ from netagents.wire.transport import LinkSettings, Listener, open_transport
 VIEW_INTERVAL = 0.1
 """Seconds between looks at what the monitor sent."""
 
-TABULAR_PRELOAD = (*PRELOAD[:-1], "netagents.nodes.agent", "netagents.nodes.monitor", "netagents.learning.prepare", PRELOAD[-1])
+TABULAR_PRELOAD = (
+    *PRELOAD[:-1],
+    "numpy.random",  # numpy imports it when it is first used, which would be once per agent
+    "netagents.nodes.agent",
+    "netagents.nodes.monitor",
+    "netagents.learning.prepare",
+    "netagents.topology.json",
+    PRELOAD[-1],
+)
 """What every node of a tabular run imports once, before the first fork; the guard stays last."""
 
 
