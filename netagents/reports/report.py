@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.power import Concentration, concentration
+from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run, held_entries, write_atomically
 from netagents.reports.chart import Line, Reference, line_chart
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
@@ -151,20 +151,36 @@ def _tiles(run: Run, reached: Progress, found: Concentration) -> str:
 def _graph_section(run: Run, history: PowerHistory, found: Concentration) -> str:
     title = "Who holds power over whom"
     if run.n > LARGEST_DRAWN:
-        return section(title, say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
-    entries = held_entries(history.windows[-1].matrix)
-    arrows = [Influence(j, i, float(entries[j, i])) for j, i in np.argwhere(np.nan_to_num(entries) > 0.0).tolist()]
-    arrows.sort(key=lambda one: -one.value)
-    shown = arrows[:_MOST_ARROWS]
+        return section(title, _holders(run, found), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
+    arrows = _arrows(history.windows[-1].matrix)
     if found.top_holder < 0:
         say = f"No power can be told. {text(no_entry(run))}"
     else:
-        some = f"the {len(shown)} strongest of {len(arrows)} arrows" if len(arrows) > len(shown) else "arrows"
+        some = f"the {_MOST_ARROWS} strongest of {len(arrows)} arrows" if len(arrows) > _MOST_ARROWS else "arrows"
         say = (
             f"A circle's area grows with the power that the agent holds; {some} point to those over whom it holds it. "
             f"Grey lines are the graph. Mean of the {text(history.windows[-1].title)}."
         )
-    return section(title, draw_graph(run.topology, found.held if found.top_holder >= 0 else None, shown), _holders(run, found), say=say)
+    held = found.held if found.top_holder >= 0 else None
+    return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, found), say=say)
+
+
+def power_drawing(run: Run, *, standalone: bool = False) -> str:
+    """The graph as SVG with agents sized by the power they hold at the end, and the strongest arrows; plain where nothing is recorded."""
+    recorded = len(run.iterations)
+    if recorded == 0:
+        return draw_graph(run.topology, standalone=standalone)
+    matrix = run.power_matrix(last=min(DEFAULT_LAST, recorded))
+    found = concentration(held_entries(matrix))
+    held = found.held if found.top_holder >= 0 else None
+    return draw_graph(run.topology, held, _arrows(matrix)[:_MOST_ARROWS], standalone=standalone)
+
+
+def _arrows(matrix: PowerMatrix) -> list[Influence]:
+    """The entries that count, the strongest first."""
+    entries = held_entries(matrix)
+    arrows = [Influence(j, i, float(entries[j, i])) for j, i in np.argwhere(np.nan_to_num(entries) > 0.0).tolist()]
+    return sorted(arrows, key=lambda one: -one.value)
 
 
 def _holders(run: Run, found: Concentration) -> str:

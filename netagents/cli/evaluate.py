@@ -1,0 +1,91 @@
+"""``netagents evaluate``: what the policies of a run are worth, played without learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.launchers.evaluation import Evaluation
+    from netagents.records.reader import Run
+
+app = typer.Typer(add_completion=False)
+
+MOST_AGENTS = 20
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory. Default: the newest in runs/.")] = None,
+    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, max=10_000_000, help="Episodes to play.")] = 1000,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Play the most probable action instead of drawing one.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Names the episodes; training uses others.")] = 0,
+    checkpoint: Annotated[int | None, typer.Option("--checkpoint", help="After which iteration. Default: the newest one saved.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every agent.")] = False,
+) -> None:
+    """Play the frozen policies of a run for many episodes: mean and bootstrap interval of the return, for all and per agent."""
+    from netagents.cli.locate import find_run
+    from netagents.launchers.evaluation import evaluate as play
+
+    found = find_run(run)
+    result = play(found, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint)
+    if as_json:
+        _print_json(found, result)
+    else:
+        _print_table(found, result, play(found, episodes, seed=seed, untrained=True))
+
+
+def _print_json(run: Run, result: Evaluation) -> None:
+    import json
+    import math
+
+    def plain(interval: tuple[float, float, float]) -> dict[str, float | None]:
+        return {name: value if math.isfinite(value) else None for name, value in zip(("mean", "low", "high"), interval, strict=True)}
+
+    facts = {
+        "run": str(run.path),
+        "checkpoint": result.checkpoint,
+        "episodes": len(result.returns),
+        "greedy": result.greedy,
+        "seed": result.seed,
+        "horizon": result.horizon,
+        "discount": result.discount,
+        "return": plain(result.team),
+        "discounted_return": plain(result.team_discounted),
+        "agents": [plain(interval) for interval in result.agents],
+    }
+    typer.echo(json.dumps(facts, indent=2, allow_nan=False))
+
+
+def _print_table(run: Run, result: Evaluation, untrained: Evaluation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    spec = run.setup.spec
+    known = spec.best_return if result.horizon == spec.horizon else None
+    played = "greedy" if result.greedy else "sampled"
+    typer.echo(f"{run.path.name} after iteration {result.checkpoint}, {len(result.returns):,} {played} episodes of {result.horizon} steps")
+    lines = [("return per agent", result.team.text()), ("discounted", result.team_discounted.text())]
+    lines.append(("untrained policies", untrained.team.text()))
+    if known is not None:
+        lines.append(("best known", f"{known:.2f}"))
+    for what, value in lines:
+        typer.echo(f"  {what:<19}{value}")
+    agents = result.agents
+    order = range(len(agents))
+    if len(agents) > MOST_AGENTS:
+        ranked = sorted(order, key=lambda agent: -agents[agent].mean)
+        order = [*ranked[: MOST_AGENTS // 2], *ranked[-MOST_AGENTS // 2 :]]  # type: ignore[assignment]
+        typer.echo(f"\nthe {MOST_AGENTS // 2} best and the {MOST_AGENTS // 2} worst of {len(agents)} agents; --json has all")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("agent", "return", "95 % interval", "untrained"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    before = untrained.agents
+    for agent in order:
+        mean, low, high = agents[agent]
+        grid.add_row(
+            run.topology.labels[agent], f"{mean:.2f}", f"{low:.2f} to {high:.2f}" if low == low else "-", f"{before[agent].mean:.2f}"
+        )
+    Console(markup=False).print(grid)

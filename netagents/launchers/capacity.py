@@ -1,0 +1,191 @@
+"""Whether this machine can carry an experiment: cores, memory, limits, and room for records; looked at before anything is started."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from math import prod
+from pathlib import Path
+from typing import Literal
+
+from netagents.errors import CapacityError
+from netagents.experiment import Experiment
+from netagents.launchers.processes import allow_descriptors
+from netagents.learning import Setup
+from netagents.messages import RadiusKind
+from netagents.nodes.socket_directory import SUN_PATH_BYTES, SocketDirectory
+
+Verdict = Literal["ok", "warning", "problem"]
+
+PROCESS_BYTES = 9_000_000
+"""Private memory of a tabular node before its tables, measured under the forkserver."""
+
+_OTHER_PROCESSES = 4
+_CRITIC_BYTES = 20
+_ENTRY_OVERHEAD = 36
+_PACKAGES = ("netagents", "numpy", "pyzmq", "msgpack", "pydantic", "safetensors", "pyarrow", "torch")
+_LITTLE_ROOM = 200_000_000
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what, how it stands, and whether that is a problem."""
+
+    what: str
+    told: str
+    verdict: Verdict = "ok"
+
+
+def machine() -> list[Finding]:
+    """What this machine offers, whatever will run on it."""
+    findings = [Finding("python", f"{sys.version.split()[0]}, {sys.platform}")]
+    findings.append(Finding("versions", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)))
+    findings.append(Finding("cores", str(cores())))
+    memory = available_memory()
+    findings.append(Finding("memory", "unknown" if memory is None else f"{memory / 1e9:.1f} GB available"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    findings.append(Finding("open files", f"{_limit(soft)}, can be raised to {_limit(hard)}"))
+    findings.append(_sockets())
+    findings.extend(_room(Path(folder)) for folder in dict.fromkeys((tempfile.gettempdir(), "/dev/shm")))
+    set_threads = {name: os.environ[name] for name in _THREADS if name in os.environ}
+    told = ", ".join(f"{name}={value}" for name, value in set_threads.items()) or "not set here"
+    findings.append(Finding("BLAS threads", f"{told}; every node is started with one"))
+    return findings
+
+
+def experiment_findings(setup: Setup, directory: Path) -> list[Finding]:
+    """What would go wrong with an experiment on this machine.
+
+    Args:
+        setup: of the experiment, already known to fit its own settings.
+        directory: where its run directory would be made.
+    """
+    experiment = setup.experiment
+    local = experiment.runtime.launcher == "local"
+    nodes = setup.n + 2
+    findings = [Finding("experiment", f"{experiment.name}: {setup.n} agents, {setup.spec.name}, {experiment.runtime.launcher}")]
+    each = [agent_bytes(setup, agent) for agent in range(setup.n)]
+    largest = max(range(setup.n), key=lambda agent: each[agent])
+    needed = sum(each) + (PROCESS_BYTES * (nodes + _OTHER_PROCESSES - 2) if local else 0)
+    available = available_memory()
+    told = f"about {needed / 1e9:.2f} GB in all; the largest agent ({largest}) takes {each[largest] / 1e6:.0f} MB"
+    if available is not None and needed > available:
+        tables = sum(each) > needed / 2
+        fix = (
+            "lower kappa_critic, learning.batch or learning.critic.visited_limit"
+            if tables
+            else "use fewer agents or runtime.launcher=in_process"
+        )
+        told += f", but {available / 1e9:.1f} GB are available; {fix}"
+        findings.append(Finding("memory", told, "problem"))
+    else:
+        findings.append(Finding("memory", told, "warning" if available is not None and needed > 0.7 * available else "ok"))
+    if local:
+        findings.extend(_process_findings(experiment, nodes))
+    findings.append(_room(_existing(directory), "run directory"))
+    return findings
+
+
+def _process_findings(experiment: Experiment, nodes: int) -> list[Finding]:
+    found = []
+    here = cores()
+    told = f"{nodes} processes on {here} core{'s' if here > 1 else ''}"
+    crowded = nodes > 25 * here
+    more = "; they will take turns, so raise timeouts.scale or use runtime.launcher=in_process" if crowded else ""
+    found.append(Finding("processes", told + more, "warning" if crowded else "ok"))
+    try:
+        allow_descriptors(nodes)()
+        found.append(Finding("open files", f"enough for {nodes} processes"))
+    except CapacityError as error:
+        found.append(Finding("open files", str(error), "problem"))
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if limit != resource.RLIM_INFINITY and nodes + _OTHER_PROCESSES > limit:
+        found.append(Finding("process limit", f"{limit} are allowed, {nodes + _OTHER_PROCESSES} are needed; raise ulimit -u", "problem"))
+    if experiment.runtime.transport == "ipc":
+        sockets = _sockets()
+        if sockets.verdict != "ok":
+            found.append(sockets)
+    return found
+
+
+def agent_bytes(setup: Setup, agent: int) -> int:
+    """Memory that an agent's tables and batch may take, at most, in bytes."""
+    experiment = setup.experiment
+    policy = setup.reach[RadiusKind.POLICY].window(agent)
+    critic = setup.reach[RadiusKind.CRITIC].window(agent)
+    (actions,) = setup.action_sizes((agent,))
+    # Logits, probabilities and thresholds.
+    table = 24 * prod(setup.state_sizes(policy)) * actions
+    entries = prod(setup.state_sizes(critic)) * prod(setup.action_sizes(critic))
+    settings = experiment.learning.critic
+    if entries <= settings.full_table_limit:
+        critic_bytes = entries * (_CRITIC_BYTES + 8)
+    else:
+        # Only what is visited is stored, and a batch visits at most one entry per copy and step.
+        visited = min(entries, settings.visited_limit, setup.horizon * setup.batch * experiment.learning.iterations)
+        critic_bytes = visited * (_CRITIC_BYTES + 8 + _ENTRY_OVERHEAD)
+    batch = setup.horizon * setup.batch * 8 * (4 + 2 * len(critic))
+    return table + critic_bytes + batch
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that can be had without swapping, within the container's limit; None where that cannot be told."""
+    found: list[int] = []
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            found.append(int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    except (OSError, ValueError, IndexError):
+        pass
+    return max(0, min(found)) if found else None
+
+
+def _sockets() -> Finding:
+    try:
+        made = SocketDirectory.create()
+    except CapacityError as error:
+        return Finding("sockets", str(error), "problem")
+    made.remove()
+    length = len(os.fsencode(made.path))
+    return Finding("sockets", f"in {made.path.parent}, {length} of {SUN_PATH_BYTES} bytes of path before the name")
+
+
+def _room(folder: Path, name: str = "") -> Finding:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(f"room in {folder}", f"cannot be told: {error.strerror}", "warning")
+    what = f"room for the {name}" if name else f"room in {folder}"
+    return Finding(what, f"{free / 1e9:.1f} GB free", "problem" if free < 10_000_000 else "warning" if free < _LITTLE_ROOM else "ok")
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.resolve()
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _limit(value: int) -> str:
+    return "unlimited" if value == resource.RLIM_INFINITY else str(value)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

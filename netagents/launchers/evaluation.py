@@ -1,0 +1,136 @@
+"""Frozen policies played for many episodes, in one process and vectorized: what a trained network is worth, with an interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.build import build_environment
+from netagents.environments.session import EnvironmentSession
+from netagents.errors import RunDirectoryError
+from netagents.messages import index_dtype
+from netagents.policies import SoftmaxTable
+from netagents.randomness import Purpose, stream
+from netagents.records.reader import Run
+from netagents.records.statistics import Interval, bootstrap_interval, bootstrap_intervals
+
+FloatArray = NDArray[np.float64]
+
+COPIES = 256
+"""Episodes that are played side by side."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns of frozen policies.
+
+    Attributes:
+        checkpoint: the last iteration that the policies had learned from; -1 for untrained ones.
+        greedy: the most probable action was played instead of a drawn one.
+        seed: of the evaluation, which shares no randomness with training.
+        horizon: steps per episode. discount: gamma.
+        returns: (N, n) undiscounted return of each episode and agent.
+        discounted: (N, n) the same, discounted.
+    """
+
+    checkpoint: int
+    greedy: bool
+    seed: int
+    horizon: int
+    discount: float
+    returns: FloatArray
+    discounted: FloatArray
+
+    @property
+    def team(self) -> Interval:
+        """Mean over agents and episodes of the undiscounted return, with its bootstrap interval over episodes."""
+        return bootstrap_interval(self.returns.mean(axis=1), self.seed)
+
+    @property
+    def team_discounted(self) -> Interval:
+        """The same, discounted."""
+        return bootstrap_interval(self.discounted.mean(axis=1), self.seed)
+
+    @property
+    def agents(self) -> list[Interval]:
+        """Each agent's mean undiscounted return, with its interval."""
+        edges = bootstrap_intervals(self.returns, self.seed)
+        return [Interval(float(mean), float(low), float(high)) for mean, low, high in zip(*edges, strict=True)]
+
+
+def evaluate(
+    run: Run, episodes: int = 1000, *, greedy: bool = False, seed: int = 0, checkpoint: int | None = None, untrained: bool = False
+) -> Evaluation:
+    """Play the policies of a run without learning.
+
+    Args:
+        run: with a checkpoint.
+        episodes: N.
+        greedy: play the most probable action; ties go to the lowest one.
+        seed: names the evaluation's own stream; episode k is the same whatever N is.
+        checkpoint: the iteration after which the policies were saved (default: the newest).
+        untrained: play the policies that training began with instead.
+
+    Raises:
+        RunDirectoryError: there is no such checkpoint, or it is damaged.
+        EnvironmentMismatchError, ExperimentError: the environment cannot be built here.
+    """
+    setup = run.setup
+    if untrained:
+        policies = _untrained(run)
+        played = -1
+    else:
+        policies = run.policies(checkpoint)
+        played = max(run.checkpoints) if checkpoint is None else checkpoint
+    environment = build_environment(setup.experiment.environment, setup.topology)
+    if environment.spec.n != setup.n:
+        raise RunDirectoryError(
+            "the environment that can be built here has other agents", where=str(run.path), fix="install the one it was run with"
+        )
+    blocks = range(-(-episodes // COPIES))
+    # A whole block is always played, so that an episode does not depend on how many others there are.
+    session = EnvironmentSession(environment, COPIES, setup.discount, _own_seed(seed))
+    played_blocks = [_play(session, policies, block, setup.horizon, setup.discount, greedy, seed) for block in blocks]
+    returns = np.concatenate([returns for returns, _ in played_blocks])[:episodes]
+    discounted = np.concatenate([discounted for _, discounted in played_blocks])[:episodes]
+    return Evaluation(played, greedy, seed, setup.horizon, setup.discount, returns, discounted)
+
+
+def _play(
+    session: EnvironmentSession, policies: list[SoftmaxTable], block: int, horizon: int, discount: float, greedy: bool, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """One block of episodes: (COPIES, n) returns, plain and discounted."""
+    n = len(policies)
+    uniforms = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)] if not greedy else []
+    returns, discounted = np.zeros((COPIES, n)), np.zeros((COPIES, n))
+    messages = session.begin(block)
+    for step in range(horizon):
+        states = [message.observation for message in messages]
+        actions = []
+        for agent, policy in enumerate(policies):
+            context = policy.context([states[j] for j in policy.window])
+            chosen = policy.greedy(context) if greedy else policy.act(context, uniforms[agent].random(COPIES))
+            actions.append(chosen.astype(index_dtype(policy.action_size)))
+        messages = session.advance(actions)
+        rewards = np.column_stack([message.reward for message in messages])
+        returns += rewards
+        discounted += discount**step * rewards
+    return returns, discounted
+
+
+def _untrained(run: Run) -> list[SoftmaxTable]:
+    from netagents.messages import RadiusKind
+
+    setup, policies = run.setup, []
+    for agent in range(setup.n):
+        window = setup.reach[RadiusKind.POLICY].window(agent)
+        (actions,) = setup.action_sizes((agent,))
+        policies.append(SoftmaxTable(window, setup.state_sizes(window), actions, where=f"agent {agent}"))
+    return policies
+
+
+def _own_seed(seed: int) -> int:
+    """A seed that no training run uses: training seeds are below 2^63."""
+    return (1 << 63) + seed
