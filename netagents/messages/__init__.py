@@ -1,6 +1,6 @@
 """The typed message values that nodes exchange; no codec, no I/O."""
 
-from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Tally, Welcome
 from netagents.messages.envelope import Envelope, Message
 from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, node_name, node_names, radius_of
 from netagents.messages.learning import (
@@ -36,6 +36,7 @@ __all__ = [
     "State",
     "Step",
     "Stop",
+    "Tally",
     "Trace",
     "TruncatedQ",
     "Welcome",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Hello(NamedTuple):
     """First word on a link.  To the rendezvous it announces a node; between agents it proves that the link works.
@@ -51,3 +54,9 @@ class Failed(NamedTuple):
 
     line: str
     code: int
+
+
+class Tally(NamedTuple):
+    """Node to server, whenever it has grown: ``counts`` (reasons,) int64, how many messages and peers it refused for each reason."""
+
+    counts: NDArray[np.int64]

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Tally, Welcome
 from netagents.messages.kinds import Kind
 from netagents.messages.learning import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
 
 Message = (
-    Hello | Welcome | Ready | Start | Stop | Failed | Step | Action | State | Trace | ShadowReward | TruncatedQ | Report | Snapshot | Digest
+    Hello
+    | Welcome
+    | Ready
+    | Start
+    | Stop
+    | Failed
+    | Tally
+    | Step
+    | Action
+    | State
+    | Trace
+    | ShadowReward
+    | TruncatedQ
+    | Report
+    | Snapshot
+    | Digest
 )
 
 

@@ -21,6 +21,7 @@ class Kind(IntEnum):
     START = 4
     STOP = 5
     FAILED = 6
+    TALLY = 7
     STEP = 10
     ACTION = 11
     STATE = 12

@@ -21,7 +21,7 @@ _KINDS = 1 << 8
 
 
 class Drop(StrEnum):
-    """Why a message was not let in."""
+    """Why a message was not let in, or a peer; counts travel in this order: append, never reorder."""
 
     MALFORMED = "malformed"
     OTHER_RUN = "other run"
@@ -35,6 +35,8 @@ class Drop(StrEnum):
     STEP = "step out of range"
     FULL = "too many waiting"
     DUPLICATE = "duplicate"
+    HANDSHAKE = "handshake refused"
+    CUT = "link cut"
 
 
 UNKNOWN_RUN = bytes(8)

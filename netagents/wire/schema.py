@@ -23,6 +23,7 @@ from netagents.messages import (
     State,
     Step,
     Stop,
+    Tally,
     Trace,
     TruncatedQ,
 )
@@ -93,6 +94,7 @@ class ArraySchema(NamedTuple):
 
 
 ARRAYS: dict[Kind, ArraySchema] = {
+    Kind.TALLY: ArraySchema(Tally, (_field("counts", _INT64, 1),), aligned=False),
     Kind.STEP: ArraySchema(
         Step,
         (_field("observation", _VALUE, 1, MAXIMUM_RANK), _field("reward", _FLOAT64, 1), _field("flags", _UINT8, 1)),

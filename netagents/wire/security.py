@@ -37,6 +37,13 @@ def role_name(index: int) -> str:
     return "monitor" if index == MONITOR else f"agent-{index}"
 
 
+def role_index(role: str) -> int:
+    """The node that a role name belongs to."""
+    if role == "environment":
+        return ENVIRONMENT
+    return MONITOR if role == "monitor" else int(role.removeprefix("agent-"))
+
+
 @dataclass(frozen=True)
 class KeyBundle:
     """What one node holds.
@@ -198,6 +205,6 @@ class CurveCredentials:
         socket.set(zmq.CURVE_PUBLICKEY, self.bundle.public)
         socket.set(zmq.CURVE_SECRETKEY, self.bundle.secret)
 
-    def users_by_index(self, nodes: Iterable[int]) -> dict[int, str]:
-        """Who each of ``nodes`` must be found to be: for :meth:`netagents.wire.inbox.Inbox.identify`."""
-        return {index: role_name(index) for index in nodes}
+    def users_by_index(self) -> dict[int, str]:
+        """Node index -> who it must be found to be: for :meth:`netagents.wire.inbox.Inbox.identify`."""
+        return {role_index(role): role for role in self.bundle.peers}

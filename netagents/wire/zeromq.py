@@ -161,7 +161,7 @@ class ZmqTransport(Transport):
         host, _, port = rest.rpartition(":")
         if scheme != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 65_536)):
             raise UsageError(f"'{address[:200]}' is no address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
-        if self._credentials is None and not _is_loopback(host):
+        if self._credentials is None and not is_loopback(host):
             raise SecurityError(
                 f"{host} is not loopback and this node has no keys", where=address, fix="make keys with `netagents keys FILE --out DIR`"
             )
@@ -328,7 +328,8 @@ def _is_wildcard(host: str) -> bool:
     return host in ("*", "0.0.0.0", "[::]", "::")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach ``host``."""
     if _is_wildcard(host):
         return False
     try:

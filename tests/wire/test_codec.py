@@ -32,6 +32,7 @@ from netagents.messages import (
     State,
     Step,
     Stop,
+    Tally,
     Trace,
     TruncatedQ,
     Welcome,
@@ -76,6 +77,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Stop(draw(text))
     elif kind is Kind.FAILED:
         message = Failed(draw(text), draw(st.integers(0, 255)))
+    elif kind is Kind.TALLY:
+        message = Tally(array(draw, (b,), ("<i8",)))
     elif kind is Kind.STEP:
         message = Step(array(draw, (b, *rest), INDEX), array(draw, (b,)), array(draw, (b,), ("u1",)))
     elif kind is Kind.ACTION:
