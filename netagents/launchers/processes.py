@@ -9,6 +9,7 @@ import resource
 import select
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,6 +100,20 @@ def signal_name(exit_code: int | None) -> str | None:
         return f"signal {-exit_code}"
 
 
+class _Shared:
+    """What belongs to the whole process: runs in several threads share it, and the last one puts it back."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.adopting = 0
+        self.adopted_before: int | None = None
+        self.descriptors: list[int] = []
+        self.descriptors_before = 0
+
+
+_SHARED = _Shared()
+
+
 @contextlib.contextmanager
 def adopting_orphans() -> Iterator[None]:
     """Become the parent of orphaned descendants while inside, where the kernel can (Linux): the children of a killed forkserver leave no
@@ -107,15 +122,21 @@ def adopting_orphans() -> Iterator[None]:
         yield
         return
     library = ctypes.CDLL(None)
-    before = ctypes.c_int(0)
-    known = library.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0) == 0
-    if known:
-        library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with _SHARED.lock:
+        if _SHARED.adopting == 0:
+            before = ctypes.c_int(0)
+            known = library.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0) == 0
+            _SHARED.adopted_before = before.value if known else None
+            if known:
+                library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _SHARED.adopting += 1
     try:
         yield
     finally:
-        if known:
-            library.prctl(_PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+        with _SHARED.lock:
+            _SHARED.adopting -= 1
+            if _SHARED.adopting == 0 and _SHARED.adopted_before is not None:
+                library.prctl(_PR_SET_CHILD_SUBREAPER, _SHARED.adopted_before, 0, 0, 0)
 
 
 def allow_descriptors(nodes: int) -> Callable[[], None]:
@@ -124,16 +145,33 @@ def allow_descriptors(nodes: int) -> Callable[[], None]:
     Raises:
         CapacityError: the hard limit is too low.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = _DESCRIPTORS_PER_NODE * nodes + _SPARE_DESCRIPTORS
-    if soft == resource.RLIM_INFINITY or needed <= soft:
-        return lambda: None
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        most = max(0, (hard - _SPARE_DESCRIPTORS) // _DESCRIPTORS_PER_NODE)
-        raise CapacityError(
-            f"{nodes} processes need {needed} open files, {hard} are allowed",
-            where="local launcher",
-            fix=f"use at most {most} nodes or raise ulimit -n",
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with _SHARED.lock:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return lambda: None
+        if hard != resource.RLIM_INFINITY and needed > hard:
+            most = max(0, (hard - _SPARE_DESCRIPTORS) // _DESCRIPTORS_PER_NODE)
+            raise CapacityError(
+                f"{nodes} processes need {needed} open files, {hard} are allowed",
+                where="local launcher",
+                fix=f"use at most {most} nodes or raise ulimit -n",
+            )
+        if not _SHARED.descriptors:
+            _SHARED.descriptors_before = soft
+        _SHARED.descriptors.append(needed)
+        _set_descriptors()
+
+    def give_back() -> None:
+        with _SHARED.lock:
+            _SHARED.descriptors.remove(needed)
+            _set_descriptors()
+
+    return give_back
+
+
+def _set_descriptors() -> None:
+    wanted = max([_SHARED.descriptors_before, *_SHARED.descriptors])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import resource
 import subprocess
 import sys
 import threading
@@ -61,6 +63,7 @@ def test_a_script_needs_no_main_guard_and_is_run_once(tmp_path: Path) -> None:
 
 def test_runs_side_by_side_in_threads_do_not_meet(tmp_path: Path) -> None:
     found: dict[int, netagents.Run] = {}
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     threads = [
         threading.Thread(target=lambda seed=seed: found.update({seed: netagents.run(SMALL, seed=seed, directory=tmp_path / str(seed))}))
         for seed in (0, 1)
@@ -69,6 +72,11 @@ def test_runs_side_by_side_in_threads_do_not_meet(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join(patience(40.0))
+    # What runs change of the whole process is as before, although they overlapped.
+    adopts = ctypes.c_int(-1)
+    assert ctypes.CDLL(None).prctl(37, ctypes.byref(adopts), 0, 0, 0) == 0
+    assert adopts.value == 0
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits
     for seed in (0, 1):
         alone = netagents.run(SMALL, seed=seed, runtime={"launcher": "in_process"}, directory=tmp_path / f"alone-{seed}")
         assert same_bits(alone, found[seed]) == []

@@ -21,7 +21,7 @@ from netagents.wire.codec import Codec
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
-SETTINGS = merged(LINE, {"learning": {"iterations": 60}, "faults": [{"kind": "delay", "low": 0.0, "high": 0.002}]})
+SETTINGS = merged(LINE, {"learning": {"iterations": 40}, "faults": [{"kind": "delay", "low": 0.0, "high": 0.001}]})
 BATCH, HORIZON = SETTINGS["learning"]["batch"], SETTINGS["learning"]["horizon"]
 OTHER_RUN = bytes(range(8))
 
@@ -87,16 +87,14 @@ def test_what_no_agent_may_say_changes_no_bit(start: Starter, raw: Transport, tm
     run.wait_for_rows(5)
     links = {name: raw.connect(f"ipc://{run.socket(name)}") for name in ("agent_0", "environment")}
     spoken = messages(run)
-    for place, message in enumerate(spoken):
+    for message in spoken:
         links["agent_0"].send(message, 5.0)
-        if place % 3 == 0:
-            run.wait_for_rows(min(40, len(run.records.returns)))
     # The server hears the same, but for the action: on ipc the private directory vouches for who speaks, and agent 1 may act.
     forged = [message for message in spoken if not is_action(message)]
     assert len(forged) == len(spoken) - 1
     for message in forged:
         links["environment"].send(message, 5.0)
-    assert len(run.records.returns) < 59, "the run was over before it was disturbed"
+    assert len(run.records.returns) < 39, "the run was over before it was disturbed"
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
