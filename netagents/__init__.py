@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netagents.experiment import Experiment, load_experiment
     from netagents.launchers.launch import run
+    from netagents.launchers.resume import resume
     from netagents.records.reader import Run
 
 __version__ = "0.1.0"
 
-__all__ = ["Experiment", "Run", "__version__", "load_experiment", "run"]
+__all__ = ["Experiment", "Run", "__version__", "load_experiment", "resume", "run"]
 
 _HOMES = {
     "Experiment": "netagents.experiment",
     "load_experiment": "netagents.experiment",
     "run": "netagents.launchers.launch",
+    "resume": "netagents.launchers.resume",
     "Run": "netagents.records.reader",
 }
 

@@ -13,8 +13,13 @@ COMMANDS: dict[str, str] = {
     "exact": "netagents.cli.exact",
     "clean": "netagents.cli.clean",
     "node": "netagents.cli.node",
+    "keys": "netagents.cli.keys",
     "report": "netagents.cli.report",
     "runs": "netagents.cli.runs",
     "logs": "netagents.cli.logs",
+    "evaluate": "netagents.cli.evaluate",
+    "compare": "netagents.cli.compare",
+    "doctor": "netagents.cli.doctor",
+    "topology": "netagents.cli.topology",
 }
 """In the order of the help page."""

@@ -31,7 +31,7 @@ def run(
     try:
         finished = launch(loaded, make_display(not quiet), out)
     except (NodeFailedError, InterruptedRunError) as error:
-        _tell(error)
+        tell(error)
         raise
     show_result(finished)
 
@@ -51,7 +51,7 @@ def show_result(run: Run) -> None:
         typer.echo(f"{name:<16}{path}")
 
 
-def _tell(error: NetagentsError) -> None:
+def tell(error: NetagentsError) -> None:
     """What is known about a failure, above the one line that ends the command."""
     details = getattr(error, "details", "")
     if details:

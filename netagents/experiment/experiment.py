@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
+from netagents.experiment.checkpoints import CheckpointSettings
 from netagents.experiment.constraint import ConstraintSettings
 from netagents.experiment.environment import EnvironmentSettings
 from netagents.experiment.faults import FaultSettings
@@ -18,6 +19,7 @@ from netagents.experiment.utility import NoUtilitySettings, UtilitySettings
 
 Kappa = Annotated[int, Field(ge=0, le=100_000)]
 Radius = Kappa | tuple[Kappa, ...]
+MutedKind = Annotated[str, Field(pattern=r"^(state|trace|shadow_reward|truncated_q)(@[1-9][0-9]{0,4})?$")]
 
 
 class RuntimeSettings(Settings):
@@ -26,6 +28,8 @@ class RuntimeSettings(Settings):
     launcher: Literal["local", "in_process"] = Field("local", description="one process per agent, or all in one")
     transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher")
     directory: str = Field("runs", description="where run directories are made")
+    monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
+    tensorboard: str | None = Field(None, description="folder for TensorBoard event files, written by the monitor (extra 'tensorboard')")
     start_order_seed: Annotated[int, Field(ge=0)] | None = Field(None, description="start the processes in this random order (tests)")
 
 
@@ -47,7 +51,11 @@ class Experiment(Settings):
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     timeouts: Timeouts = Timeouts()
+    checkpoints: CheckpointSettings = CheckpointSettings()
     faults: tuple[FaultSettings, ...] = ()
+    mute: tuple[MutedKind, ...] = Field(
+        (), description="messages that are neither sent nor awaited: a kind at one hop distance (truncated_q@2) or at all (state)"
+    )
 
     @model_validator(mode="after")
     def _credit_fits_radii(self) -> Self:

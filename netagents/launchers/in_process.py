@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from netagents.environments.contract import NetworkedMDP
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.learning import Agent, IterationRecord, Ledger, Outgoing, Setup, Turn, make_record
+from netagents.learning.checkpointing import restore_agent
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
 
 Observer = Callable[[int, Turn, list[Message]], None]
@@ -38,9 +39,21 @@ class InProcessNetwork:
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
         self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
+        """Per agent every named array of the newest state that they told; it is that after ``snapshot_iteration``."""
+        self.snapshot_iteration = -1
+
+    def restore(self, states: Mapping[int, Mapping[str, NDArray[Any]]], where: str) -> None:
+        """Give every agent its state of a checkpoint.
+
+        Raises:
+            RunDirectoryError: a component is missing, unknown or does not fit.
+        """
+        for agent in self.agents:
+            restore_agent(agent, states[agent.index], where)
 
     def run(self, first: int, last: int) -> Iterator[IterationRecord]:
-        """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in."""
+        """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in, and after it
+        :attr:`snapshot_iteration` tells whether there is a new state as well."""
         for iteration in range(first, last):
             self._iterate(iteration)
             if iteration > first:
@@ -48,10 +61,6 @@ class InProcessNetwork:
         for agent in self.agents:
             for outgoing in agent.farewell(last - 1):
                 self._deliver(agent.index, outgoing)
-        for index in range(self.setup.n):
-            snapshot = self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, last - 1, 0, index))
-            assert isinstance(snapshot, Snapshot)
-            self.snapshots[index] = snapshot.arrays
         yield self._close(last - 1)
 
     def _iterate(self, iteration: int) -> None:
@@ -102,8 +111,12 @@ class InProcessNetwork:
                 self._deliver(sender, outgoing)
 
     def _deliver(self, sender: int, outgoing: Outgoing) -> None:
+        message = outgoing.message
+        if isinstance(message, Snapshot):
+            # It goes on learning before this is looked at.
+            message = Snapshot({name: array.copy() for name, array in message.arrays.items()})
         for receiver in outgoing.receivers:
-            self._mail[receiver, outgoing.kind, outgoing.iteration, outgoing.step, sender] = outgoing.message
+            self._mail[receiver, outgoing.kind, outgoing.iteration, outgoing.step, sender] = message
 
     def _collect(self, receiver: int, turn: Turn) -> list[Message] | None:
         keys = [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]
@@ -115,4 +128,8 @@ class InProcessNetwork:
         reports = [self._mail.pop((ENVIRONMENT, Kind.REPORT, iteration, 0, index)) for index in range(self.setup.n)]
         returns, ledger = self._server_pages.pop(iteration)
         typed = [report for report in reports if isinstance(report, Report)]
+        told = [self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, iteration, 0, index), None) for index in range(self.setup.n)]
+        if all(isinstance(snapshot, Snapshot) for snapshot in told):
+            self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(told) if isinstance(snapshot, Snapshot)}
+            self.snapshot_iteration = iteration
         return make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)

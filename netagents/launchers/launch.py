@@ -10,6 +10,7 @@ from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.learning.prepare import Prepared, prepare
+from netagents.nodes.sinks import check_sinks
 from netagents.records.reader import Run
 from netagents.records.run_directory import RunDirectory
 
@@ -50,41 +51,62 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     Raises:
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
     """
-    shown = SilentDisplay() if display is None else display
     experiment = loaded.experiment
     prepared = prepare(experiment, loaded.base)
+    check_sinks(experiment)
     directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
+    return carry_out(prepared, directory, display)
+
+
+def carry_out(prepared: Prepared, directory: RunDirectory, display: Display | None = None, first: int | None = None) -> Run:
+    """Train in a run directory that is there.
+
+    Args:
+        prepared: what the directory's settings describe.
+        directory: of the run.
+        display: shows progress; closed at the end.
+        first: the iteration to go on with, after the checkpoint of the one before; None for a new run.
+    """
+    shown = SilentDisplay() if display is None else display
     try:
-        if experiment.runtime.launcher == "in_process":
-            _run_in_process(prepared, directory, shown)
+        if prepared.experiment.runtime.launcher == "in_process":
+            _run_in_process(prepared, directory, shown, first)
         else:
             from netagents.launchers.local import run_local
 
-            run_local(prepared, directory, shown)
+            run_local(prepared, directory, shown, first)
     finally:
         shown.close()
     return Run(directory)
 
 
-def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display) -> None:
+def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None) -> None:
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.launchers.interruptions import Interruptions
+    from netagents.nodes.sinks import open_sinks
     from netagents.nodes.view import PowerMonitor, make_view
     from netagents.records.recorder import Recorder
 
     iterations = prepared.experiment.learning.iterations
     network = InProcessNetwork(prepared.setup, prepared.environment)
     power = PowerMonitor(prepared.setup)
+    if first:
+        network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))
     interruptions = Interruptions()
+    display.started(prepared.experiment.name, {})
+    sinks = open_sinks(prepared.experiment, f"{prepared.experiment.name}-{directory.run_id.hex()[:8]}")
     try:
-        with Recorder(directory, prepared.setup) as recorder:
+        with Recorder(directory, prepared.setup, resume_from=first) as recorder:
             try:
-                for record in network.run(0, iterations):
+                for record in network.run(first or 0, iterations):
                     recorder.iteration(record)
+                    if network.snapshot_iteration == record.iteration:
+                        recorder.snapshot(record.iteration, network.snapshots)
                     display.show(make_view(power, record, iterations, 0))
+                    for sink in sinks:
+                        sink.write(record, power.concentration(power.matrix(record.power)))
                     if interruptions.first is not None:
                         raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
-                recorder.snapshot(iterations - 1, network.snapshots)
                 recorder.close("finished")
             except InterruptedRunError as error:
                 recorder.close("interrupted", line=str(error), code=error.code, role="launcher")
@@ -94,4 +116,6 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
                 recorder.close("failed", line=line, code=exit_code_of(error), role="in_process")
                 raise
     finally:
+        for sink in sinks:
+            sink.close()
         interruptions.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from netagents.launchers.events import Exited, NodeEvent, NodeSpec
 from netagents.launchers.forkserver import PRELOAD
 from netagents.launchers.supervisor import Supervisor
 from netagents.learning.prepare import Prepared
+from netagents.nodes.keys import run_bundles
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.view import View
 from netagents.records.run_directory import RunDirectory
+from netagents.wire.security import write_bundles
 from netagents.wire.transport import LinkSettings, Listener, open_transport
 
 VIEW_INTERVAL = 0.1
@@ -32,8 +35,12 @@ TABULAR_PRELOAD = (
 """What every node of a tabular run imports once, before the first fork; the guard stays last."""
 
 
-def run_local(prepared: Prepared, directory: RunDirectory, display: Display) -> None:
+def run_local(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None = None) -> None:
     """Start all nodes, show what the monitor sees, and return when the run has finished.
+
+    Args:
+        prepared, directory, display: as :func:`netagents.launchers.launch.carry_out` has them.
+        first: the iteration to go on with; None for a new run.
 
     Raises:
         NodeFailedError: names the process that failed first; all others have been ended, and nothing is left behind but the records.
@@ -45,7 +52,7 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display) -> 
     viewer = open_transport(view, LinkSettings(linger_seconds=0.0))
     listener = viewer.listen(view)
     try:
-        specs = node_specs(prepared, directory, sockets, view)
+        specs = node_specs(prepared, directory, sockets, view, first)
         with Supervisor(
             specs,
             timeouts=experiment.timeouts,
@@ -54,6 +61,7 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display) -> 
             preload=TABULAR_PRELOAD,
         ) as supervisor:
             supervisor.start()
+            display.started(experiment.name, supervisor.pids())
             supervisor.wait(
                 handle=lambda event: _note(event, display),
                 tick=lambda: _show(listener, display),
@@ -78,19 +86,32 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display) -> 
         directory.sweep_temporaries()
 
 
-def node_specs(prepared: Prepared, directory: RunDirectory, sockets: SocketDirectory, view: str) -> list[NodeSpec]:
+def node_specs(
+    prepared: Prepared, directory: RunDirectory, sockets: SocketDirectory, view: str, first: int | None = None
+) -> list[NodeSpec]:
     """What to start: the environment server, the monitor and one process per agent, in the order that the experiment asks for."""
     experiment, run = prepared.experiment, directory.run_id.hex()
     listen = join = f"ipc://{sockets.path}/environment"
     hosting = {"run_directory": str(directory.path)}
+    if first is not None:
+        hosting["resume_from"] = str(first)
     if experiment.runtime.transport == "tcp":
         # The server takes a free port and says which; nobody guesses.
         listen, join = "tcp://127.0.0.1:0", f"file://{sockets.path}/endpoint"
         hosting["announce"] = f"{sockets.path}/endpoint"
-    common = {"join": join, "run": run, "timeout_scale": str(experiment.timeouts.scale)}
+        hosting["keys"] = keys = f"{sockets.path}/keys"
+        write_bundles(run_bundles(prepared.setup).values(), Path(keys))
+    # What the experiment names was chosen by who started it, on this machine.
+    common = {"join": join, "run": run, "timeout_scale": str(experiment.timeouts.scale), "allow_imports": "1"}
+    if "keys" in hosting:
+        common["keys"] = hosting["keys"]
     specs = [
         NodeSpec("environment", "netagents.nodes.environment:run_environment", {**hosting, "listen": listen}),
-        NodeSpec("monitor", "netagents.nodes.monitor:run_monitor", {**common, "view": view}, essential=False),
+        *(
+            [NodeSpec("monitor", "netagents.nodes.monitor:run_monitor", {**common, "view": view}, essential=False)]
+            if experiment.runtime.monitor
+            else []
+        ),
         *(
             NodeSpec(f"agent_{index}", "netagents.nodes.agent:run_agent", {**common, "index": str(index)})
             for index in range(prepared.setup.n)

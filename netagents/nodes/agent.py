@@ -10,14 +10,13 @@ import numpy as np
 
 from netagents.errors import exit_code_of
 from netagents.learning import Agent, Setup
+from netagents.learning.checkpointing import restore_agent
 from netagents.messages import ENVIRONMENT, Kind, Report
 from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
+from netagents.nodes.keys import NEIGHBOUR_KINDS
 from netagents.nodes.process import ProcessContext
 from netagents.wire.exchange import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
-
-NEIGHBOUR_KINDS = (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)
-"""What agents tell each other."""
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
@@ -48,8 +47,8 @@ def plan(setup: Setup, index: int) -> tuple[Inbox, frozenset[int], frozenset[int
     heard = {kind: setup.heard(kind, index) for kind in NEIGHBOUR_KINDS}
     speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
     hears = frozenset(j for senders in heard.values() for j in senders)
-    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), **heard}
-    inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n)
+    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
+    inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n, strict=False)
     return inbox, speaks_to, hears
 
 
@@ -57,6 +56,8 @@ def learn(context: ProcessContext, membership: Membership) -> None:
     """All iterations, then the farewell, then wait for the server's stop."""
     setup, exchange = membership.setup, membership.exchange
     agent = Agent(membership.index, setup)
+    if membership.state is not None:
+        restore_agent(agent, membership.state, "the state that the server sent")
     send, receive = exchange.send, exchange.receive
     clock = _Clock(membership)
     iterations = setup.experiment.learning.iterations
@@ -73,8 +74,10 @@ def learn(context: ProcessContext, membership: Membership) -> None:
             except StopIteration:
                 break
         clock.close_iteration()
+        membership.tell_refusals()
     for kind, its, step, message, receivers in agent.farewell(iterations - 1):
         send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
+    membership.tell_refusals()
     context.log.phase("finished, waiting for the server's stop")
     exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
 

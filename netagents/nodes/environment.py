@@ -17,10 +17,13 @@ from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, NodeFailedError, ProtocolError, exit_code_of
 from netagents.learning import Ledger, Outgoing, Setup, make_record
+from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
-from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Report, Snapshot, Step, Stop, node_name
+from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Report, Snapshot, Step, Stop, Tally, node_name
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
+from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
+from netagents.nodes.refusals import Refusals, from_tally, refusals
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
@@ -29,7 +32,11 @@ from netagents.wire.exchange import Exchange
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import Phase, Rendezvous, StrangerError
 from netagents.wire.inbox import Inbox
+from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, open_transport
+
+States = Mapping[int, Mapping[str, NDArray[Any]]]
+"""Per agent every named array."""
 
 
 def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
@@ -37,12 +44,16 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
 
     Args:
         context: of the process.
-        arguments: ``run_directory`` (made before), ``listen`` (address) and ``announce`` (optional file in which to say the real one).
+        arguments: ``run_directory`` (made before), ``listen`` (address), ``announce`` (optional file in which to say the real one) and
+            ``resume_from`` (optional iteration to go on with).
     """
     directory = RunDirectory.open(Path(arguments["run_directory"]))
     prepared = prepare(directory.experiment())
-    with Recorder(directory, prepared.setup) as recorder:
-        server = EnvironmentServer(context, prepared.setup, recorder, directory.run_id, str(arguments["listen"]))
+    links = link_settings(arguments, ENVIRONMENT)
+    first = int(arguments["resume_from"]) if "resume_from" in arguments else None
+    states = directory.state_before(first, prepared.setup.n) if first else {}
+    with Recorder(directory, prepared.setup, resume_from=first) as recorder:
+        server = EnvironmentServer(context, prepared.setup, recorder, directory.run_id, str(arguments["listen"]), first or 0, states, links)
         if "announce" in arguments:
             announce(server.endpoint, context.own(Path(arguments["announce"])))
         try:
@@ -76,33 +87,57 @@ class EnvironmentServer:
         recorder: where the records go.
         run: 8 bytes that name the run.
         listen: address.
+        first: the iteration to begin with.
+        states: every agent's named arrays before that iteration; empty at the beginning of a run.
+        links: keys and the host to be reached by; default: neither.
     """
 
-    def __init__(self, context: ProcessContext, setup: Setup, recorder: Recorder, run: bytes, listen: str) -> None:
+    def __init__(
+        self,
+        context: ProcessContext,
+        setup: Setup,
+        recorder: Recorder,
+        run: bytes,
+        listen: str,
+        first: int = 0,
+        states: States | None = None,
+        links: LinkSettings | None = None,
+    ) -> None:
         self._context, self._setup, self._recorder = context, setup, recorder
         self._agents = tuple(range(setup.n))
+        self._first, self._states = first, states or {}
         experiment = setup.experiment
-        self._transport = open_transport(listen, LinkSettings())
+        links = links or LinkSettings()
+        self._transport = open_transport(listen, links)
         listener = self._transport.listen(listen)
         path = socket_path(listener.endpoint)
         if path is not None:
             context.own(path)
         self.endpoint = listener.endpoint
         allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT), self._agents)
+        inbox = Inbox(run, allowed, iteration=first, steps=setup.steps + 1, nodes=setup.n, strict=False)
+        inbox.identify(known_users(links))
         self._exchange = Exchange(
             ENVIRONMENT,
             listener,
-            Inbox(run, allowed, steps=setup.steps + 1, nodes=setup.n),
+            inbox,
             codec=Codec(),
             timeouts=experiment.timeouts,
             on_control=self._control,
-            watched=watch(context),
+            watched={**watch(context), **self._transport.watched()},
             faults=FaultyFeed(experiment.faults, ENVIRONMENT, experiment.seed) if experiment.faults else None,
         )
         spec_text = json.dumps(spec_to_json(setup.spec))
         self._rendezvous = Rendezvous(
-            run, __version__, setup.n, monitor=True, welcome=lambda _, peers: write_welcome(setup, spec_text, peers)
+            run,
+            __version__,
+            setup.n,
+            monitor=experiment.runtime.monitor,
+            welcome=lambda _, peers: write_welcome(setup, spec_text, peers),
+            iteration=first,
         )
+        self._told: dict[int, Hello] = {}
+        self._tallies: dict[int, Refusals] = {}
         self._ledger = Ledger(lambda _: 0)
         self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self._sample_seconds = 0.0
@@ -119,6 +154,7 @@ class EnvironmentServer:
         self._context.log.phase("gathering")
         self._exchange.serve(lambda: rendezvous.phase is not Phase.HELLO, timeouts.seconds("join"), rendezvous.status)
         self._exchange.serve(lambda: rendezvous.phase is Phase.STARTED, timeouts.seconds("ready"), rendezvous.status)
+        self._transport.settle()
         self._recorder.event("gathered", nodes=len(rendezvous.expected), pid=os.getpid())
 
     def _control(self, envelope: Envelope, _user: str | None) -> None:
@@ -126,6 +162,13 @@ class EnvironmentServer:
         if isinstance(message, Failed):
             if envelope.run == self._exchange.inbox.run and sender != MONITOR:
                 raise NodeFailedError(f"failed: {message.line}", where=node_name(sender))
+            return
+        if isinstance(message, Tally):
+            if sender in self._rendezvous.expected:
+                self._tallies[sender] = from_tally(message)
+            return
+        if isinstance(message, Hello) and message.endpoint.partition(":")[0] != self.endpoint.partition(":")[0]:
+            self._exchange.inbox.malformed(f"{node_name(sender)} wants to be reached at '{message.endpoint[:200]}'")
             return
         known = self._rendezvous.hellos.get(sender)
         try:
@@ -136,20 +179,29 @@ class EnvironmentServer:
         except ProtocolError as error:
             if not isinstance(message, Hello):
                 raise
-            self._refuse(message, error)
+            self._refuse(sender, message, error)
             return
         hello = self._rendezvous.hellos.get(sender)
         if hello is not None and hello != known:
-            self._exchange.link(sender, self._transport.connect(hello.endpoint))
+            self._exchange.link(sender, self._transport.connect(hello.endpoint, role_name(sender)))
         for reply in replies:
-            self._exchange.send(reply.message, reply.kind, 0, 0, (reply.receiver,))
+            self._exchange.send(reply.message, reply.kind, self._first if reply.kind is Kind.WELCOME else 0, 0, (reply.receiver,))
+            if reply.kind is Kind.WELCOME:
+                self._send_state(reply.receiver)
 
-    def _refuse(self, newcomer: Hello, error: ProtocolError) -> None:
+    def _send_state(self, agent: int) -> None:
+        """After its welcome an agent is told what it knew, once: a repeated welcome only crossed the first one on its way."""
+        hello, state = self._rendezvous.hellos[agent], self._states.get(agent)
+        if state is not None and self._told.get(agent) != hello:
+            self._told[agent] = hello
+            self._exchange.send(Snapshot(state), Kind.SNAPSHOT, self._first - 1, 0, (agent,))
+
+    def _refuse(self, sender: int, newcomer: Hello, error: ProtocolError) -> None:
         """A node that does not belong here is told why and leaves; those who do belong here go on."""
         self._context.log.logger.warning("refused: %s", error)
         envelope = Envelope(self._exchange.inbox.run, 0, ENVIRONMENT, Kind.STOP, 0, 0, Stop(f"{REFUSED}{error}"))
         try:
-            link = self._transport.connect(newcomer.endpoint)
+            link = self._transport.connect(newcomer.endpoint, role_name(sender))
         except NetagentsError as unreachable:
             self._context.log.logger.warning("it cannot be told: %s", unreachable)
             return
@@ -162,7 +214,7 @@ class EnvironmentServer:
         """All iterations; every record is written as soon as its reports are in."""
         exchange, agents, setup = self._exchange, self._agents, self._setup
         iterations = setup.experiment.learning.iterations
-        for iteration in range(iterations):
+        for iteration in range(self._first, iterations):
             self._context.log.phase(f"iteration {iteration}")
             self._send_steps(iteration, 0, session.begin(iteration))
             began = 0.0
@@ -171,15 +223,12 @@ class EnvironmentServer:
                 self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
                 if step == 0:
                     # The reports came with the first actions; everybody is busy with the next step while they are recorded.
-                    if iteration > 0:
+                    if iteration > self._first:
                         self._record(iteration - 1)
                     began = perf_counter()
             self._sample_seconds += perf_counter() - began
             self._pages[iteration] = (session.returns(), self._ledger.close())
         self._record(iterations - 1)
-        snapshots = exchange.receive(iterations - 1, Kind.SNAPSHOT, 0, agents)
-        arrays = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
-        self._recorder.snapshot(iterations - 1, arrays)
 
     def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
         send = self._exchange.send
@@ -196,13 +245,20 @@ class EnvironmentServer:
         typed = [report for report in reports if isinstance(report, Report)]
         record = make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
         self._recorder.iteration(record)
-        self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
+        if checkpoint_due(self._setup.experiment, iteration):
+            snapshots = self._exchange.receive(iteration, Kind.SNAPSHOT, 0, self._agents)
+            arrays = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
+            self._recorder.snapshot(iteration, arrays)
+        if self._setup.experiment.runtime.monitor:
+            self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
 
     # -- end -------------------------------------------------------------------------------------------------------------
 
     def stop(self, reason: str) -> None:
         """Send every node home, best effort, and write down what travelled."""
         traffic, inbox = self._exchange.traffic, self._exchange.inbox
+        # Counted before anybody is sent home, because links that end after that end as they should.
+        refused = {ENVIRONMENT: refusals(inbox, self._transport), **self._tallies}
         for node in sorted(self._exchange.linked):
             self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
         self._recorder.event(
@@ -215,6 +271,7 @@ class EnvironmentServer:
             wakeups=traffic.wakeups,
             digests_dropped=traffic.copies_dropped,
             dropped={str(reason): count for reason, count in inbox.dropped.items()},
+            refused={node_name(node): counted for node, counted in sorted(refused.items()) if counted},
         )
 
     def close(self) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from netagents import __version__
 from netagents.environments.contract import EnvironmentSpec
@@ -15,15 +19,22 @@ from netagents.environments.facts import spec_from_json
 from netagents.errors import DeadlineError, NetagentsError, ProtocolError
 from netagents.experiment import Experiment, Timeouts
 from netagents.learning import Setup, make_setup
-from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Stop, Welcome
+from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Snapshot, Stop, Welcome
+from netagents.nodes.foreign_code import refuse_foreign_code
+from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
+from netagents.nodes.refusals import Refusals, refusals, refusals_line, to_tally
 from netagents.topology import Topology
 from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange, StopReceivedError
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
+from netagents.wire.zeromq import is_loopback
+
+_log = logging.getLogger(__name__)
 
 HELLO_INTERVAL = 0.5
 """Seconds after which a node that was not welcomed says hello again."""
@@ -58,11 +69,11 @@ def watch(context: ProcessContext) -> dict[int, Callable[[], None]]:
 
 
 def own_address(join: str, name: str) -> str:
-    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free loopback port."""
+    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free port that the server's host can reach."""
     scheme, _, rest = join.partition("://")
     if scheme == "ipc":
         return f"ipc://{Path(rest).parent / name}"
-    return "tcp://127.0.0.1:0"
+    return "tcp://127.0.0.1:0" if is_loopback(rest.rpartition(":")[0]) else "tcp://0.0.0.0:0"
 
 
 def announce(endpoint: str, path: Path) -> None:
@@ -101,6 +112,7 @@ class Membership:
 
     Attributes:
         index: of the node. setup: what all nodes share. exchange: its messages.
+        first_iteration: where it begins. state: what an agent knew before that, None at the beginning of a run.
     """
 
     index: int
@@ -108,14 +120,27 @@ class Membership:
     exchange: Exchange
     transport: Transport
     first_iteration: int
+    state: Mapping[str, NDArray[Any]] | None = None
+    _told: Refusals = field(default_factory=dict)
+
+    def tell_refusals(self) -> None:
+        """Tell the server, best effort, what this node has refused so far, if that has grown."""
+        counted = refusals(self.exchange.inbox, self.transport)
+        if counted != self._told:
+            self._told = counted
+            self.exchange.offer(to_tally(counted), Kind.TALLY, 0, 0, ENVIRONMENT)
 
     def fail(self, error: BaseException, code: int) -> None:
         """Tell the server, best effort, why this node ends."""
+        self.tell_refusals()
         line = " ".join(str(error).split()) or type(error).__name__
         self.exchange.offer(Failed(line, code), Kind.FAILED, 0, 0, ENVIRONMENT)
 
     def leave(self) -> None:
         """End all links; last words still leave."""
+        counted = refusals(self.exchange.inbox, self.transport)
+        if counted:
+            _log.warning("refused: %s", refusals_line(counted))
         self.exchange.close()
         self.transport.close()
 
@@ -130,27 +155,33 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
     Args:
         context: of the process.
         index: node index.
-        arguments: ``join`` (address), ``run`` (16 hexadecimal digits; absent when started by hand), ``listen`` (optional address).
+        arguments: ``join`` (address), ``run`` (16 hexadecimal digits; absent when started by hand), and optional ``listen`` (address),
+            ``advertise`` (host that others reach it by), ``keys`` (folder), ``allow_imports`` (run code that the experiment names).
         plan: what this kind of node takes in, and whom it links to.
 
     Raises:
         DeadlineError: not welcomed, linked or started in time.
         ProtocolError: another version or run.
+        SecurityError: keys that do not fit, or foreign code that nobody allowed.
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
     scale = float(arguments.get("timeout_scale", 1.0))
     address = found_address(arguments["join"], Timeouts(scale=scale).seconds("join"))
-    transport = open_transport(address, LinkSettings())
+    settings = link_settings(arguments, index)
+    transport = open_transport(address, settings)
     try:
-        return _Joining(context, index, {**arguments, "join": address}, transport).run(plan)
+        return _Joining(context, index, {**arguments, "join": address}, transport, settings).run(plan)
     except BaseException:
         transport.close()
         raise
 
 
 class _Joining:
-    def __init__(self, context: ProcessContext, index: int, arguments: Mapping[str, str], transport: Transport) -> None:
+    def __init__(
+        self, context: ProcessContext, index: int, arguments: Mapping[str, str], transport: Transport, settings: LinkSettings
+    ) -> None:
         self.context, self.index, self.transport = context, index, transport
+        self.users, self.allow_imports = known_users(settings), bool(arguments.get("allow_imports"))
         self.listener: Listener = transport.listen(arguments.get("listen") or own_address(arguments["join"], context.role))
         path = socket_path(self.listener.endpoint)
         if path is not None:
@@ -161,7 +192,7 @@ class _Joining:
         self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
         self.codec = Codec()
         self.exchange = self._exchange(Inbox(run, {}), None)
-        self.exchange.link(ENVIRONMENT, transport.connect(arguments["join"]))
+        self.exchange.link(ENVIRONMENT, transport.connect(arguments["join"], role_name(ENVIRONMENT)))
 
     def run(self, plan: Plan) -> Membership:
         handshake, log = self.handshake, self.context.log
@@ -169,28 +200,42 @@ class _Joining:
         deadline = time.monotonic() + self.timeouts.seconds("join")
         while handshake.phase is Phase.HELLO:
             self._send(handshake.hello())
-            self.exchange.pump(HELLO_INTERVAL)
+            # Up to the welcome and no further: what follows it is for the inbox that is yet to be made.
+            self.exchange.pump(HELLO_INTERVAL, lambda: handshake.phase is not Phase.HELLO)
             if handshake.phase is Phase.HELLO and time.monotonic() > deadline:
                 self.exchange.serve(lambda: False, 0.0, handshake.status)
         if handshake.welcome is None:
             raise ProtocolError("welcomed without a welcome", where=self.context.role)
         setup = read_welcome(handshake.welcome)
+        refuse_foreign_code(setup.experiment, allowed=self.allow_imports)
         self.timeouts = setup.experiment.timeouts
         inbox, speaks_to, hears = plan(setup)
-        inbox.run = handshake.run
+        inbox.run, inbox.iteration = handshake.run, handshake.iteration
         faults = setup.experiment.faults
         feed = FaultyFeed(faults, self.index, setup.experiment.seed) if faults else None
+        inbox.dropped.update(self.exchange.inbox.dropped)
         welcomed, self.exchange = self.exchange, self._exchange(inbox, feed)
         self.exchange.adopt(welcomed)
         for peer in sorted(speaks_to):
-            self.exchange.link(peer, self.transport.connect(handshake.welcome.peers[peer]))
+            self.exchange.link(peer, self.transport.connect(handshake.welcome.peers[peer], role_name(peer)))
+        state = self._resumed_state()
         log.phase("linking")
         for reply in handshake.link(speaks_to, hears):
             self._send(reply)
         self.exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
-        return Membership(self.index, setup, self.exchange, self.transport, handshake.iteration)
+        self.transport.settle()
+        return Membership(self.index, setup, self.exchange, self.transport, handshake.iteration, state)
+
+    def _resumed_state(self) -> Mapping[str, NDArray[Any]] | None:
+        """An agent's state after the iteration before the first one, which the server sends right after the welcome."""
+        before = self.handshake.iteration - 1
+        if before < 0 or self.index < 0:
+            return None
+        (snapshot,) = self.exchange.receive(before, Kind.SNAPSHOT, 0, (ENVIRONMENT,), self.timeouts.seconds("ready"))
+        return snapshot.arrays if isinstance(snapshot, Snapshot) else None
 
     def _exchange(self, inbox: Inbox, faults: FaultyFeed | None) -> Exchange:
+        inbox.identify(self.users)
         return Exchange(
             self.index,
             self.listener,
@@ -198,7 +243,7 @@ class _Joining:
             codec=self.codec,
             timeouts=self.timeouts,
             on_control=self._control,
-            watched=watch(self.context),
+            watched={**watch(self.context), **self.transport.watched()},
             faults=faults,
         )
 
@@ -237,5 +282,5 @@ def read_welcome(welcome: Welcome) -> Setup:
         topology = Topology.from_json(welcome.topology)
         spec: EnvironmentSpec = spec_from_json(json.loads(welcome.spec))
         return make_setup(experiment, topology, spec)
-    except (NetagentsError, ValueError, KeyError, TypeError) as error:
+    except (NetagentsError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError(f"the server's welcome cannot be read: {error}", fix="run the same version of netagents everywhere") from error

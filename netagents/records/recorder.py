@@ -34,16 +34,18 @@ class Recorder:
         setup: for the facts that checkpoints must agree on.
         resume_from: the first iteration that will be recorded; records of it and of later ones are cut off.  None for a
             new run.
-        keep_checkpoints: how many of the latest checkpoints stay.
+        keep_checkpoints: how many of the latest checkpoints stay (default: as the experiment says).
 
     Raises:
         RunDirectoryError: another process writes to this run, or a file cannot be written.
     """
 
-    def __init__(self, directory: RunDirectory, setup: Setup, *, resume_from: int | None = None, keep_checkpoints: int = 2) -> None:
+    def __init__(
+        self, directory: RunDirectory, setup: Setup, *, resume_from: int | None = None, keep_checkpoints: int | None = None
+    ) -> None:
         self.directory = directory
-        self._facts = {"run": directory.manifest["run"], "graph_digest": setup.topology.digest, "n": setup.n}
-        self._keep = keep_checkpoints
+        self._facts = {"run": directory.manifest["run"], "graph_digest": setup.topology.digest, "n": setup.n, "seed": setup.experiment.seed}
+        self._keep = setup.experiment.checkpoints.keep if keep_checkpoints is None else keep_checkpoints
         self._events = JsonLinesWriter(directory.path / layout.EVENTS)
         self._writers: dict[str, JsonLinesWriter] = {}
         try:

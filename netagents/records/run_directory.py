@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 import netagents
@@ -29,7 +30,7 @@ from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.experiment.topology import EdgesSettings
 from netagents.learning import Setup, make_setup
-from netagents.records.checkpoint import TEMPORARY
+from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
 from netagents.topology import Topology
 
@@ -209,6 +210,30 @@ class RunDirectory:
                 "does not describe an environment", where=str(self.path / ENVIRONMENT_FACTS), fix="the file was damaged"
             ) from error
         return make_setup(self.experiment(), self.topology(), spec)
+
+    def state_before(self, iteration: int, agents: int) -> dict[int, dict[str, NDArray[Any]]]:
+        """Every agent's named arrays from the checkpoint of the iteration before, verified.
+
+        Raises:
+            RunDirectoryError: there is no such checkpoint, it is damaged, or it is of another run.
+        """
+        found = checkpoints(self.path / CHECKPOINTS)
+        path = found.get(iteration - 1)
+        if path is None:
+            have = ", ".join(str(each) for each in found) or "none"
+            raise RunDirectoryError(f"no checkpoint of iteration {iteration - 1} (there are: {have})", where=str(self.path))
+        facts = checkpoint_facts(path)
+        for name, expected in (("run", self.manifest["run"]), ("graph_digest", self.manifest["graph_digest"]), ("n", agents)):
+            if facts.get(name) != expected:
+                raise RunDirectoryError(
+                    f"its {name} is {facts.get(name)}, the run's {expected}", where=str(path), fix="the files were mixed"
+                )
+        return load_checkpoint(path, set(range(agents)))
+
+    def rewrite_experiment(self, setup: Setup) -> None:
+        """Replace the resolved settings, whole or not at all: a resume may lengthen a run or carry it out in another way."""
+        text = json.dumps(_self_contained(setup).model_dump(mode="json"), indent=2) + "\n"
+        write_atomically(self.path / EXPERIMENT, text.encode())
 
     # -- life of the run -------------------------------------------------------------------------------------------------
 

@@ -207,9 +207,10 @@ class Exchange:
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))
 
-    def pump(self, timeout_seconds: float) -> bool:
-        """One wait of at most ``timeout_seconds``, and everything that is there afterwards; False when nothing came."""
-        return self._pump(perf_counter() + timeout_seconds, _nothing)[0]
+    def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
+        """One wait of at most ``timeout_seconds``, and what is there afterwards, up to the message that makes ``done()`` true; False
+        when nothing came."""
+        return self._pump(perf_counter() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         """Sleeps once, then takes in what is there until ``collect`` gives a phase.

@@ -259,6 +259,7 @@ class NodeHandshake:
             )
         if self.phase is Phase.HELLO:
             self.run = envelope.run
+            self.iteration = envelope.iteration
             self.welcome = welcome
             self.incarnations[ENVIRONMENT] = envelope.incarnation
             self.phase = Phase.WELCOMED

@@ -1,0 +1,33 @@
+"""``netagents resume``: go on with a run from its newest checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What may change: learning.iterations, runtime, timeouts, checkpoints.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Go on with a run that was stopped or killed, to the same bits as if it had not been; or lengthen one that finished."""
+    from netagents.cli.run import show_result, tell
+    from netagents.errors import InterruptedRunError, NodeFailedError
+    from netagents.launchers.display import make_display
+    from netagents.launchers.resume import resume_run
+    from netagents.records.run_directory import RunDirectory
+
+    try:
+        finished = resume_run(RunDirectory.open(run), overrides or [], display=make_display(not quiet))
+    except (NodeFailedError, InterruptedRunError) as error:
+        tell(error)
+        raise
+    show_result(finished)
