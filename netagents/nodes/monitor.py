@@ -9,6 +9,7 @@ from netagents.learning import Setup
 from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
 from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
 from netagents.nodes.process import ProcessContext
+from netagents.nodes.sinks import open_sinks
 from netagents.nodes.view import PowerMonitor, from_digest, make_view
 from netagents.wire.exchange import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
@@ -24,7 +25,8 @@ class DigestInbox(Inbox):
 
     def put(self, envelope: Envelope, user: str | None = None) -> bool:
         """Take a digest of this run from the server, and nothing else."""
-        if envelope.run != self.run or envelope.sender != ENVIRONMENT or not isinstance(envelope.message, Digest):
+        forged = user != self._users.get(ENVIRONMENT)
+        if forged or envelope.run != self.run or envelope.sender != ENVIRONMENT or not isinstance(envelope.message, Digest):
             return self.refuse(envelope, user)
         self.digests.append((envelope.iteration, envelope.message))
         return True
@@ -59,18 +61,27 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
 
 
 def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None) -> None:
-    """Turn every digest into a view until the server says stop."""
+    """Turn every digest into a view, and write it to the sinks, until the server says stop."""
     setup: Setup = membership.setup
     power = PowerMonitor(setup)
     total = setup.experiment.learning.iterations
     expected, dropped = membership.first_iteration, 0
-    while True:
-        membership.exchange.pump(60.0)
-        for iteration, digest in inbox.digests:
-            dropped += iteration - expected
-            expected = iteration + 1
-            view = make_view(power, from_digest(iteration, digest), total, dropped)
-            if viewer is not None:
-                # A viewer that does not look loses views, never the run its pace.
-                viewer.try_send([view.to_json()])
-        inbox.digests.clear()
+    sinks = open_sinks(setup.experiment, f"{setup.experiment.name}-{inbox.run.hex()[:8]}")
+    try:
+        while True:
+            membership.exchange.pump(60.0)
+            for iteration, digest in inbox.digests:
+                dropped += iteration - expected
+                expected = iteration + 1
+                record = from_digest(iteration, digest)
+                view = make_view(power, record, total, dropped)
+                if viewer is not None:
+                    # A viewer that does not look loses views, never the run its pace.
+                    viewer.try_send([view.to_json()])
+                for sink in sinks:
+                    sink.write(record, power.concentration(power.matrix(record.power)))
+            inbox.digests.clear()
+        membership.tell_refusals()
+    finally:
+        for sink in sinks:
+            sink.close()
