@@ -81,7 +81,7 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None)
                 for sink in sinks:
                     sink.write(record, power.concentration(power.matrix(record.power)))
             inbox.digests.clear()
-        membership.tell_refusals()
+            membership.tell_refusals()
     finally:
         for sink in sinks:
             sink.close()

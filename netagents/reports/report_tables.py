@@ -110,16 +110,24 @@ def messages_section(run: Run) -> str:
 
 
 def _dropped(run: Run) -> str:
+    """What nodes refused to take, by node and reason, and the copies that the monitor never got."""
     events = [event for event in run.events if event.get("event") == "traffic"]
     if not events:
-        return '<p class="say">Dropped messages were not counted (one process, or the run has not ended).</p>'
-    dropped = {str(reason): int(count) for event in events for reason, count in (event.get("dropped") or {}).items() if count}
+        return '<p class="say">Refused messages were not counted (all agents in one process, or the run has not ended).</p>'
+    counted: dict[tuple[str, str], int] = {}
+    for event in events:
+        # Records of one process's refusals alone have no names in them.
+        by_node = event.get("refused") or {"environment": event.get("dropped") or {}}
+        for node, reasons in by_node.items():
+            for reason, count in reasons.items():
+                if count:
+                    counted[str(node), str(reason)] = counted.get((str(node), str(reason)), 0) + int(count)
     views = sum(int(event.get("digests_dropped", 0)) for event in events)
     late = f" {views} copies for the monitor were dropped; nothing that is learned or recorded depends on them." if views else ""
-    if not dropped:
-        return f"<p>The environment server refused no message.{late}</p>"
-    rows = [(text(reason.replace("_", " ")), f"{count:,}") for reason, count in sorted(dropped.items())]
-    return f'<p class="alarm">The environment server refused messages.{late}</p>{table(("why it was refused", "messages"), rows)}'
+    if not counted:
+        return f"<p>No message was refused: nothing came twice, too late, or from where it may not come.{late}</p>"
+    rows = [(text(node), text(reason.replace("_", " ")), f"{count:,}") for (node, reason), count in sorted(counted.items())]
+    return f'<p class="alarm">Messages were refused.{late}</p>{table(("by", "because it was", "messages"), rows)}'
 
 
 def settings_section(run: Run) -> str:

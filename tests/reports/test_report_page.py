@@ -152,9 +152,11 @@ def test_very_short_runs_have_a_page(recorded_run: Callable[..., Run], iteration
 
 def test_refused_messages_are_counted(recorded_run: Callable[..., Run]) -> None:
     run = recorded_run()
-    run.directory.append_event("traffic", dropped={"stranger": 7, "duplicate": 0}, digests_dropped=2)
+    run.directory.append_event("traffic", dropped={"stranger": 7}, refused={"environment": {"stranger": 7}, "agent 3": {"duplicate": 2}})
+    run.directory.append_event("traffic", dropped={"stranger": 1, "duplicate": 0}, digests_dropped=2)
     text = words(report(run))
-    assert "stranger 7" in text
+    assert "environment stranger 8" in text
+    assert "agent 3 duplicate 2" in text
     assert "2 copies for the monitor were dropped" in text
 
 
