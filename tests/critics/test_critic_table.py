@@ -80,3 +80,46 @@ def test_a_restored_table_goes_on_as_if_nothing_had_happened(full_limit: int) ->
             restored.restore({name: array.copy() for name, array in original.arrays().items()})
     for name, array in original.arrays().items():
         assert np.array_equal(array, restored.arrays()[name]), name
+
+
+class Colliding(WindowKeys):
+    """Wide keys whose fingerprints nearly all collide."""
+
+    def fingerprint(self, keys: np.ndarray) -> np.ndarray:
+        return super().fingerprint(keys) & 3
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    window = (range(18), [4] * 18, [9] * 18)
+    honest, colliding = WindowKeys(*window), Colliding(*window)
+    assert honest.words == 2
+    tables = [CriticTable(keys, 1, 1, 40, 3) for keys in (honest, colliding)]
+    seen: dict[tuple[int, ...], int] = {}
+    for iteration in range(6):
+        chosen = rng.integers(0, 2, (12, 3))
+        columns = [chosen[:, k % 3] for k in range(36)]
+        for table in tables:
+            keys = table.keys.encode(columns[:18], columns[18:])
+            unique, inverse, counts = table.keys.distinct(keys)
+            assert np.array_equal(unique[inverse], keys)
+            slots = table.visit(unique, counts, iteration)
+            assert len(set(slots.tolist())) == len(unique)
+            table.values[0, slots] += unique[:, 0] % 97 + counts
+        for row in map(tuple, chosen.tolist()):
+            seen[row] = seen.get(row, 0) + 1
+    everything = np.array(list(seen))
+    columns = [everything[:, k % 3] for k in range(36)]
+    read = []
+    for table in tables:
+        restored = CriticTable(table.keys, 1, 1, 40, 3)
+        restored.restore(table.arrays())
+        slots = restored.find(table.keys.encode(columns[:18], columns[18:]))
+        assert (slots >= 0).all()
+        assert restored.entries == len(seen)
+        read.append(restored.values[0, slots])
+        absent = table.keys.encode([np.full(1, 3)] * 18, [np.full(1, 8)] * 18)
+        assert restored.find(absent).tolist() == [-1]
+    assert np.array_equal(*read)
