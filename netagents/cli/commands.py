@@ -11,6 +11,8 @@ COMMANDS: dict[str, str] = {
     "resume": "netagents.cli.resume",
     "config": "netagents.cli.config",
     "exact": "netagents.cli.exact",
+    "study": "netagents.cli.study",
+    "plan": "netagents.cli.plan",
     "clean": "netagents.cli.clean",
     "node": "netagents.cli.node",
     "keys": "netagents.cli.keys",

@@ -22,6 +22,15 @@ def node(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory to make (environment only).")] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Log file, JSON lines. Default: plain lines on standard error.")] = None,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="Folder of this node's keys, made by `netagents keys`; needed off loopback.")
+    ] = None,
+    advertise: Annotated[
+        str | None, typer.Option("--advertise", help="Host by which others reach this node, if it listens on 0.0.0.0. Default: its name.")
+    ] = None,
+    allow_imports: Annotated[
+        bool, typer.Option("--allow-imports", help="Run parts that the server's experiment names by import path (not environment).")
+    ] = False,
     timeout_scale: Annotated[float, typer.Option("--timeout-scale", min=0.01, help="Multiplies the deadlines before the welcome.")] = 1.0,
 ) -> None:
     """Start one node and stay until the run ends; start the nodes in any order."""
@@ -31,13 +40,22 @@ def node(
     if role == "environment":
         if experiment is None or listen is None:
             raise UsageError("the environment needs --experiment FILE and --listen ADDRESS", where="netagents node environment")
-        code = start_environment(experiment, overrides or [], listen, announce=announce, out=out, log=log)
+        code = start_environment(experiment, overrides or [], listen, announce=announce, out=out, log=log, keys=keys, advertise=advertise)
     else:
         if join is None:
             raise UsageError("no server to join", where=f"netagents node {role}", fix="give --join ADDRESS")
         if experiment is not None or overrides:
             raise UsageError("only the environment takes an experiment", where=f"netagents node {role}", fix="the server sends it")
-        code = start_member(role, join, listen=listen, log=log, timeout_scale=timeout_scale)
+        code = start_member(
+            role,
+            join,
+            listen=listen,
+            log=log,
+            timeout_scale=timeout_scale,
+            keys=keys,
+            advertise=advertise,
+            allow_imports=allow_imports,
+        )
     if code:
         # The failure was logged in full; the exit code speaks for itself.
         raise typer.Exit(code)

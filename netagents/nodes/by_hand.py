@@ -11,29 +11,40 @@ from typing import Any
 from netagents.errors import UsageError
 from netagents.experiment.load import load_experiment
 from netagents.learning.prepare import prepare
+from netagents.messages import ENVIRONMENT, MONITOR
+from netagents.nodes.keys import link_settings
 from netagents.nodes.process import run_role
 from netagents.records.run_directory import RunDirectory
-from netagents.wire.transport import LinkSettings, Listener, Sender, Transport, open_transport
+from netagents.wire.transport import LinkSettings, Transport, open_transport
 
 _AGENT = re.compile(r"agent[-_](\d{1,6})")
 
 
 def start_environment(
-    file: str, overrides: Sequence[str], listen: str, *, announce: Path | None, out: Path | None, log: Path | None
+    file: str,
+    overrides: Sequence[str],
+    listen: str,
+    *,
+    announce: Path | None,
+    out: Path | None,
+    log: Path | None,
+    keys: Path | None = None,
+    advertise: str | None = None,
 ) -> int:
     """Make the run directory and serve the run from this process; gives its exit code.
 
     Raises:
-        NetagentsError: the experiment is wrong; nothing has been written.
+        NetagentsError: the experiment is wrong, or keys cannot be used; nothing has been written.
     """
     from netagents.nodes.environment import run_environment
 
     loaded = load_experiment(file, overrides)
     prepared = prepare(loaded.experiment, loaded.base)
-    _try(listen, lambda transport: transport.listen(listen))
+    secured = _secured(keys, advertise)
+    _try(listen, lambda transport: transport.listen(listen).close(), link_settings(secured, ENVIRONMENT))
     experiment = prepared.experiment
     directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
-    arguments = {"run_directory": str(directory.path), "listen": listen}
+    arguments = {"run_directory": str(directory.path), "listen": listen, **secured}
     if announce is not None:
         # What a killed server left there would send nodes to an address where nobody is.
         announce.unlink(missing_ok=True)
@@ -41,36 +52,56 @@ def start_environment(
     return _start("environment", run_environment, arguments, log)
 
 
-def start_member(role: str, join: str, *, listen: str | None, log: Path | None, timeout_scale: float) -> int:
+def start_member(
+    role: str,
+    join: str,
+    *,
+    listen: str | None,
+    log: Path | None,
+    timeout_scale: float,
+    keys: Path | None = None,
+    advertise: str | None = None,
+    allow_imports: bool = False,
+) -> int:
     """Join a run as its monitor or as one of its agents; gives the exit code.
 
     Raises:
         UsageError: there is no such role, or an address is none.
+        SecurityError: keys that cannot be used, or none where they are needed.
     """
+    found = _AGENT.fullmatch(role)
+    if found is None and role != "monitor":
+        raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
+    secured = _secured(keys, advertise)
+    settings = link_settings(secured, int(found[1]) if found else MONITOR)
     if not join.startswith("file://"):
-        _try(join, lambda transport: transport.connect(join))
+        _try(join, lambda transport: transport.check(join), settings)
     if listen is not None:
-        _try(listen, lambda transport: transport.listen(listen))
-    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale)}
+        _try(listen, lambda transport: transport.listen(listen).close(), settings)
+    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale), **secured}
+    if allow_imports:
+        arguments["allow_imports"] = "1"
     if listen is not None:
         arguments["listen"] = listen
-    if role == "monitor":
+    if found is None:
         from netagents.nodes.monitor import run_monitor
 
         return _start("monitor", run_monitor, arguments, log)
-    found = _AGENT.fullmatch(role)
-    if found is None:
-        raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
     from netagents.nodes.agent import run_agent
 
     return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log)
 
 
-def _try(address: str, use: Callable[[Transport], Listener | Sender]) -> None:
+def _secured(keys: Path | None, advertise: str | None) -> dict[str, str]:
+    given = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:
     """Refuse an address that is none, or at which nobody can listen, before anything is written or started."""
     if address.startswith("memory://"):
         raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with ipc:// or tcp://")
-    transport = open_transport(address, LinkSettings(linger_seconds=0.0))
+    transport = open_transport(address, settings)
     try:
         use(transport)
     finally:

@@ -17,13 +17,14 @@ from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, NodeFailedError, ProtocolError, exit_code_of
 from netagents.learning import Ledger, Outgoing, Setup, make_record
-from netagents.learning.checkpointing import checkpoint_due
+from netagents.learning.checkpointing import checkpoint_due, state_told
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Report, Snapshot, Step, Stop, Tally, node_name
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
-from netagents.nodes.refusals import Refusals, from_tally, refusals
+from netagents.nodes.recovery import AgentRestartedError
+from netagents.nodes.refusals import Refusals, from_tally, refusals, refusals_line
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
@@ -137,6 +138,8 @@ class EnvironmentServer:
             iteration=first,
         )
         self._told: dict[int, Hello] = {}
+        self._training = False
+        self._restarts_agents = experiment.failures.agent == "restart"
         self._tallies: dict[int, Refusals] = {}
         self._ledger = Ledger(lambda _: 0)
         self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
@@ -160,7 +163,9 @@ class EnvironmentServer:
     def _control(self, envelope: Envelope, _user: str | None) -> None:
         message, sender = envelope.message, envelope.sender
         if isinstance(message, Failed):
-            if envelope.run == self._exchange.inbox.run and sender != MONITOR:
+            if self._restarts_agents and sender >= 0:
+                self._context.log.logger.warning("%s failed: %s", node_name(sender), message.line)
+            elif envelope.run == self._exchange.inbox.run and sender != MONITOR:
                 raise NodeFailedError(f"failed: {message.line}", where=node_name(sender))
             return
         if isinstance(message, Tally):
@@ -184,10 +189,22 @@ class EnvironmentServer:
         hello = self._rendezvous.hellos.get(sender)
         if hello is not None and hello != known:
             self._exchange.link(sender, self._transport.connect(hello.endpoint, role_name(sender)))
+        anew = self._rendezvous.incarnation > self._exchange.incarnation
+        if anew:
+            self._begin_again()
         for reply in replies:
             self._exchange.send(reply.message, reply.kind, self._first if reply.kind is Kind.WELCOME else 0, 0, (reply.receiver,))
             if reply.kind is Kind.WELCOME:
                 self._send_state(reply.receiver)
+        if anew and self._training:
+            raise AgentRestartedError(sender)
+
+    def _begin_again(self) -> None:
+        """Everybody speaks under a new incarnation from here on, about the iteration that is not recorded yet."""
+        self._exchange.incarnation = self._rendezvous.incarnation
+        self._exchange.inbox.restart(self._first, self._rendezvous.incarnation)
+        self._rendezvous.iteration = self._first
+        self._told.clear()
 
     def _send_state(self, agent: int) -> None:
         """After its welcome an agent is told what it knew, once: a repeated welcome only crossed the first one on its way."""
@@ -211,10 +228,35 @@ class EnvironmentServer:
     # -- training --------------------------------------------------------------------------------------------------------
 
     def train(self, session: EnvironmentSession) -> None:
-        """All iterations; every record is written as soon as its reports are in."""
+        """All iterations; when an agent was started again, from the start of the one that stands open."""
+        self._training = True
+        if not self._restarts_agents:
+            self._states = {}
+        while True:
+            try:
+                if self._rendezvous.phase is not Phase.STARTED:
+                    self._await_start()
+                self._train(session)
+            except AgentRestartedError as restarted:
+                self._context.log.logger.warning("%s; iteration %d begins again", restarted, self._first)
+                self._recorder.event("restarted", agent=restarted.agent, iteration=self._first, incarnation=self._exchange.incarnation)
+                self._pages.clear()
+                self._ledger = Ledger(lambda _: 0)
+            else:
+                return
+
+    def _await_start(self) -> None:
+        rendezvous = self._rendezvous
+        self._context.log.phase("waiting for all to begin again")
+        ready = self._setup.experiment.timeouts.seconds("ready")
+        self._exchange.serve(lambda: rendezvous.phase is Phase.STARTED, ready, rendezvous.status)
+
+    def _train(self, session: EnvironmentSession) -> None:
+        """From the iteration that stands open; every record is written as soon as its reports are in."""
         exchange, agents, setup = self._exchange, self._agents, self._setup
         iterations = setup.experiment.learning.iterations
-        for iteration in range(self._first, iterations):
+        first = self._first
+        for iteration in range(first, iterations):
             self._context.log.phase(f"iteration {iteration}")
             self._send_steps(iteration, 0, session.begin(iteration))
             began = 0.0
@@ -223,7 +265,7 @@ class EnvironmentServer:
                 self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
                 if step == 0:
                     # The reports came with the first actions; everybody is busy with the next step while they are recorded.
-                    if iteration > self._first:
+                    if iteration > first:
                         self._record(iteration - 1)
                     began = perf_counter()
             self._sample_seconds += perf_counter() - began
@@ -241,14 +283,19 @@ class EnvironmentServer:
 
     def _record(self, iteration: int) -> None:
         reports = self._exchange.receive(iteration, Kind.REPORT, 0, self._agents)
+        snapshots = (
+            self._exchange.receive(iteration, Kind.SNAPSHOT, 0, self._agents) if state_told(self._setup.experiment, iteration) else []
+        )
+        arrays = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
+        # From here on nothing is waited for: the iteration is recorded whole, and is where a restart would begin after.
         returns, ledger = self._pages.pop(iteration)
         typed = [report for report in reports if isinstance(report, Report)]
         record = make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
         self._recorder.iteration(record)
         if checkpoint_due(self._setup.experiment, iteration):
-            snapshots = self._exchange.receive(iteration, Kind.SNAPSHOT, 0, self._agents)
-            arrays = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self._recorder.snapshot(iteration, arrays)
+        if self._restarts_agents:
+            self._first, self._states = iteration + 1, arrays
         if self._setup.experiment.runtime.monitor:
             self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
 
@@ -259,6 +306,8 @@ class EnvironmentServer:
         traffic, inbox = self._exchange.traffic, self._exchange.inbox
         # Counted before anybody is sent home, because links that end after that end as they should.
         refused = {ENVIRONMENT: refusals(inbox, self._transport), **self._tallies}
+        if refused[ENVIRONMENT]:
+            self._context.log.logger.warning("refused in all: %s", refusals_line(refused[ENVIRONMENT]))
         for node in sorted(self._exchange.linked):
             self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
         self._recorder.event(

@@ -23,6 +23,7 @@ from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Snapshot, St
 from netagents.nodes.foreign_code import refuse_foreign_code
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
+from netagents.nodes.recovery import TakenBackError
 from netagents.nodes.refusals import Refusals, refusals, refusals_line, to_tally
 from netagents.topology import Topology
 from netagents.wire.codec import Codec
@@ -113,6 +114,7 @@ class Membership:
     Attributes:
         index: of the node. setup: what all nodes share. exchange: its messages.
         first_iteration: where it begins. state: what an agent knew before that, None at the beginning of a run.
+        enter: links to all peers and waits for the start, after a Welcome that may be a new one.
     """
 
     index: int
@@ -120,13 +122,20 @@ class Membership:
     exchange: Exchange
     transport: Transport
     first_iteration: int
-    state: Mapping[str, NDArray[Any]] | None = None
+    state: Mapping[str, NDArray[Any]] | None
+    enter: Callable[[Envelope | None], tuple[int, Mapping[str, NDArray[Any]] | None]]
     _told: Refusals = field(default_factory=dict)
+
+    def begin_again(self, taken_back: TakenBackError) -> None:
+        """Link to those who were restarted and wait for the start of the iteration that all were taken back to."""
+        self.first_iteration, self.state = self.enter(taken_back.envelope)
 
     def tell_refusals(self) -> None:
         """Tell the server, best effort, what this node has refused so far, if that has grown."""
         counted = refusals(self.exchange.inbox, self.transport)
         if counted != self._told:
+            if counted.keys() != self._told.keys():
+                _log.warning("refused so far: %s", refusals_line(counted))
             self._told = counted
             self.exchange.offer(to_tally(counted), Kind.TALLY, 0, 0, ENVIRONMENT)
 
@@ -138,9 +147,8 @@ class Membership:
 
     def leave(self) -> None:
         """End all links; last words still leave."""
-        counted = refusals(self.exchange.inbox, self.transport)
-        if counted:
-            _log.warning("refused: %s", refusals_line(counted))
+        if self._told:
+            _log.warning("refused in all: %s", refusals_line(self._told))
         self.exchange.close()
         self.transport.close()
 
@@ -182,7 +190,10 @@ class _Joining:
     ) -> None:
         self.context, self.index, self.transport = context, index, transport
         self.users, self.allow_imports = known_users(settings), bool(arguments.get("allow_imports"))
-        self.listener: Listener = transport.listen(arguments.get("listen") or own_address(arguments["join"], context.role))
+        # Given by whoever starts it again; a fresh name keeps what was meant for its forerunner away.
+        incarnation = int(arguments.get("incarnation", 0))
+        name = f"{context.role}.{incarnation}" if incarnation else context.role
+        self.listener: Listener = transport.listen(arguments.get("listen") or own_address(arguments["join"], name))
         path = socket_path(self.listener.endpoint)
         if path is not None:
             context.own(path)
@@ -192,6 +203,10 @@ class _Joining:
         self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
         self.codec = Codec()
         self.exchange = self._exchange(Inbox(run, {}), None)
+        self.exchange.incarnation = incarnation
+        self.speaks_to: frozenset[int] = frozenset()
+        self.hears: frozenset[int] = frozenset()
+        self.endpoints: dict[int, str] = {}
         self.exchange.link(ENVIRONMENT, transport.connect(arguments["join"], role_name(ENVIRONMENT)))
 
     def run(self, plan: Plan) -> Membership:
@@ -209,22 +224,50 @@ class _Joining:
         setup = read_welcome(handshake.welcome)
         refuse_foreign_code(setup.experiment, allowed=self.allow_imports)
         self.timeouts = setup.experiment.timeouts
-        inbox, speaks_to, hears = plan(setup)
-        inbox.run, inbox.iteration = handshake.run, handshake.iteration
+        inbox, self.speaks_to, self.hears = plan(setup)
+        inbox.run = handshake.run
         faults = setup.experiment.faults
         feed = FaultyFeed(faults, self.index, setup.experiment.seed) if faults else None
         inbox.dropped.update(self.exchange.inbox.dropped)
         welcomed, self.exchange = self.exchange, self._exchange(inbox, feed)
         self.exchange.adopt(welcomed)
-        for peer in sorted(speaks_to):
-            self.exchange.link(peer, self.transport.connect(handshake.welcome.peers[peer], role_name(peer)))
+        first, state = self.enter(None)
+        return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter)
+
+    def enter(self, welcome: Envelope | None) -> tuple[int, Mapping[str, NDArray[Any]] | None]:
+        """Link to all peers and wait for the start; begins again as often as somebody is restarted meanwhile.
+
+        Args:
+            welcome: a new one to take first.
+
+        Returns:
+            The first iteration, and an agent's state before it.
+        """
+        while True:
+            if welcome is not None:
+                self.handshake.begin_again(welcome)
+            try:
+                return self.handshake.iteration, self._link()
+            except TakenBackError as again:
+                welcome = again.envelope
+
+    def _link(self) -> Mapping[str, NDArray[Any]] | None:
+        handshake, exchange = self.handshake, self.exchange
+        assert handshake.welcome is not None
+        exchange.incarnation = handshake.incarnation
+        exchange.inbox.restart(handshake.iteration, handshake.incarnation)
+        for peer in sorted(self.speaks_to):
+            endpoint = handshake.welcome.peers[peer]
+            if self.endpoints.get(peer) != endpoint:
+                self.endpoints[peer] = endpoint
+                exchange.link(peer, self.transport.connect(endpoint, role_name(peer)))
         state = self._resumed_state()
-        log.phase("linking")
-        for reply in handshake.link(speaks_to, hears):
+        self.context.log.phase("linking")
+        for reply in handshake.link(self.speaks_to, self.hears):
             self._send(reply)
-        self.exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
+        exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
         self.transport.settle()
-        return Membership(self.index, setup, self.exchange, self.transport, handshake.iteration, state)
+        return state
 
     def _resumed_state(self) -> Mapping[str, NDArray[Any]] | None:
         """An agent's state after the iteration before the first one, which the server sends right after the welcome."""
@@ -254,6 +297,8 @@ class _Joining:
                     raise ProtocolError(envelope.message.reason.removeprefix(REFUSED))
                 raise StopReceivedError(envelope.message.reason)
             return
+        if self.handshake.supersedes(envelope):
+            raise TakenBackError(envelope)
         try:
             replies = self.handshake.handle(envelope)
         except StrangerError as error:

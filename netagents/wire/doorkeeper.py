@@ -38,6 +38,10 @@ _EVENTS = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq
 _UNEXPLAINED = 3
 """Handshakes in a row that end without a reason before the reason is taken to be a wrong key; a peer that dies explains one."""
 _MECHANISMS_DIFFER = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+_CAUSES = {
+    _MECHANISMS_DIFFER: "it has no keys",
+    0x10000002: "a record came twice or out of order",  # ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_SEQUENCE
+}
 _MOST_LINES = 200
 
 _ONE_BUNDLE = "start all nodes with folders of one `netagents keys` bundle, each node with its own"
@@ -188,7 +192,7 @@ class Doorkeeper:
         if link is None:
             return True
         if link.peer is None:
-            self._note_listener(link, what, value)
+            self._note_listener(link, what, value, event["endpoint"].decode(errors="replace"))
         elif what == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             link.unexplained = 0
             self._failures.pop(number, None)
@@ -196,13 +200,13 @@ class Doorkeeper:
             self._note_sender(number, link, what, value)
         return True
 
-    def _note_listener(self, link: _Link, what: int, value: int) -> None:
+    def _note_listener(self, link: _Link, what: int, value: int, endpoint: str) -> None:
         if what & _FAILED:
             link.refused += 1  # its disconnection follows
             self.counts[REFUSED] += 1
             if what != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # the authenticator has spoken of those
-                why = "it has no keys" if value == _MECHANISMS_DIFFER else "no keys, keys of another run, or no node of netagents"
-                self._say(REFUSED, link.endpoint, f"{link.endpoint}: refused a peer: {why}")
+                why = _CAUSES.get(value, "no keys, keys of another run, or no node of netagents")
+                self._say(why, endpoint, f"{endpoint}: refused a peer: {why}")
         elif what == zmq.EVENT_DISCONNECTED:
             if link.refused:
                 link.refused -= 1

@@ -126,6 +126,10 @@ class Transport(ABC):
             SecurityError: the endpoint is off loopback and there are no credentials, or these do not know ``peer``.
         """
 
+    def check(self, endpoint: str) -> None:
+        """Refuses what :meth:`connect` would refuse, without connecting."""
+        self.connect(endpoint).abort()
+
     def watched(self) -> Mapping[int, Callable[[], None]]:
         """Descriptors for the owner's wait, each with what to call when it is readable: raises SecurityError when a link failed."""
         return {}

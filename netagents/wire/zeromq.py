@@ -119,6 +119,11 @@ class ZmqTransport(Transport):
         self._open.append(sender)
         return sender
 
+    def check(self, endpoint: str) -> None:
+        # A link that opens and closes at once would be counted as a stranger at the other end.
+        if not _ipc_path(endpoint):
+            self._check_host(endpoint)
+
     def close(self) -> None:
         for link in self._open:
             link.close()
