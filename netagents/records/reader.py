@@ -14,7 +14,7 @@ from netagents.errors import CapacityError, NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.learning import METRICS, Setup
 from netagents.messages import RadiusKind
-from netagents.policies import SoftmaxTable
+from netagents.policies import TabularPolicy
 from netagents.power import Concentration, PowerMatrix, assemble, cannot_influence, concentration
 from netagents.records import run_directory as layout
 from netagents.records.checkpoint import checkpoints, load_checkpoint
@@ -288,7 +288,7 @@ class Run:
         """
         return load_checkpoint(self._checkpoint(iteration), {agent})[agent]
 
-    def policies(self, iteration: int | None = None) -> list[SoftmaxTable]:
+    def policies(self, iteration: int | None = None) -> list[TabularPolicy]:
         """The trained policies in agent order, ready to act: ``policy.act(policy.context(states), uniforms)``.
 
         Raises:
@@ -298,9 +298,7 @@ class Run:
         arrays = load_checkpoint(path, set(range(self.n)))
         policies = []
         for agent in range(self.n):
-            window = setup.reach[RadiusKind.POLICY].window(agent)
-            (actions,) = setup.action_sizes((agent,))
-            policy = SoftmaxTable(window, setup.state_sizes(window), actions, where=f"agent {agent}")
+            policy = setup.policy(agent)
             try:
                 policy.load(arrays[agent]["policy.logits"])
             except (KeyError, ValueError) as error:
