@@ -1,4 +1,4 @@
-"""Writes the pages of ``docs/`` that are generated from the code: exit codes, deadlines and settings.
+"""Writes the pages of ``docs/`` that are generated from the code: commands, exit codes, deadlines and settings.
 
 ``python -m netagents.cli.docs`` writes them, ``python -m netagents.cli.docs --check`` only says which are out of date.
 """
@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from netagents import errors
+from netagents.cli.command_pages import commands_lines
 from netagents.experiment import schema
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.timeouts import Timeouts
@@ -69,7 +70,22 @@ def settings() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"exit-codes.md": exit_codes, "timeouts.md": timeouts, "settings.md": settings}
+def commands() -> str:
+    """The page of commands, from the command line itself."""
+    lead = (
+        "Every command answers `--help`. An error is one line on standard error, and the [exit code](exit-codes.md) says what kind it was;"
+        " `NETAGENTS_DEBUG=1` adds the traceback. Settings are changed for one run with words such as `kappa=2`"
+        " ([all of them](settings.md))."
+    )
+    return "\n".join(["# Commands", "", GENERATED, "", lead, "", *commands_lines()]).rstrip() + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "exit-codes.md": exit_codes,
+    "timeouts.md": timeouts,
+    "settings.md": settings,
+}
 """File name in ``docs/`` to what writes it."""
 
 

@@ -11,7 +11,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Experiment file to look at as well.")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Experiment file to look at as well.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as topology.n=500.")] = None,
 ) -> None:
     """Look at cores, memory, limits and versions, and at what would go wrong with an experiment; exit code 7 if something would."""

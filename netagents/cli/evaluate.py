@@ -18,7 +18,7 @@ MOST_AGENTS = 20
 
 @app.command()
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory. Default: the newest in runs/.")] = None,
+    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="Run directory. Default: the newest in runs/.")] = None,
     episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, max=10_000_000, help="Episodes to play.")] = 1000,
     greedy: Annotated[bool, typer.Option("--greedy", help="Play the most probable action instead of drawing one.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Names the episodes; training uses others.")] = 0,

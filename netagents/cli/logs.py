@@ -16,7 +16,7 @@ FOLLOW_INTERVAL = 0.2
 @app.command()
 def logs(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN] [ROLE]...", help="Run directory (default: the newest in runs/), then whose logs.")
+        list[str] | None, typer.Argument(metavar="RUN|ROLE", help="Run directory (default: the newest in runs/), then whose logs.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
     last: Annotated[int | None, typer.Option("--last", "-n", min=1, help="Only so many of the last entries.")] = None,

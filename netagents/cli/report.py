@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def report(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory. Default: the newest in runs/.")] = None,
+    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="Run directory. Default: the newest in runs/.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: report.html in the run directory.")] = None,
 ) -> None:
     """Write the report of a run, one HTML file that needs nothing besides itself; the run may still go on."""
