@@ -54,4 +54,16 @@ class SwapFault(Settings):
         return self
 
 
-FaultSettings = Annotated[DelayFault | DropFault | SwapFault, Field(discriminator="kind")]
+class ReplayFault(Settings):
+    """One message arrives again, as somebody who recorded it would send it."""
+
+    kind: Literal["replay"] = "replay"
+    message: MessageName = Field(description="its kind")
+    sender: Node = Field(description="agent index, or -1 for the environment")
+    receiver: Node
+    iteration: Annotated[int, Field(ge=0)]
+    step: Annotated[int, Field(ge=0)] = 0
+    times: Annotated[int, Field(ge=1, le=1_000)] = Field(1, description="how often it comes again")
+
+
+FaultSettings = Annotated[DelayFault | DropFault | SwapFault | ReplayFault, Field(discriminator="kind")]

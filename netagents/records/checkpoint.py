@@ -1,13 +1,15 @@
 """Checkpoints: one safetensors file per agent and a manifest that lists every component; nothing is ever unpickled.
 
 A checkpoint appears whole or not at all: it is built in a hidden directory and renamed.  Loading checks every listed
-component (name, dtype, shape, SHA-256) and that there is none besides.
+component (name, dtype, shape, SHA-256) and that there is none besides; sizes are bounded by what is listed
+before anything is read into memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -28,6 +30,16 @@ TEMPORARY = ".tmp-"
 """Prefix of everything that is being written; what is left of it after a kill may be removed."""
 
 _NAME = re.compile(r"iteration-(\d{8,})")
+
+MANIFEST_BYTES = 1 << 26
+"""A larger manifest is not read."""
+
+_COMPONENT = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DTYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)) | {"bool", "float32", "float64"}
+_MOST_COMPONENTS = 4096
+_MOST_BYTES = 1 << 36
+_HEADER_BYTES = 1 << 21
 
 
 def owner_name(owner: int) -> str:
@@ -126,6 +138,7 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
     from safetensors.numpy import load
 
     try:
+        _check_size(file, components)
         found = load(file.read_bytes())
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
@@ -154,17 +167,54 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
+        if file.stat().st_size > MANIFEST_BYTES:
+            raise ValueError("too large")
         manifest: dict[str, Any] = json.loads(file.read_text())
-        for entry in manifest["owners"].values():
-            int(entry["owner"])
-            for component in entry["components"].values():
-                component["dtype"], component["shape"], component["sha256"]
-        manifest["facts"], manifest["iteration"]
+        for name, entry in manifest["owners"].items():
+            # The owner names its file, so it must be a number and nothing else.
+            if type(entry["owner"]) is not int or not -1 <= entry["owner"] < 1 << 31 or name != owner_name(entry["owner"]):
+                raise ValueError("an owner that is none")
+            _check_components(entry["components"])
+        if type(manifest["facts"]) is not dict or type(manifest["iteration"]) is not int:
+            raise ValueError("facts or iteration of the wrong type")
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunDirectoryError("is not the manifest of a checkpoint", where=str(file), fix="use another checkpoint") from error
     return manifest
+
+
+def _check_components(components: Mapping[str, Mapping[str, Any]]) -> None:
+    """ValueError unless every component has a plain name, a known dtype, a sensible shape and a digest."""
+    if len(components) > _MOST_COMPONENTS:
+        raise ValueError("too many components")
+    for name, listed in components.items():
+        shape = listed["shape"]
+        if not _COMPONENT.fullmatch(name) or listed["dtype"] not in _DTYPES or not _DIGEST.fullmatch(listed["sha256"]):
+            raise ValueError("a component that is none")
+        if type(shape) is not list or len(shape) > 8 or not all(type(extent) is int and 0 <= extent <= _MOST_BYTES for extent in shape):
+            raise ValueError("a shape that is none")
+    if _array_bytes(components) > _MOST_BYTES:
+        raise ValueError("too large")
+
+
+def _array_bytes(components: Mapping[str, Mapping[str, Any]]) -> int:
+    return sum(math.prod(listed["shape"]) * np.dtype(listed["dtype"]).itemsize for listed in components.values())
+
+
+def _check_size(file: Path, components: Mapping[str, Mapping[str, Any]]) -> None:
+    """Nothing much larger than what is listed is read, and nothing from elsewhere; the finer differences are found one by one."""
+    if file.is_symlink():
+        raise RunDirectoryError("is a link to somewhere else", where=str(file), fix="use another checkpoint")
+    size, arrays = file.stat().st_size, _array_bytes(components)
+    with file.open("rb") as opened:
+        header = int.from_bytes(opened.read(8), "little")
+    if header > _HEADER_BYTES or size > 2 * arrays + _HEADER_BYTES:
+        raise RunDirectoryError(
+            f"is no safetensors file of these components: has {size} bytes, {header} of them header, for {arrays} bytes of arrays",
+            where=str(file),
+            fix="use another checkpoint",
+        )
 
 
 def _digest(array: NDArray[Any]) -> str:

@@ -1,0 +1,112 @@
+"""Checkpoints that somebody tampered with: one line, before anything of the size that they claim is built."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netagents.errors import RunDirectoryError
+from netagents.records.checkpoint import MANIFEST, checkpoint_facts, load_checkpoint, write_checkpoint
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    return write_checkpoint(tmp_path, 3, {0: {"policy.logits": np.arange(6.0).reshape(2, 3)}}, {"format": 1})
+
+
+def tampered(path: Path, change: Change) -> None:
+    manifest = json.loads((path / MANIFEST).read_text())
+    change(manifest)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+
+
+def component(manifest: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = manifest["owners"]["agent-0"]["components"]["policy.logits"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["owners"]["agent-0"].update(owner="../../etc/passwd"),
+        lambda m: m["owners"]["agent-0"].update(owner=0.0),
+        lambda m: m["owners"]["agent-0"].update(owner=1),
+        lambda m: m["owners"].update({"../x": m["owners"].pop("agent-0")}),
+        lambda m: m["owners"]["agent-0"]["components"].update({"../x": component(m)}),
+        lambda m: m["owners"]["agent-0"]["components"].update({"x" * 1000: component(m)}),
+        lambda m: component(m).update(dtype="object"),
+        lambda m: component(m).update(dtype="O"),
+        lambda m: component(m).update(shape=[1 << 62]),
+        lambda m: component(m).update(shape=[1 << 30, 1 << 30]),
+        lambda m: component(m).update(shape=[-1]),
+        lambda m: component(m).update(shape=[1] * 100),
+        lambda m: component(m).update(shape="23"),
+        lambda m: component(m).update(sha256="0"),
+        lambda m: m.update(owners=[]),
+        lambda m: m.update(facts=[]),
+        lambda m: m.update(iteration="3"),
+        lambda m: m["owners"]["agent-0"].update(components={f"c{i}": component(m) for i in range(5000)}),
+    ],
+)
+def test_a_manifest_that_claims_what_no_run_writes_is_refused(change: Change, written: Path) -> None:
+    tampered(written, change)
+    with pytest.raises(RunDirectoryError, match="is not the manifest of a checkpoint") as caught:
+        load_checkpoint(written)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "{", "", "null", '{"a":' * 50_000])
+def test_a_manifest_nested_without_end_is_refused(text: str, written: Path) -> None:
+    (written / MANIFEST).write_text(text)
+    for read in (load_checkpoint, checkpoint_facts):
+        with pytest.raises(RunDirectoryError, match="is not the manifest of a checkpoint"):
+            read(written)
+
+
+def test_a_link_to_another_file_is_not_followed(written: Path, tmp_path: Path) -> None:
+    file = written / "agent-0.safetensors"
+    (tmp_path / "elsewhere").write_bytes(file.read_bytes())
+    file.unlink()
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match="is a link to somewhere else"):
+        load_checkpoint(written)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x01",
+        (1 << 62).to_bytes(8, "little") + b"{}",
+        (1 << 20).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"{}",
+        (48).to_bytes(8, "little") + b'{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,1e9]}}'[:48],
+        b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94",  # how a pickle begins
+    ],
+)
+def test_arrays_that_are_not_there_are_refused(content: bytes, written: Path) -> None:
+    (written / "agent-0.safetensors").write_bytes(content)
+    with pytest.raises(RunDirectoryError, match=r"agent-0\.safetensors") as caught:
+        load_checkpoint(written)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_much_larger_than_listed_is_not_read(written: Path) -> None:
+    file = written / "agent-0.safetensors"
+    with file.open("r+b") as opened:
+        opened.truncate(1 << 31)  # sparse: two gigabytes that take no room
+    tracemalloc.start()
+    try:
+        with pytest.raises(RunDirectoryError, match="has 2147483648 bytes"):
+            load_checkpoint(written)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
