@@ -1,4 +1,4 @@
-"""Injected delivery faults: a feed between the codec and the inbox that delays, drops or swaps messages, seeded.
+"""Injected delivery faults: a feed between the codec and the inbox that delays, drops, swaps or repeats messages, seeded.
 
 It never sleeps: the caller says what time it is, and asks what is due.
 """
@@ -6,11 +6,11 @@ It never sleeps: the caller says what time it is, and asks what is due.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from netagents.experiment.faults import DelayFault, DropFault, FaultSettings, SwapFault
+from netagents.experiment.faults import DelayFault, DropFault, FaultSettings, ReplayFault, SwapFault
 from netagents.messages import Envelope, Kind
 from netagents.randomness import Purpose, stream
 
@@ -31,6 +31,7 @@ class FaultyFeed:
         self._delays = [fault for fault in faults if isinstance(fault, DelayFault)]
         self._drops = [fault for fault in faults if isinstance(fault, DropFault) and fault.receiver == receiver]
         self._swaps = [fault for fault in faults if isinstance(fault, SwapFault) and fault.receiver == receiver]
+        self._replays = [fault for fault in faults if isinstance(fault, ReplayFault) and fault.receiver == receiver]
         self._held: dict[SwapFault, Delivery] = {}
         self._receiver = receiver
         self._seed = seed
@@ -59,13 +60,19 @@ class FaultyFeed:
                     self._schedule((envelope._replace(message=other[0].message), delivery[1]), now)
                     return
         self._schedule(delivery, now)
+        for replay in self._replays:
+            if _is(replay, envelope) and envelope.sender == replay.sender:
+                for _ in range(replay.times):
+                    self._schedule(delivery, now)
 
     def due(self, now: float) -> list[Delivery]:
         """The messages to deliver now, each once; those of one sender in the order in which they came."""
-        ready: list[Delivery] = []
+        return list(self.each_due(now))
+
+    def each_due(self, now: float) -> Iterator[Delivery]:
+        """The same one by one; those that were not taken stay."""
         while self._queue and self._queue[0][0] <= now:
-            ready.append(heapq.heappop(self._queue)[2])
-        return ready
+            yield heapq.heappop(self._queue)[2]
 
     def next_due(self) -> float | None:
         """When the next message has to be delivered; None when none waits."""
@@ -86,5 +93,5 @@ class FaultyFeed:
         heapq.heappush(self._queue, (moment, self._arrivals, delivery))
 
 
-def _is(fault: DropFault | SwapFault, envelope: Envelope) -> bool:
+def _is(fault: DropFault | SwapFault | ReplayFault, envelope: Envelope) -> bool:
     return envelope.iteration == fault.iteration and envelope.step == fault.step and envelope.kind is Kind[fault.message.upper()]
