@@ -471,5 +471,9 @@ def _short(value: object) -> str:
         value = value[:40]
     elif isinstance(value, (list, dict)) and len(value) > 8:
         return f"a {type(value).__name__} of {len(value)}"
-    text = str(value) if isinstance(value, Exception) else repr(value)
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except RecursionError:
+        # What msgpack can still unpack may be nested too deeply to be printed.
+        text = f"a {type(value).__name__} nested too deeply"
     return text if len(text) <= 80 else text[:77] + "..."
