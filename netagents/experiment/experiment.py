@@ -10,6 +10,7 @@ from netagents.experiment.base import Settings
 from netagents.experiment.checkpoints import CheckpointSettings
 from netagents.experiment.constraint import ConstraintSettings
 from netagents.experiment.environment import EnvironmentSettings
+from netagents.experiment.failures import FailureSettings
 from netagents.experiment.faults import FaultSettings
 from netagents.experiment.learning import LearningSettings, PowerSettings
 from netagents.experiment.policy import PolicySettings, SoftmaxPolicySettings
@@ -51,6 +52,7 @@ class Experiment(Settings):
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     timeouts: Timeouts = Timeouts()
+    failures: FailureSettings = FailureSettings()
     checkpoints: CheckpointSettings = CheckpointSettings()
     faults: tuple[FaultSettings, ...] = ()
     mute: tuple[MutedKind, ...] = Field(
@@ -64,6 +66,16 @@ class Experiment(Settings):
             pairs = zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)
             if any(g > c for g, c in pairs):
                 raise ValueError("credit shared_reward needs kappa_gradient <= kappa_critic; lower kappa_gradient or use credit shared_q")
+        return self
+
+    @model_validator(mode="after")
+    def _barrier_outlasts_restarts(self) -> Self:
+        delay, exchange = self.failures.longest_delay, self.timeouts.seconds("exchange")
+        if self.failures.agent == "restart" and delay >= exchange:
+            raise ValueError(
+                f"failures: the last restart waits {delay:g} s, but the others hold for {exchange:g} s only (timeouts.exchange);"
+                " lower failures.delay or failures.restarts, or raise timeouts.exchange"
+            )
         return self
 
     def radius(self, name: Literal["policy", "critic", "gradient"]) -> Radius:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
 
@@ -21,6 +21,12 @@ class Timeouts(Settings):
     send: Seconds = Field(10.0, description="for a full queue to accept a message")
     stop: Seconds = Field(3.0, description="for a node to end after it was asked to")
     linger: Annotated[float, Field(ge=0.0, le=60.0)] = Field(1.0, description="for the last messages to leave a closing socket")
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        if self.linger >= self.stop:
+            raise ValueError(f"linger {self.linger:g} must be below stop {self.stop:g}, or nodes are ended over their last words")
+        return self
 
     def seconds(self, name: str) -> float:
         """The scaled deadline called ``name``."""

@@ -59,4 +59,13 @@ class Ready:
     source: Source
 
 
-NodeEvent = Exited | Signalled | Ready
+@dataclass(frozen=True)
+class Restarted:
+    """A role that had failed was started again; ``attempt`` such as ``restart 1 of 3``."""
+
+    role: str
+    pid: int
+    attempt: str
+
+
+NodeEvent = Exited | Signalled | Ready | Restarted

@@ -9,8 +9,9 @@ import numpy as np
 
 from netagents.errors import DecodeError, InterruptedRunError, NodeFailedError
 from netagents.launchers.display import Display
-from netagents.launchers.events import Exited, NodeEvent, NodeSpec
+from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Restarted
 from netagents.launchers.forkserver import PRELOAD
+from netagents.launchers.restart import Restarts
 from netagents.launchers.supervisor import Supervisor
 from netagents.learning.prepare import Prepared
 from netagents.nodes.keys import run_bundles
@@ -59,6 +60,7 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display, fir
             log_directory=directory.path / "logs",
             sockets=sockets,
             preload=TABULAR_PRELOAD,
+            restarts=_restarts(prepared),
         ) as supervisor:
             supervisor.start()
             display.started(experiment.name, supervisor.pids())
@@ -108,7 +110,14 @@ def node_specs(
     specs = [
         NodeSpec("environment", "netagents.nodes.environment:run_environment", {**hosting, "listen": listen}),
         *(
-            [NodeSpec("monitor", "netagents.nodes.monitor:run_monitor", {**common, "view": view}, essential=False)]
+            [
+                NodeSpec(
+                    "monitor",
+                    "netagents.nodes.monitor:run_monitor",
+                    {**common, "view": view},
+                    essential=experiment.failures.monitor == "stop_all",
+                )
+            ]
             if experiment.runtime.monitor
             else []
         ),
@@ -124,7 +133,14 @@ def node_specs(
     return [specs[place] for place in order]
 
 
+def _restarts(prepared: Prepared) -> Restarts | None:
+    failures = prepared.experiment.failures
+    return Restarts(failures, [f"agent_{index}" for index in range(prepared.setup.n)]) if failures.agent == "restart" else None
+
+
 def _note(event: NodeEvent, display: Display) -> None:
+    if isinstance(event, Restarted):
+        display.note(f"{event.role} failed and was started again ({event.attempt}); all go back to the newest checkpoint")
     if isinstance(event, Exited) and event.failed and not event.essential:
         how = f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}"
         display.note(f"the {event.role} {how}; the run goes on without it")

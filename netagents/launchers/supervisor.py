@@ -19,10 +19,11 @@ from types import TracebackType
 from netagents.errors import DeadlineError, InterruptedRunError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.culprit import Exit, Failure, first_failure
-from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Signalled, Source
+from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Restarted, Signalled, Source
 from netagents.launchers.forkserver import PRELOAD, ForkServer
 from netagents.launchers.interruptions import Interruptions
 from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors
+from netagents.launchers.restart import Restarts
 from netagents.launchers.watch import FORKSERVER, Node, Watch
 from netagents.nodes.process import child_main
 from netagents.nodes.socket_directory import SocketDirectory
@@ -44,6 +45,7 @@ class Supervisor:
         sockets: the run's socket directory; a fresh one if None.
         preload: modules that the forkserver imports before the first node.
         environment: variables for all nodes, on top of one thread each.
+        restarts: which failed nodes are started again; None: none.
 
     Raises:
         CapacityError: the machine's limits do not allow so many processes, or no socket directory can be made.
@@ -58,6 +60,7 @@ class Supervisor:
         sockets: SocketDirectory | None = None,
         preload: tuple[str, ...] = PRELOAD,
         environment: Mapping[str, str] | None = None,
+        restarts: Restarts | None = None,
     ) -> None:
         roles = [spec.role for spec in specs]
         if len(set(roles)) < len(roles):
@@ -72,6 +75,8 @@ class Supervisor:
         self._watch = Watch()
         self._sources: list[Source] = []
         self._failure: Failure | None = None
+        self._restarts = restarts
+        self._forgiven: set[int] = set()
 
     # ------------------------------------------------------------------ start
 
@@ -215,14 +220,15 @@ class Supervisor:
             InterruptedRunError: SIGINT or SIGTERM came; all nodes have been ended.
         """
         while True:
-            events = self.poll(interval)
+            events = self.poll(self._start_again(interval))
             for event in events:
                 if handle is not None:
                     handle(event)
             if tick is not None:
                 tick()
             self.check(events, ask)
-            if not any(node.spec.essential for node in self._watch.nodes.values()):
+            ended = self._restarts is not None and self._restarts.is_over(self.running)
+            if ended or not any(node.spec.essential for node in self._watch.nodes.values()):
                 self.stop("finished")
                 return
 
@@ -233,18 +239,35 @@ class Supervisor:
                 name = signal.Signals(event.number).name
                 self.stop(f"got {name}", ask=ask)
                 raise InterruptedRunError(f"the run was interrupted by {name}", signal_number=event.number)
-        if any(isinstance(event, Exited) and event.essential and event.failed for event in events):
+        if any(isinstance(event, Exited) and event.essential and event.failed and not self._forgive(event) for event in events):
             self.stop("a process failed", ask=ask)
             failure = self.failure()
             assert failure is not None
             raise failure.error()
+
+    def _forgive(self, event: Exited) -> bool:
+        """Whether the process that failed is started again, so that the run goes on."""
+        if self._restarts is None or not self._restarts.plan(event.role, self.running, time.monotonic()):
+            return False
+        self._forgiven.add(event.pid)
+        return True
+
+    def _start_again(self, interval: float) -> float:
+        """Start what is due; gives the seconds until the next look, at most ``interval``."""
+        if self._restarts is None:
+            return interval
+        for role in self._restarts.take(time.monotonic()):
+            node = self._fork(self._restarts.next_incarnation(next(spec for spec in self.specs if spec.role == role)))
+            self._await_births({node.link.status: node}, time.monotonic() + self.timeouts.seconds("join"), 0)
+            self._watch.events.append(Restarted(role, node.pid, self._restarts.attempt(role)))
+        return self._restarts.wait(time.monotonic(), interval)
 
     def failure(self) -> Failure | None:
         """Who failed first among the essential processes that have ended; None if nobody did."""
         if self._failure is not None:
             return self._failure
         essential = {spec.role for spec in self.specs if spec.essential} | {FORKSERVER}
-        return first_failure(exit_ for exit_ in self._watch.exits if exit_.role in essential)
+        return first_failure(exit_ for exit_ in self._watch.exits if exit_.role in essential and exit_.pid not in self._forgiven)
 
     def _forkserver_failure(self) -> Failure:
         self._watch.note_forkserver()

@@ -16,7 +16,7 @@ from netagents.critics.keys import Keys, WindowKeys
 from netagents.critics.least_squares import batch_lstd
 from netagents.critics.table import CriticTable
 from netagents.critics.temporal_difference import Batch, batch_td, compact
-from netagents.learning.checkpointing import state_told
+from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.gradient import clipped, truncated_policy_gradient
 from netagents.learning.ledger import Ledger
 from netagents.learning.metrics import METRICS
@@ -168,7 +168,7 @@ class Agent:
             timing=np.zeros(3),
         )
         self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
-        if state_told(setup.experiment, iteration) and iteration + 1 < learning.iterations:
+        if checkpoint_due(setup.experiment, iteration) and iteration + 1 < learning.iterations:
             self._tell_state(iteration)
 
     def farewell(self, iteration: int) -> list[Outgoing]:

@@ -21,14 +21,9 @@ FREE_SHAPES = ("critic.", "ledger.")
 
 
 def checkpoint_due(experiment: Experiment, iteration: int) -> bool:
-    """Whether the state after ``iteration`` is written down: every so many iterations, and after the last one."""
+    """Whether agents tell the server their state after ``iteration``, to be written down: every so many, and after the last one."""
     done = iteration + 1
     return done % experiment.checkpoints.every == 0 or done == experiment.learning.iterations
-
-
-def state_told(experiment: Experiment, iteration: int) -> bool:
-    """Whether every agent tells the server its state after ``iteration``."""
-    return checkpoint_due(experiment, iteration)
 
 
 def restore_agent(agent: Agent, arrays: Arrays, where: str) -> None:

@@ -15,6 +15,7 @@ from netagents.messages import ENVIRONMENT, Kind, Report
 from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
 from netagents.nodes.keys import NEIGHBOUR_KINDS
 from netagents.nodes.process import ProcessContext
+from netagents.nodes.recovery import TakenBackError
 from netagents.wire.exchange import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
 
@@ -30,7 +31,12 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
     membership: Membership | None = None
     try:
         membership = join(context, index, arguments, lambda setup: plan(setup, index))
-        learn(context, membership)
+        while True:
+            try:
+                learn(context, membership)
+            except TakenBackError as taken_back:
+                context.log.logger.info("%s", taken_back)
+                membership.begin_again(taken_back)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
         context.log.leaving(ended)
     except Exception as error:

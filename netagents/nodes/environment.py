@@ -17,7 +17,7 @@ from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, NodeFailedError, ProtocolError, exit_code_of
 from netagents.learning import Ledger, Outgoing, Setup, make_record
-from netagents.learning.checkpointing import checkpoint_due, state_told
+from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Report, Snapshot, Step, Stop, Tally, node_name
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
@@ -138,6 +138,7 @@ class EnvironmentServer:
             iteration=first,
         )
         self._told: dict[int, Hello] = {}
+        self._recorded = first
         self._training = False
         self._restarts_agents = experiment.failures.agent == "restart"
         self._tallies: dict[int, Refusals] = {}
@@ -200,7 +201,9 @@ class EnvironmentServer:
             raise AgentRestartedError(sender)
 
     def _begin_again(self) -> None:
-        """Everybody speaks under a new incarnation from here on, about the iteration that is not recorded yet."""
+        """Everybody speaks under a new incarnation from here on, about the iteration after the newest checkpoint."""
+        if self._training:
+            self._states = self._recorder.directory.state_before(self._first, self._setup.n) if self._first else {}
         self._exchange.incarnation = self._rendezvous.incarnation
         self._exchange.inbox.restart(self._first, self._rendezvous.incarnation)
         self._rendezvous.iteration = self._first
@@ -228,17 +231,16 @@ class EnvironmentServer:
     # -- training --------------------------------------------------------------------------------------------------------
 
     def train(self, session: EnvironmentSession) -> None:
-        """All iterations; when an agent was started again, from the start of the one that stands open."""
+        """All iterations; when an agent was started again, from the newest checkpoint on."""
         self._training = True
-        if not self._restarts_agents:
-            self._states = {}
         while True:
             try:
                 if self._rendezvous.phase is not Phase.STARTED:
                     self._await_start()
+                self._states = {}
                 self._train(session)
             except AgentRestartedError as restarted:
-                self._context.log.logger.warning("%s; iteration %d begins again", restarted, self._first)
+                self._context.log.logger.warning("%s; all go back to iteration %d", restarted, self._first)
                 self._recorder.event("restarted", agent=restarted.agent, iteration=self._first, incarnation=self._exchange.incarnation)
                 self._pages.clear()
                 self._ledger = Ledger(lambda _: 0)
@@ -252,7 +254,7 @@ class EnvironmentServer:
         self._exchange.serve(lambda: rendezvous.phase is Phase.STARTED, ready, rendezvous.status)
 
     def _train(self, session: EnvironmentSession) -> None:
-        """From the iteration that stands open; every record is written as soon as its reports are in."""
+        """From the newest checkpoint on; every record is written as soon as its reports are in."""
         exchange, agents, setup = self._exchange, self._agents, self._setup
         iterations = setup.experiment.learning.iterations
         first = self._first
@@ -283,19 +285,20 @@ class EnvironmentServer:
 
     def _record(self, iteration: int) -> None:
         reports = self._exchange.receive(iteration, Kind.REPORT, 0, self._agents)
-        snapshots = (
-            self._exchange.receive(iteration, Kind.SNAPSHOT, 0, self._agents) if state_told(self._setup.experiment, iteration) else []
-        )
-        arrays = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
-        # From here on nothing is waited for: the iteration is recorded whole, and is where a restart would begin after.
+        due = checkpoint_due(self._setup.experiment, iteration)
+        snapshots = self._exchange.receive(iteration, Kind.SNAPSHOT, 0, self._agents) if due else []
+        # From here on nothing is waited for, so that a restart finds an iteration recorded and kept, or neither.
         returns, ledger = self._pages.pop(iteration)
+        if iteration < self._recorded:
+            return  # after a restart, the same numbers once more
+        self._recorded = iteration + 1
         typed = [report for report in reports if isinstance(report, Report)]
         record = make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
         self._recorder.iteration(record)
-        if checkpoint_due(self._setup.experiment, iteration):
-            self._recorder.snapshot(iteration, arrays)
-        if self._restarts_agents:
-            self._first, self._states = iteration + 1, arrays
+        if due:
+            states = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
+            self._recorder.snapshot(iteration, states)
+            self._first = iteration + 1
         if self._setup.experiment.runtime.monitor:
             self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
 

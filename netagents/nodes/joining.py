@@ -194,6 +194,7 @@ class _Joining:
         incarnation = int(arguments.get("incarnation", 0))
         name = f"{context.role}.{incarnation}" if incarnation else context.role
         self.listener: Listener = transport.listen(arguments.get("listen") or own_address(arguments["join"], name))
+        context.log.logger.info("listening at %s", self.listener.endpoint)
         path = socket_path(self.listener.endpoint)
         if path is not None:
             context.own(path)

@@ -244,7 +244,7 @@ class Exchange:
                     return True, messages
             traffic.serialise_seconds += perf_counter() - woken
         if faults is not None:
-            for envelope, user in faults.due(perf_counter()):
+            for envelope, user in faults.each_due(perf_counter()):
                 self._deliver(envelope, user)
             messages = collect()
         return woken < limit or ready.messages or bool(ready.descriptors), messages

@@ -84,7 +84,13 @@ class Rendezvous:
         self._run = run
         self._version = version
         self._welcome = welcome
-        self._iteration = iteration
+        self.iteration = iteration
+        """The one to start with; after a restart the driver has moved it."""
+
+    @property
+    def incarnation(self) -> int:
+        """The highest of any node that said hello: all speak under it once they were welcomed."""
+        return max(self.incarnations.values(), default=0)
 
     @property
     def peers(self) -> dict[int, str]:
@@ -110,7 +116,8 @@ class Rendezvous:
         if isinstance(message, Ready):
             if envelope.run != self._run:
                 raise StrangerError(f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}")
-            return self._ready(sender)
+            # A Ready of before a restart says nothing about after it.
+            return self._ready(sender) if envelope.incarnation == self.incarnation else []
         return []
 
     def _hello(self, sender: int, incarnation: int, hello: Hello) -> list[Reply]:
@@ -144,8 +151,10 @@ class Rendezvous:
         self.hellos[sender] = hello
         self.incarnations[sender] = incarnation
         if self.phase is not Phase.HELLO:
-            # A restarted node has another endpoint, so everyone is told again.
-            return [self._welcome_to(index) for index in sorted(self.expected)]
+            # A restarted node has another endpoint and knows nothing: all agents begin again together.
+            self.phase = Phase.WELCOMED
+            self.ready = {index for index in self.expected if index < 0}
+            return [self._welcome_to(index) for index in sorted(self.expected) if index >= 0]
         if len(self.hellos) < len(self.expected):
             return []
         self.phase = Phase.WELCOMED
@@ -160,7 +169,7 @@ class Rendezvous:
         if len(self.ready) < len(self.expected):
             return []
         self.phase = Phase.STARTED
-        return [Reply(index, Kind.START, Start(self._iteration)) for index in sorted(self.expected)]
+        return [Reply(index, Kind.START, Start(self.iteration)) for index in sorted(self.expected)]
 
     def _welcome_to(self, index: int) -> Reply:
         return Reply(index, Kind.WELCOME, self._welcome(index, self.peers))
@@ -196,6 +205,8 @@ class NodeHandshake:
         self.run = run
         self.welcome: Welcome | None = None
         self.iteration = -1
+        self.incarnation = 0
+        """Under which everybody speaks; the server's Welcome tells it."""
         self.hellos: dict[int, Hello] = {}
         self.incarnations: dict[int, int] = {}
         self.refused = 0
@@ -259,14 +270,31 @@ class NodeHandshake:
             )
         if self.phase is Phase.HELLO:
             self.run = envelope.run
-            self.iteration = envelope.iteration
+            self.iteration, self.incarnation = envelope.iteration, envelope.incarnation
             self.welcome = welcome
             self.incarnations[ENVIRONMENT] = envelope.incarnation
             self.phase = Phase.WELCOMED
             # Hellos that came before the run was known are worth something only if they were of this run.
             for stranger in [peer for peer in self.hellos if self._runs[peer] != self.run]:
                 self._refuse(stranger)
+            self._forget_older()
         return []
+
+    def supersedes(self, envelope: Envelope) -> bool:
+        """Whether this is a Welcome under a higher incarnation: somebody was restarted, and all begin again."""
+        again = isinstance(envelope.message, Welcome) and self.phase is not Phase.HELLO
+        return again and envelope.sender == ENVIRONMENT and envelope.run == self.run and envelope.incarnation > self.incarnation
+
+    def begin_again(self, envelope: Envelope) -> None:
+        """Take such a Welcome; the driver links and calls :meth:`link` as after the first one."""
+        assert isinstance(envelope.message, Welcome)
+        self.welcome, self.phase = envelope.message, Phase.WELCOMED
+        self.iteration, self.incarnation = envelope.iteration, envelope.incarnation
+        self._forget_older()
+
+    def _forget_older(self) -> None:
+        for peer in [peer for peer in self.hellos if self.incarnations[peer] < self.incarnation]:
+            del self.hellos[peer], self.incarnations[peer]
 
     def _greeted(self, envelope: Envelope, hello: Hello) -> list[Reply]:
         sender = envelope.sender
@@ -277,6 +305,8 @@ class NodeHandshake:
             )
         if hello.role != role_of(sender):
             raise ProtocolError(f"node {sender} says it is '{hello.role[:40]}'", where=hello.endpoint)
+        if self.phase is not Phase.HELLO and envelope.incarnation < self.incarnation:
+            return []
         self.hellos[sender] = hello
         self.incarnations[sender] = envelope.incarnation
         self._runs[sender] = envelope.run

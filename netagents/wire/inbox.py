@@ -123,6 +123,14 @@ class Inbox:
             for phase in self._phases.values():
                 phase.pop(sender, None)
 
+    def restart(self, iteration: int, incarnation: int) -> None:
+        """Begins again at ``iteration``: forgets what waits, and takes everybody at this incarnation only."""
+        self.iteration = iteration
+        self._phases.clear()
+        self._done.clear()
+        for box in self._boxes.values():
+            box.incarnation, box.waiting = incarnation, 0
+
     def identify(self, users: Mapping[int, str]) -> None:
         """Names the authenticated user that each sender must be; a message under any other is forged."""
         self._users = dict(users)
