@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netagents.environments.contract import EnvironmentSpec
@@ -24,6 +25,7 @@ class Setup:
         spec: the environment's facts.
         reach: neighbourhoods under each of the three radii.
         horizon: H. discount: gamma.
+        shadow_reach: who hears whose shadow reward; the gradient's reach unless one of the two kinds is muted.
     """
 
     experiment: Experiment
@@ -32,6 +34,7 @@ class Setup:
     reach: dict[RadiusKind, Reach]
     horizon: int
     discount: float
+    shadow_reach: Reach
 
     @property
     def n(self) -> int:
@@ -76,13 +79,19 @@ class Setup:
 
     def heard(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents whose ``kind`` messages ``agent`` hears, ascending."""
-        radius = radius_of(kind)
-        return () if radius is None else self.reach[radius].heard(agent)
+        reach = self._reach_of(kind)
+        return () if reach is None else reach.heard(agent)
 
     def audience(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents that need ``kind`` messages of ``agent``, ascending."""
+        reach = self._reach_of(kind)
+        return () if reach is None else reach.audience(agent)
+
+    def _reach_of(self, kind: Kind) -> Reach | None:
+        if kind is Kind.SHADOW_REWARD:
+            return self.shadow_reach
         radius = radius_of(kind)
-        return () if radius is None else self.reach[radius].audience(agent)
+        return None if radius is None else self.reach[radius]
 
 
 LARGEST_BATCH_BYTES = 8 << 30
@@ -95,13 +104,19 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
         ExperimentError: a per-agent radius has the wrong length.
         CapacityError: the traces of one agent's neighbourhood would not fit.
     """
-    reach = {
-        kind: Reach(topology.hops, spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}")) for kind in RadiusKind
-    }
     learning = experiment.learning
+    radii = {kind: spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}") for kind in RadiusKind}
+    muted = {kind: muted_hops(experiment.mute, kind, topology.n) for kind in (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)}
+    shared_reward = learning.credit == "shared_reward"
+    # A neighbour's reward is worth nothing without the trace that tells when it was earned.
+    credited = muted[Kind.SHADOW_REWARD] | muted[Kind.TRACE] if shared_reward else muted[Kind.TRUNCATED_Q]
+    cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
+    reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
+    told = credited if shared_reward else muted[Kind.SHADOW_REWARD]
+    shadow_reach = Reach(topology.hops, radii[RadiusKind.GRADIENT], told)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.discount is None else learning.discount
-    setup = Setup(experiment, topology, spec, reach, horizon, discount)
+    setup = Setup(experiment, topology, spec, reach, horizon, discount, shadow_reach)
     widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
     needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
     if needed > LARGEST_BATCH_BYTES:
@@ -111,6 +126,16 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
             fix=f"use learning.batch={max(1, learning.batch * LARGEST_BATCH_BYTES // needed)} or a smaller horizon",
         )
     return setup
+
+
+def muted_hops(words: Sequence[str], kind: Kind, n: int) -> frozenset[int]:
+    """The hop distances at which a kind is muted by words such as ``truncated_q@2``, or ``state`` for every distance."""
+    hops: set[int] = set()
+    for word in words:
+        name, at, hop = word.partition("@")
+        if name == kind.name.lower():
+            hops |= {int(hop)} if at else set(range(1, n))
+    return frozenset(hops)
 
 
 def check_fits(setup: Setup) -> None:

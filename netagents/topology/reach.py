@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from netagents.errors import ExperimentError
@@ -18,14 +18,16 @@ class Reach:
     Args:
         neighbourhoods: distances on the graph.
         radii: kappa_i of each agent, in hops, >= 0 (:func:`spread_radius` makes them from one number).
+        muted: hop distances that nothing crosses, although they lie within the radius.
 
     Raises:
         ExperimentError: not one radius per agent, or one below 0.
     """
 
-    def __init__(self, neighbourhoods: Neighbourhoods, radii: Sequence[int]) -> None:
+    def __init__(self, neighbourhoods: Neighbourhoods, radii: Sequence[int], muted: Collection[int] = ()) -> None:
         self.neighbourhoods = neighbourhoods
         self.radii = spread_radius(tuple(radii), neighbourhoods.n, "radii")
+        self.muted = frozenset(muted) - {0}
         self._audience: dict[int, tuple[int, ...]] = {}
 
     @property
@@ -34,8 +36,9 @@ class Reach:
         return self.neighbourhoods.n
 
     def window(self, i: int) -> tuple[int, ...]:
-        """N_i^{kappa_i}: the agents within i's radius, i included, ascending."""
-        return self.neighbourhoods.within(i, self.radii[i])
+        """N_i^{kappa_i}: the agents within i's radius, i included, ascending; without those at a muted distance."""
+        near = self.neighbourhoods.within(i, self.radii[i])
+        return tuple(j for j in near if self.neighbourhoods.distance(i, j) not in self.muted) if self.muted else near
 
     def heard(self, i: int) -> tuple[int, ...]:
         """Whom i hears: its window without itself, ascending."""
@@ -47,7 +50,7 @@ class Reach:
         if known is None:
             near = self.neighbourhoods.within(i, self._widest)
             distance, radii = self.neighbourhoods.distance, self.radii
-            known = tuple(j for j in near if j != i and distance(i, j) <= radii[j])
+            known = tuple(j for j in near if j != i and distance(i, j) <= radii[j] and distance(i, j) not in self.muted)
             self._audience[i] = known
         return known
 

@@ -1,0 +1,259 @@
+"""``netagents study``: many runs, one question."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.studies.directory import StudyDirectory
+    from netagents.studies.execute import Progress
+    from netagents.studies.specification import Measure, Study
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Many runs, one question: the communication radius, any setting, messages."
+)
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")]
+Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change for all runs.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, max=10_000, help="Runs per setting, with seeds from the experiment's own on.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Study directory; the same one again goes on. Default: studies/QUESTION-NAME.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Runs at a time. Default: the cores there are.")]
+MeasureWord = Annotated[
+    str | None, typer.Option("--measure", help="What is better: return, discounted_return or objective. Default: as the task says.")
+]
+Copies = Annotated[
+    int, typer.Option("--episodes", min=0, max=1_000_000, help="Episodes of frozen policies, whole and with a crash; 0: none.")
+]
+
+
+@app.command()
+def radius(
+    file: File,
+    overrides: Words = None,
+    kappa: Annotated[str, typer.Option("--kappa", help="Radii: 0..4, or 0,1,3.")] = "0..4",
+    seeds: Seeds = 5,
+    hold: Annotated[
+        list[str] | None, typer.Option("--hold", help="A radius that does not move: policy=0; policy=free releases one.")
+    ] = None,
+    credit: Annotated[str | None, typer.Option("--credit", help="shared_q, shared_reward, or both. Default: the experiment's.")] = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    measure: MeasureWord = None,
+    episodes: Copies = 256,
+    exact: Annotated[bool, typer.Option("--exact/--no-exact", help="Exact errors, of a smaller copy where the model is too large.")] = True,
+    times: Annotated[
+        int, typer.Option("--times", min=0, max=1000, help="Iterations with one process per agent, to time steps; 0: none.")
+    ] = 0,
+) -> None:
+    """What does each hop of communication buy, and what does it cost?"""
+    from netagents.studies.specification import parse_whole_numbers, radius_study
+
+    chosen = {None: None, "both": ("shared_q", "shared_reward")}.get(credit, (credit,) if credit else None)
+    study = radius_study(
+        file,
+        overrides or [],
+        kappas=parse_whole_numbers(kappa, "--kappa"),
+        seeds=_seeds(file, overrides, seeds),
+        hold=_hold(hold or []),
+        credits=chosen,
+        measure=_measure(measure),
+    )
+    _carry_out(study, out, jobs, episodes, exact=exact, times=times)
+
+
+@app.command()
+def sweep(
+    file: File,
+    words: Annotated[list[str], typer.Argument(metavar="KEY=A,B,C...", help="Values to try; a single value is set for all runs.")],
+    seeds: Seeds = 3,
+    out: Out = None,
+    jobs: Jobs = None,
+    measure: MeasureWord = None,
+    episodes: Copies = 256,
+) -> None:
+    """Run every combination of the values of some settings."""
+    from netagents.studies.specification import sweep_study
+
+    axes, fixed = _axes(words)
+    study = sweep_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), measure=_measure(measure))
+    _carry_out(study, out, jobs, episodes)
+
+
+@app.command()
+def mute(
+    file: File,
+    overrides: Words = None,
+    seeds: Seeds = 5,
+    out: Out = None,
+    jobs: Jobs = None,
+    measure: MeasureWord = None,
+    episodes: Copies = 0,
+) -> None:
+    """Cut one kind of message at one hop distance at a time: what is each byte worth?"""
+    from netagents.studies.specification import mute_study
+
+    study = mute_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), measure=_measure(measure))
+    _carry_out(study, out, jobs, episodes)
+
+
+@app.command()
+def samples(
+    file: File,
+    overrides: Words = None,
+    epsilon: Annotated[
+        str, typer.Option("--epsilon", help="Levels of the squared gradient norm, as shares of the first one.")
+    ] = "0.3,0.1,0.03,0.01",
+    agents: Annotated[str, typer.Option("--agents", help="Numbers of agents (topology.n).")] = "3,4,5",
+    kappa: Annotated[str, typer.Option("--kappa", help="Radii: 0..2, or 0,1.")] = "0..2",
+    seeds: Seeds = 3,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")] = Path("studies/samples"),
+) -> None:
+    """How many samples until the exact squared gradient norm is small?"""
+    from netagents.errors import UsageError
+    from netagents.studies.sample_complexity import sample_complexity
+    from netagents.studies.specification import parse_whole_numbers
+
+    try:
+        levels = [float(word) for word in epsilon.split(",")]
+    except ValueError:
+        raise UsageError(f"'{epsilon}' is no list of numbers", where="--epsilon", fix="write 0.3,0.1,0.03,0.01") from None
+    found = sample_complexity(
+        file,
+        overrides or [],
+        levels=levels,
+        agents=parse_whole_numbers(agents, "--agents"),
+        kappas=parse_whole_numbers(kappa, "--kappa"),
+        seeds=_seeds(file, overrides, seeds),
+        say=lambda line: typer.echo(line, err=True),
+    )
+    for path in found.save(out):
+        typer.echo(str(path))
+    typer.echo(found.text())
+
+
+@app.command()
+def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
+    """Write the report of a study again from its tables."""
+    from netagents.reports.study import write_study_report
+
+    typer.echo(str(write_study_report(directory)))
+
+
+def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
+    from netagents.errors import NodeFailedError
+    from netagents.studies.directory import StudyDirectory
+    from netagents.studies.execute import carry_out
+
+    path = out or Path("studies") / f"{study.question}-{study.name}"
+    directory = StudyDirectory.open_for(path, study)
+    for note in study.notes:
+        typer.echo(f"note: {note}", err=True)
+    show = _Line()
+    failed = None
+    try:
+        carry_out(study, directory, jobs=jobs, copies=episodes, show=show, say=show.say)
+    except NodeFailedError as error:
+        failed = error
+    finally:
+        show.close()
+    typer.echo(str(_finish(study, directory, exact, times, show)))
+    if failed is not None:
+        raise failed
+
+
+def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: _Line) -> Path:
+    from netagents.reports.study import write_study_report
+    from netagents.studies.collect import collect
+    from netagents.studies.oracle import consult
+    from netagents.studies.save import save_tables
+    from netagents.studies.timing import time_settings
+
+    collected = collect(study, directory)
+    tables, facts = dict(collected.tables), dict(collected.facts)
+    if times:
+        show.say("timing: one process per agent, one run at a time")
+        tables["timing"] = time_settings(study, directory, times)
+    if exact and study.question == "radius":
+        show.say("exact values")
+        oracle = consult(study.base, sorted({int(setting.values["kappa"]) for setting in study.settings}))
+        tables |= oracle.tables
+        facts["oracle"] = oracle.note
+    save_tables(directory, tables, facts)
+    return write_study_report(directory.path)
+
+
+class _Line:
+    """Progress on standard error: one line that is written over on a terminal, one line per finished run elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = ""
+        self._finished = -1
+
+    def __call__(self, progress: Progress) -> None:
+        line = progress.line()
+        if self._terminal and line != self._last:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+        elif not self._terminal and progress.finished != self._finished:
+            sys.stderr.write(f"{line}\n")
+        self._last, self._finished = line, progress.finished
+
+    def say(self, line: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{line}\n" if self._terminal else f"{line}\n")
+
+    def close(self) -> None:
+        if self._terminal and self._last:
+            sys.stderr.write("\n")
+
+
+def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
+    from netagents.experiment import load_experiment
+
+    first = load_experiment(file, overrides or []).experiment.seed
+    return list(range(first, first + count))
+
+
+def _hold(words: list[str]) -> dict[str, int | None]:
+    from netagents.errors import UsageError
+
+    held: dict[str, int | None] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if value != "free" and not value.isdecimal():
+            raise UsageError(f"'{word}' holds nothing", where="--hold", fix="write policy=0, critic=2 or policy=free")
+        held[name] = None if value == "free" else int(value)
+    return held
+
+
+def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
+    from netagents.errors import ExperimentError, UsageError
+    from netagents.experiment.source import parse
+
+    axes: dict[str, list[Any]] = {}
+    fixed = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise UsageError("not something to sweep", where=f"'{word}'", fix="write key=a,b,c such as learning.batch=32,64,128")
+        try:
+            values = parse(f"[{text}]", word).values
+        except ExperimentError as error:
+            raise UsageError(f"the values are {error.what}", where=f"'{word}'", fix="quote them for the shell and for YAML") from None
+        if isinstance(values, list) and len(values) > 1:
+            axes[key] = values
+        else:
+            fixed.append(word)
+    return axes, fixed
+
+
+def _measure(word: str | None) -> Measure | None:
+    from netagents.errors import UsageError
+
+    if word is None or word in ("return", "discounted_return", "objective"):
+        return word  # type: ignore[return-value]
+    raise UsageError(f"there is no measure '{word}'", where="--measure", fix="choose return, discounted_return or objective")

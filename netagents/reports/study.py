@@ -1,0 +1,237 @@
+"""The report of a study: one self-contained HTML page that first answers the question, then shows everything it rests on."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from netagents.records.run_directory import write_atomically
+from netagents.reports import study_figures as figures
+from netagents.reports.markup import document, section, short, table, text
+from netagents.reports.study_data import StudyData, load_study
+from netagents.reports.study_headline import answers, headline
+from netagents.reports.study_settings import dots, value_table, worth_table
+from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET, png
+from netagents.reports.summary import byte_size
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORT = "report.html"
+
+
+def write_study_report(path: Path) -> Path:
+    """Write ``report.html`` of a study from its tables.
+
+    Raises:
+        RunDirectoryError: it has no tables, or the page cannot be written.
+    """
+    data = load_study(path)
+    body = _radius_page(data) if data.study["question"] == "radius" else _settings_page(data)
+    title = f"{data.study['question']} study of {data.study['name']}"
+    page = document(title, f"<h1>{text(title)}</h1>", f'<p class="quiet">{text(_subtitle(data))}</p>', *body, _notes(data))
+    return write_atomically(path / REPORT, page.encode())
+
+
+def _subtitle(data: StudyData) -> str:
+    runs, seeds = data.facts["finished"], len(data.study["seeds"])
+    environment, topology = data.study["experiment"]["environment"]["kind"], data.study["experiment"]["topology"]["kind"]
+    seconds = float(np.nansum(data.tables["runs"]["cpu_seconds"]))
+    counted = f"{len(data.study['settings'])} settings x {seeds} seeds"
+    return f"{environment} on {topology}, {counted}, {runs} runs finished, {seconds / 60:.1f} CPU minutes"
+
+
+def _radius_page(data: StudyData) -> list[str]:
+    first = data.credits[0]
+    lead = "".join(f'<p class="lead"><b>{text(sentence)}</b></p>' for sentence in answers(data))
+    how = (
+        "Points are interquartile means over seeds with 95 % bootstrap intervals. The circle marks the knee: the smallest radius that no "
+        "larger one beats by more than chance and by more than 2 % of what was learned."
+    )
+    parts = [section("Which kappa should I use?", lead, _picture(headline(data), "gain and cost per hop"), say=how, wide=True)]
+    parts.append(section("In numbers", value_table(data), wide=True))
+    grid = []
+    for credit in data.credits:
+        named = f" ({credit})" if len(data.credits) > 1 else ""
+        grid.append(_card(f"Learning, equal samples{named}", figures.learning_curves(data, credit), "Bands span all seeds."))
+        told = f"Whoever sends more has done fewer iterations by then. The table's 'at equal bytes' reads each curve at {_budget(data)}."
+        grid.append(_card(f"Learning, equal bytes{named}", figures.learning_curves(data, credit, "bytes"), told))
+    each: list[tuple[str, Callable[[], Figure], str]] = [
+        (
+            "Iterations to the target",
+            lambda: figures.by_radius(data, [("iterations_to_target", "iterations", MAIN)], "iterations"),
+            f"Until the mean of three iterations reaches {short(data.facts['target'])}, which is 90 % of the way from untrained to the "
+            "best setting. No point: no run reached it.",
+        ),
+        ("Gradient norm", lambda: figures.gradient_curves(data, first), "A stationary point has none; what stays is noise and truncation."),
+        (
+            "When one agent fails",
+            lambda: figures.by_radius(data, _crash_columns(data), data.measure),
+            "Trained policies, frozen; one agent acts at random or always plays action 0. Means over agents, and the worst.",
+        ),
+        (
+            "Bytes per step between agents",
+            lambda: figures.by_radius(
+                data,
+                [
+                    ("bytes_per_step", "payload", MAIN),
+                    ("framed_bytes_per_step", "framed", ACCENT),
+                    ("hop_bytes_per_step", "payload x hops", INK),
+                ],
+                "bytes per step",
+            ),
+            "Framed: with headers. Times hops: what a radio network would carry, where each link is crossed one by one.",
+        ),
+        (
+            "Messages per step between agents",
+            lambda: figures.by_radius(
+                data, [("messages_per_step", "messages", MAIN), ("hop_messages_per_step", "x hops", INK)], "messages per step"
+            ),
+            "Kinds that travel once per iteration count as their share of a step.",
+        ),
+        (
+            "Critic tables",
+            lambda: figures.by_radius(
+                data, [("entries", "visited", MAIN), ("entries_possible", "possible", QUIET)], "entries, all agents", logarithmic=True
+            ),
+            "Where possible entries run far ahead of visited ones, each is learned from few samples.",
+        ),
+        (
+            "Power that can be told",
+            lambda: figures.by_radius(data, [("power_known_pairs", "pairs", MAIN)], "pairs of agents"),
+            "Pairs whose power over each other the critics can tell: a radius too small is blind to the rest.",
+        ),
+        ("Mean power", lambda: figures.by_radius(data, [("power_mean", "power", MAIN)], "mean power of known pairs"), ""),
+        (
+            "CPU time per iteration",
+            lambda: figures.by_radius(data, [("cpu_per_iteration", "seconds", MAIN)], "CPU seconds, all agents"),
+            "Of the in-process launcher: computing alone, no processes to wake. Measured while other runs shared the machine.",
+        ),
+    ]
+    for title, draw, told in each:
+        grid.append(_card(title, draw(), told))
+    for name, title, drawn, told in (
+        (
+            "exact_truncation",
+            "Exact truncation error",
+            figures.exact_errors,
+            "Largest change of Q by what is outside the radius.",
+        ),
+        (
+            "exact_gradient",
+            "Exact gradient error",
+            figures.gradient_errors,
+            "The truncated gradient, with perfect critics.",
+        ),
+        ("exact_split", "Samples or radius?", figures.error_split, "A critic fitted to one batch, against its own limit and the exact Q."),
+        ("timing", "Where the time goes", figures.time_shares, "One process per agent; wait includes waiting for the other agents' turn."),
+    ):
+        if name in data.tables:
+            note = f" {data.facts.get('oracle', '')}." if name.startswith("exact") else ""
+            grid.append(_card(title, drawn(data), told + note))
+    parts.extend(grid)
+    parts.append(section("What travels, by kind and hop", _traffic(data), say="Per iteration, of every radius.", wide=True))
+    return [f'<div class="grid">{"".join(parts)}</div>']
+
+
+def _settings_page(data: StudyData) -> list[str]:
+    parts = []
+    if data.study["question"] == "mute":
+        say = "What is lost when one kind of message is cut at one hop distance, and how many bytes that saves."
+        parts.append(section("What is each message worth?", worth_table(data), _picture(dots(data), "settings"), say=say, wide=True))
+    else:
+        say = "Interquartile means over seeds with 95 % bootstrap intervals."
+        parts.append(section("Which setting is best?", _picture(dots(data), "settings"), say=say, wide=True))
+    parts.append(section("In numbers", value_table(data), wide=True))
+    return [f'<div class="grid">{"".join(parts)}</div>']
+
+
+def _crash_columns(data: StudyData) -> list[tuple[str, str, str]]:
+    if "crash_uniform" not in data.summary:
+        return [("final", "whole", MAIN)]
+    return [
+        ("frozen", "whole", MAIN),
+        ("crash_uniform", "one at random", ACCENT),
+        ("crash_noop", "one plays 0", GOOD),
+        ("crash_uniform_worst", "worst agent", INK),
+    ]
+
+
+def _budget(data: StudyData) -> str:
+    return byte_size(int(data.facts["byte_budget"]))
+
+
+def _traffic(data: StudyData) -> str:
+    traffic = data.tables["traffic"]
+    rows = []
+    for at in range(traffic.rows):
+        hop = int(traffic["distance"][at])
+        rows.append(
+            (
+                text(traffic["setting"][at]),
+                text(traffic["message"][at]),
+                str(hop) if hop else "server",
+                f"{int(traffic['messages'][at]):,}",
+                byte_size(int(traffic["bytes"][at])),
+                byte_size(int(traffic["framed_bytes"][at])),
+                byte_size(int(traffic["hop_bytes"][at])) if hop else "-",
+            )
+        )
+    heads = ("setting", "message", "hop", "messages", "payload", "framed", "payload x hops")
+    return f'<details><summary>all {len(rows)} rows</summary><div class="tall">{table(heads, rows)}</div></details>'
+
+
+def _notes(data: StudyData) -> str:
+    lines = [*data.study["notes"]]
+    if "oracle" in data.facts:
+        lines.append(str(data.facts["oracle"]))
+    lines.append("curves come from one process for all agents, whose bits are those of one process per agent; times are measured apart")
+    items = "".join(f"<li>{text(line)}</li>" for line in lines)
+    settings = text(json.dumps(data.study["experiment"], indent=1))
+    return section("Notes", f"<ul>{items}</ul><details><summary>the experiment</summary><pre>{settings}</pre></details>", wide=True)
+
+
+def _card(title: str, figure: Figure, say: str) -> str:
+    return section(title, _picture(figure, title), say=text(say))
+
+
+def _picture(figure: Figure, words: str) -> str:
+    figure.set_dpi(150)
+    encoded = base64.b64encode(png(figure)).decode()
+    return f'<img alt="{text(words)}" style="width:100%;height:auto;border-radius:6px" src="data:image/png;base64,{encoded}">'
+
+
+def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str] = ("headline",)) -> list[Path]:
+    """Save figures of a study as small PNG files for a page of documentation.
+
+    Args:
+        path: of the study.
+        out: folder.
+        prefix: of the file names.
+        names: of ``headline``, ``curves``, ``bytes``, ``exact``, ``gradient``, ``split``, ``crash``.
+    """
+    data = load_study(path)
+    first = data.credits[0]
+    drawn: dict[str, Callable[[], Figure]] = {
+        "headline": lambda: headline(data),
+        "curves": lambda: figures.learning_curves(data, first),
+        "bytes": lambda: figures.learning_curves(data, first, "bytes"),
+        "exact": lambda: figures.exact_errors(data),
+        "gradient": lambda: figures.gradient_errors(data),
+        "split": lambda: figures.error_split(data),
+        "crash": lambda: figures.by_radius(data, _crash_columns(data), data.measure),
+        "settings": lambda: dots(data),
+    }
+    written = []
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        figure = drawn[name]()
+        figure.set_dpi(90)
+        written.append(out / f"{prefix}-{name}.png")
+        written[-1].write_bytes(png(figure))
+    return written

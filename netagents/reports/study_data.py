@@ -1,0 +1,98 @@
+"""A study's tables as the report reads them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import RunDirectoryError
+from netagents.records.table import Table
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """What a study left behind.
+
+    Attributes:
+        path: of the study.  study: its ``study.json``.  facts: single numbers.  tables: by name.
+    """
+
+    path: Path
+    study: dict[str, Any]
+    facts: dict[str, Any]
+    tables: dict[str, Table]
+
+    @property
+    def credits(self) -> list[str]:
+        """The credits compared, in order."""
+        return list(dict.fromkeys(self.summary["credit"].tolist())) if "credit" in self.summary else [""]
+
+    @property
+    def summary(self) -> Table:
+        """One row per setting."""
+        return self.tables["summary"]
+
+    @property
+    def kappas(self) -> list[int]:
+        """The radii, ascending."""
+        return sorted({int(kappa) for kappa in self.summary["kappa"].tolist()})
+
+    @property
+    def measure(self) -> str:
+        """What is better, as people say it."""
+        return {"return": "return per agent", "discounted_return": "discounted return per agent", "objective": "objective per agent"}[
+            self.study["measure"]
+        ]
+
+    def by_kappa(self, column: str, credit: str) -> tuple[list[int], FloatArray, FloatArray, FloatArray]:
+        """Radii, values and interval edges of one summary column."""
+        table = self.summary
+        chosen = np.flatnonzero(table["credit"] == credit)
+        chosen = chosen[np.argsort(table["kappa"][chosen])]
+        edges = [np.asarray(table[name][chosen], dtype=np.float64) for name in (column, f"{column}_low", f"{column}_high")]
+        return [int(kappa) for kappa in table["kappa"][chosen]], edges[0], edges[1], edges[2]
+
+    def curves(self, setting: str, column: str) -> tuple[FloatArray, FloatArray]:
+        """``(K,)`` iterations and ``(seeds, K)`` values of one setting."""
+        table = self.tables["curves"]
+        chosen = table["setting"] == setting
+        seeds = np.unique(table["seed"][chosen])
+        values = [np.asarray(table[column][chosen & (table["seed"] == seed)], dtype=np.float64) for seed in seeds]
+        shortest = min(len(each) for each in values)
+        return np.arange(1, shortest + 1, dtype=np.float64), np.stack([each[:shortest] for each in values])
+
+    def setting(self, kappa: int, credit: str) -> str:
+        """The label of a radius."""
+        table = self.summary
+        found = np.flatnonzero((table["credit"] == credit) & (table["kappa"] == kappa))
+        return str(table["setting"][found[0]])
+
+
+def load_study(path: Path) -> StudyData:
+    """Read a study's tables.
+
+    Raises:
+        RunDirectoryError: there are none.
+    """
+    from pyarrow import parquet
+
+    try:
+        study = json.loads((path / "study.json").read_text())
+        facts = json.loads((path / "tables" / "facts.json").read_text())
+        files = sorted((path / "tables").glob("*.parquet"))
+        tables = {}
+        for file in files:
+            read = parquet.read_table(file)
+            tables[file.stem] = Table({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError("has no tables of a study", where=str(path), fix="carry the study out with `netagents study`") from error
+    if "summary" not in tables:
+        raise RunDirectoryError("no run of this study is finished", where=str(path), fix="the same study command goes on")
+    return StudyData(path, study, facts, tables)

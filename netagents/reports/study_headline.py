@@ -1,0 +1,182 @@
+"""The figure that answers "which kappa should I use?", and the sentences above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.reports.markup import short
+from netagents.reports.study_data import StudyData
+from netagents.reports.style import ACCENT, FAINT, GOOD, INK, MAIN, QUIET, calm, new_figure
+from netagents.reports.summary import byte_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FloatArray = NDArray[np.float64]
+COLORS = {"shared_q": MAIN, "shared_reward": "#7b4bb3"}
+SMALL = 0.02
+"""Share of what was learned below which a difference does not matter; as the knee is defined."""
+SOON = 1.25
+"""A radius learns as fast as the fastest when it needs at most so many times its iterations."""
+
+
+def answers(data: StudyData) -> list[str]:
+    """Per credit the radius to use, what it brings, what more would add and cost; then which one learns fastest for its cost."""
+    knees = {credit: int(data.facts["knees"][credit]["kappa"]) for credit in data.credits}
+    together = len(data.credits) > 1 and len(set(knees.values())) == 1
+    told = []
+    for credit in data.credits[:1] if together else data.credits:
+        name = " with either credit" if together else f" with credit {credit}" if len(data.credits) > 1 else ""
+        told.append(_answer(data, credit, knees[credit], name))
+    hurry = _in_a_hurry(data, data.credits[0], knees[data.credits[0]])
+    return [*told, hurry] if hurry else told
+
+
+def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
+    kappas, value, low, high = data.by_kappa("final", credit)
+    _, size, _, _ = data.by_kappa("bytes_per_step", credit)
+    at = kappas.index(knee)
+    alone = f" ({_role(data, 0)})" if knee == 0 else ""
+    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_span(value[at], low[at], high[at])}"
+    if at > 0:
+        sentence += f", against {short(value[0])} at kappa = 0"
+    if at + 1 < len(kappas):
+        best = at + 1 + int(np.argmax(value[at + 1 :]))
+        change = value[best] - value[at]
+        if not change > 0:
+            verdict = "no larger radius is better"
+        elif low[best] > high[at]:
+            verdict = f"kappa = {kappas[best]} adds {change:.2g}, less than 2 % of what was learned"
+        else:
+            verdict = f"kappa = {kappas[best]} adds {change:.2g}, which may be chance"
+        more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"
+        sentence += f". Beyond it {verdict}, and {'it' if change > 0 else f'kappa = {kappas[best]}'} {more}"
+    return sentence + "."
+
+
+def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
+    kappas, count, _, _ = data.by_kappa("iterations_to_target", credit)
+    if not np.isfinite(count).any():
+        return ""
+    soon = next(kappa for kappa, each in zip(kappas, count, strict=True) if each <= SOON * np.nanmin(count))
+    if soon == knee:
+        return ""
+    needs, slow = count[kappas.index(soon)], count[kappas.index(knee)]
+    there = f"{slow:.0f} at kappa = {knee}" if np.isfinite(slow) else f"a target that kappa = {knee} never reached"
+    target = short(data.facts["target"])
+    return f"If samples are dearer than bytes, kappa = {soon} learns fast: {needs:.0f} iterations to {target}, against {there}."
+
+
+def headline(data: StudyData) -> Figure:
+    """What each hop buys (return above, speed in the middle) and costs (below), the knee marked."""
+    figure = new_figure(8.4, 6.2)
+    above, middle, below = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.0, 0.9, 0.9]})
+    kappas = data.kappas
+    shifts = np.linspace(-0.08, 0.08, len(data.credits)) if len(data.credits) > 1 else [0.0]
+    _band(above, data)
+    for shift, credit in zip(shifts, data.credits, strict=True):
+        _gain(above, data, credit, float(shift))
+    _range(above, data)
+    _bars(middle, data, "iterations_to_target", 1.0, lambda value: f"{value:.0f}", "never")
+    middle.set_ylabel("iterations\nto target")
+    _bars(below, data, "bytes_per_step", 1e-3, lambda value: byte_size(round(value)) if value else "nothing", "")
+    below.set_ylabel("kB per step\nbetween agents")
+    above.set_ylabel(f"{data.measure}\nafter training")
+    below.set_xlabel("communication radius kappa (hops)")
+    below.set_xticks(range(len(kappas)), [f"{kappa}\n{_role(data, kappa)}" for kappa in kappas])
+    below.set_xlim(-0.5, len(kappas) - 0.5)
+    figure.suptitle("What each hop buys, and what it costs", x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
+    return figure
+
+
+def _band(axes: Axes, data: StudyData) -> None:
+    """The values that are as good as the best one."""
+    untrained = float(data.facts["untrained"])
+    best = max(float(np.nanmax(data.by_kappa("final", credit)[1])) for credit in data.credits)
+    axes.axhspan(best - SMALL * abs(best - untrained), best, color=FAINT, zorder=0)
+    axes.annotate("as good as the best (2 % of what was learned)", (0.005, best), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                  textcoords="offset points", fontsize=8.5, color=QUIET)  # fmt: skip
+
+
+def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
+    kappas, color, first = data.kappas, COLORS.get(credit, MAIN), credit == data.credits[0]
+    mine, value, low, high = data.by_kappa("final", credit)
+    x = np.array([kappas.index(kappa) for kappa in mine]) + shift
+    errors = np.nan_to_num(np.stack([value - low, high - value])).clip(0.0)
+    axes.plot(x, value, color=color, linewidth=1.6, zorder=2)
+    axes.errorbar(x, value, yerr=errors, fmt="o", color=color, capsize=4, markersize=6, linewidth=1.6, zorder=3)
+    knee = int(data.facts["knees"][credit]["kappa"])
+    at = mine.index(knee)
+    axes.plot([x[at]], [value[at]], "o", markersize=17, markerfacecolor="none", markeredgecolor=ACCENT, markeredgewidth=2.2, zorder=4)
+    if not first:
+        return
+    axes.annotate(f"knee: kappa = {knee}", (x[at], value[at]), (0, -26), textcoords="offset points", ha="center", fontsize=11,
+                  color=ACCENT, fontweight="bold")  # fmt: skip
+    # The gain of every hop between its two points, coloured where it is beyond chance.
+    for here in range(1, len(x)):
+        change = value[here] - value[here - 1]
+        certain = low[here] > high[here - 1] or high[here] < low[here - 1]
+        tone = (GOOD if change > 0 else ACCENT) if certain else QUIET
+        shown = f"{change:+.2g}" + ("" if certain else "\n(chance)")
+        place = ((x[here] + x[here - 1]) / 2, (value[here] + value[here - 1]) / 2)
+        axes.annotate(shown, place, (0, -11), textcoords="offset points", ha="center", va="top", fontsize=8.5, color=tone)
+
+
+def _range(axes: Axes, data: StudyData) -> None:
+    """Show the untrained value where it is near; say how far it is where the radii would become one line."""
+    edges = [data.by_kappa("final", credit) for credit in data.credits]
+    lowest = min(float(np.nanmin(np.fmin(value, low))) for _, value, low, _ in edges)
+    highest = max(float(np.nanmax(np.fmax(value, high))) for _, value, _, high in edges)
+    untrained = float(data.facts["untrained"])
+    band = SMALL * abs(highest - untrained)
+    span = max(highest - lowest, 2.0 * band)
+    bottom = lowest - 0.45 * span
+    if untrained > bottom - 0.8 * span:
+        bottom = min(bottom, untrained - 0.1 * span)
+        axes.axhline(untrained, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0)
+        axes.annotate(f"untrained {short(untrained)}", (0.995, untrained), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                      textcoords="offset points", ha="right", fontsize=9, color=QUIET)  # fmt: skip
+    else:
+        axes.annotate(
+            f"untrained: {short(untrained)}, far below", (0.995, 0.03), xycoords="axes fraction", ha="right", fontsize=9, color=QUIET
+        )
+    axes.set_ylim(bottom, highest + 0.25 * span)
+    if len(data.credits) > 1:
+        for number, credit in enumerate(data.credits):
+            axes.annotate(credit, (0.995, 0.30 - 0.09 * number), xycoords="axes fraction", ha="right", fontsize=10,
+                          color=COLORS.get(credit, MAIN), fontweight="bold")  # fmt: skip
+    calm(axes)
+
+
+def _bars(axes: Axes, data: StudyData, column: str, scale: float, told: Callable[[float], str], missing: str) -> None:
+    width = 0.7 / len(data.credits)
+    highest = 0.0
+    for number, credit in enumerate(data.credits):
+        mine, size, _, _ = data.by_kappa(column, credit)
+        knee = int(data.facts["knees"][credit]["kappa"])
+        offset = (number - (len(data.credits) - 1) / 2) * width
+        for kappa, value in zip(mine, size.tolist(), strict=True):
+            place, known = data.kappas.index(kappa) + offset, bool(np.isfinite(value))
+            height = value * scale if known else 0.0
+            axes.bar(place, height, width * 0.92, color=ACCENT if kappa == knee else COLORS.get(credit, MAIN), alpha=0.9)
+            axes.annotate(told(value) if known else missing, (place, height), (0, 2), textcoords="offset points", ha="center",
+                          fontsize=9 if len(data.credits) == 1 else 7.5, color=INK)  # fmt: skip
+            highest = max(highest, height)
+    axes.set_ylim(0.0, highest * 1.3 or 1.0)
+    calm(axes)
+
+
+def _role(data: StudyData, kappa: int) -> str:
+    if kappa == 0:
+        silent = all(data.by_kappa("bytes_per_step", credit)[1][0] == 0.0 for credit in data.credits)
+        return "all alone" if silent else "learns alone"
+    return "hears everyone" if kappa == data.kappas[-1] else ""
+
+
+def _span(value: float, low: float, high: float) -> str:
+    return short(value) if np.isnan(low) else f"{short(value)} [{short(low)}, {short(high)}]"

@@ -1,0 +1,280 @@
+"""The finished runs of a study as tidy tables: one row per run, per iteration, per crashed agent, per kind and hop, and per setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.learning.prepare import prepare
+from netagents.messages import Kind, RadiusKind
+from netagents.records.reader import Run
+from netagents.records.table import Table
+from netagents.studies.cost import Cost, predict
+from netagents.studies.directory import StudyDirectory
+from netagents.studies.specification import Setting, Study
+from netagents.studies.statistics import Interval, interquartile_mean, knee, summarise
+
+FloatArray = NDArray[np.float64]
+
+TAIL = 0.1
+"""Share of the last iterations over which a final value is averaged."""
+TARGET = 0.9
+"""A run has learned when it made so much of the way from untrained to the best setting's final value."""
+SMALL = 0.02
+"""Share of that way below which a difference between radii does not matter."""
+AVERAGED = 3
+"""Iterations over which a curve is smoothed before it is compared with a target."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The tables of a study.
+
+    Attributes:
+        tables: by name.
+        facts: single numbers that the report says: untrained and target values, the budget of equal bytes, per credit the knee.
+    """
+
+    tables: dict[str, Table]
+    facts: dict[str, Any]
+
+
+@dataclass
+class _Read:
+    setting: Setting
+    seed: int
+    run: Run
+    result: Mapping[str, Any]
+    curve: FloatArray
+    cost: Cost
+    row: dict[str, Any]
+
+
+def collect(study: Study, directory: StudyDirectory) -> Collected:
+    """Read every finished run; runs that are not finished are left out."""
+    costs = {setting.label: predict(prepare(setting.experiment).setup) for setting in study.settings}
+    read = []
+    for name, setting, seed in study.runs():
+        result = directory.result(name)
+        if result is not None:
+            read.append(_read(study, setting, seed, Run.open(directory.run_path(name)), result, costs[setting.label]))
+    untrained = float(np.mean([each.curve[0] for each in read])) if read else float("nan")
+    finals = {setting.label: _values(read, setting, "final") for setting in study.settings}
+    best = max((float(interquartile_mean(np.array(values))) for values in finals.values() if values), default=float("nan"))
+    target = untrained + TARGET * (best - untrained)
+    budget = min((each.row["neighbour_bytes"] for each in read if each.row["neighbour_bytes"] > 0), default=0)
+    for each in read:
+        _compare(each, target, budget)
+    summary, intervals = _summary(study, read)
+    facts: dict[str, Any] = {"untrained": untrained, "best": best, "target": target, "byte_budget": int(budget), "finished": len(read)}
+    if study.question == "radius":
+        facts["knees"] = {credit: _knee(study, credit, intervals, best - untrained) for credit in _credits(study)}
+    tables = {
+        "runs": _rows([each.row for each in read]),
+        "curves": _curves(read),
+        "traffic": _traffic(study, costs),
+        "crash": _crash(read),
+        "summary": summary,
+    }
+    return Collected({name: table for name, table in tables.items() if table.rows}, facts)
+
+
+def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[str, Any], cost: Cost) -> _Read:
+    objective = run.agent_metric("objective").mean(axis=1)
+    curve = {"return": run.returns, "discounted_return": run.discounted_returns, "objective": objective}[study.measure]
+    recorded = len(curve)
+    tail = max(1, round(TAIL * recorded))
+    near = [row for row in run.ledger.links.tolist() if row[3] > 0]
+    messages, size = sum(row[4] for row in near), sum(row[5] for row in near)
+    crossed = sum(row[4] * row[3] for row in near)
+    carried = sum(row[5] * row[3] for row in near)
+    between = cost.between_agents()
+    weighted = cost.between_agents(hop_weighted=True)
+    steps = cost.steps * recorded
+    setup = run.setup
+    entries = run.agent_metric("critic_entries")[-1]
+    possible = np.array([float(prod(setup.state_sizes(w)) * prod(setup.action_sizes(w))) for w in _critic_windows(run)])
+    matrix = run.power_matrix(-1)
+    concentration = run.concentration(-1)
+    off = ~np.eye(run.n, dtype=np.bool_)
+    known = np.isfinite(matrix.values) & matrix.reliable & off
+    row: dict[str, Any] = {
+        "setting": setting.label,
+        **setting.values,
+        "seed": seed,
+        "final": float(curve[-tail:].mean()),
+        "final_return": float(run.returns[-tail:].mean()),
+        "final_discounted_return": float(run.discounted_returns[-tail:].mean()),
+        "final_objective": float(objective[-tail:].mean()),
+        "utility": float(run.agent_metric("utility")[-tail:].mean()),
+        "gradient_sq": float(run.agent_metric("gradient_sq")[-tail:].sum(axis=1).mean()),
+        "samples": recorded * setup.batch * setup.steps,
+        "neighbour_messages": messages,
+        "neighbour_bytes": size,
+        "messages_per_step": messages / steps,
+        "bytes_per_step": size / steps,
+        "framed_bytes_per_step": between.framed / cost.steps,
+        "hop_messages_per_step": crossed / steps,
+        "hop_bytes_per_step": carried / steps,
+        "hop_framed_bytes_per_step": weighted.framed / cost.steps,
+        "entries": float(entries.sum()),
+        "entries_possible": float(possible.sum()),
+        "visited_share": float((entries / possible).mean()),
+        "power_known_pairs": int(known.sum()),
+        "power_mean": float(matrix.values[known].mean()) if known.any() else float("nan"),
+        "power_gini": concentration.gini,
+        "wall_seconds": float(result["wall_seconds"]),
+        "cpu_seconds": float(result["cpu_seconds"]),
+        "cpu_per_iteration": float(result["cpu_seconds"]) / recorded,
+        "memory_mib": float(result["largest_memory_kib"]) / 1024.0,
+    }
+    discounted = study.measure == "discounted_return"
+    if "return" in result:
+        row["frozen"] = float(np.mean(result["discounted_return" if discounted else "return"]))
+        for failure in ("uniform", "noop"):
+            crashed = result[f"crash_{failure}_discounted" if discounted else f"crash_{failure}"]
+            row[f"crash_{failure}"] = float(np.mean(crashed))
+            row[f"crash_{failure}_worst"] = float(np.min(crashed))
+    return _Read(setting, seed, run, result, np.asarray(curve, dtype=np.float64), cost, row)
+
+
+def _critic_windows(run: Run) -> list[tuple[int, ...]]:
+    reach = run.setup.reach[RadiusKind.CRITIC]
+    return [reach.window(agent) for agent in range(run.n)]
+
+
+def _compare(each: _Read, target: float, budget: float) -> None:
+    """Equal samples is the final value; equal bytes and the target need the whole curve."""
+    smooth = _smooth(each.curve)
+    reached = np.flatnonzero(smooth >= target)
+    each.row["iterations_to_target"] = float(reached[0] + 1) if reached.size else float("nan")
+    each.row["reached"] = float(reached.size > 0)
+    per_iteration = each.row["neighbour_bytes"] / len(smooth)
+    affordable = len(smooth) if per_iteration == 0 else int(min(len(smooth), max(1, budget // per_iteration)))
+    each.row["at_equal_bytes"] = float(smooth[affordable - 1])
+    each.row["iterations_at_equal_bytes"] = affordable
+    if reached.size:
+        each.row["bytes_to_target"] = per_iteration * (reached[0] + 1)
+    else:
+        each.row["bytes_to_target"] = float("nan")
+
+
+def _smooth(curve: FloatArray) -> FloatArray:
+    """Mean over the last :data:`AVERAGED` iterations up to each one."""
+    sums = np.cumsum(np.concatenate([np.zeros(1), curve]))
+    ends = np.arange(1, len(curve) + 1)
+    starts = np.maximum(0, ends - AVERAGED)
+    return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
+
+
+def _summary(study: Study, read: Sequence[_Read]) -> tuple[Table, dict[str, dict[str, Interval]]]:
+    rows, intervals = [], {}
+    for setting in study.settings:
+        mine = [each.row for each in read if each.setting is setting]
+        if not mine:
+            continue
+        names = [name for name, value in mine[0].items() if isinstance(value, int | float) and name not in (*setting.values, "seed")]
+        found = {name: summarise([float(row[name]) for row in mine]) for name in names}
+        intervals[setting.label] = found
+        row: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(mine)}
+        for name, (value, low, high) in found.items():
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        # A share of runs is a mean, not a mean of the middle half.
+        row["reached"] = float(np.mean([row_["reached"] for row_ in mine]))
+        rows.append(row)
+    return _rows(rows), intervals
+
+
+def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interval]], way: float) -> dict[str, Any]:
+    """The smallest radius that nothing larger beats by more than chance and :data:`SMALL` of the way learned."""
+    mine = [setting for setting in study.settings if setting.values.get("credit") == credit and setting.label in intervals]
+    finals = [intervals[setting.label]["final"] for setting in mine]
+    chosen = mine[knee(finals, SMALL * abs(way))]
+    bytes_per_step = intervals[chosen.label]["bytes_per_step"].value
+    return {"kappa": chosen.values["kappa"], "setting": chosen.label, "bytes_per_step": bytes_per_step}
+
+
+def _credits(study: Study) -> list[str]:
+    return list(dict.fromkeys(str(setting.values["credit"]) for setting in study.settings))
+
+
+def _curves(read: Sequence[_Read]) -> Table:
+    """One row per setting, seed and iteration."""
+    rows: dict[str, list[NDArray[Any]]] = {}
+    for each in read:
+        run, count = each.run, len(each.curve)
+        iterations = np.arange(1, count + 1, dtype=np.int64)
+        columns: dict[str, NDArray[Any]] = {"setting": np.full(count, each.setting.label)}
+        columns |= {name: np.full(count, value) for name, value in each.setting.values.items()}
+        columns |= {
+            "seed": np.full(count, each.seed, dtype=np.int64),
+            "iteration": iterations,
+            "samples": iterations * run.setup.batch * run.setup.steps,
+            "neighbour_bytes": iterations * (each.row["neighbour_bytes"] / count),
+            "neighbour_messages": iterations * (each.row["neighbour_messages"] / count),
+            "value": each.curve,
+            "return": run.returns,
+            "discounted_return": run.discounted_returns,
+            "objective": run.agent_metric("objective").mean(axis=1),
+            "utility": run.agent_metric("utility").mean(axis=1),
+            "gradient_sq": run.agent_metric("gradient_sq").sum(axis=1),
+        }
+        for name, column in columns.items():
+            rows.setdefault(name, []).append(column)
+    return Table({name: np.concatenate(parts) for name, parts in rows.items()})
+
+
+def _traffic(study: Study, costs: Mapping[str, Cost]) -> Table:
+    """Per setting, kind and hop: messages, payload and framed bytes per iteration (equal to the ledger, see the cost model)."""
+    rows = []
+    for setting in study.settings:
+        cost = costs[setting.label]
+        for (kind, hop), flow in sorted(cost.flows.items()):
+            rows.append(
+                {
+                    "setting": setting.label,
+                    **setting.values,
+                    "message": Kind(kind).name.lower(),
+                    "distance": hop,
+                    "messages": int(flow.messages),
+                    "bytes": int(flow.payload),
+                    "framed_bytes": int(flow.framed),
+                    "hop_bytes": int(flow.payload) * hop,
+                }
+            )
+    return _rows(rows)
+
+
+def _crash(read: Sequence[_Read]) -> Table:
+    """Per run and crashed agent: what is left of the team's return."""
+    rows = [
+        {
+            "setting": each.setting.label,
+            **each.setting.values,
+            "seed": each.seed,
+            "failure": failure,
+            "agent": agent,
+            "return": value,
+            "others": others,
+            "whole": float(np.mean(each.result["return"])),
+        }
+        for each in read
+        if "return" in each.result
+        for failure in ("uniform", "noop")
+        for agent, (value, others) in enumerate(zip(each.result[f"crash_{failure}"], each.result[f"crash_{failure}_others"], strict=True))
+    ]
+    return _rows(rows)
+
+
+def _values(read: Sequence[_Read], setting: Setting, name: str) -> list[float]:
+    return [each.row[name] for each in read if each.setting is setting]
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> Table:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return Table({name: np.array([row.get(name, np.nan) for row in rows]) for name in names})

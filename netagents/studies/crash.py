@@ -1,0 +1,73 @@
+"""What is left of the return when one agent fails: frozen policies, the same chances, one agent no longer playing its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments import NetworkedMDP
+from netagents.environments.session import EnvironmentSession
+from netagents.learning import Setup
+from netagents.messages import index_dtype
+from netagents.policies import TabularPolicy
+from netagents.randomness import Purpose, stream
+
+FloatArray = NDArray[np.float64]
+Failure = Literal["uniform", "noop"]
+FAILURES: tuple[Failure, ...] = ("uniform", "noop")
+_SEED = (1 << 63) + 77
+"""No training run has such a seed."""
+
+
+class FrozenReturns(NamedTuple):
+    """Mean over copies of each agent's return, and the standard error of the team's.
+
+    Attributes:
+        plain: (n,) undiscounted.  discounted: (n,).
+        error: standard error of the mean over agents and copies, undiscounted.
+    """
+
+    plain: FloatArray
+    discounted: FloatArray
+    error: float
+
+
+def play_frozen(
+    setup: Setup,
+    environment: NetworkedMDP,
+    policies: Sequence[TabularPolicy],
+    copies: int,
+    crashed: int | None = None,
+    failure: Failure = "uniform",
+) -> FrozenReturns:
+    """Play policies without learning; everybody else draws the same numbers whoever has crashed.
+
+    Args:
+        policies: one per agent.
+        copies: episodes, played side by side.
+        crashed: the agent that fails, None for nobody.
+        failure: it acts uniformly at random, or always plays action 0.
+    """
+    session = EnvironmentSession(environment, copies, setup.discount, _SEED)
+    uniforms = [stream(_SEED, agent, Purpose.EVALUATION, 0) for agent in range(setup.n)]
+    plain, discounted = np.zeros((copies, setup.n)), np.zeros((copies, setup.n))
+    messages = session.begin(0)
+    for step in range(setup.horizon):
+        states = [message.observation for message in messages]
+        actions = []
+        for agent, policy in enumerate(policies):
+            drawn = uniforms[agent].random(copies)
+            if agent == crashed:
+                chosen = (drawn * policy.action_size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
+            else:
+                chosen = policy.act(policy.context([states[j] for j in policy.window]), drawn)
+            actions.append(chosen.astype(index_dtype(policy.action_size)))
+        messages = session.advance(actions)
+        rewards = np.column_stack([message.reward for message in messages])
+        plain += rewards
+        discounted += setup.discount**step * rewards
+    team = plain.mean(axis=1)
+    return FrozenReturns(plain.mean(axis=0), discounted.mean(axis=0), float(team.std(ddof=1) / np.sqrt(copies)) if copies > 1 else 0.0)

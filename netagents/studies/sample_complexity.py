@@ -1,0 +1,145 @@
+"""How many samples until the exact squared gradient norm is small, and which power of 1/epsilon that is.
+
+An epsilon-stationary point has a squared gradient norm of at most epsilon.  As in the analysis (arXiv 2302.07938) the norm is averaged
+over the iterations so far, and the batch grows like 1/epsilon, so that its noise shrinks with the goal.  The theory says epsilon^-2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netagents.errors import CapacityError
+from netagents.experiment import load_experiment
+from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.prepare import prepare
+from netagents.policies import SoftmaxTable
+from netagents.records.table import Table
+from netagents.studies.oracle import exact_squared_norm
+from netagents.studies.specification import diameter
+from netagents.studies.statistics import PowerLaw, fit_power_law
+
+BATCH = 4
+"""Copies at the coarsest epsilon."""
+THEORY = 2.0
+MOST_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class SampleComplexity:
+    """What was found.
+
+    Attributes:
+        table: one row per n, kappa, epsilon and seed; ``samples`` is NaN where the level was never reached.
+        exponents: by (n, kappa): samples ~ (1/epsilon)^exponent.
+    """
+
+    table: Table
+    exponents: Mapping[tuple[int, int], PowerLaw]
+
+    def text(self) -> str:
+        """The exponents as lines."""
+        lines = ["agents  kappa  exponent of 1/epsilon (theory 2)"]
+        for (n, kappa), (value, low, high) in self.exponents.items():
+            told = "not reached at two levels" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+            lines.append(f"{n:>6}  {kappa:>5}  {told}")
+        return "\n".join(lines)
+
+    def save(self, directory: Path) -> list[Path]:
+        """Write ``samples.parquet`` and ``exponents.json``; existing files of these names are replaced."""
+        from pyarrow import parquet
+
+        directory.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(self.table.to_arrow(), directory / "samples.parquet", compression="zstd")
+        rows = [
+            {"agents": n, "kappa": kappa, **{name: None if math.isnan(value) else value for name, value in law._asdict().items()}}
+            for (n, kappa), law in self.exponents.items()
+        ]
+        (directory / "exponents.json").write_text(json.dumps(rows, indent=1) + "\n")
+        return [directory / "samples.parquet", directory / "exponents.json"]
+
+
+def sample_complexity(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str],
+    *,
+    levels: Sequence[float],
+    agents: Sequence[int],
+    kappas: Sequence[int],
+    seeds: Sequence[int],
+    say: Callable[[str], None] | None = None,
+) -> SampleComplexity:
+    """Run to every level of the squared norm, for every number of agents and radius.
+
+    Args:
+        source, overrides: the experiment; its ``topology.n`` is set.
+        levels: as shares of the untrained policies' squared norm, so that models of different size compare.
+        agents, kappas, seeds: all combinations; radii beyond a diameter are left out.
+
+    Raises:
+        NetagentsError: the experiment is wrong, or its exact model is too large.
+    """
+    rows: list[dict[str, Any]] = []
+    exponents: dict[tuple[int, int], PowerLaw] = {}
+    coarsest = max(levels)
+    for n, kappa in itertools.product(agents, kappas):
+        here: list[tuple[float, float]] = []
+        for level, seed in itertools.product(sorted(levels, reverse=True), seeds):
+            batch = max(1, round(BATCH * coarsest / level))
+            words = {"topology.n": n, "kappa": kappa, "learning.batch": batch, "seed": seed, "learning.iterations": MOST_ITERATIONS}
+            loaded = load_experiment(load_experiment(source, overrides).experiment, words)
+            if kappa > diameter(prepare(loaded.experiment, loaded.base).topology):
+                break
+            samples, norm, iterations = _until(loaded.experiment, loaded.base, level)
+            rows.append(
+                {
+                    "agents": n,
+                    "kappa": kappa,
+                    "level": level,
+                    "seed": seed,
+                    "batch": batch,
+                    "iterations": iterations,
+                    "samples": samples,
+                    "norm": norm,
+                }
+            )
+            here.append((1.0 / level, samples))
+        if here:
+            exponents[n, kappa] = fit_power_law([x for x, _ in here], [y for _, y in here])
+            if say is not None:
+                say(f"{n} agents, kappa {kappa}: exponent {exponents[n, kappa].exponent:.2f}")
+    if not rows:
+        raise CapacityError("no radius lies within any of the graphs' diameters", where="--kappa", fix="use smaller radii or more agents")
+    names = list(rows[0])
+    return SampleComplexity(Table({name: np.array([row[name] for row in rows]) for name in names}), exponents)
+
+
+def _until(experiment: Any, base: Path | None, level: float) -> tuple[float, float, int]:
+    """Samples until the running mean of the exact squared norm is at most ``level`` times the first, that mean, and the iterations."""
+    prepared = prepare(experiment, base)
+    setup = prepared.setup
+    network = InProcessNetwork(setup, prepared.environment)
+    bound = experiment.learning.logit_bound
+
+    def norm() -> float:
+        policies = [agent.policy for agent in network.agents if isinstance(agent.policy, SoftmaxTable)]
+        return exact_squared_norm(setup, prepared.environment, policies, bound)
+
+    first = total = norm()
+    per_iteration = setup.batch * setup.steps
+    for iteration in range(experiment.learning.iterations):
+        # One at a time: a longer run tells of an iteration only when the next one is over.
+        for _ in network.run(iteration, iteration + 1):
+            pass
+        total += norm()
+        mean = total / (iteration + 2)
+        if mean <= level * first:
+            return float((iteration + 1) * per_iteration), mean, iteration + 1
+    return float("nan"), total / (experiment.learning.iterations + 1), experiment.learning.iterations

@@ -1,0 +1,77 @@
+"""The cost model says exactly what runs send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netagents.experiment import load_experiment
+from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning import Outgoing
+from netagents.learning.prepare import prepare
+from netagents.messages import Envelope, Kind
+from netagents.studies.cost import parse_link, predict
+from netagents.wire.codec import Codec, frame_bytes
+
+LINE = {"kind": "line", "n": 6}
+SHORT = {"iterations": 4, "batch": 4, "horizon": 5}
+CASES: list[dict[str, Any]] = [
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 0},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 2, "kappa_policy": 1},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 2, "learning.credit": "shared_reward"},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 2, "utility": {"kind": "entropy"}, "learning.credit": "shared_reward"},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 5, "learning.task_weight": 0.0, "utility": {"kind": "entropy"}},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 2, "learning.evaluation": "fresh", "learning.evaluation_steps": 3},
+    {
+        "environment": {"kind": "line_msg"},
+        "topology": LINE,
+        "kappa": 2,
+        "learning.evaluation": "fresh",
+        "learning.credit": "shared_reward",
+        "learning.evaluation_steps": 7,
+    },
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 2, "mute": ["truncated_q@1", "state"]},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 1, "kappa_critic": [0, 1, 2, 3, 2, 1]},
+    {"environment": {"kind": "random_networked", "states": 3}, "topology": {"kind": "ring", "n": 7}, "kappa": 2},
+    {"environment": {"kind": "sis"}, "topology": {"kind": "star", "n": 6}, "kappa": 1},
+    {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "access_grid", "rows": 3, "columns": 3}, "kappa": 1},
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 1, "learning.batch": 700, "learning.horizon": 9},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+@pytest.mark.parametrize("iterations", [1, 4])
+def test_messages_and_payload_equal_the_ledger_and_framed_bytes_what_the_codec_makes(case: dict[str, Any], iterations: int) -> None:
+    merged = {f"learning.{key}": value for key, value in SHORT.items()} | case | {"learning.iterations": iterations}
+    base = {"environment": merged.pop("environment"), "topology": merged.pop("topology")}
+    prepared = prepare(load_experiment(base, merged).experiment)
+    network = InProcessNetwork(prepared.setup, prepared.environment)
+    framed: dict[tuple[Kind, int], int] = {}
+    codec, deliver = Codec(), network._deliver
+
+    def spy(sender: int, outgoing: Outgoing) -> None:
+        for receiver in outgoing.receivers:
+            hop = 0 if min(sender, receiver) < 0 else prepared.topology.hops.distance(sender, receiver)
+            envelope = Envelope(bytes(8), 0, sender, outgoing.kind, outgoing.iteration, outgoing.step, outgoing.message)
+            key = (outgoing.kind, hop)
+            framed[key] = framed.get(key, 0) + frame_bytes(codec.encode(envelope))
+        deliver(sender, outgoing)
+
+    network._deliver = spy  # type: ignore[method-assign]
+    ledger: dict[tuple[Kind, int], list[int]] = {}
+    for record in network.run(0, iterations):
+        for _, kind, _, hop, messages, size in record.ledger.tolist():
+            row = ledger.setdefault((Kind(kind), hop), [0, 0])
+            row[0] += messages
+            row[1] += size
+    predicted = predict(prepared.setup).total(iterations)
+    assert {key: [int(flow.messages), int(flow.payload)] for key, flow in predicted.items()} == ledger
+    for key, flow in predicted.items():
+        if key[0] is not Kind.REPORT:
+            assert abs(flow.framed - framed[key]) <= 0.02 * framed[key], key
+
+
+def test_a_link_is_read_with_its_units() -> None:
+    assert parse_link("1Gbit/0.2ms")[1:] == (1e9, 0.2e-3)
+    assert parse_link("250kbit")[1:] == (250e3, 0.0)
