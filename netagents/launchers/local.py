@@ -13,11 +13,13 @@ from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Restarted
 from netagents.launchers.forkserver import PRELOAD
 from netagents.launchers.restart import Restarts
 from netagents.launchers.supervisor import Supervisor
+from netagents.launchers.watch import FORKSERVER
+from netagents.launchers.watchdog import Watchdog
 from netagents.learning.prepare import Prepared
 from netagents.nodes.keys import run_bundles
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.view import View
-from netagents.records.run_directory import RunDirectory
+from netagents.records.run_directory import LOGS, METRICS, RunDirectory
 from netagents.wire.security import write_bundles
 from netagents.wire.transport import LinkSettings, Listener, open_transport
 
@@ -64,9 +66,16 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display, fir
         ) as supervisor:
             supervisor.start()
             display.started(experiment.name, supervisor.pids())
+            watchdog = Watchdog(directory.path / METRICS, directory.path / LOGS, experiment.timeouts.seconds("progress"))
+
+            def tick() -> None:
+                _show(listener, display)
+                for line in watchdog.look({role: pid for role, pid in supervisor.pids().items() if role != FORKSERVER}):
+                    display.note(line)
+
             supervisor.wait(
                 handle=lambda event: _note(event, display),
-                tick=lambda: _show(listener, display),
+                tick=tick,
                 interval=VIEW_INTERVAL,
                 ask=("environment",),
             )

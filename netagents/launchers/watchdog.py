@@ -1,0 +1,125 @@
+"""Says who stands still when a run does: the state and the stack of every process, long before a deadline ends the run.
+
+It looks from outside, at the records and at ``/proc``, so that it costs the nodes nothing and also tells of those that cannot speak.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
+_STACK_SECONDS = 0.3
+_WAITING = {"wait", "poll", "serve", "_pump", "pump"}
+_STATES = {"R": "running", "S": "waiting", "D": "waiting for the disk", "T": "stopped", "t": "stopped by a debugger", "Z": "dead"}
+
+
+class Standing(NamedTuple):
+    """What one process does: its role, its state in words, and the innermost frame of its stack, if it could tell."""
+
+    role: str
+    state: str
+    frame: str
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for somebody else."""
+        return self.state == "waiting" and self.frame.rpartition(" ")[2] in _WAITING
+
+    def __str__(self) -> str:
+        return f"{self.role} is {self.state}" + (f" in {self.frame}" if self.frame else "")
+
+
+class Watchdog:
+    """Watches one file grow.
+
+    Args:
+        progress: grows with every iteration of the run.
+        logs: folder of the nodes' logs, into which they write their stacks.
+        seconds: without growth after which it speaks; twice as long before it speaks again about the same standstill.
+    """
+
+    def __init__(self, progress: Path, logs: Path, seconds: float) -> None:
+        self._progress, self._logs, self._seconds = progress, logs, seconds
+        self._size = _size(progress)
+        self._moved = time.monotonic()
+        self._next = seconds
+
+    def look(self, pids: Mapping[str, int]) -> list[str]:
+        """Lines about a run that stands still; empty while it moves, or was told about.
+
+        Args:
+            pids: process of every role.
+        """
+        size, now = _size(self._progress), time.monotonic()
+        if size != self._size:
+            self._size, self._moved, self._next = size, now, self._seconds
+        elapsed = now - self._moved
+        # Before the first iteration nodes may still be on their way; the handshake has deadlines and words of its own.
+        if self._size == 0 or elapsed < self._next:
+            return []
+        self._next *= 2.0
+        standing = standings(pids, self._logs)
+        suspects = [each for each in standing if not each.is_waiting]
+        blamed = "; ".join(map(str, suspects)) if suspects else "every process waits for another: a message was lost"
+        return [
+            f"no iteration has ended for {elapsed:.0f} s: {blamed}",
+            *(f"  {each}" for each in standing if each.is_waiting),
+            f"  whole stacks are in {self._logs}",
+        ]
+
+
+def standings(pids: Mapping[str, int], logs: Path) -> list[Standing]:
+    """What every process does, in the order of the roles; each is asked to write its stack into its log."""
+    began = {role: _size(logs / f"{role}.jsonl") for role in pids}
+    states = {role: _state(pid) for role, pid in pids.items()}
+    for role, pid in pids.items():
+        if states[role] not in ("", "stopped", "dead") and _answers(pid):
+            os.kill(pid, signal.SIGUSR1)
+    time.sleep(_STACK_SECONDS)
+    return [
+        Standing(role, states[role] or "gone", _innermost(logs / f"{role}.jsonl", began[role])) for role in sorted(pids) if role in states
+    ]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _status(pid: int, key: str) -> str:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")), "")
+
+
+def _state(pid: int) -> str:
+    letter = _status(pid, "State")[:1]
+    return _STATES.get(letter, letter)
+
+
+def _answers(pid: int) -> bool:
+    """Whether the process has said what SIGUSR1 is to do; any other would be ended by it."""
+    caught = _status(pid, "SigCgt")
+    return bool(caught) and bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
+
+
+def _innermost(log: Path, begin: int) -> str:
+    """File, line and function that the newest stack in a log begins with."""
+    try:
+        with log.open("rb") as file:
+            file.seek(begin)
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    found = _FRAME.search(text)
+    return f"{Path(found['file']).name}:{found['line']} {found['function']}" if found else ""
