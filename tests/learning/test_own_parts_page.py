@@ -19,10 +19,20 @@ def blocks() -> list[tuple[str, str]]:
 
 def paste(folder: Path) -> str:
     """Write the page's files, as a reader would, and give its last script."""
-    (_, parts), (_, experiment), _, (_, checks) = blocks()
-    (folder / "my_parts.py").write_text(parts)
-    (folder / "mine.yaml").write_text(experiment)
+    (_, environment), (_, experiment), _, (_, others), (_, settings), (_, checks) = blocks()
+    (folder / "my_parts.py").write_text(environment + others)
+    (folder / "mine.yaml").write_text(experiment + settings)
     return checks
+
+
+def test_the_first_tutorial_has_thirty_lines_and_runs_alone(tmp_path: Path) -> None:
+    (_, environment), (_, experiment), *_ = blocks()
+    assert len([line for line in (environment + experiment).splitlines() if line.strip()]) <= 30
+    (tmp_path / "my_parts.py").write_text(environment)
+    (tmp_path / "mine.yaml").write_text(experiment)
+    run = "import netagents; netagents.run('mine.yaml', learning={'iterations': 2}, runtime={'launcher': 'in_process'})"
+    done = python(tmp_path, "-c", run)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
