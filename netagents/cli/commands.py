@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "exact": "netagents.cli.exact",
     "study": "netagents.cli.study",
     "plan": "netagents.cli.plan",
+    "reproduce": "netagents.cli.reproduce",
     "clean": "netagents.cli.clean",
     "node": "netagents.cli.node",
     "keys": "netagents.cli.keys",

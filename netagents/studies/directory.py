@@ -105,6 +105,8 @@ class StudyDirectory:
         path = self.run_path(name)
         if not path.exists() or self.result(name) is not None:
             return None
+        if not path.is_dir():
+            raise RunDirectoryError("is in the way of a run", where=str(path), fix="remove it")
         try:
             state = Run.open(path).state
         except NetagentsError:

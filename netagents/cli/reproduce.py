@@ -1,0 +1,43 @@
+"""``netagents reproduce``: check what the project claims about the papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def reproduce(
+    claim: Annotated[str | None, typer.Argument(metavar="[ID]", help="A claim of docs/claims.yaml. Default: all.")] = None,
+    tier: Annotated[str | None, typer.Option("--tier", help="smoke or full: check all claims of it.")] = None,
+    registry: Annotated[Path | None, typer.Option("--registry", help="Another registry of claims.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the results into the registry and its page.")] = False,
+) -> None:
+    """Check a claim about the papers: the number it rests on, now, against what was recorded."""
+    from netagents.errors import UsageError
+    from netagents.studies.claims import find_claim, page, read_claims, registry_path, with_result, write_registry
+    from netagents.studies.claims import reproduce as check
+
+    if tier not in (None, "smoke", "full"):
+        raise UsageError(f"there is no tier '{tier}'", where="--tier", fix="choose smoke or full")
+    path = registry or registry_path()
+    claims = read_claims(path)
+    chosen = [find_claim(claims, claim)] if claim else [each for each in claims if tier is None or each.tier == tier]
+    changed = []
+    for each in chosen:
+        value, verdict = check(each)
+        told = "as recorded" if verdict == each.verdict else f"BUT RECORDED AS {each.verdict}"
+        typer.echo(f"{each.id}: {verdict}, {told}: {value:.6g}, the statement says {each.words()}")
+        if verdict != each.verdict:
+            changed.append(each.id)
+        claims = [with_result(other, value, verdict) if other.id == each.id else other for other in claims]
+    if write:
+        write_registry(path, claims)
+        path.with_suffix(".md").write_text(page(claims))
+    if changed:
+        typer.echo(f"{len(changed)} of {len(chosen)} came out other than recorded: {', '.join(changed)}", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,173 @@
+"""Studies: what they run, that they survive interruptions, and what their tables and page say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netagents.cli.main import main
+from netagents.errors import RunDirectoryError, UsageError
+from netagents.reports.study import write_study_figures, write_study_report
+from netagents.reports.study_data import load_study
+from netagents.studies.collect import collect
+from netagents.studies.directory import RESULT, StudyDirectory
+from netagents.studies.execute import carry_out
+from netagents.studies.oracle import consult
+from netagents.studies.save import save_tables
+from netagents.studies.specification import Study, mute_study, parse_whole_numbers, radius_study, sweep_study
+
+BASE: dict[str, Any] = {
+    "name": "tiny",
+    "environment": {"kind": "line_msg", "coupling": 0.2},
+    "topology": {"kind": "line", "n": 4},
+    "learning": {"iterations": 3, "batch": 8, "horizon": 10},
+    "runtime": {"launcher": "in_process"},
+}
+
+
+def _study(**changes: Any) -> Study:
+    given: dict[str, Any] = {"kappas": [0, 1], "seeds": [0, 1], "hold": {"policy": 0}} | changes
+    return radius_study(BASE, **given)
+
+
+def test_a_radius_beyond_the_diameter_is_clipped_and_both_baselines_are_there() -> None:
+    study = _study(kappas=[1, 7])
+    assert [setting.values["kappa"] for setting in study.settings] == [0, 1, 3]
+    assert any("clipped to 3" in note for note in study.notes)
+    assert all(setting.experiment.radius("policy") == 0 for setting in study.settings)
+    assert [setting.experiment.radius("critic") for setting in study.settings] == [0, 1, 3]
+
+
+def test_both_credits_are_legal_at_every_radius_even_with_a_held_critic() -> None:
+    study = _study(kappas=[0, 1, 2], credits=("shared_q", "shared_reward"), hold={"critic": 1})
+    assert len(study.settings) == 8
+
+
+def test_a_radius_that_the_experiment_holds_stays_until_it_is_released() -> None:
+    held = radius_study(BASE | {"kappa_policy": 1}, kappas=[0, 2], seeds=[0])
+    assert {setting.experiment.radius("policy") for setting in held.settings} == {1}
+    released = radius_study(BASE | {"kappa_policy": 1}, kappas=[0, 2], seeds=[0], hold={"policy": None})
+    assert [setting.experiment.radius("policy") for setting in released.settings] == [0, 2, 3]
+
+
+@pytest.mark.parametrize("hold", [{"actor": 1}, {"policy": 0, "critic": 0, "gradient": 0}])
+def test_a_hold_that_means_nothing_is_refused(hold: dict[str, int | None]) -> None:
+    with pytest.raises(UsageError):
+        _study(hold=hold)
+
+
+def test_lists_of_radii_are_read() -> None:
+    assert parse_whole_numbers("0..4", "--kappa") == [0, 1, 2, 3, 4]
+    assert parse_whole_numbers("3,0,1..2", "--kappa") == [0, 1, 2, 3]
+    for wrong in ("a", "1..", "-1", ""):
+        with pytest.raises(UsageError):
+            parse_whole_numbers(wrong, "--kappa")
+
+
+def test_a_sweep_runs_every_combination_and_a_muting_study_every_kind_and_hop() -> None:
+    sweep = sweep_study(BASE, {"learning.batch": [4, 8], "kappa": [0, 1, 2]}, seeds=[0])
+    assert len(sweep.settings) == 6
+    mute = mute_study(BASE | {"kappa": 2}, seeds=[0])
+    hops = [f"{kind}@{hop}" for kind in ("state", "trace", "shadow_reward", "truncated_q") for hop in (1, 2)]
+    assert [setting.values["muted"] for setting in mute.settings] == ["", *hops, "everything"]
+
+
+def test_finished_runs_are_never_repeated_and_another_experiment_is_refused(tmp_path: Path) -> None:
+    study = _study()
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    carry_out(study, directory, copies=16)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "runs").glob(f"*/{RESULT}")}
+    assert len(before) == 6
+    more = _study(seeds=[0, 1, 2])
+    progress = carry_out(more, StudyDirectory.open_for(tmp_path / "study", more), copies=16)
+    assert (progress.found, progress.finished) == (6, 9)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    with pytest.raises(RunDirectoryError, match="another experiment"):
+        StudyDirectory.open_for(tmp_path / "study", radius_study(BASE | {"environment": {"kind": "line_msg"}}, kappas=[0], seeds=[0]))
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger" / "file").touch()
+    with pytest.raises(RunDirectoryError, match="is no study"):
+        StudyDirectory.open_for(tmp_path / "stranger", study)
+
+
+def test_tables_page_and_figures_are_made_from_what_was_run(tmp_path: Path) -> None:
+    study = _study(credits=("shared_q", "shared_reward"))
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    carry_out(study, directory, copies=16)
+    collected = collect(study, directory)
+    summary, runs = collected.tables["summary"], collected.tables["runs"]
+    assert summary.rows == 6
+    assert runs.rows == 12
+    alone = runs["kappa"] == 0
+    assert np.all(runs["neighbour_bytes"][alone] == 0)
+    assert np.all(runs["neighbour_bytes"][~alone] > 0)
+    oracle = consult(study.base, [0, 1, 3], iterations=2)
+    widest = oracle.tables["exact_gradient"]
+    assert np.all(widest["relative_error"][widest["kappa"] == 3] < 1e-6)
+    save_tables(directory, {**collected.tables, **oracle.tables}, collected.facts | {"oracle": oracle.note})
+    page = write_study_report(tmp_path / "study").read_text()
+    assert "Use kappa = " in page
+    assert 'src="http' not in page
+    assert load_study(tmp_path / "study").tables["summary"].rows == 6
+    written = write_study_figures(tmp_path / "study", tmp_path / "figures", "study-tiny", ["headline", "exact"])
+    assert all(path.stat().st_size > 1000 for path in written)
+
+
+def test_a_file_in_the_way_of_a_run_is_one_clear_line(tmp_path: Path) -> None:
+    study = _study(seeds=[0])
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    name = study.runs()[1][0]
+    directory.run_path(name).parent.mkdir(exist_ok=True)
+    directory.run_path(name).write_text("in the way")
+    with pytest.raises(RunDirectoryError, match="in the way"):
+        carry_out(study, directory, copies=0)
+
+
+def test_an_interrupted_study_goes_on_where_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(json.dumps(BASE | {"learning": {"iterations": 40, "batch": 64, "horizon": 60}}))
+    command = [sys.executable, "-m", "netagents", "study", "radius", str(file), "--kappa", "0,1", "--seeds", "2", "--hold", "policy=0"]
+    command += ["--out", str(tmp_path / "study"), "--episodes", "0", "--no-exact"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    runs = tmp_path / "study" / "runs"
+    limit = time.monotonic() + 60
+    while not list(runs.glob(f"*/{RESULT}")) and time.monotonic() < limit:
+        time.sleep(0.02)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    finished = {path: path.stat().st_mtime_ns for path in runs.glob(f"*/{RESULT}")}
+    assert finished
+    limit = time.monotonic() + 20
+    while any(_writes(path) for path in runs.iterdir()) and time.monotonic() < limit:
+        time.sleep(0.05)
+    again = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "found finished" in again.stderr
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
+    assert (tmp_path / "study" / "report.html").is_file()
+
+
+def _writes(path: Path) -> bool:
+    from netagents.records.reader import Run
+
+    try:
+        return Run.open(path).state == "running"
+    except RunDirectoryError:
+        return False
+
+
+def test_the_plan_is_printed_with_links(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "quickstart", "topology.n=200", "--link", "1Gbit/0.2ms"]) == 0
+    told = capsys.readouterr().out
+    assert "truncated_q" in told
+    assert "1Gbit/0.2ms" in told
+    assert main(["plan", "quickstart", "--link", "fast"]) == 2
