@@ -3,7 +3,8 @@
 #   make run          train ten agents, one process each, and show the result (ARGS="kappa=3" overrides settings)
 #   make test         all tests, those that start real processes included (ARGS="-k name" chooses)
 #   make test-system  only the tests that start real processes
-#   make lint         style, types, import contracts
+#   make chaos        the long adversarial tests: a million mutated messages
+#   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
 #   make docs         write the generated pages of docs/ again
 #   make lock         resolve requirements/lock.txt again
@@ -24,7 +25,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system lint bench docs lock clean venv
+.PHONY: run test test-system chaos lint bench docs lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -36,11 +37,15 @@ test: $(STAMP)
 test-system: $(STAMP)
 	$(BIN)/python -m pytest -m system $(ARGS)
 
+chaos: $(STAMP)
+	$(BIN)/python -m pytest -s -m chaos $(ARGS)
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	sh requirements/audit.sh $(BIN)/python
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)

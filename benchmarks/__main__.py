@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import codec, crossover, monitor, scale, start, step, training
+from benchmarks import codec, crossover, curve, monitor, scale, start, step, training
 from benchmarks.table import Section
 
 SECTIONS: dict[str, Callable[[int], Section]] = {
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "training": training.measure,
     "crossover": crossover.measure,
     "monitor": monitor.measure,
+    "curve": curve.measure,
     "scale": scale.measure,
     "start": start.measure,
 }

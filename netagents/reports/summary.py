@@ -30,6 +30,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
     rows.extend(_message_rows(run.ledger))
+    rows.extend(_refused_rows(run))
     rows.append(("time", _time_line(run)))
     return rows
 
@@ -89,6 +90,19 @@ def _message_rows(ledger: LedgerView) -> list[tuple[str, str]]:
             between.setdefault(kind, []).append(f"{hop} hop{'s' if hop > 1 else ''}: {traffic.messages:,}, {byte_size(traffic.bytes)}")
     rows.extend((f"  {kind}", " | ".join(parts)) for kind, parts in between.items())
     return rows
+
+
+def _refused_rows(run: Run) -> list[tuple[str, str]]:
+    """What each node refused, by reason; nothing in a run that nobody disturbed."""
+    nodes: dict[str, dict[str, int]] = {}
+    for event in run.events:
+        if event.get("event") == "traffic":
+            for node, reasons in event.get("refused", {}).items():
+                for reason, count in reasons.items():
+                    counted = nodes.setdefault(node, {})
+                    counted[reason] = counted.get(reason, 0) + count
+    parts = [f"{node}: {', '.join(f'{reason} {count:,}' for reason, count in sorted(reasons.items()))}" for node, reasons in nodes.items()]
+    return [("refused", " | ".join(parts))] if parts else []
 
 
 def _time_line(run: Run) -> str:

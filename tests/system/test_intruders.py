@@ -19,6 +19,7 @@ from netagents.messages import ENVIRONMENT, Action, Envelope, Failed, Hello, Kin
 from netagents.nodes.by_hand import start_member
 from netagents.records.compare import same_bits
 from netagents.records.logging import read_log
+from netagents.reports.summary import summary_rows
 from netagents.wire.codec import Codec
 from netagents.wire.security import CurveCredentials, KeyBundle, load_bundle, make_bundles
 from netagents.wire.transport import LinkSettings, Sender, Transport, open_transport
@@ -128,8 +129,8 @@ def test_strangers_and_liars_change_no_bit(run: LiveRun, intruder: Intruder, tmp
         # Malformed: nested a thousand times, claiming sizes that are not there, too many frames, noise.
         nested = b"\x91" * 1000 + b"\x90"
         for header in (nested, msgpack.packb([[[[[1]]]]] * 7), b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"):
-            link.send([len(header).to_bytes(4, "little") + bytes(4) + header], 5.0)
-        link.send([(1 << 31).to_bytes(4, "little") + bytes(4)], 5.0)
+            link.send([len(header).to_bytes(4, "little") + bytes(12) + header], 5.0)
+        link.send([(1 << 31).to_bytes(4, "little") + bytes(12)], 5.0)
         link.send([b"x"] * 3000, 5.0)
         link.send([bytes(1 << 20)], 5.0)
     assert len(run.records.returns) < 59, "the run was over before it was disturbed"
@@ -169,6 +170,7 @@ def test_replayed_messages_are_counted_and_change_no_bit(transport: str, tmp_pat
     assert played.state == "finished"
     assert same_bits(undisturbed(settings, tmp_path / "one"), played) == []
     assert refused(played) == {"environment": {"duplicate": 2}, "agent 3": {"duplicate": 103}, "agent 5": {"duplicate": 1}}
+    assert ("refused", "environment: duplicate 2 | agent 3: duplicate 103 | agent 5: duplicate 1") in summary_rows(played)
     # Our own nodes repeat nothing and cut no link.
     calm = netagents.run(settings, directory=tmp_path / "calm")
     assert refused(calm) == {}
