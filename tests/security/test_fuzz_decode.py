@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutator import NASTY, mutants, seeds
 
@@ -73,7 +73,8 @@ def messages(draw: Any) -> list[bytes]:
 more = st.just([]) | st.lists(st.binary(max_size=16), max_size=3)
 
 
-@settings(max_examples=10_000, deadline=None)
+@pytest.mark.timeout(600)
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages())
 def test_ten_thousand_examples_raise_nothing_but_decode_errors(frames: list[bytes]) -> None:
     check(frames)
