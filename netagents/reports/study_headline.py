@@ -99,8 +99,8 @@ def _band(axes: Axes, data: StudyData) -> None:
     untrained = float(data.facts["untrained"])
     best = max(float(np.nanmax(data.by_kappa("final", credit)[1])) for credit in data.credits)
     axes.axhspan(best - SMALL * abs(best - untrained), best, color=FAINT, zorder=0)
-    axes.annotate("as good as the best (2 % of what was learned)", (0.005, best), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                  textcoords="offset points", fontsize=8.5, color=QUIET)  # fmt: skip
+    axes.annotate("as good as the best (2 % of what was learned)", (0.995, best), xycoords=("axes fraction", "data"), xytext=(0, 12),
+                  textcoords="offset points", ha="right", fontsize=8.5, color=QUIET)  # fmt: skip
 
 
 def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
@@ -115,16 +115,17 @@ def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
     axes.plot([x[at]], [value[at]], "o", markersize=17, markerfacecolor="none", markeredgecolor=ACCENT, markeredgewidth=2.2, zorder=4)
     if not first:
         return
-    axes.annotate(f"knee: kappa = {knee}", (x[at], value[at]), (0, -26), textcoords="offset points", ha="center", fontsize=11,
-                  color=ACCENT, fontweight="bold")  # fmt: skip
+    away, side = ((-9, 16), "left") if at == 0 else ((0, 16), "center")
+    place = (x[at], value[at])
+    axes.annotate(f"knee: kappa = {knee}", place, away, textcoords="offset points", ha=side, fontsize=11, color=ACCENT, fontweight="bold")
     # The gain of every hop between its two points, coloured where it is beyond chance.
     for here in range(1, len(x)):
         change = value[here] - value[here - 1]
         certain = low[here] > high[here - 1] or high[here] < low[here - 1]
         tone = (GOOD if change > 0 else ACCENT) if certain else QUIET
         shown = f"{change:+.2g}" + ("" if certain else "\n(chance)")
-        place = ((x[here] + x[here - 1]) / 2, (value[here] + value[here - 1]) / 2)
-        axes.annotate(shown, place, (0, -11), textcoords="offset points", ha="center", va="top", fontsize=8.5, color=tone)
+        between = ((x[here] + x[here - 1]) / 2, (value[here] + value[here - 1]) / 2)
+        axes.annotate(shown, between, (0, -11), textcoords="offset points", ha="center", va="top", fontsize=8.5, color=tone)
 
 
 def _range(axes: Axes, data: StudyData) -> None:
@@ -145,7 +146,7 @@ def _range(axes: Axes, data: StudyData) -> None:
         axes.annotate(
             f"untrained: {short(untrained)}, far below", (0.995, 0.03), xycoords="axes fraction", ha="right", fontsize=9, color=QUIET
         )
-    axes.set_ylim(bottom, highest + 0.25 * span)
+    axes.set_ylim(bottom, highest + 0.4 * span)
     if len(data.credits) > 1:
         for number, credit in enumerate(data.credits):
             axes.annotate(credit, (0.995, 0.30 - 0.09 * number), xycoords="axes fraction", ha="right", fontsize=10,

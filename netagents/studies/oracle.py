@@ -39,7 +39,7 @@ from netagents.utilities import Utility, build_utility
 
 FloatArray = NDArray[np.float64]
 
-MEMORY = 24 << 20
+MEMORY = 40 << 20
 """A model that needs more than this is replaced by a smaller one: tables of all radii should take seconds."""
 FROZEN = 1e-12
 """Step size of a policy that stays where it is while critics learn."""
@@ -129,7 +129,7 @@ def _that_fits(base: Experiment) -> tuple[Experiment, str]:
     n = getattr(settings, "n", None)
     smaller: list[tuple[dict[str, Any], str]] = [({}, "")]
     if n is not None and settings.kind in ("line", "ring", "star", "complete"):
-        smaller += [({"topology.n": m}, f"topology.n={m} instead of {n}") for m in range(min(n - 1, 8), 2, -1)]
+        smaller += [({"topology.n": m}, f"topology.n={m} instead of {n}") for m in range(min(n - 1, 7), 2, -1)]
     elif settings.kind == "access_grid":
         smaller.append(({"topology.rows": 2, "topology.columns": 3}, "a 2 x 3 access grid"))
         smaller.append(({"topology.rows": 2, "topology.columns": 3, "topology.users": 1}, "a 2 x 3 access grid, one user per cell"))
