@@ -29,8 +29,8 @@ def measure(rounds: int) -> Section:
         codec = Codec()
         envelope = Envelope(b"12345678", 0, 3, kind, 40, 77, message)
         frames = codec.encode(envelope)
-        encode = _best(lambda codec=codec, envelope=envelope: codec.encode(envelope), rounds)  # type: ignore[misc]
-        decode = _best(lambda codec=codec, frames=frames: codec.decode(frames), rounds)  # type: ignore[misc]
+        encode = _best(lambda codec=codec, envelope=envelope: codec.encode(envelope), rounds)
+        decode = _best(lambda codec=codec, frames=frames: codec.decode(frames), rounds)
         section.add(name, frame_bytes(frames), f"{encode:.1f}", f"{decode:.1f}", f"{encode + decode:.1f}")
     return section
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.raw_twin import run_twin
-from benchmarks.statistics import summarise
+from benchmarks.statistics import alternate
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, traffic_of, train
 from netagents.learning.prepare import prepare
@@ -22,9 +22,6 @@ def measure(rounds: int) -> Section:
     experiment = line_msg(16, 64, ITERATIONS)
     traffic = traffic_of(prepare(experiment))
     steps = ITERATIONS * (traffic.steps - 1)
-    pairs = []
-    for _ in range(rounds + 1):
-        pairs.append((run_twin(traffic, ITERATIONS).step_seconds / steps, train(experiment, "local").per_step))
-    result = summarise(pairs[1:])
+    result = alternate(lambda: run_twin(traffic, ITERATIONS).step_seconds / steps, lambda: train(experiment, "local").per_step, rounds)
     section.add(f"{result.first * 1e3:.2f}", f"{result.second * 1e3:.2f}", result.text())
     return section

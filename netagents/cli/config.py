@@ -67,7 +67,8 @@ def _print_rich(rows: list[tuple[str, str, str]]) -> None:
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("setting", "value", "from"):
+    grid.add_column("setting", no_wrap=True)
+    for title in ("value", "from"):
         grid.add_column(title, overflow="fold")
     for key, value, origin in rows:
         style = "dim" if origin == "default" else ("bold yellow" if origin.startswith("override") else "")

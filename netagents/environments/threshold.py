@@ -49,7 +49,9 @@ def never(environment: NetworkedSis) -> ThresholdRule:
     return ThresholdRule(above, above)
 
 
-def rule_returns(environment: NetworkedSis, rule: ThresholdRule, *, copies: int = 2_000, seed: int = 0, discount: float = 1.0) -> FloatArray:
+def rule_returns(
+    environment: NetworkedSis, rule: ThresholdRule, *, copies: int = 2_000, seed: int = 0, discount: float = 1.0
+) -> FloatArray:
     """Per copy, the mean over agents of ``sum_t discount^t r_t`` over the environment's own horizon, ``(copies,)``.
 
     Args:

@@ -11,7 +11,7 @@ from netagents.environments.build import build_environment
 from netagents.environments.session import EnvironmentSession
 from netagents.errors import RunDirectoryError
 from netagents.messages import index_dtype
-from netagents.policies import SoftmaxTable
+from netagents.policies import TabularPolicy
 from netagents.randomness import Purpose, stream
 from netagents.records.reader import Run
 from netagents.records.statistics import Interval, bootstrap_interval, bootstrap_intervals
@@ -99,7 +99,7 @@ def evaluate(
 
 
 def _play(
-    session: EnvironmentSession, policies: list[SoftmaxTable], block: int, horizon: int, discount: float, greedy: bool, seed: int
+    session: EnvironmentSession, policies: list[TabularPolicy], block: int, horizon: int, discount: float, greedy: bool, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """One block of episodes: (COPIES, n) returns, plain and discounted."""
     n = len(policies)
@@ -120,15 +120,9 @@ def _play(
     return returns, discounted
 
 
-def _untrained(run: Run) -> list[SoftmaxTable]:
-    from netagents.messages import RadiusKind
-
-    setup, policies = run.setup, []
-    for agent in range(setup.n):
-        window = setup.reach[RadiusKind.POLICY].window(agent)
-        (actions,) = setup.action_sizes((agent,))
-        policies.append(SoftmaxTable(window, setup.state_sizes(window), actions, where=f"agent {agent}"))
-    return policies
+def _untrained(run: Run) -> list[TabularPolicy]:
+    setup = run.setup
+    return [setup.policy(agent) for agent in range(setup.n)]
 
 
 def _own_seed(seed: int) -> int:

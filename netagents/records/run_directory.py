@@ -28,11 +28,10 @@ import netagents
 from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
-from netagents.experiment.topology import EdgesSettings
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
-from netagents.topology import Topology
+from netagents.topology import Topology, stored_settings
 
 FORMAT_VERSION = 1
 
@@ -333,12 +332,9 @@ def write_atomically(path: Path, data: bytes) -> Path:
 
 
 def _self_contained(setup: Setup) -> Experiment:
-    """A graph that stands in a file elsewhere is stored edge by edge, so that the run can be repeated without the file."""
+    """Graphs from files and random ones are stored edge by edge, so that the run can be repeated without the file or the generator."""
     experiment = setup.experiment
-    if experiment.topology.kind != "file":
-        return experiment
-    edges = EdgesSettings(n=setup.topology.n, edges=tuple((int(i), int(j)) for i, j in setup.topology.edges))
-    return experiment.model_copy(update={"topology": edges})
+    return experiment.model_copy(update={"topology": stored_settings(experiment.topology, setup.topology)})
 
 
 def _manifest(setup: Setup, name: str, run_id: bytes, launcher: str, now: float) -> dict[str, Any]:

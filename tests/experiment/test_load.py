@@ -81,8 +81,11 @@ def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
         ),
         ("seed: 9223372036854775808", "x.yaml:3: seed: must be below 9223372036854775808, not 9223372036854775808"),
         ("faults: [{kind: delay, low: 11}]", "x.yaml:3: faults.0.low: must be at most 10.0, not 11"),
-        ("faults: [{kind: dely}]", "x.yaml:3: faults.0.kind: unknown kind 'dely'; did you mean 'delay'? (known: delay, drop, swap)"),
-        ("faults: [{low: 1}]", "x.yaml:3: faults.0.kind: is missing; choose one of delay, drop, swap"),
+        (
+            "faults: [{kind: dely}]",
+            "x.yaml:3: faults.0.kind: unknown kind 'dely'; did you mean 'delay'? (known: delay, drop, swap, replay)",
+        ),
+        ("faults: [{low: 1}]", "x.yaml:3: faults.0.kind: is missing; choose one of delay, drop, swap, replay"),
         (
             "utility: {kind: linear}",
             "x.yaml:3: utility.rewards: is missing; write 'rewards: ...' (c[s][a], one row per local state)",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from netagents.records import Recorder, Run, RunDirectory, is_run, run_directori
 
 KILLED_WRITER = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from conftest import tiny_network
@@ -56,7 +58,7 @@ def test_a_graph_from_a_file_is_stored_edge_by_edge(tmp_path: Path, make_network
     named = setup.experiment.model_validate(
         setup.experiment.model_dump() | {"topology": {"kind": "file", "path": str(tmp_path / "gone.txt")}}
     )
-    made = RunDirectory.create(tmp_path, "tiny", type(setup)(named, setup.topology, setup.spec, setup.reach, setup.horizon, setup.discount))
+    made = RunDirectory.create(tmp_path, "tiny", replace(setup, experiment=named))
     stored = made.experiment().topology
     assert stored.kind == "edges"
     assert stored.edges == ((0, 1), (1, 2), (2, 3))
