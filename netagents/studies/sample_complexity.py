@@ -29,7 +29,7 @@ from netagents.studies.statistics import PowerLaw, fit_power_law
 BATCH = 4
 """Copies at the coarsest epsilon."""
 THEORY = 2.0
-MOST_ITERATIONS = 200
+MOST_ITERATIONS = 400
 
 
 @dataclass(frozen=True)
