@@ -90,8 +90,8 @@ def first_failure(exits: Iterable[Exit]) -> Failure | None:
     """The failure that explains the others; None if nobody failed.
 
     In this order: processes that a signal killed which was not ours (detected at once, and nobody dies of another's death that way);
-    errors of a process's own; errors that only tell of a lost or late peer; processes that we ended.  Within a kind the earliest counts,
-    by the time at which it was written down.
+    errors of a process's own; errors that only tell of a lost or late peer; errors that pass on another's; processes that we ended.
+    Within a kind the earliest counts, by the time at which it was written down.
 
     When nobody can be blamed but for waiting in vain, the line goes on with who waited for what came earliest in the run.
     """
@@ -100,7 +100,7 @@ def first_failure(exits: Iterable[Exit]) -> Failure | None:
     if not failures:
         return None
     rank, failure = min(failures, key=lambda entry: (entry[0], entry[1].time))
-    if rank == _FOLLOWED and (root := _earliest_wait(ended)) is not None and root[0] != failure.role:
+    if rank in (_FOLLOWED, _RELAYED) and (root := _earliest_wait(ended)) is not None and root[0] != failure.role:
         return replace(failure, line=f"{failure.line}; it began with {root[0]}, waiting for {root[1]}")
     return failure
 
@@ -134,10 +134,13 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
         code = written["failure"].get("exit_code") if code is None else code
     ours = exit_.asked is not None and time >= exit_.asked
     rank = _OURS if ours else _KILLED if killer else _FOLLOWED if code is None or name in _follower_names() else _FAILED
+    if rank == _FOLLOWED and name == NodeFailedError.__name__:
+        # It only passes on what another node told it; that node's own words say more.
+        rank = _RELAYED
     return rank, Failure(exit_.role, exit_.pid, code, killer, line, traceback, lines, time)
 
 
-_KILLED, _FAILED, _FOLLOWED, _OURS = range(4)
+_KILLED, _FAILED, _FOLLOWED, _RELAYED, _OURS = range(5)
 
 _NO_WORD = {
     "SIGKILL": "from outside: by hand, or by the kernel when memory ran out",

@@ -1,0 +1,59 @@
+"""What agents learn and measure, held against exact values of the same model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netagents.exact import exact_experiment
+from netagents.experiment import Experiment
+from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.prepare import prepare
+
+N = 4
+
+
+def experiment(**changes: Any) -> Experiment:
+    learning = {"batch": 256, "horizon": 60, "discount": 0.9, "critic": {"sweeps": 60}, **changes.pop("learning", {})}
+    settings = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": N}, "kappa": 2, "kappa_policy": 1}
+    return Experiment.model_validate({**settings, "learning": learning, **changes})
+
+
+def trained(described: Experiment, iterations: int) -> tuple[InProcessNetwork, list[Any]]:
+    prepared = prepare(described)
+    network = InProcessNetwork(prepared.setup, prepared.environment)
+    return network, list(network.run(0, iterations))
+
+
+@pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])
+@pytest.mark.parametrize("utility", [{"kind": "none"}, {"kind": "entropy", "over": "state", "weight": 2.0}])
+def test_the_learned_policies_come_within_two_percent_of_the_best_that_exact_ascent_finds(utility: dict[str, Any], credit: str) -> None:
+    described = experiment(utility=utility, learning={"credit": credit, "step_size": 5.0})
+    network, _ = trained(described, 40)
+    tables = exact_experiment(described, logits=[agent.policy.logits for agent in network.agents], restarts=2)
+    reached = dict(zip(tables["model"].column("quantity"), tables["model"].column("value"), strict=True))["objective"]
+    best = max(float(value) for value in tables["ascent"].column("objective"))
+    assert float(reached) > 0.98 * best
+
+
+def test_realized_power_read_by_the_agents_is_the_exact_one_where_it_is_called_reliable() -> None:
+    # Policies that hardly move, so that all iterations estimate the power of one policy.
+    described = experiment(learning={"step_size": 1e-9, "batch": 512})
+    _, records = trained(described, 8)
+    power = exact_experiment(described)["power"]
+    exact = {(int(j), int(i)): float(p) for j, i, p in zip(*(power.column(c) for c in ("holder", "over", "realized")), strict=True)}
+    reliable = 0
+    for i in range(N):
+        rows = np.mean([record.power[i] for record in records[2:]], axis=0)
+        for source, measured, known, _ in rows:
+            j = int(source)
+            if abs(i - j) > 1:  # kappa_critic 2, reach_offset 1
+                continue
+            reliable += 1
+            assert known == 1.0
+            # The minimum over noisy values adds a floor, which agent 0, who cannot influence anyone, shows as it is.
+            assert measured == pytest.approx(exact[j, i], abs=0.02 + 0.05 * exact[j, i]), (j, i)
+    assert reliable == 2 * (N - 1)
+    assert exact[1, 0] > 0.2
