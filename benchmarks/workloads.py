@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.raw_twin import Exchange, Traffic
-from netagents.experiment import Experiment
+from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.launch import launch
 from netagents.learning import METRICS, Setup
 from netagents.learning.prepare import Prepared, prepare
@@ -50,7 +49,7 @@ def train(experiment: Experiment, launcher: str) -> Measured:
     """Run an experiment in a throw-away directory and read its times from the records."""
     with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
         runtime = experiment.runtime.model_copy(update={"launcher": launcher, "directory": folder})
-        run = launch(_loaded(experiment.model_copy(update={"runtime": runtime}), Path(folder)))
+        run = launch(load_experiment(experiment.model_copy(update={"runtime": runtime})))
         events = {event["event"]: event for event in run.events}
         began = events.get("gathered", events["started"])["time"]
         ended = events["checkpoint"]["time"]
@@ -96,10 +95,3 @@ def _exchange(setup: Setup, kind: Kind, message: Message) -> Exchange:
 
 def _size(kind: Kind, message: Message) -> int:
     return frame_bytes(Codec().encode(Envelope(bytes(8), 0, 1, kind, 100, 100, message)))
-
-
-def _loaded(experiment: Experiment, base: Path) -> Any:
-    from netagents.experiment.load import load_experiment
-
-    del base
-    return load_experiment(experiment)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from netagents.errors import DecodeError
 from netagents.learning import IterationRecord, Setup
-from netagents.messages import Digest, RadiusKind
-from netagents.power import Concentration, PowerMatrix, assemble, cannot_influence, concentration
+from netagents.learning.power_facts import power_facts
+from netagents.messages import Digest
+from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records.reader import held_entries
 
 FloatArray = NDArray[np.float64]
@@ -84,15 +85,11 @@ class PowerMonitor:
     """
 
     def __init__(self, setup: Setup) -> None:
-        n = setup.n
-        self._distances = np.array(setup.topology.hops.matrix(), dtype=np.float64)
-        critic, policy = setup.reach[RadiusKind.CRITIC], setup.reach[RadiusKind.POLICY]
-        self._trusted = [critic.radii[i] - setup.spec.reach_offset for i in range(n)]
-        self._impossible = cannot_influence(setup.spec, [policy.window(i) for i in range(n)])
+        self._facts = power_facts(setup)
 
     def matrix(self, rows: tuple[FloatArray, ...]) -> PowerMatrix:
         """The power matrix of one iteration from the agents' (m, 4) rows."""
-        return assemble(rows, self._distances, self._trusted, self._impossible)
+        return self._facts.matrix(rows)
 
     def concentration(self, matrix: PowerMatrix) -> Concentration:
         """Concentration over the entries that count, as the records and the report take it."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from netagents.errors import CapacityError, NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.learning import METRICS, Setup
-from netagents.messages import RadiusKind
+from netagents.learning.power_facts import PowerFacts, power_facts
 from netagents.policies import TabularPolicy
-from netagents.power import Concentration, PowerMatrix, assemble, cannot_influence, concentration
+from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import run_directory as layout
 from netagents.records.checkpoint import checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, floats_from_json
@@ -23,7 +23,7 @@ from netagents.records.ledger_view import LedgerView
 from netagents.records.pages import ledger_changes, unpack_power
 from netagents.records.run_directory import RunDirectory, State
 from netagents.records.table import Table
-from netagents.topology import Topology, spread_radius
+from netagents.topology import Topology
 
 FloatArray = NDArray[np.float64]
 TIMING = ("compute", "wait", "serialise")
@@ -249,17 +249,12 @@ class Run:
     def matrix_of(self, reading: FloatArray) -> PowerMatrix:
         """The power matrix of an (r, 5) reading, with what is known of distances and influence."""
         rows = [reading[reading[:, 1] == agent][:, [0, 2, 3, 4]] for agent in range(self.n)]
-        distances, trusted, impossible = self.power_facts
-        return assemble(rows, distances, trusted, impossible)
+        return self.power_facts.matrix(rows)
 
     @cached_property
-    def power_facts(self) -> tuple[FloatArray, tuple[int, ...], NDArray[np.bool_]]:
-        """Distances (n, n), per agent the largest distance at which power over it can be trusted, and (n, n) who cannot influence whom."""
-        setup = self.setup
-        critic = spread_radius(setup.experiment.radius("critic"), self.n, "kappa_critic")
-        read = [setup.reach[RadiusKind.POLICY].window(agent) for agent in range(self.n)]
-        trusted = tuple(kappa - setup.spec.reach_offset for kappa in critic)
-        return self.distances, trusted, cannot_influence(setup.spec, read)
+    def power_facts(self) -> PowerFacts:
+        """Distances, how far power can be trusted, and who cannot influence whom; the same that the monitor has."""
+        return power_facts(self.setup)
 
     # -- messages --------------------------------------------------------------------------------------------------------
 
