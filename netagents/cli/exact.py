@@ -40,7 +40,7 @@ def exact(
     if run is not None:
         from netagents.records.reader import Run
 
-        logits = [policy.logits for policy in Run.open(run).policies()]
+        logits = [policy.logits for policy in Run.open(run).tables()]
     if out is not None and out.exists() and not out.is_dir():
         raise RunDirectoryError("is not a folder", where=str(out), fix="name a folder for the tables")
     tables = exact_experiment(

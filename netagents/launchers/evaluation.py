@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from netagents.environments.build import build_environment
 from netagents.environments.session import EnvironmentSession
+from netagents.environments.spaces import space_dtype
 from netagents.errors import RunDirectoryError
-from netagents.messages import index_dtype
-from netagents.policies import TabularPolicy
+from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 from netagents.records.reader import Run
 from netagents.records.statistics import Interval, bootstrap_interval, bootstrap_intervals
@@ -99,20 +99,21 @@ def evaluate(
 
 
 def _play(
-    session: EnvironmentSession, policies: list[TabularPolicy], block: int, horizon: int, discount: float, greedy: bool, seed: int
+    session: EnvironmentSession, policies: list[Policy], block: int, horizon: int, discount: float, greedy: bool, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """One block of episodes: (COPIES, n) returns, plain and discounted."""
     n = len(policies)
-    uniforms = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)] if not greedy else []
+    noise = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)] if not greedy else []
     returns, discounted = np.zeros((COPIES, n)), np.zeros((COPIES, n))
+    dtypes = [space_dtype(space) for space in session.environment.spec.action_spaces]
     messages = session.begin(block)
     for step in range(horizon):
         states = [message.observation for message in messages]
         actions = []
         for agent, policy in enumerate(policies):
             context = policy.context([states[j] for j in policy.window])
-            chosen = policy.greedy(context) if greedy else policy.act(context, uniforms[agent].random(COPIES))
-            actions.append(chosen.astype(index_dtype(policy.action_size)))
+            chosen = policy.greedy(context) if greedy else policy.act(context, policy.noise(noise[agent], 1, COPIES)[0])
+            actions.append(chosen.astype(dtypes[agent]))
         messages = session.advance(actions)
         rewards = np.column_stack([message.reward for message in messages])
         returns += rewards
@@ -120,7 +121,7 @@ def _play(
     return returns, discounted
 
 
-def _untrained(run: Run) -> list[TabularPolicy]:
+def _untrained(run: Run) -> list[Policy]:
     setup = run.setup
     return [setup.policy(agent) for agent in range(setup.n)]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.contract import NetworkedMDP
 from netagents.environments.session import EnvironmentSession, Returns
-from netagents.learning import Agent, IterationRecord, Ledger, Outgoing, Setup, Turn, make_record
+from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
 from netagents.learning.checkpointing import restore_agent
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
 
@@ -32,7 +32,7 @@ class InProcessNetwork:
 
     def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None) -> None:
         self.setup = setup
-        self.agents = [Agent(index, setup) for index in range(setup.n)]
+        self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
         self.session = EnvironmentSession(environment, setup.batch, setup.discount, setup.experiment.seed, setup.horizon)
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
@@ -41,6 +41,11 @@ class InProcessNetwork:
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
         """Per agent every named array of the newest state that they told; it is that after ``snapshot_iteration``."""
         self.snapshot_iteration = -1
+
+    @property
+    def tabular_agents(self) -> list[Agent]:
+        """The agents of an experiment that learns with tables, whose entries may be looked at."""
+        return [agent for agent in self.agents if isinstance(agent, Agent)]
 
     def restore(self, states: Mapping[int, Mapping[str, NDArray[Any]]], where: str) -> None:
         """Give every agent its state of a checkpoint.

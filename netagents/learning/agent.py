@@ -6,7 +6,7 @@ One call of :meth:`Agent.iterate` is one iteration of the algorithm, read from t
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,32 +16,22 @@ from netagents.critics.keys import Keys, WindowKeys
 from netagents.critics.least_squares import batch_lstd
 from netagents.critics.table import CriticTable
 from netagents.critics.temporal_difference import Batch, batch_td, compact
-from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.gradient import clipped, truncated_policy_gradient
-from netagents.learning.ledger import Ledger
-from netagents.learning.metrics import METRICS
+from netagents.learning.networked import NetworkedAgent, below
 from netagents.learning.objective import LocalObjective
 from netagents.learning.occupancy import sampled_occupancy
 from netagents.learning.rollout import Rollout, counted_states
 from netagents.learning.schedules import step_size_at
 from netagents.learning.setup import Setup
-from netagents.learning.turns import Outgoing, Turn, Turns
+from netagents.learning.turns import Turns
 from netagents.messages import (
-    ENVIRONMENT,
-    Action,
     Kind,
-    Message,
-    Report,
     ShadowReward,
-    Snapshot,
-    State,
     Trace,
     TruncatedQ,
-    index_dtype,
 )
-from netagents.messages.kinds import RadiusKind
+from netagents.policies import TabularPolicy
 from netagents.power import known_visits, power_of_member
-from netagents.randomness import Purpose, stream
 
 FloatArray = NDArray[np.float64]
 
@@ -49,24 +39,21 @@ TASK, LEARNING = 0, 1
 """Columns of the critic table: the critic of the agent's own task reward (power is read from it) and the one it learns from."""
 
 
-class Agent:
-    """One agent of the network.
+class Agent(NetworkedAgent):
+    """An agent with tables: a softmax policy table and truncated Q-functions over the keys of its window.
 
     Args:
         index: i.
         setup: what all agents share.
     """
 
+    policy: TabularPolicy
+
     def __init__(self, index: int, setup: Setup) -> None:
-        self.index = index
-        self.setup = setup
-        learning = setup.experiment.learning
-        self.learning = learning
+        super().__init__(index, setup, setup.tabular_policy(index))
+        learning = self.learning
         (self.state_size,) = setup.state_sizes((index,))
         (self.action_size,) = setup.action_sizes((index,))
-        self.policy = setup.policy(index)
-        self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
-        self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
         self.keys = WindowKeys(self.critic_window, setup.state_sizes(self.critic_window), setup.action_sizes(self.critic_window))
         self.objective = LocalObjective(setup.experiment, index, self.state_size, self.action_size, setup.discount)
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
@@ -75,8 +62,6 @@ class Agent:
         self.table = CriticTable(
             self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit, setup.experiment.power.window
         )
-        self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
-        self._pending: list[Outgoing] = []
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +109,7 @@ class Agent:
         summed_q = summed_q.reshape(rollout.rewards.shape)
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self._share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
-            summed_q = self._fold(summed_q, values)
+            summed_q = self._fold(summed_q, {j: told.values for j, told in values.items()})
 
         # Improve: one projected step along the truncated policy gradient.
         gradient = truncated_policy_gradient(
@@ -161,72 +146,9 @@ class Agent:
             "violation": shadow.violation,
             "step_size": step_size,
         }
-        report = Report(
-            metrics=np.array([numbers[name] for name in METRICS]),
-            power=self._power(iteration, batch),
-            ledger=self.ledger.close(),
-            timing=np.zeros(3),
-        )
-        self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
-        if checkpoint_due(setup.experiment, iteration) and iteration + 1 < learning.iterations:
-            self._tell_state(iteration)
-
-    def farewell(self, iteration: int) -> list[Outgoing]:
-        """What is left to send after the last iteration: its report, and a snapshot of the agent."""
-        self._tell_state(iteration)
-        left, self._pending = self._pending, []
-        return left
-
-    def _tell_state(self, iteration: int) -> None:
-        # Not entered into the ledger, which counts what learning costs: how often state is kept must not change a record.
-        self._pending.append(Outgoing(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,)))
+        self._report(iteration, numbers, self._power(iteration, batch))
 
     # -- phases ----------------------------------------------------------------------------------------------------------
-
-    def _sample(self, iteration: int) -> Generator[Turn, list[Any], Rollout]:
-        """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
-        setup, index = self.setup, self.index
-        steps, copies = setup.steps, setup.batch
-        rollout = Rollout(index, steps, copies, index_dtype(self.state_size), index_dtype(self.action_size))
-        uniforms = stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration).random((steps + 1, copies))
-        audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
-        window = self.policy.window
-        sources = [heard.index(j) if j != index else -1 for j in window]
-        to_server = (ENVIRONMENT,)
-        # This loop runs H times per iteration and is what a lockstep step costs: one wake-up, or two with neighbours to hear.
-        outgoing, self._pending = self._pending, []
-        for step in range(steps + 1):
-            (observed,) = yield Turn(outgoing, Kind.STEP, iteration, step, to_server)
-            rollout.observe(step, observed)
-            own = rollout.states[step]
-            outgoing = [Outgoing(Kind.STATE, iteration, step, State(own), audience)] if audience else []
-            if heard:
-                messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
-                context = self.policy.context([own if source < 0 else messages[source].values for source in sources])
-                outgoing = []
-            else:
-                context = self.policy.context([own])
-            rollout.context[step] = context
-            rollout.actions[step] = self.policy.act(context, uniforms[step])
-            if step < steps:
-                outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(rollout.actions[step]), to_server))
-        self._pending = outgoing
-        if audience:
-            self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)
-        self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
-        rollout.close()
-        return rollout
-
-    def _share(self, iteration: int, kind: Kind, message: Message, ordinal: int = 0) -> Generator[Turn, list[Any], dict[int, Any]]:
-        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard."""
-        audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
-        if audience:
-            self._emit(kind, iteration, ordinal, message, audience)
-        if not audience and not heard:
-            return {}
-        # Also with nobody to hear: others wait for what was just emitted.
-        messages = yield self._turn(kind, iteration, ordinal, heard)
-        return dict(zip(heard, messages, strict=True))
 
     def _encode(self, rollout: Rollout, traces: Mapping[int, Trace]) -> Keys:
         """Keys of the critic's window along a rollout and the neighbours' traces of the same steps, in step order."""
@@ -261,13 +183,6 @@ class Agent:
                 total += shadows[j].signal
         return total
 
-    def _fold(self, own: FloatArray, values: Mapping[int, TruncatedQ]) -> FloatArray:
-        """The sum over j in N_i^kappa_gradient of Q_j along the batch, in agent order."""
-        total = np.zeros_like(own)
-        for j in self.gradient_window:
-            total += own if j == self.index else values[j].values
-        return total
-
     def _visited_entropy(self, rollout: Rollout) -> float:
         probabilities = self.policy.probabilities
         per_context = -(probabilities * np.log(probabilities)).sum(axis=1)
@@ -299,19 +214,6 @@ class Agent:
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
         self.policy.load(arrays["policy.logits"])
-        self.table.restore(_below("critic.", arrays))
-        self.objective.restore(_below("objective.", arrays))
+        self.table.restore(below("critic.", arrays))
+        self.objective.restore(below("objective.", arrays))
         self.ledger.restore(arrays["ledger.open"])
-
-    def _emit(self, kind: Kind, iteration: int, step: int, message: Message, receivers: tuple[int, ...]) -> None:
-        outgoing = Outgoing(kind, iteration, step, message, receivers)
-        self._pending.append(outgoing)
-        self.ledger.count(outgoing)
-
-    def _turn(self, kind: Kind, iteration: int, step: int, senders: tuple[int, ...]) -> Turn:
-        outgoing, self._pending = self._pending, []
-        return Turn(outgoing, kind, iteration, step, senders)
-
-
-def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

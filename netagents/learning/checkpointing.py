@@ -12,7 +12,7 @@ from netagents.errors import RunDirectoryError
 from netagents.experiment import Experiment
 
 if TYPE_CHECKING:
-    from netagents.learning.agent import Agent
+    from netagents.learning.networked import NetworkedAgent
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -26,12 +26,12 @@ def checkpoint_due(experiment: Experiment, iteration: int) -> bool:
     return done % experiment.checkpoints.every == 0 or done == experiment.learning.iterations
 
 
-def restore_agent(agent: Agent, arrays: Arrays, where: str) -> None:
+def restore_agent(agent: NetworkedAgent, arrays: Arrays, where: str) -> None:
     """Give an agent the state that another one told, after every component has been found to be there and to fit.
 
     Args:
         agent: new, made with the same setup.
-        arrays: as :meth:`Agent.arrays` gave them.
+        arrays: as :meth:`NetworkedAgent.arrays` gave them.
         where: names the checkpoint in errors.
 
     Raises:

@@ -6,9 +6,7 @@ from netagents.environments.contract import NetworkedMDP
 from netagents.environments.session import EnvironmentSession
 from netagents.learning.objective import LocalObjective
 from netagents.learning.occupancy import sampled_occupancy
-from netagents.learning.rollout import Rollout
 from netagents.learning.setup import Setup
-from netagents.messages import index_dtype
 from netagents.randomness import Purpose, stream
 
 
@@ -26,12 +24,9 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
         return
     learning, seed, steps = setup.experiment.learning, setup.experiment.seed, setup.horizon
     policies = [setup.policy(agent) for agent in range(setup.n)]
-    rollouts = [
-        Rollout(agent, steps, setup.batch, index_dtype(states), index_dtype(actions)) for agent, (states, actions) in enumerate(sizes)
-    ]
+    rollouts = [setup.rollout(agent, policy, steps) for agent, policy in enumerate(policies)]
     # As the agents do it, to the bit: they draw one block for all steps and the decision after the last.
-    shape = (setup.steps + 1, setup.batch)
-    uniforms = [stream(seed, agent, Purpose.ACTIONS, 0).random(shape) for agent in range(setup.n)]
+    noise = [policy.noise(stream(seed, agent, Purpose.ACTIONS, 0), setup.steps + 1, setup.batch) for agent, policy in enumerate(policies)]
     session = EnvironmentSession(environment, setup.batch, setup.discount, seed)
     messages = session.begin(0)
     for step in range(steps + 1):
@@ -41,7 +36,7 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
             break
         for agent, (policy, rollout) in enumerate(zip(policies, rollouts, strict=True)):
             context = policy.context([rollouts[j].states[step] for j in policy.window])
-            rollout.actions[step] = policy.act(context, uniforms[agent][step])
+            rollout.actions[step] = policy.act(context, noise[agent][step])
         messages = session.advance([rollout.actions[step] for rollout in rollouts])
     for objective, rollout, size in zip(objectives, rollouts, sizes, strict=True):
         rollout.close()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.spaces import Space, space_dtype, space_shape
 from netagents.errors import NumericalError
 from netagents.messages import Step
 
@@ -19,20 +20,23 @@ TERMINATED, TRUNCATED, ENDED = 1, 2, 4
 class Rollout:
     """T steps of B copies as one agent saw them, plus the last, unexecuted decision.
 
+    Args:
+        agent: i.
+        states, actions, context: room for T + 1 decisions, see below.
+
     Attributes:
-        states, actions: (T + 1, B) own indices.
-        context: (T + 1, B) int64 row of the policy table.
+        states, actions: (T + 1, B) own indices, or (T + 1, B, *shape) values.
+        context: (T + 1, B) int64 row of the policy table, or (T + 1, B, F) features that a network read.
         rewards: (T, B) own task rewards.
         alive: (T, B) the copy had not ended before the step.
         bootstrap: (T, B) 0 where the step ended in a terminal state, else 1.
     """
 
-    def __init__(self, agent: int, steps: int, copies: int, state_dtype: np.dtype[Any], action_dtype: np.dtype[Any]) -> None:
+    def __init__(self, agent: int, states: NDArray[Any], actions: NDArray[Any], context: NDArray[Any]) -> None:
         self.agent = agent
+        self.states, self.actions, self.context = states, actions, context
+        steps, copies = len(states) - 1, states.shape[1]
         self.steps = steps
-        self.states: NDArray[Any] = np.empty((steps + 1, copies), dtype=state_dtype)
-        self.actions: NDArray[Any] = np.empty((steps + 1, copies), dtype=action_dtype)
-        self.context = np.empty((steps + 1, copies), dtype=np.int64)
         self.rewards: FloatArray = np.zeros((steps, copies))
         self.alive = np.ones((steps, copies), dtype=np.bool_)
         self.bootstrap: FloatArray = np.ones((steps, copies))
@@ -79,6 +83,11 @@ class Rollout:
         """(T, B) weights gamma^t, zero for steps after a copy ended."""
         powers = discount ** np.arange(self.steps, dtype=np.float64)
         return np.ascontiguousarray(np.broadcast_to(powers[:, None], self.rewards.shape)) * self.alive
+
+
+def room(space: Space, steps: int, copies: int) -> NDArray[Any]:
+    """(steps, copies, *shape) uninitialised values of a space, in the dtype in which they travel."""
+    return np.empty((steps, copies, *space_shape(space)), dtype=space_dtype(space))
 
 
 def counted_states(states: NDArray[Any], occupancy: str) -> NDArray[Any]:

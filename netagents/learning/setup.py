@@ -9,8 +9,9 @@ from netagents.environments.contract import EnvironmentSpec
 from netagents.environments.spaces import discrete_size
 from netagents.errors import CapacityError, UtilityError
 from netagents.experiment import Experiment
+from netagents.learning.rollout import Rollout, room
 from netagents.messages import Kind, RadiusKind, radius_of
-from netagents.policies import TabularPolicy, build_policy
+from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.topology import Reach, Topology, spread_radius
 from netagents.utilities import build_constraints, build_utility, check_agents
 
@@ -67,15 +68,29 @@ class Setup:
         """Number of actions of each of ``agents``."""
         return tuple(discrete_size(self.spec.action_spaces[j], f"action space of agent {j}") for j in agents)
 
-    def policy(self, agent: int) -> TabularPolicy:
-        """A new policy of ``agent``, at parameters of zero.
+    def policy(self, agent: int) -> Policy:
+        """A new policy of ``agent``: a table at parameters of zero, or a network at its first weights.
 
         Raises:
             CapacityError, ExperimentError: as :func:`netagents.policies.build_policy`.
         """
+        return self.tabular_policy(agent)
+
+    def tabular_policy(self, agent: int) -> TabularPolicy:
+        """The same, of an experiment whose policies are tables."""
         window = self.reach[RadiusKind.POLICY].window(agent)
         (actions,) = self.action_sizes((agent,))
         return build_policy(self.experiment.policy, window, self.state_sizes(window), actions, f"agent {agent}")
+
+    def rollout(self, agent: int, policy: Policy, steps: int) -> Rollout:
+        """Room for ``steps`` steps and the decision after them, as ``agent`` sees them."""
+        state, action = self.spec.state_spaces[agent], self.spec.action_spaces[agent]
+        return Rollout(
+            agent,
+            room(state, steps + 1, self.batch),
+            room(action, steps + 1, self.batch),
+            policy.contexts_of(steps + 1, self.batch),
+        )
 
     def heard(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents whose ``kind`` messages ``agent`` hears, ascending."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from netagents.errors import exit_code_of
-from netagents.learning import Agent, Setup
+from netagents.learning import Setup, make_agent
 from netagents.learning.checkpointing import restore_agent
-from netagents.messages import ENVIRONMENT, Kind, Report
-from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
-from netagents.nodes.keys import NEIGHBOUR_KINDS
+from netagents.learning.routes import Routes, neighbours_used
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
+from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
 from netagents.wire.exchange import StopReceivedError
@@ -39,6 +39,8 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
                 membership.begin_again(taken_back)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
         context.log.leaving(ended)
+        if membership is not None:
+            membership.tell_carried()
     except Exception as error:
         if membership is not None:
             membership.fail(error, exit_code_of(error))
@@ -48,20 +50,23 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             membership.leave()
 
 
-def plan(setup: Setup, index: int) -> tuple[Inbox, frozenset[int], frozenset[int]]:
+def plan(setup: Setup, index: int) -> Part:
     """Whom the agent hears and who needs it; the inbox lets in nothing from beyond the radius of each kind."""
     heard = {kind: setup.heard(kind, index) for kind in NEIGHBOUR_KINDS}
     speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
     hears = frozenset(j for senders in heard.values() for j in senders)
     allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
     inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n, strict=False)
-    return inbox, speaks_to, hears
+    if setup.experiment.routing == "relay":
+        places = Routes(setup).places(index)
+        return Part(inbox, *neighbours_used(places, index), places)
+    return Part(inbox, speaks_to, hears)
 
 
 def learn(context: ProcessContext, membership: Membership) -> None:
     """All iterations, then the farewell, then wait for the server's stop."""
     setup, exchange = membership.setup, membership.exchange
-    agent = Agent(membership.index, setup)
+    agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
     send, receive = exchange.send, exchange.receive

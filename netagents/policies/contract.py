@@ -1,10 +1,10 @@
-"""The contract of a tabular localized policy, whatever its parametrisation."""
+"""The contracts of localized policies: what every one of them offers, and that of a table, whatever its parametrisation."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,45 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-class TabularPolicy(ABC):
+class Policy(ABC):
+    """What an agent does, given the local states of the agents in its window.
+
+    A context is what the policy makes of one copy's local states: a row number for tables, a vector of features for networks.
+
+    Attributes:
+        window: the agents whose states it reads, ascending, itself included.
+        component: name of its parameters, one array, in checkpoints.
+    """
+
+    window: tuple[int, ...]
+    component: ClassVar[str]
+
+    @abstractmethod
+    def contexts_of(self, steps: int, copies: int) -> NDArray[Any]:
+        """Room for the contexts of (steps, copies) decisions."""
+
+    @abstractmethod
+    def noise(self, generator: np.random.Generator, steps: int, copies: int) -> FloatArray:
+        """The random numbers of (steps, copies) decisions, the same whether drawn at once or step by step."""
+
+    @abstractmethod
+    def context(self, states: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """The context of each copy from the window's local states, one array with first axis B per agent of the window."""
+
+    @abstractmethod
+    def act(self, context: Any, noise: FloatArray) -> NDArray[Any]:
+        """Draw an action per copy from contexts and :meth:`noise` of one step; first axis B."""
+
+    @abstractmethod
+    def greedy(self, context: Any) -> NDArray[Any]:
+        """The most probable action per copy."""
+
+    @abstractmethod
+    def load(self, parameters: NDArray[Any]) -> None:
+        """Take over parameters of the policy's own shape, else ValueError."""
+
+
+class TabularPolicy(Policy):
     """pi_i(a | x) as a table with a row per context x, the joint local states within kappa_policy, and a parameter per entry.
 
     A policy of your own implements :meth:`distribution` and :meth:`score_sum`; it may override :meth:`project`.  Set what these
@@ -30,6 +68,8 @@ class TabularPolicy(ABC):
         logits: (X, A) float64, the parameters theta, whatever they mean.
         probabilities: (X, A) of the present parameters.
     """
+
+    component = "logits"
 
     def __init__(self, window: Sequence[int], state_sizes: Sequence[int], action_size: int) -> None:
         self.window = tuple(window)
@@ -58,24 +98,32 @@ class TabularPolicy(ABC):
         """Number of rows X: joint local states of the window."""
         return self.radix.total
 
+    def contexts_of(self, steps: int, copies: int) -> IntArray:
+        """(steps, copies) int64 rows."""
+        return np.empty((steps, copies), dtype=np.int64)
+
+    def noise(self, generator: np.random.Generator, steps: int, copies: int) -> FloatArray:
+        """(steps, copies) uniforms on [0, 1)."""
+        return generator.random((steps, copies))
+
     def context(self, states: Sequence[NDArray[Any]]) -> IntArray:
         """Row index x of each copy from the window's local states, one array of shape (...) per agent of the window."""
         return self.radix.encode(states)
 
-    def act(self, context: IntArray, uniforms: FloatArray) -> IntArray:
+    def act(self, context: IntArray, noise: FloatArray) -> IntArray:
         """Draw an action per copy by inverting the cumulative distribution.
 
         Args:
             context: (B,) row indices.
-            uniforms: (B,) uniforms on [0, 1).
+            noise: (B,) uniforms on [0, 1).
 
         Returns:
             (B,) int64 actions.
         """
         if self.action_size == 2:
-            actions: IntArray = (uniforms >= self._thresholds[context, 0]).astype(np.int64)
+            actions: IntArray = (noise >= self._thresholds[context, 0]).astype(np.int64)
         else:
-            actions = (uniforms[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
+            actions = (noise[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
         return actions
 
     def greedy(self, context: IntArray) -> IntArray:
@@ -88,11 +136,11 @@ class TabularPolicy(ABC):
         self.logits = np.ascontiguousarray(self.project(self.logits + step, bound))
         self._refresh()
 
-    def load(self, logits: FloatArray) -> None:
+    def load(self, parameters: FloatArray) -> None:
         """Take over parameters of shape (X, A)."""
-        if logits.shape != self.logits.shape:
-            raise ValueError(f"logits of shape {logits.shape} for a policy of shape {self.logits.shape}")
-        self.logits = np.ascontiguousarray(logits, dtype=np.float64).copy()
+        if parameters.shape != self.logits.shape:
+            raise ValueError(f"logits of shape {parameters.shape} for a policy of shape {self.logits.shape}")
+        self.logits = np.ascontiguousarray(parameters, dtype=np.float64).copy()
         self._refresh()
 
     def _refresh(self) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.errors import CapacityError, NetagentsError, RunDirectoryError
+from netagents.errors import CapacityError, EnvironmentMismatchError, NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.learning import METRICS, Setup
 from netagents.learning.power_facts import PowerFacts, power_facts
-from netagents.policies import TabularPolicy
+from netagents.policies import Policy, TabularPolicy
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import run_directory as layout
 from netagents.records.checkpoint import checkpoints, load_checkpoint
@@ -283,8 +283,8 @@ class Run:
         """
         return load_checkpoint(self._checkpoint(iteration), {agent})[agent]
 
-    def policies(self, iteration: int | None = None) -> list[TabularPolicy]:
-        """The trained policies in agent order, ready to act: ``policy.act(policy.context(states), uniforms)``.
+    def policies(self, iteration: int | None = None) -> list[Policy]:
+        """The trained policies in agent order, ready to act: ``policy.act(policy.context(states), noise)``.
 
         Raises:
             RunDirectoryError: there is no such checkpoint, or it is damaged or does not fit the settings.
@@ -295,11 +295,24 @@ class Run:
         for agent in range(self.n):
             policy = setup.policy(agent)
             try:
-                policy.load(arrays[agent]["policy.logits"])
+                policy.load(arrays[agent][f"policy.{policy.component}"])
             except (KeyError, ValueError) as error:
                 raise RunDirectoryError(f"agent {agent} has no policy that fits the settings: {error}", where=str(path)) from error
             policies.append(policy)
         return policies
+
+    def tables(self, iteration: int | None = None) -> list[TabularPolicy]:
+        """The trained policies of a run whose policies are tables.
+
+        Raises:
+            EnvironmentMismatchError: they are networks, which exact methods cannot enumerate.
+            RunDirectoryError: as :meth:`policies`.
+        """
+        policies = self.policies(iteration)
+        tables = [policy for policy in policies if isinstance(policy, TabularPolicy)]
+        if len(tables) < len(policies):
+            raise EnvironmentMismatchError("its policies are networks, not tables", where=str(self.path), fix="use a run with kind softmax")
+        return tables
 
     def _checkpoint(self, iteration: int | None) -> Path:
         found = self.checkpoints

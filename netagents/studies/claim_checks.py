@@ -110,4 +110,4 @@ def _logits(experiment: Experiment) -> list[Any]:
     network = InProcessNetwork(prepared.setup, prepared.environment)
     for _ in network.run(0, experiment.learning.iterations):
         pass
-    return [agent.policy.logits for agent in network.agents]
+    return [agent.policy.logits for agent in network.tabular_agents]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from netagents.environments import NetworkedMDP
 from netagents.environments.session import EnvironmentSession
+from netagents.environments.spaces import space_dtype
 from netagents.learning import Setup
-from netagents.messages import index_dtype
-from netagents.policies import TabularPolicy
+from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 
 FloatArray = NDArray[np.float64]
@@ -38,7 +38,7 @@ class FrozenReturns(NamedTuple):
 def play_frozen(
     setup: Setup,
     environment: NetworkedMDP,
-    policies: Sequence[TabularPolicy],
+    policies: Sequence[Policy],
     copies: int,
     crashed: int | None = None,
     failure: Failure = "uniform",
@@ -59,12 +59,13 @@ def play_frozen(
         states = [message.observation for message in messages]
         actions = []
         for agent, policy in enumerate(policies):
-            drawn = uniforms[agent].random(copies)
             if agent == crashed:
-                chosen = (drawn * policy.action_size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
+                (size,) = setup.action_sizes((agent,))
+                drawn = uniforms[agent].random(copies)
+                chosen = (drawn * size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
             else:
-                chosen = policy.act(policy.context([states[j] for j in policy.window]), drawn)
-            actions.append(chosen.astype(index_dtype(policy.action_size)))
+                chosen = policy.act(policy.context([states[j] for j in policy.window]), policy.noise(uniforms[agent], 1, copies)[0])
+            actions.append(chosen.astype(space_dtype(setup.spec.action_spaces[agent])))
         messages = session.advance(actions)
         rewards = np.column_stack([message.reward for message in messages])
         plain += rewards

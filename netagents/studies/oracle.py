@@ -194,7 +194,7 @@ def _split(experiment: Experiment, evaluation: Evaluation, kappa: int, iteration
     exact = evaluation.action_values(model.rewards)
     near = windows(prepared.topology.hops.matrix(), kappa)
     parts = []
-    for agent, window in zip(network.agents, near, strict=True):
+    for agent, window in zip(network.tabular_agents, near, strict=True):
         keys = np.arange(agent.keys.total, dtype=np.int64)
         slots = agent.table.find(keys)
         visited = (slots >= 0) & (agent.table.age(slots, iterations) <= iterations)

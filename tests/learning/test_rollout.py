@@ -9,12 +9,11 @@ from netagents.errors import NumericalError
 from netagents.learning.rollout import ENDED, TERMINATED, TRUNCATED, Rollout
 from netagents.messages import Step
 
-UINT8 = np.dtype(np.uint8)
-
 
 def observe(flags: list[list[int]], rewards: list[list[float]]) -> Rollout:
     copies = len(flags[0])
-    rollout = Rollout(3, len(flags), copies, UINT8, UINT8)
+    states, actions = (np.empty((len(flags) + 1, copies), np.uint8) for _ in range(2))
+    rollout = Rollout(3, states, actions, np.empty((len(flags) + 1, copies), np.int64))
     rollout.observe(0, Step(np.zeros(copies, np.uint8), np.zeros(copies), np.zeros(copies, np.uint8)))
     for step, (its, paid) in enumerate(zip(flags, rewards, strict=True), start=1):
         rollout.observe(step, Step(np.full(copies, step, np.uint8), np.array(paid), np.array(its, np.uint8)))

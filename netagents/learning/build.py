@@ -1,0 +1,12 @@
+"""From a setup to the agent that learns as the settings say."""
+
+from __future__ import annotations
+
+from netagents.learning.agent import Agent
+from netagents.learning.networked import NetworkedAgent
+from netagents.learning.setup import Setup
+
+
+def make_agent(index: int, setup: Setup) -> NetworkedAgent:
+    """Agent ``index`` of a setup."""
+    return Agent(index, setup)

@@ -1,0 +1,145 @@
+"""What every agent of the network does whatever it learns with: sample, share, fold, report; without input or output.
+
+One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, read from top to bottom.  It yields :class:`Turn` values
+(what to send, what to wait for) and is resumed with the messages it asked for; see :mod:`netagents.learning.turns`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.learning.checkpointing import checkpoint_due
+from netagents.learning.ledger import Ledger
+from netagents.learning.metrics import METRICS
+from netagents.learning.rollout import Rollout
+from netagents.learning.setup import Setup
+from netagents.learning.turns import Outgoing, Turn, Turns
+from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State
+from netagents.messages.kinds import RadiusKind
+from netagents.policies import Policy
+from netagents.randomness import Purpose, stream
+
+FloatArray = NDArray[np.float64]
+
+
+class NetworkedAgent(ABC):
+    """One agent of the network.
+
+    Args:
+        index: i.
+        setup: what all agents share.
+        policy: what it acts with.
+    """
+
+    def __init__(self, index: int, setup: Setup, policy: Policy) -> None:
+        self.index = index
+        self.setup = setup
+        self.learning = setup.experiment.learning
+        self.policy = policy
+        self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
+        self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
+        self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
+        self._pending: list[Outgoing] = []
+
+    @abstractmethod
+    def iterate(self, iteration: int) -> Turns:
+        """One iteration of the algorithm."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every component that the next iteration depends on, by name."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+
+    def farewell(self, iteration: int) -> list[Outgoing]:
+        """What is left to send after the last iteration: its report, and a snapshot of the agent."""
+        self._tell_state(iteration)
+        left, self._pending = self._pending, []
+        return left
+
+    # -- phases that all algorithms share --------------------------------------------------------------------------------
+
+    def _sample(self, iteration: int) -> Generator[Turn, list[Any], Rollout]:
+        """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
+        setup, index = self.setup, self.index
+        steps, copies = setup.steps, setup.batch
+        policy = self.policy
+        rollout = setup.rollout(index, policy, steps)
+        noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
+        audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
+        window = policy.window
+        sources = [heard.index(j) if j != index else -1 for j in window]
+        to_server = (ENVIRONMENT,)
+        # This loop runs H times per iteration and is what a lockstep step costs: one wake-up, or two with neighbours to hear.
+        outgoing, self._pending = self._pending, []
+        for step in range(steps + 1):
+            (observed,) = yield Turn(outgoing, Kind.STEP, iteration, step, to_server)
+            rollout.observe(step, observed)
+            own = rollout.states[step]
+            outgoing = [Outgoing(Kind.STATE, iteration, step, State(own), audience)] if audience else []
+            if heard:
+                messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
+                context = policy.context([own if source < 0 else messages[source].values for source in sources])
+                outgoing = []
+            else:
+                context = policy.context([own])
+            rollout.context[step] = context
+            rollout.actions[step] = policy.act(context, noise[step])
+            if step < steps:
+                outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(rollout.actions[step]), to_server))
+        self._pending = outgoing
+        if audience:
+            self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)
+        self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
+        rollout.close()
+        return rollout
+
+    def _share(self, iteration: int, kind: Kind, message: Message, ordinal: int = 0) -> Generator[Turn, list[Any], dict[int, Any]]:
+        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard."""
+        audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
+        if audience:
+            self._emit(kind, iteration, ordinal, message, audience)
+        if not audience and not heard:
+            return {}
+        # Also with nobody to hear: others wait for what was just emitted.
+        messages = yield self._turn(kind, iteration, ordinal, heard)
+        return dict(zip(heard, messages, strict=True))
+
+    def _fold(self, own: FloatArray, told: Mapping[int, FloatArray]) -> FloatArray:
+        """The sum over N_i^kappa_gradient of what is known along the batch, own included, in agent order."""
+        total = np.zeros_like(own)
+        for j in self.gradient_window:
+            total += own if j == self.index else told[j]
+        return total
+
+    def _report(self, iteration: int, numbers: Mapping[str, float], power: FloatArray) -> None:
+        """Queue the report, which rides with the next iteration's first action, and the state where a checkpoint is due."""
+        report = Report(metrics=np.array([numbers[name] for name in METRICS]), power=power, ledger=self.ledger.close(), timing=np.zeros(3))
+        self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
+        if checkpoint_due(self.setup.experiment, iteration) and iteration + 1 < self.learning.iterations:
+            self._tell_state(iteration)
+
+    def _tell_state(self, iteration: int) -> None:
+        # Not entered into the ledger, which counts what learning costs: how often state is kept must not change a record.
+        self._pending.append(Outgoing(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,)))
+
+    def _emit(self, kind: Kind, iteration: int, step: int, message: Message, receivers: tuple[int, ...]) -> None:
+        outgoing = Outgoing(kind, iteration, step, message, receivers)
+        self._pending.append(outgoing)
+        self.ledger.count(outgoing)
+
+    def _turn(self, kind: Kind, iteration: int, step: int, senders: tuple[int, ...]) -> Turn:
+        outgoing, self._pending = self._pending, []
+        return Turn(outgoing, kind, iteration, step, senders)
+
+
+def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The components whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
