@@ -13,6 +13,7 @@ _CLASSES: dict[str, tuple[str, str]] = {
     "wireless_spdac": ("netagents.environments.wireless_spdac", "WirelessSpdac"),
     "wireless_qu_lin": ("netagents.environments.wireless_qu_lin", "WirelessQuLin"),
     "sis": ("netagents.environments.sis", "NetworkedSis"),
+    "rendezvous": ("netagents.environments.rendezvous", "Rendezvous"),
     "random_networked": ("netagents.environments.random_networked", "RandomNetworked"),
 }
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.kernel import FactoredKernel
 from netagents.environments.spaces import Space
+from netagents.environments.views import View, WindowView
 from netagents.errors import EnvironmentMismatchError
 from netagents.topology import Topology
 
@@ -28,17 +29,22 @@ JointState = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an environment can do beyond reset and step.
+    """What an environment can do beyond reset and step, and what a learner must be ready for.
 
     Attributes:
-        branchable: ``step`` may be called from any earlier state (needed for counterfactual power audits).
+        branchable: it is pure: ``step`` may be called from any earlier state (needed for counterfactual power audits).  One that is
+            not keeps its state to itself; it can only go on from where it is, and begins anew at every iteration.
         enumerable: :meth:`NetworkedMDP.kernel` gives exact tables (needed by ``netagents.exact``).
         vectorized: all B copies advance in one call without a Python loop.
+        moving: the graph is computed from the state (:meth:`NetworkedMDP.adjacency`) and may change from step to step.
+        masked: some actions are not legal in some states (:meth:`NetworkedMDP.action_masks`).
     """
 
     branchable: bool = True
     enumerable: bool = False
     vectorized: bool = True
+    moving: bool = False
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class EnvironmentSpec:
 
     Attributes:
         name: the registered kind.
-        state_spaces: local observation space of each agent (n entries).
+        state_spaces: local state space of each agent (n entries): what exact methods enumerate.
         action_spaces: local action space of each agent (n entries).
         horizon: default episode length H, in steps.
         discount: default gamma in (0, 1).
@@ -60,6 +66,8 @@ class EnvironmentSpec:
         untrained_return: published or exactly known mean undiscounted return per agent of uniform policies, if known.
         best_return: the best known (or optimal) mean undiscounted return per agent, if known.
         capabilities: see :class:`Capabilities`.
+        observations: local observation space of each agent, where it differs from its local state.
+        view: how a network reads the observations of a window.
     """
 
     name: str
@@ -75,11 +83,18 @@ class EnvironmentSpec:
     untrained_return: float | None = None
     best_return: float | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
+    observations: tuple[Space, ...] | None = None
+    view: View = field(default_factory=WindowView)
 
     @property
     def n(self) -> int:
         """Number of agents."""
         return len(self.state_spaces)
+
+    @property
+    def observation_spaces(self) -> tuple[Space, ...]:
+        """What each agent is sent, and sends on to those whose policy reads it: its local state unless stated otherwise."""
+        return self.state_spaces if self.observations is None else self.observations
 
 
 class Transition(NamedTuple):
@@ -88,9 +103,11 @@ class Transition(NamedTuple):
     Attributes:
         state: the joint state after the step, first axis B.
         rewards: local rewards, ``(B, n)`` float64, column i is r_i.
-        terminated: ``(B,)`` bool, the copy reached an absorbing end (no bootstrap).
-        truncated: ``(B,)`` bool, the environment cut the copy short for a reason of its own (bootstrap).
+        terminated: ``(B,)`` bool, the copy reached an absorbing end (no bootstrap); or ``(B, n)`` where agents end one by one.
+        truncated: bool of the same shape, the environment cut the copy short for a reason of its own (bootstrap).
             The time limit H is the learner's and is not reported here.
+
+    What an agent does after its end is taken and has no effect; its reward counts as 0.
     """
 
     state: JointState
@@ -118,7 +135,7 @@ class NetworkedMDP(ABC):
 
         Args:
             state: joint state of B copies; not modified.
-            actions: one array per agent, ``(B,)`` int64 for discrete spaces, ``(B, *shape)`` float64 for boxes.
+            actions: one array per agent, ``(B,)`` int64 for discrete spaces, ``(B, *shape)`` float64 within the bounds for boxes.
             noise: ``(B, *spec.step_noise)`` uniforms.
         """
 
@@ -130,8 +147,12 @@ class NetworkedMDP(ABC):
         """Legal actions per agent, ``(B, |A_i|)`` bool each, or None when every action is always legal."""
         return None
 
-    def graph(self, state: JointState) -> list[Topology] | None:  # noqa: ARG002 - overriders read it
-        """The graph of each copy when it is computed from the state (robots that move); None when it is fixed."""
+    def adjacency(self, state: JointState) -> BoolArray | None:  # noqa: ARG002 - overriders read it
+        """Who is a neighbour of whom in each copy, where the graph is computed from the state (robots that move).
+
+        ``(B, n, n)`` bool, symmetric, False on the diagonal; None when the graph is fixed.  The topology bounds it: whatever this
+        says, agents that are no neighbours there have no link and do not become neighbours.
+        """
         return None
 
     def kernel(self) -> FactoredKernel:

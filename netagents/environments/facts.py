@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from netagents.environments.contract import Capabilities, EnvironmentSpec
 from netagents.environments.spaces import Box, Discrete, Space
+from netagents.environments.views import view_from_json, view_to_json
 
 
 def spec_to_json(spec: EnvironmentSpec) -> dict[str, Any]:
@@ -24,11 +26,9 @@ def spec_to_json(spec: EnvironmentSpec) -> dict[str, Any]:
         "action_scopes": [list(scope) for scope in spec.action_scopes],
         "untrained_return": spec.untrained_return,
         "best_return": spec.best_return,
-        "capabilities": {
-            "branchable": spec.capabilities.branchable,
-            "enumerable": spec.capabilities.enumerable,
-            "vectorized": spec.capabilities.vectorized,
-        },
+        "capabilities": asdict(spec.capabilities),
+        "observations": None if spec.observations is None else [_space_to_json(space) for space in spec.observations],
+        "view": view_to_json(spec.view),
     }
 
 
@@ -52,6 +52,8 @@ def spec_from_json(facts: Mapping[str, Any]) -> EnvironmentSpec:
         untrained_return=_optional(facts["untrained_return"]),
         best_return=_optional(facts["best_return"]),
         capabilities=Capabilities(**{name: bool(value) for name, value in facts["capabilities"].items()}),
+        observations=None if facts["observations"] is None else tuple(_space_from_json(space) for space in facts["observations"]),
+        view=view_from_json(facts["view"]),
     )
 
 

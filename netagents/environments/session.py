@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import FloatArray, NetworkedMDP
-from netagents.environments.spaces import Discrete
+from netagents.environments.contract import BoolArray, FloatArray, NetworkedMDP, Transition
+from netagents.environments.proximity import Contacts, hop_distances, linked_pairs, told
+from netagents.environments.spaces import Box, Discrete, space_dtype
 from netagents.errors import EnvironmentMismatchError, NumericalError
-from netagents.messages import Step, index_dtype
+from netagents.messages import Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
 TERMINATED, TRUNCATED, ENDED = np.uint8(1), np.uint8(2), np.uint8(4)
@@ -38,20 +39,33 @@ class EnvironmentSession:
         discount: gamma, for the discounted returns.
         seed: the run's seed.
         counted: steps of an iteration that enter its returns (default: all).
+        contacts: where the graph moves, of which other agents each agent is told how far away they are.
     """
 
-    def __init__(self, environment: NetworkedMDP, batch: int, discount: float, seed: int, counted: int | None = None) -> None:
+    def __init__(
+        self,
+        environment: NetworkedMDP,
+        batch: int,
+        discount: float,
+        seed: int,
+        counted: int | None = None,
+        contacts: Sequence[Contacts] | None = None,
+    ) -> None:
         self.environment = environment
         self.batch = batch
         self.discount = discount
         self.seed = seed
         self._counted = counted
         spec = environment.spec
-        self._dtypes: list[np.dtype[Any]] = [
-            index_dtype(space.size) if isinstance(space, Discrete) else np.dtype(np.float64) for space in spec.state_spaces
-        ]
+        self._dtypes = [space_dtype(space) for space in spec.observation_spaces]
+        self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
         self._action_sizes = [space.size if isinstance(space, Discrete) else 0 for space in spec.action_spaces]
         self._bounds = np.array([[size or 1] for size in self._action_sizes])
+        self._masks: list[BoolArray] | None = None
+        self._contacts = contacts if spec.capabilities.moving else None
+        if self._contacts is not None:
+            self._linked = linked_pairs(environment.topology)
+            self._farthest = max((int(near.limits.max(initial=0)) for near in self._contacts), default=0)
 
     def begin(self, iteration: int) -> list[Step]:
         """Reset all copies for an iteration; one message per agent, for step 0."""
@@ -59,18 +73,22 @@ class EnvironmentSession:
         self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
         reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self.batch, *spec.reset_noise))
         self._state = self.environment.reset(reset)
-        self._ended = np.zeros(self.batch, dtype=np.bool_)
+        self._ended: BoolArray = np.zeros(self.batch, dtype=np.bool_)
         self._team = np.zeros(self.batch)
         self._discounted = np.zeros(self.batch)
         self._step = 0
-        return self._messages(np.zeros((self.batch, spec.n)), np.zeros(self.batch, dtype=np.uint8))
+        flags: NDArray[np.uint8] = np.zeros(self.batch, dtype=np.uint8)
+        return self._messages(np.zeros((self.batch, spec.n)), [flags] * spec.n)
 
     def advance(self, actions: Sequence[NDArray[Any]]) -> list[Step]:
-        """Apply one joint action, one (B,) array per agent; one message per agent, for the step it leads to.
+        """Apply one joint action, one array per agent; one message per agent, for the step it leads to.
+
+        Args:
+            actions: ``(B,)`` indices, or ``(B, *shape)`` float64, which is clipped to the bounds of its box.
 
         Raises:
-            EnvironmentMismatchError: an action is out of range.
-            NumericalError: the environment gave a reward that is not finite.
+            EnvironmentMismatchError: an action is out of range, not legal or of the wrong shape.
+            NumericalError: an action, a reward or an observation is not finite.
         """
         spec = self.environment.spec
         whole = self._checked(actions)
@@ -84,28 +102,35 @@ class EnvironmentSession:
                 fix="rewards must be finite numbers",
             )
         self._state = after.state
-        rewards = np.where(self._ended[:, None], 0.0, after.rewards)
+        ended = self._ended
+        rewards = np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, after.rewards)
         mean = rewards.mean(axis=1)
         if self._counted is None or self._step < self._counted:
             self._team += mean
             self._discounted += self.discount**self._step * mean
         self._step += 1
-        flags = after.terminated * TERMINATED | after.truncated * TRUNCATED
-        flags = np.where(self._ended, ENDED, flags).astype(np.uint8)
-        self._ended |= after.terminated | after.truncated
-        return self._messages(rewards, flags)
+        return self._messages(rewards, self._flags(after))
+
+    def _flags(self, after: Transition) -> list[NDArray[np.uint8]]:
+        """Who ended at this step and who had before: one array per agent, the same one where whole copies end."""
+        if after.terminated.ndim > self._ended.ndim:
+            self._ended = np.repeat(self._ended[:, None], self.environment.spec.n, axis=1)
+        marked = after.terminated * TERMINATED | after.truncated * TRUNCATED
+        flags: NDArray[np.uint8] = np.where(self._ended, ENDED, marked).astype(np.uint8)
+        self._ended = self._ended | after.terminated | after.truncated
+        return [flags] * self.environment.spec.n if flags.ndim == 1 else list(np.ascontiguousarray(flags.T))
 
     def _checked(self, actions: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The actions as the environment takes them; finite ones are checked all at once, since this runs every step."""
         joint = np.empty((len(self._action_sizes), self.batch), dtype=np.int64)
         whole: list[NDArray[Any]] = []
-        for row, chosen, size in zip(joint, actions, self._action_sizes, strict=True):
+        for agent, (row, chosen, size) in enumerate(zip(joint, actions, self._action_sizes, strict=True)):
             if size:
                 row[:] = chosen
                 whole.append(row)
             else:
                 row[:] = 0
-                whole.append(chosen)
+                whole.append(self._within(agent, chosen))
         beyond = (joint < 0) | (joint >= self._bounds)
         if beyond.any():
             agent, copy = (int(place) for place in np.argwhere(beyond)[0])
@@ -114,16 +139,66 @@ class EnvironmentSession:
                 where=f"agent {agent}, step {self._step}",
                 fix=f"actions are 0..{self._action_sizes[agent] - 1}",
             )
+        if self._masks is not None:
+            self._check_legal(joint, self._masks)
         return whole
+
+    def _within(self, agent: int, chosen: NDArray[Any]) -> FloatArray:
+        """Continuous actions of one agent, clipped to their box."""
+        box = self.environment.spec.action_spaces[agent]
+        assert isinstance(box, Box)
+        if chosen.shape != (self.batch, *box.shape) or chosen.dtype != np.float64:
+            raise EnvironmentMismatchError(
+                f"actions are {chosen.dtype} of shape {chosen.shape}",
+                where=f"agent {agent}, step {self._step}",
+                fix=f"its action space asks for float64 of shape {(self.batch, *box.shape)}",
+            )
+        if not np.isfinite(chosen).all():
+            raise NumericalError(
+                "an action is not finite", where=f"agent {agent}, step {self._step}", fix="lower the step size; weights must stay finite"
+            )
+        clipped: FloatArray = np.clip(chosen, box.low, box.high)
+        return clipped
+
+    def _check_legal(self, joint: NDArray[np.int64], masks: Sequence[BoolArray]) -> None:
+        for agent, mask in enumerate(masks):
+            legal = mask[np.arange(self.batch), joint[agent]]
+            if not legal.all():
+                raise EnvironmentMismatchError(
+                    f"action {joint[agent, int(np.argmin(legal))]} is not legal",
+                    where=f"agent {agent}, step {self._step}",
+                    fix="choose among the actions that its mask allows",
+                )
 
     def returns(self) -> Returns:
         """Returns of the iteration so far."""
         return Returns(self._team.copy(), self._discounted.copy())
 
-    def _messages(self, rewards: FloatArray, flags: NDArray[np.uint8]) -> list[Step]:
+    def _messages(self, rewards: FloatArray, flags: Sequence[NDArray[np.uint8]]) -> list[Step]:
         observed = self.environment.observe(self._state)
         columns = np.ascontiguousarray(rewards.T)
+        for agent in self._boxes:
+            if not np.isfinite(observed[agent]).all():
+                raise NumericalError(
+                    "an observation is not finite", where=f"agent {agent}, step {self._step}", fix="observations must be finite numbers"
+                )
+        views = [np.ascontiguousarray(view, dtype=dtype) for view, dtype in zip(observed, self._dtypes, strict=True)]
+        hops = None if self._contacts is None else self._hops(self._contacts)
+        masked = self.environment.spec.capabilities.masked
+        self._masks = self.environment.action_masks(self._state) if masked else None
+        if hops is None and self._masks is None:
+            return [Step(view, columns[agent], flags[agent]) for agent, view in enumerate(views)]
+        none: NDArray[np.uint8] = np.zeros((self.batch, 0), dtype=np.uint8)
         return [
-            Step(np.ascontiguousarray(view, dtype=dtype), columns[agent], flags)
-            for agent, (view, dtype) in enumerate(zip(observed, self._dtypes, strict=True))
+            Step(view, columns[agent], flags[agent], hops[agent] if hops else none, self._masks[agent] if self._masks else None)
+            for agent, view in enumerate(views)
         ]
+
+    def _hops(self, contacts: Sequence[Contacts]) -> list[NDArray[np.uint8]]:
+        near = self.environment.adjacency(self._state)
+        if near is None:
+            raise EnvironmentMismatchError(
+                f"environment '{self.environment.spec.name}' gives no adjacency", fix="an environment with capability moving gives one"
+            )
+        distances = hop_distances(near & self._linked, self._farthest)
+        return [told(distances, agent, each) for agent, each in enumerate(contacts)]

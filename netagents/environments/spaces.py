@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from netagents.errors import EnvironmentMismatchError
+from netagents.messages import index_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,16 @@ class Box:
 Space = Discrete | Box
 
 
+def space_dtype(space: Space) -> np.dtype[Any]:
+    """The dtype in which values of a space travel and are kept: the smallest unsigned one for indices, float64 for boxes."""
+    return index_dtype(space.size) if isinstance(space, Discrete) else np.dtype(np.float64)
+
+
+def space_shape(space: Space) -> tuple[int, ...]:
+    """The shape of one value: () for an index."""
+    return () if isinstance(space, Discrete) else space.shape
+
+
 def discrete_size(space: Space, where: str) -> int:
     """The number of elements of a finite space.
 
@@ -43,5 +57,5 @@ def discrete_size(space: Space, where: str) -> int:
     if isinstance(space, Discrete):
         return space.size
     raise EnvironmentMismatchError(
-        f"a box of shape {space.shape} has no table", where=where, fix="tabular policies and critics need discrete spaces"
+        f"a box of shape {space.shape} has no table", where=where, fix="tables need discrete spaces; use a neural policy and critic instead"
     )

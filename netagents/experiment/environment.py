@@ -74,7 +74,23 @@ class RandomNetworkedSettings(Settings):
     discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default gamma")
 
 
-BUILT_IN: tuple[type[Settings], ...] = (LineMsgSettings, WirelessSpdacSettings, WirelessQuLinSettings, SisSettings, RandomNetworkedSettings)
+class RendezvousSettings(Settings):
+    """Unicycle robots in a walled square of 200 cm that want to meet (arXiv 2310.09833); needs neural policies."""
+
+    kind: Literal["rendezvous"] = "rendezvous"
+    sensing_radius: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
+        282.0, description="cm within which robots are neighbours; 282 lets everybody sense everybody"
+    )
+
+
+BUILT_IN: tuple[type[Settings], ...] = (
+    LineMsgSettings,
+    WirelessSpdacSettings,
+    WirelessQuLinSettings,
+    SisSettings,
+    RandomNetworkedSettings,
+    RendezvousSettings,
+)
 """Settings of the environments that come with netagents."""
 
 BUILT_IN_KINDS: tuple[str, ...] = tuple(get_args(settings.model_fields["kind"].annotation)[0] for settings in BUILT_IN)
@@ -109,6 +125,7 @@ EnvironmentSettings = Annotated[
     | Annotated[WirelessQuLinSettings, Tag("wireless_qu_lin")]
     | Annotated[SisSettings, Tag("sis")]
     | Annotated[RandomNetworkedSettings, Tag("random_networked")]
+    | Annotated[RendezvousSettings, Tag("rendezvous")]
     | Annotated[CustomEnvironmentSettings, Tag("custom")],
     Discriminator(
         _tag,

@@ -26,8 +26,8 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
 
     * ``spec``: numbers of agents, spaces and scopes agree with the topology and with each other;
     * ``reset``, ``observe``, ``step``: shapes, dtypes and ranges are those of the spec, rewards are finite;
-    * ``masks``: one ``(B, |A_i|)`` bool array per agent, with a legal action in every copy;
-    * ``graph``: None, or one topology of n agents per copy;
+    * ``masks``: None, or one ``(B, |A_i|)`` bool array per agent, with a legal action in every copy, as the capability says;
+    * ``graph``: None, or a symmetric ``(B, n, n)`` bool adjacency, as the capability says;
     * ``purity``: the same inputs give the same outputs, whatever was called in between, and inputs stay as they were;
     * ``copies``: a copy's outcome does not depend on its place in the batch or on the other copies;
     * ``scopes``: agents outside i's scopes change neither i's next observation nor its reward, under the same noise.  Local
@@ -97,7 +97,7 @@ def _check_spec(environment: NetworkedMDP) -> None:
             f"{type(environment).__name__} has no spec or no topology", fix="set self.spec and self.topology in __init__"
         )
     n = environment.topology.n
-    lengths = [("state_spaces", spec.state_spaces), ("action_spaces", spec.action_spaces)]
+    lengths = [("state_spaces", spec.state_spaces), ("action_spaces", spec.action_spaces), ("observations", spec.observation_spaces)]
     for name, values in [*lengths, ("state_scopes", spec.state_scopes), ("action_scopes", spec.action_scopes)]:
         if len(values) != n:
             raise broken(environment, "spec", f"{name} has {len(values)} entries for {n} agents", "give one per agent of the topology")
@@ -135,18 +135,36 @@ def _check_observations(environment: NetworkedMDP, state: JointState) -> None:
     seen = _guarded(environment, "observe", partial(environment.observe, state))
     if len(seen) != spec.n:
         raise broken(environment, "observe", f"{len(seen)} observations for {spec.n} agents", "return one array per agent")
-    for i, (values, space) in enumerate(zip(seen, spec.state_spaces, strict=True)):
+    for i, (values, space) in enumerate(zip(seen, spec.observation_spaces, strict=True)):
         complaint = _misfit(values, space, copies)
         if complaint:
-            raise broken(environment, "observe", f"the observation of agent {i} {complaint}", "match state_spaces")
+            raise broken(environment, "observe", f"the observation of agent {i} {complaint}", "match the observation spaces")
     masks = _guarded(environment, "masks", partial(environment.action_masks, state))
+    if (masks is not None) != spec.capabilities.masked:
+        found = f"capability masked is {spec.capabilities.masked}, but action_masks gives {'None' if masks is None else 'masks'}"
+        raise broken(environment, "masks", found, "let both say whether some actions are not always legal")
     if masks is not None:
         _check_masks(environment, masks, copies)
-    graphs = _guarded(environment, "graph", partial(environment.graph, state))
-    if graphs is not None and (len(graphs) != copies or any(graph.n != spec.n for graph in graphs)):
-        raise broken(environment, "graph", f"{len(graphs)} graphs for {copies} copies", f"return one topology of {spec.n} agents per copy")
+    near = _guarded(environment, "graph", partial(environment.adjacency, state))
+    _check_graph(environment, near, copies)
     if not np.array_equal(state, before):
-        raise broken(environment, "purity", "observe, action_masks or graph changed the state", "work on a copy")
+        raise broken(environment, "purity", "observe, action_masks or adjacency changed the state", "work on a copy")
+
+
+def _check_graph(environment: NetworkedMDP, near: Any, copies: int) -> None:
+    n, moving = environment.spec.n, environment.spec.capabilities.moving
+    if (near is not None) != moving:
+        found = f"capability moving is {moving}, but adjacency gives {'None' if near is None else 'a graph'}"
+        raise broken(environment, "graph", found, "let both say whether the graph is computed from the state")
+    if near is None:
+        return
+    if not isinstance(near, np.ndarray) or near.shape != (copies, n, n) or near.dtype != np.bool_:
+        found = f"adjacency is {near.dtype} {near.shape}" if isinstance(near, np.ndarray) else f"adjacency is a {type(near).__name__}"
+        raise broken(environment, "graph", found, f"return bool {(copies, n, n)}")
+    if near[:, np.arange(n), np.arange(n)].any() or not np.array_equal(near, near.transpose(0, 2, 1)):
+        raise broken(
+            environment, "graph", "adjacency is not symmetric, or an agent is its own neighbour", "a graph is undirected and simple"
+        )
 
 
 def _check_masks(environment: NetworkedMDP, masks: Sequence[NDArray[Any]], copies: int) -> None:
@@ -178,8 +196,10 @@ def _check_transition(environment: NetworkedMDP, state: JointState, outcome: Tra
         agent = int(np.argwhere(~np.isfinite(outcome.rewards))[0, 1])
         raise broken(environment, "step", f"the reward of agent {agent} is not finite", "return finite rewards")
     for name, flags in (("terminated", outcome.terminated), ("truncated", outcome.truncated)):
-        if flags.shape != (copies,) or flags.dtype != np.bool_:
-            raise broken(environment, "step", f"{name} is {flags.dtype} {flags.shape}", f"return bool {(copies,)}")
+        if flags.shape not in ((copies,), (copies, n)) or flags.dtype != np.bool_:
+            raise broken(environment, "step", f"{name} is {flags.dtype} {flags.shape}", f"return bool {(copies,)} or {(copies, n)}")
+    if outcome.terminated.shape != outcome.truncated.shape:
+        raise broken(environment, "step", "terminated and truncated differ in shape", "end whole copies or single agents, in both")
 
 
 def _check_purity(

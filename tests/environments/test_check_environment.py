@@ -138,19 +138,43 @@ class ObservesTooFew(Sound):
         return super().observe(state)[1:]
 
 
-class ForbidsEverything(Sound):
+class SaysItMasks(Sound):
+    def __init__(self):
+        super().__init__()
+        self.spec = replace(self.spec, capabilities=replace(self.spec.capabilities, masked=True))
+
+
+class ForbidsEverything(SaysItMasks):
     def action_masks(self, state):
         return [np.zeros((len(state), 2), dtype=np.bool_) for _ in range(4)]
 
 
-class MasksOfTheWrongShape(Sound):
+class MasksUnannounced(Sound):
+    def action_masks(self, state):
+        return [np.ones((len(state), 2), dtype=np.bool_) for _ in range(4)]
+
+
+class MasksOfTheWrongShape(SaysItMasks):
     def action_masks(self, state):
         return [np.ones((len(state), 3), dtype=np.bool_) for _ in range(4)]
 
 
-class GraphOfOtherAgents(Sound):
-    def graph(self, state):
-        return [line(3)] * len(state)
+class SaysItMoves(Sound):
+    def __init__(self):
+        super().__init__()
+        self.spec = replace(self.spec, capabilities=replace(self.spec.capabilities, moving=True))
+
+
+class GraphOfOtherAgents(SaysItMoves):
+    def adjacency(self, state):
+        return np.zeros((len(state), 3, 3), dtype=np.bool_)
+
+
+class OneWayGraph(SaysItMoves):
+    def adjacency(self, state):
+        near = np.zeros((len(state), 4, 4), dtype=np.bool_)
+        near[:, 0, 1] = True
+        return near
 
 
 class Crashes(Sound):
@@ -256,8 +280,12 @@ BREACHES = [
     (LeavesItsSpace, "observe"),
     (ObservesTooFew, "observe"),
     (ForbidsEverything, "masks"),
+    (SaysItMasks, "masks"),
+    (MasksUnannounced, "masks"),
     (MasksOfTheWrongShape, "masks"),
     (GraphOfOtherAgents, "graph"),
+    (SaysItMoves, "graph"),
+    (OneWayGraph, "graph"),
     (ScopesOutOfOrder, "spec"),
     (TooFewSpaces, "spec"),
     (NoDiscount, "spec"),
@@ -344,5 +372,5 @@ class Masked(Sound):
 
 def test_only_legal_actions_are_played_from_reached_states():
     environment = Masked()
-    environment.spec = replace(environment.spec, state_scopes=((0, 1, 2, 3),) * 4, capabilities=Capabilities())
+    environment.spec = replace(environment.spec, state_scopes=((0, 1, 2, 3),) * 4, capabilities=Capabilities(masked=True))
     check_environment(environment)

@@ -1,0 +1,167 @@
+"""Views: from the observations of a window to the vector that a network reads.
+
+An agent's window is itself and the agents within its radius, ascending.  A view sees what those agents sent, and, where the graph
+moves, at which steps each of them was a neighbour; the rest is marked as missing and reads as zeros.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import Box, Discrete, Space
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+LARGEST_ONE_HOT = 64
+"""Discrete spaces up to this size are read as one-hot vectors, larger ones as one number in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class View(ABC):
+    """How a network reads a window; a pure function, the same in every process."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def size(self, spaces: Sequence[Space], own: int, marked: bool) -> int:
+        """Number of features F.
+
+        Args:
+            spaces: observation space of each member of the window.
+            own: the agent's own place in the window.
+            marked: members may be missing (a graph that moves), and each but itself has a feature that says whether it is there.
+        """
+
+    @abstractmethod
+    def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:
+        """What the network reads.
+
+        Args:
+            values: one array per member, ``(N,)`` indices or ``(N, *shape)`` float64, N being copies, or steps times copies.
+            spaces: observation space of each member.
+            own: the agent's own place in the window.
+            near: ``(m, N)`` bool for the m members, whether each is a neighbour; None where nobody can be missing.
+
+        Returns:
+            ``(N, F)`` float64.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView(View):
+    """Every member's observation side by side: indices one-hot, bounded boxes scaled to [-1, 1], unbounded ones as they are."""
+
+    kind: ClassVar[str] = "window"
+
+    def size(self, spaces: Sequence[Space], own: int, marked: bool) -> int:  # noqa: ARG002 - the contract's
+        """Widths of all members, and a mark for each other one."""
+        return sum(width(space) for space in spaces) + marked * (len(spaces) - 1)
+
+    def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:
+        """Members in window order; a missing one reads as zeros."""
+        parts: list[FloatArray] = []
+        for member, (seen, space) in enumerate(zip(values, spaces, strict=True)):
+            part = flat(seen, space)
+            if near is not None and member != own:
+                there = near[member][:, None]
+                parts += [np.where(there, part, 0.0), there.astype(np.float64)]
+            else:
+                parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PoseView(View):
+    """Robots in the plane, each observing its pose (x, y, heading): others as seen from one's own frame, and the nearest wall.
+
+    Per other robot: distance / scale, cosine and sine of its bearing in my frame, cosine and sine of my bearing in its frame.  Then
+    the nearest wall: distance / side, cosine and sine of its bearing in my frame.  Then my place in the window, in [0, 1].
+
+    Args:
+        scale: of distances, in the units of x and y.
+        side: of the square [0, side]^2.
+    """
+
+    scale: float = 282.0
+    side: float = 200.0
+    kind: ClassVar[str] = "poses"
+
+    def size(self, spaces: Sequence[Space], own: int, marked: bool) -> int:  # noqa: ARG002 - the contract's
+        """5 numbers per other robot, and a mark where it may be missing; 3 for the wall and 1 for the place."""
+        return (5 + marked) * (len(spaces) - 1) + 4
+
+    def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:  # noqa: ARG002
+        """Others in window order; a missing one reads as zeros."""
+        mine = np.asarray(values[own], dtype=np.float64)
+        others = [member for member in range(len(values)) if member != own]
+        marked = near is not None
+        whole = np.empty((len(mine), (5 + marked) * len(others) + 4))
+        columns = iter(range(whole.shape[1]))
+        for member in others:
+            theirs = np.asarray(values[member], dtype=np.float64)
+            across, up = theirs[:, 0] - mine[:, 0], theirs[:, 1] - mine[:, 1]
+            line = np.arctan2(up, across)
+            bearing, back = line - mine[:, 2], line + np.pi - theirs[:, 2]
+            block = (np.hypot(across, up) / self.scale, np.cos(bearing), np.sin(bearing), np.cos(back), np.sin(back))
+            for number in block:
+                whole[:, next(columns)] = number if near is None else np.where(near[member], number, 0.0)
+            if near is not None:
+                whole[:, next(columns)] = near[member]
+        gaps = np.stack([self.side - mine[:, 0], self.side - mine[:, 1], mine[:, 0], mine[:, 1]], axis=1)
+        nearest = np.argmin(gaps, axis=1)
+        facing = nearest * (np.pi / 2) - mine[:, 2]
+        whole[:, next(columns)] = gaps.min(axis=1) / self.side
+        whole[:, next(columns)] = np.cos(facing)
+        whole[:, next(columns)] = np.sin(facing)
+        whole[:, next(columns)] = own / max(1, len(values) - 1)
+        return whole
+
+
+def width(space: Space) -> int:
+    """How many features one observation takes."""
+    if isinstance(space, Discrete):
+        return space.size if space.size <= LARGEST_ONE_HOT else 1
+    return int(np.prod(space.shape, dtype=np.int64))
+
+
+def flat(values: NDArray[Any], space: Space) -> FloatArray:
+    """Observations ``(N,)`` or ``(N, *shape)`` as ``(N, width)`` float64 features."""
+    if isinstance(space, Discrete):
+        if space.size <= LARGEST_ONE_HOT:
+            one_hot: FloatArray = np.eye(space.size)[values]
+            return one_hot
+        return (values.astype(np.float64) * (2.0 / (space.size - 1)) - 1.0)[:, None]
+    rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    return scaled(rows, space)
+
+
+def scaled(rows: FloatArray, space: Box) -> FloatArray:
+    """Values of a bounded box brought to [-1, 1]; those of an unbounded one as they are."""
+    if not (np.isfinite(space.low) and np.isfinite(space.high)):
+        return rows
+    return (rows - (space.low + space.high) / 2) / ((space.high - space.low) / 2)
+
+
+_VIEWS: dict[str, type[View]] = {view.kind: view for view in (WindowView, PoseView)}
+
+
+def view_to_json(view: View) -> dict[str, Any]:
+    """A view as plain JSON values."""
+    return {"kind": view.kind, **asdict(view)}
+
+
+def view_from_json(facts: Mapping[str, Any]) -> View:
+    """The view that :func:`view_to_json` was given.
+
+    Raises:
+        KeyError, TypeError: the facts are not such a view.
+    """
+    numbers = {name: float(value) for name, value in facts.items() if name != "kind"}
+    return _VIEWS[str(facts["kind"])](**numbers)
