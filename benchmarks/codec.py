@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.table import Section
 from netagents.messages import Envelope, Kind, Message, State, Step
-from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.codec import Codec
+from netagents.wire.frames import frame_bytes
 
 LOOPS = 20_000
 

@@ -35,7 +35,8 @@ from netagents.messages import (
     index_dtype,
     payload_bytes,
 )
-from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.codec import Codec
+from netagents.wire.frames import frame_bytes
 
 SERVER_MESSAGE_SECONDS = 1.0 / 13_000.0
 """What one agent's step and action together cost the environment server, mostly waking up."""

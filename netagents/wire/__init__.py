@@ -1,8 +1,9 @@
 """Codec, transports, handshake: how messages travel.  Importing it makes the schemes ``memory``, ``ipc`` and ``tcp`` known."""
 
-from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange, StopReceivedError, stop_on_request
 from netagents.wire.faulty import FaultyFeed
+from netagents.wire.frames import frame_bytes
 from netagents.wire.handshake import NodeHandshake, Phase, Rendezvous, Reply, StrangerError, role_of
 from netagents.wire.inbox import UNKNOWN_RUN, Drop, Inbox
 from netagents.wire.limits import LIMITS, Limits

@@ -13,9 +13,11 @@ from time import perf_counter
 from netagents.errors import DeadlineError, DecodeError, NetagentsError, ProtocolError, Wait
 from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
-from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.codec import Codec
 from netagents.wire.faulty import FaultyFeed
+from netagents.wire.frames import frame_bytes
 from netagents.wire.inbox import Inbox
+from netagents.wire.link_layer import LinkLayer
 from netagents.wire.traffic import Traffic, tally
 from netagents.wire.transport import Listener, ReceivedFrames, Sender
 
@@ -23,6 +25,8 @@ _FIRST_LEARNING_KIND = Kind.STEP
 _SAMPLING = (Kind.STEP, Kind.STATE, Kind.ACTION)
 _ORDER = (*_SAMPLING, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q, Kind.REPORT, Kind.SNAPSHOT, Kind.DIGEST)
 _BATCH = 1024
+_GLANCE_SECONDS = 0.1
+"""How long a node that waits for messages may take to notice anything else, such as a lost parent."""
 
 
 class StopReceivedError(NetagentsError):
@@ -60,6 +64,7 @@ class Exchange:
         on_control: called with each control message (Hello to Failed) of this run, or of a node that does not know the run yet.
         watched: descriptor -> what to call when it becomes readable or its other end is gone, such as the parent's sentinel.
         faults: injected delivery faults, None outside tests and studies.
+        links: models of bad links over this listener, likewise; what is linked from then on goes through them.
     """
 
     def __init__(
@@ -74,13 +79,14 @@ class Exchange:
         on_control: OnControl = stop_on_request,
         watched: Mapping[int, Callable[[], None]] | None = None,
         faults: FaultyFeed | None = None,
+        links: LinkLayer | None = None,
     ) -> None:
         self.node = node
         self.incarnation = incarnation
         self.inbox = inbox
         self.on_control = on_control
         self.traffic = Traffic()
-        self._listener = listener
+        self._listener = listener if links is None else links.listener
         self._codec = codec or Codec()
         self._timeouts = timeouts or Timeouts()
         self._exchange_seconds = self._timeouts.seconds("exchange")
@@ -88,20 +94,28 @@ class Exchange:
         self._watched = dict(watched or {})
         self._descriptors = tuple(self._watched)
         self._faults = faults
+        self.links = links
         self._senders: dict[int, Sender] = {}
+        self._next_glance = 0.0
 
     def link(self, node: int, sender: Sender) -> None:
         """Makes ``node`` reachable through ``sender``; an earlier link to it is aborted."""
         earlier = self._senders.pop(node, None)
         if earlier is not None:
             earlier.abort()
-        self._senders[node] = sender
+        self._senders[node] = sender if self.links is None else self.links.wrap(node, sender)
 
     def adopt(self, earlier: Exchange) -> None:
         """Takes over the links and counters of an exchange on the same listener, which is not used any more."""
-        self._senders |= earlier._senders
+        for node, sender in earlier._senders.items():
+            self.link(node, sender)
         self.traffic = earlier.traffic
         earlier._senders = {}
+
+    def restart(self, iteration: int, incarnation: int) -> None:
+        """Begins again at ``iteration``: speaks and listens under this incarnation only, and forgets what waits."""
+        self.incarnation = incarnation
+        self.inbox.restart(iteration, incarnation)
 
     @property
     def linked(self) -> frozenset[int]:
@@ -147,7 +161,7 @@ class Exchange:
 
     def _encode(self, message: Message, kind: Kind, iteration: int, step: int) -> list[bytes | memoryview]:
         started = perf_counter()
-        frames = self._codec.encode(Envelope(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message))
+        frames = self._codec.frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
         self.traffic.serialise_seconds += perf_counter() - started
         return frames
 
@@ -170,26 +184,52 @@ class Exchange:
         messages = inbox.collect(iteration, kind, step, senders)
         if messages is not None:
             return messages
-        allowed = self._exchange_seconds if timeout_seconds is None else timeout_seconds
-        limit = perf_counter() + allowed
-        collect = partial(inbox.collect, iteration, kind, step, senders)
         try:
-            while True:
-                alive, messages = self._pump(limit, collect)
-                if messages is not None:
-                    return messages
-                if not alive:
-                    what = self._what(iteration, kind, step, senders)
-                    raise DeadlineError(f"waited {allowed:g} s for {what}", where=node_name(self.node))
+            return self._await(iteration, kind, step, senders, self._exchange_seconds if timeout_seconds is None else timeout_seconds)
         except NetagentsError as error:
             # Whatever ended the wait: when a message is lost, all wait in the end, and the earliest wait tells which one it was.
             place = (iteration, 0 if kind in _SAMPLING else 1, step, _ORDER.index(kind))
             error.wait = Wait(place, self._what(iteration, kind, step, senders))
             raise
 
+    def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
+        """The wait of every phase: asleep in the listener, and at most :data:`_GLANCE_SECONDS` away from a look at what else is watched."""
+        traffic, collect, receive, take = self.traffic, self.inbox.collect, self._listener.receive, self._take
+        now = perf_counter()
+        limit = now + allowed
+        while True:
+            if self._faults is None:
+                received = receive(min(_GLANCE_SECONDS, limit - now))
+                woken = perf_counter()
+                traffic.wait_seconds += woken - now
+                now = woken
+                if received is not None:
+                    take(received)
+                    messages = collect(iteration, kind, step, senders)
+                    now = perf_counter()
+                    traffic.serialise_seconds += now - woken
+                    if messages is not None:
+                        return messages
+                if now >= self._next_glance:
+                    self._glance(now)
+            else:
+                messages = self._pump(limit, partial(collect, iteration, kind, step, senders))[1]
+                now = perf_counter()
+                if messages is not None:
+                    return messages
+            if now >= limit:
+                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+
+    def _glance(self, now: float) -> None:
+        """Answers the descriptors that are watched besides the messages."""
+        self._next_glance = now + _GLANCE_SECONDS
+        for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
+            self._watched[descriptor]()
+
     def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
-        missing = node_names(self.inbox.missing(iteration, kind, step, senders))
-        return f"{kind.name.lower()} of iteration {iteration}, step {step} from {missing}"
+        missing = self.inbox.missing(iteration, kind, step, senders)
+        note = "" if self.links is None else self.links.note(missing)
+        return f"{kind.name.lower()} of iteration {iteration}, step {step} from {node_names(missing)}{note}"
 
     def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
         """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
@@ -226,7 +266,6 @@ class Exchange:
         ready = self._listener.wait(self._descriptors, max(0.0, wake - now))
         woken = perf_counter()
         traffic.wait_seconds += woken - now
-        traffic.wakeups += 1
         for descriptor in ready.descriptors:
             self._watched[descriptor]()
         messages: list[Message] | None = None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from netagents.errors import DeadlineError, UsageError
-from netagents.wire.codec import Frame
+from netagents.wire.frames import Frame
 from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from netagents.errors import UsageError
-from netagents.wire.codec import Frame
+from netagents.wire.frames import Frame
 from netagents.wire.limits import LIMITS, Limits
 
 
@@ -77,7 +77,10 @@ class Listener(ABC):
 
 
 class Sender(ABC):
-    """The sending end of one link.  Frames are taken over before a call returns: the caller may change their memory afterwards."""
+    """The sending end of one link.  Frames are taken over before a call returns: the caller may change their memory afterwards.
+
+    A first frame says itself whether others follow (:func:`netagents.wire.frames.followed`), so that a receiver need not ask.
+    """
 
     endpoint: str
 

@@ -18,8 +18,9 @@ from typing import Protocol, runtime_checkable
 import zmq
 
 from netagents.errors import DeadlineError, SecurityError, UsageError
-from netagents.wire.codec import Frame
+from netagents.wire.cut_links import CutLinks
 from netagents.wire.doorkeeper import Doorkeeper
+from netagents.wire.frames import Frame, followed
 from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
 
 IPC_PATH_BYTES = 107
@@ -61,12 +62,13 @@ class ZmqTransport(Transport):
         self._context.set(zmq.MAX_SOCKETS, 8_192)
         self._open: list[ZmqListener | ZmqSender] = []
         self._doorkeeper: Doorkeeper | None = None
+        self._cut_links = CutLinks(self._context)
 
     def listen(self, address: str) -> ZmqListener:
         path = _ipc_path(address)
         host = "" if path else self._check_host(address)
         socket = self._socket(zmq.PULL)
-        watch = None
+        watch: Callable[[], None] | None = None
         try:
             socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
             if self._credentials is not None and not path:
@@ -74,7 +76,10 @@ class ZmqTransport(Transport):
             # Binding a Unix socket replaces the file of whoever listens there, so look first.
             if path is not None and path.exists():
                 raise UsageError("something listens there already", where=address, fix="use a fresh directory for each run")
-            if not path:
+            if path:
+                self._cut_links.watch(socket)
+                watch = partial(self._cut_links.forget, socket)
+            else:
                 watch = self._watch(socket, address, None)
             socket.bind(address)
         except zmq.ZMQError as error:
@@ -130,6 +135,7 @@ class ZmqTransport(Transport):
         self._open.clear()
         if self._doorkeeper is not None:
             self._doorkeeper.close()
+        self._cut_links.close()
         self._context.term()
 
     def watched(self) -> Mapping[int, Callable[[], None]]:
@@ -140,7 +146,10 @@ class ZmqTransport(Transport):
             self._doorkeeper.settled = True
 
     def refused(self) -> Mapping[str, int]:
-        return {} if self._doorkeeper is None else dict(self._doorkeeper.counts)
+        counts = self._cut_links.counts()
+        if self._doorkeeper is not None:
+            counts += self._doorkeeper.counts
+        return counts
 
     def _watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> Callable[[], None]:
         """Puts a tcp socket under the doorkeeper's eyes; gives what to call before the socket closes."""
@@ -190,42 +199,59 @@ class ZmqListener(Listener):
         self._socket = socket
         self._path = path
         self._most_frames = settings.limits.arrays + 1
+        self._most_bytes = settings.limits.message_bytes
         self._authenticated = authenticated
         self._before_close = before_close
         self._handle = int(socket.get(zmq.FD))
         self._poller = select.poll()
         self._poller.register(self._handle, select.POLLIN)
         self._watched: tuple[int, ...] = ()
+        self._patience = -1
+        # The library's own receiving and sending, without the layer of options that pyzmq puts around them.
+        self._recv = super(zmq.Socket, socket).recv
 
     def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
-        if timeout_seconds > 0.0 and not self._socket.poll(_milliseconds(timeout_seconds), zmq.POLLIN):
-            return None
+        # This is where a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
+        if timeout_seconds > 0.0:
+            milliseconds = _milliseconds(timeout_seconds)
+            if milliseconds != self._patience:
+                self._patience = milliseconds
+                self._socket.set(zmq.RCVTIMEO, milliseconds)
+            flags = 0
+        else:
+            flags = _AT_ONCE
         try:
             if self._authenticated:
-                return self._receive_authenticated()
-            first = self._socket.recv(_AT_ONCE)
+                return self._receive_authenticated(flags)
+            first = self._recv(flags)
         except zmq.Again:
             return None
+        if not followed(first):
+            return ReceivedFrames((first,), None)
         frames: list[Frame] = [first]
+        room = self._most_bytes - len(first)
         while self._socket.get(_MORE):
-            frame = self._socket.recv(_AT_ONCE)
-            # Beyond the limit the rest is read and thrown away; one frame too many is kept for the codec to refuse.
-            if len(frames) <= self._most_frames:
+            frame = self._recv(_AT_ONCE)
+            # Beyond the limits the rest is read and thrown away; one frame too many is kept for the codec to refuse.
+            if len(frames) <= self._most_frames and room >= 0:
                 frames.append(frame)
+                room -= len(frame)
         return ReceivedFrames(frames, None)
 
-    def _receive_authenticated(self) -> ReceivedFrames:
-        part = self._socket.recv(zmq.NOBLOCK, copy=False)
+    def _receive_authenticated(self, flags: int) -> ReceivedFrames:
+        part = self._socket.recv(flags, copy=False)
         # Identity is what the key exchange proved, never what a peer says about itself.
         try:
             user: str | None = str(part.get("User-Id"))
         except zmq.ZMQError:
             user = ""
         frames: list[Frame] = [part.bytes]
+        room = self._most_bytes - len(part)
         while part.more:
             part = self._socket.recv(zmq.NOBLOCK, copy=False)
-            if len(frames) <= self._most_frames:
+            if len(frames) <= self._most_frames and room >= 0:
                 frames.append(part.bytes)
+                room -= len(part)
         return ReceivedFrames(frames, user)
 
     def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
@@ -272,6 +298,7 @@ class ZmqSender(Sender):
         self.endpoint = endpoint
         self._socket = socket
         self._before_close = before_close
+        self._send = super(zmq.Socket, socket).send
 
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
         if self.try_send(frames):
@@ -286,7 +313,7 @@ class ZmqSender(Sender):
         try:
             # Copying sends (pyzmq's default) let the caller change its arrays at once; views are not copied before this.
             if len(frames) == 1:
-                self._socket.send(frames[0], _AT_ONCE)
+                self._send(frames[0], _AT_ONCE)
             else:
                 self._socket.send_multipart(frames, _AT_ONCE)
         except zmq.Again:

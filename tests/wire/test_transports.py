@@ -19,6 +19,9 @@ from netagents.wire.transport import LinkSettings, Listener, Transport, open_tra
 
 Address = Callable[[], str]
 
+FOLLOWED_BY_MORE = b"\0\0\0\x80head"
+"""A first frame that announces others, as the codec writes it."""
+
 
 @pytest.fixture(params=["memory", "ipc", "tcp"])
 def scheme(request: pytest.FixtureRequest) -> str:
@@ -62,17 +65,17 @@ def test_messages_of_one_link_arrive_in_order_and_once(transport: Transport, add
 def test_a_message_of_many_frames_arrives_whole(transport: Transport, address: Address) -> None:
     listener = transport.listen(address())
     large = os.urandom(5_000_000)
-    transport.connect(listener.endpoint).send([b"head", memoryview(large), b"", b"tail"], 5.0)
+    transport.connect(listener.endpoint).send([FOLLOWED_BY_MORE, memoryview(large), b"", b"tail"], 5.0)
     message = listener.receive(5.0)
     assert message is not None
-    assert [bytes(frame) for frame in message.frames] == [b"head", large, b"", b"tail"]
+    assert [bytes(frame) for frame in message.frames] == [FOLLOWED_BY_MORE, large, b"", b"tail"]
     assert message.user is None
 
 
 def test_memory_may_change_as_soon_as_send_returns(transport: Transport, address: Address) -> None:
     listener = transport.listen(address())
     content = bytearray(b"a" * 1_000_000)
-    transport.connect(listener.endpoint).send([b"head", memoryview(content)], 5.0)
+    transport.connect(listener.endpoint).send([FOLLOWED_BY_MORE, memoryview(content)], 5.0)
     content[:] = b"b" * len(content)
     message = listener.receive(5.0)
     assert message is not None
@@ -325,7 +328,7 @@ def test_messages_of_too_many_frames_are_cut_for_the_codec_to_refuse(tmp_path: P
     transport = open_transport("ipc://x", LinkSettings(limits=Limits(arrays=3)))
     listener = transport.listen(f"ipc://{tmp_path}/x")
     sender = transport.connect(listener.endpoint)
-    sender.send([b"x"] * 50, 1.0)
+    sender.send([FOLLOWED_BY_MORE, *[b"x"] * 49], 1.0)
     sender.send([b"next"], 1.0)
     message = listener.receive(5.0)
     assert message is not None

@@ -1,0 +1,206 @@
+"""The encoder: envelopes to frames; :mod:`netagents.wire.codec` has the format."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import CapacityError, ProtocolError
+from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
+from netagents.wire.frames import FOLLOWED, HEAD, PREFIX, Frame
+from netagents.wire.limits import LIMITS, Limits
+from netagents.wire.schema import ANY_ARRAY, ARRAYS, CLIPPED, PROTOCOL_VERSION, SCALARS, ArrayField, ArraySchema
+from netagents.wire.wording import short, where_of
+
+_PADDING = tuple(bytes(n) for n in range(8))
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""Names of a snapshot's arrays."""
+
+_write_prefix = PREFIX.pack
+
+
+class _Outline(NamedTuple):
+    """What all messages of one sender, kind, dtypes and shapes have in common."""
+
+    run: bytes
+    incarnation: int
+    sender: int
+    message: type
+    arrays: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
+    length: int  # of the header, with the bit that announces frames
+    header: bytes  # with the padding before the first array
+    paddings: tuple[bytes, ...]  # before each further array
+    inline: bool
+
+
+class Encoder:
+    """Encodes envelopes; one per thread, since the packer is re-used.
+
+    Args:
+        limits: what a message may be at most.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self._packer = msgpack.Packer(use_bin_type=True)
+        self._latest: dict[Kind, _Outline] = {}
+
+    def encode(self, envelope: Envelope) -> list[Frame]:
+        """The frames of ``envelope``; large arrays are views of the caller's memory, to be sent or copied before it changes.
+
+        Raises:
+            ProtocolError: the message breaks the schema (a dtype, a rank, a text that is too long): an error of the sender.
+            CapacityError: the message is larger than the limits.
+        """
+        return self.frames(*envelope)
+
+    def frames(self, run: bytes, incarnation: int, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> list[Frame]:
+        """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
+        outline = self._latest.get(kind)
+        content: Any = message
+        if outline is None or not _fits(outline, run, incarnation, sender, content):
+            envelope = Envelope(run, incarnation, sender, kind, iteration, step, message)
+            schema = ARRAYS.get(kind)
+            if schema is None:
+                fields, arrays = self._control(envelope)
+                return self._fill(self._outline(envelope, fields, arrays), envelope, arrays)
+            if type(message) is not schema.message:
+                raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+            arrays = [array for array in content if array is not None]
+            outline = self._latest[kind] = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+            return self._fill(outline, envelope, arrays)
+        if len(outline.arrays) == 1 and outline.inline and 0 <= step < FOLLOWED and iteration >= 0:
+            return [b"".join((_write_prefix(outline.length, step, iteration), outline.header, content[0].tobytes()))]
+        return self._fill(outline, Envelope(run, incarnation, sender, kind, iteration, step, message), content)
+
+    @staticmethod
+    def _fill(outline: _Outline, envelope: Envelope, arrays: Sequence[NDArray[Any] | None]) -> list[Frame]:
+        try:
+            prefix = _write_prefix(outline.length, envelope.step, envelope.iteration)
+        except struct.error as error:
+            raise ProtocolError(f"cannot be written: {error}", where=where_of(envelope)) from None
+        there = [array for array in arrays if array is not None]
+        if not outline.inline:
+            return [prefix + outline.header, *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in there)]
+        parts = [prefix, outline.header]
+        for array, padding in zip(there, (*outline.paddings, b""), strict=False):
+            parts.append(array.tobytes())
+            parts.append(padding)
+        return [b"".join(parts)]
+
+    def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
+        try:
+            packed: bytes = self._packer.pack(items)
+        except (TypeError, ValueError, OverflowError) as error:
+            self._packer.reset()
+            raise ProtocolError(f"cannot be written: {error}", where=where_of(envelope)) from None
+        return packed
+
+    def _describe(self, envelope: Envelope, schema: ArraySchema, arrays: Sequence[NDArray[Any]]) -> list[Any]:
+        described = []
+        if not len(schema.fields) - schema.optional <= len(arrays) <= len(schema.fields):
+            raise ProtocolError(f"{len(arrays)} arrays, not {len(schema.fields)}", where=where_of(envelope))
+        for array, field in zip(arrays, schema.fields, strict=False):
+            code = field.codes.get(array.dtype)
+            shape = array.shape
+            if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
+                self._misfit(envelope, array, field)
+            described.append([code, *shape])
+        if schema.aligned and len({array.shape[0] for array in arrays}) > 1:
+            raise ProtocolError("arrays disagree on the size of axis 0", where=where_of(envelope))
+        return described
+
+    def _outline(self, envelope: Envelope, fields: list[Any], arrays: Sequence[NDArray[Any]]) -> _Outline:
+        run, incarnation, sender, kind = envelope[:4]
+        header = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, *fields])
+        sizes = [array.nbytes for array in arrays]
+        total, limits = sum(sizes), self.limits
+        # 64 bytes are more than the lengths, the header and its padding take.
+        if len(header) + 64 > limits.header_bytes or total + len(header) + 64 > limits.message_bytes or len(sizes) > limits.arrays:
+            raise CapacityError(
+                f"{total} bytes in {len(sizes)} arrays, described in {len(header)} bytes, do not fit into one message",
+                where=where_of(envelope),
+                fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
+            )
+        layout = tuple((array.dtype, array.shape) for array in arrays)
+        identity = (run, incarnation, sender, type(envelope.message), layout)
+        if total >= limits.inline_bytes:
+            return _Outline(*identity, len(header) | FOLLOWED, header, (), inline=False)
+        paddings = []
+        position = HEAD + len(header)
+        for size in sizes:
+            padding = -position & 7
+            paddings.append(_PADDING[padding])
+            position += padding + size
+        return _Outline(*identity, len(header), header + b"".join(paddings[:1]), tuple(paddings[1:]), inline=True)
+
+    def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
+        """Header fields and arrays of a control message or snapshot."""
+        message, kind = envelope.message, envelope.kind
+        if isinstance(message, Snapshot) and kind is Kind.SNAPSHOT:
+            described: dict[str, list[int]] = {}
+            for name, array in message.arrays.items():
+                if not NAME.fullmatch(name) or len(name) > self.limits.name_chars:
+                    raise ProtocolError(f"{short(name)} is no name for an array", where=where_of(envelope), fix="use A-Z a-z 0-9 _ . -")
+                code = ANY_ARRAY.codes.get(array.dtype)
+                if code is None or array.ndim > ANY_ARRAY.high:
+                    self._misfit(envelope, array, ANY_ARRAY._replace(name=name))
+                described[name] = [code, *array.shape]
+            return [described], list(message.arrays.values())
+        if isinstance(message, Welcome) and kind is Kind.WELCOME:
+            texts = [_text_array(text) for text in (message.experiment, message.topology, message.spec)]
+            if any("\n" in endpoint or not endpoint for endpoint in message.peers.values()):
+                raise ProtocolError("an endpoint is empty or has a line break", where=where_of(envelope))
+            endpoints = _text_array("\n".join(message.peers.values()))
+            arrays: list[NDArray[Any]] = [*texts, np.fromiter(message.peers, np.int64, len(message.peers)), endpoints]
+            return [[array.size for array in arrays]], arrays
+        schema = SCALARS.get(kind)
+        if schema is None or type(message) is not schema.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+        fields = list(message)
+        for place, value in enumerate(fields):
+            if isinstance(value, str) and len(value) > self.limits.text_chars:
+                if kind not in CLIPPED:
+                    raise ProtocolError(f"a text of {len(value)} characters is too long", where=where_of(envelope))
+                fields[place] = value[: self.limits.text_chars - 1] + "…"
+        return fields, ()
+
+    @staticmethod
+    def _misfit(envelope: Envelope, array: NDArray[Any], field: ArrayField) -> NoReturn:
+        allowed = ", ".join(str(dtype) for dtype in field.codes)
+        last = f" with last axis {field.last}" if field.last >= 0 else ""
+        raise ProtocolError(
+            f"{field.name} has dtype {array.dtype} and shape {array.shape}",
+            where=where_of(envelope),
+            fix=f"it travels as {allowed} of rank {field.low} to {field.high}{last}",
+        )
+
+
+def _fits(outline: _Outline, run: bytes, incarnation: int, sender: int, message: Any) -> bool:
+    """Whether a message may be filled into this outline: the same speaker, dtypes and shapes."""
+    run_then, incarnation_then, sender_then, message_then, described = outline[:5]
+    if type(message) is not message_then or run != run_then or sender != sender_then or incarnation != incarnation_then:
+        return False
+    count = 0
+    for array in message:
+        if array is not None:
+            if count == len(described):
+                return False
+            dtype, shape = described[count]
+            if array.dtype is not dtype or array.shape != shape:
+                return False
+            count += 1
+    return count == len(described)
+
+
+def _text_array(text: str) -> NDArray[np.uint8]:
+    try:
+        return np.frombuffer(text.encode("utf-8"), np.uint8)
+    except UnicodeEncodeError as error:
+        raise ProtocolError(f"a text is not Unicode: {error.reason}") from None

@@ -1,0 +1,34 @@
+"""Frames: the pieces of bytes that make up a message, and what stands at the very front of the first one.
+
+Frame 0 begins with ``header length, step, iteration`` (uint32, uint32, int64).  The length's highest bit says that further frames
+follow; without it a message is this one frame, and nobody has to ask the transport.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+Frame = bytes | memoryview
+
+PREFIX = struct.Struct("<IIq")
+"""Header length, step, iteration."""
+
+HEAD = PREFIX.size
+FOLLOWED = 1 << 31
+"""The bit of the header length that announces further frames."""
+
+
+def followed(first: bytes) -> bool:
+    """Whether frames follow this first one, by its own account."""
+    return len(first) > 3 and first[3] > 127
+
+
+def frame_bytes(frames: Sequence[Frame]) -> int:
+    """Bytes of a message as it travels: all frames, without the transport's own framing."""
+    if len(frames) == 1 and type(frames[0]) is bytes:
+        return len(frames[0])
+    total = 0
+    for frame in frames:
+        total += len(frame) if type(frame) is bytes else memoryview(frame).nbytes
+    return total
