@@ -203,10 +203,10 @@ class Doorkeeper:
     def _note_listener(self, link: _Link, what: int, value: int, endpoint: str) -> None:
         if what & _FAILED:
             link.refused += 1  # its disconnection follows
-            self.counts[REFUSED] += 1
             if what != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # the authenticator has spoken of those
                 why = _CAUSES.get(value, "no keys, keys of another run, or no node of netagents")
                 self._say(why, endpoint, f"{endpoint}: refused a peer: {why}")
+            self.counts[REFUSED] += 1
         elif what == zmq.EVENT_DISCONNECTED:
             if link.refused:
                 link.refused -= 1

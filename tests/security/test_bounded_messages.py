@@ -1,0 +1,139 @@
+"""Messages that are too large or have too many frames: memory stays bounded, each is counted, and one line says so."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from netagents.errors import DecodeError
+from netagents.messages import ENVIRONMENT, Envelope, Kind, Trace, TruncatedQ
+from netagents.wire.codec import Codec
+from netagents.wire.doorkeeper import CUT
+from netagents.wire.exchange import Exchange
+from netagents.wire.inbox import Drop, Inbox
+from netagents.wire.limits import Limits
+from netagents.wire.security import CurveCredentials, make_bundles
+from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
+
+RUN = bytes(range(8))
+LIMITS = Limits(message_bytes=1 << 20, arrays=64)
+Ends = tuple[Transport, Listener, "zmq.Socket[bytes]"]
+
+
+@pytest.fixture(params=["ipc", "tcp with keys"])
+def ends(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ends]:
+    """A node that listens, and a bare ZeroMQ socket inside its door: what a liar would use."""
+    bundles = make_bundles({0: {ENVIRONMENT}, ENVIRONMENT: {0}})
+    secured = request.param != "ipc"
+    address = "tcp://127.0.0.1:0" if secured else f"ipc://{tmp_path}/door"
+    credentials = CurveCredentials(bundles[ENVIRONMENT]) if secured else None
+    transport = open_transport(address, LinkSettings(limits=LIMITS, credentials=credentials, linger_seconds=0.0))
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    liar = context.socket(zmq.PUSH)
+    liar.set(zmq.LINGER, 0)
+    try:
+        listener = transport.listen(address)
+        if secured:
+            CurveCredentials(bundles[0]).secure_sender(liar, listener.endpoint, "environment")
+        liar.connect(listener.endpoint)
+        yield transport, listener, liar
+    finally:
+        liar.close()
+        context.term()
+        transport.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def heard(listener: Listener) -> list[bytes]:
+    message = None
+    deadline = time.monotonic() + 10.0
+    while message is None and time.monotonic() < deadline:
+        message = listener.receive(1.0)
+    assert message is not None
+    return [bytes(frame) for frame in message.frames]
+
+
+def test_a_frame_above_the_limit_ends_the_link_and_is_counted(ends: Ends) -> None:
+    transport, listener, liar = ends
+    liar.send(b"hello")
+    assert heard(listener) == [b"hello"]
+    assert transport.refused() == {}
+    liar.send(bytes(LIMITS.message_bytes + 1))
+    until(lambda: transport.refused() == {CUT: 1})
+    assert listener.receive(0.1) is None
+    # The link comes back by itself, and is only cut when that happens again.
+    liar.send(b"sorry")
+    assert heard(listener) == [b"sorry"]
+    assert transport.refused() == {CUT: 1}
+
+
+def test_a_listener_that_closes_counts_nobody(ends: Ends) -> None:
+    transport, listener, liar = ends
+    liar.send(b"hello")
+    assert heard(listener) == [b"hello"]
+    listener.close()
+    liar.close()
+    time.sleep(0.1)
+    assert transport.refused() == {}
+
+
+def test_a_hundred_thousand_frames_are_kept_up_to_the_limit_only(ends: Ends, caplog: pytest.LogCaptureFixture) -> None:
+    _, listener, liar = ends
+    rows = LIMITS.message_bytes // 8
+    head = Codec().encode(Envelope(RUN, 0, 0, Kind.TRUNCATED_Q, 0, 0, TruncatedQ(np.zeros((rows, 1)))))[0]
+    inbox = Inbox(RUN, {Kind.TRUNCATED_Q: (0,)}, nodes=1)
+    inbox.identify({} if listener.endpoint.startswith("ipc") else {0: "agent-0"})
+    exchange = Exchange(ENVIRONMENT, listener, inbox, codec=Codec(LIMITS))
+    good = Codec().encode(Envelope(RUN, 0, 0, Kind.TRUNCATED_Q, 0, 0, TruncatedQ(np.ones((3, 4)))))
+
+    def lie() -> None:
+        for _ in range(3):
+            liar.send_multipart([head, *[bytes(200)] * 99_999])
+        liar.send_multipart(good)
+
+    thread = threading.Thread(target=lie)
+    with caplog.at_level(logging.WARNING):
+        tracemalloc.start()
+        try:
+            thread.start()
+            messages = exchange.receive(0, Kind.TRUNCATED_Q, 0, (0,), 60.0)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            thread.join()
+    assert len(messages) == 1
+    # The sender's list of pointers is the largest thing there is; the frames themselves would be 20 MB.
+    assert peak < 8_000_000
+    assert inbox.dropped == {Drop.MALFORMED: 3}
+    assert sum("dropped a malformed message: a message of" in record.message for record in caplog.records) == 1
+
+
+def test_frames_that_are_too_large_together_are_kept_up_to_the_limit_only(ends: Ends) -> None:
+    _, listener, liar = ends
+    liar.send_multipart([bytes(LIMITS.message_bytes // 2)] * 40)
+    kept = heard(listener)
+    assert sum(map(len, kept)) <= 2 * LIMITS.message_bytes
+    # A description that fits what was kept is refused all the same: it is more than a message may have.
+    half = np.zeros((1, 6 * LIMITS.message_bytes // 10), np.uint8)
+    honest = Codec().encode(Envelope(RUN, 0, 0, Kind.TRACE, 0, 0, Trace(half, half)))
+    assert len(honest) == 3
+    liar.send_multipart([*honest, b"", b""])
+    kept = heard(listener)
+    assert [len(frame) for frame in kept] == [len(frame) for frame in honest]
+    assert isinstance(Codec().decode(kept).message, Trace)
+    with pytest.raises(DecodeError):
+        Codec(LIMITS).decode(kept)
