@@ -1,6 +1,6 @@
 """The typed message values that nodes exchange; no codec, no I/O."""
 
-from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Tally, Welcome
+from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, Tally, Welcome
 from netagents.messages.envelope import Envelope, Message
 from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, node_name, node_names, radius_of
 from netagents.messages.learning import (
@@ -31,6 +31,7 @@ __all__ = [
     "Ready",
     "Report",
     "ShadowReward",
+    "Sign",
     "Snapshot",
     "Start",
     "State",

@@ -56,6 +56,15 @@ class Failed(NamedTuple):
     code: int
 
 
+class Sign(NamedTuple):
+    """Server to agent: give a sign of life (``ages`` (0, 0)).  Agent to server: the sign, and how stale what it used has been so far.
+
+    ``ages`` (4, 18) int64, see :class:`netagents.learning.ages.Ages`.
+    """
+
+    ages: NDArray[np.int64]
+
+
 class Tally(NamedTuple):
     """Node to server, whenever it has grown: ``counts`` (reasons,) int64, how many messages and peers it refused for each reason."""
 

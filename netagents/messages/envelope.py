@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netagents.messages.control import Failed, Hello, Ready, Start, Stop, Tally, Welcome
+from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, Tally, Welcome
 from netagents.messages.kinds import Kind
 from netagents.messages.learning import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
 
@@ -16,6 +16,7 @@ Message = (
     | Stop
     | Failed
     | Tally
+    | Sign
     | Step
     | Action
     | State

@@ -22,6 +22,7 @@ class Kind(IntEnum):
     STOP = 5
     FAILED = 6
     TALLY = 7
+    SIGN = 9
     STEP = 10
     ACTION = 11
     STATE = 12

@@ -19,6 +19,7 @@ from netagents.messages import (
     Ready,
     Report,
     ShadowReward,
+    Sign,
     Start,
     State,
     Step,
@@ -95,6 +96,7 @@ class ArraySchema(NamedTuple):
 
 ARRAYS: dict[Kind, ArraySchema] = {
     Kind.TALLY: ArraySchema(Tally, (_field("counts", _INT64, 1),), aligned=False),
+    Kind.SIGN: ArraySchema(Sign, (_field("ages", _INT64, 2),), aligned=False),
     Kind.STEP: ArraySchema(
         Step,
         (_field("observation", _VALUE, 1, MAXIMUM_RANK), _field("reward", _FLOAT64, 1), _field("flags", _UINT8, 1)),

@@ -27,6 +27,7 @@ from netagents.messages import (
     Ready,
     Report,
     ShadowReward,
+    Sign,
     Snapshot,
     Start,
     State,
@@ -79,6 +80,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Failed(draw(text), draw(st.integers(0, 255)))
     elif kind is Kind.TALLY:
         message = Tally(array(draw, (b,), ("<i8",)))
+    elif kind is Kind.SIGN:
+        message = Sign(array(draw, (h, b), ("<i8",)))
     elif kind is Kind.STEP:
         message = Step(array(draw, (b, *rest), INDEX), array(draw, (b,)), array(draw, (b,), ("u1",)))
     elif kind is Kind.ACTION:
