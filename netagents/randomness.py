@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     MINIBATCH = 7
     TOPOLOGY = 8
     STATISTICS = 9
+    LINKS = 10
 
 
 ENVIRONMENT_OWNER = -1

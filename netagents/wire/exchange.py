@@ -116,6 +116,8 @@ class Exchange:
         """Begins again at ``iteration``: speaks and listens under this incarnation only, and forgets what waits."""
         self.incarnation = incarnation
         self.inbox.restart(iteration, incarnation)
+        if self.links is not None:
+            self.links.restart(incarnation)
 
     @property
     def linked(self) -> frozenset[int]:
