@@ -25,12 +25,18 @@ class Step(NamedTuple):
     """Environment to agent, once per step: the agent's own view and nothing about anyone else.
 
     ``observation`` (B,) index or (B, *shape) float64; ``reward`` (B,) float64, of the transition that led here (zeros at
-    step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 this copy has already ended before.
+    step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 the agent's part in this copy has already ended before.
+
+    Two arrays travel only where the environment has them: ``hops`` (B, m) uint8, how many hops away each of the m agents is now
+    that the agent may ever talk to, 255 beyond every radius (a graph that moves; (B, 0) where only masks are needed);
+    ``mask`` (B, |A_i|) bool, which of its actions are legal now.
     """
 
     observation: NDArray[Any]
     reward: NDArray[np.float64]
     flags: NDArray[np.uint8]
+    hops: NDArray[np.uint8] | None = None
+    mask: NDArray[np.bool_] | None = None
 
 
 class Action(NamedTuple):
@@ -40,13 +46,19 @@ class Action(NamedTuple):
 
 
 class State(NamedTuple):
-    """Agent to every agent whose kappa_policy reaches it, once per step: its own ``values``, as observed."""
+    """Agent to every agent whose kappa_policy reaches it, once per step: its own ``values``, (B,) or (B, *shape), as observed.
+
+    Where the graph moves, copies in which the receiver is not near are zero.
+    """
 
     values: NDArray[Any]
 
 
 class Trace(NamedTuple):
-    """Agent to every agent whose kappa_critic reaches it, once per iteration: ``states`` and ``actions``, (T, B) each."""
+    """Agent to every agent whose kappa_critic reaches it, once per iteration: ``states`` and ``actions``, (T, B) or (T, B, *shape).
+
+    Where the graph moves, steps and copies at which the receiver is not near are zero.
+    """
 
     states: NDArray[Any]
     actions: NDArray[Any]

@@ -29,7 +29,7 @@ from netagents.messages import (
     TruncatedQ,
 )
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """First element of every header; nodes of different versions refuse each other."""
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -74,7 +74,7 @@ def _field(name: str, codes: tuple[int, ...], low: int, high: int | None = None,
 
 
 _VALUE = (1, 2, 3, 4)  # an index in the smallest unsigned dtype of its space, or continuous values
-_UINT8, _FLOAT64, _INT64 = (1,), (4,), (5,)
+_UINT8, _FLOAT64, _INT64, _BOOL = (1,), (4,), (5,), (11,)
 MAXIMUM_RANK = 8
 
 ANY_ARRAY = _field("array", tuple(DTYPES), 0, MAXIMUM_RANK)
@@ -87,11 +87,16 @@ INDICES = _field("peers", _INT64, 1)
 
 
 class ArraySchema(NamedTuple):
-    """A kind whose message is a tuple of arrays; with ``aligned`` all of them agree on the size of axis 0 (the B copies)."""
+    """A kind whose message is a tuple of arrays.
+
+    With ``aligned`` all of them agree on the size of axis 0 (the B copies).  The last ``optional`` ones may be left out from behind:
+    they are None in the message and nothing on the wire.
+    """
 
     message: Any
     fields: tuple[ArrayField, ...]
     aligned: bool
+    optional: int = 0
 
 
 ARRAYS: dict[Kind, ArraySchema] = {
@@ -99,8 +104,15 @@ ARRAYS: dict[Kind, ArraySchema] = {
     Kind.SIGN: ArraySchema(Sign, (_field("ages", _INT64, 2),), aligned=False),
     Kind.STEP: ArraySchema(
         Step,
-        (_field("observation", _VALUE, 1, MAXIMUM_RANK), _field("reward", _FLOAT64, 1), _field("flags", _UINT8, 1)),
+        (
+            _field("observation", _VALUE, 1, MAXIMUM_RANK),
+            _field("reward", _FLOAT64, 1),
+            _field("flags", _UINT8, 1),
+            _field("hops", _UINT8, 2),
+            _field("mask", _BOOL, 2),
+        ),
         aligned=True,
+        optional=2,
     ),
     Kind.ACTION: ArraySchema(Action, (_field("actions", _VALUE, 1, MAXIMUM_RANK),), aligned=False),
     Kind.STATE: ArraySchema(State, (_field("values", _VALUE, 1, MAXIMUM_RANK),), aligned=False),
