@@ -91,7 +91,7 @@ def evaluate(
         )
     blocks = range(-(-episodes // COPIES))
     # A whole block is always played, so that an episode does not depend on how many others there are.
-    session = EnvironmentSession(environment, COPIES, setup.discount, _own_seed(seed))
+    session = setup.session(environment, COPIES, _own_seed(seed))
     played_blocks = [_play(session, policies, block, setup.horizon, setup.discount, greedy, seed) for block in blocks]
     returns = np.concatenate([returns for returns, _ in played_blocks])[:episodes]
     discounted = np.concatenate([discounted for _, discounted in played_blocks])[:episodes]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.contract import NetworkedMDP
-from netagents.environments.session import EnvironmentSession, Returns
+from netagents.environments.session import Returns
 from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
 from netagents.learning.checkpointing import restore_agent
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
@@ -33,7 +33,7 @@ class InProcessNetwork:
     def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None) -> None:
         self.setup = setup
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
-        self.session = EnvironmentSession(environment, setup.batch, setup.discount, setup.experiment.seed, setup.horizon)
+        self.session = setup.session(environment)
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from netagents.environments.contract import NetworkedMDP
-from netagents.environments.session import EnvironmentSession
 from netagents.learning.objective import LocalObjective
 from netagents.learning.occupancy import sampled_occupancy
 from netagents.learning.setup import Setup
@@ -27,7 +26,7 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     rollouts = [setup.rollout(agent, policy, steps) for agent, policy in enumerate(policies)]
     # As the agents do it, to the bit: they draw one block for all steps and the decision after the last.
     noise = [policy.noise(stream(seed, agent, Purpose.ACTIONS, 0), setup.steps + 1, setup.batch) for agent, policy in enumerate(policies)]
-    session = EnvironmentSession(environment, setup.batch, setup.discount, seed)
+    session = setup.session(environment)
     messages = session.begin(0)
     for step in range(steps + 1):
         for rollout, message in zip(rollouts, messages, strict=True):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netagents.environments.contract import EnvironmentSpec
+import numpy as np
+
+from netagents.environments.contract import EnvironmentSpec, NetworkedMDP
+from netagents.environments.proximity import FAR, Contacts
+from netagents.environments.session import EnvironmentSession
 from netagents.environments.spaces import discrete_size
 from netagents.errors import CapacityError, UtilityError
 from netagents.experiment import Experiment
 from netagents.learning.rollout import Rollout, room
-from netagents.messages import Kind, RadiusKind, radius_of
+from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
 from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.topology import Reach, Topology, spread_radius
 from netagents.utilities import build_constraints, build_utility, check_agents
@@ -101,6 +105,24 @@ class Setup:
         """The agents that need ``kind`` messages of ``agent``, ascending."""
         reach = self._reach_of(kind)
         return () if reach is None else reach.audience(agent)
+
+    def contacts(self, agent: int) -> Contacts:
+        """Of whom ``agent`` must know how far away they are, in a graph that moves: whoever it hears or is heard by, of any kind."""
+        met = sorted({j for kind in NEIGHBOUR_KINDS for j in (*self.heard(kind, agent), *self.audience(kind, agent))})
+        limits = [min(max(reach.radii[i] for reach in self.reach.values() for i in (agent, j)), FAR - 1) for j in met]
+        return Contacts(tuple(met), np.array(limits, dtype=np.uint8))
+
+    def session(self, environment: NetworkedMDP, batch: int | None = None, seed: int | None = None) -> EnvironmentSession:
+        """The environment in use: by default as in training, where the first H steps of an iteration enter its returns."""
+        moving = self.spec.capabilities.moving
+        return EnvironmentSession(
+            environment,
+            self.batch if batch is None else batch,
+            self.discount,
+            self.experiment.seed if seed is None else seed,
+            self.horizon,
+            [self.contacts(agent) for agent in range(self.n)] if moving else None,
+        )
 
     def _reach_of(self, kind: Kind) -> Reach | None:
         if kind is Kind.SHADOW_REWARD:

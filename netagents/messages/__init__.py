@@ -2,7 +2,7 @@
 
 from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, Tally, Welcome
 from netagents.messages.envelope import Envelope, Message
-from netagents.messages.kinds import ENVIRONMENT, MONITOR, Kind, RadiusKind, node_name, node_names, radius_of
+from netagents.messages.kinds import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS, Kind, RadiusKind, node_name, node_names, radius_of
 from netagents.messages.learning import (
     Action,
     Digest,
@@ -20,6 +20,7 @@ from netagents.messages.learning import (
 __all__ = [
     "ENVIRONMENT",
     "MONITOR",
+    "NEIGHBOUR_KINDS",
     "Action",
     "Digest",
     "Envelope",

@@ -49,6 +49,9 @@ _RADIUS = {
     Kind.TRUNCATED_Q: RadiusKind.GRADIENT,
 }
 
+NEIGHBOUR_KINDS = tuple(_RADIUS)
+"""What agents tell each other."""
+
 
 def radius_of(kind: Kind) -> RadiusKind | None:
     """The radius that bounds how far a kind may travel between agents; None for kinds that agents never exchange."""

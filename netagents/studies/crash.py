@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments import NetworkedMDP
-from netagents.environments.session import EnvironmentSession
 from netagents.environments.spaces import space_dtype
 from netagents.learning import Setup
 from netagents.policies import Policy
@@ -51,7 +50,7 @@ def play_frozen(
         crashed: the agent that fails, None for nobody.
         failure: it acts uniformly at random, or always plays action 0.
     """
-    session = EnvironmentSession(environment, copies, setup.discount, _SEED)
+    session = setup.session(environment, copies, _SEED)
     uniforms = [stream(_SEED, agent, Purpose.EVALUATION, 0) for agent in range(setup.n)]
     plain, discounted = np.zeros((copies, setup.n)), np.zeros((copies, setup.n))
     messages = session.begin(0)
