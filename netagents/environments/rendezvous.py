@@ -53,7 +53,7 @@ HORIZON, DISCOUNT = 200, 0.99
 class Rendezvous(NetworkedMDP):
     """The rendezvous task of Huettenrauch et al. (arXiv 1807.06613) as used by Li et al. (arXiv 2310.09833), n >= 2 robots.
 
-    The joint state is ``(B, n, 3)`` float64: x and y in cm within [0, 200], heading in rad within [0, 2 pi].  An agent observes its
+    The joint state is ``(B, n, 3)`` float64: x and y in cm within [0, 200], heading in rad, not brought back to a circle.  An agent observes its
     own pose; of others it learns from their State messages, and only while they are within the sensing radius.  An action
     ``(a_L, a_R)`` in [-1, 1]^2 drives the wheels for a decision of 0.1 s, ten Euler steps of 0.01 s each:
 
@@ -83,7 +83,7 @@ class Rendezvous(NetworkedMDP):
         everybody = (tuple(range(n)),) * n
         self.spec = EnvironmentSpec(
             name="rendezvous",
-            state_spaces=(Box((3,), 0.0, SIDE),) * n,
+            state_spaces=(Box((3,), -np.inf, np.inf),) * n,
             action_spaces=(Box((2,), -1.0, 1.0),) * n,
             horizon=HORIZON,
             discount=DISCOUNT,
@@ -112,7 +112,7 @@ class Rendezvous(NetworkedMDP):
             x = np.clip(x + SUB_STEP * speed * np.cos(heading), 0.0, SIDE)
             y = np.clip(y + SUB_STEP * speed * np.sin(heading), 0.0, SIDE)
             heading = heading + SUB_STEP * turn
-        after = np.stack([x, y, np.mod(heading, 2.0 * np.pi)], axis=-1)
+        after = np.stack([x, y, heading], axis=-1)
         distances = _distances(after)
         apart = np.minimum(distances, SCALE).sum(axis=2) / (self.spec.n - 1)
         rewards = -apart / SCALE - EFFORT * (wheels**2).mean(axis=2)
