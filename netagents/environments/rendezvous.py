@@ -53,7 +53,7 @@ HORIZON, DISCOUNT = 200, 0.99
 class Rendezvous(NetworkedMDP):
     """The rendezvous task of Huettenrauch et al. (arXiv 1807.06613) as used by Li et al. (arXiv 2310.09833), n >= 2 robots.
 
-    The joint state is ``(B, n, 3)`` float64: x and y in cm within [0, 200], heading in rad, not brought back to a circle.  An agent observes its
+    The joint state is ``(B, n, 3)`` float64: x and y in cm within [0, 200], heading in rad.  An agent observes its
     own pose; of others it learns from their State messages, and only while they are within the sensing radius.  An action
     ``(a_L, a_R)`` in [-1, 1]^2 drives the wheels for a decision of 0.1 s, ten Euler steps of 0.01 s each:
 

@@ -47,7 +47,7 @@ def test_two_hundred_decisions_agree_with_the_description_to_twelve_digits() -> 
     teams = [[Robot(*state[b, i]) for i in range(n)] for b in range(copies)]
     returns = np.zeros(copies)
     worst, at_the_wall = 0.0, False
-    for step in range(200):
+    for _ in range(200):
         # Mostly forward, so that walls are met; sometimes beyond the bounds, which the environment clips.
         chosen = [[[rng.uniform(-0.5, 1.3) for _ in range(2)] for _ in range(n)] for _ in range(copies)]
         given = [np.array([chosen[b][i] for b in range(copies)]) for i in range(n)]
