@@ -10,9 +10,10 @@ Nothing happens while a node computes: timers are looked at when it waits, which
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -23,6 +24,7 @@ from netagents.experiment.faults import FaultSettings
 from netagents.messages import Kind, node_name
 from netagents.wire.codec import Codec
 from netagents.wire.frames import Frame, frame_bytes
+from netagents.wire.history import LinkEvent, What, link_event
 from netagents.wire.link_costs import CostCounter
 from netagents.wire.link_header import (
     ACKNOWLEDGEMENT,
@@ -56,6 +58,7 @@ class _Link:
         self.best_effort = 0
         self.intake: Intake[ReceivedFrames] = Intake(0)
         self.acknowledge_at: float | None = None
+        self.echo = -1.0
 
 
 class LinkLayer:
@@ -70,6 +73,7 @@ class LinkLayer:
         deadline: seconds after which a message that nobody acknowledged is an error; ``timeouts.exchange``.
         reliable: the kinds that are acknowledged and sent again.  All others are sent once.
         users: the authenticated name of each peer, where links have keys.
+        history: called with everything that is sent, and delivered to the exchange, over modelled links.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class LinkLayer:
         deadline: float,
         reliable: Collection[Kind] = RELIABLE_KINDS,
         users: Mapping[int, str] | None = None,
+        history: Callable[[LinkEvent], None] | None = None,
     ) -> None:
         self.node = node
         self.listener = LinkListener(self, listener)
@@ -98,6 +103,7 @@ class LinkLayer:
         self._arrivals = 0
         self._ready: deque[ReceivedFrames] = deque()
         self._costs = CostCounter()
+        self._history = history
 
     # -- what the node asks for --------------------------------------------------------------------------------------------
 
@@ -119,7 +125,7 @@ class LinkLayer:
         for link in self._links.values():
             link.outbox, link.best_effort = Outbox(), 0
             if link.intake.incarnation < incarnation:
-                link.intake, link.acknowledge_at = Intake(incarnation), None
+                link.intake, link.acknowledge_at, link.echo = Intake(incarnation), None, -1.0
 
     def costs(self) -> NDArray[np.int64]:
         """What the links cost so far: outgoing ones, and what came twice on incoming ones."""
@@ -146,13 +152,15 @@ class LinkLayer:
             return link.raw.try_send(frames)
         self._iteration = max(self._iteration, envelope.iteration)
         now = perf_counter()
+        if kind in self._reliable and link.outbox.full:
+            return False
+        if self._history is not None:
+            self._history(link_event(What.SENT, peer, envelope, frames))
         if kind not in self._reliable:
             self._costs.add(self.node, peer, messages=1)
             self._transmit(peer, link, BEST_EFFORT, link.best_effort, frames, now)
             link.best_effort += 1
             return True
-        if link.outbox.full:
-            return False
         self._costs.add(self.node, peer, messages=1)
         item = link.outbox.add([bytes(frame) for frame in frames], Subject(kind, envelope.iteration, envelope.step), now)
         item_leaves = self._transmit(peer, link, ORDERED, item.sequence, item.frames, now)
@@ -164,7 +172,9 @@ class LinkLayer:
         size = LINK_HEADER_BYTES + frame_bytes(frames) if frames else LINK_HEADER_BYTES
         passage = link.model.transmit(size, self._iteration, now)
         below, bits = link.intake.acknowledgement()
-        link.acknowledge_at = None
+        owed, echo = link.acknowledge_at, link.echo
+        waited = 0.0 if owed is None else max(0.0, now - owed + ACKNOWLEDGE_WITHIN)
+        link.acknowledge_at, link.echo = None, -1.0
         taken = 0
         for arrival in passage.arrivals:
             header = LinkHeader(
@@ -174,9 +184,12 @@ class LinkLayer:
                 carries,
                 min(arrival, LONGEST_HOLD),
                 sequence,
+                now,
                 link.intake.incarnation,
                 below,
                 bits,
+                echo,
+                waited,
             )
             # A full queue is one more way to be lost.
             taken += link.raw.try_send([header.pack(), *frames])
@@ -273,7 +286,9 @@ class LinkLayer:
         if header.incarnation > link.intake.incarnation:
             link.intake = Intake(header.incarnation)
         if header.heard == self.incarnation:
-            link.outbox.acknowledged(header.below, header.bits, now)
+            link.outbox.acknowledged(header.below, header.bits)
+            if 0.0 <= header.echo <= now - header.waited:
+                link.outbox.round_trip.measured(now - header.waited - header.echo)
         if header.carries == ACKNOWLEDGEMENT:
             return
         if header.carries == BEST_EFFORT:
@@ -281,11 +296,19 @@ class LinkLayer:
         else:
             ready = link.intake.take(header.sequence, received)
             if link.acknowledge_at is None:
-                link.acknowledge_at = now + ACKNOWLEDGE_WITHIN
+                link.acknowledge_at, link.echo = now + ACKNOWLEDGE_WITHIN, header.sent
         if ready is None:
             self._costs.add(peer, self.node, LINK_HEADER_BYTES + frame_bytes(received.frames), duplicates=1)
-        else:
-            self._ready.extend(ready)
+            return
+        self._ready.extend(ready)
+        if self._history is not None:
+            for given in ready:
+                self._note_delivery(peer, given)
+
+    def _note_delivery(self, peer: int, received: ReceivedFrames) -> None:
+        with contextlib.suppress(DecodeError):  # which the exchange counts
+            envelope = self._codec.decode(received.frames)
+            self._history(link_event(What.DELIVERED, peer, envelope, received.frames))  # type: ignore[misc]
 
     def forget(self, peer: int, link: _Link) -> None:
         """A sender was closed: nobody waits for acknowledgements from ``peer`` any more."""

@@ -1,7 +1,8 @@
 """Reliable delivery over a link that loses, doubles and reorders: the two ends as state machines, without a clock and without a socket.
 
 The sending end numbers messages, keeps each until it is acknowledged, and says when it is time to send one again: after the
-retransmission timeout of RFC 6298 (smoothed round trip, Karn's rule), twice as long after each further try.  The receiving end gives
+retransmission timeout of RFC 6298 (smoothed round trip and its variation), twice as long after each further try; round trips are
+measured by echoed times, as RFC 7323 does, so that messages that were sent again measure something too.  The receiving end gives
 messages out once each and in order, and says what it has: everything below a number, and which of the 64 after it.
 """
 
@@ -35,17 +36,13 @@ class RoundTrip:
         self.timeout = FIRST_TIMEOUT
 
     def measured(self, seconds: float) -> None:
-        """Takes the time between a message that was sent once and its acknowledgement."""
+        """Takes the time between a transmission and its acknowledgement."""
         if self._smoothed is None:
             self._smoothed, self._variation = seconds, seconds / 2.0
         else:
             self._variation += (abs(self._smoothed - seconds) - self._variation) / 4.0
             self._smoothed += (seconds - self._smoothed) / 8.0
         self.timeout = min(LONGEST_TIMEOUT, max(LEAST_TIMEOUT, self._smoothed + 4.0 * self._variation))
-
-    def backed_off(self, tries: int) -> None:
-        """A message was acknowledged after several tries, which measures nothing: the long timeout stays until something does."""
-        self.timeout = self.after(tries)
 
     def after(self, tries: int) -> float:
         """How long to wait for an acknowledgement after so many tries."""
@@ -96,16 +93,12 @@ class Outbox:
         item.last_sent = now
         item.resend_at = now + leaves + self.round_trip.after(item.tries)
 
-    def acknowledged(self, below: int, bits: int, now: float) -> None:
+    def acknowledged(self, below: int, bits: int) -> None:
         """The other end has everything below a number, and ``below + 1 + i`` for every bit i that is set."""
         for sequence in list(self.pending):
             ahead = sequence - below - 1
             if sequence < below or (0 <= ahead < 64 and bits >> ahead & 1):
-                item = self.pending.pop(sequence)
-                if item.tries == 1:
-                    self.round_trip.measured(now - item.last_sent)
-                else:
-                    self.round_trip.backed_off(item.tries)
+                del self.pending[sequence]
             elif ahead >= 64:
                 return
 
