@@ -145,6 +145,14 @@ class SecurityError(NetagentsError):
     action = "Make keys with `netagents keys FILE --out DIR` and give each node its own folder."
 
 
+class MissingPackageError(NetagentsError):
+    """An optional package is not installed."""
+
+    exit_code = 15
+    symptom = "The experiment asks for something that an optional package does, and that package is not there."
+    action = "Install the extra that the line names, such as `pip install 'netagents[environments]'`."
+
+
 class InterruptedRunError(NetagentsError):
     """The run was ended by Ctrl-C (exit code 130) or SIGTERM (exit code 143)."""
 

@@ -14,6 +14,7 @@ _CLASSES: dict[str, tuple[str, str]] = {
     "wireless_qu_lin": ("netagents.environments.wireless_qu_lin", "WirelessQuLin"),
     "sis": ("netagents.environments.sis", "NetworkedSis"),
     "rendezvous": ("netagents.environments.rendezvous", "Rendezvous"),
+    "pettingzoo": ("netagents.environments.parallel_env", "ParallelEnvironment"),
     "random_networked": ("netagents.environments.random_networked", "RandomNetworked"),
 }
 

@@ -83,6 +83,29 @@ class RendezvousSettings(Settings):
     )
 
 
+class ParallelEnvSettings(Settings):
+    """Somebody else's environment, a PettingZoo ParallelEnv; copies run in the environment server."""
+
+    kind: Literal["pettingzoo"] = "pettingzoo"
+    make: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = Field(
+        description="'module:function' that gives a ParallelEnv, such as mpe2.simple_spread_v3:parallel_env (extra 'environments')"
+    )
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the function")
+    agents: tuple[str, ...] = Field(
+        (),
+        description="its agents in the order of the graph's nodes; default: by the graph's names if it has some, else its own order",
+    )
+    positions: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=3)] | None = Field(
+        None, description="which numbers of an agent's observation are its position; the graph is then computed from them in each step"
+    )
+    radius: Annotated[float, Field(gt=0.0, le=1e9)] = Field(1.0, description="distance up to which agents are neighbours, with positions")
+    reach_offset: Annotated[int, Field(ge=0, le=1)] = Field(
+        1, description="after how many steps an agent's action first touches another; 0 where rewards are shared at once"
+    )
+    horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(100, description="default episode length H")
+    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.99, description="default gamma")
+
+
 BUILT_IN: tuple[type[Settings], ...] = (
     LineMsgSettings,
     WirelessSpdacSettings,
@@ -90,6 +113,7 @@ BUILT_IN: tuple[type[Settings], ...] = (
     SisSettings,
     RandomNetworkedSettings,
     RendezvousSettings,
+    ParallelEnvSettings,
 )
 """Settings of the environments that come with netagents."""
 
@@ -126,6 +150,7 @@ EnvironmentSettings = Annotated[
     | Annotated[SisSettings, Tag("sis")]
     | Annotated[RandomNetworkedSettings, Tag("random_networked")]
     | Annotated[RendezvousSettings, Tag("rendezvous")]
+    | Annotated[ParallelEnvSettings, Tag("pettingzoo")]
     | Annotated[CustomEnvironmentSettings, Tag("custom")],
     Discriminator(
         _tag,

@@ -37,7 +37,9 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
       probability below one in a million (bounds of Bernstein type, shared among all comparisons).  Tables that would not fit
       into memory are not compared.
 
-    An environment that cannot branch (``capabilities.branchable``) is only asked for shapes.
+    One that cannot branch (``capabilities.branchable``) is asked for shapes, and for this instead of purity, copies and scopes:
+
+    * ``replay``: the same reset, noise and actions once more give the same observations, rewards and ends.
 
     Args:
         environment: the environment to check.
@@ -54,7 +56,9 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
     _check_spec(environment)
     rng = np.random.default_rng(seed)
     spec = environment.spec
-    state = _check_reset(environment, rng.random((batch, *spec.reset_noise)))
+    began = rng.random((batch, *spec.reset_noise))
+    state = _check_reset(environment, began)
+    taken: list[tuple[list[NDArray[Any]], FloatArray, Transition]] = []
     visited: list[tuple[JointState, list[NDArray[Any]]]] = []
     for _ in range(min(steps, spec.horizon)):
         _check_observations(environment, state)
@@ -70,7 +74,10 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
             _check_copies(environment, state, actions, noise, outcome, rng)
             _check_scopes(environment, state, actions, noise, outcome, rng)
         visited.append((state, actions))
+        taken.append((actions, noise, outcome))
         state = outcome.state
+    if not spec.capabilities.branchable:
+        _check_replay(environment, began, taken)
     if spec.capabilities.enumerable:
         check_kernel(environment, visited, samples=samples, rng=rng)
 
@@ -200,6 +207,19 @@ def _check_transition(environment: NetworkedMDP, state: JointState, outcome: Tra
             raise broken(environment, "step", f"{name} is {flags.dtype} {flags.shape}", f"return bool {(copies,)} or {(copies, n)}")
     if outcome.terminated.shape != outcome.truncated.shape:
         raise broken(environment, "step", "terminated and truncated differ in shape", "end whole copies or single agents, in both")
+
+
+def _check_replay(environment: NetworkedMDP, began: FloatArray, taken: Sequence[tuple[list[NDArray[Any]], FloatArray, Transition]]) -> None:
+    expected = [environment.observe(outcome.state) for _, _, outcome in taken]
+    state: JointState = _guarded(environment, "replay", partial(environment.reset, began))
+    for step, (actions, noise, outcome) in enumerate(taken):
+        again = _guarded(environment, "replay", partial(environment.step, state, actions, noise))
+        seen = environment.observe(again.state)
+        same = all(_same(old, new) for old, new in zip(expected[step], seen, strict=True))
+        if not same or not all(_same(old, new) for old, new in zip(outcome[1:], again[1:], strict=True)):
+            fix = "let all its luck come from the reset's noise, such as from the seed that it is reset with"
+            raise broken(environment, "replay", f"step {step} went another way from the same reset, noise and actions", fix)
+        state = again.state
 
 
 def _check_purity(

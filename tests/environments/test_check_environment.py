@@ -320,9 +320,9 @@ def test_a_sound_environment_is_never_called_broken(seed):
 class Drift(NetworkedMDP):
     """Real vectors and no tables: each agent adds its action to its position, agent 1 that of agent 0 as well."""
 
-    def __init__(self, *, branchable=True):
+    def __init__(self, *, branchable=True, seeded=True):
         self.topology = graph(2, [(0, 1)])
-        self.noise = np.random.default_rng(0)
+        self.noise, self.seeded = np.random.default_rng(0), seeded
         self.spec = EnvironmentSpec(
             name="drift",
             state_spaces=(Box((2,), -np.inf, np.inf),) * 2,
@@ -338,6 +338,8 @@ class Drift(NetworkedMDP):
         )
 
     def reset(self, noise):
+        if self.seeded:
+            self.noise = np.random.default_rng(int(noise[0, 0, 0] * 2**31))
         return noise - 0.5
 
     def step(self, state, actions, noise):
@@ -355,8 +357,10 @@ def test_real_vectors_and_mixed_actions_conform():
     check_environment(Drift())
 
 
-def test_an_environment_that_cannot_branch_is_only_asked_for_shapes():
+def test_an_environment_that_cannot_branch_is_asked_to_repeat_itself_instead():
     check_environment(Drift(branchable=False))
+    with pytest.raises(EnvironmentMismatchError, match=r"rule 'replay': step 0 went another way from the same reset"):
+        check_environment(Drift(branchable=False, seeded=False))
 
 
 class Masked(Sound):
