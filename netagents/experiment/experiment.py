@@ -45,6 +45,9 @@ class Experiment(Settings):
     kappa_policy: Radius | None = Field(None, description="whose states the actor reads")
     kappa_critic: Radius | None = Field(None, description="whose states and actions index a critic")
     kappa_gradient: Radius | None = Field(None, description="whose values enter the gradient")
+    routing: Literal["direct", "relay"] = Field(
+        "direct", description="agents link to everyone within the radius, or to neighbours only, who hand messages on hop by hop"
+    )
     learning: LearningSettings = LearningSettings()
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()

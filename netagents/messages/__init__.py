@@ -16,12 +16,16 @@ from netagents.messages.learning import (
     index_dtype,
     payload_bytes,
 )
+from netagents.messages.relay import Bundle, Carried
 
 __all__ = [
     "ENVIRONMENT",
     "MONITOR",
     "NEIGHBOUR_KINDS",
+    "NEIGHBOUR_KINDS",
     "Action",
+    "Bundle",
+    "Carried",
     "Digest",
     "Envelope",
     "Failed",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, Tally, Welcome
 from netagents.messages.kinds import Kind
 from netagents.messages.learning import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.relay import Bundle, Carried
 
 Message = (
     Hello
@@ -26,6 +27,8 @@ Message = (
     | Report
     | Snapshot
     | Digest
+    | Bundle
+    | Carried
 )
 
 

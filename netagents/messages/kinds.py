@@ -22,6 +22,7 @@ class Kind(IntEnum):
     STOP = 5
     FAILED = 6
     TALLY = 7
+    CARRIED = 8
     SIGN = 9
     STEP = 10
     ACTION = 11
@@ -32,6 +33,7 @@ class Kind(IntEnum):
     REPORT = 16
     SNAPSHOT = 17
     DIGEST = 18
+    BUNDLE = 19
 
 
 class RadiusKind(StrEnum):
@@ -48,6 +50,7 @@ _RADIUS = {
     Kind.SHADOW_REWARD: RadiusKind.GRADIENT,
     Kind.TRUNCATED_Q: RadiusKind.GRADIENT,
 }
+
 
 NEIGHBOUR_KINDS = tuple(_RADIUS)
 """What agents tell each other."""

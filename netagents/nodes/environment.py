@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,11 +16,27 @@ from numpy.typing import NDArray
 from netagents import __version__
 from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
-from netagents.errors import NetagentsError, NodeFailedError, ProtocolError, exit_code_of
+from netagents.errors import DeadlineError, NetagentsError, NodeFailedError, ProtocolError, exit_code_of
 from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
-from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Report, Snapshot, Step, Stop, Tally, node_name
+from netagents.messages import (
+    ENVIRONMENT,
+    MONITOR,
+    Action,
+    Carried,
+    Envelope,
+    Failed,
+    Hello,
+    Kind,
+    Report,
+    Snapshot,
+    Step,
+    Stop,
+    Tally,
+    node_name,
+)
+from netagents.nodes.carried import carriage_facts
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
@@ -35,6 +52,9 @@ from netagents.wire.handshake import Phase, Rendezvous, StrangerError
 from netagents.wire.inbox import Inbox
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, open_transport
+
+FINISHED = "finished"
+"""The reason of a Stop that ends a whole run."""
 
 States = Mapping[int, Mapping[str, NDArray[Any]]]
 """Per agent every named array."""
@@ -61,7 +81,7 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
             server.gather()
             setup, seed = prepared.setup, prepared.experiment.seed
             server.train(EnvironmentSession(prepared.environment, setup.batch, setup.discount, seed, setup.horizon))
-            server.stop("finished")
+            server.stop(FINISHED)
             recorder.close("finished")
         except EndRequestedError as error:
             context.log.leaving(error)
@@ -142,6 +162,7 @@ class EnvironmentServer:
         self._training = False
         self._restarts_agents = experiment.failures.agent == "restart"
         self._tallies: dict[int, Refusals] = {}
+        self._carried: dict[int, Carried] = {}
         self._ledger = Ledger(lambda _: 0)
         self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self._sample_seconds = 0.0
@@ -172,6 +193,10 @@ class EnvironmentServer:
         if isinstance(message, Tally):
             if sender in self._rendezvous.expected:
                 self._tallies[sender] = from_tally(message)
+            return
+        if isinstance(message, Carried):
+            if sender in self._agents:
+                self._carried[sender] = message
             return
         if isinstance(message, Hello) and message.endpoint.partition(":")[0] != self.endpoint.partition(":")[0]:
             self._exchange.inbox.malformed(f"{node_name(sender)} wants to be reached at '{message.endpoint[:200]}'")
@@ -313,6 +338,8 @@ class EnvironmentServer:
             self._context.log.logger.warning("refused in all: %s", refusals_line(refused[ENVIRONMENT]))
         for node in sorted(self._exchange.linked):
             self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
+        if reason == FINISHED and self._setup.experiment.routing == "relay":
+            self._hear_what_was_carried()
         self._recorder.event(
             "traffic",
             sent={kind.name.lower(): counted for kind, counted in traffic.sent.items()},
@@ -324,7 +351,14 @@ class EnvironmentServer:
             digests_dropped=traffic.copies_dropped,
             dropped={str(reason): count for reason, count in inbox.dropped.items()},
             refused={node_name(node): counted for node, counted in sorted(refused.items()) if counted},
+            **({"carried": carriage_facts(self._carried)} if self._carried else {}),
         )
+
+    def _hear_what_was_carried(self) -> None:
+        """Relay routing only: agents tell as they leave what travelled over their links; one that does not is left out of the records."""
+        limit = self._setup.experiment.timeouts.seconds("linger")
+        with contextlib.suppress(DeadlineError):
+            self._exchange.serve(lambda: len(self._carried) == len(self._agents), limit, lambda _: "waited for accounts of relaying")
 
     def close(self) -> None:
         """End all links; the last words still leave."""

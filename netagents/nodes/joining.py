@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from netagents.wire.exchange import Exchange, StopReceivedError
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.relay import Places, RelayExchange
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
 from netagents.wire.zeromq import is_loopback
@@ -139,6 +141,11 @@ class Membership:
             self._told = counted
             self.exchange.offer(to_tally(counted), Kind.TALLY, 0, 0, ENVIRONMENT)
 
+    def tell_carried(self) -> None:
+        """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
+        if isinstance(self.exchange, RelayExchange):
+            self.exchange.offer(self.exchange.carriage.message(), Kind.CARRIED, 0, 0, ENVIRONMENT)
+
     def fail(self, error: BaseException, code: int) -> None:
         """Tell the server, best effort, why this node ends."""
         self.tell_refusals()
@@ -153,8 +160,24 @@ class Membership:
         self.transport.close()
 
 
-Plan = Callable[[Setup], tuple[Inbox, frozenset[int], frozenset[int]]]
-"""From the setup to a node's inbox, the agents it speaks to and the agents it hears."""
+@dataclass(frozen=True)
+class Part:
+    """What a node takes in, and whom it links to.
+
+    Attributes:
+        inbox: what it takes in.
+        speaks_to: the agents it has links to. hears: the agents that have links to it.
+        places: with relay routing, where it stands in the trees of those whose messages it hands on or needs.
+    """
+
+    inbox: Inbox
+    speaks_to: frozenset[int] = frozenset()
+    hears: frozenset[int] = frozenset()
+    places: Places | None = None
+
+
+Plan = Callable[[Setup], Part]
+"""From the setup to a node's part in the run."""
 
 
 def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan: Plan) -> Membership:
@@ -225,12 +248,13 @@ class _Joining:
         setup = read_welcome(handshake.welcome)
         refuse_foreign_code(setup.experiment, allowed=self.allow_imports)
         self.timeouts = setup.experiment.timeouts
-        inbox, self.speaks_to, self.hears = plan(setup)
+        part = plan(setup)
+        inbox, self.speaks_to, self.hears = part.inbox, part.speaks_to, part.hears
         inbox.run = handshake.run
         faults = setup.experiment.faults
         feed = FaultyFeed(faults, self.index, setup.experiment.seed) if faults else None
         inbox.dropped.update(self.exchange.inbox.dropped)
-        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed)
+        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.places)
         self.exchange.adopt(welcomed)
         first, state = self.enter(None)
         return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter)
@@ -255,8 +279,7 @@ class _Joining:
     def _link(self) -> Mapping[str, NDArray[Any]] | None:
         handshake, exchange = self.handshake, self.exchange
         assert handshake.welcome is not None
-        exchange.incarnation = handshake.incarnation
-        exchange.inbox.restart(handshake.iteration, handshake.incarnation)
+        exchange.restart(handshake.iteration, handshake.incarnation)
         for peer in sorted(self.speaks_to):
             endpoint = handshake.welcome.peers[peer]
             if self.endpoints.get(peer) != endpoint:
@@ -278,9 +301,10 @@ class _Joining:
         (snapshot,) = self.exchange.receive(before, Kind.SNAPSHOT, 0, (ENVIRONMENT,), self.timeouts.seconds("ready"))
         return snapshot.arrays if isinstance(snapshot, Snapshot) else None
 
-    def _exchange(self, inbox: Inbox, faults: FaultyFeed | None) -> Exchange:
+    def _exchange(self, inbox: Inbox, faults: FaultyFeed | None, places: Places | None = None) -> Exchange:
         inbox.identify(self.users)
-        return Exchange(
+        make = Exchange if places is None else partial(RelayExchange, places=places)
+        return make(
             self.index,
             self.listener,
             inbox,

@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from netagents.learning import Setup
-from netagents.messages import ENVIRONMENT, MONITOR, Kind
+from netagents.learning.routes import Routes, neighbours_used
+from netagents.messages import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS
 from netagents.wire.security import CurveCredentials, KeyBundle, load_bundle, make_bundles
 from netagents.wire.transport import LinkSettings
 
-NEIGHBOUR_KINDS = (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)
-"""What agents tell each other."""
-
 
 def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
-    """Fresh keys for every node of a run: an agent knows the server and the agents within its radii, nobody else."""
+    """Fresh keys for every node of a run: an agent knows the server and the agents that it has links with, nobody else.
+
+    These are the agents within its radii or, with relay routing, the neighbours that hand messages on.
+    """
     agents = range(setup.n)
     knows: dict[int, set[int]] = {ENVIRONMENT: {MONITOR, *agents}, MONITOR: {ENVIRONMENT}}
+    routes = Routes(setup) if setup.experiment.routing == "relay" else None
     for agent in agents:
-        near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.heard(kind, agent), *setup.audience(kind, agent))}
+        if routes is not None:
+            near = set().union(*neighbours_used(routes.places(agent), agent))
+        else:
+            near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.heard(kind, agent), *setup.audience(kind, agent))}
         knows[agent] = {ENVIRONMENT, *near} - {agent}
     return make_bundles(knows)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from netagents.learning import Setup
 from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
-from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, join
+from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.sinks import open_sinks
 from netagents.nodes.view import PowerMonitor, from_digest, make_view
@@ -44,7 +44,7 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
     viewer: Sender | None = None
     transport = None
     try:
-        membership = join(context, MONITOR, arguments, lambda _: (inbox, frozenset(), frozenset()))
+        membership = join(context, MONITOR, arguments, lambda _: Part(inbox))
         if arguments.get("view"):
             transport = open_transport(arguments["view"], LinkSettings(queue=16))
             viewer = transport.connect(arguments["view"])

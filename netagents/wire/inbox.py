@@ -37,6 +37,7 @@ class Drop(StrEnum):
     DUPLICATE = "duplicate"
     HANDSHAKE = "handshake refused"
     CUT = "link cut"
+    OFF_ROUTE = "off route"
 
 
 UNKNOWN_RUN = bytes(8)
@@ -214,6 +215,14 @@ class Inbox:
         else:
             reason = Drop.UNKNOWN_SENDER
         return self._drop(reason, sender, kind, envelope.iteration)
+
+    def turn_away(self, reason: Drop, envelope: Envelope) -> bool:
+        """Drops and counts a message for a reason that only its carrier can know; returns False."""
+        return self._drop(reason, envelope.sender, envelope.kind, envelope.iteration)
+
+    def user_of(self, sender: int) -> str | None:
+        """The authenticated user that ``sender`` must be; None where links carry no keys, or none of that node."""
+        return self._users.get(sender)
 
     def malformed(self, line: str) -> None:
         """Counts a message that could not be decoded."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from netagents.messages import (
     Action,
+    Bundle,
+    Carried,
     Digest,
     Failed,
     Hello,
@@ -74,7 +76,7 @@ def _field(name: str, codes: tuple[int, ...], low: int, high: int | None = None,
 
 
 _VALUE = (1, 2, 3, 4)  # an index in the smallest unsigned dtype of its space, or continuous values
-_UINT8, _FLOAT64, _INT64, _BOOL = (1,), (4,), (5,), (11,)
+_UINT8, _FLOAT64, _INT64, _INT32, _BOOL = (1,), (4,), (5,), (7,), (11,)
 MAXIMUM_RANK = 8
 
 ANY_ARRAY = _field("array", tuple(DTYPES), 0, MAXIMUM_RANK)
@@ -102,6 +104,7 @@ class ArraySchema(NamedTuple):
 ARRAYS: dict[Kind, ArraySchema] = {
     Kind.TALLY: ArraySchema(Tally, (_field("counts", _INT64, 1),), aligned=False),
     Kind.SIGN: ArraySchema(Sign, (_field("ages", _INT64, 2),), aligned=False),
+    Kind.CARRIED: ArraySchema(Carried, (_field("kinds", _INT64, 2, last=3), _field("totals", _INT64, 1, last=4)), aligned=False),
     Kind.STEP: ArraySchema(
         Step,
         (
@@ -139,6 +142,9 @@ ARRAYS: dict[Kind, ArraySchema] = {
             _field("timing", _FLOAT64, 2, last=3),
         ),
         aligned=False,
+    ),
+    Kind.BUNDLE: ArraySchema(
+        Bundle, (_field("sizes", _INT32, 1), _field("sent", _INT64, 1, last=1), _field("content", _UINT8, 1)), aligned=False
     ),
 }
 """Kinds made of a fixed number of arrays."""

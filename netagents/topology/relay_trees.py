@@ -1,0 +1,56 @@
+"""Shortest-path trees along which a message travels hop by hop to everybody who needs it, crossing each edge once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from netagents.topology.graph import Topology
+
+
+class Place(NamedTuple):
+    """Where a node stands in the tree of one origin.
+
+    Attributes:
+        parent: the neighbour from which the origin's messages come; the origin is its own parent.
+        children: the neighbours that they go on to, ascending; none at a leaf.
+        wanted: whether the node needs the messages itself, or only hands them on.
+    """
+
+    parent: int
+    children: tuple[int, ...]
+    wanted: bool
+
+
+def relay_tree(topology: Topology, origin: int, audience: Iterable[int]) -> dict[int, Place]:
+    """The tree that joins ``origin`` to its audience along shortest paths.
+
+    Among the neighbours that are one hop nearer to the origin, a node hears the one of lowest index.  So the tree is the same
+    wherever it is worked out, and that of a part of the audience is a part of the tree of all.  Nodes that lead to nobody are left out.
+
+    Args:
+        topology: the graph.
+        origin: where the messages come from.
+        audience: who needs them; the origin itself does not count.
+
+    Returns:
+        The place of every node of the tree; only the origin's own, without children, if nobody needs its messages.
+
+    Raises:
+        ValueError: there is no path to somebody in the audience.
+    """
+    distance = topology.hops.distance
+    wanted = set(audience) - {origin}
+    parents = {origin: origin}
+    children: dict[int, list[int]] = {origin: []}
+    for member in sorted(wanted):
+        node, hops = member, distance(origin, member)
+        while node not in parents:
+            parent = next((near for near in topology.adjacency[node] if distance(origin, near) == hops - 1), None)
+            if parent is None:
+                raise ValueError(f"no path leads from node {origin} to node {member}")
+            parents[node] = parent
+            children.setdefault(node, [])
+            children.setdefault(parent, []).append(node)
+            node, hops = parent, hops - 1
+    return {node: Place(parents[node], tuple(sorted(children[node])), node in wanted) for node in sorted(parents)}
