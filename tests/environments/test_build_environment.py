@@ -28,7 +28,11 @@ def no_environment(topology):
 @pytest.mark.parametrize("kind", BUILT_IN_KINDS)
 def test_every_built_in_kind_is_built_under_its_name(kind):
     topology = line(5) if kind == "line_msg" else cells(2, 3, 1)
-    environment = build_environment(SETTINGS.validate_python({"kind": kind}), topology)
+    others = {}
+    if kind == "pettingzoo":
+        pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagents[environments]'")
+        others = {"make": "strange_envs:Steered", "arguments": {"n": 6}}
+    environment = build_environment(SETTINGS.validate_python({"kind": kind, **others}), topology)
     assert environment.spec.name == kind
     assert environment.topology is topology
 
