@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netagents.experiment.algorithm import ActorCriticSettings, AlgorithmSettings, PpoSettings, TableAlgorithmSettings
 from netagents.experiment.base import Settings
 
 Iterations = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -57,8 +58,11 @@ class CriticSettings(Settings):
 
 
 class LearningSettings(Settings):
-    """The truncated policy-gradient algorithm (arXiv 2302.07938, Algorithm 1)."""
+    """The truncated policy-gradient algorithm (arXiv 2302.07938, Algorithm 1), with tables or with networks."""
 
+    algorithm: AlgorithmSettings = Field(
+        TableAlgorithmSettings(), description="tables, or for policies of kind mlp actor_critic or ppo, each with settings of its own"
+    )
     iterations: Iterations = 60
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(64, description="parallel copies of the environment (B)")
     horizon: Steps | None = Field(None, description="steps per iteration (H); default: the environment's")
@@ -89,9 +93,27 @@ class LearningSettings(Settings):
             raise ValueError("evaluation_steps belongs to evaluation fresh; set evaluation: fresh, or leave evaluation_steps out")
         return self
 
+    @model_validator(mode="after")
+    def _networks_have_their_own(self) -> Self:
+        if not self.is_neural:
+            return self
+        for name in ("step_size", "critic"):
+            if getattr(self, name) != LearningSettings.model_fields[name].default:
+                instead = {"step_size": "policy_rate", "critic": "critic"}[name]
+                raise ValueError(f"{name} belongs to tables; networks have algorithm.{instead}")
+        if self.evaluation != "relabelled":
+            raise ValueError("networks learn from the batch itself; leave evaluation at relabelled")
+        return self
+
+    @property
+    def is_neural(self) -> bool:
+        """Whether agents learn with networks."""
+        return isinstance(self.algorithm, ActorCriticSettings | PpoSettings)
+
 
 class PowerSettings(Settings):
     """How realized power is read from the task critic."""
 
     min_visits: Annotated[int, Field(ge=1)] = Field(5, description="visits within the window that make an entry known")
     window: Annotated[int, Field(ge=1)] = Field(10, description="iterations in which visits count")
+    visits: Annotated[int, Field(ge=1)] = Field(256, description="visits of a batch at which networks are asked; tables look at all")

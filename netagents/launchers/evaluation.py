@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from netagents.environments.build import build_environment
 from netagents.environments.session import EnvironmentSession
-from netagents.environments.spaces import space_dtype
 from netagents.errors import RunDirectoryError
+from netagents.learning.playing import Players
 from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 from netagents.records.reader import Run
@@ -92,28 +92,23 @@ def evaluate(
     blocks = range(-(-episodes // COPIES))
     # A whole block is always played, so that an episode does not depend on how many others there are.
     session = setup.session(environment, COPIES, _own_seed(seed))
-    played_blocks = [_play(session, policies, block, setup.horizon, setup.discount, greedy, seed) for block in blocks]
+    players = Players(setup, policies)
+    played_blocks = [_play(session, players, block, setup.horizon, setup.discount, greedy, seed) for block in blocks]
     returns = np.concatenate([returns for returns, _ in played_blocks])[:episodes]
     discounted = np.concatenate([discounted for _, discounted in played_blocks])[:episodes]
     return Evaluation(played, greedy, seed, setup.horizon, setup.discount, returns, discounted)
 
 
 def _play(
-    session: EnvironmentSession, policies: list[Policy], block: int, horizon: int, discount: float, greedy: bool, seed: int
+    session: EnvironmentSession, players: Players, block: int, horizon: int, discount: float, greedy: bool, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """One block of episodes: (COPIES, n) returns, plain and discounted."""
-    n = len(policies)
-    noise = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)] if not greedy else []
+    n = len(players.policies)
+    generators = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)]
     returns, discounted = np.zeros((COPIES, n)), np.zeros((COPIES, n))
-    dtypes = [space_dtype(space) for space in session.environment.spec.action_spaces]
     messages = session.begin(block)
     for step in range(horizon):
-        states = [message.observation for message in messages]
-        actions = []
-        for agent, policy in enumerate(policies):
-            context = policy.context([states[j] for j in policy.window])
-            chosen = policy.greedy(context) if greedy else policy.act(context, policy.noise(noise[agent], 1, COPIES)[0])
-            actions.append(chosen.astype(dtypes[agent]))
+        actions = [players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent]) for agent in range(n)]
         messages = session.advance(actions)
         rewards = np.column_stack([message.reward for message in messages])
         returns += rewards

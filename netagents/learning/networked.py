@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.ledger import Ledger
 from netagents.learning.metrics import METRICS
+from netagents.learning.nearby import Nearby
 from netagents.learning.rollout import Rollout
 from netagents.learning.setup import Setup
 from netagents.learning.turns import Outgoing, Turn, Turns
@@ -44,6 +45,7 @@ class NetworkedAgent(ABC):
         self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
         self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
+        self.nearby = Nearby(setup, index) if setup.spec.capabilities.moving else None
         self._pending: list[Outgoing] = []
 
     @abstractmethod
@@ -70,9 +72,10 @@ class NetworkedAgent(ABC):
         """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
         setup, index = self.setup, self.index
         steps, copies = setup.steps, setup.batch
-        policy = self.policy
+        policy, nearby = self.policy, self.nearby
         rollout = setup.rollout(index, policy, steps)
-        noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
+        rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
+        hops, mask, near = rollout.hops, rollout.mask, None
         audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
         window = policy.window
         sources = [heard.index(j) if j != index else -1 for j in window]
@@ -84,14 +87,17 @@ class NetworkedAgent(ABC):
             rollout.observe(step, observed)
             own = rollout.states[step]
             outgoing = [Outgoing(Kind.STATE, iteration, step, State(own), audience)] if audience else []
+            if nearby is not None and hops is not None:
+                near = nearby.marks(Kind.STATE, window, hops[step])
+                outgoing = nearby.addressed(Kind.STATE, iteration, step, State(own), audience, hops[step])
             if heard:
                 messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
-                context = policy.context([own if source < 0 else messages[source].values for source in sources])
+                context = policy.context([own if source < 0 else messages[source].values for source in sources], near)
                 outgoing = []
             else:
                 context = policy.context([own])
             rollout.context[step] = context
-            rollout.actions[step] = policy.act(context, noise[step])
+            rollout.actions[step] = policy.act(context, noise[step], None if mask is None else mask[step])
             if step < steps:
                 outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(rollout.actions[step]), to_server))
         self._pending = outgoing
@@ -101,10 +107,18 @@ class NetworkedAgent(ABC):
         rollout.close()
         return rollout
 
-    def _share(self, iteration: int, kind: Kind, message: Message, ordinal: int = 0) -> Generator[Turn, list[Any], dict[int, Any]]:
-        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard."""
+    def _share(
+        self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None
+    ) -> Generator[Turn, list[Any], dict[int, Any]]:
+        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard.
+
+        In a graph that moves, ``hops`` (T, B, m) of the message's own steps blank it where its receiver was not near.
+        """
         audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
-        if audience:
+        if audience and self.nearby is not None and hops is not None:
+            for outgoing in self.nearby.addressed(kind, iteration, ordinal, message, audience, hops):
+                self._emit(*outgoing)
+        elif audience:
             self._emit(kind, iteration, ordinal, message, audience)
         if not audience and not heard:
             return {}

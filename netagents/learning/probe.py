@@ -5,6 +5,7 @@ from __future__ import annotations
 from netagents.environments.contract import NetworkedMDP
 from netagents.learning.objective import LocalObjective
 from netagents.learning.occupancy import sampled_occupancy
+from netagents.learning.playing import Players
 from netagents.learning.setup import Setup
 from netagents.randomness import Purpose, stream
 
@@ -27,15 +28,15 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     # As the agents do it, to the bit: they draw one block for all steps and the decision after the last.
     noise = [policy.noise(stream(seed, agent, Purpose.ACTIONS, 0), setup.steps + 1, setup.batch) for agent, policy in enumerate(policies)]
     session = setup.session(environment)
+    players = Players(setup, policies)
     messages = session.begin(0)
     for step in range(steps + 1):
         for rollout, message in zip(rollouts, messages, strict=True):
             rollout.observe(step, message)
         if step == steps:
             break
-        for agent, (policy, rollout) in enumerate(zip(policies, rollouts, strict=True)):
-            context = policy.context([rollouts[j].states[step] for j in policy.window])
-            rollout.actions[step] = policy.act(context, noise[agent][step])
+        for agent, rollout in enumerate(rollouts):
+            rollout.actions[step] = players.decide(agent, messages, noise[agent][step])
         messages = session.advance([rollout.actions[step] for rollout in rollouts])
     for objective, rollout, size in zip(objectives, rollouts, sizes, strict=True):
         rollout.close()

@@ -30,7 +30,14 @@ class Rollout:
         rewards: (T, B) own task rewards.
         alive: (T, B) the copy had not ended before the step.
         bootstrap: (T, B) 0 where the step ended in a terminal state, else 1.
+        noise: (T + 1, B, ...) what the decisions were drawn from.
+        hops: (T + 1, B, m) uint8 how far away the contacts were, in a graph that moves; else None.
+        mask: (T + 1, B, A) bool which actions were legal, where some are not; else None.
     """
+
+    noise: FloatArray
+    hops: NDArray[np.uint8] | None = None
+    mask: NDArray[np.bool_] | None = None
 
     def __init__(self, agent: int, states: NDArray[Any], actions: NDArray[Any], context: NDArray[Any]) -> None:
         self.agent = agent
@@ -48,13 +55,21 @@ class Rollout:
         if step > 0:
             self.rewards[step - 1] = message.reward
             self._flags[step - 1] = message.flags
+        if self.hops is not None and message.hops is not None:
+            self.hops[step] = message.hops
+        if self.mask is not None and message.mask is not None:
+            self.mask[step] = message.mask
 
     def close(self) -> None:
         """The last step has been observed: check rewards, and work out who was alive and where to bootstrap.
 
         Raises:
-            NumericalError: a reward is not finite.
+            NumericalError: an observation or a reward is not finite.
         """
+        if self.states.dtype == np.float64 and not np.isfinite(self.states).all():
+            whole = np.isfinite(self.states.reshape(len(self.states), -1)).all(axis=1)
+            step = int(np.argmin(whole))
+            raise NumericalError("observation is not finite", where=f"agent {self.agent}, step {step}", fix="mend the environment")
         finite = np.isfinite(self.rewards)
         if not finite.all():
             step = int(np.argmin(finite.all(axis=1)))

@@ -13,9 +13,12 @@ from netagents.environments.session import EnvironmentSession
 from netagents.environments.spaces import discrete_size
 from netagents.errors import CapacityError, UtilityError
 from netagents.experiment import Experiment
+from netagents.experiment.policy import MlpPolicySettings
 from netagents.learning.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
 from netagents.policies import Policy, TabularPolicy, build_policy
+from netagents.policies.neural import NeuralPolicy, build_neural_policy
+from netagents.randomness import Purpose, stream
 from netagents.topology import Reach, Topology, spread_radius
 from netagents.utilities import build_constraints, build_utility, check_agents
 
@@ -78,7 +81,28 @@ class Setup:
         Raises:
             CapacityError, ExperimentError: as :func:`netagents.policies.build_policy`.
         """
-        return self.tabular_policy(agent)
+        settings = self.experiment.policy
+        if not isinstance(settings, MlpPolicySettings):
+            return self.tabular_policy(agent)
+        return self.neural_policy(agent)
+
+    def neural_policy(self, agent: int) -> NeuralPolicy:
+        """The same, of an experiment whose policies are networks."""
+        settings = self.experiment.policy
+        assert isinstance(settings, MlpPolicySettings), "only called for networks"
+        window = self.reach[RadiusKind.POLICY].window(agent)
+        return build_neural_policy(
+            settings,
+            window,
+            [self.spec.observation_spaces[j] for j in window],
+            self.spec.action_spaces[agent],
+            window.index(agent),
+            self.spec.view,
+            self.spec.capabilities.moving,
+            self.experiment.learning.logit_bound,
+            stream(self.experiment.seed, agent, Purpose.INITIALISATION, 0),
+            f"agent {agent}",
+        )
 
     def tabular_policy(self, agent: int) -> TabularPolicy:
         """The same, of an experiment whose policies are tables."""
@@ -88,13 +112,14 @@ class Setup:
 
     def rollout(self, agent: int, policy: Policy, steps: int) -> Rollout:
         """Room for ``steps`` steps and the decision after them, as ``agent`` sees them."""
-        state, action = self.spec.state_spaces[agent], self.spec.action_spaces[agent]
-        return Rollout(
-            agent,
-            room(state, steps + 1, self.batch),
-            room(action, steps + 1, self.batch),
-            policy.contexts_of(steps + 1, self.batch),
-        )
+        state, action = self.spec.observation_spaces[agent], self.spec.action_spaces[agent]
+        block = (steps + 1, self.batch)
+        rollout = Rollout(agent, room(state, *block), room(action, *block), policy.contexts_of(*block))
+        if self.spec.capabilities.moving:
+            rollout.hops = np.empty((*block, len(self.contacts(agent).agents)), dtype=np.uint8)
+        if self.spec.capabilities.masked:
+            rollout.mask = np.empty((*block, *self.action_sizes((agent,))), dtype=np.bool_)
+        return rollout
 
     def heard(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents whose ``kind`` messages ``agent`` hears, ascending."""

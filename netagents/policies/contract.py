@@ -13,6 +13,7 @@ from netagents.policies.indexing import MixedRadix
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 
 class Policy(ABC):
@@ -37,15 +38,26 @@ class Policy(ABC):
         """The random numbers of (steps, copies) decisions, the same whether drawn at once or step by step."""
 
     @abstractmethod
-    def context(self, states: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """The context of each copy from the window's local states, one array with first axis B per agent of the window."""
+    def context(self, states: Sequence[NDArray[Any]], near: BoolArray | None = None) -> NDArray[Any]:
+        """The context of each copy.
+
+        Args:
+            states: one array with first axis B per agent of the window.
+            near: (m, B) who of the window is there in each copy, where the graph moves; None where nobody can be missing.
+        """
 
     @abstractmethod
-    def act(self, context: Any, noise: FloatArray) -> NDArray[Any]:
-        """Draw an action per copy from contexts and :meth:`noise` of one step; first axis B."""
+    def act(self, context: Any, noise: FloatArray, mask: BoolArray | None = None) -> NDArray[Any]:
+        """Draw an action per copy; first axis B.
+
+        Args:
+            context: of each copy.
+            noise: :meth:`noise` of one step.
+            mask: (B, A) legal actions, where some are not.
+        """
 
     @abstractmethod
-    def greedy(self, context: Any) -> NDArray[Any]:
+    def greedy(self, context: Any, mask: BoolArray | None = None) -> NDArray[Any]:
         """The most probable action per copy."""
 
     @abstractmethod
@@ -106,11 +118,11 @@ class TabularPolicy(Policy):
         """(steps, copies) uniforms on [0, 1)."""
         return generator.random((steps, copies))
 
-    def context(self, states: Sequence[NDArray[Any]]) -> IntArray:
+    def context(self, states: Sequence[NDArray[Any]], near: BoolArray | None = None) -> NDArray[Any]:  # noqa: ARG002 - tables need fixed graphs
         """Row index x of each copy from the window's local states, one array of shape (...) per agent of the window."""
-        return self.radix.encode(states)
+        return self.radix.encode_narrow(states)
 
-    def act(self, context: IntArray, noise: FloatArray) -> IntArray:
+    def act(self, context: IntArray, noise: FloatArray, mask: BoolArray | None = None) -> NDArray[Any]:  # noqa: ARG002 - and have no masks
         """Draw an action per copy by inverting the cumulative distribution.
 
         Args:
@@ -118,15 +130,14 @@ class TabularPolicy(Policy):
             noise: (B,) uniforms on [0, 1).
 
         Returns:
-            (B,) int64 actions.
+            (B,) integer actions.
         """
         if self.action_size == 2:
-            actions: IntArray = (noise >= self._thresholds[context, 0]).astype(np.int64)
-        else:
-            actions = (noise[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
+            return (noise >= self._first_thresholds[context]).view(np.uint8)
+        actions: NDArray[Any] = (noise[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
         return actions
 
-    def greedy(self, context: IntArray) -> IntArray:
+    def greedy(self, context: IntArray, mask: BoolArray | None = None) -> IntArray:  # noqa: ARG002
         """The most probable action per copy; ties go to the lowest action."""
         actions: IntArray = np.argmax(self.probabilities, axis=1)[context]
         return actions
@@ -146,3 +157,4 @@ class TabularPolicy(Policy):
     def _refresh(self) -> None:
         self.probabilities: FloatArray = self.distribution(self.logits)
         self._thresholds = np.ascontiguousarray(np.cumsum(self.probabilities, axis=1)[:, :-1])
+        self._first_thresholds = np.ascontiguousarray(self._thresholds[:, :1]).reshape(-1)

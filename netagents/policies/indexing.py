@@ -23,6 +23,8 @@ class MixedRadix:
         if self.total > np.iinfo(np.int64).max:
             raise ValueError(f"a product of {len(self.sizes)} factors with {self.total} elements does not fit into 63 bits")
         self.strides = tuple(prod(self.sizes[position + 1 :]) for position in range(len(self.sizes)))
+        dtype = np.min_scalar_type(max(self.total - 1, 0))
+        self._narrow = [dtype.type(stride) for stride in self.strides]
 
     def encode(self, columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         """The index of each row.
@@ -36,6 +38,15 @@ class MixedRadix:
         index: NDArray[np.int64] = np.multiply(columns[0], self.strides[0], dtype=np.int64)
         for column, stride in zip(columns[1:], self.strides[1:], strict=True):
             index += column if stride == 1 else np.multiply(column, stride, dtype=np.int64)
+        return index
+
+    def encode_narrow(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """The same in the smallest unsigned dtype that holds every index, where the columns are no wider: for the loop of steps."""
+        index = columns[0] * self._narrow[0]
+        for column, stride in zip(columns[1:-1], self._narrow[1:-1], strict=True):
+            index += column * stride
+        if len(columns) > 1:
+            index += columns[-1]
         return index
 
     def digit(self, index: NDArray[np.int64], position: int) -> NDArray[np.int64]:

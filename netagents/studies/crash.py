@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from netagents.environments import NetworkedMDP
 from netagents.environments.spaces import space_dtype
 from netagents.learning import Setup
+from netagents.learning.playing import Players
 from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 
@@ -53,17 +54,17 @@ def play_frozen(
     session = setup.session(environment, copies, _SEED)
     uniforms = [stream(_SEED, agent, Purpose.EVALUATION, 0) for agent in range(setup.n)]
     plain, discounted = np.zeros((copies, setup.n)), np.zeros((copies, setup.n))
+    players = Players(setup, policies)
     messages = session.begin(0)
     for step in range(setup.horizon):
-        states = [message.observation for message in messages]
         actions = []
-        for agent, policy in enumerate(policies):
+        for agent in range(setup.n):
             if agent == crashed:
                 (size,) = setup.action_sizes((agent,))
                 drawn = uniforms[agent].random(copies)
                 chosen = (drawn * size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
             else:
-                chosen = policy.act(policy.context([states[j] for j in policy.window]), policy.noise(uniforms[agent], 1, copies)[0])
+                chosen = players.draw(agent, messages, uniforms[agent])
             actions.append(chosen.astype(space_dtype(setup.spec.action_spaces[agent])))
         messages = session.advance(actions)
         rewards = np.column_stack([message.reward for message in messages])

@@ -42,7 +42,7 @@ BASE: dict[str, Any] = {"environment": {"kind": "line_msg"}, "topology": {"kind"
         ({"policy": {"kind": "import:nowhere:X"}}, "agent 0, policy.kind 'import:nowhere:X': importing nowhere failed"),
         ({"policy": {"kind": "import:numpy:nothing"}}, "module numpy has no 'nothing'; write import:package.module:Class"),
         ({"policy": {"kind": "import:numpy:zeros"}}, "agent 0, policy.kind 'import:numpy:zeros': calling it with (window, state_sizes"),
-        ({"policy": {"kind": "softmaxx"}}, "policy.kind: no policy is called 'softmaxx'; choose one of softmax"),
+        ({"policy": {"kind": "softmaxx"}}, "policy.kind: no policy is called 'softmaxx'; choose one of mlp, softmax"),
         ({"learning": {"evaluation_steps": 5}}, "evaluation_steps belongs to evaluation fresh; set evaluation: fresh"),
         ({"learning": {"schedule": {"kind": "linear"}}}, "learning.schedule.over"),
     ],

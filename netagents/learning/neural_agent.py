@@ -1,0 +1,258 @@
+"""The networked agent with networks: truncated actor-critic or PPO under the same phases, messages, radii and credits as tables.
+
+One call of :meth:`NeuralAgent.iterate` is one iteration, read from top to bottom.  The agent acts in numpy; torch only trains, between
+the messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.critics.neural import NeuralCritic, Transitions, ValueNetwork
+from netagents.experiment.algorithm import ActorCriticSettings, PpoSettings
+from netagents.learning.networked import NetworkedAgent, below
+from netagents.learning.neural_policy_steps import Decisions, PolicyChange, advantages, improve
+from netagents.learning.objective import LocalObjective
+from netagents.learning.occupancy import sampled_occupancy
+from netagents.learning.returns import lambda_returns
+from netagents.learning.rollout import Rollout
+from netagents.learning.schedules import step_size_at
+from netagents.learning.setup import Setup
+from netagents.learning.turns import Turns
+from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
+from netagents.policies.neural import CategoricalPolicy, NeuralPolicy
+from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
+from netagents.policies.window_reader import ActionReader, WindowReader
+from netagents.power.neural import NeuralPower
+from netagents.randomness import Purpose, stream
+
+if TYPE_CHECKING:
+    import torch
+
+FloatArray = NDArray[np.float64]
+NAN = float("nan")
+
+
+class NeuralAgent(NetworkedAgent):
+    """An agent with a neural policy and neural truncated critics.
+
+    Networks: the policy; a pair of Q-functions of its own task reward, from which power is read; a second pair for what it learns
+    from, where actor-critic learns from something else; and a state value, which is PPO's critic and actor-critic's baseline.
+
+    Args:
+        index: i.
+        setup: what all agents share.
+    """
+
+    policy: NeuralPolicy
+
+    def __init__(self, index: int, setup: Setup) -> None:
+        super().__init__(index, setup, setup.neural_policy(index))
+        settings = self.learning.algorithm
+        assert isinstance(settings, ActorCriticSettings | PpoSettings), "only made for networks"
+        self.settings: ActorCriticSettings | PpoSettings = settings
+        (self.state_size,), (self.action_size,) = setup.state_sizes((index,)), setup.action_sizes((index,))
+        self.objective = LocalObjective(setup.experiment, index, self.state_size, self.action_size, setup.discount)
+        spec, window = setup.spec, self.critic_window
+        self.reader = WindowReader(spec.view, [spec.observation_spaces[j] for j in window], window.index(index), spec.capabilities.moving)
+        self.action_reader = ActionReader([spec.action_spaces[j] for j in window])
+        inputs = self.reader.size + self.action_reader.size
+        first = stream(setup.experiment.seed, index, Purpose.INITIALISATION, 1)
+        with repeatable_torch():
+            self.actor = TrainedMlp(
+                self.policy.layout, [self.policy.weights], settings.policy_rate, self.learning.gradient_clip, "policy", index
+            )
+            self.task = NeuralCritic(settings.critic, inputs, first, "task critic", index)
+            pure_task = self.learning.credit == "shared_q" and self.learning.task_weight == 1.0 and self.objective.is_zero
+            own_critic = isinstance(settings, ActorCriticSettings) and not pure_task
+            self.learned = NeuralCritic(settings.critic, inputs, first, "learning critic", index) if own_critic else self.task
+            self.value = ValueNetwork(settings.critic, self.reader.size, first, index)
+        self.power = NeuralPower(index, window, self.action_reader, setup.experiment.power)
+
+    # -- one iteration ---------------------------------------------------------------------------------------------------
+
+    def iterate(self, iteration: int) -> Turns:
+        """One iteration: sample, trace, shadow reward, evaluate, improve, report."""
+        learning, setup, where = self.learning, self.setup, f"iteration {iteration}"
+        rollout = yield from self._sample(iteration)
+        weights = rollout.discounted(setup.discount)
+
+        # Trace: the observations and actions of everyone within kappa_critic hops.
+        traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions), hops=rollout.hops)
+        steps_hops = None if rollout.hops is None else rollout.hops[:-1]
+
+        # Local occupancy, then the gradient of the utility there: the shadow reward.
+        counted = rollout.counted_states(learning.occupancy)
+        occupancy = sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
+        shadow = self.objective.shadow(occupancy)
+        signal = learning.task_weight * rollout.rewards + shadow.table[counted, rollout.actions[:-1]] * rollout.alive
+        if learning.credit == "shared_reward":
+            # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
+            message = ShadowReward(np.zeros((0, 0)), signal)
+            told: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message, hops=steps_hops)
+            signal = self._fold(signal, {j: its.signal for j, its in told.items()})
+        else:
+            yield from self._share(iteration, Kind.SHADOW_REWARD, ShadowReward(shadow.table, np.zeros((0, 0))))
+
+        # Evaluate: the task critic always, for power; what is learned from, by its own critic.
+        generator = stream(setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
+        with repeatable_torch():
+            observed, batch = self._transitions(rollout, traces)
+            td_change = self._fit(self.task, batch, rollout.rewards, generator, where)
+            if isinstance(self.settings, PpoSettings):
+                worth = self._generalized_advantages(observed, batch, signal, generator, where)
+            else:
+                worth, td_change = self._q_along(batch, signal, td_change, generator, where)
+        if learning.credit == "shared_q":
+            values: dict[int, TruncatedQ] = yield from self._share(iteration, Kind.TRUNCATED_Q, TruncatedQ(worth), hops=steps_hops)
+            worth = self._fold(worth, {j: its.values for j, its in values.items()})
+
+        # Improve: gradient steps on the policy, then a new snapshot of its weights to act with.
+        rate = step_size_at(learning.schedule, self.settings.policy_rate, iteration)
+        self.actor.set_rate(rate)
+        with repeatable_torch():
+            if isinstance(self.settings, ActorCriticSettings) and learning.baseline:
+                worth = self._beyond_baseline(observed, batch, worth, generator, where)
+            change = self._improve(rollout, worth, weights, generator, where)
+            taken = [rollout.actions if j == self.index else traces[j].actions for j in self.critic_window]
+            power = self.power.rows(self.task, batch, taken, iteration)
+
+        # Report: rides with the next iteration's first action.
+        discounted = float((weights * rollout.rewards).sum() / setup.batch)
+        self._report(
+            iteration,
+            {
+                "return": float((rollout.rewards * rollout.alive).sum() / setup.batch),
+                "discounted_return": discounted,
+                "utility": shadow.utility,
+                "objective": learning.task_weight * discounted + shadow.utility,
+                "gradient_sq": change.gradient_sq,
+                "policy_entropy": change.entropy,
+                "bounded_logits": NAN,
+                "shadow_max": shadow.largest,
+                "td_change": td_change,
+                "critic_entries": NAN,
+                "critic_evicted": NAN,
+                "lipschitz": shadow.lipschitz,
+                "floor_sensitivity": shadow.floor_sensitivity,
+                "multiplier": shadow.multiplier,
+                "violation": shadow.violation,
+                "step_size": rate,
+            },
+            power,
+        )
+
+    # -- phases ----------------------------------------------------------------------------------------------------------
+
+    def _transitions(self, rollout: Rollout, traces: Mapping[int, Trace]) -> tuple[torch.Tensor, Transitions]:
+        """What the critics read along the batch: observations alone ((T + 1) * B, F_s), and with actions."""
+        import torch
+
+        own = Trace(rollout.states, rollout.actions)
+        members: Sequence[Trace] = [own if j == self.index else traces[j] for j in self.critic_window]
+        near = None
+        if self.nearby is not None and rollout.hops is not None:
+            near = self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops).reshape(len(self.critic_window), -1)
+        observed = tensor(self.reader.read([_rows(member.states) for member in members], near))
+        acted = tensor(self.action_reader.read([_rows(member.actions) for member in members], near))
+        return observed, Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
+
+    def _fit(self, critic: NeuralCritic, batch: Transitions, signal: FloatArray, generator: np.random.Generator, where: str) -> float:
+        """Temporal-difference steps of one pair of Q-functions on a signal."""
+        ahead = _along(critic.values(batch.features), batch)[1:]
+        sampled = lambda_returns(signal, ahead, batch.bootstrap, batch.alive, self.setup.discount, 1.0)
+        return critic.learn(batch, signal, sampled, self.setup.discount, generator, where)
+
+    def _q_along(
+        self, batch: Transitions, signal: FloatArray, td_change: float, generator: np.random.Generator, where: str
+    ) -> tuple[FloatArray, float]:
+        """Actor-critic: the (T, B) lambda-return of the truncated Q along the trace; with lambda 0 one step, then the critic."""
+        if self.learned is not self.task:
+            td_change = self._fit(self.learned, batch, signal, generator, where)
+        ahead = _along(self.learned.values(batch.features), batch)[1:]
+        decay = self.settings.trace_decay
+        return lambda_returns(signal, ahead, batch.bootstrap, batch.alive, self.setup.discount, decay), td_change
+
+    def _generalized_advantages(
+        self, observed: torch.Tensor, batch: Transitions, signal: FloatArray, generator: np.random.Generator, where: str
+    ) -> FloatArray:
+        """PPO: the (T, B) generalized advantages of a signal; the state value is fitted to its lambda-returns afterwards.
+
+        Advantages are linear in the signal: those of a neighbourhood's summed signal are the sum of what its members send.
+        """
+        values = _along(self.value.values(observed), batch)
+        returns = lambda_returns(signal, values[1:], batch.bootstrap, batch.alive, self.setup.discount, self.settings.trace_decay)
+        alive = np.flatnonzero(batch.alive)
+        self.value.fit(observed[alive], returns[batch.alive], self.settings.minibatches, generator, where)
+        return (returns - values[:-1]) * batch.alive
+
+    def _beyond_baseline(
+        self, observed: torch.Tensor, batch: Transitions, summed: FloatArray, generator: np.random.Generator, where: str
+    ) -> FloatArray:
+        """Actor-critic: the summed values less their expectation given the states, which is fitted to them afterwards."""
+        baseline = _along(self.value.values(observed), batch)[:-1]
+        alive = np.flatnonzero(batch.alive)
+        self.value.fit(observed[alive], summed[batch.alive], self.settings.minibatches, generator, where)
+        return summed - baseline
+
+    def _improve(
+        self, rollout: Rollout, worth: FloatArray, weights: FloatArray, generator: np.random.Generator, where: str
+    ) -> PolicyChange:
+        import torch
+
+        alive = rollout.alive
+        weight = weights[alive] if self.settings.discount_weights else np.ones(int(alive.sum()))
+        taken: torch.Tensor
+        if isinstance(self.policy, CategoricalPolicy):
+            taken = torch.from_numpy(rollout.actions[:-1][alive].astype(np.int64))
+        else:
+            taken = tensor(rollout.noise[:-1][alive])
+        decisions = Decisions(
+            context=tensor(rollout.context[:-1][alive]),
+            taken=taken,
+            mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][alive]),
+            advantage=advantages(worth[alive], self.settings.normalise),
+            weight=tensor(weight / weight.mean()),
+        )
+        return improve(self.actor, self.policy, decisions, self.settings, generator, where)
+
+    # -- state that outlives an iteration --------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights, target networks, Adam's moments, units, and what power and the objective remember."""
+        named: dict[str, NDArray[Any]] = {"policy.weights": self.policy.weights}
+        named |= {f"actor.{name}": array for name, array in self.actor.arrays().items()}
+        named |= {f"task.{name}": array for name, array in self.task.arrays().items()}
+        if self.learned is not self.task:
+            named |= {f"learned.{name}": array for name, array in self.learned.arrays().items()}
+        named |= {f"value.{name}": array for name, array in self.value.arrays().items()}
+        named |= {f"power.{name}": array for name, array in self.power.arrays().items()}
+        named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
+        named["ledger.open"] = self.ledger.open_rows()
+        return named
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+        self.policy.load(arrays["policy.weights"])
+        self.actor.restore(below("actor.", arrays))
+        self.task.restore(below("task.", arrays))
+        if self.learned is not self.task:
+            self.learned.restore(below("learned.", arrays))
+        self.value.restore(below("value.", arrays))
+        self.power.restore(below("power.", arrays))
+        self.objective.restore(below("objective.", arrays))
+        self.ledger.restore(arrays["ledger.open"])
+
+
+def _rows(block: NDArray[Any]) -> NDArray[Any]:
+    """(T, B, *shape) as (T * B, *shape)."""
+    return block.reshape(-1, *block.shape[2:])
+
+
+def _along(values: FloatArray, batch: Transitions) -> FloatArray:
+    """((T + 1) * B,) as (T + 1, B)."""
+    return values.reshape(-1, batch.copies)

@@ -1,0 +1,53 @@
+"""Policies played without learning and without messages: what each would have heard is read from the session's own steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import space_dtype
+from netagents.learning.nearby import Nearby
+from netagents.learning.setup import Setup
+from netagents.messages import Kind, Step
+from netagents.policies import Policy
+
+
+class Players:
+    """All agents' policies, deciding from one step's messages as their agents would.
+
+    Args:
+        setup: what all agents share.
+        policies: one per agent.
+    """
+
+    def __init__(self, setup: Setup, policies: Sequence[Policy]) -> None:
+        self.policies = tuple(policies)
+        moving = setup.spec.capabilities.moving
+        self._nearby = [Nearby(setup, agent) for agent in range(setup.n)] if moving else None
+        self._dtypes = [space_dtype(space) for space in setup.spec.action_spaces]
+
+    def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator) -> NDArray[Any]:
+        """An action of ``agent`` per copy, from the generator's next numbers."""
+        policy, context = self.policies[agent], self._context(agent, messages)
+        noise = policy.noise(generator, 1, len(messages[agent].reward))[0]
+        return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
+
+    def decide(self, agent: int, messages: Sequence[Step], noise: NDArray[np.float64]) -> NDArray[Any]:
+        """The same from numbers that were drawn before."""
+        policy, context = self.policies[agent], self._context(agent, messages)
+        return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
+
+    def greedy(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
+        """The most probable action per copy."""
+        chosen = self.policies[agent].greedy(self._context(agent, messages), messages[agent].mask)
+        return chosen.astype(self._dtypes[agent])
+
+    def _context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
+        policy, hops = self.policies[agent], messages[agent].hops
+        near = None
+        if self._nearby is not None and hops is not None:
+            near = self._nearby[agent].marks(Kind.STATE, policy.window, hops)
+        return policy.context([messages[j].observation for j in policy.window], near)

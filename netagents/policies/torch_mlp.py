@@ -1,0 +1,152 @@
+"""The perceptrons of :mod:`netagents.policies.mlp` in torch, and how their weights are trained: Adam on one flat vector.
+
+torch is imported when the first network is made, never by commands or by runs with tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import NumericalError
+from netagents.policies.mlp import Float32, MlpLayout
+
+if TYPE_CHECKING:
+    import torch
+
+
+@contextlib.contextmanager
+def repeatable_torch() -> Iterator[None]:
+    """One thread and deterministic algorithms while networks are trained; the program's own choice comes back afterwards.
+
+    A second thread would split sums differently and so change the last bits (and makes small networks slower).  Tensors are made
+    by torch itself, which aligns them to 64 bytes, so that MKL always takes the same path.
+    """
+    import torch
+
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_num_threads(threads)
+
+
+def tensor(values: NDArray[Any]) -> torch.Tensor:
+    """A float32 copy in torch's own memory."""
+    import torch
+
+    copy = torch.empty(values.shape, dtype=torch.float32)
+    copy.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+    return copy
+
+
+class TrainedMlp:
+    """One or several perceptrons of one layout, trained together with Adam; copy k never reads another one's weights.
+
+    Args:
+        layout: of each of them.
+        weights: one flat vector (P,) per copy, its first weights.
+        rate: Adam's step size.
+        gradient_clip: largest Euclidean norm of one copy's gradient; None for no limit.
+        name: in errors, such as ``task critic``.
+        agent: in errors.
+    """
+
+    def __init__(self, layout: MlpLayout, weights: list[Float32], rate: float, gradient_clip: float | None, name: str, agent: int) -> None:
+        import torch
+
+        self.layout, self.copies = layout, len(weights)
+        self.gradient_clip, self.name, self.agent = gradient_clip, name, agent
+        self.flat = tensor(np.stack(weights)).requires_grad_()
+        self.adam = torch.optim.Adam([self.flat], lr=rate, fused=True)
+        # Adam makes its moments at the first step; checkpoints and resumed agents have them from the start.
+        self.adam.state[self.flat] = {
+            "step": torch.zeros((), dtype=torch.float32),
+            "exp_avg": torch.zeros_like(self.flat),
+            "exp_avg_sq": torch.zeros_like(self.flat),
+        }
+
+    def __call__(self, features: torch.Tensor, flat: torch.Tensor | None = None) -> torch.Tensor:
+        """(copies, M, inputs), or (M, inputs) for all, to (copies, M, outputs); with other weights where ``flat`` is given."""
+        import torch
+
+        whole = self.flat if flat is None else flat
+        parts = whole.split_with_sizes(self.layout.parts, dim=1)
+        hidden = features if features.dim() == 3 else features.expand(self.copies, *features.shape)
+        layers = len(self.layout.sizes) - 1
+        for number in range(layers):
+            weight = parts[2 * number].view(self.copies, *self.layout.shapes[2 * number])
+            bias = parts[2 * number + 1].unsqueeze(1)
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if number < layers - 1:
+                hidden = torch.relu(hidden) if self.layout.activation == "relu" else torch.tanh(hidden)
+        return hidden
+
+    def extra(self) -> torch.Tensor:
+        """(copies, extra) parameters that belong to no layer."""
+        return self.flat[:, self.layout.total - self.layout.extra :]
+
+    def descend(self, loss: torch.Tensor, where: str) -> float:
+        """One step of Adam down ``loss``; the squared norm of its gradient before clipping.
+
+        Raises:
+            NumericalError: the gradient is not finite; nothing has been changed.
+        """
+        import torch
+
+        (gradient,) = torch.autograd.grad(loss, self.flat)
+        norms = gradient.norm(dim=1, keepdim=True)
+        square = float((norms * norms).sum())
+        if not np.isfinite(square):
+            raise NumericalError(
+                f"the gradient of the {self.name} is not finite",
+                where=f"agent {self.agent}, {where}",
+                fix="lower the learning rates, or mend the environment's observations and rewards",
+            )
+        if self.gradient_clip is not None:
+            gradient *= (self.gradient_clip / norms.clamp_min(1e-12)).clamp_max(1.0)
+        self.flat.grad = gradient
+        self.adam.step()
+        return square
+
+    def set_rate(self, rate: float) -> None:
+        """Adam's step size from now on."""
+        self.adam.param_groups[0]["lr"] = rate
+
+    def weights(self, copy: int = 0) -> Float32:
+        """(P,) a snapshot of one copy's weights."""
+        return np.array(self.flat.detach()[copy].numpy(), dtype=np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights and Adam's moments."""
+        state = self.adam.state[self.flat]
+        return {
+            "weights": self.flat.detach().numpy().copy(),
+            "adam.mean": state["exp_avg"].numpy().copy(),
+            "adam.square": state["exp_avg_sq"].numpy().copy(),
+            "adam.step": state["step"].reshape(1).numpy().copy(),
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave.
+
+        Raises:
+            NumericalError: a weight is not finite.
+        """
+        import torch
+
+        if not np.isfinite(arrays["weights"]).all():
+            raise NumericalError(f"a weight of the {self.name} is not finite", where=f"agent {self.agent}", fix="use another checkpoint")
+        with torch.no_grad():
+            self.flat.copy_(torch.from_numpy(arrays["weights"]))
+        state = self.adam.state[self.flat]
+        state["exp_avg"].copy_(torch.from_numpy(arrays["adam.mean"]))
+        state["exp_avg_sq"].copy_(torch.from_numpy(arrays["adam.square"]))
+        state["step"].copy_(torch.from_numpy(arrays["adam.step"]).reshape(()))

@@ -1,0 +1,73 @@
+"""What the networks of one agent read: the observations of its window, and the actions where a critic reads them too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import Discrete, Space
+from netagents.environments.views import LARGEST_ONE_HOT, View, WindowView, flat, width
+from netagents.policies.mlp import Float32, aligned
+
+BoolArray = NDArray[np.bool_]
+
+
+class WindowReader:
+    """Turns the observations of a window into the features of a network.
+
+    Args:
+        view: the environment's.
+        spaces: observation space of each member of the window, in its order.
+        own: the agent's own place in the window.
+        marked: members may be missing (a graph that moves); then each of the others has a feature that says whether it is there.
+    """
+
+    def __init__(self, view: View, spaces: Sequence[Space], own: int, marked: bool) -> None:
+        self.view, self.spaces, self.own, self.marked = view, tuple(spaces), own, marked
+        self.size = view.size(self.spaces, own, marked)
+        # Indices of one size, which is what networked finite models have, are looked up in one table: one call for the whole window.
+        sizes = {space.size if isinstance(space, Discrete) else 0 for space in self.spaces}
+        self._one_hot: Float32 | None = None
+        if isinstance(view, WindowView) and not marked and len(sizes) == 1 and 0 < max(sizes) <= LARGEST_ONE_HOT:
+            self._one_hot = np.eye(max(sizes), dtype=np.float32)
+
+    def read(self, values: Sequence[NDArray[Any]], near: BoolArray | None = None) -> Float32:
+        """Features ``(N, size)`` float32.
+
+        Args:
+            values: one array with first axis N per member of the window.
+            near: ``(m, N)`` bool, whether each member is there; only where members may be missing.
+        """
+        if self._one_hot is not None:
+            together: NDArray[Any] = np.stack(values, axis=1)
+            return self._one_hot.take(together, axis=0).reshape(len(together), self.size)
+        features = self.view.features(values, self.spaces, self.own, near if self.marked else None)
+        return features.astype(np.float32)
+
+
+class ActionReader:
+    """Actions of a window as features: one-hot for indices, scaled to [-1, 1] for bounded boxes.
+
+    Args:
+        spaces: action space of each member of the window, in its order.
+    """
+
+    def __init__(self, spaces: Sequence[Space]) -> None:
+        self.spaces = tuple(spaces)
+        edges = np.cumsum([0, *(width(space) for space in self.spaces)]).tolist()
+        self.columns = tuple(slice(first, last) for first, last in pairwise(edges))
+        """Per member its columns among the action features."""
+        self.size: int = edges[-1]
+
+    def read(self, actions: Sequence[NDArray[Any]], near: BoolArray | None = None) -> Float32:
+        """Features ``(N, size)`` float32; a missing member's actions read as zeros."""
+        features = aligned((len(actions[0]), self.size))
+        for member, (taken, space, columns) in enumerate(zip(actions, self.spaces, self.columns, strict=True)):
+            features[:, columns] = flat(taken, space)
+            if near is not None:
+                features[:, columns] *= near[member][:, None]
+        return features
