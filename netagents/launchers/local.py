@@ -37,6 +37,15 @@ TABULAR_PRELOAD = (
 )
 """What every node of a tabular run imports once, before the first fork; the guard stays last."""
 
+NEURAL_PRELOAD = (
+    *TABULAR_PRELOAD[:-1],
+    "torch",
+    "torch._dynamo",  # the first optimizer imports it, which would cost each agent seconds and 200 MB of its own
+    "netagents.learning.neural_agent",
+    PRELOAD[-1],
+)
+"""The same for agents that train networks."""
+
 
 def run_local(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None = None) -> None:
     """Start all nodes, show what the monitor sees, and return when the run has finished.
@@ -61,7 +70,7 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display, fir
             timeouts=experiment.timeouts,
             log_directory=directory.path / "logs",
             sockets=sockets,
-            preload=TABULAR_PRELOAD,
+            preload=NEURAL_PRELOAD if experiment.learning.is_neural else TABULAR_PRELOAD,
             restarts=_restarts(prepared),
         ) as supervisor:
             supervisor.start()
