@@ -11,7 +11,7 @@ from netagents.environments.contract import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.session import EnvironmentSession
 from netagents.environments.spaces import discrete_size
-from netagents.errors import CapacityError, UtilityError
+from netagents.errors import CapacityError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.policy import MlpPolicySettings
 from netagents.learning.rollout import Rollout, room
@@ -163,7 +163,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     """Work out neighbourhoods, horizon and discount; refuse what cannot fit into memory.
 
     Raises:
-        ExperimentError: a per-agent radius has the wrong length.
+        ExperimentError: a per-agent radius has the wrong length, or the graph moves and messages should be relayed along it.
         CapacityError: the traces of one agent's neighbourhood would not fit.
     """
     learning = experiment.learning
@@ -179,6 +179,10 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.discount is None else learning.discount
     setup = Setup(experiment, topology, spec, reach, horizon, discount, shadow_reach)
+    if spec.capabilities.moving and experiment.routing == "relay":
+        raise ExperimentError(
+            "relay routing needs a graph that stays as it is, and this environment's moves", where="routing", fix="use routing: direct"
+        )
     widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
     needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
     if needed > LARGEST_BATCH_BYTES:

@@ -18,7 +18,7 @@ from netagents.records.table import Table
 
 
 def write_tables(directory: RunDirectory) -> Path:
-    """Write ``tables/`` whole or not at all: returns, metrics, power, traffic and links, each a ``.parquet``.
+    """Write ``tables/`` whole or not at all: returns, metrics, power, traffic and links, each a ``.parquet``; with relay, carried too.
 
     Raises:
         RunDirectoryError: they cannot be written.
@@ -34,6 +34,7 @@ def write_tables(directory: RunDirectory) -> Path:
         "power": power_table(run),
         "traffic": traffic_table(run),
         "links": run.ledger.table(),
+        **({"carried": run.carried.table()} if run.experiment.routing == "relay" else {}),
     }
     try:
         shutil.rmtree(temporary, ignore_errors=True)

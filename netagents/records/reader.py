@@ -17,6 +17,7 @@ from netagents.learning.power_facts import PowerFacts, power_facts
 from netagents.policies import Policy, TabularPolicy
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import run_directory as layout
+from netagents.records.carried import CarriedView
 from netagents.records.checkpoint import checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, floats_from_json
 from netagents.records.ledger_view import LedgerView
@@ -263,6 +264,11 @@ class Run:
         """Messages and payload bytes by kind, hop and link."""
         recorded = len(self._metrics.all())
         return LedgerView(ledger_changes(self._ledger.all()[:recorded]), recorded)
+
+    @property
+    def carried(self) -> CarriedView:
+        """What crossed each link between neighbours, message by message and hop by hop; what would have, with direct routing."""
+        return CarriedView(self.setup, self.ledger)
 
     # -- parameters ------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
     rows.extend(_message_rows(run.ledger))
+    rows.extend(_relay_rows(run))
     rows.extend(_refused_rows(run))
     rows.append(("time", _time_line(run)))
     return rows
@@ -90,6 +91,16 @@ def _message_rows(ledger: LedgerView) -> list[tuple[str, str]]:
             between.setdefault(kind, []).append(f"{hop} hop{'s' if hop > 1 else ''}: {traffic.messages:,}, {byte_size(traffic.bytes)}")
     rows.extend((f"  {kind}", " | ".join(parts)) for kind, parts in between.items())
     return rows
+
+
+def _relay_rows(run: Run) -> list[tuple[str, str]]:
+    """With relay routing, what neighbours carried for one another."""
+    if run.experiment.routing != "relay":
+        return []
+    total = run.carried.total
+    told = next((event["carried"] for event in reversed(run.events) if "carried" in event), None)
+    hop = f"; {told['handed_on']:,} handed on in {told['bundles']:,} bundles, {told['hop_milliseconds']:.3g} ms a hop" if told else ""
+    return [("relayed", f"{total.messages:,} crossings of links with {byte_size(total.bytes)}{hop}")]
 
 
 def _refused_rows(run: Run) -> list[tuple[str, str]]:
