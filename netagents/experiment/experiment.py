@@ -31,6 +31,9 @@ class RuntimeSettings(Settings):
     directory: str = Field("runs", description="where run directories are made")
     monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
     tensorboard: str | None = Field(None, description="folder for TensorBoard event files, written by the monitor (extra 'tensorboard')")
+    history: str | None = Field(
+        None, description="folder where every node writes what it sent and got over links that have models (testing.check_history)"
+    )
     start_order_seed: Annotated[int, Field(ge=0)] | None = Field(None, description="start the processes in this random order (tests)")
 
 

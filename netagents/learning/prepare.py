@@ -8,6 +8,7 @@ from pathlib import Path
 from netagents.environments.build import build_environment
 from netagents.environments.contract import NetworkedMDP
 from netagents.experiment import Experiment
+from netagents.learning.check_faults import check_faults
 from netagents.learning.probe import check_first_occupancies
 from netagents.learning.setup import Setup, check_fits, make_setup
 from netagents.topology import Topology, build_topology
@@ -37,5 +38,6 @@ def prepare(experiment: Experiment, base: Path | None = None) -> Prepared:
     environment = build_environment(experiment.environment, topology)
     setup = make_setup(experiment, topology, environment.spec)
     check_fits(setup)
+    check_faults(setup)
     check_first_occupancies(setup, environment)
     return Prepared(experiment, topology, environment, setup)

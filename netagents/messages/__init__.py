@@ -16,12 +16,13 @@ from netagents.messages.learning import (
     index_dtype,
     payload_bytes,
 )
+from netagents.messages.links import LINK_COSTS
 from netagents.messages.relay import Bundle, Carried
 
 __all__ = [
     "ENVIRONMENT",
+    "LINK_COSTS",
     "MONITOR",
-    "NEIGHBOUR_KINDS",
     "NEIGHBOUR_KINDS",
     "Action",
     "Bundle",

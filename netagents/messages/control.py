@@ -59,13 +59,18 @@ class Failed(NamedTuple):
 class Sign(NamedTuple):
     """Server to agent: give a sign of life (``ages`` (0, 0)).  Agent to server: the sign, and how stale what it used has been so far.
 
-    ``ages`` (4, 18) int64, see :class:`netagents.learning.ages.Ages`.
+    ``ages`` (4, :data:`netagents.learning.ages.BINS`) int64, see :class:`netagents.learning.ages.Ages`.
     """
 
     ages: NDArray[np.int64]
 
 
 class Tally(NamedTuple):
-    """Node to server, whenever it has grown: ``counts`` (reasons,) int64, how many messages and peers it refused for each reason."""
+    """Node to server, whenever it has grown: ``counts`` (reasons,) int64, how many messages and peers it refused for each reason.
+
+    ``links`` (r, 2 + len(LINK_COSTS)) int64, where links have models: a row per directed link of sender, receiver and
+    :data:`netagents.messages.links.LINK_COSTS`.
+    """
 
     counts: NDArray[np.int64]
+    links: NDArray[np.int64] | None = None

@@ -22,6 +22,7 @@ from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
 from netagents.messages import (
     ENVIRONMENT,
+    LINK_COSTS,
     MONITOR,
     Action,
     Carried,
@@ -37,6 +38,7 @@ from netagents.messages import (
     node_name,
 )
 from netagents.nodes.carried import carriage_facts
+from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
@@ -47,9 +49,9 @@ from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange
-from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import Phase, Rendezvous, StrangerError
 from netagents.wire.inbox import Inbox
+from netagents.wire.link_costs import CostBook
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, open_transport
 
@@ -79,8 +81,7 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
             announce(server.endpoint, context.own(Path(arguments["announce"])))
         try:
             server.gather()
-            setup, seed = prepared.setup, prepared.experiment.seed
-            server.train(EnvironmentSession(prepared.environment, setup.batch, setup.discount, seed, setup.horizon))
+            server.train(prepared.setup.session(prepared.environment))
             server.stop(FINISHED)
             recorder.close("finished")
         except EndRequestedError as error:
@@ -146,7 +147,8 @@ class EnvironmentServer:
             timeouts=experiment.timeouts,
             on_control=self._control,
             watched={**watch(context), **self._transport.watched()},
-            faults=FaultyFeed(experiment.faults, ENVIRONMENT, experiment.seed) if experiment.faults else None,
+            faults=faulty_feed(experiment, ENVIRONMENT),
+            links=link_layer(experiment, ENVIRONMENT, listener, run, known_users(links)),
         )
         spec_text = json.dumps(spec_to_json(setup.spec))
         self._rendezvous = Rendezvous(
@@ -162,6 +164,7 @@ class EnvironmentServer:
         self._training = False
         self._restarts_agents = experiment.failures.agent == "restart"
         self._tallies: dict[int, Refusals] = {}
+        self._link_costs = CostBook()
         self._carried: dict[int, Carried] = {}
         self._ledger = Ledger(lambda _: 0)
         self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
@@ -193,6 +196,8 @@ class EnvironmentServer:
         if isinstance(message, Tally):
             if sender in self._rendezvous.expected:
                 self._tallies[sender] = from_tally(message)
+                if message.links is not None:
+                    self._link_costs.update(sender, message.links)
             return
         if isinstance(message, Carried):
             if sender in self._agents:
@@ -229,8 +234,7 @@ class EnvironmentServer:
         """Everybody speaks under a new incarnation from here on, about the iteration after the newest checkpoint."""
         if self._training:
             self._states = self._recorder.directory.state_before(self._first, self._setup.n) if self._first else {}
-        self._exchange.incarnation = self._rendezvous.incarnation
-        self._exchange.inbox.restart(self._first, self._rendezvous.incarnation)
+        self._exchange.restart(self._first, self._rendezvous.incarnation)
         self._rendezvous.iteration = self._first
         self._told.clear()
 
@@ -331,7 +335,7 @@ class EnvironmentServer:
 
     def stop(self, reason: str) -> None:
         """Send every node home, best effort, and write down what travelled."""
-        traffic, inbox = self._exchange.traffic, self._exchange.inbox
+        traffic, inbox, links = self._exchange.traffic, self._exchange.inbox, self._exchange.links
         # Counted before anybody is sent home, because links that end after that end as they should.
         refused = {ENVIRONMENT: refusals(inbox, self._transport), **self._tallies}
         if refused[ENVIRONMENT]:
@@ -340,6 +344,11 @@ class EnvironmentServer:
             self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
         if reason == FINISHED and self._setup.experiment.routing == "relay":
             self._hear_what_was_carried()
+        if links is not None:
+            with contextlib.suppress(NetagentsError):
+                self._exchange.pump(0.0)  # the last accounts came with the last reports
+            self._link_costs.update(ENVIRONMENT, links.costs())
+            self._recorder.event("links", columns=list(LINK_COSTS), rows=self._link_costs.total().tolist())
         self._recorder.event(
             "traffic",
             sent={kind.name.lower(): counted for kind, counted in traffic.sent.items()},

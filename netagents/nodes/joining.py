@@ -21,6 +21,7 @@ from netagents.errors import DeadlineError, NetagentsError, ProtocolError
 from netagents.experiment import Experiment, Timeouts
 from netagents.learning import Setup, make_setup
 from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Snapshot, Stop, Welcome
+from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.foreign_code import refuse_foreign_code
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
@@ -32,6 +33,7 @@ from netagents.wire.exchange import Exchange, StopReceivedError
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.link_layer import LinkLayer
 from netagents.wire.relay import Places, RelayExchange
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
@@ -133,13 +135,14 @@ class Membership:
         self.first_iteration, self.state = self.enter(taken_back.envelope)
 
     def tell_refusals(self) -> None:
-        """Tell the server, best effort, what this node has refused so far, if that has grown."""
+        """Tell the server, best effort, what this node has refused so far, if that has grown, and what modelled links have cost."""
         counted = refusals(self.exchange.inbox, self.transport)
-        if counted != self._told:
+        links = None if self.exchange.links is None else self.exchange.links.costs()
+        if counted != self._told or links is not None:
             if counted.keys() != self._told.keys():
                 _log.warning("refused so far: %s", refusals_line(counted))
             self._told = counted
-            self.exchange.offer(to_tally(counted), Kind.TALLY, 0, 0, ENVIRONMENT)
+            self.exchange.offer(to_tally(counted, links), Kind.TALLY, 0, 0, ENVIRONMENT)
 
     def tell_carried(self) -> None:
         """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
@@ -251,10 +254,10 @@ class _Joining:
         part = plan(setup)
         inbox, self.speaks_to, self.hears = part.inbox, part.speaks_to, part.hears
         inbox.run = handshake.run
-        faults = setup.experiment.faults
-        feed = FaultyFeed(faults, self.index, setup.experiment.seed) if faults else None
+        feed = faulty_feed(setup.experiment, self.index)
+        layer = link_layer(setup.experiment, self.index, self.listener, handshake.run, self.users)
         inbox.dropped.update(self.exchange.inbox.dropped)
-        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.places)
+        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.places, layer)
         self.exchange.adopt(welcomed)
         first, state = self.enter(None)
         return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter)
@@ -301,7 +304,7 @@ class _Joining:
         (snapshot,) = self.exchange.receive(before, Kind.SNAPSHOT, 0, (ENVIRONMENT,), self.timeouts.seconds("ready"))
         return snapshot.arrays if isinstance(snapshot, Snapshot) else None
 
-    def _exchange(self, inbox: Inbox, faults: FaultyFeed | None, places: Places | None = None) -> Exchange:
+    def _exchange(self, inbox: Inbox, faults: FaultyFeed | None, places: Places | None = None, links: LinkLayer | None = None) -> Exchange:
         inbox.identify(self.users)
         make = Exchange if places is None else partial(RelayExchange, places=places)
         return make(
@@ -313,6 +316,7 @@ class _Joining:
             on_control=self._control,
             watched={**watch(self.context), **self.transport.watched()},
             faults=faults,
+            links=links,
         )
 
     def _control(self, envelope: Envelope, _user: str | None) -> None:

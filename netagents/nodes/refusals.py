@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.messages import Tally
 from netagents.wire.inbox import Drop, Inbox
@@ -22,9 +23,9 @@ def refusals(inbox: Inbox, transport: Transport) -> Refusals:
     return counted | {reason: count for reason, count in transport.refused().items() if count}
 
 
-def to_tally(counted: Mapping[str, int]) -> Tally:
-    """As it travels: one count per reason, in the order of :class:`netagents.wire.inbox.Drop`."""
-    return Tally(np.array([counted.get(reason, 0) for reason in _REASONS], np.int64))
+def to_tally(counted: Mapping[str, int], links: NDArray[np.int64] | None = None) -> Tally:
+    """As it travels: one count per reason, in the order of :class:`netagents.wire.inbox.Drop`, and what modelled links cost."""
+    return Tally(np.array([counted.get(reason, 0) for reason in _REASONS], np.int64), links)
 
 
 def from_tally(tally: Tally) -> Refusals:

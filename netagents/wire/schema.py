@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netagents.messages import (
+    LINK_COSTS,
     Action,
     Bundle,
     Carried,
@@ -102,9 +103,11 @@ class ArraySchema(NamedTuple):
 
 
 ARRAYS: dict[Kind, ArraySchema] = {
-    Kind.TALLY: ArraySchema(Tally, (_field("counts", _INT64, 1),), aligned=False),
-    Kind.SIGN: ArraySchema(Sign, (_field("ages", _INT64, 2),), aligned=False),
+    Kind.TALLY: ArraySchema(
+        Tally, (_field("counts", _INT64, 1), _field("links", _INT64, 2, last=2 + len(LINK_COSTS))), aligned=False, optional=1
+    ),
     Kind.CARRIED: ArraySchema(Carried, (_field("kinds", _INT64, 2, last=3), _field("totals", _INT64, 1, last=4)), aligned=False),
+    Kind.SIGN: ArraySchema(Sign, (_field("ages", _INT64, 2),), aligned=False),
     Kind.STEP: ArraySchema(
         Step,
         (

@@ -83,9 +83,9 @@ def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
         ("faults: [{kind: delay, low: 11}]", "x.yaml:3: faults.0.low: must be at most 10.0, not 11"),
         (
             "faults: [{kind: dely}]",
-            "x.yaml:3: faults.0.kind: unknown kind 'dely'; did you mean 'delay'? (known: delay, drop, swap, replay)",
+            "x.yaml:3: faults.0.kind: unknown kind 'dely'; did you mean 'delay'? (known: delay, drop, swap, replay, link, partition)",
         ),
-        ("faults: [{low: 1}]", "x.yaml:3: faults.0.kind: is missing; choose one of delay, drop, swap, replay"),
+        ("faults: [{low: 1}]", "x.yaml:3: faults.0.kind: is missing; choose one of delay, drop, swap, replay, link, partition"),
         (
             "utility: {kind: linear}",
             "x.yaml:3: utility.rewards: is missing; write 'rewards: ...' (c[s][a], one row per local state)",

@@ -1,0 +1,53 @@
+"""Refuses faults of agents and links that the run does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netagents.errors import ExperimentError
+from netagents.experiment.faults import DelayFault, FaultSettings, LinkFault, PartitionFault, SwapFault
+from netagents.learning.setup import Setup
+from netagents.messages import Kind, node_name, radius_of
+
+_NEIGHBOUR_KINDS = tuple(kind for kind in Kind if radius_of(kind) is not None)
+
+
+def check_faults(setup: Setup) -> None:
+    """Refuse a fault that could never act because it names what is not there.
+
+    Raises:
+        ExperimentError: an agent is out of range, or two ends have no link.
+    """
+    for number, fault in enumerate(setup.experiment.faults):
+        beyond = max((node for node in _nodes(fault)), default=0)
+        if beyond >= setup.n:
+            raise ExperimentError(f"there is no agent {beyond}", where=f"faults.{number}", fix=f"agents are 0 to {setup.n - 1}")
+        if isinstance(fault, LinkFault) and not isinstance(fault.edges, str):
+            for first, second in fault.edges:
+                if not linked(setup, first, second):
+                    raise ExperimentError(
+                        f"{node_name(first)} and {node_name(second)} have no link: neither is within a radius of the other",
+                        where=f"faults.{number}.edges",
+                        fix="name agents that talk to each other, or raise kappa",
+                    )
+
+
+def linked(setup: Setup, first: int, second: int) -> bool:
+    """Whether messages pass between two nodes, in either direction; -1 is the environment server, which talks to everyone."""
+    if first < 0 or second < 0:
+        return first != second
+    return any(second in setup.audience(kind, first) or first in setup.audience(kind, second) for kind in _NEIGHBOUR_KINDS)
+
+
+def _nodes(fault: FaultSettings) -> Iterable[int]:
+    """Every node that a fault names."""
+    if isinstance(fault, LinkFault):
+        pairs = () if isinstance(fault.edges, str) else fault.edges
+        return [*(node for pair in pairs for node in pair), *(fault.agents or ())]
+    if isinstance(fault, PartitionFault):
+        return [agent for group in fault.groups for agent in group]
+    if isinstance(fault, DelayFault):
+        return ()
+    if isinstance(fault, SwapFault):
+        return (*fault.senders, fault.receiver)
+    return (fault.sender, fault.receiver)
