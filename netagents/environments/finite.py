@@ -26,12 +26,12 @@ class FiniteNetworkedMDP(NetworkedMDP):
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """Each agent's own column, ``(B,)`` int64."""
-        return [np.ascontiguousarray(state[:, i]) for i in range(self.spec.n)]
+        return list(np.ascontiguousarray(state.T))
 
 
 def joint_actions(actions: Sequence[NDArray[Any]]) -> IntArray:
     """The agents' actions as one ``(B, n)`` int64 array."""
-    return np.stack([np.asarray(action, dtype=np.int64) for action in actions], axis=1)
+    return np.concatenate(actions, dtype=np.int64).reshape(len(actions), -1).T
 
 
 def transition(state: IntArray, rewards: FloatArray) -> Transition:

@@ -61,6 +61,10 @@ class EnvironmentSession:
         self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
         self._action_sizes = [space.size if isinstance(space, Discrete) else 0 for space in spec.action_spaces]
         self._bounds = np.array([[size or 1] for size in self._action_sizes])
+        # Where all agents' spaces are finite, a step's actions and observations are worked on all at once.
+        self._finite = all(self._action_sizes)
+        self._index_dtype = self._dtypes[0] if not self._boxes and len(set(self._dtypes)) == 1 else None
+        self._going_on: list[NDArray[np.uint8]] = [np.zeros(batch, dtype=np.uint8)] * spec.n
         self._masks: list[BoolArray] | None = None
         self._contacts = contacts if spec.capabilities.moving else None
         if self._contacts is not None:
@@ -77,8 +81,7 @@ class EnvironmentSession:
         self._team = np.zeros(self.batch)
         self._discounted = np.zeros(self.batch)
         self._step = 0
-        flags: NDArray[np.uint8] = np.zeros(self.batch, dtype=np.uint8)
-        return self._messages(np.zeros((self.batch, spec.n)), [flags] * spec.n)
+        return self._messages(np.zeros((self.batch, spec.n)), self._going_on)
 
     def advance(self, actions: Sequence[NDArray[Any]]) -> list[Step]:
         """Apply one joint action, one array per agent; one message per agent, for the step it leads to.
@@ -94,7 +97,7 @@ class EnvironmentSession:
         whole = self._checked(actions)
         noise = self._noise.random((self.batch, *spec.step_noise))
         after = self.environment.step(self._state, whole, noise)
-        if not np.isfinite(after.rewards).all():
+        if np.count_nonzero(np.isfinite(after.rewards)) < after.rewards.size:
             agent = int(np.flatnonzero(~np.isfinite(after.rewards).all(axis=0))[0])
             raise NumericalError(
                 "the environment gave a reward that is not finite",
@@ -102,9 +105,10 @@ class EnvironmentSession:
                 fix="rewards must be finite numbers",
             )
         self._state = after.state
-        ended = self._ended
-        rewards = np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, after.rewards)
-        mean = rewards.mean(axis=1)
+        ended, rewards = self._ended, after.rewards
+        if np.count_nonzero(ended):
+            rewards = np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, rewards)
+        mean = np.add.reduce(rewards, axis=1) / spec.n
         if self._counted is None or self._step < self._counted:
             self._team += mean
             self._discounted += self.discount**self._step * mean
@@ -113,6 +117,8 @@ class EnvironmentSession:
 
     def _flags(self, after: Transition) -> list[NDArray[np.uint8]]:
         """Who ended at this step and who had before: one array per agent, the same one where whole copies end."""
+        if not (np.count_nonzero(after.terminated) or np.count_nonzero(after.truncated) or np.count_nonzero(self._ended)):
+            return self._going_on
         if after.terminated.ndim > self._ended.ndim:
             self._ended = np.repeat(self._ended[:, None], self.environment.spec.n, axis=1)
         marked = after.terminated * TERMINATED | after.truncated * TRUNCATED
@@ -122,17 +128,13 @@ class EnvironmentSession:
 
     def _checked(self, actions: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The actions as the environment takes them; finite ones are checked all at once, since this runs every step."""
-        joint = np.empty((len(self._action_sizes), self.batch), dtype=np.int64)
-        whole: list[NDArray[Any]] = []
-        for agent, (row, chosen, size) in enumerate(zip(joint, actions, self._action_sizes, strict=True)):
-            if size:
-                row[:] = chosen
-                whole.append(row)
-            else:
-                row[:] = 0
-                whole.append(self._within(agent, chosen))
+        if self._finite:
+            joint = self._joined(actions)
+            whole = list(joint)
+        else:
+            joint, whole = self._mixed(actions)
         beyond = (joint < 0) | (joint >= self._bounds)
-        if beyond.any():
+        if np.count_nonzero(beyond):
             agent, copy = (int(place) for place in np.argwhere(beyond)[0])
             raise EnvironmentMismatchError(
                 f"action {joint[agent, copy]}",
@@ -142,6 +144,31 @@ class EnvironmentSession:
         if self._masks is not None:
             self._check_legal(joint, self._masks)
         return whole
+
+    def _joined(self, actions: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+        try:
+            return np.concatenate(actions, dtype=np.int64).reshape(len(self._action_sizes), self.batch)
+        except (TypeError, ValueError):
+            for agent, chosen in enumerate(actions):
+                if chosen.shape != (self.batch,) or chosen.dtype.kind not in "ui":
+                    raise EnvironmentMismatchError(
+                        f"actions are {chosen.dtype} of shape {chosen.shape}",
+                        where=f"agent {agent}, step {self._step}",
+                        fix=f"its action space asks for indices of shape ({self.batch},)",
+                    ) from None
+            raise
+
+    def _mixed(self, actions: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
+        """Finite actions as rows, 0 for the others; and all actions, the continuous ones within their boxes."""
+        joint = np.zeros((len(self._action_sizes), self.batch), dtype=np.int64)
+        whole: list[NDArray[Any]] = []
+        for agent, (row, chosen, size) in enumerate(zip(joint, actions, self._action_sizes, strict=True)):
+            if size:
+                row[:] = chosen
+                whole.append(row)
+            else:
+                whole.append(self._within(agent, chosen))
+        return joint, whole
 
     def _within(self, agent: int, chosen: NDArray[Any]) -> FloatArray:
         """Continuous actions of one agent, clipped to their box."""
@@ -182,7 +209,10 @@ class EnvironmentSession:
                 raise NumericalError(
                     "an observation is not finite", where=f"agent {agent}, step {self._step}", fix="observations must be finite numbers"
                 )
-        views = [np.ascontiguousarray(view, dtype=dtype) for view, dtype in zip(observed, self._dtypes, strict=True)]
+        if self._index_dtype is not None:
+            views = list(np.concatenate(observed, dtype=self._index_dtype, casting="unsafe").reshape(len(observed), -1))
+        else:
+            views = [np.ascontiguousarray(view, dtype=dtype) for view, dtype in zip(observed, self._dtypes, strict=True)]
         hops = None if self._contacts is None else self._hops(self._contacts)
         masked = self.environment.spec.capabilities.masked
         self._masks = self.environment.action_masks(self._state) if masked else None

@@ -42,11 +42,9 @@ class MixedRadix:
 
     def encode_narrow(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """The same in the smallest unsigned dtype that holds every index, where the columns are no wider: for the loop of steps."""
-        index = columns[0] * self._narrow[0]
-        for column, stride in zip(columns[1:-1], self._narrow[1:-1], strict=True):
-            index += column * stride
-        if len(columns) > 1:
-            index += columns[-1]
+        index: NDArray[Any] = columns[0] * self._narrow[0]
+        for column, stride in zip(columns[1:], self._narrow[1:], strict=True):
+            index = index + (column if stride == 1 else column * stride)
         return index
 
     def digit(self, index: NDArray[np.int64], position: int) -> NDArray[np.int64]:

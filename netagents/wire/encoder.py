@@ -22,6 +22,7 @@ _PADDING = tuple(bytes(n) for n in range(8))
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 """Names of a snapshot's arrays."""
 
+_REMEMBERED = 4096  # outlines: a node that speaks to unlike agents needs one or two per kind and agent
 _write_prefix = PREFIX.pack
 
 
@@ -35,7 +36,7 @@ class _Outline(NamedTuple):
     arrays: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
     length: int  # of the header, with the bit that announces frames
     header: bytes  # with the padding before the first array
-    paddings: tuple[bytes, ...]  # before each further array
+    paddings: tuple[bytes, ...]  # behind each array
     inline: bool
 
 
@@ -50,6 +51,7 @@ class Encoder:
         self.limits = limits
         self._packer = msgpack.Packer(use_bin_type=True)
         self._latest: dict[Kind, _Outline] = {}
+        self._outlines: dict[tuple[Any, ...], _Outline] = {}
 
     def encode(self, envelope: Envelope) -> list[Frame]:
         """The frames of ``envelope``; large arrays are views of the caller's memory, to be sent or copied before it changes.
@@ -73,10 +75,22 @@ class Encoder:
             if type(message) is not schema.message:
                 raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
             arrays = [array for array in content if array is not None]
-            outline = self._latest[kind] = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+            key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
+            outline = self._outlines.get(key)
+            if outline is None:
+                outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+                if len(self._outlines) >= _REMEMBERED:
+                    self._outlines.clear()
+                self._outlines[key] = outline
+            self._latest[kind] = outline
             return self._fill(outline, envelope, arrays)
-        if len(outline.arrays) == 1 and outline.inline and 0 <= step < FOLLOWED and iteration >= 0:
-            return [b"".join((_write_prefix(outline.length, step, iteration), outline.header, content[0].tobytes()))]
+        if outline.inline and 0 <= step < FOLLOWED and iteration >= 0:
+            if len(content) == 1:
+                return [b"".join((_write_prefix(outline.length, step, iteration), outline.header, content[0].tobytes()))]
+            parts = [_write_prefix(outline.length, step, iteration), outline.header]
+            for array, padding in zip(content, outline.paddings, strict=False):
+                parts += (array.tobytes(), padding)
+            return [b"".join(parts)]
         return self._fill(outline, Envelope(run, incarnation, sender, kind, iteration, step, message), content)
 
     @staticmethod
@@ -89,9 +103,8 @@ class Encoder:
         if not outline.inline:
             return [prefix + outline.header, *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in there)]
         parts = [prefix, outline.header]
-        for array, padding in zip(there, (*outline.paddings, b""), strict=False):
-            parts.append(array.tobytes())
-            parts.append(padding)
+        for array, padding in zip(there, outline.paddings, strict=False):
+            parts += (array.tobytes(), padding)
         return [b"".join(parts)]
 
     def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
@@ -138,7 +151,7 @@ class Encoder:
             padding = -position & 7
             paddings.append(_PADDING[padding])
             position += padding + size
-        return _Outline(*identity, len(header), header + b"".join(paddings[:1]), tuple(paddings[1:]), inline=True)
+        return _Outline(*identity, len(header), header + b"".join(paddings[:1]), (*paddings[1:], b""), inline=True)
 
     def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
         """Header fields and arrays of a control message or snapshot."""
@@ -184,19 +197,18 @@ class Encoder:
 
 def _fits(outline: _Outline, run: bytes, incarnation: int, sender: int, message: Any) -> bool:
     """Whether a message may be filled into this outline: the same speaker, dtypes and shapes."""
-    run_then, incarnation_then, sender_then, message_then, described = outline[:5]
-    if type(message) is not message_then or run != run_then or sender != sender_then or incarnation != incarnation_then:
+    run_then, incarnation_then, sender_then, message_then, described, *_ = outline
+    its_type: type = type(message)
+    if its_type is not message_then or run != run_then or sender != sender_then or incarnation != incarnation_then:
         return False
-    count = 0
-    for array in message:
-        if array is not None:
-            if count == len(described):
-                return False
-            dtype, shape = described[count]
-            if array.dtype is not dtype or array.shape != shape:
-                return False
-            count += 1
-    return count == len(described)
+    place = 0
+    for dtype, shape in described:
+        array = message[place]
+        if array is None or array.dtype is not dtype or array.shape != shape:
+            return False
+        place += 1
+    # Optional arrays are left out from behind.
+    return place == len(message) or message[place] is None
 
 
 def _text_array(text: str) -> NDArray[np.uint8]:

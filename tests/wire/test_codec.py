@@ -19,6 +19,8 @@ from netagents.errors import CapacityError, DecodeError, ProtocolError
 from netagents.messages import (
     ENVIRONMENT,
     Action,
+    Bundle,
+    Carried,
     Digest,
     Envelope,
     Failed,
@@ -38,8 +40,10 @@ from netagents.messages import (
     TruncatedQ,
     Welcome,
 )
-from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.codec import Codec
+from netagents.wire.frames import frame_bytes
 from netagents.wire.limits import Limits
+from netagents.wire.schema import PROTOCOL_VERSION
 
 RUN = b"run-id-8"
 INDEX = ("u1", "<u2", "<u4", "<f8")
@@ -84,6 +88,14 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Sign(array(draw, (h, b), ("<i8",)))
     elif kind is Kind.STEP:
         message = Step(array(draw, (b, *rest), INDEX), array(draw, (b,)), array(draw, (b,), ("u1",)))
+        if draw(st.booleans()):
+            message = message._replace(hops=array(draw, (b, t), ("u1",)))
+            if draw(st.booleans()):
+                message = message._replace(mask=array(draw, (b, h), ("?",)))
+    elif kind is Kind.BUNDLE:
+        message = Bundle(array(draw, (t,), ("<i4",)), array(draw, (1,), ("<i8",)), array(draw, (h,), ("u1",)))
+    elif kind is Kind.CARRIED:
+        message = Carried(array(draw, (b, 3), ("<i8",)), array(draw, (4,), ("<i8",)))
     elif kind is Kind.ACTION:
         message = Action(array(draw, (b, *rest), INDEX))
     elif kind is Kind.STATE:
@@ -234,7 +246,7 @@ json_like = st.recursive(
 @given(st.sampled_from([int(kind) for kind in Kind]), st.lists(json_like, max_size=5), st.binary(max_size=40))
 def test_well_formed_headers_with_wrong_fields_raise_nothing_but_decode_errors(kind: int, fields: list[Any], payload: bytes) -> None:
     with contextlib.suppress(DecodeError):
-        Codec().decode([framed([1, kind, RUN, 0, 0, 0, 0, *fields], payload)])
+        Codec().decode([framed([PROTOCOL_VERSION, kind, RUN, 0, 0, 0, 0, *fields], payload)])
 
 
 def framed(header: Any, payload: bytes = b"") -> bytes:
@@ -248,14 +260,14 @@ def framed(header: Any, payload: bytes = b"") -> bytes:
 
 
 def state_header(*description: Any, **changes: Any) -> list[Any]:
-    values = {"version": 1, "kind": 12, "run": RUN, "incarnation": 0, "sender": 3, "iteration": 5, "step": 7} | changes
+    values = {"version": PROTOCOL_VERSION, "kind": 12, "run": RUN, "incarnation": 0, "sender": 3, "iteration": 5, "step": 7} | changes
     return [*values.values(), list(description)]
 
 
 @pytest.mark.parametrize(
     ("header", "word"),
     [
-        (state_header(1, 0, version=2), "version"),
+        (state_header(1, 0, version=PROTOCOL_VERSION + 1), "version"),
         (state_header(1, 0, version=True), "version"),
         (state_header(1, 0, kind=99), "kind"),
         (state_header(1, 0, kind=True), "kind"),
@@ -281,7 +293,7 @@ def state_header(*description: Any, **changes: Any) -> list[Any]:
         (state_header(1, 1), "not there"),
         ([*state_header(1, 0), []], "2 arrays"),
         (state_header(1, 0)[:7], "0 arrays"),
-        ([1, 12, RUN], "at least 5"),
+        ([PROTOCOL_VERSION, 12, RUN], "at least 5"),
         ({"version": 1}, "at least 5"),
     ],
 )
@@ -295,7 +307,7 @@ def test_bytes_that_belong_to_nothing_are_refused() -> None:
     (frame,) = codec.encode(state())
     with pytest.raises(DecodeError, match="too many"):
         codec.decode([bytes(frame) + b"x"])
-    with pytest.raises(DecodeError, match="frames for"):
+    with pytest.raises(DecodeError, match="3 frames announces only one"):
         codec.decode([frame, b"", b""])
     (ready,) = codec.encode(Envelope(RUN, 0, 3, Kind.READY, 0, 0, Ready()))
     with pytest.raises(DecodeError, match="behind its header"):
@@ -303,7 +315,7 @@ def test_bytes_that_belong_to_nothing_are_refused() -> None:
 
 
 def test_arrays_of_one_step_agree_on_the_number_of_copies() -> None:
-    header = [1, 10, RUN, 0, -1, 0, 0, [1, 8], [4, 1], [1, 8]]
+    header = [PROTOCOL_VERSION, 10, RUN, 0, -1, 0, 0, [1, 8], [4, 1], [1, 8]]
     with pytest.raises(DecodeError, match="axis 0"):
         Codec().decode([aligned(header, [8, 8, 8])])
     with pytest.raises(ProtocolError, match="axis 0"):
@@ -409,6 +421,8 @@ def test_views_that_are_not_contiguous_travel_by_value() -> None:
         state(np.array([object()])),
         state(sender=1 << 80),
         state(message=Action(np.zeros(3, "u1"))),
+        Envelope(RUN, 0, -1, Kind.STEP, 0, 0, Step(np.zeros(3, "u1"), np.zeros(3), np.zeros(3, "u1"), np.zeros(3, "u1"))),
+        Envelope(RUN, 0, -1, Kind.STEP, 0, 0, Step(np.zeros(3, "u1"), np.zeros(3), np.zeros(3, "u1"), mask=np.zeros((3, 2), "?"))),
         Envelope(RUN, 0, 1, Kind.SNAPSHOT, 0, 0, Snapshot({"a/b": np.zeros(1)})),
         Envelope(RUN, 0, 1, Kind.SNAPSHOT, 0, 0, Snapshot({"": np.zeros(1)})),
         Envelope(RUN, 0, 1, Kind.SNAPSHOT, 0, 0, Snapshot({"x" * 129: np.zeros(1)})),
@@ -447,7 +461,7 @@ def test_last_words_are_shortened_rather_than_lost() -> None:
 
 
 def test_truth_values_other_than_zero_and_one_are_refused() -> None:
-    header = [1, 17, RUN, 0, 1, 0, 0, {"known": [11, 2]}]
+    header = [PROTOCOL_VERSION, 17, RUN, 0, 1, 0, 0, {"known": [11, 2]}]
     with pytest.raises(DecodeError, match="truth values"):
         Codec().decode([aligned(header, [0]) + b"\x01\x02"])
 
@@ -456,7 +470,7 @@ def test_a_welcome_whose_peers_do_not_match_its_endpoints_is_refused() -> None:
     def welcome(indices: list[int], endpoints: bytes) -> bytes:
         parts = [b"{}", b"{}", b"{}", np.array(indices, "<i8").tobytes(), endpoints]
         sizes = [2, 2, 2, len(indices), len(endpoints)]
-        frame = framed([1, int(Kind.WELCOME), RUN, 0, ENVIRONMENT, 0, 0, sizes])
+        frame = framed([PROTOCOL_VERSION, int(Kind.WELCOME), RUN, 0, ENVIRONMENT, 0, 0, sizes])
         for part in parts:
             frame += bytes(-len(frame) & 7) + part
         return frame
