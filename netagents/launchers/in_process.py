@@ -16,6 +16,8 @@ from netagents.environments.session import Returns
 from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
 from netagents.learning.checkpointing import restore_agent
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
+from netagents.wire.link_model import link_faults
+from netagents.wire.simulated_links import SimulatedLinks
 
 Observer = Callable[[int, Turn, list[Message]], None]
 """Called as ``observer(agent, turn, messages)`` each time an agent gets what it waited for."""
@@ -36,6 +38,13 @@ class InProcessNetwork:
         self.session = setup.session(environment)
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
+        experiment = setup.experiment
+        self.links = (
+            SimulatedLinks(experiment.faults, experiment.seed, experiment.timeouts.seconds("exchange"))
+            if link_faults(experiment.faults)
+            else None
+        )
+        """What models of links would have cost; None where there are none."""
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
         self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
@@ -120,6 +129,8 @@ class InProcessNetwork:
         if isinstance(message, Snapshot):
             # It goes on learning before this is looked at.
             message = Snapshot({name: array.copy() for name, array in message.arrays.items()})
+        if self.links is not None:
+            self.links.carry(sender, outgoing.receivers, outgoing.kind, outgoing.iteration, outgoing.step, message)
         for receiver in outgoing.receivers:
             self._mail[receiver, outgoing.kind, outgoing.iteration, outgoing.step, sender] = message
 

@@ -83,6 +83,7 @@ def carry_out(prepared: Prepared, directory: RunDirectory, display: Display | No
 def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None) -> None:
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.launchers.interruptions import Interruptions
+    from netagents.messages import LINK_COSTS
     from netagents.nodes.sinks import open_sinks
     from netagents.nodes.view import PowerMonitor, make_view
     from netagents.records.recorder import Recorder
@@ -98,15 +99,19 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
     try:
         with Recorder(directory, prepared.setup, resume_from=first) as recorder:
             try:
-                for record in network.run(first or 0, iterations):
-                    recorder.iteration(record)
-                    if network.snapshot_iteration == record.iteration:
-                        recorder.snapshot(record.iteration, network.snapshots)
-                    display.show(make_view(power, record, iterations, 0))
-                    for sink in sinks:
-                        sink.write(record, power.concentration(power.matrix(record.power)))
-                    if interruptions.first is not None:
-                        raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
+                try:
+                    for record in network.run(first or 0, iterations):
+                        recorder.iteration(record)
+                        if network.snapshot_iteration == record.iteration:
+                            recorder.snapshot(record.iteration, network.snapshots)
+                        display.show(make_view(power, record, iterations, 0))
+                        for sink in sinks:
+                            sink.write(record, power.concentration(power.matrix(record.power)))
+                        if interruptions.first is not None:
+                            raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
+                finally:
+                    if network.links is not None:
+                        recorder.event("links", columns=list(LINK_COSTS), rows=network.links.costs().tolist())
                 recorder.close("finished")
             except InterruptedRunError as error:
                 recorder.close("interrupted", line=str(error), code=error.code, role="launcher")

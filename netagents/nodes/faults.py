@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from netagents.experiment import Experiment
-from netagents.messages import Kind, node_name
+from netagents.messages import MONITOR, Kind, node_name
 from netagents.records.jsonl import JsonLinesWriter
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.history import LinkEvent
@@ -23,7 +23,7 @@ def faulty_feed(experiment: Experiment, node: int) -> FaultyFeed | None:
 
 
 def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes, users: Mapping[int, str]) -> LinkLayer | None:
-    """The link layer of a node; None where the experiment has no models of links.
+    """The link layer of a node; None for the monitor, and where the experiment has no models of links.
 
     Args:
         experiment: the settings.
@@ -32,7 +32,7 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
         run: 8 bytes that name the run.
         users: the authenticated name of each peer, where links have keys.
     """
-    if not link_faults(experiment.faults):
+    if node == MONITOR or not link_faults(experiment.faults):
         return None
     return LinkLayer(
         node,
