@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments import build_environment, discrete_size
+from netagents.errors import ExperimentError
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
 from netagents.exact.model import MEMORY_LIMIT
 from netagents.exact.tables import ExactTables, exact_tables
@@ -42,6 +43,12 @@ def exact_experiment(
         CapacityError: the model would not fit, with the size it would need.
         NetagentsError: the topology or a utility is wrong.
     """
+    if logits is not None and experiment.information == "aged":
+        raise ExperimentError(
+            "exact values are of policies that read present states, and these learned to read aged ones",
+            where="information",
+            fix="use a run with information: fresh, or untrained policies",
+        )
     topology = build_topology(experiment.topology, base, experiment.seed)
     environment = build_environment(experiment.environment, topology)
     spec = environment.spec

@@ -51,6 +51,9 @@ class Experiment(Settings):
     routing: Literal["direct", "relay"] = Field(
         "direct", description="agents link to everyone within the radius, or to neighbours only, who hand messages on hop by hop"
     )
+    information: Literal["fresh", "aged"] = Field(
+        "fresh", description="policies read others' present states, or those of as many steps ago as they are hops away"
+    )
     learning: LearningSettings = LearningSettings()
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()

@@ -107,6 +107,7 @@ def _play(
     generators = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)]
     returns, discounted = np.zeros((COPIES, n)), np.zeros((COPIES, n))
     messages = session.begin(block)
+    players.begin()
     for step in range(horizon):
         actions = [players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent]) for agent in range(n)]
         messages = session.advance(actions)

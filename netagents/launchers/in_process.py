@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from netagents.environments.contract import NetworkedMDP
 from netagents.environments.session import Returns
 from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
+from netagents.learning.aging import delays, is_aged
 from netagents.learning.checkpointing import restore_agent
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
 from netagents.wire.link_model import link_faults
@@ -45,6 +46,7 @@ class InProcessNetwork:
             else None
         )
         """What models of links would have cost; None where there are none."""
+        self._delays = [delays(setup, index) for index in range(setup.n)] if is_aged(setup) else None
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
         self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
@@ -131,8 +133,12 @@ class InProcessNetwork:
             message = Snapshot({name: array.copy() for name, array in message.arrays.items()})
         if self.links is not None:
             self.links.carry(sender, outgoing.receivers, outgoing.kind, outgoing.iteration, outgoing.step, message)
+        delays = self._delays if outgoing.kind is Kind.STATE else None
         for receiver in outgoing.receivers:
-            self._mail[receiver, outgoing.kind, outgoing.iteration, outgoing.step, sender] = message
+            step = outgoing.step if not delays else outgoing.step + delays[receiver][sender]
+            # What would count after the last step is of no use.
+            if not delays or step <= self.setup.steps:
+                self._mail[receiver, outgoing.kind, outgoing.iteration, step, sender] = message
 
     def _collect(self, receiver: int, turn: Turn) -> list[Message] | None:
         keys = [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]

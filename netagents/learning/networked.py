@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.learning.aging import Ages, is_aged
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.ledger import Ledger
 from netagents.learning.metrics import METRICS
@@ -79,6 +80,7 @@ class NetworkedAgent(ABC):
         audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
         window = policy.window
         sources = [heard.index(j) if j != index else -1 for j in window]
+        ages = Ages(setup, index, window) if heard and is_aged(setup) else None
         to_server = (ENVIRONMENT,)
         # This loop runs H times per iteration and is what a lockstep step costs: one wake-up, or two with neighbours to hear.
         outgoing, self._pending = self._pending, []
@@ -90,9 +92,13 @@ class NetworkedAgent(ABC):
             if nearby is not None and hops is not None:
                 near = nearby.marks(Kind.STATE, window, hops[step])
                 outgoing = nearby.addressed(Kind.STATE, iteration, step, State(own), audience, hops[step])
-            if heard:
+            if heard and ages is None:
                 messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
                 context = policy.context([own if source < 0 else messages[source].values for source in sources], near)
+                outgoing = []
+            elif ages is not None:
+                messages = yield Turn(outgoing, Kind.STATE, iteration, step, ages.awaited(step))
+                context = policy.context(ages.members(step, own, messages))
                 outgoing = []
             else:
                 context = policy.context([own])

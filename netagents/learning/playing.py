@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.spaces import space_dtype
+from netagents.learning.aging import Ages, is_aged
 from netagents.learning.nearby import Nearby
 from netagents.learning.setup import Setup
 from netagents.messages import Kind, Step
@@ -27,7 +28,13 @@ class Players:
         self.policies = tuple(policies)
         moving = setup.spec.capabilities.moving
         self._nearby = [Nearby(setup, agent) for agent in range(setup.n)] if moving else None
+        self._ages = [Ages(setup, agent, policy.window) for agent, policy in enumerate(self.policies)] if is_aged(setup) else None
+        self._past: list[Sequence[Step]] = []
         self._dtypes = [space_dtype(space) for space in setup.spec.action_spaces]
+
+    def begin(self) -> None:
+        """New episodes: nobody has heard anything yet."""
+        self._past.clear()
 
     def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator) -> NDArray[Any]:
         """An action of ``agent`` per copy, from the generator's next numbers."""
@@ -47,6 +54,10 @@ class Players:
 
     def _context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
         policy, hops = self.policies[agent], messages[agent].hops
+        if self._ages is not None:
+            if not self._past or self._past[-1] is not messages:
+                self._past.append(messages)
+            return policy.context(self._ages[agent].remembered(self._past))
         near = None
         if self._nearby is not None and hops is not None:
             near = self._nearby[agent].marks(Kind.STATE, policy.window, hops)

@@ -163,7 +163,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     """Work out neighbourhoods, horizon and discount; refuse what cannot fit into memory.
 
     Raises:
-        ExperimentError: a per-agent radius has the wrong length, or the graph moves and messages should be relayed along it.
+        ExperimentError: a per-agent radius has the wrong length, or the graph moves and messages should be relayed or aged along it.
         CapacityError: the traces of one agent's neighbourhood would not fit.
     """
     learning = experiment.learning
@@ -179,10 +179,11 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.discount is None else learning.discount
     setup = Setup(experiment, topology, spec, reach, horizon, discount, shadow_reach)
-    if spec.capabilities.moving and experiment.routing == "relay":
-        raise ExperimentError(
-            "relay routing needs a graph that stays as it is, and this environment's moves", where="routing", fix="use routing: direct"
-        )
+    for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
+        if spec.capabilities.moving and getattr(experiment, key) == value:
+            raise ExperimentError(
+                f"{value} needs a graph that stays as it is, and this environment's moves", where=key, fix=f"use {key}: {fix}"
+            )
     widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
     needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
     if needed > LARGEST_BATCH_BYTES:

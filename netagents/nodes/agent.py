@@ -10,6 +10,7 @@ import numpy as np
 
 from netagents.errors import exit_code_of
 from netagents.learning import Setup, make_agent
+from netagents.learning.aging import delays
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.routes import Routes, neighbours_used
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
@@ -18,6 +19,7 @@ from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
 from netagents.wire.exchange import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.late_inbox import LateInbox
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
@@ -56,7 +58,11 @@ def plan(setup: Setup, index: int) -> Part:
     speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
     hears = frozenset(j for senders in heard.values() for j in senders)
     allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
-    inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n, strict=False)
+    late = {Kind.STATE: delays(setup, index)}
+    if late[Kind.STATE]:
+        inbox: Inbox = LateInbox(UNKNOWN_RUN, allowed, delays=late, last=setup.steps, nodes=setup.n, strict=False)
+    else:
+        inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n, strict=False)
     if setup.experiment.routing == "relay":
         places = Routes(setup).places(index)
         return Part(inbox, *neighbours_used(places, index), places)

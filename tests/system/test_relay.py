@@ -60,9 +60,10 @@ def account(run: netagents.Run) -> dict[str, Any]:
         (merged(FAR, {"mute": ["truncated_q@1", "state@2", "trace@1"], "faults": [{"kind": "delay", "high": 0.001}]}), "ipc"),
         (merged(WIRELESS, {"kappa": 2, "kappa_policy": 1, "kappa_critic": 1}), "ipc"),
         (EDGES, "ipc"),
+        (merged(FAR, {"information": "aged", "kappa_policy": 4}), "ipc"),
         (merged(LINE, {"kappa": 0}), "ipc"),
     ],
-    ids=["far", "shared_reward", "muted", "wireless", "radius of one's own", "nothing to hear"],
+    ids=["far", "shared_reward", "muted", "wireless", "radius of one's own", "aged", "nothing to hear"],
 )
 def test_relay_leaves_the_bits_of_one_process_and_carries_what_the_ledger_says(settings: Settings, transport: str, tmp_path: Path) -> None:
     one = in_process(settings, tmp_path / "one")
