@@ -18,7 +18,8 @@ from netagents.records.table import Table
 
 
 def write_tables(directory: RunDirectory) -> Path:
-    """Write ``tables/`` whole or not at all: returns, metrics, power, traffic and links, each a ``.parquet``; with relay, carried too.
+    """Write ``tables/`` whole or not at all: returns, metrics, power, traffic and links, each a ``.parquet``; with relay, carried too,
+    and link_costs where links had models.
 
     Raises:
         RunDirectoryError: they cannot be written.
@@ -34,6 +35,7 @@ def write_tables(directory: RunDirectory) -> Path:
         "power": power_table(run),
         "traffic": traffic_table(run),
         "links": run.ledger.table(),
+        **({"link_costs": run.link_costs} if run.link_costs.rows else {}),
         **({"carried": run.carried.table()} if run.experiment.routing == "relay" else {}),
     }
     try:

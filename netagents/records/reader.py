@@ -21,6 +21,7 @@ from netagents.records.carried import CarriedView
 from netagents.records.checkpoint import checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, floats_from_json
 from netagents.records.ledger_view import LedgerView
+from netagents.records.link_costs import link_costs
 from netagents.records.pages import ledger_changes, unpack_power
 from netagents.records.run_directory import RunDirectory, State
 from netagents.records.table import Table
@@ -269,6 +270,11 @@ class Run:
     def carried(self) -> CarriedView:
         """What crossed each link between neighbours, message by message and hop by hop; what would have, with direct routing."""
         return CarriedView(self.setup, self.ledger)
+
+    @property
+    def link_costs(self) -> Table:
+        """What models of bad links cost: transmissions, losses and repeats of each directed link; no rows without such models."""
+        return link_costs(self.events)
 
     # -- parameters ------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from netagents.reports.chart import Line, Reference, line_chart
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
 from netagents.reports.learning_curve import INTERVAL_Z, Progress, progress
+from netagents.reports.link_section import link_section
 from netagents.reports.markup import document, section, short, text, tile
 from netagents.reports.power_history import PowerHistory, power_history
 from netagents.reports.power_picture import DEFAULT_LAST, measured_pairs, no_entry, percent
@@ -59,6 +60,7 @@ def report(run: Run) -> str:
         _maps_section(run, history, found),
         agent_table(run, found),
         messages_section(run),
+        link_section(run),
         settings_section(run),
         ending_section(run),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netagents.records import LedgerView, Run
+from netagents.records.link_costs import total_costs
 from netagents.reports.learning_curve import progress
 from netagents.reports.power_picture import DEFAULT_LAST, percent
 
@@ -31,6 +32,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
     rows.extend(_message_rows(run.ledger))
     rows.extend(_relay_rows(run))
+    rows.extend(_link_rows(run))
     rows.extend(_refused_rows(run))
     rows.append(("time", _time_line(run)))
     return rows
@@ -101,6 +103,19 @@ def _relay_rows(run: Run) -> list[tuple[str, str]]:
     told = next((event["carried"] for event in reversed(run.events) if "carried" in event), None)
     hop = f"; {told['handed_on']:,} handed on in {told['bundles']:,} bundles, {told['hop_milliseconds']:.3g} ms a hop" if told else ""
     return [("relayed", f"{total.messages:,} crossings of links with {byte_size(total.bytes)}{hop}")]
+
+
+def _link_rows(run: Run) -> list[tuple[str, str]]:
+    """What bad links cost; nothing where no link had a model."""
+    total = total_costs(run.link_costs)
+    if not total["messages"]:
+        return []
+    cost = (
+        f"{total['messages']:,} messages took {total['transmissions']:,} transmissions with {byte_size(total['transmissions_bytes'])}: "
+        f"{total['resent']:,} sent again, {total['acknowledgements']:,} acknowledgements alone; "
+        f"{total['lost']:,} lost, {total['duplicates']:,} duplicates dropped"
+    )
+    return [("bad links", cost)]
 
 
 def _refused_rows(run: Run) -> list[tuple[str, str]]:
