@@ -13,8 +13,10 @@ from math import prod
 from pathlib import Path
 from typing import Literal
 
+from netagents.environments.views import width
 from netagents.errors import CapacityError
 from netagents.experiment import Experiment
+from netagents.experiment.policy import MlpPolicySettings
 from netagents.launchers.processes import allow_descriptors
 from netagents.learning import Setup
 from netagents.messages import RadiusKind
@@ -119,6 +121,12 @@ def agent_bytes(setup: Setup, agent: int) -> int:
     experiment = setup.experiment
     policy = setup.reach[RadiusKind.POLICY].window(agent)
     critic = setup.reach[RadiusKind.CRITIC].window(agent)
+    batch = setup.horizon * setup.batch * 8 * (4 + 2 * len(critic))
+    if isinstance(experiment.policy, MlpPolicySettings):
+        spec = setup.spec
+        return batch + setup.horizon * setup.batch * 8 * sum(
+            width(space) for j in critic for space in (spec.observation_spaces[j], spec.action_spaces[j])
+        )
     (actions,) = setup.action_sizes((agent,))
     # Logits, probabilities and thresholds.
     table = 24 * prod(setup.state_sizes(policy)) * actions
@@ -130,7 +138,6 @@ def agent_bytes(setup: Setup, agent: int) -> int:
         # Only what is visited is stored, and a batch visits at most one entry per copy and step.
         visited = min(entries, settings.visited_limit, setup.horizon * setup.batch * experiment.learning.iterations)
         critic_bytes = visited * (_CRITIC_BYTES + 8 + _ENTRY_OVERHEAD)
-    batch = setup.horizon * setup.batch * 8 * (4 + 2 * len(critic))
     return table + critic_bytes + batch
 
 
