@@ -57,6 +57,16 @@ class CriticSettings(Settings):
     )
 
 
+Bins = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1, max_length=64)]
+
+
+class CellSettings(Settings):
+    """Cells on which utilities see the local occupancy of agents with networks: groups of an index, or bins of each axis of a box."""
+
+    state: Bins | None = Field(None, description="of the own observation; default: every index a cell, a box one cell")
+    action: Bins | None = Field(None, description="of the own action; default: every index a cell, a box one cell")
+
+
 class LearningSettings(Settings):
     """The truncated policy-gradient algorithm (arXiv 2302.07938, Algorithm 1), with tables or with networks."""
 
@@ -84,6 +94,7 @@ class LearningSettings(Settings):
         None, description="largest Euclidean norm of one agent's gradient, which is scaled down to it; default: no limit"
     )
     baseline: bool = Field(True, description="subtract the batch's state-dependent mean of the summed Q")
+    cells: CellSettings = CellSettings()
     logit_bound: Annotated[float, Field(gt=0.0)] = Field(2.5, description="logits are clipped to [-bound, bound] (theta_max)")
     critic: CriticSettings = CriticSettings()
 
@@ -96,6 +107,8 @@ class LearningSettings(Settings):
     @model_validator(mode="after")
     def _networks_have_their_own(self) -> Self:
         if not self.is_neural:
+            if self.cells != CellSettings():
+                raise ValueError("cells belong to networks; tables see every state and action")
             return self
         for name in ("step_size", "critic"):
             if getattr(self, name) != LearningSettings.model_fields[name].default:

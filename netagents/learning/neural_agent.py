@@ -55,8 +55,8 @@ class NeuralAgent(NetworkedAgent):
         settings = self.learning.algorithm
         assert isinstance(settings, ActorCriticSettings | PpoSettings), "only made for networks"
         self.settings: ActorCriticSettings | PpoSettings = settings
-        (self.state_size,), (self.action_size,) = setup.state_sizes((index,)), setup.action_sizes((index,))
-        self.objective = LocalObjective(setup.experiment, index, self.state_size, self.action_size, setup.discount)
+        self.cells = setup.cells(index)
+        self.objective = LocalObjective(setup.experiment, index, self.cells.states, self.cells.actions, setup.discount)
         spec, window = setup.spec, self.critic_window
         self.reader = WindowReader(spec.view, [spec.observation_spaces[j] for j in window], window.index(index), spec.capabilities.moving)
         self.action_reader = ActionReader([spec.action_spaces[j] for j in window])
@@ -85,11 +85,11 @@ class NeuralAgent(NetworkedAgent):
         traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions), hops=rollout.hops)
         steps_hops = None if rollout.hops is None else rollout.hops[:-1]
 
-        # Local occupancy, then the gradient of the utility there: the shadow reward.
-        counted = rollout.counted_states(learning.occupancy)
-        occupancy = sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
-        shadow = self.objective.shadow(occupancy)
-        signal = learning.task_weight * rollout.rewards + shadow.table[counted, rollout.actions[:-1]] * rollout.alive
+        # Occupancy of local cells, then the gradient of the utility there: the shadow reward.
+        cells = self.cells
+        counted, acted = cells.of_states(rollout.counted_states(learning.occupancy)), cells.of_actions(rollout.actions[:-1])
+        shadow = self.objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, cells.states, cells.actions))
+        signal = learning.task_weight * rollout.rewards + shadow.table[counted, acted] * rollout.alive
         if learning.credit == "shared_reward":
             # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
             message = ShadowReward(np.zeros((0, 0)), signal)

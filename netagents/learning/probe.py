@@ -18,8 +18,8 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     Raises:
         UtilityError: one is undefined there, such as KL to a target with a zero where agents do go.
     """
-    sizes = [(*setup.state_sizes((agent,)), *setup.action_sizes((agent,))) for agent in range(setup.n)]
-    objectives = [LocalObjective(setup.experiment, agent, states, actions, setup.discount) for agent, (states, actions) in enumerate(sizes)]
+    cells = [setup.cells(agent) for agent in range(setup.n)]
+    objectives = [LocalObjective(setup.experiment, agent, its.states, its.actions, setup.discount) for agent, its in enumerate(cells)]
     if all(objective.is_bounded for objective in objectives):
         return
     learning, seed, steps = setup.experiment.learning, setup.experiment.seed, setup.horizon
@@ -38,8 +38,8 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
         for agent, rollout in enumerate(rollouts):
             rollout.actions[step] = players.decide(agent, messages, noise[agent][step])
         messages = session.advance([rollout.actions[step] for rollout in rollouts])
-    for objective, rollout, size in zip(objectives, rollouts, sizes, strict=True):
+    for objective, rollout, its in zip(objectives, rollouts, cells, strict=True):
         rollout.close()
         weights = rollout.discounted(setup.discount)
-        counted = rollout.counted_states(learning.occupancy)
-        objective.shadow(sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, *size))
+        counted, acted = its.of_states(rollout.counted_states(learning.occupancy)), its.of_actions(rollout.actions[:-1])
+        objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, its.states, its.actions))

@@ -14,6 +14,7 @@ from netagents.environments.spaces import discrete_size
 from netagents.errors import CapacityError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.policy import MlpPolicySettings
+from netagents.learning.cells import Cells
 from netagents.learning.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
 from netagents.policies import Policy, TabularPolicy, build_policy
@@ -74,6 +75,14 @@ class Setup:
     def action_sizes(self, agents: tuple[int, ...]) -> tuple[int, ...]:
         """Number of actions of each of ``agents``."""
         return tuple(discrete_size(self.spec.action_spaces[j], f"action space of agent {j}") for j in agents)
+
+    def cells(self, agent: int) -> Cells:
+        """What the occupancy of ``agent`` is counted over.
+
+        Raises:
+            EnvironmentMismatchError: the cells do not fit its spaces.
+        """
+        return Cells(self.spec.observation_spaces[agent], self.spec.action_spaces[agent], self.experiment.learning.cells, agent)
 
     def policy(self, agent: int) -> Policy:
         """A new policy of ``agent``: a table at parameters of zero, or a network at its first weights.
@@ -210,12 +219,17 @@ def check_fits(setup: Setup) -> None:
 
     Raises:
         CapacityError: a policy table is too large; the line gives its size and what to use instead.
-        EnvironmentMismatchError: a space has no table.
+        EnvironmentMismatchError: a space has no table, cells do not fit, or tables meet a graph that moves or actions that may be illegal.
         ExperimentError: a class of the user's own cannot be found or called.
         UtilityError: a utility does not fit the agent's local spaces, a group or constraint names an agent that does not exist,
             or no policy at all can meet a constraint.
     """
-    experiment = setup.experiment
+    experiment, capabilities = setup.experiment, setup.spec.capabilities
+    if (capabilities.moving or capabilities.masked) and not experiment.learning.is_neural:
+        what = "a graph that moves" if capabilities.moving else "actions that are not always legal"
+        raise EnvironmentMismatchError(
+            f"environment '{setup.spec.name}' has {what}, which tables cannot mark", where="policy.kind", fix="use kind mlp"
+        )
     check_agents(experiment.utility, setup.n)
     for number, constraint in enumerate(experiment.constraints):
         if constraint.agents is not None and max(constraint.agents) >= setup.n:
@@ -223,8 +237,7 @@ def check_fits(setup: Setup) -> None:
                 f"there is no agent {max(constraint.agents)}", where=f"constraints[{number}].agents", fix=f"agents are 0 to {setup.n - 1}"
             )
     for agent in range(setup.n):
-        (actions,) = setup.action_sizes((agent,))
-        (states,) = setup.state_sizes((agent,))
         setup.policy(agent)
-        build_utility(experiment.utility, agent, states, actions, setup.discount)
-        build_constraints(experiment.constraints, agent, states, actions, setup.discount)
+        cells = setup.cells(agent)
+        build_utility(experiment.utility, agent, cells.states, cells.actions, setup.discount)
+        build_constraints(experiment.constraints, agent, cells.states, cells.actions, setup.discount)
