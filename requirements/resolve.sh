@@ -18,7 +18,7 @@ for package in $unlocked; do
 done
 
 # shellcheck disable=SC2086  # the words of $skip are separate arguments
-"$uv" pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+"$uv" pip compile pyproject.toml --extra dev --extra environments --universal --python-version 3.11 --generate-hashes --no-header --quiet \
     --no-annotate --output-file requirements/lock.txt $skip >/dev/null
 # uv lists what it left out as comments at the end; the comment at the top says why.
 body=$(grep -v '^#' requirements/lock.txt)
