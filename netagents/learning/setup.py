@@ -11,7 +11,7 @@ from netagents.environments.contract import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.session import EnvironmentSession
 from netagents.environments.spaces import discrete_size
-from netagents.errors import CapacityError, EnvironmentMismatchError, UtilityError
+from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.policy import MlpPolicySettings
 from netagents.learning.cells import Cells
