@@ -5,7 +5,7 @@ It runs the very agents that ``nodes/agent`` runs, and folds every inbox in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from netagents.environments.session import Returns
 from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
 from netagents.learning.aging import delays, is_aged
 from netagents.learning.checkpointing import restore_agent
-from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot
+from netagents.learning.routes import Routes
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
 from netagents.wire.link_model import link_faults
 from netagents.wire.simulated_links import SimulatedLinks
 
@@ -46,6 +47,7 @@ class InProcessNetwork:
             else None
         )
         """What models of links would have cost; None where there are none."""
+        self._routes = Routes(setup) if self.links is not None and experiment.routing == "relay" else None
         self._delays = [delays(setup, index) for index in range(setup.n)] if is_aged(setup) else None
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
         self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
@@ -132,13 +134,22 @@ class InProcessNetwork:
             # It goes on learning before this is looked at.
             message = Snapshot({name: array.copy() for name, array in message.arrays.items()})
         if self.links is not None:
-            self.links.carry(sender, outgoing.receivers, outgoing.kind, outgoing.iteration, outgoing.step, message)
+            for node, receivers in self._ways(sender, outgoing):
+                self.links.carry(node, receivers, outgoing.kind, outgoing.iteration, outgoing.step, message)
         delays = self._delays if outgoing.kind is Kind.STATE else None
         for receiver in outgoing.receivers:
             step = outgoing.step if not delays else outgoing.step + delays[receiver][sender]
             # What would count after the last step is of no use.
             if not delays or step <= self.setup.steps:
                 self._mail[receiver, outgoing.kind, outgoing.iteration, step, sender] = message
+
+    def _ways(self, sender: int, outgoing: Outgoing) -> Iterator[tuple[int, Sequence[int]]]:
+        """From whom to whom a message would travel between processes: straight to its audience, or on from neighbour to neighbour."""
+        if self._routes is None or outgoing.kind not in NEIGHBOUR_KINDS:
+            yield sender, outgoing.receivers
+            return
+        for node, place in self._routes.tree(outgoing.kind, sender).items():
+            yield node, place.children
 
     def _collect(self, receiver: int, turn: Turn) -> list[Message] | None:
         keys = [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]

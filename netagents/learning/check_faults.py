@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from netagents.errors import ExperimentError
 from netagents.experiment.faults import DelayFault, FaultSettings, LinkFault, PartitionFault, SwapFault
+from netagents.learning.routes import Routes, neighbours_used
 from netagents.learning.setup import Setup
-from netagents.messages import Kind, node_name, radius_of
-
-_NEIGHBOUR_KINDS = tuple(kind for kind in Kind if radius_of(kind) is not None)
+from netagents.messages import NEIGHBOUR_KINDS, node_name
 
 
 def check_faults(setup: Setup) -> None:
@@ -26,9 +25,9 @@ def check_faults(setup: Setup) -> None:
             for first, second in fault.edges:
                 if not linked(setup, first, second):
                     raise ExperimentError(
-                        f"{node_name(first)} and {node_name(second)} have no link: neither is within a radius of the other",
+                        f"{node_name(first)} and {node_name(second)} have no link: {_why_not(setup)}",
                         where=f"faults.{number}.edges",
-                        fix="name agents that talk to each other, or raise kappa",
+                        fix="name two that talk to each other",
                     )
 
 
@@ -36,7 +35,15 @@ def linked(setup: Setup, first: int, second: int) -> bool:
     """Whether messages pass between two nodes, in either direction; -1 is the environment server, which talks to everyone."""
     if first < 0 or second < 0:
         return first != second
-    return any(second in setup.audience(kind, first) or first in setup.audience(kind, second) for kind in _NEIGHBOUR_KINDS)
+    if setup.experiment.routing == "relay":
+        return second in frozenset().union(*neighbours_used(Routes(setup).places(first), first))
+    return any(second in setup.audience(kind, first) or first in setup.audience(kind, second) for kind in NEIGHBOUR_KINDS)
+
+
+def _why_not(setup: Setup) -> str:
+    if setup.experiment.routing == "relay":
+        return "neither hands on what the other says"
+    return "neither is within a radius of the other"
 
 
 def _nodes(fault: FaultSettings) -> Iterable[int]:
