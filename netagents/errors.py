@@ -153,6 +153,14 @@ class MissingPackageError(NetagentsError):
     action = "Install the extra that the line names, such as `pip install 'netagents[environments]'`."
 
 
+class ReplayError(NetagentsError):
+    """A replayed agent came to something else than the agent of the run."""
+
+    exit_code = 16
+    symptom = "`netagents replay` repeated an agent's iterations and found another state or other numbers than the run recorded."
+    action = "Replay with the code, the packages and the kind of processor that the run was made with."
+
+
 class InterruptedRunError(NetagentsError):
     """The run was ended by Ctrl-C (exit code 130) or SIGTERM (exit code 143)."""
 

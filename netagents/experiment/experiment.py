@@ -35,6 +35,12 @@ class RuntimeSettings(Settings):
         None, description="folder where every node writes what it sent and got over links that have models (testing.check_history)"
     )
     start_order_seed: Annotated[int, Field(ge=0)] | None = Field(None, description="start the processes in this random order (tests)")
+    record_inbox: Literal["all"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="agents whose inbox is written down for `netagents replay`: a list, or all (launcher local)"
+    )
+    record_inbox_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 40)] = Field(
+        1 << 28, description="that the recording of one agent may take; the oldest part goes"
+    )
 
 
 class Experiment(Settings):
@@ -75,6 +81,12 @@ class Experiment(Settings):
             pairs = zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)
             if any(g > c for g, c in pairs):
                 raise ValueError("credit shared_reward needs kappa_gradient <= kappa_critic; lower kappa_gradient or use credit shared_q")
+        return self
+
+    @model_validator(mode="after")
+    def _inboxes_are_recorded_by_processes(self) -> Self:
+        if self.runtime.record_inbox and self.runtime.launcher != "local":
+            raise ValueError(f"runtime.record_inbox needs runtime.launcher local, not {self.runtime.launcher}")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.learning.prepare import Prepared, prepare
+from netagents.nodes.inbox_recording import check_recorded_agents
 from netagents.nodes.sinks import check_sinks
 from netagents.records.reader import Run
 from netagents.records.run_directory import RunDirectory
@@ -54,6 +55,7 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     experiment = loaded.experiment
     prepared = prepare(experiment, loaded.base)
     check_sinks(experiment)
+    check_recorded_agents(prepared.setup)
     directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
     return carry_out(prepared, directory, display)
 

@@ -16,6 +16,7 @@ from netagents.launchers.supervisor import Supervisor
 from netagents.launchers.watch import FORKSERVER
 from netagents.launchers.watchdog import Watchdog
 from netagents.learning.prepare import Prepared
+from netagents.nodes.inbox_recording import inbox_folder
 from netagents.nodes.keys import run_bundles
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.view import View
@@ -140,7 +141,11 @@ def node_specs(
             else []
         ),
         *(
-            NodeSpec(f"agent_{index}", "netagents.nodes.agent:run_agent", {**common, "index": str(index)})
+            NodeSpec(
+                f"agent_{index}",
+                "netagents.nodes.agent:run_agent",
+                {**common, **_recorded(prepared, directory, index), "index": str(index)},
+            )
             for index in range(prepared.setup.n)
         ),
     ]
@@ -149,6 +154,12 @@ def node_specs(
         return specs
     order: Sequence[int] = np.random.default_rng(seed).permutation(len(specs)).tolist()
     return [specs[place] for place in order]
+
+
+def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[str, str]:
+    """Where an agent writes down what it is told, if the experiment asks for that."""
+    chosen = prepared.experiment.runtime.record_inbox
+    return {"record_inbox": str(inbox_folder(directory.path.resolve(), index))} if chosen == "all" or index in chosen else {}
 
 
 def _restarts(prepared: Prepared) -> Restarts | None:

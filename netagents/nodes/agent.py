@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +16,7 @@ from netagents.learning.aging import delays
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.routes import Routes, neighbours_used
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
+from netagents.nodes.inbox_recording import InboxRecorder
 from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
@@ -35,7 +38,8 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
         membership = join(context, index, arguments, lambda setup: plan(setup, index))
         while True:
             try:
-                learn(context, membership)
+                with _recording(arguments, membership) as recorder:
+                    learn(context, membership, recorder)
             except TakenBackError as taken_back:
                 context.log.logger.info("%s", taken_back)
                 membership.begin_again(taken_back)
@@ -69,8 +73,8 @@ def plan(setup: Setup, index: int) -> Part:
     return Part(inbox, speaks_to, hears)
 
 
-def learn(context: ProcessContext, membership: Membership) -> None:
-    """All iterations, then the farewell, then wait for the server's stop."""
+def learn(context: ProcessContext, membership: Membership, recorder: InboxRecorder | None = None) -> None:
+    """All iterations, then the farewell, then wait for the server's stop; a recorder writes down what the agent is told."""
     setup, exchange = membership.setup, membership.exchange
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
@@ -80,23 +84,43 @@ def learn(context: ProcessContext, membership: Membership) -> None:
     iterations = setup.experiment.learning.iterations
     for iteration in range(membership.first_iteration, iterations):
         context.log.phase(f"iteration {iteration}")
+        if recorder is not None:
+            recorder.begin(iteration, agent.arrays)
         turns = agent.iterate(iteration)
         turn = next(turns)
         while True:
             for kind, its, step, message, receivers in turn.outgoing:
                 send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
             messages = receive(turn.iteration, turn.kind, turn.step, turn.senders)
+            if recorder is not None:
+                recorder.note(turn, messages)
             try:
                 turn = turns.send(messages)
             except StopIteration:
                 break
         clock.close_iteration()
+        if recorder is not None:
+            recorder.end(iteration, agent.arrays())
         membership.tell_refusals()
     for kind, its, step, message, receivers in agent.farewell(iterations - 1):
         send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
     membership.tell_refusals()
     context.log.phase("finished, waiting for the server's stop")
     exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
+
+
+@contextlib.contextmanager
+def _recording(arguments: Mapping[str, Any], membership: Membership) -> Iterator[InboxRecorder | None]:
+    """What writes down what the agent is told, if somebody asked for that."""
+    if "record_inbox" not in arguments:
+        yield None
+        return
+    most_bytes = membership.setup.experiment.runtime.record_inbox_bytes
+    recorder = InboxRecorder(Path(arguments["record_inbox"]), membership.exchange.inbox.run, membership.index, most_bytes)
+    try:
+        yield recorder
+    finally:
+        recorder.close()
 
 
 class _Clock:

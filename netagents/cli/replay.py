@@ -1,0 +1,42 @@
+"""``netagents replay``: run one agent of a run again, alone, from what it was told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.learning import NetworkedAgent
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def replay(
+    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="Run directory. Default: the newest in runs/.")] = None,
+    agent: Annotated[int, typer.Option("--agent", "-a", min=0, help="Which agent.")] = 0,
+    start: Annotated[int | None, typer.Option("--from", min=0, help="The iteration of interest. Default: the first one recorded.")] = None,
+    last: Annotated[int | None, typer.Option("--to", min=0, help="The last iteration. Default: as far as the recording goes.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Stop in the debugger before the iteration of --from.")] = False,
+) -> None:
+    """Run one agent again from its recorded inbox (runtime.record_inbox), and check that it comes to the same state."""
+    from netagents.cli.locate import find_run
+    from netagents.launchers.replay import replay as play
+
+    found = find_run(run)
+    result = play(found, agent, start, last, _stop_here if debug else None)
+    typer.echo(f"agent {agent} of {found.path.name}: the state before iteration {result.first} from {result.source}")
+    if result.done:
+        typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after each as in the run")
+        typer.echo(f"  state after iteration {result.done[-1]}: SHA-256 {result.digest}")
+        typer.echo(f"  checkpoints with the same state: {', '.join(map(str, result.checkpoints)) or 'none within'}")
+        typer.echo(f"  rows of metrics with the same numbers: {result.rows}")
+    if result.ends_in is not None:
+        typer.echo(f"the recording ends there: the agent waits for {result.ends_in}")
+
+
+def _stop_here(agent: NetworkedAgent, iteration: int) -> None:
+    typer.echo(f"agent {agent.index} is about to begin iteration {iteration}; 'agent' is its state, 'up' leads to the loop that feeds it")
+    breakpoint()
