@@ -97,30 +97,28 @@ class PoseView(View):
         """5 numbers per other robot, and a mark where it may be missing; 3 for the wall and 1 for the place."""
         return (5 + marked) * (len(spaces) - 1) + 4
 
-    def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:  # noqa: ARG002
+    def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:
         """Others in window order; a missing one reads as zeros."""
-        mine = np.asarray(values[own], dtype=np.float64)
-        others = [member for member in range(len(values)) if member != own]
+        poses = np.stack(values, axis=1)  # (N, m, 3)
+        mine, theirs = poses[:, own], np.delete(poses, own, axis=1)
+        across, up = theirs[..., 0] - mine[:, None, 0], theirs[..., 1] - mine[:, None, 1]
+        line = np.arctan2(up, across)
+        bearing, back = line - mine[:, None, 2], line + np.pi - theirs[..., 2]
         marked = near is not None
-        whole = np.empty((len(mine), (5 + marked) * len(others) + 4))
-        columns = iter(range(whole.shape[1]))
-        for member in others:
-            theirs = np.asarray(values[member], dtype=np.float64)
-            across, up = theirs[:, 0] - mine[:, 0], theirs[:, 1] - mine[:, 1]
-            line = np.arctan2(up, across)
-            bearing, back = line - mine[:, 2], line + np.pi - theirs[:, 2]
-            block = (np.hypot(across, up) / self.scale, np.cos(bearing), np.sin(bearing), np.cos(back), np.sin(back))
-            for number in block:
-                whole[:, next(columns)] = number if near is None else np.where(near[member], number, 0.0)
-            if near is not None:
-                whole[:, next(columns)] = near[member]
-        gaps = np.stack([self.side - mine[:, 0], self.side - mine[:, 1], mine[:, 0], mine[:, 1]], axis=1)
-        nearest = np.argmin(gaps, axis=1)
-        facing = nearest * (np.pi / 2) - mine[:, 2]
-        whole[:, next(columns)] = gaps.min(axis=1) / self.side
-        whole[:, next(columns)] = np.cos(facing)
-        whole[:, next(columns)] = np.sin(facing)
-        whole[:, next(columns)] = own / max(1, len(values) - 1)
+        whole: FloatArray = np.empty((len(poses), self.size(spaces, own, marked)))
+        others = whole[:, :-4].reshape(len(poses), theirs.shape[1], 5 + marked)
+        others[..., 0] = np.hypot(across, up) / self.scale
+        others[..., 1], others[..., 2] = np.cos(bearing), np.sin(bearing)
+        others[..., 3], others[..., 4] = np.cos(back), np.sin(back)
+        if near is not None:
+            others[..., 5] = 1.0
+            others *= np.delete(near, own, axis=0).T[..., None]
+        x, y, heading = mine.T
+        gaps = np.stack([self.side - x, self.side - y, x, y], axis=1)
+        facing = np.argmin(gaps, axis=1) * (np.pi / 2) - heading
+        whole[:, -4] = gaps.min(axis=1) / self.side
+        whole[:, -3], whole[:, -2] = np.cos(facing), np.sin(facing)
+        whole[:, -1] = own / max(1, len(values) - 1)
         return whole
 
 
