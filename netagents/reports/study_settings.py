@@ -22,6 +22,8 @@ _COLUMNS = (
     ("crash_uniform_worst", "worst agent at random"),
     ("gradient_sq", "squared gradient"),
     ("cpu_per_iteration", "CPU s / iteration"),
+    ("sends_per_message", "sends per message"),
+    ("transmitted_per_step", "bytes over bad links / step"),
 )
 
 

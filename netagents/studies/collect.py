@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind, RadiusKind
+from netagents.records.link_costs import total_costs
 from netagents.records.reader import Run
 from netagents.records.table import Table
 from netagents.studies.cost import Cost, predict
@@ -96,6 +97,7 @@ def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[s
     between = cost.between_agents()
     weighted = cost.between_agents(hop_weighted=True)
     steps = cost.steps * recorded
+    links = total_costs(run.link_costs)
     setup = run.setup
     entries = run.agent_metric("critic_entries")[-1]
     possible = np.array([float(prod(setup.state_sizes(w)) * prod(setup.action_sizes(w))) for w in _critic_windows(run)])
@@ -122,6 +124,8 @@ def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[s
         "hop_messages_per_step": crossed / steps,
         "hop_bytes_per_step": carried / steps,
         "hop_framed_bytes_per_step": weighted.framed / cost.steps,
+        "sends_per_message": (links["messages"] + links["resent"]) / links["messages"] if links["messages"] else float("nan"),
+        "transmitted_per_step": links["transmissions_bytes"] / steps if links["messages"] else float("nan"),
         "entries": float(entries.sum()),
         "entries_possible": float(possible.sum()),
         "visited_share": float((entries / possible).mean()),
