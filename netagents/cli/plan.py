@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from netagents.messages import Kind
 
 app = typer.Typer(add_completion=False)
 
@@ -17,7 +21,13 @@ def plan(
         list[str] | None, typer.Option("--link", help="Speed/latency between hosts, such as 1Gbit/0.2ms; may be repeated.")
     ] = None,
     measure: Annotated[
-        int, typer.Option("--measure", min=0, max=1000, help="Also run so many iterations here, and compare; 0: do not.")
+        int,
+        typer.Option(
+            "--measure",
+            min=0,
+            max=1000,
+            help="Also run so many iterations here, and compare with what this machine's own costs predict; 0: do not.",
+        ),
     ] = 0,
 ) -> None:
     """Predict messages, bytes, sockets, memory and step time of an experiment without running it."""
@@ -28,6 +38,7 @@ def plan(
     from netagents.learning.prepare import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
+    from netagents.studies.calibration import calibrate, compute_seconds
     from netagents.studies.cost import parse_link, predict
     from netagents.studies.timing import measured_step_seconds
 
@@ -57,12 +68,24 @@ def plan(
     near, weighted_flow = cost.between_agents(), cost.between_agents(hop_weighted=True)
     whole = sum(flow.framed for flow in cost.total(iterations).values())
     Console(markup=False).print("per iteration", grid, "")
+    steps, relay = cost.steps, cost.relay
+    low, high = relay.framed_range
     facts = [
-        ("between agents", f"{near.messages / cost.steps:,.1f} messages and {byte_size(near.framed / cost.steps)} per step"),
-        ("hop by hop", f"{weighted_flow.messages / cost.steps:,.1f} messages and {byte_size(weighted_flow.framed / cost.steps)} per step"),
+        ("routing", cost.routing),
+        ("between agents", f"{near.messages / steps:,.1f} messages and {byte_size(near.framed / steps)} per step"),
+        (
+            "one by one, hop by hop",
+            f"{weighted_flow.messages / steps:,.1f} messages and {byte_size(weighted_flow.framed / steps)} per step",
+        ),
+        (
+            "relayed along trees",
+            f"{relay.messages / steps:,.1f} messages and {byte_size(low / steps)} to {byte_size(high / steps)} per step, "
+            f"by how much one bundle holds; payload {byte_size(relay.payload / steps)}",
+        ),
+        ("farthest", _farthest(relay.hops)),
         ("whole run", byte_size(whole)),
         ("sockets", f"{cost.sockets[0]:.1f} per agent on average, {cost.sockets[1]} at most, {cost.n} at the server"),
-        ("links", f"{cost.direct_links:,} between agents with direct routing, {cost.relay_links:,} with relay"),
+        ("links", f"{cost.direct_links:,} between agents with direct routing, {relay.links:,} with relay"),
         ("memory", f"{byte_size(cost.memory_bytes[0])} for the largest agent, {byte_size(cost.memory_bytes[1])} for all"),
         ("critic", f"{cost.critic_entries:,} possible entries in the largest critic"),
         ("step, one host", f"about {cost.step_seconds() * 1e3:.3g} ms (an estimate)"),
@@ -72,7 +95,23 @@ def plan(
         ),
     ]
     if measure:
-        seconds = measured_step_seconds(loaded, measure)
-        facts.append(("step, measured", f"{seconds * 1e3:.3g} ms here, {seconds / cost.step_seconds():.2f} times the prediction"))
+        typer.echo("measuring: short runs of chains for the costs of this machine, then the experiment itself", err=True)
+        calibration = calibrate(setup.batch)
+        predicted, seconds = calibration.step_seconds(prepared), measured_step_seconds(loaded, measure)
+        wakeup, message, fixed = (1e6 * rate for rate in calibration.rates)
+        facts += [
+            (
+                "this machine",
+                f"{wakeup:.3g} us per wake-up, {message:.3g} us per message, {fixed:.3g} us per step "
+                f"(within {calibration.error:.0%} of the chains they come from)",
+            ),
+            ("step, predicted", f"{predicted * 1e3:.3g} ms with these, {1e3 * compute_seconds(prepared):.2g} ms of it computing"),
+            ("step, measured", f"{seconds * 1e3:.3g} ms, {seconds / predicted:.2f} times the prediction"),
+        ]
     for name, told in facts:
         typer.echo(f"{name:<24}{told}")
+
+
+def _farthest(hops: Mapping[Kind, int]) -> str:
+    """How far each kind travels, in words."""
+    return ", ".join(f"{kind.name.lower()} {far} hop{'' if far == 1 else 's'}" for kind, far in hops.items() if far) or "nothing travels"

@@ -15,33 +15,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netagents.environments.spaces import Discrete
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
-from netagents.learning import METRICS, Setup
-from netagents.messages import (
-    ENVIRONMENT,
-    Action,
-    Envelope,
-    Kind,
-    Message,
-    RadiusKind,
-    Report,
-    ShadowReward,
-    State,
-    Step,
-    Trace,
-    TruncatedQ,
-    index_dtype,
-    payload_bytes,
-)
+from netagents.learning import Setup
+from netagents.messages import ENVIRONMENT, Envelope, Kind, Message, RadiusKind, payload_bytes
+from netagents.studies.message_sizes import Sizes, report_of
+from netagents.studies.relay_cost import RelayCost, Told, frames_of, predict_relay
 from netagents.wire.codec import Codec
 from netagents.wire.frames import frame_bytes
 
-SERVER_MESSAGE_SECONDS = 1.0 / 13_000.0
-"""What one agent's step and action together cost the environment server, mostly waking up."""
-AGENT_MESSAGE_SECONDS = 25e-6
-"""What a message from a neighbour costs the agent that waits for it."""
+
+class Rates(NamedTuple):
+    """What a lockstep step on one host is made of, in seconds of wall time.
+
+    ``per_wakeup`` of an agent, what it computes meanwhile included; ``per_message`` sent and taken in; ``fixed`` per step whatever n is.
+    The defaults are those of two cores; :mod:`netagents.studies.calibration` measures a machine's own.
+    """
+
+    per_wakeup: float = 45e-6
+    per_message: float = 12e-6
+    fixed: float = 50e-6
+
+
+class Work(NamedTuple):
+    """What all agents do in one sampling step: ``wakeups``, and ``messages`` sent, the server's included."""
+
+    wakeups: float
+    messages: float
 
 
 class Flow(NamedTuple):
@@ -80,27 +80,45 @@ class Cost:
         flows: (kind, hop) to what travels per iteration; hop 0 is between an agent and the environment server.
         reports: (r, 3) by iteration 0, 1 and later: messages and payload of reports, which are the only flow that changes.
         steps: executed steps per iteration.
-        sockets: connections per agent: (mean, largest), the server's included.
-        direct_links, relay_links: connections between agents in all, under each routing.
+        routing: ``direct`` or ``relay``. relay: what relay routing puts on the links, whichever is used.
+        direct_sockets: connections per agent with direct routing: (mean, largest), the server's included.
+        direct_links: pairs of agents that are connected with it.
         memory_bytes: of the largest agent process, and of all agents together.
         critic_entries: entries of the largest critic when full.
-        busiest: what the busiest agent sends and receives per iteration.
+        busiest: what the busiest agent sends and receives per iteration with direct routing.
         server: what the server sends and receives per iteration.
-        waits: lockstep waits of an agent for neighbours per iteration, and of all for the server.
+        step_work: of one sampling step. waits: messages in a row that one sampling step waits for. exchanges: of an iteration's end.
     """
 
     flows: dict[tuple[Kind, int], Flow]
     reports: tuple[Flow, Flow, Flow]
     steps: int
     n: int
-    sockets: tuple[float, int]
+    routing: str
+    relay: RelayCost
+    direct_sockets: tuple[float, int]
     direct_links: int
-    relay_links: int
     memory_bytes: tuple[int, int]
     critic_entries: int
     busiest: Flow
     server: Flow
+    step_work: Work
     waits: int
+    exchanges: int
+
+    @property
+    def sockets(self) -> tuple[float, int]:
+        """Connections per agent: (mean, largest), the server's included."""
+        return self.relay.sockets if self.routing == "relay" else self.direct_sockets
+
+    def on_links(self) -> Flow:
+        """What travels over links between agents per iteration: each message once or, with relay routing, once per edge of its tree.
+
+        Framed bytes with relay routing depend on how much travels in a bundle; these are the most, with a bundle for each message.
+        """
+        if self.routing == "direct":
+            return self.between_agents()
+        return Flow(self.relay.messages, self.relay.payload, self.relay.framed_range[1])
 
     def total(self, iterations: int) -> dict[tuple[Kind, int], Flow]:
         """What the first ``iterations`` iterations send, by kind and hop: exactly what the ledger then holds."""
@@ -117,25 +135,28 @@ class Cost:
         """What agents tell each other per iteration; hop-weighted, as if every link had to be crossed one by one."""
         return _sum(flow.times(hop if hop_weighted else 1) for (_, hop), flow in self.flows.items() if hop > 0)
 
-    def step_seconds(self, link: Link | None = None) -> float:
-        """Estimated wall time of one lockstep step on one host, or spread over hosts that a link joins.
+    def step_seconds(self, link: Link | None = None, rates: Rates | None = None) -> float:
+        """Estimated wall time of one lockstep sampling step on one host, or spread over hosts that a link joins.
 
-        The server's wake-ups come first; neighbours' messages and, between hosts, the busier of the server's and an agent's
-        interface are added, and one round trip per wait.
+        Between hosts the server's part stays, every agent has a core of its own, and the busier of the server's and an agent's
+        interface and one latency per wait are added.
         """
-        seconds = self.n * SERVER_MESSAGE_SECONDS
-        near = self.between_agents()
+        rates = rates or Rates()
         if link is None:
-            return seconds + near.messages / self.steps * AGENT_MESSAGE_SECONDS
-        seconds += self.busiest.messages / self.steps * AGENT_MESSAGE_SECONDS
-        widest = max(self.server.framed, self.busiest.framed)
-        return seconds + 8.0 * widest / self.steps / link.bits_per_second + self.waits / self.steps * link.latency_seconds
+            return rates.fixed + self.step_work.wakeups * rates.per_wakeup + self.step_work.messages * rates.per_message
+        own = self.step_work.wakeups / self.n * rates.per_wakeup
+        busiest = self.relay.busiest if self.routing == "relay" else (self.busiest.messages, self.busiest.framed)
+        seconds = rates.fixed + own + (2 * self.n + busiest[0] / self.steps) * rates.per_message
+        widest = max(self.server.framed, busiest[1])
+        return (
+            seconds + 8.0 * widest / self.steps / link.bits_per_second + (self.waits + self.exchanges / self.steps) * link.latency_seconds
+        )
 
 
 def predict(setup: Setup) -> Cost:
     """The cost of an experiment that has been prepared; nothing is run."""
     n, learning = setup.n, setup.experiment.learning
-    sizes = [_Sizes(setup, agent) for agent in range(n)]
+    sizes = [Sizes(setup, agent) for agent in range(n)]
     codec = Codec()
     framed_cache: dict[tuple[Any, ...], int] = {}
 
@@ -176,34 +197,55 @@ def predict(setup: Setup) -> Cost:
         for kind, message, times in ((Kind.STEP, size.step, setup.steps + 1), (Kind.ACTION, size.action, setup.steps)):
             node = ENVIRONMENT if kind is Kind.STEP else i
             flows[kind, 0] += Flow(times, times * payload_bytes(message), times * framed(kind, node, message))
-    reports = tuple(
-        _sum(_report(size, rows + extra, framed, agent) for agent, (size, rows) in enumerate(zip(sizes, rows_per_agent, strict=True)))
-        if extra >= 0
-        else NOTHING
-        for extra in (-1, 0, 1)
-    )
+
+    def reports_with(extra: int) -> Flow:
+        each = [report_of(size, rows + extra) for size, rows in zip(sizes, rows_per_agent, strict=True)]
+        return _sum(Flow(1, payload_bytes(report), framed(Kind.REPORT, agent, report)) for agent, report in enumerate(each))
+
+    # The first report has no page of the ledger yet that it could ride on; that of the second misses what travelled before.
+    reports = (NOTHING, reports_with(0), reports_with(1))
     flows[Kind.REPORT, 0] = reports[2]
     server = _sum(flow for (_, hop), flow in flows.items() if hop == 0)
     busiest = max(
         (Flow(*(a + b for a, b in zip(out, back, strict=True))) for out, back in zip(sent, received, strict=True)), key=lambda f: f.framed
     )
     memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in range(n)]
-    per_iteration = 2 + (1 if learning.credit == "shared_q" else 0) + (1 if setup.evaluation_steps else 0)
-    states = any(setup.heard(Kind.STATE, agent) for agent in range(n))
+    exchanges = 2 + (1 if learning.credit == "shared_q" else 0) + (1 if setup.evaluation_steps else 0)
+
+    def told(agent: int) -> list[Told]:
+        each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in sizes[agent].told()]
+        return [Told(kind, times, payload_bytes(message), nbytes, count) for kind, message, times, (nbytes, count) in each]
+
+    relay = predict_relay(setup, told)
+    work, waits = _step_work(setup, relay, sum(flow.messages for (kind, hop), flow in flows.items() if hop and kind is Kind.STATE))
     return Cost(
         flows=dict(flows),
         reports=(reports[0], reports[1], reports[2]),
         steps=setup.steps,
         n=n,
-        sockets=(float(np.mean(degrees)), max(degrees)),
+        routing=setup.experiment.routing,
+        relay=relay,
+        direct_sockets=(float(np.mean(degrees)), max(degrees)),
         direct_links=links // 2,
-        relay_links=len(setup.topology.edges),
         memory_bytes=(max(memory), sum(memory)),
         critic_entries=max(_entries(setup, agent) for agent in range(n)),
         busiest=busiest,
         server=server,
-        waits=setup.steps * (3 if states else 2) + (per_iteration if links else 0),
+        step_work=work,
+        waits=waits,
+        exchanges=exchanges if links else 0,
     )
+
+
+def _step_work(setup: Setup, relay: RelayCost, direct_states: float) -> tuple[Work, int]:
+    """Wake-ups and messages of a sampling step, and how many messages in a row it waits for."""
+    n, relayed = setup.n, setup.experiment.routing == "relay"
+    states = relay.crossings.get(Kind.STATE, (0, 0, 0))[0] if relayed else direct_states
+    farthest = relay.hops.get(Kind.STATE, 0)
+    # News from afar comes hop by hop, and every hop is a wake-up; where it is aged, nobody waits for it within the step.
+    in_a_row = 0 if farthest == 0 else farthest if relayed and setup.experiment.information == "fresh" else 1
+    hearing = sum(1 for agent in range(n) if setup.heard(Kind.STATE, agent))
+    return Work(n + hearing * in_a_row, 2 * n + states / (setup.steps + 1)), 2 + in_a_row
 
 
 def parse_link(word: str) -> Link:
@@ -223,50 +265,6 @@ def parse_link(word: str) -> Link:
     except ValueError:
         raise UsageError(f"'{word}' is no link", where="--link", fix="write speed/latency, such as 1Gbit/0.2ms") from None
     return Link(word, speed, latency)
-
-
-class _Sizes:
-    """Messages of the right size of one agent; their values are zeros."""
-
-    def __init__(self, setup: Setup, agent: int) -> None:
-        learning, spec, copies, horizon = setup.experiment.learning, setup.spec, setup.batch, setup.horizon
-        self._setup = setup
-        state, action = spec.state_spaces[agent], spec.action_spaces[agent]
-        states = index_dtype(state.size) if isinstance(state, Discrete) else np.dtype(np.float64)
-        actions = index_dtype(action.size) if isinstance(action, Discrete) else np.dtype(np.float64)
-        observed = np.zeros(copies, dtype=states)
-        self.step = Step(observed, np.zeros(copies), np.zeros(copies, dtype=np.uint8))
-        self.action = Action(np.zeros(copies, dtype=actions))
-        self.state = State(observed)
-        self.trace = Trace(np.zeros((horizon + 1, copies), dtype=states), np.zeros((horizon + 1, copies), dtype=actions))
-        further = setup.evaluation_steps
-        self.further = (
-            Trace(np.zeros((further + 1, copies), dtype=states), np.zeros((further + 1, copies), dtype=actions)) if further else None
-        )
-        travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
-        signalled = (further or horizon, copies) if travels else (0, 0)
-        table = np.zeros(setup.state_sizes((agent,)) + setup.action_sizes((agent,)))
-        self.shadow = ShadowReward(table, np.zeros(signalled))
-        self.values = TruncatedQ(np.zeros((horizon, copies)))
-        self.neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
-
-    def told(self) -> list[tuple[Kind, Message, int]]:
-        """What it tells each agent of the kind's audience per iteration: kind, message, how often."""
-        told: list[tuple[Kind, Message, int]] = [(Kind.STATE, self.state, self._setup.steps + 1), (Kind.TRACE, self.trace, 1)]
-        if self.further is not None:
-            told.append((Kind.TRACE, self.further, 1))
-        told.append((Kind.SHADOW_REWARD, self.shadow, 1))
-        if self._setup.experiment.learning.credit == "shared_q":
-            told.append((Kind.TRUNCATED_Q, self.values, 1))
-        return told
-
-
-def _report(size: _Sizes, rows: int, framed: Any, agent: int) -> Flow:
-    further = size.further is not None
-    # Two traces to one receiver are one row of the ledger.
-    rows -= len(size._setup.audience(Kind.TRACE, agent)) if further else 0
-    message = Report(np.zeros(len(METRICS)), np.zeros((size.neighbours, 4)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3))
-    return Flow(1, payload_bytes(message), framed(Kind.REPORT, agent, message))
 
 
 def _entries(setup: Setup, agent: int) -> int:

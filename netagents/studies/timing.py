@@ -17,7 +17,6 @@ from netagents.learning.prepare import prepare
 from netagents.records.reader import Run
 from netagents.records.run_directory import write_atomically
 from netagents.records.table import Table
-from netagents.studies.cost import predict
 from netagents.studies.directory import TIMED, StudyDirectory
 from netagents.studies.specification import Study, run_name
 
@@ -25,22 +24,27 @@ from netagents.studies.specification import Study, run_name
 def time_settings(study: Study, directory: StudyDirectory, iterations: int) -> Table:
     """Per setting: predicted and measured milliseconds per step, and where an agent's time went.
 
+    The prediction is from what a wake-up and a message cost on this machine, measured just before.
+
     Settings that were timed before are not timed again.
 
     Raises:
         NetagentsError: a run failed.
     """
+    from netagents.studies.calibration import Calibration, calibrate
+
     rows = []
+    calibration: Calibration | None = None
     for setting in study.settings:
         file = directory.path / TIMED / f"{run_name(setting, study.seeds[0])}-{iterations}.json"
         if not file.is_file():
             file.parent.mkdir(exist_ok=True)
             words: dict[str, Any] = {"runtime.launcher": "local", "learning.iterations": iterations, "seed": study.seeds[0]}
-            row = _timed(load_experiment(setting.experiment, words))
+            calibration = calibration or calibrate(setting.experiment.learning.batch)
+            predicted = calibration.step_seconds(prepare(setting.experiment)) * 1e3
+            row = {"predicted_ms": predicted, **timed_run(load_experiment(setting.experiment, words))}
             write_atomically(file, json.dumps(row).encode())
-        measured = json.loads(file.read_text())
-        predicted = predict(prepare(setting.experiment).setup).step_seconds() * 1e3
-        rows.append({"setting": setting.label, **setting.values, "predicted_ms": predicted, **measured})
+        rows.append({"setting": setting.label, **setting.values, **json.loads(file.read_text())})
     return Table({name: np.array([row[name] for row in rows]) for name in rows[0]})
 
 
@@ -52,10 +56,15 @@ def measured_step_seconds(loaded: LoadedExperiment, iterations: int) -> float:
     """
     words: dict[str, Any] = {"runtime.launcher": "local", "learning.iterations": max(2, iterations)}
     changed = load_experiment(loaded.experiment, words)
-    return float(_timed(LoadedExperiment(changed.experiment, changed.origins, None, loaded.base))["step_ms"]) / 1e3
+    return float(timed_run(LoadedExperiment(changed.experiment, changed.origins, None, loaded.base))["step_ms"]) / 1e3
 
 
-def _timed(loaded: LoadedExperiment) -> dict[str, float]:
+def timed_run(loaded: LoadedExperiment) -> dict[str, float]:
+    """Where the time of a short run went that is not kept: milliseconds per step, in all, computing, waiting and serialising.
+
+    Raises:
+        NetagentsError: the run failed.
+    """
     folder = Path(tempfile.mkdtemp(prefix="netagents-timing-"))
     try:
         run = launch(loaded, path=folder / "run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from netagents.experiment import load_experiment
@@ -11,8 +12,11 @@ from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning import Outgoing
 from netagents.learning.prepare import prepare
 from netagents.messages import Envelope, Kind
+from netagents.records.carried import CarriedView
+from netagents.records.ledger_view import LedgerView
 from netagents.studies.cost import parse_link, predict
-from netagents.wire.codec import Codec, frame_bytes
+from netagents.wire.codec import Codec
+from netagents.wire.frames import frame_bytes
 
 LINE = {"kind": "line", "n": 6}
 SHORT = {"iterations": 4, "batch": 4, "horizon": 5}
@@ -70,6 +74,30 @@ def test_messages_and_payload_equal_the_ledger_and_framed_bytes_what_the_codec_m
     for key, flow in predicted.items():
         if key[0] is not Kind.REPORT:
             assert abs(flow.framed - framed[key]) <= 0.02 * framed[key], key
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def test_relayed_messages_and_payload_equal_what_the_ledger_says_of_links(case: dict[str, Any]) -> None:
+    merged = {f"learning.{key}": value for key, value in SHORT.items()} | case | {"routing": "relay"}
+    base = {"environment": merged.pop("environment"), "topology": merged.pop("topology")}
+    prepared = prepare(load_experiment(base, merged).experiment)
+    rows = np.concatenate([record.ledger for record in InProcessNetwork(prepared.setup, prepared.environment).run(0, 1)])
+    changes = np.column_stack([np.zeros(len(rows), dtype=np.int64), rows])
+    changes = changes[np.lexsort(changes[:, 3:0:-1].T)]
+    carried = CarriedView(prepared.setup, LedgerView(changes, 1))
+    cost = predict(prepared.setup)
+    assert {kind.name.lower(): (m, size) for kind, (m, size, _) in cost.relay.crossings.items()} == dict(carried.by_kind())
+    assert (cost.relay.messages, cost.relay.payload) == tuple(carried.total) == cost.on_links()[:2]
+    # An edge is crossed once by what goes to several agents behind it, so there are no more crossings than hops.
+    assert cost.between_agents().messages <= cost.relay.messages <= cost.between_agents(hop_weighted=True).messages
+    low, high = cost.relay.framed_range
+    assert sum(framed for _, _, framed in cost.relay.crossings.values()) <= low <= high
+    table = carried.table()
+    pairs = {tuple(sorted(pair)) for pair in zip(table["sender"].tolist(), table["receiver"].tolist(), strict=True)}
+    assert pairs <= set(prepared.topology.edges)
+    assert len(pairs) <= cost.relay.links <= len(prepared.topology.edges)
+    assert cost.sockets == cost.relay.sockets
+    assert cost.sockets[1] <= 1 + max(len(near) for near in prepared.topology.adjacency)
 
 
 def test_a_link_is_read_with_its_units() -> None:

@@ -9,6 +9,7 @@ import pytest
 from netagents.launchers.launch import run
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
+from netagents.reports.summary import summary_rows
 from netagents.studies.cost import predict
 
 
@@ -32,3 +33,24 @@ def test_framed_bytes_are_those_of_the_traffic_counters_within_2_percent(tmp_pat
     for kind, counted in finished.ledger.by_kind().items():
         flows = [flow for (each, _), flow in predicted.items() if each.name.lower() == kind]
         assert (counted.messages, counted.bytes) == (sum(flow.messages for flow in flows), sum(flow.payload for flow in flows))
+
+
+@pytest.mark.system
+def test_relayed_bytes_are_those_that_agents_count_on_their_links(tmp_path: Path) -> None:
+    settings = {
+        "environment": {"kind": "line_msg"},
+        "topology": {"kind": "line", "n": 6},
+        "kappa": 4,
+        "routing": "relay",
+        "learning": {"iterations": 3, "batch": 16, "horizon": 20},
+        "runtime": {"launcher": "local"},
+    }
+    finished = run(settings, directory=tmp_path / "run")
+    carried = next(event for event in finished.events if event["event"] == "traffic")["carried"]
+    relay = predict(prepare(finished.experiment).setup).relay
+    assert carried["kinds"] == {kind.name.lower(): [3 * messages, 3 * size] for kind, (messages, size, _) in relay.crossings.items()}
+    assert carried["handed_on"] == 3 * relay.handed_on
+    # How much one bundle holds is a matter of waking up; given that, the bytes follow.
+    predicted = 3 * relay.bundle_bytes(carried["bundles"] / 3)
+    assert abs(carried["bundle_bytes"] - predicted) <= 0.02 * predicted
+    assert "relayed" in dict(summary_rows(finished))
