@@ -21,6 +21,9 @@ def node(
         Path | None, typer.Option("--announce", help="File in which the environment writes its real address; others --join file://FILE.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory to make (environment only).")] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with this run from its newest checkpoint (environment only).")
+    ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Log file, JSON lines. Default: plain lines on standard error.")] = None,
     keys: Annotated[
         Path | None, typer.Option("--keys", help="Folder of this node's keys, made by `netagents keys`; needed off loopback.")
@@ -38,14 +41,28 @@ def node(
     from netagents.nodes.by_hand import start_environment, start_member
 
     if role == "environment":
-        if experiment is None or listen is None:
-            raise UsageError("the environment needs --experiment FILE and --listen ADDRESS", where="netagents node environment")
-        code = start_environment(experiment, overrides or [], listen, announce=announce, out=out, log=log, keys=keys, advertise=advertise)
+        if (experiment is None) == (resume is None) or listen is None:
+            raise UsageError(
+                "the environment needs --listen ADDRESS, and either --experiment FILE or --resume RUN", where="netagents node environment"
+            )
+        if resume is not None and out is not None:
+            raise UsageError("a run that goes on stays in its directory", where="netagents node environment", fix="leave out --out")
+        code = start_environment(
+            experiment,
+            overrides or [],
+            listen,
+            announce=announce,
+            out=out,
+            log=log,
+            keys=keys,
+            advertise=advertise,
+            resume=resume,
+        )
     else:
         if join is None:
             raise UsageError("no server to join", where=f"netagents node {role}", fix="give --join ADDRESS")
-        if experiment is not None or overrides:
-            raise UsageError("only the environment takes an experiment", where=f"netagents node {role}", fix="the server sends it")
+        if experiment is not None or resume is not None or overrides:
+            raise UsageError("only the environment takes an experiment or a run", where=f"netagents node {role}", fix="the server sends it")
         code = start_member(
             role,
             join,

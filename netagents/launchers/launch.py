@@ -9,6 +9,7 @@ from typing import Any
 from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.launchers.display import Display, SilentDisplay
+from netagents.launchers.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.inbox_recording import check_recorded_agents
 from netagents.nodes.sinks import check_sinks
@@ -56,11 +57,22 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     prepared = prepare(experiment, loaded.base)
     check_sinks(experiment)
     check_recorded_agents(prepared.setup)
-    directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
-    return carry_out(prepared, directory, display)
+    # From the moment on at which there is a directory a signal ends the run in good order.
+    interruptions = Interruptions()
+    try:
+        directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
+        return carry_out(prepared, directory, display, interruptions=interruptions)
+    finally:
+        interruptions.close()
 
 
-def carry_out(prepared: Prepared, directory: RunDirectory, display: Display | None = None, first: int | None = None) -> Run:
+def carry_out(
+    prepared: Prepared,
+    directory: RunDirectory,
+    display: Display | None = None,
+    first: int | None = None,
+    interruptions: Interruptions | None = None,
+) -> Run:
     """Train in a run directory that is there.
 
     Args:
@@ -68,23 +80,26 @@ def carry_out(prepared: Prepared, directory: RunDirectory, display: Display | No
         directory: of the run.
         display: shows progress; closed at the end.
         first: the iteration to go on with, after the checkpoint of the one before; None for a new run.
+        interruptions: signals caught since before the directory was made; stays open.
     """
+    caught = Interruptions() if interruptions is None else interruptions
     shown = SilentDisplay() if display is None else display
     try:
         if prepared.experiment.runtime.launcher == "in_process":
-            _run_in_process(prepared, directory, shown, first)
+            _run_in_process(prepared, directory, shown, first, caught)
         else:
             from netagents.launchers.local import run_local
 
-            run_local(prepared, directory, shown, first)
+            run_local(prepared, directory, shown, first, caught)
     finally:
         shown.close()
+        if interruptions is None:
+            caught.close()
     return Run(directory)
 
 
-def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None) -> None:
+def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None, interruptions: Interruptions) -> None:
     from netagents.launchers.in_process import InProcessNetwork
-    from netagents.launchers.interruptions import Interruptions
     from netagents.messages import LINK_COSTS
     from netagents.nodes.sinks import open_sinks
     from netagents.nodes.view import PowerMonitor, make_view
@@ -95,7 +110,6 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
     power = PowerMonitor(prepared.setup)
     if first:
         network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))
-    interruptions = Interruptions()
     display.started(prepared.experiment.name, {})
     sinks = open_sinks(prepared.experiment, f"{prepared.experiment.name}-{directory.run_id.hex()[:8]}")
     try:
@@ -125,4 +139,3 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
     finally:
         for sink in sinks:
             sink.close()
-        interruptions.close()

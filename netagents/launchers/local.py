@@ -11,6 +11,7 @@ from netagents.errors import DecodeError, InterruptedRunError, NodeFailedError
 from netagents.launchers.display import Display
 from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Restarted
 from netagents.launchers.forkserver import PRELOAD
+from netagents.launchers.interruptions import Interruptions
 from netagents.launchers.restart import Restarts
 from netagents.launchers.supervisor import Supervisor
 from netagents.launchers.watch import FORKSERVER
@@ -48,12 +49,15 @@ NEURAL_PRELOAD = (
 """The same for agents that train networks."""
 
 
-def run_local(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None = None) -> None:
+def run_local(
+    prepared: Prepared, directory: RunDirectory, display: Display, first: int | None = None, interruptions: Interruptions | None = None
+) -> None:
     """Start all nodes, show what the monitor sees, and return when the run has finished.
 
     Args:
         prepared, directory, display: as :func:`netagents.launchers.launch.carry_out` has them.
         first: the iteration to go on with; None for a new run.
+        interruptions: signals that were caught before, and are answered here.
 
     Raises:
         NodeFailedError: names the process that failed first; all others have been ended, and nothing is left behind but the records.
@@ -73,6 +77,7 @@ def run_local(prepared: Prepared, directory: RunDirectory, display: Display, fir
             sockets=sockets,
             preload=NEURAL_PRELOAD if experiment.learning.is_neural else TABULAR_PRELOAD,
             restarts=_restarts(prepared),
+            interruptions=interruptions,
         ) as supervisor:
             supervisor.start()
             display.started(experiment.name, supervisor.pids())

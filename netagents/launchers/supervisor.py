@@ -46,6 +46,7 @@ class Supervisor:
         preload: modules that the forkserver imports before the first node.
         environment: variables for all nodes, on top of one thread each.
         restarts: which failed nodes are started again; None: none.
+        interruptions: where signals have been caught so far, and stay caught when all has ended; its own if None.
 
     Raises:
         CapacityError: the machine's limits do not allow so many processes, or no socket directory can be made.
@@ -61,6 +62,7 @@ class Supervisor:
         preload: tuple[str, ...] = PRELOAD,
         environment: Mapping[str, str] | None = None,
         restarts: Restarts | None = None,
+        interruptions: Interruptions | None = None,
     ) -> None:
         roles = [spec.role for spec in specs]
         if len(set(roles)) < len(roles):
@@ -76,6 +78,7 @@ class Supervisor:
         self._sources: list[Source] = []
         self._failure: Failure | None = None
         self._restarts = restarts
+        self._interruptions = interruptions
         self._forgiven: set[int] = set()
 
     # ------------------------------------------------------------------ start
@@ -96,8 +99,10 @@ class Supervisor:
         exits = self._exit_stack
         exits.callback(allow_descriptors(len(self.specs)))
         exits.enter_context(adopting_orphans())
-        self._watch.interruptions = Interruptions()
-        exits.callback(self._watch.interruptions.close)
+        self._watch.interruptions = self._interruptions
+        if self._watch.interruptions is None:
+            self._watch.interruptions = Interruptions()
+            exits.callback(self._watch.interruptions.close)
         if self.sockets is None:
             self.sockets = SocketDirectory.create()
         exits.callback(self.sockets.remove)

@@ -14,6 +14,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.keys import link_settings
 from netagents.nodes.process import run_role
+from netagents.records.resuming import reopen
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.transport import LinkSettings, Transport, open_transport
 
@@ -21,7 +22,7 @@ _AGENT = re.compile(r"agent[-_](\d{1,6})")
 
 
 def start_environment(
-    file: str,
+    file: str | None,
     overrides: Sequence[str],
     listen: str,
     *,
@@ -30,21 +31,35 @@ def start_environment(
     log: Path | None,
     keys: Path | None = None,
     advertise: str | None = None,
+    resume: Path | None = None,
 ) -> int:
-    """Make the run directory and serve the run from this process; gives its exit code.
+    """Make the run directory, or open the one of a run that goes on, and serve the run from this process; gives its exit code.
+
+    Args:
+        file: the experiment; None for a run that goes on.
+        resume: run directory of a run that goes on from its newest checkpoint.
 
     Raises:
-        NetagentsError: the experiment is wrong, or keys cannot be used; nothing has been written.
+        NetagentsError: the experiment is wrong, keys cannot be used, or the run cannot go on; nothing has been written.
     """
     from netagents.nodes.environment import run_environment
 
-    loaded = load_experiment(file, overrides)
-    prepared = prepare(loaded.experiment, loaded.base)
     secured = _secured(keys, advertise)
-    _try(listen, lambda transport: transport.listen(listen).close(), link_settings(secured, ENVIRONMENT))
-    experiment = prepared.experiment
-    directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
-    arguments = {"run_directory": str(directory.path), "listen": listen, **secured}
+    links = link_settings(secured, ENVIRONMENT)
+    arguments = {"listen": listen, **secured}
+    if resume is not None:
+        directory = RunDirectory.open(resume)
+        _try(listen, lambda transport: transport.listen(listen).close(), links)
+        _, first = reopen(directory, overrides)
+        arguments["resume_from"] = str(first)
+    else:
+        assert file is not None
+        loaded = load_experiment(file, overrides)
+        prepared = prepare(loaded.experiment, loaded.base)
+        experiment = prepared.experiment
+        _try(listen, lambda transport: transport.listen(listen).close(), links)
+        directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
+    arguments["run_directory"] = str(directory.path)
     if announce is not None:
         # What a killed server left there would send nodes to an address where nobody is.
         announce.unlink(missing_ok=True)

@@ -85,6 +85,43 @@ def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, 
     assert not (tmp_path / "address").exists(), "an address at which nobody listens any more"
 
 
+def test_a_run_by_hand_that_was_killed_goes_on_by_hand_to_the_same_bits(tmp_path: Path, shell: ByHand) -> None:
+    long = merged(SETTINGS, {"learning": {"iterations": 40}, "checkpoints": {"every": 5}})
+    file = tmp_path / "experiment.yaml"
+    file.write_text(json.dumps(long))
+    address = ["--listen", "tcp://127.0.0.1:0", "--announce", str(tmp_path / "address")]
+    join = ["--join", f"file://{tmp_path}/address"]
+    out = tmp_path / "run"
+    members = ["monitor", "agent-0", "agent-1", "agent-2"]
+    shell.node("environment", "environment", "--experiment", str(file), *address, "--out", str(out))
+    for role in members:
+        shell.node(role, role, *join)
+    rows = out / "metrics.jsonl"
+    wait_until(lambda: rows.exists() and rows.read_bytes().count(b"\n") >= 12, "12 rows")
+    shell.nodes["environment"].kill()
+    for role in members:
+        # Nobody tells them but their own deadlines; whoever started them ends them.
+        shell.nodes[role].terminate()
+        shell.code(role)
+    assert netagents.Run.open(out).state == "killed"
+    (tmp_path / "address").unlink()
+    shell.node("again", "environment", "--resume", str(out), *address)
+    for role in members:
+        shell.node(f"{role} again", role, *join)
+    assert {role: shell.code(f"{role} again") for role in members} == dict.fromkeys(members, 0), shell.said("again")
+    assert shell.code("again") == 0, shell.said("again")
+    run = netagents.Run.open(out)
+    assert run.state == "finished"
+    one = netagents.run(merged(long, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
+    assert same_bits(one, run) == []
+    # Nothing is left to do, and words that contradict each other are refused.
+    shell.node("done", "environment", "--resume", str(out), *address)
+    assert shell.code("done") == 6
+    assert "has finished its 40 iterations" in shell.said("done")[-1]
+    shell.node("both", "environment", "--resume", str(out), "--experiment", str(file), *address)
+    assert shell.code("both") == 2
+
+
 def test_strangers_and_doubles_are_sent_away_in_one_line_and_the_run_goes_on(tmp_path: Path, shell: ByHand) -> None:
     join = ["--join", f"file://{tmp_path}/address"]
     shell.node("environment", "environment", *environment("tcp://127.0.0.1:0", tmp_path))

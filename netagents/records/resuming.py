@@ -1,0 +1,86 @@
+"""Opens the run directory of a run that ended, so that it goes on from its newest checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netagents.errors import ExperimentError, RunDirectoryError
+from netagents.experiment import Experiment, load_experiment
+from netagents.experiment.load import resolved
+from netagents.experiment.origins import leaves
+from netagents.learning.prepare import Prepared, prepare
+from netagents.records.checkpoint import checkpoints
+from netagents.records.run_directory import CHECKPOINTS, METRICS, RunDirectory
+
+CHANGEABLE = ("learning.iterations", "runtime", "timeouts", "checkpoints")
+"""Settings that a resume may change, because no bit of what is learned depends on them."""
+
+
+def reopen(directory: RunDirectory, overrides: Sequence[str] = (), settings: Mapping[str, Any] | None = None) -> tuple[Prepared, int]:
+    """Check that a run can go on, and write down that it does, and with which settings.
+
+    Args:
+        directory: of the run.
+        overrides: words such as ``learning.iterations=200``; only settings that leave the bits as they are.
+        settings: the same as a mapping.
+
+    Returns:
+        What its settings describe, and the iteration to go on with: the one after the newest checkpoint, 0 if there is none.
+
+    Raises:
+        RunDirectoryError: it still goes on, has nothing left to do, or its settings give another graph.
+        ExperimentError: a change would make it another run.
+    """
+    recorded = directory.experiment()
+    changed = load_experiment(recorded, list(overrides)).experiment
+    if settings:
+        changed = load_experiment(changed, settings).experiment
+    if directory.has_writer():
+        raise RunDirectoryError("this run still goes on", where=str(directory.path), fix="wait for it, or stop it first")
+    prepared = prepare(changed)
+    if prepared.topology.digest != directory.manifest["graph_digest"]:
+        raise RunDirectoryError("its settings give another graph than it was made with", where=str(directory.path))
+    first = begin_with(directory, recorded, changed)
+    if changed != recorded:
+        directory.rewrite_experiment(prepared.setup)
+    directory.append_event("resumed", first_iteration=first, changes=[name for name, _ in changes(recorded, changed)])
+    return prepared, first
+
+
+def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experiment) -> int:
+    """The iteration to go on with: the one after the newest checkpoint, 0 if there is none.
+
+    Raises:
+        ExperimentError: a setting was changed that bits depend on, or the run would become shorter than it is.
+        RunDirectoryError: nothing is left to do.
+    """
+    for name, text in changes(recorded, changed):
+        if not any(name == allowed or name.startswith(f"{allowed}.") for allowed in CHANGEABLE):
+            raise ExperimentError(
+                f"{text}: a resumed run may not change what is learned",
+                where=str(directory.path),
+                fix=f"make a new run, or change only {', '.join(CHANGEABLE)}",
+            )
+    rows = (directory.path / METRICS).read_bytes().count(b"\n")
+    first = max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1
+    wanted = changed.learning.iterations
+    if wanted < max(rows, first):
+        raise ExperimentError(
+            f"learning.iterations {wanted} is less than the {max(rows, first)} that are recorded",
+            where=str(directory.path),
+            fix="a run can be lengthened, not shortened",
+        )
+    if first >= wanted:
+        raise RunDirectoryError(
+            f"has finished its {wanted} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * wanted}"
+        )
+    return first
+
+
+def changes(old: Experiment, new: Experiment) -> list[tuple[str, str]]:
+    """The settings that differ: dotted name, and both values in words."""
+    before, after = ({".".join(map(str, path)): value for path, value in leaves(resolved(each))} for each in (old, new))
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return [(name, f"{name} is {json.dumps(before.get(name))}, not {json.dumps(after.get(name))}") for name in names]
