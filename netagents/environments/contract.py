@@ -36,7 +36,7 @@ class Capabilities:
             not keeps its state to itself; it can only go on from where it is, and begins anew at every iteration.
         enumerable: :meth:`NetworkedMDP.kernel` gives exact tables (needed by ``netagents.exact``).
         vectorized: all B copies advance in one call without a Python loop.
-        moving: the graph is computed from the state (:meth:`NetworkedMDP.adjacency`) and may change from step to step.
+        moving: the graph is computed from the state (:meth:`NetworkedMDP.graph`) and may change from step to step.
         masked: some actions are not legal in some states (:meth:`NetworkedMDP.action_masks`).
     """
 
@@ -147,7 +147,7 @@ class NetworkedMDP(ABC):
         """Legal actions per agent, ``(B, |A_i|)`` bool each, or None when every action is always legal."""
         return None
 
-    def adjacency(self, state: JointState) -> BoolArray | None:  # noqa: ARG002 - overriders read it
+    def graph(self, state: JointState) -> BoolArray | None:  # noqa: ARG002 - overriders read it
         """Who is a neighbour of whom in each copy, where the graph is computed from the state (robots that move).
 
         ``(B, n, n)`` bool, symmetric, False on the diagonal; None when the graph is fixed.  The topology bounds it: whatever this

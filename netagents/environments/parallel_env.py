@@ -153,7 +153,7 @@ class ParallelEnvironment(NetworkedMDP):
             return None
         return [np.ascontiguousarray(state[:, place.there + 1 : place.end]) != 0.0 for place in self._places]
 
-    def adjacency(self, state: JointState) -> BoolArray | None:
+    def graph(self, state: JointState) -> BoolArray | None:
         """Who stands within ``radius`` of whom, by the numbers of the observation that ``positions`` names."""
         columns = self.settings.positions
         if columns is None:

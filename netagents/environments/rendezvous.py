@@ -123,7 +123,7 @@ class Rendezvous(NetworkedMDP):
         """Each robot's own pose, ``(B, 3)``."""
         return [np.ascontiguousarray(state[:, i]) for i in range(self.spec.n)]
 
-    def adjacency(self, state: JointState) -> BoolArray:
+    def graph(self, state: JointState) -> BoolArray:
         """Who senses whom: ``(B, n, n)``."""
         return (_distances(state) <= self.sensing_radius) & ~np.eye(self.spec.n, dtype=np.bool_)
 

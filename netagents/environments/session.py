@@ -225,10 +225,10 @@ class EnvironmentSession:
         ]
 
     def _hops(self, contacts: Sequence[Contacts]) -> list[NDArray[np.uint8]]:
-        near = self.environment.adjacency(self._state)
+        near = self.environment.graph(self._state)
         if near is None:
             raise EnvironmentMismatchError(
-                f"environment '{self.environment.spec.name}' gives no adjacency", fix="an environment with capability moving gives one"
+                f"environment '{self.environment.spec.name}' has capability moving but gives no graph", fix="return one from graph(state)"
             )
         distances = hop_distances(near & self._linked, self._farthest)
         return [told(distances, agent, each) for agent, each in enumerate(contacts)]

@@ -152,25 +152,25 @@ def _check_observations(environment: NetworkedMDP, state: JointState) -> None:
         raise broken(environment, "masks", found, "let both say whether some actions are not always legal")
     if masks is not None:
         _check_masks(environment, masks, copies)
-    near = _guarded(environment, "graph", partial(environment.adjacency, state))
+    near = _guarded(environment, "graph", partial(environment.graph, state))
     _check_graph(environment, near, copies)
     if not np.array_equal(state, before):
-        raise broken(environment, "purity", "observe, action_masks or adjacency changed the state", "work on a copy")
+        raise broken(environment, "purity", "observe, action_masks or graph changed the state", "work on a copy")
 
 
 def _check_graph(environment: NetworkedMDP, near: Any, copies: int) -> None:
     n, moving = environment.spec.n, environment.spec.capabilities.moving
     if (near is not None) != moving:
-        found = f"capability moving is {moving}, but adjacency gives {'None' if near is None else 'a graph'}"
+        found = f"capability moving is {moving}, but graph gives {'None' if near is None else 'a graph'}"
         raise broken(environment, "graph", found, "let both say whether the graph is computed from the state")
     if near is None:
         return
     if not isinstance(near, np.ndarray) or near.shape != (copies, n, n) or near.dtype != np.bool_:
-        found = f"adjacency is {near.dtype} {near.shape}" if isinstance(near, np.ndarray) else f"adjacency is a {type(near).__name__}"
+        found = f"the graph is {near.dtype} {near.shape}" if isinstance(near, np.ndarray) else f"the graph is a {type(near).__name__}"
         raise broken(environment, "graph", found, f"return bool {(copies, n, n)}")
     if near[:, np.arange(n), np.arange(n)].any() or not np.array_equal(near, near.transpose(0, 2, 1)):
         raise broken(
-            environment, "graph", "adjacency is not symmetric, or an agent is its own neighbour", "a graph is undirected and simple"
+            environment, "graph", "the graph is not symmetric, or an agent is its own neighbour", "a graph is undirected and simple"
         )
 
 

@@ -166,12 +166,12 @@ class SaysItMoves(Sound):
 
 
 class GraphOfOtherAgents(SaysItMoves):
-    def adjacency(self, state):
+    def graph(self, state):
         return np.zeros((len(state), 3, 3), dtype=np.bool_)
 
 
 class OneWayGraph(SaysItMoves):
-    def adjacency(self, state):
+    def graph(self, state):
         near = np.zeros((len(state), 4, 4), dtype=np.bool_)
         near[:, 0, 1] = True
         return near

@@ -130,7 +130,7 @@ def test_the_graph_is_computed_from_positions() -> None:
     state = environment.reset(np.zeros((1, 1)))
     heights = [-1.0, -0.8, -0.5]  # -10, -6 and 0 in their bounds: 4, 6 and 10 apart
     state = environment.step(state, [np.array([[0.0, height]]) for height in heights], np.zeros((1, 0))).state
-    assert environment.adjacency(state)[0].tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+    assert environment.graph(state)[0].tolist() == [[False, True, False], [True, False, False], [False, False, False]]
 
 
 def test_names_follow_the_graphs_labels_or_the_list() -> None:

@@ -116,7 +116,7 @@ def test_it_conforms_to_the_contract_with_every_sensing_radius() -> None:
 def test_neighbours_are_those_within_the_sensing_radius() -> None:
     environment = arena(4, 50.0)
     places = np.array([[[0.0, 0, 0], [30, 40, 0], [30, 40.001, 0], [200, 200, 0]]])
-    near = environment.adjacency(places)[0]
+    near = environment.graph(places)[0]
     assert near[0].tolist() == [False, True, False, False]
     assert near[1].tolist() == [True, False, True, False]
     assert not near[3].any()

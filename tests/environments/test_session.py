@@ -59,7 +59,7 @@ class Script(NetworkedMDP):
     def action_masks(self, state):
         return self.script["masks"](len(state)) if "masks" in self.script else None
 
-    def adjacency(self, state):
+    def graph(self, state):
         return self.script["near"](int(state[0, 0]), len(state)) if "near" in self.script else None
 
 
