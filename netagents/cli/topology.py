@@ -61,7 +61,8 @@ def draw(
 ) -> None:
     """Draw a graph as SVG; of a run directory, agents are sized by the power they hold."""
     from netagents.errors import CapacityError, UsageError
-    from netagents.records.run_directory import MANIFEST, write_atomically
+    from netagents.records.run_directory import MANIFEST
+    from netagents.records.whole_files import write_atomically
     from netagents.reports.graph_drawing import LARGEST_DRAWN, draw_graph
 
     path = Path(f"{Path(source).stem or 'graph'}.svg") if out is None else out

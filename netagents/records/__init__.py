@@ -6,8 +6,9 @@ from netagents.records.ledger_view import LedgerView, Traffic
 from netagents.records.logging import Log, failure_of, open_log, read_log, tail
 from netagents.records.reader import Run, held_entries, is_run, runs
 from netagents.records.recorder import Recorder
-from netagents.records.run_directory import EndState, RunDirectory, State, run_directories, write_atomically
+from netagents.records.run_directory import EndState, RunDirectory, State, run_directories
 from netagents.records.table import Table
+from netagents.records.whole_files import write_atomically
 
 __all__ = [
     "EndState",

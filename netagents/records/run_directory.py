@@ -8,13 +8,10 @@ container that sees the directory.
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
 import json
 import os
-import platform
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,9 +28,9 @@ from netagents.experiment import Experiment
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
+from netagents.records.manifest import FORMAT_VERSION, manifest_of
+from netagents.records.whole_files import sweep, write_atomically, write_json
 from netagents.topology import Topology, stored_settings
-
-FORMAT_VERSION = 1
 
 EXPERIMENT = "experiment.json"
 TOPOLOGY = "topology.json"
@@ -53,7 +50,6 @@ State = Literal["created", "running", "finished", "interrupted", "failed", "kill
 
 STALE_SECONDS = 60.0
 _CREATING = f"{TEMPORARY}run-"
-_PACKAGES = ("numpy", "pydantic", "networkx", "pyzmq", "msgpack", "safetensors", "pyarrow", "scipy", "torch")
 
 
 @dataclass(frozen=True)
@@ -103,19 +99,19 @@ class RunDirectory:
         temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(final.parent, _CREATING, older_than=STALE_SECONDS)
+            sweep(final.parent, _CREATING, older_than=STALE_SECONDS)
             temporary.mkdir()
             try:
                 for folder in (CHECKPOINTS, LOGS):
                     (temporary / folder).mkdir()
-                _write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
+                write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
                 (temporary / TOPOLOGY).write_text(setup.topology.to_json())
-                _write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
+                write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
                 for file in (EVENTS, METRICS, POWER, LEDGER):
                     (temporary / file).touch()
                 (temporary / EVENTS).write_bytes(encode_row(make_event("created", {"time": now})))
-                manifest = _manifest(setup, name, run_id, launcher or setup.experiment.runtime.launcher, now)
-                _write_json(temporary / MANIFEST, manifest)
+                manifest = manifest_of(setup, name, run_id, launcher or setup.experiment.runtime.launcher, now)
+                write_json(temporary / MANIFEST, manifest)
                 temporary.rename(final)
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -287,7 +283,7 @@ class RunDirectory:
         """Remove what a killed writer left half-written; does nothing while a writer lives.  Returns what was removed."""
         if self.has_writer():
             return []
-        return [*_sweep(self.path, TEMPORARY), *_sweep(self.path / CHECKPOINTS, TEMPORARY)]
+        return [*sweep(self.path, TEMPORARY), *sweep(self.path / CHECKPOINTS, TEMPORARY)]
 
     def log(self, role: str) -> Path:
         """The log of one process: ``agent_3``, ``environment``, ``monitor``, ``launcher``."""
@@ -315,87 +311,12 @@ def run_directories(parent: Path) -> list[RunDirectory]:
     return sorted(found, key=lambda run: (run.manifest.get("created", ""), run.path.name))
 
 
-def write_atomically(path: Path, data: bytes) -> Path:
-    """Write a file whole or not at all.
-
-    Raises:
-        RunDirectoryError: it cannot be written.
-    """
-    temporary = path.parent / f"{TEMPORARY}{path.name}-{os.getpid()}"
-    try:
-        temporary.write_bytes(data)
-        temporary.rename(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(path)) from error
-    return path
-
-
 def _self_contained(setup: Setup) -> Experiment:
     """Graphs from files and random ones are stored edge by edge, so that the run can be repeated without the file or the generator."""
     experiment = setup.experiment
     return experiment.model_copy(update={"topology": stored_settings(experiment.topology, setup.topology)})
 
 
-def _manifest(setup: Setup, name: str, run_id: bytes, launcher: str, now: float) -> dict[str, Any]:
-    return {
-        "format_version": FORMAT_VERSION,
-        "run": run_id.hex(),
-        "name": name,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now)),
-        "seed": setup.experiment.seed,
-        "n": setup.n,
-        "graph_digest": setup.topology.digest,
-        "launcher": launcher,
-        "versions": {"netagents": netagents.__version__, "python": platform.python_version(), **_versions()},
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _processor() -> str:
-    try:
-        with Path("/proc/cpuinfo").open() as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or sys.platform
-
-
 def make_event(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """A row of ``events.jsonl``, stamped with the time now unless ``facts`` has one."""
     return {"time": time.time(), "event": event, **facts}
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n")
-
-
-def _sweep(folder: Path, prefix: str, older_than: float = 0.0) -> list[Path]:
-    removed = []
-    for path in folder.glob(f"{prefix}*"):
-        try:
-            if older_than and time.time() - path.stat().st_mtime < older_than:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        except FileNotFoundError:
-            continue
-        removed.append(path)
-    return removed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netagents.records.run_directory import write_atomically
+from netagents.records.whole_files import write_atomically
 from netagents.reports import study_figures as figures
 from netagents.reports.markup import document, section, short, table, text
 from netagents.reports.study_data import StudyData, load_study
@@ -82,10 +82,12 @@ def _radius_page(data: StudyData) -> list[str]:
                     ("bytes_per_step", "payload", MAIN),
                     ("framed_bytes_per_step", "framed", ACCENT),
                     ("hop_bytes_per_step", "payload x hops", INK),
+                    ("tree_bytes_per_step", "along trees", GOOD),
                 ],
                 "bytes per step",
             ),
-            "Framed: with headers. Times hops: what a radio network would carry, where each link is crossed one by one.",
+            "Framed: with headers. Times hops: what a radio network would carry, where each link is crossed one by one. Along trees: each "
+            "message once per edge of its shortest-path tree, as relay routing does.",
         ),
         (
             "Messages per step between agents",
@@ -134,6 +136,9 @@ def _radius_page(data: StudyData) -> list[str]:
         if name in data.tables:
             note = f" {data.facts.get('oracle', '')}." if name.startswith("exact") else ""
             grid.append(_card(title, drawn(data), told + note))
+    if "timing" in data.tables:
+        told = "The same with more to wait for, or less."
+        grid += [_card(f"Where the time goes ({other})", figures.time_shares(data, other), told) for other in data.credits[1:]]
     parts.extend(grid)
     parts.append(section("What travels, by kind and hop", _traffic(data), say="Per iteration, of every radius.", wide=True))
     return [f'<div class="grid">{"".join(parts)}</div>']

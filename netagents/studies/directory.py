@@ -15,7 +15,7 @@ from typing import Any
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment.load import resolved
 from netagents.records.reader import Run
-from netagents.records.run_directory import write_atomically
+from netagents.records.whole_files import write_atomically
 from netagents.studies.specification import Study
 
 FORMAT_VERSION = 1

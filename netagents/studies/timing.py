@@ -15,8 +15,8 @@ from netagents.experiment.load import LoadedExperiment
 from netagents.launchers.launch import launch
 from netagents.learning.prepare import prepare
 from netagents.records.reader import Run
-from netagents.records.run_directory import write_atomically
 from netagents.records.table import Table
+from netagents.records.whole_files import write_atomically
 from netagents.studies.directory import TIMED, StudyDirectory
 from netagents.studies.specification import Study, run_name
 

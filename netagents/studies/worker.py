@@ -43,7 +43,7 @@ def work(job: dict[str, Any]) -> None:
     from netagents.launchers.launch import launch
     from netagents.learning.prepare import prepare
     from netagents.records.reader import Run
-    from netagents.records.run_directory import write_atomically
+    from netagents.records.whole_files import write_atomically
     from netagents.studies.crash import FAILURES, play_frozen
     from netagents.studies.directory import RESULT
 

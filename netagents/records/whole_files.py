@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all, and what is left of those that did not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from netagents.errors import RunDirectoryError
+from netagents.records.checkpoint import TEMPORARY
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Raises:
+        RunDirectoryError: it cannot be written.
+    """
+    temporary = path.parent / f"{TEMPORARY}{path.name}-{os.getpid()}"
+    try:
+        temporary.write_bytes(data)
+        temporary.rename(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    return path
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a small JSON file into a directory that nobody sees yet."""
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def sweep(folder: Path, prefix: str, older_than: float = 0.0) -> list[Path]:
+    """Remove files and folders that begin with ``prefix`` and were not touched for ``older_than`` seconds; those that were removed."""
+    removed = []
+    for path in folder.glob(f"{prefix}*"):
+        try:
+            if older_than and time.time() - path.stat().st_mtime < older_than:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        removed.append(path)
+    return removed
