@@ -24,7 +24,7 @@ from netagents.nodes.socket_directory import SUN_PATH_BYTES, SocketDirectory
 
 Verdict = Literal["ok", "warning", "problem"]
 
-PROCESS_BYTES = 9_000_000
+PROCESS_BYTES = 10_000_000
 """Private memory of a tabular node before its tables, measured under the forkserver."""
 
 _OTHER_PROCESSES = 4
