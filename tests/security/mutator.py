@@ -59,6 +59,7 @@ def seeds() -> list[list[bytes]]:
         (-1, Kind.STOP, Stop("finished")),
         (4, Kind.FAILED, Failed("it broke", 1)),
         (4, Kind.TALLY, Tally(np.array([1, 0, 3]))),
+        (4, Kind.TALLY, Tally(np.array([1, 0, 3]), np.arange(26).reshape(2, 13))),
         (4, Kind.SIGN, Sign(np.array([[4, 0], [3, 1]]))),
         (-1, Kind.STEP, Step(np.zeros(9, "<u2"), np.zeros(9), np.zeros(9, "u1"))),
         (1, Kind.ACTION, Action(small)),

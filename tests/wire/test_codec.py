@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from netagents.errors import CapacityError, DecodeError, ProtocolError
 from netagents.messages import (
     ENVIRONMENT,
+    LINK_COSTS,
     Action,
     Bundle,
     Carried,
@@ -83,7 +84,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
     elif kind is Kind.FAILED:
         message = Failed(draw(text), draw(st.integers(0, 255)))
     elif kind is Kind.TALLY:
-        message = Tally(array(draw, (b,), ("<i8",)))
+        links = array(draw, (draw(st.integers(0, 4)), 2 + len(LINK_COSTS)), ("<i8",)) if draw(st.booleans()) else None
+        message = Tally(array(draw, (b,), ("<i8",)), links)
     elif kind is Kind.SIGN:
         message = Sign(array(draw, (h, b), ("<i8",)))
     elif kind is Kind.STEP:
