@@ -40,6 +40,10 @@ def radius(
         list[str] | None, typer.Option("--hold", help="A radius that does not move: policy=0; policy=free releases one.")
     ] = None,
     credit: Annotated[str | None, typer.Option("--credit", help="shared_q, shared_reward, or both. Default: the experiment's.")] = None,
+    routing: Annotated[str | None, typer.Option("--routing", help="direct, relay, or both. Default: the experiment's.")] = None,
+    information: Annotated[
+        str | None, typer.Option("--information", help="fresh, aged (a state is as old as it is far), or both. Default: the experiment's.")
+    ] = None,
     out: Out = None,
     jobs: Jobs = None,
     measure: MeasureWord = None,
@@ -52,14 +56,15 @@ def radius(
     """What does each hop of communication buy, and what does it cost?"""
     from netagents.studies.specification import parse_whole_numbers, radius_study
 
-    chosen = {None: None, "both": ("shared_q", "shared_reward")}.get(credit, (credit,) if credit else None)
     study = radius_study(
         file,
         overrides or [],
         kappas=parse_whole_numbers(kappa, "--kappa"),
         seeds=_seeds(file, overrides, seeds),
         hold=_hold(hold or []),
-        credits=chosen,
+        credits=_one_or_both(credit, "--credit", "shared_q", "shared_reward"),
+        routings=_one_or_both(routing, "--routing", "direct", "relay"),
+        informations=_one_or_both(information, "--information", "fresh", "aged"),
         measure=_measure(measure),
     )
     _carry_out(study, out, jobs, episodes, exact=exact, times=times)
@@ -216,6 +221,14 @@ def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
 
     first = load_experiment(file, overrides or []).experiment.seed
     return list(range(first, first + count))
+
+
+def _one_or_both(word: str | None, option: str, first: str, second: str) -> tuple[str, ...] | None:
+    from netagents.errors import UsageError
+
+    if word not in (None, first, second, "both"):
+        raise UsageError(f"there is no '{word}'", where=option, fix=f"choose {first}, {second} or both")
+    return None if word is None else (first, second) if word == "both" else (word,)
 
 
 def _hold(words: list[str]) -> dict[str, int | None]:

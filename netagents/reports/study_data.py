@@ -31,8 +31,12 @@ class StudyData:
 
     @property
     def credits(self) -> list[str]:
-        """The credits compared, in order."""
-        return list(dict.fromkeys(self.summary["credit"].tolist())) if "credit" in self.summary else [""]
+        """What is compared beside the radius, in order: the credits, or credits, informations and routings in one phrase."""
+        return list(dict.fromkeys(self.summary[self._compared].tolist())) if self._compared in self.summary else [""]
+
+    @property
+    def _compared(self) -> str:
+        return "variant" if "variant" in self.summary else "credit"
 
     @property
     def summary(self) -> Table:
@@ -54,7 +58,7 @@ class StudyData:
     def by_kappa(self, column: str, credit: str) -> tuple[list[int], FloatArray, FloatArray, FloatArray]:
         """Radii, values and interval edges of one summary column."""
         table = self.summary
-        chosen = np.flatnonzero(table["credit"] == credit)
+        chosen = np.flatnonzero(table[self._compared] == credit)
         chosen = chosen[np.argsort(table["kappa"][chosen])]
         edges = [np.asarray(table[name][chosen], dtype=np.float64) for name in (column, f"{column}_low", f"{column}_high")]
         return [int(kappa) for kappa in table["kappa"][chosen]], edges[0], edges[1], edges[2]
@@ -71,7 +75,7 @@ class StudyData:
     def setting(self, kappa: int, credit: str) -> str:
         """The label of a radius."""
         table = self.summary
-        found = np.flatnonzero((table["credit"] == credit) & (table["kappa"] == kappa))
+        found = np.flatnonzero((table[self._compared] == credit) & (table["kappa"] == kappa))
         return str(table["setting"][found[0]])
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from netagents.reports.chart import apart
 from netagents.reports.study_data import StudyData
-from netagents.reports.study_headline import COLORS
+from netagents.reports.study_headline import COLORS, color_of
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET, calm, new_figure
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def by_radius(
     for name, told, color in columns:
         for each in chosen:
             mine, value, low, high = data.by_kappa(name, each)
-            shade = COLORS.get(each, color) if len(chosen) > 1 else color
+            shade = color_of(data, each) if len(chosen) > 1 else color
             _points(axes, [kappas.index(kappa) for kappa in mine], value, low, high, shade)
             finite = np.flatnonzero(np.isfinite(value))
             if finite.size:
@@ -169,11 +169,11 @@ def error_split(data: StudyData) -> Figure:
     return figure
 
 
-def time_shares(data: StudyData) -> Figure:
-    """Milliseconds per step of an agent's process, one process per agent."""
+def time_shares(data: StudyData, credit: str | None = None) -> Figure:
+    """Milliseconds per step of an agent's process, one process per agent, of what is compared first or of another one."""
     figure, axes = _axes()
     table = data.tables["timing"]
-    chosen = np.flatnonzero(table["credit"] == data.credits[0])
+    chosen = np.flatnonzero(table["variant" if "variant" in table else "credit"] == (credit or data.credits[0]))
     kappas = [int(kappa) for kappa in table["kappa"][chosen]]
     bottom = np.zeros(len(chosen))
     shades = {"compute": GOOD, "serialise": ACCENT, "wait": "#c9d3df"}

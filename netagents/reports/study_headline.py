@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 COLORS = {"shared_q": MAIN, "shared_reward": "#7b4bb3"}
+OTHERS = (MAIN, "#7b4bb3", "#2f7d4f", "#a8842c", "#5aa9e6", "#b03a72", "#8a919c", "#3d4754")
+"""Colours where more than credits is compared."""
 SMALL = 0.02
 """Share of what was learned below which a difference does not matter; as the knee is defined."""
 SOON = 1.25
 """A radius learns as fast as the fastest when it needs at most so many times its iterations."""
+
+
+def color_of(data: StudyData, credit: str) -> str:
+    """The colour of one of the things compared."""
+    return COLORS[credit] if credit in COLORS else OTHERS[data.credits.index(credit) % len(OTHERS)]
 
 
 def answers(data: StudyData) -> list[str]:
@@ -31,7 +38,9 @@ def answers(data: StudyData) -> list[str]:
     together = len(data.credits) > 1 and len(set(knees.values())) == 1
     told = []
     for credit in data.credits[:1] if together else data.credits:
-        name = " with either credit" if together else f" with credit {credit}" if len(data.credits) > 1 else ""
+        only_credits = set(data.credits) <= set(COLORS)
+        each = f" with {'credit ' if only_credits else ''}{credit}" if len(data.credits) > 1 else ""
+        name = (" with either credit" if only_credits else " with any of them") if together else each
         told.append(_answer(data, credit, knees[credit], name))
     hurry = _in_a_hurry(data, data.credits[0], knees[data.credits[0]])
     return [*told, hurry] if hurry else told
@@ -104,7 +113,7 @@ def _band(axes: Axes, data: StudyData) -> None:
 
 
 def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
-    kappas, color, first = data.kappas, COLORS.get(credit, MAIN), credit == data.credits[0]
+    kappas, color, first = data.kappas, color_of(data, credit), credit == data.credits[0]
     mine, value, low, high = data.by_kappa("final", credit)
     x = np.array([kappas.index(kappa) for kappa in mine]) + shift
     errors = np.nan_to_num(np.stack([value - low, high - value])).clip(0.0)
@@ -150,7 +159,7 @@ def _range(axes: Axes, data: StudyData) -> None:
     if len(data.credits) > 1:
         for number, credit in enumerate(data.credits):
             axes.annotate(credit, (0.995, 0.30 - 0.09 * number), xycoords="axes fraction", ha="right", fontsize=10,
-                          color=COLORS.get(credit, MAIN), fontweight="bold")  # fmt: skip
+                          color=color_of(data, credit), fontweight="bold")  # fmt: skip
     calm(axes)
 
 
@@ -164,7 +173,7 @@ def _bars(axes: Axes, data: StudyData, column: str, scale: float, told: Callable
         for kappa, value in zip(mine, size.tolist(), strict=True):
             place, known = data.kappas.index(kappa) + offset, bool(np.isfinite(value))
             height = value * scale if known else 0.0
-            axes.bar(place, height, width * 0.92, color=ACCENT if kappa == knee else COLORS.get(credit, MAIN), alpha=0.9)
+            axes.bar(place, height, width * 0.92, color=ACCENT if kappa == knee else color_of(data, credit), alpha=0.9)
             axes.annotate(told(value) if known else missing, (place, height), (0, 2), textcoords="offset points", ha="center",
                           fontsize=9 if len(data.credits) == 1 else 7.5, color=INK)  # fmt: skip
             highest = max(highest, height)

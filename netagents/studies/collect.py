@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind, RadiusKind
+from netagents.records.carried import CarriedView
 from netagents.records.link_costs import total_costs
 from netagents.records.reader import Run
 from netagents.records.table import Table
@@ -91,10 +92,13 @@ def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[s
     recorded = len(curve)
     tail = max(1, round(TAIL * recorded))
     near = [row for row in run.ledger.links.tolist() if row[3] > 0]
-    messages, size = sum(row[4] for row in near), sum(row[5] for row in near)
+    trees = CarriedView(run.setup, run.ledger).total
+    relayed = setting.experiment.routing == "relay"
+    # What went over links: to each receiver, or once per edge of the tree.
+    messages, size = trees if relayed else (sum(row[4] for row in near), sum(row[5] for row in near))
     crossed = sum(row[4] * row[3] for row in near)
     carried = sum(row[5] * row[3] for row in near)
-    between = cost.between_agents()
+    between = cost.on_links()
     weighted = cost.between_agents(hop_weighted=True)
     steps = cost.steps * recorded
     links = total_costs(run.link_costs)
@@ -124,6 +128,12 @@ def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[s
         "hop_messages_per_step": crossed / steps,
         "hop_bytes_per_step": carried / steps,
         "hop_framed_bytes_per_step": weighted.framed / cost.steps,
+        "tree_messages_per_step": trees.messages / steps,
+        "tree_bytes_per_step": trees.bytes / steps,
+        "sockets_mean": cost.sockets[0],
+        "sockets_most": cost.sockets[1],
+        "farthest_state": cost.relay.hops.get(Kind.STATE, 0),
+        "farthest": max(cost.relay.hops.values(), default=0),
         "sends_per_message": (links["messages"] + links["resent"]) / links["messages"] if links["messages"] else float("nan"),
         "transmitted_per_step": links["transmissions_bytes"] / steps if links["messages"] else float("nan"),
         "entries": float(entries.sum()),
@@ -196,7 +206,7 @@ def _summary(study: Study, read: Sequence[_Read]) -> tuple[Table, dict[str, dict
 
 def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interval]], way: float) -> dict[str, Any]:
     """The smallest radius that nothing larger beats by more than chance and :data:`SMALL` of the way learned."""
-    mine = [setting for setting in study.settings if setting.values.get("credit") == credit and setting.label in intervals]
+    mine = [setting for setting in study.settings if _variant(setting) == credit and setting.label in intervals]
     finals = [intervals[setting.label]["final"] for setting in mine]
     chosen = mine[knee(finals, SMALL * abs(way))]
     bytes_per_step = intervals[chosen.label]["bytes_per_step"].value
@@ -204,7 +214,12 @@ def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interv
 
 
 def _credits(study: Study) -> list[str]:
-    return list(dict.fromkeys(str(setting.values["credit"]) for setting in study.settings))
+    return list(dict.fromkeys(_variant(setting) for setting in study.settings))
+
+
+def _variant(setting: Setting) -> str:
+    """What a curve over the radius is of: the credit, or all that was compared beside the radius."""
+    return str(setting.values.get("variant", setting.values["credit"]))
 
 
 def _curves(read: Sequence[_Read]) -> Table:

@@ -101,7 +101,8 @@ class _Executor:
         self._working: list[_Job] = []
 
     def run(self) -> Progress:
-        runs = self._study.runs()
+        # Settings whose bits are the same share their runs.
+        runs = list({run[0]: run for run in self._study.runs()}.values())
         progress = Progress(total=len(runs))
         waiting = []
         for name, setting, seed in runs:

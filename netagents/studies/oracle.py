@@ -66,8 +66,9 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
         kappas: radii; those beyond the model's diameter are left out.
         iterations: of training before the trained policies are looked at.
     """
+    aged = base.information == "aged"
     try:
-        chosen, changed = _that_fits(base)
+        chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))
     except NetagentsError as error:
         return Oracle({}, f"no exact values: {error.what}")
     prepared = prepare(chosen)
@@ -87,7 +88,8 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
     named = {name: _table(rows) for name, rows in {**tables, "exact_split": split}.items()}
     size = f"{setup.n} agents, {kernel_size(prepared.environment)}"
     which = f"a smaller copy of the experiment ({changed}; {size})" if changed else f"the experiment itself ({size})"
-    return Oracle(named, f"exact values are of {which}")
+    late = ", with fresh information" if aged else ""
+    return Oracle(named, f"exact values are of {which}{late}")
 
 
 def kernel_size(environment: NetworkedMDP) -> str:

@@ -35,11 +35,13 @@ class Setting:
         label: as figures and tables call it, such as ``kappa=2, credit=shared_q``.
         values: what was varied, by name; becomes columns of every table.
         experiment: complete; only the seed is still to be set.
+        shared: label of its runs where other settings share them, because what differs leaves the same bits.
     """
 
     label: str
     values: Mapping[str, Any]
     experiment: Experiment
+    shared: str = ""
 
     def at(self, seed: int) -> Experiment:
         """The experiment of one run."""
@@ -82,9 +84,9 @@ class Study:
 
 def run_name(setting: Setting, seed: int) -> str:
     """A directory name that says what the run is, and ends with a digest of everything that defines it."""
-    plain = _told(setting.at(seed), ("name", "runtime", "timeouts", "checkpoints"))
+    plain = _told(setting.at(seed), ("name", "runtime", "timeouts", "checkpoints", *(("routing",) if setting.shared else ())))
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
-    words = re.sub(r"[^A-Za-z0-9_.@-]+", "_", setting.label).strip("_")[:60]
+    words = re.sub(r"[^A-Za-z0-9_.@-]+", "_", setting.shared or setting.label).strip("_")[:60]
     return f"{words}-s{seed}-{digest}"
 
 
@@ -108,6 +110,8 @@ def radius_study(
     seeds: Sequence[int],
     hold: Mapping[str, int | None] | None = None,
     credits: Sequence[str] | None = None,  # noqa: A002 - the field's word
+    routings: Sequence[str] | None = None,
+    informations: Sequence[str] | None = None,
     baselines: bool = True,
     measure: Measure | None = None,
 ) -> Study:
@@ -119,6 +123,8 @@ def radius_study(
         seeds: of the runs.
         hold: radii that stay at a value while the others move; None releases one that the experiment itself holds.
         credits: credits to compare (default: the experiment's).
+        routings: routings to compare, likewise; they share their runs, whose bits are the same, and differ in what they send.
+        informations: ``fresh``, ``aged`` or both, likewise.
         baselines: add independent learners (kappa 0) and kappa = diameter.
         measure: what is better (default: the return of a pure task, else the objective).
 
@@ -134,16 +140,23 @@ def radius_study(
         notes.append(f"kappa {max(kappas)} is beyond the graph's diameter and was clipped to {widest}, where everyone hears everyone")
     every = sorted({*wanted, 0, widest}) if baselines else wanted
     settings = []
-    for credit in credits or (base.learning.credit,):
+    routings, informations = routings or (base.routing,), informations or (base.information,)
+    kinds = itertools.product(credits or (base.learning.credit,), informations, routings)
+    for credit, information, routing in kinds:
+        compared = [(credits, "credit", credit), (informations, "information", information), (routings, "routing", routing)]
+        told = {name: value for chosen, name, value in compared if chosen is not None and len(chosen) > 1}
         for kappa in every:
-            words: dict[str, Any] = {"kappa": kappa, "learning.credit": credit}
+            words: dict[str, Any] = {"kappa": kappa, "learning.credit": credit, "information": information, "routing": routing}
             for name in RADII:
                 words[f"kappa_{name}"] = held.get(name)
             if credit == "shared_reward" and "critic" in held and "gradient" not in held:
                 words["kappa_gradient"] = min(kappa, held["critic"])
             experiment = load_experiment(base, words).experiment
-            values = {"kappa": kappa, "credit": credit}
-            label = f"kappa={kappa}" + (f", credit={credit}" if credits is not None and len(credits) > 1 else "")
+            values = {"kappa": kappa, "credit": credit, **told}
+            if told.keys() - {"credit"}:
+                values["variant"] = ", ".join(told.values())
+            label = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in told.items())])
+            shared = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in told.items() if name != "routing")])
             try:
                 prepare(experiment, loaded.base)
             except CapacityError as error:
@@ -151,9 +164,9 @@ def radius_study(
                     raise
                 notes.append(f"no baseline at kappa {kappa}: {error.what}")
                 continue
-            settings.append(Setting(label, values, experiment))
+            settings.append(Setting(label, values, experiment, shared if "routing" in told and not base.faults else ""))
     notes += [f"kappa_{name} is held at {value} for all settings" for name, value in held.items()]
-    varied = ("kappa", "credit")
+    varied = tuple(name for name in settings[0].values if name != "variant")
     return Study("radius", base.name, base, tuple(settings), tuple(seeds), varied, measure or _measure(base), tuple(notes))
 
 

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 from netagents.cli.main import main
-from netagents.errors import RunDirectoryError, UsageError
+from netagents.environments.line_msg import LineMsg
+from netagents.errors import NodeFailedError, RunDirectoryError, UsageError, exit_code_of
+from netagents.experiment import load_experiment
+from netagents.learning.prepare import prepare
 from netagents.reports.study import write_study_figures, write_study_report
 from netagents.reports.study_data import load_study
 from netagents.studies.collect import collect
@@ -32,6 +35,40 @@ BASE: dict[str, Any] = {
     "learning": {"iterations": 3, "batch": 8, "horizon": 10},
     "runtime": {"launcher": "in_process"},
 }
+
+
+SHAKY = """
+import os
+
+import numpy as np
+
+from netagents.environments.line_msg import LineMsg
+
+
+class Shaky(LineMsg):
+    def step(self, state, actions, noise):
+        result = super().step(state, actions, noise)
+        if os.environ["SHAKY"] == repr(float(noise[0, 0])):
+            return result._replace(rewards=np.full_like(result.rewards, np.nan))
+        return result
+"""
+"""A chain that breaks at one draw of chance, and so with one seed, as long as the variable SHAKY names that draw."""
+
+
+def first_draw(seed: int) -> float:
+    """The first number that the environment draws in a run of :data:`BASE` with this seed."""
+    drawn: list[float] = []
+
+    class Spy(LineMsg):
+        def step(self, state: Any, actions: Any, noise: Any) -> Any:
+            drawn.append(float(noise[0, 0]))
+            return super().step(state, actions, noise)
+
+    prepared = prepare(load_experiment(BASE, {"seed": seed}).experiment)
+    session = prepared.setup.session(Spy(prepared.topology))
+    session.begin(0)
+    session.advance([np.zeros(prepared.setup.batch, dtype=np.uint8)] * prepared.setup.n)
+    return drawn[0]
 
 
 def _study(**changes: Any) -> Study:
@@ -120,6 +157,81 @@ def test_tables_page_and_figures_are_made_from_what_was_run(tmp_path: Path) -> N
     assert load_study(tmp_path / "study").tables["summary"].rows == 6
     written = write_study_figures(tmp_path / "study", tmp_path / "figures", "study-tiny", ["headline", "exact"])
     assert all(path.stat().st_size > 1000 for path in written)
+
+
+def test_routings_share_their_runs_and_differ_in_what_they_send(tmp_path: Path) -> None:
+    study = _study(routings=("direct", "relay"), informations=("fresh", "aged"), hold=None, kappas=[1, 2], seeds=[0])
+    names = [name for name, _, _ in study.runs()]
+    assert (len(names), len(set(names))) == (16, 8)
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    assert carry_out(study, directory, copies=16).total == 8
+    collected = collect(study, directory)
+    summary = collected.tables["summary"]
+    rows = {str(label): at for at, label in enumerate(summary["setting"])}
+    for kappa in (0, 1, 2, 3):
+        for information in ("fresh", "aged"):
+            direct, relay = (rows[f"kappa={kappa}, information={information}, routing={routing}"] for routing in ("direct", "relay"))
+            assert summary["final"][direct] == summary["final"][relay]
+            assert summary["tree_bytes_per_step"][direct] == summary["bytes_per_step"][relay]
+            # Relay never sends more than each message hop by hop, and on a line exactly what direct links carry: one edge per receiver.
+            assert summary["bytes_per_step"][relay] == summary["bytes_per_step"][direct] <= summary["hop_bytes_per_step"][direct]
+            assert summary["sockets_most"][relay] == min(3, 1 + 2 * (kappa > 0))
+    aged, fresh = (rows[f"kappa=2, information={information}, routing=direct"] for information in ("aged", "fresh"))
+    assert summary["final"][aged] != summary["final"][fresh]
+    assert set(collected.facts["knees"]) == {"fresh, direct", "fresh, relay", "aged, direct", "aged, relay"}
+    save_tables(directory, collected.tables, collected.facts)
+    page = write_study_report(tmp_path / "study").read_text()
+    assert "aged, relay" in page
+
+
+def test_a_run_that_fails_inside_a_study_is_one_clear_line_and_costs_no_other_run(tmp_path: Path) -> None:
+    module = tmp_path / "shaky.py"
+    # Every run with seed 1 ends in its first step; all others go well.
+    module.write_text(SHAKY)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(json.dumps(BASE | {"environment": {"kind": "import:shaky:Shaky"}}))
+    command = [sys.executable, "-m", "netagents", "study", "radius", str(file), "--kappa", "0,1", "--seeds", "3", "--hold", "policy=0"]
+    command += ["--out", str(tmp_path / "study"), "--episodes", "0", "--no-exact", "--jobs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SHAKY": repr(first_draw(1))}
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+    assert failed.returncode == exit_code_of(NodeFailedError("")), failed.stderr
+    last = failed.stderr.rstrip().rpartition("\n")[2]
+    assert "3 of 9 runs failed, first: " in last
+    assert "reward that is not finite" in last
+    assert "Traceback" not in failed.stderr
+    runs = tmp_path / "study" / "runs"
+    finished = {path: path.stat().st_mtime_ns for path in runs.glob(f"*/{RESULT}")}
+    assert len(finished) == 6
+    # What is finished has its report, and the failed ones are made again once their cause is gone.
+    assert "Use kappa = " in (tmp_path / "study" / "report.html").read_text()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env={**environment, "SHAKY": ""})
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("was failed; it is made again") == 3
+    assert "6 found finished" in again.stderr
+    assert len(list(runs.glob(f"*/{RESULT}"))) == 9
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
+
+
+def test_a_run_that_is_killed_inside_a_study_is_named_and_made_again(tmp_path: Path) -> None:
+    study = radius_study(BASE | {"learning": {"iterations": 5000, "batch": 64, "horizon": 60}}, kappas=[0], seeds=[0], baselines=False)
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    killed: list[int] = []
+
+    def kill_first(_: object) -> None:
+        children = [int(word) for file in Path("/proc/self/task").glob("*/children") for word in file.read_text().split()]
+        workers = [pid for pid in children if b"netagents.studies.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        if workers and not killed and (directory.run_path(study.runs()[0][0]) / "metrics.jsonl").exists():
+            killed.append(workers[0])
+            os.kill(workers[0], signal.SIGKILL)
+
+    with pytest.raises(NodeFailedError, match="1 of 1 runs failed, first: it ended with exit code -9"):
+        carry_out(study, directory, copies=0, show=kill_first)
+    assert killed
+    short = radius_study(BASE, kappas=[0], seeds=[0], baselines=False)
+    assert directory.sweep(study.runs()[0][0]) == "killed"
+    assert not directory.run_path(study.runs()[0][0]).exists()
+    other = StudyDirectory.open_for(tmp_path / "other", short)
+    assert carry_out(short, other, copies=0).finished == 1
 
 
 def test_a_file_in_the_way_of_a_run_is_one_clear_line(tmp_path: Path) -> None:
