@@ -59,6 +59,7 @@ class _Link:
         self.intake: Intake[ReceivedFrames] = Intake(0)
         self.acknowledge_at: float | None = None
         self.echo = -1.0
+        self.abandoned = False
 
 
 class LinkLayer:
@@ -127,6 +128,12 @@ class LinkLayer:
             if link.intake.incarnation < incarnation:
                 link.intake, link.acknowledge_at, link.echo = Intake(incarnation), None, -1.0
 
+    def abandon(self, peer: int) -> None:
+        """Gives up on a peer that is gone for good, until it is linked again: what it has not acknowledged is no error."""
+        link = self._links.get(peer)
+        if link is not None:
+            link.abandoned, link.outbox = True, Outbox()
+
     def costs(self) -> NDArray[np.int64]:
         """What the links cost so far: outgoing ones, and what came twice on incoming ones."""
         return self._costs.rows()
@@ -156,7 +163,7 @@ class LinkLayer:
             return False
         if self._history is not None:
             self._history(link_event(What.SENT, peer, envelope, frames))
-        if kind not in self._reliable:
+        if kind not in self._reliable or link.abandoned:
             self._costs.add(self.node, peer, messages=1)
             self._transmit(peer, link, BEST_EFFORT, link.best_effort, frames, now)
             link.best_effort += 1

@@ -227,6 +227,17 @@ def test_kinds_that_the_clock_does_not_need_are_sent_once(memory: Build) -> None
     assert row["messages"] == 400
 
 
+def test_a_peer_that_is_given_up_is_no_error(memory: Build) -> None:
+    net = memory(2, LinkFault(delay=0.001), deadline=0.3)
+    for number in range(3):
+        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
+    net.layers[0].abandon(1)
+    for number in range(3, 600):  # more than a window
+        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
+    assert not net.exchanges[0].pump(0.5)
+    assert not net.layers[0]._links[1].outbox.pending
+
+
 def test_control_messages_go_around_the_model(memory: Build) -> None:
     net = memory(1, LinkFault(loss=1.0))
     heard = []
