@@ -103,7 +103,6 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
     missing = [name for name in preload if name not in sys.modules]
     _give_back_forkserver()
     _name_process(role)
-    _share_processors()
     parent = multiprocessing.parent_process()
     parent_fd = parent.sentinel if parent is not None else None
     code = run_role(
@@ -244,16 +243,6 @@ def _name_process(role: str) -> None:
     """Show the role instead of ``python`` in ``ps`` and ``top``, where the kernel allows it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(role[:15])
-
-
-def _share_processors() -> None:
-    """Ask the scheduler not to interrupt one node for another that was just sent a message.
-
-    Nodes wait for one another in turn, so whoever runs should first come to its own wait: fewer switches, fewer half-finished phases.
-    A request of an ordinary user; where the kernel knows no such policy, nothing changes.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def wait_for_end(context: ProcessContext, seconds: float) -> bool:
