@@ -42,7 +42,7 @@ TABULAR_PRELOAD = (
 NEURAL_PRELOAD = (
     *TABULAR_PRELOAD[:-1],
     "torch",
-    "torch._dynamo",  # the first optimizer imports it, which would cost each agent seconds and 200 MB of its own
+    "torch.optim.adam",
     "netagents.learning.neural_agent",
     PRELOAD[-1],
 )

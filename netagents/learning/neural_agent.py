@@ -113,7 +113,7 @@ class NeuralAgent(NetworkedAgent):
 
         # Improve: gradient steps on the policy, then a new snapshot of its weights to act with.
         rate = step_size_at(learning.schedule, self.settings.policy_rate, iteration)
-        self.actor.set_rate(rate)
+        self.actor.rate = rate
         with repeatable_torch():
             if isinstance(self.settings, ActorCriticSettings) and learning.baseline:
                 worth = self._beyond_baseline(observed, batch, worth, generator, where)

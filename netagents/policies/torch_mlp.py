@@ -28,13 +28,14 @@ def repeatable_torch() -> Iterator[None]:
     """
     import torch
 
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    # The debug mode sets the same switch as torch.use_deterministic_algorithms, which imports a compiler that nobody here needs.
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(deterministic)
+        torch.set_deterministic_debug_mode(mode)
         torch.set_num_threads(threads)
 
 
@@ -53,7 +54,7 @@ class TrainedMlp:
     Args:
         layout: of each of them.
         weights: one flat vector (P,) per copy, its first weights.
-        rate: Adam's step size.
+        rate: Adam's step size, which may be changed.
         gradient_clip: largest Euclidean norm of one copy's gradient; None for no limit.
         name: in errors, such as ``task critic``.
         agent: in errors.
@@ -62,16 +63,12 @@ class TrainedMlp:
     def __init__(self, layout: MlpLayout, weights: list[Float32], rate: float, gradient_clip: float | None, name: str, agent: int) -> None:
         import torch
 
-        self.layout, self.copies = layout, len(weights)
+        self.layout, self.copies, self.rate = layout, len(weights), rate
         self.gradient_clip, self.name, self.agent = gradient_clip, name, agent
         self.flat = tensor(np.stack(weights)).requires_grad_()
-        self.adam = torch.optim.Adam([self.flat], lr=rate, fused=True)
-        # Adam makes its moments at the first step; checkpoints and resumed agents have them from the start.
-        self.adam.state[self.flat] = {
-            "step": torch.zeros((), dtype=torch.float32),
-            "exp_avg": torch.zeros_like(self.flat),
-            "exp_avg_sq": torch.zeros_like(self.flat),
-        }
+        # Adam's moments, here and not in torch.optim.Adam: that class imports torch's compiler, seconds and 200 MB for each agent.
+        self.mean, self.square = torch.zeros(self.flat.shape), torch.zeros(self.flat.shape)
+        self.steps = torch.zeros(())
 
     def __call__(self, features: torch.Tensor, flat: torch.Tensor | None = None) -> torch.Tensor:
         """(copies, M, inputs), or (M, inputs) for all, to (copies, M, outputs); with other weights where ``flat`` is given."""
@@ -100,6 +97,7 @@ class TrainedMlp:
             NumericalError: the gradient is not finite; nothing has been changed.
         """
         import torch
+        from torch.optim.adam import adam
 
         (gradient,) = torch.autograd.grad(loss, self.flat)
         norms = gradient.norm(dim=1, keepdim=True)
@@ -112,13 +110,24 @@ class TrainedMlp:
             )
         if self.gradient_clip is not None:
             gradient *= (self.gradient_clip / norms.clamp_min(1e-12)).clamp_max(1.0)
-        self.flat.grad = gradient
-        self.adam.step()
+        with torch.no_grad():
+            adam(
+                [self.flat],
+                [gradient],
+                [self.mean],
+                [self.square],
+                [],
+                [self.steps],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self.rate,
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
         return square
-
-    def set_rate(self, rate: float) -> None:
-        """Adam's step size from now on."""
-        self.adam.param_groups[0]["lr"] = rate
 
     def weights(self, copy: int = 0) -> Float32:
         """(P,) a snapshot of one copy's weights."""
@@ -126,12 +135,11 @@ class TrainedMlp:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Weights and Adam's moments."""
-        state = self.adam.state[self.flat]
         return {
             "weights": self.flat.detach().numpy().copy(),
-            "adam.mean": state["exp_avg"].numpy().copy(),
-            "adam.square": state["exp_avg_sq"].numpy().copy(),
-            "adam.step": state["step"].reshape(1).numpy().copy(),
+            "adam.mean": self.mean.numpy().copy(),
+            "adam.square": self.square.numpy().copy(),
+            "adam.steps": self.steps.reshape(1).numpy().copy(),
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -146,7 +154,6 @@ class TrainedMlp:
             raise NumericalError(f"a weight of the {self.name} is not finite", where=f"agent {self.agent}", fix="use another checkpoint")
         with torch.no_grad():
             self.flat.copy_(torch.from_numpy(arrays["weights"]))
-        state = self.adam.state[self.flat]
-        state["exp_avg"].copy_(torch.from_numpy(arrays["adam.mean"]))
-        state["exp_avg_sq"].copy_(torch.from_numpy(arrays["adam.square"]))
-        state["step"].copy_(torch.from_numpy(arrays["adam.step"]).reshape(()))
+        self.mean.copy_(torch.from_numpy(arrays["adam.mean"]))
+        self.square.copy_(torch.from_numpy(arrays["adam.square"]))
+        self.steps.copy_(torch.from_numpy(arrays["adam.steps"]).reshape(()))

@@ -1,0 +1,153 @@
+"""The neural agent: it learns, resumes to the bit, tells others what it says it tells, and stops at what is not finite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import netagents
+from netagents.environments.contract import Transition
+from netagents.errors import EnvironmentMismatchError, ExperimentError, NumericalError
+from netagents.experiment import Experiment, load_experiment
+from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.neural_agent import NeuralAgent
+from netagents.learning.prepare import Prepared, prepare
+from netagents.messages import Kind
+from netagents.records.compare import same_bits
+
+SMALL: dict[str, Any] = {
+    "environment": {"kind": "wireless_spdac"},
+    "topology": {"kind": "access_grid", "rows": 2, "columns": 3},
+    "kappa": 1,
+    "policy": {"kind": "mlp", "hidden": [8]},
+    "learning": {
+        "iterations": 4,
+        "batch": 8,
+        "algorithm": {"kind": "ppo", "critic": {"hidden": [8], "steps": 3, "minibatch": 16}},
+    },
+    "runtime": {"launcher": "in_process"},
+}
+
+
+def small(kind: str = "ppo", **learning: Any) -> dict[str, Any]:
+    algorithm = {**SMALL["learning"]["algorithm"], "kind": kind}
+    return {**SMALL, "learning": {**SMALL["learning"], "algorithm": algorithm, **learning}}
+
+
+def network_of(settings: dict[str, Any]) -> tuple[Prepared, InProcessNetwork]:
+    prepared = prepare(Experiment.model_validate(settings))
+    return prepared, InProcessNetwork(prepared.setup, prepared.environment)
+
+
+@pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])
+@pytest.mark.parametrize("kind", ["ppo", "actor_critic"])
+def test_a_run_resumed_from_a_checkpoint_leaves_the_bits_of_one_that_went_through(kind: str, credit: str, tmp_path: Path) -> None:
+    settings = small(kind, credit=credit, task_weight=0.5)
+    settings["utility"] = {"kind": "entropy", "over": "state"}
+    whole = netagents.run(settings, directory=tmp_path / "whole")
+    netagents.run({**settings, "learning": {**settings["learning"], "iterations": 2}}, directory=tmp_path / "half")
+    resumed = netagents.resume(tmp_path / "half", "learning.iterations=4")
+    assert same_bits(whole, resumed) == []
+    names = set(whole.parameters(0))
+    assert {"policy.weights", "actor.adam.mean", "task.target", "value.adam.square", "objective.multipliers"} <= names
+    assert ("learned.target" in names) == (kind == "actor_critic")
+
+
+def test_what_was_trained_can_be_played_and_is_worth_more_than_what_was_not(tmp_path: Path) -> None:
+    run = netagents.run(small(iterations=12, batch=64), directory=tmp_path / "run")
+    from netagents.launchers.evaluation import evaluate
+
+    trained, untrained = evaluate(run, 256), evaluate(run, 256, untrained=True)
+    assert trained.team.mean > untrained.team.mean + 0.3
+    assert evaluate(run, 256, greedy=True).team.mean != trained.team.mean
+    with pytest.raises(EnvironmentMismatchError, match="its policies are networks, not tables"):
+        run.tables()
+
+
+@pytest.mark.parametrize("kind", ["ppo", "actor_critic"])
+def test_short_training_beats_untrained_policies(kind: str) -> None:
+    """Six users, two access points; the grid of 25 users is a claim (``netagents reproduce``)."""
+    settings = small(kind, iterations=15, batch=64)
+    settings["learning"]["algorithm"] |= {"policy_rate": 1e-2, "critic": {"hidden": [32], "steps": 20, "minibatch": 128}}
+    _, network = network_of(settings)
+    returns = [record.team_return for record in network.run(0, 15)]
+    assert returns[0] == pytest.approx(1.0, abs=0.1)
+    assert np.mean(returns[-3:]) > 1.3
+
+
+@pytest.mark.parametrize("kind", ["ppo", "actor_critic"])
+def test_the_summed_values_are_those_of_the_neighbourhood_and_nothing_else_is_told(kind: str) -> None:
+    heard: dict[tuple[int, Kind], set[int]] = {}
+
+    def observer(agent: int, turn: Any, _: list[Any]) -> None:
+        heard.setdefault((agent, turn.kind), set()).update(turn.senders)
+
+    prepared = prepare(Experiment.model_validate(small(kind, iterations=1)))
+    for _ in InProcessNetwork(prepared.setup, prepared.environment, observer).run(0, 1):
+        pass
+    for agent in range(prepared.setup.n):
+        near = {j for j in range(prepared.setup.n) if prepared.topology.hops.distance(agent, j) == 1}
+        for told in (Kind.STATE, Kind.TRACE, Kind.TRUNCATED_Q, Kind.SHADOW_REWARD):
+            assert heard[agent, told] == near
+
+
+def test_a_learning_rate_schedule_reaches_adam() -> None:
+    _, network = network_of(small(schedule={"kind": "linear", "over": 2, "final": 0.5}))
+    rates = [float(record.column("step_size")[0]) for record in network.run(0, 4)]
+    assert rates == pytest.approx([3e-3, 2.25e-3, 1.5e-3, 1.5e-3])
+    agent = network.agents[0]
+    assert isinstance(agent, NeuralAgent)
+    assert agent.actor.rate == pytest.approx(1.5e-3)
+
+
+def test_a_reward_that_is_not_finite_names_agent_and_step() -> None:
+    prepared, network = network_of(small())
+    step = prepared.environment.step
+
+    def broken(*arguments: Any) -> Transition:
+        after = step(*arguments)
+        rewards = after.rewards.copy()
+        rewards[2, 4] = np.nan
+        return after._replace(rewards=rewards)
+
+    prepared.environment.step = broken  # type: ignore[method-assign]
+    with pytest.raises(NumericalError, match="agent 4, step 0: the environment gave a reward that is not finite"):
+        list(network.run(0, 1))
+
+
+def test_a_weight_that_is_not_finite_is_found_before_it_acts() -> None:
+    _, network = network_of(small())
+    list(network.run(0, 1))
+    agent = network.agents[3]
+    arrays = {name: np.array(array) for name, array in agent.arrays().items()}
+    for name, said in (("policy.weights", "policy"), ("task.weights", "task critic"), ("value.weights", "state value")):
+        broken = {**arrays, name: np.full_like(arrays[name], np.nan)}
+        with pytest.raises(NumericalError, match=f"agent 3: a weight of the {said} is not finite"):
+            agent.restore(broken)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"policy": {"kind": "softmax"}}, "learning.algorithm of kind ppo needs a policy of kind mlp"),
+        ({"learning": {}}, "a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo"),
+        ({"learning": {**SMALL["learning"], "step_size": 3.0}}, "step_size belongs to tables; networks have algorithm.policy_rate"),
+        ({"learning": {**SMALL["learning"], "critic": {"sweeps": 3}}}, "critic belongs to tables; networks have algorithm.critic"),
+        ({"learning": {**SMALL["learning"], "evaluation": "fresh"}}, "leave evaluation at relabelled"),
+        ({"learning": {"cells": {"state": [2]}}, "policy": {"kind": "softmax"}}, "cells belong to networks"),
+        ({"learning": {**SMALL["learning"], "algorithm": {"kind": "pop"}}}, "ppo"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_one_line(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ExperimentError) as refused:
+        load_experiment({**SMALL, **changes})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_cells_that_do_not_fit_the_space_are_one_line() -> None:
+    with pytest.raises(EnvironmentMismatchError, match=r"agent 0, learning.cells.state: \[9\] groups of 4 values"):
+        prepare(Experiment.model_validate(small(cells={"state": [9]})))

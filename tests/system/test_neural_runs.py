@@ -1,0 +1,43 @@
+"""Neural agents as processes: the same bits as in one process, resume included, on what the forkserver imported once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from live_run import LINE, WIRELESS, Settings, merged
+
+import netagents
+from netagents.records.compare import same_bits
+from netagents.records.logging import read_log
+
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
+
+LOCAL: Settings = {"runtime": {"launcher": "local"}}
+IN_PROCESS: Settings = {"runtime": {"launcher": "in_process"}}
+
+
+def neural(settings: Settings, kind: str, credit: str) -> Settings:
+    critic = {"hidden": [16], "steps": 3, "minibatch": 32}
+    learning = {"credit": credit, "algorithm": {"kind": kind, "critic": critic}}
+    return merged(settings, {"policy": {"kind": "mlp", "hidden": [16, 16]}, "learning": learning})
+
+
+def test_actor_critic_leaves_the_same_bits_as_one_process(tmp_path: Path) -> None:
+    chosen = neural(WIRELESS, "actor_critic", "shared_q")
+    one = netagents.run(merged(chosen, IN_PROCESS), directory=tmp_path / "one")
+    many = netagents.run(merged(chosen, LOCAL), directory=tmp_path / "many")
+    assert same_bits(one, many) == []
+
+
+def test_ppo_resumed_in_processes_leaves_the_bits_of_one_process_that_went_through(tmp_path: Path) -> None:
+    chosen = neural(LINE, "ppo", "shared_reward")
+    one = netagents.run(merged(chosen, IN_PROCESS), directory=tmp_path / "one")
+    netagents.run(merged(chosen, {"learning": {"iterations": 2}}, LOCAL), directory=tmp_path / "many")
+    many = netagents.resume(tmp_path / "many", "learning.iterations=4")
+    assert same_bits(one, many) == []
+    # Nobody had to import torch for itself: what is missing would be named in the first line of its log.
+    for agent in range(many.n):
+        first = read_log(many.path / "logs" / f"agent_{agent}.jsonl")[0]["message"]
+        assert re.fullmatch(r"started, process \d+", first)
