@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from netagents.environments.contract import EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.spaces import Discrete, Space
-from netagents.errors import EnvironmentMismatchError, NetagentsError
+from netagents.errors import EnvironmentMismatchError
+from netagents.testing.breaches import broken, guarded, random_actions, same
 from netagents.testing.kernel import check_kernel
+from netagents.testing.stepping import check_copies, check_purity, check_replay, check_scopes
 from netagents.topology import Topology
-
-TOLERANCE = 1e-9
-"""Relative and absolute: how far float states and rewards of the same copy may differ when the batch around it changes."""
 
 
 def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int = 0, steps: int = 8, samples: int = 4_000) -> None:
@@ -62,39 +61,24 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
     visited: list[tuple[JointState, list[NDArray[Any]]]] = []
     for _ in range(min(steps, spec.horizon)):
         _check_observations(environment, state)
-        actions = _random_actions(environment, state, rng)
+        actions = random_actions(environment, state, rng)
         noise = rng.random((batch, *spec.step_noise))
         given = [part.copy() for part in (state, noise, *actions)]
-        outcome = _guarded(environment, "step", partial(environment.step, state, actions, noise))
-        if not all(_same(old, new) for old, new in zip(given, [state, noise, *actions], strict=True)):
+        outcome = guarded(environment, "step", partial(environment.step, state, actions, noise))
+        if not all(same(old, new) for old, new in zip(given, [state, noise, *actions], strict=True)):
             raise broken(environment, "purity", "step changed its inputs", "work on a copy")
         _check_transition(environment, state, outcome)
         if spec.capabilities.branchable:
-            _check_purity(environment, state, actions, noise, outcome, rng)
-            _check_copies(environment, state, actions, noise, outcome, rng)
-            _check_scopes(environment, state, actions, noise, outcome, rng)
+            check_purity(environment, state, actions, noise, outcome, rng)
+            check_copies(environment, state, actions, noise, outcome, rng)
+            check_scopes(environment, state, actions, noise, outcome, rng)
         visited.append((state, actions))
         taken.append((actions, noise, outcome))
         state = outcome.state
     if not spec.capabilities.branchable:
-        _check_replay(environment, began, taken)
+        check_replay(environment, began, taken)
     if spec.capabilities.enumerable:
         check_kernel(environment, visited, samples=samples, rng=rng)
-
-
-def broken(environment: NetworkedMDP, rule: str, what: str, fix: str) -> EnvironmentMismatchError:
-    """The error for a broken rule."""
-    return EnvironmentMismatchError(what, where=f"environment '{environment.spec.name}' breaks rule '{rule}'", fix=fix)
-
-
-def _guarded(environment: NetworkedMDP, rule: str, call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except NetagentsError:
-        raise
-    except Exception as error:
-        fix = "it must work for any number of copies and any noise in [0, 1)"
-        raise broken(environment, rule, f"the call failed with {type(error).__name__}: {error}", fix) from error
 
 
 def _check_spec(environment: NetworkedMDP) -> None:
@@ -125,13 +109,13 @@ def _check_spec(environment: NetworkedMDP) -> None:
 
 def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:
     before = noise.copy()
-    state: JointState = _guarded(environment, "reset", partial(environment.reset, noise))
+    state: JointState = guarded(environment, "reset", partial(environment.reset, noise))
     if not isinstance(state, np.ndarray) or state.ndim < 1 or len(state) != len(noise):
         shape = getattr(state, "shape", type(state).__name__)
         raise broken(environment, "reset", f"{len(noise)} copies gave a state of shape {shape}", "return an array with first axis B")
     if not np.array_equal(noise, before):
         raise broken(environment, "purity", "reset changed its noise", "work on a copy")
-    if environment.spec.capabilities.branchable and not _same(environment.reset(noise.copy()), state):
+    if environment.spec.capabilities.branchable and not same(environment.reset(noise.copy()), state):
         raise broken(environment, "purity", "reset gave two states from one noise", "draw nothing but the given noise")
     return state
 
@@ -139,20 +123,20 @@ def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:
 def _check_observations(environment: NetworkedMDP, state: JointState) -> None:
     spec, copies = environment.spec, len(state)
     before = state.copy()
-    seen = _guarded(environment, "observe", partial(environment.observe, state))
+    seen = guarded(environment, "observe", partial(environment.observe, state))
     if len(seen) != spec.n:
         raise broken(environment, "observe", f"{len(seen)} observations for {spec.n} agents", "return one array per agent")
     for i, (values, space) in enumerate(zip(seen, spec.observation_spaces, strict=True)):
         complaint = _misfit(values, space, copies)
         if complaint:
             raise broken(environment, "observe", f"the observation of agent {i} {complaint}", "match the observation spaces")
-    masks = _guarded(environment, "masks", partial(environment.action_masks, state))
+    masks = guarded(environment, "masks", partial(environment.action_masks, state))
     if (masks is not None) != spec.capabilities.masked:
         found = f"capability masked is {spec.capabilities.masked}, but action_masks gives {'None' if masks is None else 'masks'}"
         raise broken(environment, "masks", found, "let both say whether some actions are not always legal")
     if masks is not None:
         _check_masks(environment, masks, copies)
-    near = _guarded(environment, "graph", partial(environment.graph, state))
+    near = guarded(environment, "graph", partial(environment.graph, state))
     _check_graph(environment, near, copies)
     if not np.array_equal(state, before):
         raise broken(environment, "purity", "observe, action_masks or graph changed the state", "work on a copy")
@@ -209,100 +193,6 @@ def _check_transition(environment: NetworkedMDP, state: JointState, outcome: Tra
         raise broken(environment, "step", "terminated and truncated differ in shape", "end whole copies or single agents, in both")
 
 
-def _check_replay(environment: NetworkedMDP, began: FloatArray, taken: Sequence[tuple[list[NDArray[Any]], FloatArray, Transition]]) -> None:
-    expected = [environment.observe(outcome.state) for _, _, outcome in taken]
-    state: JointState = _guarded(environment, "replay", partial(environment.reset, began))
-    for step, (actions, noise, outcome) in enumerate(taken):
-        again = _guarded(environment, "replay", partial(environment.step, state, actions, noise))
-        seen = environment.observe(again.state)
-        same = all(_same(old, new) for old, new in zip(expected[step], seen, strict=True))
-        if not same or not all(_same(old, new) for old, new in zip(outcome[1:], again[1:], strict=True)):
-            fix = "let all its luck come from the reset's noise, such as from the seed that it is reset with"
-            raise broken(environment, "replay", f"step {step} went another way from the same reset, noise and actions", fix)
-        state = again.state
-
-
-def _check_purity(
-    environment: NetworkedMDP,
-    state: JointState,
-    actions: list[NDArray[Any]],
-    noise: FloatArray,
-    outcome: Transition,
-    rng: np.random.Generator,
-) -> None:
-    first = [part.copy() for part in outcome]
-    # Something else in between: an environment with a memory of its own would now answer differently.
-    environment.step(state.copy(), _random_actions(environment, state, rng), rng.random(noise.shape))
-    if not all(_same(old, new) for old, new in zip(first, outcome, strict=True)):
-        raise broken(environment, "purity", "a later step changed an earlier outcome", "return fresh arrays")
-    again = environment.step(state, actions, noise)
-    if not all(_same(old, new) for old, new in zip(first, again, strict=True)):
-        raise broken(
-            environment, "purity", "step gave two outcomes from one input", "keep nothing in self and draw nothing but the given noise"
-        )
-
-
-def _check_copies(
-    environment: NetworkedMDP,
-    state: JointState,
-    actions: list[NDArray[Any]],
-    noise: FloatArray,
-    outcome: Transition,
-    rng: np.random.Generator,
-) -> None:
-    # A permutation finds those that read their neighbours in the batch; a lone copy, those that read the whole batch.
-    for rows in (rng.permutation(len(state)), rng.integers(len(state), size=1)):
-        call = partial(environment.step, state[rows], [action[rows] for action in actions], noise[rows])
-        other = _guarded(environment, "copies", call)
-        if not all(_close(part[rows], moved) for part, moved in zip(outcome, other, strict=True)):
-            raise broken(environment, "copies", "a copy's outcome depends on the copies around it", "never mix along the first axis")
-
-
-def _check_scopes(
-    environment: NetworkedMDP,
-    state: JointState,
-    actions: list[NDArray[Any]],
-    noise: FloatArray,
-    outcome: Transition,
-    rng: np.random.Generator,
-) -> None:
-    spec = environment.spec
-    columns = state.ndim >= 2 and state.shape[1] == spec.n
-    expected = environment.observe(outcome.state)
-    for i in range(spec.n):
-        other_state = state
-        if columns:
-            # Columns of other copies, so that every local state stays one that was reached.
-            outside = [j for j in range(spec.n) if j not in spec.state_scopes[i]]
-            other_state = state.copy()
-            other_state[:, outside] = state[rng.permutation(len(state))][:, outside]
-        drawn = _random_actions(environment, other_state, rng)
-        kept = [actions[j] if j in spec.action_scopes[i] else drawn[j] for j in range(spec.n)]
-        changed = environment.step(other_state, kept, noise)
-        same_reward = _close(outcome.rewards[:, i], changed.rewards[:, i])
-        if not same_reward or not _close(expected[i], environment.observe(changed.state)[i]):
-            what = "the next state" if same_reward else "the reward"
-            found = f"{what} of agent {i} depends on agents outside state_scopes[{i}] = {spec.state_scopes[i]}"
-            raise broken(
-                environment, "scopes", f"{found} and action_scopes[{i}] = {spec.action_scopes[i]}", "name every agent that matters"
-            )
-
-
-def _random_actions(environment: NetworkedMDP, state: JointState, rng: np.random.Generator) -> list[NDArray[Any]]:
-    copies = len(state)
-    masks = environment.action_masks(state)
-    actions: list[NDArray[Any]] = []
-    for i, space in enumerate(environment.spec.action_spaces):
-        if isinstance(space, Discrete):
-            legal = np.ones((copies, space.size), dtype=np.bool_) if masks is None else masks[i]
-            actions.append(np.argmax(rng.random((copies, space.size)) * legal + legal, axis=1).astype(np.int64))
-        elif np.isfinite(space.low) and np.isfinite(space.high):
-            actions.append(rng.uniform(space.low, space.high, size=(copies, *space.shape)))
-        else:
-            actions.append(np.clip(rng.standard_normal((copies, *space.shape)), space.low, space.high))
-    return actions
-
-
 def _misfit(values: Any, space: Space, copies: int) -> str | None:
     shape = (copies,) if isinstance(space, Discrete) else (copies, *space.shape)
     dtype = np.int64 if isinstance(space, Discrete) else np.float64
@@ -313,13 +203,3 @@ def _misfit(values: Any, space: Space, copies: int) -> str | None:
     if not (np.isfinite(values).all() and (values >= low).all() and (values <= high).all()):
         return f"leaves [{low}, {high}]"
     return None
-
-
-def _same(left: NDArray[Any], right: NDArray[Any]) -> bool:
-    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
-
-
-def _close(left: NDArray[Any], right: NDArray[Any]) -> bool:
-    if left.dtype.kind == "f":
-        return left.shape == right.shape and bool(np.allclose(left, right, rtol=TOLERANCE, atol=TOLERANCE))
-    return _same(left, right)
