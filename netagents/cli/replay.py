@@ -22,14 +22,21 @@ def replay(
     debug: Annotated[bool, typer.Option("--debug", help="Stop in the debugger before the iteration of --from.")] = False,
 ) -> None:
     """Run one agent again from its recorded inbox (runtime.record_inbox), and check that it comes to the same state."""
+    from bdb import BdbQuit
+
     from netagents.cli.locate import find_run
     from netagents.launchers.replay import replay as play
 
     found = find_run(run)
-    result = play(found, agent, start, last, _stop_here if debug else None)
+    try:
+        result = play(found, agent, start, last, _stop_here if debug else None)
+    except BdbQuit:
+        typer.echo("left in the debugger; nothing was compared")
+        return
     typer.echo(f"agent {agent} of {found.path.name}: the state before iteration {result.first} from {result.source}")
     if result.done:
-        typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after each as in the run")
+        which = "each" if result.compared == result.done else f"{len(result.compared)} of them, and nothing to compare after the others,"
+        typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after {which} as in the run")
         typer.echo(f"  state after iteration {result.done[-1]}: SHA-256 {result.digest}")
         typer.echo(f"  checkpoints with the same state: {', '.join(map(str, result.checkpoints)) or 'none within'}")
         typer.echo(f"  rows of metrics with the same numbers: {result.rows}")

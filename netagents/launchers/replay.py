@@ -27,7 +27,8 @@ class Replayed:
 
     Attributes:
         agent: its index. first: the iteration that the replay began with. source: where the state before it came from.
-        done: whole iterations that were replayed; each left the state that the recording tells.
+        done: whole iterations that were replayed.
+        compared: those after which the run tells a state, in the recording or in a checkpoint; it was the same.
         digest: SHA-256 of the state after the last of them.
         checkpoints: those of the run that hold the same state.
         rows: recorded rows of metrics that the replay repeated, number by number.
@@ -38,6 +39,7 @@ class Replayed:
     first: int
     source: str
     done: list[int] = field(default_factory=list)
+    compared: list[int] = field(default_factory=list)
     digest: str = ""
     checkpoints: list[int] = field(default_factory=list)
     rows: int = 0
@@ -154,6 +156,8 @@ class _Replay:
                 if name not in stored or name not in arrays or not _same(stored[name], arrays[name]):
                     raise self._differs(iteration, f"component '{name}' is not that of {path.relative_to(self.run.path)}")
             self.found.checkpoints.append(iteration)
+        if told is not None or path is not None:
+            self.found.compared.append(iteration)
         self.found.done.append(iteration)
         self.found.digest = digest
 
