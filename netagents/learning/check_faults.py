@@ -21,6 +21,10 @@ def check_faults(setup: Setup) -> None:
         beyond = max((node for node in _nodes(fault)), default=0)
         if beyond >= setup.n:
             raise ExperimentError(f"there is no agent {beyond}", where=f"faults.{number}", fix=f"agents are 0 to {setup.n - 1}")
+        if isinstance(fault, PartitionFault) and fault.server != "none" and any(len(set(group)) == setup.n for group in fault.groups):
+            raise ExperimentError(
+                "the partition cuts nothing: all agents stand in one group", where=f"faults.{number}.groups", fix="leave some out"
+            )
         if isinstance(fault, LinkFault) and not isinstance(fault.edges, str):
             for first, second in fault.edges:
                 if not linked(setup, first, second):

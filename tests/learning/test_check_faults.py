@@ -28,6 +28,10 @@ def failure(*faults: dict[str, Any], **changes: Any) -> str:
             "faults.0.edges: agent 1 and agent 4 have no link: neither is within a radius of the other; name two that talk to each other",
         ),
         ({"kind": "link", "edges": [[0, 6]]}, "faults.0: there is no agent 6; agents are 0 to 5"),
+        (
+            {"kind": "partition", "groups": [[0, 1, 2, 3, 4, 5]]},
+            "faults.0.groups: the partition cuts nothing: all agents stand in one group; leave some out",
+        ),
         ({"kind": "link", "agents": [3, 9]}, "faults.0: there is no agent 9; agents are 0 to 5"),
         ({"kind": "partition", "groups": [[0, 1], [6]]}, "faults.0: there is no agent 6; agents are 0 to 5"),
         (
