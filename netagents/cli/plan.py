@@ -87,7 +87,7 @@ def plan(
         ("sockets", f"{cost.sockets[0]:.1f} per agent on average, {cost.sockets[1]} at most, {cost.n} at the server"),
         ("links", f"{cost.direct_links:,} between agents with direct routing, {relay.links:,} with relay"),
         ("memory", f"{byte_size(cost.memory_bytes[0])} for the largest agent, {byte_size(cost.memory_bytes[1])} for all"),
-        ("critic", f"{cost.critic_entries:,} possible entries in the largest critic"),
+        ("critic", f"{cost.critic_entries:,} possible entries in the largest critic" if cost.critic_entries else "networks"),
         ("step, one host", f"about {cost.step_seconds() * 1e3:.3g} ms (an estimate)"),
         *(
             (f"step, {each.name}", f"about {cost.step_seconds(each) * 1e3:.3g} ms, every agent on its own host (an estimate)")

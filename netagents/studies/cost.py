@@ -268,6 +268,8 @@ def parse_link(word: str) -> Link:
 
 
 def _entries(setup: Setup, agent: int) -> int:
+    if setup.experiment.learning.is_neural:
+        return 0
     window = setup.reach[RadiusKind.CRITIC].window(agent)
     return prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))
 

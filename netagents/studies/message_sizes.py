@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from netagents.environments.spaces import Discrete
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import Space, space_dtype, space_shape
 from netagents.learning import METRICS, Setup
-from netagents.messages import Action, Kind, Message, RadiusKind, Report, ShadowReward, State, Step, Trace, TruncatedQ, index_dtype
+from netagents.messages import Action, Kind, Message, RadiusKind, Report, ShadowReward, State, Step, Trace, TruncatedQ
+
+_NONE = np.zeros((0, 0))
 
 
 class Sizes:
     """Messages of the right size of one agent; their values are zeros."""
 
     def __init__(self, setup: Setup, agent: int) -> None:
-        learning, spec, copies, horizon = setup.experiment.learning, setup.spec, setup.batch, setup.horizon
+        spec, copies, horizon = setup.spec, setup.batch, setup.horizon
         self.setup, self.agent = setup, agent
-        state, action = spec.state_spaces[agent], spec.action_spaces[agent]
-        states = index_dtype(state.size) if isinstance(state, Discrete) else np.dtype(np.float64)
-        actions = index_dtype(action.size) if isinstance(action, Discrete) else np.dtype(np.float64)
-        observed = np.zeros(copies, dtype=states)
+        state, action = spec.observation_spaces[agent], spec.action_spaces[agent]
+        observed = _zeros(state, 1, copies)[0]
         self.step = Step(observed, np.zeros(copies), np.zeros(copies, dtype=np.uint8))
-        self.action = Action(np.zeros(copies, dtype=actions))
+        if spec.capabilities.moving or spec.capabilities.masked:
+            known = len(setup.contacts(agent).agents) if spec.capabilities.moving else 0
+            self.step = self.step._replace(hops=np.zeros((copies, known), dtype=np.uint8))
+        if spec.capabilities.masked:
+            self.step = self.step._replace(mask=np.zeros((copies, *setup.action_sizes((agent,))), dtype=np.bool_))
+        self.action = Action(_zeros(action, 1, copies)[0])
         self.state = State(observed)
-        self.trace = Trace(np.zeros((horizon + 1, copies), dtype=states), np.zeros((horizon + 1, copies), dtype=actions))
+        self.trace = Trace(_zeros(state, horizon + 1, copies), _zeros(action, horizon + 1, copies))
         further = setup.evaluation_steps
-        self.further = (
-            Trace(np.zeros((further + 1, copies), dtype=states), np.zeros((further + 1, copies), dtype=actions)) if further else None
-        )
-        travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
-        signalled = (further or horizon, copies) if travels else (0, 0)
-        table = np.zeros(setup.state_sizes((agent,)) + setup.action_sizes((agent,)))
-        self.shadow = ShadowReward(table, np.zeros(signalled))
+        self.further = Trace(_zeros(state, further + 1, copies), _zeros(action, further + 1, copies)) if further else None
+        self.shadow = _shadow(setup, agent, (further or horizon, copies))
         self.values = TruncatedQ(np.zeros((horizon, copies)))
         self.neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
 
@@ -43,6 +46,21 @@ class Sizes:
         if self.setup.experiment.learning.credit == "shared_q":
             told.append((Kind.TRUNCATED_Q, self.values, 1))
         return told
+
+
+def _shadow(setup: Setup, agent: int, steps: tuple[int, int]) -> ShadowReward:
+    """Tables tell the gradient of the utility, and the realized signal where it counts; networks that share rewards the signal alone."""
+    learning = setup.experiment.learning
+    shares = learning.credit == "shared_reward"
+    if learning.is_neural:
+        cells = setup.cells(agent)
+        return ShadowReward(np.zeros((0, 0)), np.zeros(steps)) if shares else ShadowReward(np.zeros((cells.states, cells.actions)), _NONE)
+    table = np.zeros(setup.state_sizes((agent,)) + setup.action_sizes((agent,)))
+    return ShadowReward(table, np.zeros(steps) if shares and learning.task_weight > 0.0 else _NONE)
+
+
+def _zeros(space: Space, steps: int, copies: int) -> NDArray[Any]:
+    return np.zeros((steps, copies, *space_shape(space)), dtype=space_dtype(space))
 
 
 def report_of(size: Sizes, rows: int) -> Report:

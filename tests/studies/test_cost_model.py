@@ -100,6 +100,21 @@ def test_relayed_messages_and_payload_equal_what_the_ledger_says_of_links(case: 
     assert cost.sockets[1] <= 1 + max(len(near) for near in prepared.topology.adjacency)
 
 
+@pytest.mark.parametrize("words", [["learning.credit=shared_q"], ["learning.credit=shared_reward"]], ids=str)
+@pytest.mark.parametrize("name", ["rendezvous", "wireless_neural"])
+def test_networks_masks_and_graphs_that_move_are_predicted_too(name: str, words: list[str]) -> None:
+    short = ["learning.iterations=2", "learning.batch=2", "learning.horizon=4", "kappa_critic=1", "kappa_gradient=1"]
+    loaded = load_experiment(f"launch/{name}.yaml", [*short, *words])
+    prepared = prepare(loaded.experiment, loaded.base)
+    ledger: dict[tuple[Kind, int], list[int]] = {}
+    for record in InProcessNetwork(prepared.setup, prepared.environment).run(0, 2):
+        for _, kind, _, hop, messages, size in record.ledger.tolist():
+            row = ledger.setdefault((Kind(kind), hop), [0, 0])
+            row[0] += messages
+            row[1] += size
+    assert {key: [int(flow.messages), int(flow.payload)] for key, flow in predict(prepared.setup).total(2).items()} == ledger
+
+
 def test_a_link_is_read_with_its_units() -> None:
     assert parse_link("1Gbit/0.2ms")[1:] == (1e9, 0.2e-3)
     assert parse_link("250kbit")[1:] == (250e3, 0.0)
