@@ -50,6 +50,7 @@ class InProcessNetwork:
         self._routes = Routes(setup) if self.links is not None and experiment.routing == "relay" else None
         self._delays = [delays(setup, index) for index in range(setup.n)] if is_aged(setup) else None
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
+        self._everybody = tuple(range(setup.n))
         self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
         """Per agent every named array of the newest state that they told; it is that after ``snapshot_iteration``."""
@@ -104,10 +105,8 @@ class InProcessNetwork:
                         break
                     self._send(index, waiting[index])
             if executed < self.setup.steps:
-                actions = [self._mail.get((ENVIRONMENT, Kind.ACTION, iteration, executed, index)) for index in range(self.setup.n)]
-                if all(isinstance(action, Action) for action in actions):
-                    for index in range(self.setup.n):
-                        del self._mail[ENVIRONMENT, Kind.ACTION, iteration, executed, index]
+                actions = self._collect(ENVIRONMENT, Turn([], Kind.ACTION, iteration, executed, self._everybody))
+                if actions is not None:
                     executed += 1
                     self._step(iteration, executed, [action.actions for action in actions if isinstance(action, Action)])
                     moved = True
@@ -120,7 +119,9 @@ class InProcessNetwork:
         messages = self.session.begin(iteration) if actions is None else self.session.advance(actions)
         for index, message in enumerate(messages):
             outgoing = Outgoing(Kind.STEP, iteration, step, message, (index,))
-            self._server_ledger.count(outgoing)
+            if step == 0:
+                # All steps of an iteration are of one size.
+                self._server_ledger.count(outgoing, times=self.setup.steps + 1)
             self._deliver(ENVIRONMENT, outgoing)
 
     def _send(self, sender: int, turn: Turn | None) -> None:
@@ -152,10 +153,11 @@ class InProcessNetwork:
             yield node, place.children
 
     def _collect(self, receiver: int, turn: Turn) -> list[Message] | None:
-        keys = [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]
-        if not all(key in self._mail for key in keys):
-            return None
-        return [self._mail.pop(key) for key in keys]
+        mail, keys = self._mail, [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]
+        for key in keys:
+            if key not in mail:
+                return None
+        return [mail.pop(key) for key in keys]
 
     def _close(self, iteration: int) -> IterationRecord:
         reports = [self._mail.pop((ENVIRONMENT, Kind.REPORT, iteration, 0, index)) for index in range(self.setup.n)]
