@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments import build_environment, discrete_size
-from netagents.errors import ExperimentError
+from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
 from netagents.exact.model import MEMORY_LIMIT
 from netagents.exact.tables import ExactTables, exact_tables
@@ -52,6 +52,11 @@ def exact_experiment(
     topology = build_topology(experiment.topology, base, experiment.seed)
     environment = build_environment(experiment.environment, topology)
     spec = environment.spec
+    if spec.observation_spaces != spec.state_spaces:
+        raise EnvironmentMismatchError(
+            f"agents of environment '{spec.name}' do not observe their local states",
+            fix="exact values are those of policies that read local states",
+        )
     kernel = environment.kernel()
     learning = experiment.learning
     discount = spec.discount if learning.discount is None else learning.discount

@@ -69,8 +69,8 @@ class Setup:
         return self.horizon + self.evaluation_steps
 
     def state_sizes(self, agents: tuple[int, ...]) -> tuple[int, ...]:
-        """Number of local states of each of ``agents``."""
-        return tuple(discrete_size(self.spec.state_spaces[j], f"state space of agent {j}") for j in agents)
+        """Number of local states, as they are observed, of each of ``agents``."""
+        return tuple(discrete_size(self.spec.observation_spaces[j], f"state space of agent {j}") for j in agents)
 
     def action_sizes(self, agents: tuple[int, ...]) -> tuple[int, ...]:
         """Number of actions of each of ``agents``."""
