@@ -125,8 +125,12 @@ class LearningSettings(Settings):
 
 
 class PowerSettings(Settings):
-    """How realized power is read from the task critic."""
+    """How power is read from the task critic."""
 
+    variant: Literal["realized", "ex_ante"] = Field(
+        "realized", description="of the actions that were played, or before anyone acts; ex_ante needs networks and sends intentions along"
+    )
+    draws: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="joint actions drawn from intentions at each visit (ex_ante)")
     min_visits: Annotated[int, Field(ge=1)] = Field(5, description="visits within the window that make an entry known")
     window: Annotated[int, Field(ge=1)] = Field(10, description="iterations in which visits count")
     visits: Annotated[int, Field(ge=1)] = Field(256, description="visits of a batch at which networks are asked; tables look at all")

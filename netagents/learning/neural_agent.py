@@ -82,7 +82,9 @@ class NeuralAgent(NetworkedAgent):
         weights = rollout.discounted(setup.discount)
 
         # Trace: the observations and actions of everyone within kappa_critic hops.
-        traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions), hops=rollout.hops)
+        own = Trace(rollout.states, rollout.actions, self._intentions(rollout))
+        traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, own, hops=rollout.hops)
+        members = [own if j == self.index else traces[j] for j in self.critic_window]
         steps_hops = None if rollout.hops is None else rollout.hops[:-1]
 
         # Occupancy of local cells, then the gradient of the utility there: the shadow reward.
@@ -101,7 +103,7 @@ class NeuralAgent(NetworkedAgent):
         # Evaluate: the task critic always, for power; what is learned from, by its own critic.
         generator = stream(setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
         with repeatable_torch():
-            observed, batch = self._transitions(rollout, traces)
+            observed, batch = self._transitions(rollout, members)
             td_change = self._fit(self.task, batch, rollout.rewards, generator, where)
             if isinstance(self.settings, PpoSettings):
                 worth = self._generalized_advantages(observed, batch, signal, generator, where)
@@ -118,8 +120,8 @@ class NeuralAgent(NetworkedAgent):
             if isinstance(self.settings, ActorCriticSettings) and learning.baseline:
                 worth = self._beyond_baseline(observed, batch, worth, generator, where)
             change = self._improve(rollout, worth, weights, generator, where)
-            taken = [rollout.actions if j == self.index else traces[j].actions for j in self.critic_window]
-            power = self.power.rows(self.task, batch, taken, iteration)
+            intentions = [its.intentions for its in members if its.intentions is not None] or None
+            power = self.power.rows(self.task, batch, [its.actions for its in members], intentions, generator, iteration)
 
         # Report: rides with the next iteration's first action.
         discounted = float((weights * rollout.rewards).sum() / setup.batch)
@@ -148,12 +150,17 @@ class NeuralAgent(NetworkedAgent):
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
-    def _transitions(self, rollout: Rollout, traces: Mapping[int, Trace]) -> tuple[torch.Tensor, Transitions]:
+    def _intentions(self, rollout: Rollout) -> FloatArray | None:
+        """(T + 1, B, m) what the agent's actions were drawn from, for those who read power before anyone acts."""
+        if self.setup.experiment.power.variant == "realized":
+            return None
+        said = self.policy.probabilities_at(rollout.context.reshape(-1, rollout.context.shape[2]))
+        return said.reshape(*rollout.context.shape[:2], -1)
+
+    def _transitions(self, rollout: Rollout, members: Sequence[Trace]) -> tuple[torch.Tensor, Transitions]:
         """What the critics read along the batch: observations alone ((T + 1) * B, F_s), and with actions."""
         import torch
 
-        own = Trace(rollout.states, rollout.actions)
-        members: Sequence[Trace] = [own if j == self.index else traces[j] for j in self.critic_window]
         near = None
         if self.nearby is not None and rollout.hops is not None:
             near = self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops).reshape(len(self.critic_window), -1)

@@ -58,10 +58,14 @@ class Trace(NamedTuple):
     """Agent to every agent whose kappa_critic reaches it, once per iteration: ``states`` and ``actions``, (T, B) or (T, B, *shape).
 
     Where the graph moves, steps and copies at which the receiver is not near are zero.
+
+    ``intentions`` (T, B, m) float64 travel only where power is read before anyone acts: the probability of each action, or the means
+    and deviations of Gaussian ones, from which ``actions`` were drawn.
     """
 
     states: NDArray[Any]
     actions: NDArray[Any]
+    intentions: NDArray[np.float64] | None = None
 
 
 class ShadowReward(NamedTuple):

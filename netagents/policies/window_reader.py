@@ -71,3 +71,19 @@ class ActionReader:
             if near is not None:
                 features[:, columns] *= near[member][:, None]
         return features
+
+    def draw(self, member: int, intentions: NDArray[np.float64], generator: np.random.Generator) -> Float32:
+        """Actions drawn anew for one member, as features ``(N, width)``.
+
+        Args:
+            member: its place in the window.
+            intentions: ``(N, m)`` probabilities of its actions, or means and deviations of Gaussian ones.
+            generator: of the draws.
+        """
+        if isinstance(self.spaces[member], Discrete):
+            heights = np.cumsum(intentions, axis=1)
+            drawn = (generator.random(len(heights))[:, None] * heights[:, -1:] >= heights[:, :-1]).sum(axis=1)
+            return flat(drawn, self.spaces[member]).astype(np.float32)
+        half = intentions.shape[1] // 2
+        normals = generator.standard_normal((len(intentions), half))
+        return np.clip(intentions[:, :half] + intentions[:, half:] * normals, -1.0, 1.0).astype(np.float32)

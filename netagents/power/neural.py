@@ -1,8 +1,11 @@
-"""Realized one-step power, read from a pair of neural critics along a batch.
+"""One-step power, read from a pair of neural critics along a batch.
 
-``p_{j -> i}(s, a) = Q_i(s, a) - min_b Q_i(s, b, a_-j)``.  The minimum over a noisy critic's values lies too low, and power too high.
-Here one network of the pair chooses b and the other, which has learned from other copies of the environment, values it and the action
-that was played; then they change places, and the two readings are averaged (double estimator, van Hasselt 2010).
+Realized: ``Q_i(s, a) - min_b Q_i(s, b, a_-j)`` for the actions that were played.  Ex-ante: ``V_i(s) - min_b E[ Q_i(s, b, a_-j) ]``,
+before anyone acts; the expectation is a mean over joint actions drawn from what the window's members said they would do.
+
+The minimum over a noisy critic's values lies too low, and power too high.  Here one network of the pair chooses b and the other, which
+has learned from other copies of the environment, values it and the action that was played; then they change places, and the two
+readings are averaged (double estimator, van Hasselt 2010).
 """
 
 from __future__ import annotations
@@ -74,24 +77,47 @@ class NeuralPower:
         self.seen: IntArray = np.full((len(self.window), most), NEVER, dtype=np.int64)
         """(members, actions) the last iteration in which each action was played often enough."""
 
-    def rows(self, critic: NeuralCritic, batch: Transitions, taken: Sequence[NDArray[Any]], iteration: int) -> FloatArray:
+    def rows(
+        self,
+        critic: NeuralCritic,
+        batch: Transitions,
+        taken: Sequence[NDArray[Any]],
+        intentions: Sequence[FloatArray] | None,
+        generator: np.random.Generator,
+        iteration: int,
+    ) -> FloatArray:
         """Rows j, power, known share, age for every other agent of the window, as tables report them.
 
         Args:
             critic: of the owner's own task reward.
             batch: the iteration's.
             taken: (T + 1, B, ...) actions of each member.
+            intentions: (T + 1, B, m) of each member, for ex-ante power; None for realized power.
+            generator: draws joint actions from them.
             iteration: for ages.
         """
         alive = np.flatnonzero(batch.alive)
-        chosen = alive[:: max(1, len(alive) // self.settings.visits)]
-        features = batch.features[chosen]
-        played = critic.pair(features)
+        draws = 1 if intentions is None else self.settings.draws
+        chosen = alive[:: max(1, len(alive) * draws // self.settings.visits)]
+        features = batch.features[np.repeat(chosen, draws)]
+        if intentions is not None:
+            drawn = [
+                self.actions.draw(member, np.repeat(said.reshape(-1, said.shape[2])[chosen], draws, axis=0), generator)
+                for member, said in enumerate(intentions)
+            ]
+            features[:, features.shape[1] - self.actions.size :] = tensor(np.concatenate(drawn, axis=1))
+        expected = critic.pair(features).reshape(PAIR, -1, draws).mean(axis=2)
         rows = []
         for member, j in enumerate(self.window):
             if j != self.own:
                 self._look(member, taken[member][:-1][batch.alive], iteration)
-                power = double_estimate(played, self.alternatives(critic, features, member))
+                alternatives = self.alternatives(critic, features, member)
+                alternatives = alternatives.reshape(*alternatives.shape[:2], -1, draws).mean(axis=3)
+                if intentions is not None and isinstance(self.actions.spaces[member], Discrete):
+                    # Of j's own action the expectation is a sum, and no draw.
+                    weights = intentions[member].reshape(-1, intentions[member].shape[2])[chosen]
+                    expected = (alternatives * weights.T).sum(axis=1)
+                power = double_estimate(expected, alternatives)
                 ages = iteration - self.seen[member, : self._choices(member)]
                 known = bool((self.seen[member, : self._choices(member)] != NEVER).all()) and int(ages.max()) < self.settings.window
                 rows.append((j, float(power.mean()), 1.0, float(ages.max())) if known else (j, np.nan, 0.0, np.nan))

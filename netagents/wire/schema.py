@@ -122,7 +122,12 @@ ARRAYS: dict[Kind, ArraySchema] = {
     ),
     Kind.ACTION: ArraySchema(Action, (_field("actions", _VALUE, 1, MAXIMUM_RANK),), aligned=False),
     Kind.STATE: ArraySchema(State, (_field("values", _VALUE, 1, MAXIMUM_RANK),), aligned=False),
-    Kind.TRACE: ArraySchema(Trace, (_field("states", _VALUE, 2, MAXIMUM_RANK), _field("actions", _VALUE, 2, MAXIMUM_RANK)), aligned=True),
+    Kind.TRACE: ArraySchema(
+        Trace,
+        (_field("states", _VALUE, 2, MAXIMUM_RANK), _field("actions", _VALUE, 2, MAXIMUM_RANK), _field("intentions", _FLOAT64, 3)),
+        aligned=True,
+        optional=1,
+    ),
     Kind.SHADOW_REWARD: ArraySchema(ShadowReward, (_field("table", _FLOAT64, 2), _field("signal", _FLOAT64, 2)), aligned=False),
     Kind.TRUNCATED_Q: ArraySchema(TruncatedQ, (_field("values", _FLOAT64, 2),), aligned=False),
     Kind.REPORT: ArraySchema(
