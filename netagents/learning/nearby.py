@@ -50,9 +50,7 @@ class Nearby:
                 whole[place] = self.near(kind, other, hops)
         return whole
 
-    def addressed(
-        self, kind: Kind, iteration: int, step: int, message: Message, audience: Sequence[int], hops: HopArray
-    ) -> list[Outgoing]:
+    def addressed(self, kind: Kind, iteration: int, step: int, message: Message, audience: Sequence[int], hops: HopArray) -> list[Outgoing]:
         """The message as each of its audience may have it: one for all who are near throughout, one each for the others.
 
         Args:
@@ -81,11 +79,12 @@ class Nearby:
 
 def _only(message: Any, there: BoolArray) -> Message:
     """The message with zeros wherever the receiver is not near."""
-    blanked = [_blanked(array, there) if array.shape[: there.ndim] == there.shape else array for array in message]
-    kept: Message = type(message)(*blanked)
+    kept: Message = type(message)(*(_blanked(array, there) for array in message))
     return kept
 
 
-def _blanked(array: NDArray[Any], there: BoolArray) -> NDArray[Any]:
+def _blanked(array: NDArray[Any] | None, there: BoolArray) -> NDArray[Any] | None:
+    if array is None or array.shape[: there.ndim] != there.shape:
+        return array
     mask = there.reshape(there.shape + (1,) * (array.ndim - there.ndim))
     return np.where(mask, array, np.zeros((), dtype=array.dtype))
