@@ -36,7 +36,7 @@ class RelayCost:
     Attributes:
         crossings: kind -> messages, payload and framed bytes, once per link; exactly what agents count.
         handed_on: of these messages, those that travel in bundles: all but an origin's own to its neighbours.
-        handed_frames, handed_framed: frames of those, and their bytes.
+        handed_frames, handed_framed: frames of those, and their bytes. usual: framed bytes of the message that is handed on most often.
         phases: (link, kind, step) that hand something on: so many bundles there are at least, if each holds all that it could.
         sockets: connections per agent: (mean, largest), the server's included. links: pairs of neighbours that are connected.
         busiest: messages and framed bytes that the busiest agent sends and receives, the server's left out.
@@ -47,6 +47,7 @@ class RelayCost:
     handed_on: int
     handed_frames: int
     handed_framed: int
+    usual: int
     phases: int
     sockets: tuple[float, int]
     links: int
@@ -70,7 +71,10 @@ class RelayCost:
 
     def bundle_bytes(self, bundles: float) -> float:
         """Bytes of so many bundles that hold all that is handed on, headers included."""
-        return self.handed_framed + BYTES_PER_ENTRY * self.handed_frames + bundles * empty_bundle_bytes()
+        if bundles == 0:
+            return 0.0
+        each = max(1, round(self.handed_frames / bundles))
+        return self.handed_framed + BYTES_PER_ENTRY * self.handed_frames + bundles * bundle_overhead(each, each * self.usual)
 
     @property
     def framed_range(self) -> tuple[float, float]:
@@ -91,6 +95,7 @@ def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayC
     bundled: dict[tuple[int, int, Kind], int] = {}
     handed_on = handed_frames = handed_framed = 0
     hops: dict[Kind, int] = {}
+    often: defaultdict[int, int] = defaultdict(int)
     for origin in range(n):
         for each in told(origin):
             tree = routes.tree(each.kind, origin)
@@ -109,6 +114,7 @@ def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayC
                     handed_on += count
                     handed_frames += count * each.frames
                     handed_framed += count * each.framed
+                    often[each.framed] += count
                     for child in place.children:
                         key = (node, child, each.kind)
                         bundled[key] = max(bundled.get(key, 0), each.times)
@@ -122,6 +128,7 @@ def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayC
         handed_on=handed_on,
         handed_frames=handed_frames,
         handed_framed=handed_framed,
+        usual=max(often, key=lambda framed: often[framed], default=0),
         phases=sum(bundled.values()),
         sockets=(float(np.mean(degrees)), max(degrees)),
         links=sum(len(each) for each in linked) // 2,
@@ -136,7 +143,7 @@ def frames_of(message: Message, kind: Kind, agent: int) -> tuple[int, int]:
     return frame_bytes(frames), len(frames)
 
 
-def empty_bundle_bytes() -> int:
+def bundle_overhead(frames: int, nbytes: int) -> int:
     """What a bundle takes besides its frames and their entries, for most agents."""
-    empty = Bundle(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(200, np.uint8))
-    return frame_bytes(Codec().encode(Envelope(bytes(8), 0, 40, Kind.BUNDLE, 0, 0, empty))) - 200 - BYTES_PER_ENTRY
+    bundle = Bundle(np.zeros(frames, np.int32), np.zeros(1, np.int64), np.zeros(nbytes, np.uint8))
+    return frame_bytes(Codec().encode(Envelope(bytes(8), 0, 40, Kind.BUNDLE, 0, 0, bundle))) - nbytes - BYTES_PER_ENTRY * frames
