@@ -1,7 +1,8 @@
 """The doorkeeper: one small thread per node that lets known keys in and notices when a link could not be secured.
 
 ZeroMQ asks an authenticator about every key, and tells what becomes of handshakes only on monitor sockets.  The doorkeeper serves both,
-so that the node's own loop never wakes up for a stranger: it sleeps until somebody knocks.
+so that the node's own loop never wakes up for a stranger: it sleeps until somebody knocks, and once a second looks whether a
+connection holds more than it may.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from netagents.errors import SecurityError
+from netagents.wire.in_flight import InFlight
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +37,10 @@ CUT = "link cut"
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"  # fixed by ZeroMQ's RFC 27
 _CONTROL = "inproc://netagents-doorkeeper"
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-_EVENTS = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
+_EVENTS = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
+LOOK_SECONDS = 1.0
+"""Seconds between looks at what connections hold."""
+
 _UNEXPLAINED = 3
 """Handshakes in a row that end without a reason before the reason is taken to be a wrong key; a peer that dies explains one."""
 _MECHANISMS_DIFFER = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
@@ -49,10 +55,11 @@ _ONE_BUNDLE = "start all nodes with folders of one `netagents keys` bundle, each
 
 @dataclass
 class _Link:
-    """A socket under watch; ``peer`` is whom a sender wants to reach, None for a listener."""
+    """A socket under watch; ``peer`` is whom a sender wants to reach, None for a listener, which may bound what connections hold."""
 
     endpoint: str
     peer: str | None
+    in_flight: InFlight | None = None
     unexplained: int = 0
     refused: int = 0
 
@@ -77,6 +84,7 @@ class Doorkeeper:
         self._failures: dict[int, SecurityError] = {}
         self._numbers = itertools.count()
         self._logged: set[tuple[str, str]] = set()
+        self._next_look = 0.0
         self._attached = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, name="doorkeeper", daemon=True)
         # Signals belong to the main thread, whose sleep they must end; a thread inherits the mask of its maker.
@@ -93,10 +101,10 @@ class Doorkeeper:
 
     # -- called by the owner of the sockets ------------------------------------------------------------------------------
 
-    def watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None = None) -> int:
+    def watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None = None, in_flight: InFlight | None = None) -> int:
         """Watches a socket from before its first handshake; the number is for :meth:`forget`."""
         number = next(self._numbers)
-        self._links[number] = _Link(endpoint, peer)
+        self._links[number] = _Link(endpoint, peer, in_flight)
         socket.monitor(_watch_address(number), _EVENTS)
         self._control.send(str(number).encode())
         self._attached.acquire()
@@ -108,7 +116,9 @@ class Doorkeeper:
         ZeroMQ ends the watch itself, in its own thread; asked to do it here it would wait for the doorkeeper with the interpreter's lock
         in its hands.
         """
-        self._links.pop(number, None)
+        link = self._links.pop(number, None)
+        if link is not None and link.in_flight is not None:
+            link.in_flight.close()
         self._failures.pop(number, None)
 
     def check(self) -> None:
@@ -148,7 +158,7 @@ class Doorkeeper:
             monitors: dict[zmq.Socket[bytes], int] = {}
             self._attached.release()
             while True:
-                for socket, _ in poller.poll():
+                for socket, _ in poller.poll(self._patience()):
                     if zap is not None and socket is zap:
                         zap.send_multipart(self._answer(zap.recv_multipart()))
                     elif socket is control:
@@ -164,6 +174,17 @@ class Doorkeeper:
                         poller.unregister(socket)
                         del monitors[socket]
                         socket.close(0)
+
+    def _patience(self) -> int | None:
+        """Milliseconds to sleep at most, after a look at what connections hold when one is due; None when there is none to look at."""
+        watched = [link for link in list(self._links.values()) if link.in_flight is not None and len(link.in_flight)]
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            for link in watched:
+                for held in link.in_flight.look() if link.in_flight is not None else ():
+                    self._say("held", link.endpoint, f"{link.endpoint}: cut a link that held {held:,} bytes without a message to take")
+        return max(1, round(1000.0 * (self._next_look - now))) if watched else None
 
     def _socket(self, exits: contextlib.ExitStack, kind: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)
@@ -207,7 +228,12 @@ class Doorkeeper:
                 why = _CAUSES.get(value, "no keys, keys of another run, or no node of netagents")
                 self._say(why, endpoint, f"{endpoint}: refused a peer: {why}")
             self.counts[REFUSED] += 1
+        elif what == zmq.EVENT_ACCEPTED:
+            if link.in_flight is not None:
+                link.in_flight.accepted(value)
         elif what == zmq.EVENT_DISCONNECTED:
+            if link.in_flight is not None:
+                link.in_flight.ended(value)
             if link.refused:
                 link.refused -= 1
             else:

@@ -21,6 +21,7 @@ from netagents.errors import DeadlineError, SecurityError, UsageError
 from netagents.wire.cut_links import CutLinks
 from netagents.wire.doorkeeper import Doorkeeper
 from netagents.wire.frames import Frame, followed
+from netagents.wire.in_flight import FRAME_BYTES, InFlight
 from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
 
 IPC_PATH_BYTES = 107
@@ -69,6 +70,7 @@ class ZmqTransport(Transport):
         host = "" if path else self._check_host(address)
         socket = self._socket(zmq.PULL)
         watch: Callable[[], None] | None = None
+        in_flight = InFlight(2 * self._settings.limits.message_bytes) if self._credentials is not None and not path else None
         try:
             socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
             if self._credentials is not None and not path:
@@ -80,7 +82,7 @@ class ZmqTransport(Transport):
                 self._cut_links.watch(socket)
                 watch = partial(self._cut_links.forget, socket)
             else:
-                watch = self._watch(socket, address, None)
+                watch = self._watch(socket, address, None, in_flight)
             socket.bind(address)
         except zmq.ZMQError as error:
             if watch is not None:
@@ -94,9 +96,7 @@ class ZmqTransport(Transport):
         text = (endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)).rstrip("\0")
         if not path and _is_wildcard(host):
             text = f"tcp://{self._settings.advertise or names.gethostname()}:{text.rpartition(':')[2]}"
-        listener = ZmqListener(
-            socket, text, path, self._settings, authenticated=self._credentials is not None and not path, before_close=watch
-        )
+        listener = ZmqListener(socket, text, path, self._settings, in_flight=in_flight, before_close=watch)
         self._open.append(listener)
         return listener
 
@@ -151,11 +151,11 @@ class ZmqTransport(Transport):
             counts += self._doorkeeper.counts
         return counts
 
-    def _watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> Callable[[], None]:
+    def _watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None, in_flight: InFlight | None = None) -> Callable[[], None]:
         """Puts a tcp socket under the doorkeeper's eyes; gives what to call before the socket closes."""
         if self._doorkeeper is None:
             self._doorkeeper = Doorkeeper(self._context, None if self._credentials is None else self._credentials.users)
-        return partial(self._doorkeeper.forget, self._doorkeeper.watch(socket, endpoint, peer))
+        return partial(self._doorkeeper.forget, self._doorkeeper.watch(socket, endpoint, peer, in_flight))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         """A socket with every bound set; the only place where linger is chosen."""
@@ -192,7 +192,7 @@ class ZmqListener(Listener):
         path: Path | None,
         settings: LinkSettings,
         *,
-        authenticated: bool,
+        in_flight: InFlight | None,
         before_close: Callable[[], None] | None,
     ) -> None:
         self.endpoint = endpoint
@@ -200,7 +200,7 @@ class ZmqListener(Listener):
         self._path = path
         self._most_frames = settings.limits.arrays + 1
         self._most_bytes = settings.limits.message_bytes
-        self._authenticated = authenticated
+        self._in_flight = in_flight
         self._before_close = before_close
         self._handle = int(socket.get(zmq.FD))
         self._poller = select.poll()
@@ -221,8 +221,8 @@ class ZmqListener(Listener):
         else:
             flags = _AT_ONCE
         try:
-            if self._authenticated:
-                return self._receive_authenticated(flags)
+            if self._in_flight is not None:
+                return self._receive_authenticated(flags, self._in_flight.taken)
             first = self._recv(flags)
         except zmq.Again:
             return None
@@ -238,7 +238,7 @@ class ZmqListener(Listener):
                 room -= len(frame)
         return ReceivedFrames(frames, None)
 
-    def _receive_authenticated(self, flags: int) -> ReceivedFrames:
+    def _receive_authenticated(self, flags: int, taken: dict[int, int]) -> ReceivedFrames:
         part = self._socket.recv(flags, copy=False)
         # Identity is what the key exchange proved, never what a peer says about itself.
         try:
@@ -246,12 +246,16 @@ class ZmqListener(Listener):
         except zmq.ZMQError:
             user = ""
         frames: list[Frame] = [part.bytes]
-        room = self._most_bytes - len(part)
+        size = len(part) + FRAME_BYTES
+        room = self._most_bytes - size
         while part.more:
             part = self._socket.recv(zmq.NOBLOCK, copy=False)
+            size += len(part) + FRAME_BYTES
             if len(frames) <= self._most_frames and room >= 0:
                 frames.append(part.bytes)
                 room -= len(part)
+        connection = int(part.get(zmq.SRCFD))
+        taken[connection] = taken.get(connection, 0) + size
         return ReceivedFrames(frames, user)
 
     def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
