@@ -137,8 +137,9 @@ def _radius_page(data: StudyData) -> list[str]:
             note = f" {data.facts.get('oracle', '')}." if name.startswith("exact") else ""
             grid.append(_card(title, drawn(data), told + note))
     if "timing" in data.tables:
-        told = "The same with more to wait for, or less."
-        grid += [_card(f"Where the time goes ({other})", figures.time_shares(data, other), told) for other in data.credits[1:]]
+        grid += [
+            _card(f"Where the time goes ({other})", figures.time_shares(data, other), _hop_delay(data, other)) for other in data.credits[1:]
+        ]
     parts.extend(grid)
     parts.append(section("What travels, by kind and hop", _traffic(data), say="Per iteration, of every radius.", wide=True))
     return [f'<div class="grid">{"".join(parts)}</div>']
@@ -165,6 +166,14 @@ def _crash_columns(data: StudyData) -> list[tuple[str, str, str]]:
         ("crash_noop", "one plays 0", GOOD),
         ("crash_uniform_worst", "worst agent", INK),
     ]
+
+
+def _hop_delay(data: StudyData, variant: str) -> str:
+    """What a hop took, per radius that hands anything on."""
+    timing = data.tables["timing"]
+    chosen = np.flatnonzero((timing["variant" if "variant" in timing else "credit"] == variant) & np.isfinite(timing["hop_ms"]))
+    hops = [f"kappa {int(timing['kappa'][at])}: {timing['hop_ms'][at]:.3g} ms" for at in chosen if timing["hop_ms"][at] > 0.0]
+    return f"From a forwarder's sending to the next agent's taking: {', '.join(hops)}." if hops else "The same, for this one."
 
 
 def _budget(data: StudyData) -> str:

@@ -86,4 +86,6 @@ def _where_time_went(run: Run) -> dict[str, float]:
         "compute_ms": 1e3 * shares["compute"] / steps,
         "wait_ms": 1e3 * shares["wait"] / steps,
         "serialise_ms": 1e3 * shares["serialise"] / steps,
+        # With relay routing: from a forwarder's sending to the next agent's taking.
+        "hop_ms": float(traffic.get("carried", {}).get("hop_milliseconds", float("nan"))),
     }
