@@ -3,7 +3,7 @@
 It stands on directly connected pairs and works over every transport.  A sender asks the link's model what becomes of each transmission
 and leaves out what is lost; how long the rest is on its way travels along, and the receiver holds it for so long.  Kinds of
 messages that must arrive are numbered, acknowledged and sent again (:mod:`netagents.wire.reliable`); acknowledgements ride on whatever
-goes the other way, and travel alone when nothing does for :data:`ACKNOWLEDGE_WITHIN` seconds.
+goes the other way, and travel alone when nothing does for a moment.
 
 Nothing happens while a node computes: timers are looked at when it waits, which is also when it could do something with what came.
 """
@@ -21,45 +21,21 @@ from numpy.typing import NDArray
 
 from netagents.errors import DeadlineError, DecodeError
 from netagents.experiment.faults import FaultSettings
-from netagents.messages import Kind, node_name
+from netagents.messages import Kind
 from netagents.wire.codec import Codec
-from netagents.wire.frames import Frame, frame_bytes
+from netagents.wire.frames import Frame
 from netagents.wire.history import LinkEvent, What, link_event
 from netagents.wire.link_costs import CostCounter
-from netagents.wire.link_header import (
-    ACKNOWLEDGEMENT,
-    BEST_EFFORT,
-    LINK_HEADER_BYTES,
-    LONGEST_HOLD,
-    ORDERED,
-    LinkHeader,
-    is_link_header,
-    read_link_header,
-)
+from netagents.wire.link_end import LinkEnd, link_name
+from netagents.wire.link_header import ACKNOWLEDGEMENT, LinkHeader, is_link_header, read_link_header
 from netagents.wire.link_model import LinkModel, link_faults
-from netagents.wire.reliable import LONGEST_TIMEOUT, Intake, Outbox, Pending, Subject
+from netagents.wire.reliable import Subject
 from netagents.wire.transport import Listener, ReceivedFrames, Sender, Waited
-
-ACKNOWLEDGE_WITHIN = 0.003
-"""Seconds that an acknowledgement waits for a message to ride on."""
 
 RELIABLE_KINDS = frozenset(kind for kind in Kind if kind >= Kind.STEP) - {Kind.DIGEST}
 """What lockstep cannot do without: everything but copies for the monitor."""
 
 _BATCH = 256
-
-
-class _Link:
-    """Both directions between this node and a peer: the model is of the way there, the peer has that of the way back."""
-
-    def __init__(self, model: LinkModel, raw: Sender) -> None:
-        self.model, self.raw = model, raw
-        self.outbox = Outbox()
-        self.best_effort = 0
-        self.intake: Intake[ReceivedFrames] = Intake(0)
-        self.acknowledge_at: float | None = None
-        self.echo = -1.0
-        self.abandoned = False
 
 
 class LinkLayer:
@@ -92,13 +68,12 @@ class LinkLayer:
     ) -> None:
         self.node = node
         self.listener = LinkListener(self, listener)
-        self.incarnation = 0
+        self._incarnation = 0
         self._faults = link_faults(faults)
         self._seed, self._run, self._deadline = seed, run, deadline
         self._reliable, self._users = frozenset(reliable), dict(users or {})
-        self._links: dict[int, _Link] = {}
+        self._ends: dict[int, LinkEnd] = {}
         self._models: dict[int, LinkModel] = {}
-        self._iteration = 0
         self._codec = Codec()
         self._held: list[tuple[float, int, LinkHeader, ReceivedFrames]] = []
         self._arrivals = 0
@@ -108,31 +83,33 @@ class LinkLayer:
 
     # -- what the node asks for --------------------------------------------------------------------------------------------
 
+    def concerns(self, peer: int) -> bool:
+        """Whether the link with ``peer`` has a model in either direction, which both ends know."""
+        if peer not in self._models:
+            self._models[peer] = LinkModel(self._faults, self.node, peer, self._seed)
+        return not (self._models[peer].ideal and LinkModel(self._faults, peer, self.node, self._seed).ideal)
+
     def wrap(self, peer: int, raw: Sender) -> Sender:
-        """A sender to ``peer`` over its model; ``raw`` itself where no fault concerns the pair, which both ends know."""
-        model = self._models.get(peer)
-        if model is None:
-            # A peer that was started again has a new link, on which transmissions are counted on.
-            model = self._models[peer] = LinkModel(self._faults, self.node, peer, self._seed)
-        if model.ideal and LinkModel(self._faults, peer, self.node, self._seed).ideal:
+        """A sender to ``peer`` over its model; ``raw`` itself where no fault concerns the pair.
+
+        On the new link with a peer that was started again, transmissions are counted on.
+        """
+        if not self.concerns(peer):
             return raw
-        self._links[peer] = link = _Link(model, raw)
-        return LinkSender(self, peer, link)
+        end = self._ends[peer] = LinkEnd(self._models[peer], raw, self._run, self._incarnation, self._deadline, self._costs)
+        return LinkSender(self, peer, end)
 
     def restart(self, incarnation: int) -> None:
         """Everybody begins again under a new incarnation: what is on its way is forgotten, and numbers begin at 0."""
-        self.incarnation = incarnation
-        self._iteration = 0
-        for link in self._links.values():
-            link.outbox, link.best_effort = Outbox(), 0
-            if link.intake.incarnation < incarnation:
-                link.intake, link.acknowledge_at, link.echo = Intake(incarnation), None, -1.0
+        self._incarnation = incarnation
+        for end in self._ends.values():
+            end.restart(incarnation)
 
     def abandon(self, peer: int) -> None:
         """Gives up on a peer that is gone for good, until it is linked again: what it has not acknowledged is no error."""
-        link = self._links.get(peer)
-        if link is not None:
-            link.abandoned, link.outbox = True, Outbox()
+        end = self._ends.get(peer)
+        if end is not None:
+            end.abandon()
 
     def costs(self) -> NDArray[np.int64]:
         """What the links cost so far: outgoing ones, and what came twice on incoming ones."""
@@ -143,88 +120,29 @@ class LinkLayer:
         now = perf_counter()
         cut: dict[int, list[str]] = {}
         for peer in sorted(peers):
-            link = self._links.get(peer)
-            number = None if link is None else link.model.cut_by(self._iteration, now)
+            end = self._ends.get(peer)
+            number = None if end is None else end.model.cut_by(end.iteration, now)
             if number is not None:
-                cut.setdefault(number, []).append(_link_name(peer, self.node))
+                cut.setdefault(number, []).append(link_name(peer, self.node))
         return "".join(f"; faults.{number} cuts {_listed(links)}" for number, links in cut.items())
 
     # -- out ---------------------------------------------------------------------------------------------------------------
 
-    def send(self, peer: int, link: _Link, frames: Sequence[Frame]) -> bool:
+    def send(self, peer: int, end: LinkEnd, frames: Sequence[Frame]) -> bool:
         """Sends what the exchange gives; False while a whole window of messages is not acknowledged."""
         envelope = self._codec.decode(frames)
         kind = envelope.kind
         if kind < Kind.STEP:
-            return link.raw.try_send(frames)
-        self._iteration = max(self._iteration, envelope.iteration)
-        now = perf_counter()
-        if kind in self._reliable and link.outbox.full:
+            return end.raw.try_send(frames)
+        reliable = kind in self._reliable
+        if not end.accepts(reliable=reliable):
             return False
+        for every in self._ends.values():
+            every.iteration = max(every.iteration, envelope.iteration)
         if self._history is not None:
             self._history(link_event(What.SENT, peer, envelope, frames))
-        if kind not in self._reliable or link.abandoned:
-            self._costs.add(self.node, peer, messages=1)
-            self._transmit(peer, link, BEST_EFFORT, link.best_effort, frames, now)
-            link.best_effort += 1
-            return True
-        self._costs.add(self.node, peer, messages=1)
-        item = link.outbox.add([bytes(frame) for frame in frames], Subject(kind, envelope.iteration, envelope.step), now)
-        item_leaves = self._transmit(peer, link, ORDERED, item.sequence, item.frames, now)
-        link.outbox.sent(item, now, item_leaves)
+        end.send(frames, Subject(kind, envelope.iteration, envelope.step), perf_counter(), reliable=reliable)
         return True
-
-    def _transmit(self, peer: int, link: _Link, carries: int, sequence: int, frames: Sequence[Frame], now: float) -> float:
-        """One transmission; gives the seconds until it leaves."""
-        size = LINK_HEADER_BYTES + frame_bytes(frames) if frames else LINK_HEADER_BYTES
-        passage = link.model.transmit(size, self._iteration, now)
-        below, bits = link.intake.acknowledgement()
-        owed, echo = link.acknowledge_at, link.echo
-        waited = 0.0 if owed is None else max(0.0, now - owed + ACKNOWLEDGE_WITHIN)
-        link.acknowledge_at, link.echo = None, -1.0
-        taken = 0
-        for arrival in passage.arrivals:
-            header = LinkHeader(
-                self._run,
-                self.node,
-                self.incarnation,
-                carries,
-                min(arrival, LONGEST_HOLD),
-                sequence,
-                now,
-                link.intake.incarnation,
-                below,
-                bits,
-                echo,
-                waited,
-            )
-            # A full queue is one more way to be lost.
-            taken += link.raw.try_send([header.pack(), *frames])
-        self._costs.add(self.node, peer, size, transmissions=1, lost=int(taken == 0), doubled=int(taken > 1))
-        return passage.leaves
-
-    def _resend(self, now: float) -> None:
-        for peer, link in self._links.items():
-            for item in link.outbox.due(now):
-                self._check_deadline(peer, link, item, now)
-                self._costs.add(self.node, peer, LINK_HEADER_BYTES + frame_bytes(item.frames), resent=1)
-                link.outbox.sent(item, now, self._transmit(peer, link, ORDERED, item.sequence, item.frames, now))
-            if link.acknowledge_at is not None and link.acknowledge_at <= now:
-                self._costs.add(self.node, peer, acknowledgements=1)
-                self._transmit(peer, link, ACKNOWLEDGEMENT, 0, (), now)
-
-    def _check_deadline(self, peer: int, link: _Link, item: Pending, now: float) -> None:
-        # Who slept through the deadline has not listened either, and sends once more before it gives up.
-        if now - item.first_sent < self._deadline or now - item.last_sent > 2.0 * LONGEST_TIMEOUT:
-            return
-        kind, iteration, step = item.subject
-        number = link.model.cut_by(self._iteration, now)
-        cut = "" if number is None else f"; faults.{number} cuts it"
-        raise DeadlineError(
-            f"{kind.name.lower()} of iteration {iteration}, step {step} was sent {item.tries} times in {self._deadline:g} s "
-            f"and never acknowledged{cut}",
-            where=_link_name(self.node, peer),
-        )
 
     # -- in ----------------------------------------------------------------------------------------------------------------
 
@@ -250,14 +168,19 @@ class LinkLayer:
     def _work(self, now: float) -> None:
         while self._held and self._held[0][0] <= now:
             _, _, header, received = heapq.heappop(self._held)
-            self._arrived(header, received, now)
-        self._resend(now)
+            end = self._ends.get(header.sender)
+            for ready in () if end is None else end.arrived(header, received, now):
+                self._ready.append(ready)
+                self._note_delivery(header.sender, ready)
+        for end in self._ends.values():
+            end.work(now)
 
     def _next_due(self, limit: float) -> float:
         due = self._held[0][0] if self._held else limit
-        for link in self._links.values():
-            resend = link.outbox.next_due()
-            due = min(due, limit if resend is None else resend, limit if link.acknowledge_at is None else link.acknowledge_at)
+        for end in self._ends.values():
+            moment = end.next_due()
+            if moment is not None and moment < due:
+                due = moment
         return due
 
     def _take_in(self, inner: Listener) -> None:
@@ -283,44 +206,19 @@ class LinkLayer:
         if not is_link_header(first):
             return None
         header = read_link_header(first)
-        known = header.sender in self._links and header.run == self._run and self._users.get(header.sender) == received.user
+        known = header.sender in self._ends and header.run == self._run and self._users.get(header.sender) == received.user
         return header if known and (header.carries == ACKNOWLEDGEMENT) == (len(received.frames) == 1) else None
 
-    def _arrived(self, header: LinkHeader, received: ReceivedFrames, now: float) -> None:
-        peer, link = header.sender, self._links.get(header.sender)
-        if link is None or header.incarnation < link.intake.incarnation:
-            return
-        if header.incarnation > link.intake.incarnation:
-            link.intake = Intake(header.incarnation)
-        if header.heard == self.incarnation:
-            link.outbox.acknowledged(header.below, header.bits)
-            if 0.0 <= header.echo <= now - header.waited:
-                link.outbox.round_trip.measured(now - header.waited - header.echo)
-        if header.carries == ACKNOWLEDGEMENT:
-            return
-        if header.carries == BEST_EFFORT:
-            ready = [received] if link.intake.take_any(header.sequence) else None
-        else:
-            ready = link.intake.take(header.sequence, received)
-            if link.acknowledge_at is None:
-                link.acknowledge_at, link.echo = now + ACKNOWLEDGE_WITHIN, header.sent
-        if ready is None:
-            self._costs.add(peer, self.node, LINK_HEADER_BYTES + frame_bytes(received.frames), duplicates=1)
-            return
-        self._ready.extend(ready)
-        if self._history is not None:
-            for given in ready:
-                self._note_delivery(peer, given)
-
     def _note_delivery(self, peer: int, received: ReceivedFrames) -> None:
-        with contextlib.suppress(DecodeError):  # which the exchange counts
-            envelope = self._codec.decode(received.frames)
-            self._history(link_event(What.DELIVERED, peer, envelope, received.frames))  # type: ignore[misc]
+        if self._history is not None:
+            with contextlib.suppress(DecodeError):  # which the exchange counts
+                envelope = self._codec.decode(received.frames)
+                self._history(link_event(What.DELIVERED, peer, envelope, received.frames))
 
-    def forget(self, peer: int, link: _Link) -> None:
+    def forget(self, peer: int, end: LinkEnd) -> None:
         """A sender was closed: nobody waits for acknowledgements from ``peer`` any more."""
-        if self._links.get(peer) is link:
-            del self._links[peer]
+        if self._ends.get(peer) is end:
+            del self._ends[peer]
 
 
 class LinkListener(Listener):
@@ -345,12 +243,12 @@ class LinkListener(Listener):
 class LinkSender(Sender):
     """What the exchange sends through; made by :meth:`LinkLayer.wrap`."""
 
-    def __init__(self, layer: LinkLayer, peer: int, link: _Link) -> None:
-        self.endpoint = link.raw.endpoint
-        self._layer, self._peer, self._link = layer, peer, link
+    def __init__(self, layer: LinkLayer, peer: int, end: LinkEnd) -> None:
+        self.endpoint = end.raw.endpoint
+        self._layer, self._peer, self._end = layer, peer, end
 
     def try_send(self, frames: Sequence[Frame]) -> bool:
-        return self._layer.send(self._peer, self._link, frames)
+        return self._layer.send(self._peer, self._end, frames)
 
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
         limit = perf_counter() + timeout_seconds
@@ -365,16 +263,12 @@ class LinkSender(Sender):
             self._layer.listener.wait((), min(left, 0.01))
 
     def close(self) -> None:
-        self._layer.forget(self._peer, self._link)
-        self._link.raw.close()
+        self._layer.forget(self._peer, self._end)
+        self._end.raw.close()
 
     def abort(self) -> None:
-        self._layer.forget(self._peer, self._link)
-        self._link.raw.abort()
-
-
-def _link_name(sender: int, receiver: int) -> str:
-    return f"{node_name(sender)} -> {node_name(receiver)}"
+        self._layer.forget(self._peer, self._end)
+        self._end.raw.abort()
 
 
 def _listed(links: Sequence[str], most: int = 6) -> str:

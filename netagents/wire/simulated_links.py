@@ -13,15 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.errors import DeadlineError
 from netagents.experiment.faults import FaultSettings
-from netagents.messages import Envelope, Kind, Message, node_name
+from netagents.messages import Envelope, Kind, Message
 from netagents.wire.codec import Codec
 from netagents.wire.frames import frame_bytes
 from netagents.wire.link_costs import CostCounter
+from netagents.wire.link_end import never_acknowledged
 from netagents.wire.link_header import LINK_HEADER_BYTES
 from netagents.wire.link_model import LinkModel, link_faults
-from netagents.wire.reliable import RoundTrip
+from netagents.wire.reliable import RoundTrip, Subject
 
 
 class SimulatedLinks:
@@ -55,15 +55,15 @@ class SimulatedLinks:
             size = size or LINK_HEADER_BYTES + frame_bytes(
                 self._codec.encode(Envelope(bytes(8), 0, sender, kind, iteration, step, message))
             )
-            self._carry(there, back, size, (kind, iteration, step))
+            self._carry(there, back, size, Subject(kind, iteration, step))
 
     def costs(self) -> NDArray[np.int64]:
         """A row ``sender, receiver, counts...`` per directed link, see :data:`netagents.messages.LINK_COSTS`."""
         return self._costs.rows()
 
-    def _carry(self, there: LinkModel, back: LinkModel, size: int, subject: tuple[Kind, int, int]) -> None:
+    def _carry(self, there: LinkModel, back: LinkModel, size: int, subject: Subject) -> None:
         sender, receiver = there.sender, there.receiver
-        link, (_, iteration, _) = frozenset((sender, receiver)), subject
+        link, iteration = frozenset((sender, receiver)), subject.iteration
         round_trip = self._round_trips.setdefault((sender, receiver), RoundTrip())
         began = now = self._clocks.get(link, 0.0)
         tries, arrived, acknowledged, echo = 0, 0, math.inf, 0.0
@@ -85,20 +85,10 @@ class SimulatedLinks:
                 break
             now = resend_at
             if now - began >= self._deadline:
-                self._give_up(there, subject, tries, now)
+                raise never_acknowledged(there, subject, tries, self._deadline, there.cut_by(subject.iteration, now))
         round_trip.measured(acknowledged - echo)
         self._clocks[link] = acknowledged
         self._costs.add(sender, receiver, size, duplicates=arrived - 1)
-
-    def _give_up(self, link: LinkModel, subject: tuple[Kind, int, int], tries: int, now: float) -> None:
-        kind, iteration, step = subject
-        number = link.cut_by(iteration, now)
-        cut = "" if number is None else f"; faults.{number} cuts it"
-        raise DeadlineError(
-            f"{kind.name.lower()} of iteration {iteration}, step {step} was sent {tries} times in {self._deadline:g} s "
-            f"and never acknowledged{cut}",
-            where=f"{node_name(link.sender)} -> {node_name(link.receiver)}",
-        )
 
     def _model(self, sender: int, receiver: int) -> LinkModel:
         model = self._models.get((sender, receiver))

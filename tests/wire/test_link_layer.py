@@ -96,7 +96,7 @@ class Net:
         return heard
 
     def unacknowledged(self) -> bool:
-        return any(link.outbox.pending for layer in self.layers.values() for link in layer._links.values())
+        return any(end.outbox.pending for layer in self.layers.values() for end in layer._ends.values())
 
 
 Build = Callable[..., Net]
@@ -155,7 +155,7 @@ def test_links_that_no_fault_concerns_have_no_layer(memory: Build) -> None:
     plain = memory(2)
     assert plain.rounds(5) == expected(2, 5)
     assert plain.costs() == {}
-    assert not plain.layers[0]._links
+    assert not plain.layers[0]._ends
 
 
 def test_a_one_way_fault_leaves_the_way_back_alone(memory: Build) -> None:
@@ -235,7 +235,7 @@ def test_a_peer_that_is_given_up_is_no_error(memory: Build) -> None:
     for number in range(3, 600):  # more than a window
         net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
     assert not net.exchanges[0].pump(0.5)
-    assert not net.layers[0]._links[1].outbox.pending
+    assert not net.layers[0]._ends[1].outbox.pending
 
 
 def test_control_messages_go_around_the_model(memory: Build) -> None:
@@ -264,7 +264,7 @@ def test_headers_of_others_are_not_taken_for_this_runs(memory: Build) -> None:
     from netagents.wire.link_header import ORDERED, LinkHeader
 
     net = memory(2, LinkFault(delay=0.001))
-    raw: Any = net.layers[0]._links[1].raw
+    raw: Any = net.layers[0]._ends[1].raw
     good = LinkHeader(RUN, 0, 0, ORDERED, 0.0, 0, 0.0, 0, 0, 0, -1.0, 0.0)
     for header in (good._replace(run=b"another!"), good._replace(sender=7), good._replace(carries=9), good._replace(hold=float("nan"))):
         raw.try_send([header.pack(), b"garbage"])
