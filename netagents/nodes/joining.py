@@ -283,7 +283,9 @@ class _Joining:
         handshake, exchange = self.handshake, self.exchange
         assert handshake.welcome is not None
         exchange.restart(handshake.iteration, handshake.incarnation)
-        for peer in sorted(self.speaks_to):
+        # Over a modelled link even who only listens has to acknowledge.
+        answers = set() if exchange.links is None else {peer for peer in self.hears if exchange.links.concerns(peer)}
+        for peer in sorted(self.speaks_to | answers):
             endpoint = handshake.welcome.peers[peer]
             if self.endpoints.get(peer) != endpoint:
                 self.endpoints[peer] = endpoint

@@ -47,8 +47,10 @@ def cost(run: netagents.Run, name: str) -> int:
         (merged(LINE, SHORT, {"learning": {"credit": "shared_reward"}}), merged(NASTY, {"runtime": {"transport": "tcp"}})),
         (merged(LINE, SHORT, {"routing": "relay"}), NASTY),
         (merged(WIRELESS, SHORT), NASTY),
+        # Agent 0 hears of agents that it never speaks to.
+        (merged(LINE, SHORT, {"kappa": 1, "kappa_critic": [3, 1, 1, 0, 1, 2]}), merged(NASTY, {"runtime": {"transport": "tcp"}})),
     ],
-    ids=["line", "line-tcp", "line-relay", "wireless"],
+    ids=["line", "line-tcp", "line-relay", "wireless", "one-way"],
 )
 def test_a_fifth_lost_and_the_rest_late_leaves_the_same_bits(settings: Settings, changes: Settings, tmp_path: Path) -> None:
     one = undisturbed(settings, tmp_path / "one")
