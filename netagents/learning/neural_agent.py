@@ -222,7 +222,7 @@ class NeuralAgent(NetworkedAgent):
             context=tensor(rollout.context[:-1][alive]),
             taken=taken,
             mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][alive]),
-            advantage=advantages(worth[alive], self.settings.normalise),
+            advantage=advantages(worth[alive], self.settings.normalise, isinstance(self.settings, PpoSettings)),
             weight=tensor(weight / weight.mean()),
         )
         return improve(self.actor, self.policy, decisions, self.settings, generator, where)

@@ -128,8 +128,14 @@ def log_probability(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions,
     return LogProbability(logs, entropy, drawn)
 
 
-def advantages(summed: FloatArray, normalise: bool) -> torch.Tensor:
-    """(M,) advantages as a tensor, scaled to unit variance over the batch where asked for; their mean stays where it is."""
+def advantages(summed: FloatArray, normalise: bool, centre: bool) -> torch.Tensor:
+    """(M,) advantages as a tensor, brought to mean zero and scaled to unit variance over the batch where asked for.
+
+    Clipping treats advantages of either sign differently, so that a common offset, which a state value that lags behind leaves in
+    all of them, would make PPO shun whatever it did.
+    """
+    if centre:
+        summed = summed - summed.mean()
     if normalise:
         summed = summed / max(float(summed.std()), 1e-8)
     return tensor(summed)
