@@ -39,6 +39,7 @@ from netagents.messages import (
 )
 from netagents.nodes.carried import carriage_facts
 from netagents.nodes.faults import faulty_feed, link_layer
+from netagents.nodes.forms import forms_of_actions
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
@@ -139,11 +140,13 @@ class EnvironmentServer:
         allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT), self._agents)
         inbox = Inbox(run, allowed, iteration=first, steps=setup.steps + 1, nodes=setup.n, strict=False)
         inbox.identify(known_users(links))
+        codec = Codec()
+        codec.expect(forms_of_actions(setup))
         self._exchange = Exchange(
             ENVIRONMENT,
             listener,
             inbox,
-            codec=Codec(),
+            codec=codec,
             timeouts=experiment.timeouts,
             on_control=self._control,
             watched={**watch(context), **self._transport.watched()},

@@ -23,6 +23,7 @@ from netagents.learning import Setup, make_setup
 from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Snapshot, Stop, Welcome
 from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.foreign_code import refuse_foreign_code
+from netagents.nodes.forms import forms_of
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
@@ -252,6 +253,8 @@ class _Joining:
         refuse_foreign_code(setup.experiment, allowed=self.allow_imports)
         self.timeouts = setup.experiment.timeouts
         part = plan(setup)
+        if self.index >= 0:
+            self.codec.expect(forms_of(setup, self.index))
         inbox, self.speaks_to, self.hears = part.inbox, part.speaks_to, part.hears
         inbox.run = handshake.run
         feed = faulty_feed(setup.experiment, self.index)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from netagents.errors import DecodeError
 from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
 from netagents.wire.encoder import NAME
+from netagents.wire.forms import Forms, misfit
 from netagents.wire.frames import FOLLOWED, HEAD, PREFIX, Frame
 from netagents.wire.limits import LIMITS, Limits
 from netagents.wire.schema import ANY_ARRAY, ARRAYS, BOOL_CODE, BYTES, INDICES, PROTOCOL_VERSION, SCALARS, ArrayField, ArraySchema
@@ -51,6 +52,12 @@ class Decoder:
         self.limits = limits
         self._steps = limits.steps
         self._layouts: dict[bytes, _Layout] = {}
+        self._forms: Forms = {}
+
+    def expect(self, forms: Forms) -> None:
+        """From now on messages must also look as ``forms`` says; what was found to be right before is looked at again."""
+        self._forms = forms
+        self._layouts.clear()
 
     def decode(self, frames: Sequence[Frame]) -> Envelope:
         """The envelope in ``frames``; its arrays are read-only views of the frames.
@@ -114,6 +121,10 @@ class Decoder:
         schema = ARRAYS.get(kind)
         if schema is not None:
             message: Message = self._message(kind, schema, fields, frames, first, end)
+            ways = self._forms.get((kind, sender))
+            wrong = misfit(ways, message) if ways else None  # type: ignore[arg-type]
+            if wrong:
+                raise DecodeError(f"{kind.name.lower()} from {sender} {wrong}")
             if count == 1:
                 self._remember(packed, Envelope(run, incarnation, sender, kind, iteration, step, message), end, size)
         elif kind is Kind.SNAPSHOT:
