@@ -30,14 +30,33 @@ def trained_return(source: Source, overrides: Sequence[str], last: int = 5, disc
     return _final(_prepare(source, overrides), last, discounted)
 
 
-def gain_of_radius(source: Source, overrides: Sequence[str], small: int, large: int, seeds: int = 3, last: int = 5) -> float:
-    """How much more a larger radius brings after training, mean over seeds that both share."""
+def gain_of_radius(
+    source: Source, overrides: Sequence[str], small: int, large: int, seeds: int = 3, last: int = 5, radius: str = "kappa"
+) -> float:
+    """How much more a larger radius brings after training, mean over seeds that both share; ``radius`` may be one of the three."""
     base = load_experiment(source, overrides).experiment
     differences = []
     for seed in range(seeds):
-        final = [_final(prepare(load_experiment(base, {"kappa": kappa, "seed": seed}).experiment), last, False) for kappa in (small, large)]
+        final = [_final(prepare(load_experiment(base, {radius: kappa, "seed": seed}).experiment), last, False) for kappa in (small, large)]
         differences.append(final[1] - final[0])
     return float(np.mean(differences))
+
+
+def price_of_age(source: Source, overrides: Sequence[str], seeds: int = 3, last: int = 5) -> float:
+    """Return per agent that is lost when policies read states as many steps old as they are hops away, mean over shared seeds."""
+    base = load_experiment(source, overrides)
+    lost = []
+    for seed in range(seeds):
+        runs = [load_experiment(base.experiment, {"information": age, "seed": seed}).experiment for age in ("fresh", "aged")]
+        final = [_final(prepare(experiment, base.base), last, False) for experiment in runs]
+        lost.append(final[0] - final[1])
+    return float(np.mean(lost))
+
+
+def relayed_share(source: Source, overrides: Sequence[str], of: str = "direct") -> float:
+    """Payload that relay routing puts on links, over that of links to everyone or, with ``of: hops``, of each message hop by hop."""
+    cost = predict(_prepare(source, overrides).setup)
+    return cost.relay.payload / cost.between_agents(hop_weighted=of == "hops").payload
 
 
 def gradient_error(source: Source, overrides: Sequence[str], kappa: int, credit: str = "shared_q", reading: str = "fixed_point") -> float:
@@ -80,6 +99,8 @@ CHECKS: dict[str, Callable[..., float]] = {
         untrained_return,
         trained_return,
         gain_of_radius,
+        price_of_age,
+        relayed_share,
         gradient_error,
         truncation_decay,
         muted_difference,
