@@ -14,7 +14,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import Envelope, Kind
 from netagents.records.carried import CarriedView
 from netagents.records.ledger_view import LedgerView
-from netagents.studies.cost import parse_link, predict
+from netagents.studies.cost import Rates, parse_link, predict
 from netagents.wire.codec import Codec
 from netagents.wire.frames import frame_bytes
 
@@ -113,6 +113,29 @@ def test_networks_masks_and_graphs_that_move_are_predicted_too(name: str, words:
             row[0] += messages
             row[1] += size
     assert {key: [int(flow.messages), int(flow.payload)] for key, flow in predict(prepared.setup).total(2).items()} == ledger
+
+
+@pytest.mark.parametrize(
+    ("words", "wakeups", "messages", "waits"),
+    [
+        (["kappa_policy=0"], 6, 12, 2),  # the server's step, and an action back
+        (["kappa_policy=1"], 12, 12 + 10, 3),  # and neighbours' states
+        (["kappa_policy=2"], 12, 12 + 18, 3),  # from two hops away, over links of their own
+        (["kappa_policy=2", "routing=relay"], 18, 12 + 18, 4),  # or by way of a neighbour, who has to be woken first
+        (["kappa_policy=2", "routing=relay", "information=aged"], 12, 12 + 18, 3),  # which nobody waits for if it may be old
+    ],
+    ids=str,
+)
+def test_a_step_is_made_of_wake_ups_and_messages(words: list[str], wakeups: int, messages: int, waits: int) -> None:
+    base = {"environment": {"kind": "line_msg"}, "topology": LINE}
+    cost = predict(prepare(load_experiment(base, words).experiment).setup)
+    assert cost.step_work == (wakeups, messages)
+    assert cost.waits == waits
+    assert cost.step_seconds(rates=Rates(1.0, 0.0, 0.0)) == wakeups
+    assert cost.step_seconds(rates=Rates(0.0, 1.0, 0.5)) == messages + 0.5
+    # Between hosts each wait is a latency; learning's exchanges at the end of an iteration are spread over its steps.
+    latency = cost.step_seconds(parse_link("1000Gbit/1s"), Rates(0.0, 0.0, 0.0))
+    assert latency == pytest.approx(waits + cost.exchanges / cost.steps, rel=1e-3)
 
 
 def test_a_link_is_read_with_its_units() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netagents.cli.main import main
 from netagents.launchers.launch import run
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
@@ -54,3 +55,13 @@ def test_relayed_bytes_are_those_that_agents_count_on_their_links(tmp_path: Path
     predicted = 3 * relay.bundle_bytes(carried["bundles"] / 3)
     assert abs(carried["bundle_bytes"] - predicted) <= 0.02 * predicted
     assert "relayed" in dict(summary_rows(finished))
+
+
+@pytest.mark.system
+def test_a_plan_predicts_the_step_time_from_this_machines_own_costs_and_measures_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "quickstart", "topology.n=3", "learning.batch=8", "learning.horizon=20", "routing=relay", "--measure", "2"]) == 0
+    lines = {line[:24].strip(): line[24:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["routing"] == "relay"
+    assert float(lines["step, predicted"].split(" ms")[0]) > 0.0
+    assert float(lines["step, measured"].split(" ms")[0]) > 0.0
+    assert "us per wake-up" in lines["this machine"]
