@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import codec, crossover, curve, monitor, scale, start, step, training
+from benchmarks import codec, crossover, curve, monitor, neural, scale, start, step, training
 from benchmarks.table import Section
 
 SECTIONS: dict[str, Callable[[int], Section]] = {
@@ -24,6 +24,8 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "curve": curve.measure,
     "scale": scale.measure,
     "start": start.measure,
+    "neural": neural.measure_memory,
+    "decision": neural.measure_speed,
 }
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -1,0 +1,117 @@
+"""The learning curves of docs/neural.md: ``python -m benchmarks.neural_curves [NAME ...]`` trains, ``--draw`` only draws.
+
+Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, wall seconds); the figure is drawn from
+those files alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+DATA, FIGURES = ROOT / "docs" / "neural", ROOT / "docs" / "figures"
+SEEDS = range(5)
+
+
+class Curve(NamedTuple):
+    """One line of a figure: what is trained, and what to call it."""
+
+    launch: str
+    overrides: dict[str, Any]
+    label: str
+
+
+CURVES = {
+    "wireless-ppo-kappa-1": Curve("wireless_neural", {}, "PPO, kappa 1"),
+    "wireless-ppo-kappa-0": Curve("wireless_neural", {"kappa": 0}, "PPO, kappa 0"),
+    "wireless-actor-critic-kappa-1": Curve(
+        "wireless_neural", {"learning.algorithm.kind": "actor_critic", "learning.algorithm.critic.steps": 20}, "actor-critic, kappa 1"
+    ),
+    "line-msg-ppo": Curve("line_msg_neural", {}, "PPO, kappa 2"),
+}
+"""By the name of its file."""
+
+PANELS = {
+    "wireless": (
+        "wireless access, 5 x 5 users",
+        {"untrained 1.80": 1.80, "published 3.42 (kappa 1)": 3.42, "published 1.84 (kappa 0)": 1.84},
+    ),
+    "line-msg": ("LineMsg, 10 agents", {"untrained 10.71": 10.71, "tables 23.5": 23.5, "upper bound 23.75": 23.75}),
+}
+
+
+def train(name: str, seed: int) -> list[tuple[int, int, float, float]]:
+    """One run in this process: a row per iteration."""
+    from netagents.experiment import load_experiment
+    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.learning.prepare import prepare
+
+    curve = CURVES[name]
+    words = [f"seed={seed}", *(f"{key}={value}" for key, value in curve.overrides.items())]
+    prepared = prepare(load_experiment(curve.launch, words).experiment)
+    network = InProcessNetwork(prepared.setup, prepared.environment)
+    began = time.perf_counter()
+    records = network.run(0, prepared.experiment.learning.iterations)
+    return [(seed, record.iteration, round(record.team_return, 5), round(time.perf_counter() - began, 2)) for record in records]
+
+
+def read(name: str) -> list[dict[str, float]]:
+    """The rows of one curve."""
+    with (DATA / f"{name}.csv").open(newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def draw() -> None:
+    """Both panels, from the files alone."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+    for axis, (panel, (title, levels)) in zip(axes, PANELS.items(), strict=True):
+        for name, curve in CURVES.items():
+            if not name.startswith(panel) or not (DATA / f"{name}.csv").exists():
+                continue
+            rows = read(name)
+            seeds = sorted({row["seed"] for row in rows})
+            lines = np.array([[row["team_return"] for row in rows if row["seed"] == seed] for seed in seeds])
+            (drawn,) = axis.plot(lines.mean(axis=0), label=f"{curve.label} ({len(seeds)} seeds)")
+            axis.fill_between(range(lines.shape[1]), lines.min(axis=0), lines.max(axis=0), color=drawn.get_color(), alpha=0.2, linewidth=0)
+        for text, level in levels.items():
+            axis.axhline(level, color="0.5", linewidth=0.8, linestyle=":")
+            axis.annotate(text, (0.99, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7, color="0.35")
+        axis.set(title=title, xlabel="iteration", ylabel="return per agent")
+        axis.legend(fontsize=8, loc="center right")
+    figure.tight_layout()
+    figure.savefig(FIGURES / "neural-curves.png", dpi=110)
+
+
+def main() -> None:
+    """Train what is named (default: all), one run after another, then draw."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.neural_curves")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(CURVES)}; default: all")
+    parser.add_argument("--draw", action="store_true", help="draw what has been trained before")
+    arguments = parser.parse_args()
+    DATA.mkdir(exist_ok=True)
+    for name in [] if arguments.draw else (arguments.names or list(CURVES)):
+        rows: list[tuple[int, int, float, float]] = []
+        for seed in SEEDS:
+            rows += train(name, seed)
+            with (DATA / f"{name}.csv").open("w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(("seed", "iteration", "team_return", "seconds"))
+                writer.writerows(rows)
+            print(f"{name}, seed {seed}: {rows[-1][2]:.2f} after {rows[-1][3]:.0f} s", flush=True)
+    draw()
+
+
+if __name__ == "__main__":
+    main()
