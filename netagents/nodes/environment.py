@@ -283,7 +283,10 @@ class EnvironmentServer:
         rendezvous = self._rendezvous
         self._context.log.phase("waiting for all to begin again")
         ready = self._setup.experiment.timeouts.seconds("ready")
-        self._exchange.serve(lambda: rendezvous.phase is Phase.STARTED, ready, rendezvous.status)
+        try:
+            self._exchange.serve(lambda: rendezvous.phase is Phase.STARTED, ready, rendezvous.status)
+        except DeadlineError as late:
+            raise self._transport.failure() or late from None
 
     def _train(self, session: EnvironmentSession) -> None:
         """From the newest checkpoint on; every record is written as soon as its reports are in."""

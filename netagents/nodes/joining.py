@@ -297,7 +297,11 @@ class _Joining:
         self.context.log.phase("linking")
         for reply in handshake.link(self.speaks_to, self.hears):
             self._send(reply)
-        exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
+        try:
+            exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
+        except DeadlineError as late:
+            # After a restart a link that cannot be secured is only logged: its peer may be started again, and then all link anew.
+            raise self.transport.failure() or late from None
         self.transport.settle()
         return state
 

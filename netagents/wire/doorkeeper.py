@@ -133,6 +133,10 @@ class Doorkeeper:
             for error in list(self._failures.values()):
                 raise error
 
+    def failure(self) -> SecurityError | None:
+        """Why a link cannot be secured, if there is one that still cannot: what a wait in vain may come from."""
+        return next(iter(list(self._failures.values())), None)
+
     def close(self) -> None:
         """Ends the thread; harmless when repeated."""
         if self._control.closed:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from netagents.errors import UsageError
+from netagents.errors import NetagentsError, UsageError
 from netagents.wire.frames import Frame
 from netagents.wire.limits import LIMITS, Limits
 
@@ -139,6 +139,10 @@ class Transport(ABC):
 
     def settle(self) -> None:  # noqa: B027 -- most transports have nothing that could fail
         """The start is over: from now on links that fail are logged and counted, and no longer raise."""
+
+    def failure(self) -> NetagentsError | None:
+        """Why a link failed that still fails, if there is one; what to say when a wait was in vain."""
+        return None
 
     def refused(self) -> Mapping[str, int]:
         """How many peers were refused before they could say anything, by reason."""

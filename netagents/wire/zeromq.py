@@ -145,6 +145,9 @@ class ZmqTransport(Transport):
         if self._doorkeeper is not None:
             self._doorkeeper.settled = True
 
+    def failure(self) -> SecurityError | None:
+        return None if self._doorkeeper is None else self._doorkeeper.failure()
+
     def refused(self) -> Mapping[str, int]:
         counts = self._cut_links.counts()
         if self._doorkeeper is not None:

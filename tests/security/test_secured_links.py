@@ -231,6 +231,26 @@ def test_failed_links_do_not_matter_once_they_are_given_up_or_the_start_is_over(
         check()
 
 
+def test_a_link_that_fails_later_on_explains_a_wait_until_it_is_mended(bundles: dict[int, KeyBundle], opened: Open) -> None:
+    wrong = opened(bundles[2])
+    listener = wrong.listen(ADDRESS)
+    transport = opened(bundles[0])
+    transport.settle()
+    assert transport.failure() is None
+    sender = transport.connect(listener.endpoint, "agent-1")
+    until(lambda: transport.failure() is not None)
+    error = transport.failure()
+    assert isinstance(error, SecurityError)
+    assert str(error).startswith(f"{listener.endpoint}: whoever listens there does not hold the key of agent-1")
+    # The right one takes the place.
+    endpoint = listener.endpoint
+    wrong.close()
+    mended = opened(bundles[1]).listen(endpoint)
+    sender.send([b"at last"], 10.0)
+    assert heard(mended) == ([b"at last"], "agent-0")
+    assert transport.failure() is None
+
+
 def test_a_late_listener_is_found_and_no_failure(bundles: dict[int, KeyBundle], opened: Open) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
