@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     TOPOLOGY = 8
     STATISTICS = 9
     LINKS = 10
+    STAND_IN = 11
 
 
 ENVIRONMENT_OWNER = -1

@@ -15,7 +15,7 @@ from netagents.errors import EnvironmentMismatchError, NumericalError
 from netagents.messages import Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
-TERMINATED, TRUNCATED, ENDED = np.uint8(1), np.uint8(2), np.uint8(4)
+TERMINATED, TRUNCATED, ENDED, REPLACED = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
 
 
 class Returns(NamedTuple):

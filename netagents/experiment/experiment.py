@@ -6,8 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netagents.experiment.agent_faults import AgentFault, ProcessFault
 from netagents.experiment.base import Settings
 from netagents.experiment.checkpoints import CheckpointSettings
+from netagents.experiment.clock import ClockSettings, LockstepSettings, WaitSettings
 from netagents.experiment.constraint import ConstraintSettings
 from netagents.experiment.environment import EnvironmentSettings
 from netagents.experiment.failures import FailureSettings
@@ -67,6 +69,7 @@ class Experiment(Settings):
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     timeouts: Timeouts = Timeouts()
+    clock: ClockSettings = LockstepSettings()
     failures: FailureSettings = FailureSettings()
     checkpoints: CheckpointSettings = CheckpointSettings()
     faults: tuple[FaultSettings, ...] = ()
@@ -90,14 +93,55 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
-    def _barrier_outlasts_restarts(self) -> Self:
+    def _barrier_outlasts_recovery(self) -> Self:
         delay, exchange = self.failures.longest_delay, self.timeouts.seconds("exchange")
         if self.failures.agent == "restart" and delay >= exchange:
             raise ValueError(
                 f"failures: the last restart waits {delay:g} s, but the others hold for {exchange:g} s only (timeouts.exchange);"
                 " lower failures.delay or failures.restarts, or raise timeouts.exchange"
             )
+        answer = self.timeouts.seconds("answer")
+        if self.failures.agent != "stop_all" and answer >= exchange:
+            raise ValueError(
+                f"timeouts: answer {answer:g} s must be below exchange {exchange:g} s, or the others give up before a silent agent is"
+                " taken for lost"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _clock_fits(self) -> Self:
+        clock = self.clock
+        plain = isinstance(clock, LockstepSettings) and isinstance(clock.straggler, WaitSettings)
+        process_faults = [fault.kind for fault in self.faults if isinstance(fault, ProcessFault)]
+        if self.runtime.launcher == "in_process" and not plain:
+            said = f"clock {clock.kind}" if not isinstance(clock, LockstepSettings) else f"straggler {clock.straggler.kind}"
+            raise ValueError(f"{said} needs processes, which launcher in_process does not have; use runtime.launcher local")
+        if self.runtime.launcher == "in_process" and process_faults:
+            raise ValueError(f"fault {process_faults[0]} strikes a process, and in_process has one for all; use runtime.launcher local")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_exact_stays_exact(self) -> Self:
+        tolerant = self.does_without or self.clock != LockstepSettings()
+        because = "failures.agent continue_without" if self.does_without else "a clock other than plain lockstep"
+        if tolerant and self.routing != "direct":
+            raise ValueError(f"{because} needs routing direct: who hands messages on must not be late or lost")
+        if tolerant and self.information != "fresh":
+            raise ValueError(f"{because} needs information fresh: aged information arrives at exact steps")
+        if self.does_without and self.power.variant == "ex_ante":
+            raise ValueError("power.variant ex_ante needs what every neighbour intends, which failures.agent continue_without may miss")
+        if tolerant and self.runtime.record_inbox:
+            raise ValueError(f"{because} leaves out messages, so an inbox cannot be replayed; leave runtime.record_inbox out")
+        return self
+
+    def faults_of(self, agent: int) -> tuple[AgentFault, ...]:
+        """The scheduled faults of one agent."""
+        return tuple(fault for fault in self.faults if isinstance(fault, AgentFault) and fault.agent == agent)
+
+    @property
+    def does_without(self) -> bool:
+        """Whether an agent goes on when a neighbour is not heard."""
+        return self.failures.agent == "continue_without"
 
     def radius(self, name: Literal["policy", "critic", "gradient"]) -> Radius:
         """One radius as written: a number for all agents, or one per agent."""

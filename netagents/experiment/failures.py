@@ -8,13 +8,19 @@ from pydantic import Field
 
 from netagents.experiment.base import Settings
 
+StandIn = Literal["noop", "random", "last"]
+
 
 class FailureSettings(Settings):
-    """Failure policies of the local launcher, per role.  The environment server's failure always ends the run: ``netagents resume``."""
+    """Failure policies, per role.  The environment server's failure always ends the run: ``netagents resume``."""
 
-    agent: Literal["stop_all", "restart"] = Field(
+    agent: Literal["stop_all", "restart", "continue_without"] = Field(
         "stop_all",
-        description="end the run, or start the agent again and take all back to the newest checkpoint (checkpoints.every)",
+        description="end the run; or start the agent again and take all back to the newest checkpoint (checkpoints.every); or go on "
+        "without it, from the start of the iteration that it failed in",
+    )
+    stand_in: StandIn = Field(
+        "noop", description="what the server plays for a lost agent: action 0, uniformly random actions, or its last ones over and over"
     )
     monitor: Literal["continue_without", "stop_all"] = Field("continue_without", description="go on, or end the run")
     restarts: Annotated[int, Field(ge=1, le=1000)] = Field(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netagents.experiment.agent_faults import CrashFault, FreezeFault, RandomActionsFault, SlowFault
 from netagents.experiment.base import Settings
 
 MessageName = Literal["step", "action", "state", "trace", "shadow_reward", "truncated_q", "report", "snapshot"]
@@ -146,4 +147,16 @@ def _check_window(start: int, until: int | None) -> None:
         raise ValueError(f"until {until} must be above start {start}, or it never acts")
 
 
-FaultSettings = Annotated[DelayFault | DropFault | SwapFault | ReplayFault | LinkFault | PartitionFault, Field(discriminator="kind")]
+FaultSettings = Annotated[
+    DelayFault
+    | DropFault
+    | SwapFault
+    | ReplayFault
+    | LinkFault
+    | PartitionFault
+    | CrashFault
+    | FreezeFault
+    | SlowFault
+    | RandomActionsFault,
+    Field(discriminator="kind"),
+]

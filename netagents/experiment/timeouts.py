@@ -18,6 +18,9 @@ class Timeouts(Settings):
     join: Seconds = Field(60.0, description="for all nodes to say hello to the rendezvous")
     ready: Seconds = Field(30.0, description="for all links to carry their first hello")
     exchange: Seconds = Field(30.0, description="for one phase's messages from all peers")
+    answer: Seconds = Field(
+        10.0, description="for a silent agent to give a sign of life, before failures.agent (restart, continue_without) takes it for lost"
+    )
     progress: Seconds = Field(15.0, description="without a finished iteration before it is said who stands still; ends nothing")
     send: Seconds = Field(10.0, description="for a full queue to accept a message")
     stop: Seconds = Field(3.0, description="for a node to end after it was asked to")

@@ -16,6 +16,7 @@ from netagents.environments.session import Returns
 from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
 from netagents.learning.aging import delays, is_aged
 from netagents.learning.checkpointing import restore_agent
+from netagents.learning.random_play import beginning
 from netagents.learning.routes import Routes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
 from netagents.wire.link_model import link_faults
@@ -38,6 +39,7 @@ class InProcessNetwork:
         self.setup = setup
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
         self.session = setup.session(environment)
+        self._begin = [beginning(agent) for agent in self.agents]
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
         experiment = setup.experiment
@@ -83,7 +85,7 @@ class InProcessNetwork:
         yield self._close(last - 1)
 
     def _iterate(self, iteration: int) -> None:
-        generators = [agent.iterate(iteration) for agent in self.agents]
+        generators = [begin(iteration) for begin in self._begin]
         waiting: list[Turn | None] = []
         for index, generator in enumerate(generators):
             first = next(generator)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from netagents.errors import DecodeError, InterruptedRunError, NodeFailedError
+from netagents.experiment.failures import FailureSettings
 from netagents.launchers.display import Display
-from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Restarted
+from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Ready, Restarted
 from netagents.launchers.forkserver import PRELOAD
 from netagents.launchers.interruptions import Interruptions
-from netagents.launchers.restart import Restarts
+from netagents.launchers.restart import GoingOn, Recovery, Restarts
 from netagents.launchers.supervisor import Supervisor
 from netagents.launchers.watch import FORKSERVER
 from netagents.launchers.watchdog import Watchdog
@@ -21,6 +23,7 @@ from netagents.nodes.inbox_recording import inbox_folder
 from netagents.nodes.keys import run_bundles
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.view import View
+from netagents.nodes.word_line import LOST, SILENT, WordLine
 from netagents.records.run_directory import LOGS, METRICS, RunDirectory
 from netagents.wire.security import write_bundles
 from netagents.wire.transport import LinkSettings, Listener, open_transport
@@ -70,15 +73,21 @@ def run_local(
     listener = viewer.listen(view)
     try:
         specs = node_specs(prepared, directory, sockets, view, first)
-        with Supervisor(
-            specs,
-            timeouts=experiment.timeouts,
-            log_directory=directory.path / "logs",
-            sockets=sockets,
-            preload=NEURAL_PRELOAD if experiment.learning.is_neural else TABULAR_PRELOAD,
-            restarts=_restarts(prepared),
-            interruptions=interruptions,
-        ) as supervisor:
+        with (
+            contextlib.ExitStack() as exits,
+            Supervisor(
+                specs,
+                timeouts=experiment.timeouts,
+                log_directory=directory.path / "logs",
+                sockets=sockets,
+                preload=NEURAL_PRELOAD if experiment.learning.is_neural else TABULAR_PRELOAD,
+                interruptions=interruptions,
+            ) as supervisor,
+        ):
+            if experiment.failures.agent != "stop_all":
+                lost, silent = (exits.enter_context(contextlib.closing(WordLine(sockets.path / name))) for name in (LOST, SILENT))
+                supervisor.recovery = _recovery(prepared, lost)
+                supervisor.watch(silent.descriptor)
             supervisor.start()
             display.started(experiment.name, supervisor.pids())
             watchdog = Watchdog(directory.path / METRICS, directory.path / LOGS, experiment.timeouts.seconds("progress"))
@@ -88,8 +97,16 @@ def run_local(
                 for line in watchdog.look({role: pid for role, pid in supervisor.pids().items() if role != FORKSERVER}):
                     display.note(line)
 
+            def handle(event: NodeEvent) -> None:
+                _note(event, display, experiment.failures)
+                if isinstance(event, Ready):
+                    for word in silent.words():
+                        agent, _, why = word.partition(" ")
+                        display.note(f"agent_{agent} {why}; its process is killed")
+                        supervisor.end(f"agent_{agent}")
+
             supervisor.wait(
-                handle=lambda event: _note(event, display),
+                handle=handle,
                 tick=tick,
                 interval=VIEW_INTERVAL,
                 ask=("environment",),
@@ -118,7 +135,7 @@ def node_specs(
     """What to start: the environment server, the monitor and one process per agent, in the order that the experiment asks for."""
     experiment, run = prepared.experiment, directory.run_id.hex()
     listen = join = f"ipc://{sockets.path}/environment"
-    hosting = {"run_directory": str(directory.path)}
+    hosting = {"run_directory": str(directory.path), "lines": str(sockets.path)}
     if first is not None:
         hosting["resume_from"] = str(first)
     if experiment.runtime.transport == "tcp":
@@ -167,17 +184,25 @@ def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[s
     return {"record_inbox": str(inbox_folder(directory.path.resolve(), index))} if chosen == "all" or index in chosen else {}
 
 
-def _restarts(prepared: Prepared) -> Restarts | None:
+def _recovery(prepared: Prepared, lost: WordLine) -> Recovery | None:
     failures = prepared.experiment.failures
-    return Restarts(failures, [f"agent_{index}" for index in range(prepared.setup.n)]) if failures.agent == "restart" else None
+    agents = [f"agent_{index}" for index in range(prepared.setup.n)]
+    if failures.agent == "restart":
+        return Restarts(failures, agents)
+    if failures.agent == "continue_without":
+        return GoingOn(agents, lambda role, how: lost.say(f"{role.removeprefix('agent_')} {how}"))
+    return None
 
 
-def _note(event: NodeEvent, display: Display) -> None:
+def _note(event: NodeEvent, display: Display, failures: FailureSettings) -> None:
     if isinstance(event, Restarted):
         display.note(f"{event.role} failed and was started again ({event.attempt}); all go back to the newest checkpoint")
-    if isinstance(event, Exited) and event.failed and not event.essential:
+    if isinstance(event, Exited) and event.failed:
         how = f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}"
-        display.note(f"the {event.role} {how}; the run goes on without it")
+        if not event.essential:
+            display.note(f"the {event.role} {how}; the run goes on without it")
+        elif failures.agent == "continue_without" and event.role.startswith("agent_"):
+            display.note(f"{event.role} {how}; the run goes on without it, and {failures.stand_in} plays in its place")
 
 
 def _show(listener: Listener, display: Display) -> None:

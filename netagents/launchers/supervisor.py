@@ -23,7 +23,7 @@ from netagents.launchers.events import Exited, NodeEvent, NodeSpec, Restarted, S
 from netagents.launchers.forkserver import PRELOAD, ForkServer
 from netagents.launchers.interruptions import Interruptions
 from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors
-from netagents.launchers.restart import Restarts
+from netagents.launchers.restart import Recovery, Restarts
 from netagents.launchers.watch import FORKSERVER, Node, Watch
 from netagents.nodes.process import child_main
 from netagents.nodes.socket_directory import SocketDirectory
@@ -45,7 +45,6 @@ class Supervisor:
         sockets: the run's socket directory; a fresh one if None.
         preload: modules that the forkserver imports before the first node.
         environment: variables for all nodes, on top of one thread each.
-        restarts: which failed nodes are started again; None: none.
         interruptions: where signals have been caught so far, and stay caught when all has ended; its own if None.
 
     Raises:
@@ -61,7 +60,6 @@ class Supervisor:
         sockets: SocketDirectory | None = None,
         preload: tuple[str, ...] = PRELOAD,
         environment: Mapping[str, str] | None = None,
-        restarts: Restarts | None = None,
         interruptions: Interruptions | None = None,
     ) -> None:
         roles = [spec.role for spec in specs]
@@ -77,7 +75,8 @@ class Supervisor:
         self._watch = Watch()
         self._sources: list[Source] = []
         self._failure: Failure | None = None
-        self._restarts = restarts
+        self.recovery: Recovery | None = None
+        """What is done about failures that the run may survive; None: it survives none."""
         self._interruptions = interruptions
         self._forgiven: set[int] = set()
 
@@ -232,7 +231,7 @@ class Supervisor:
             if tick is not None:
                 tick()
             self.check(events, ask)
-            ended = self._restarts is not None and self._restarts.is_over(self.running)
+            ended = self.recovery is not None and self.recovery.is_over(self.running)
             if ended or not any(node.spec.essential for node in self._watch.nodes.values()):
                 self.stop("finished")
                 return
@@ -251,21 +250,22 @@ class Supervisor:
             raise failure.error()
 
     def _forgive(self, event: Exited) -> bool:
-        """Whether the process that failed is started again, so that the run goes on."""
-        if self._restarts is None or not self._restarts.plan(event.role, self.running, time.monotonic()):
+        """Whether the run goes on although a process failed."""
+        if self.recovery is None or not self.recovery.plan(event, self.running, time.monotonic()):
             return False
         self._forgiven.add(event.pid)
         return True
 
     def _start_again(self, interval: float) -> float:
         """Start what is due; gives the seconds until the next look, at most ``interval``."""
-        if self._restarts is None:
+        recovery = self.recovery
+        if not isinstance(recovery, Restarts):
             return interval
-        for role in self._restarts.take(time.monotonic()):
-            node = self._fork(self._restarts.next_incarnation(next(spec for spec in self.specs if spec.role == role)))
+        for role in recovery.take(time.monotonic()):
+            node = self._fork(recovery.next_incarnation(next(spec for spec in self.specs if spec.role == role)))
             self._await_births({node.link.status: node}, time.monotonic() + self.timeouts.seconds("join"), 0)
-            self._watch.events.append(Restarted(role, node.pid, self._restarts.attempt(role)))
-        return self._restarts.wait(time.monotonic(), interval)
+            self._watch.events.append(Restarted(role, node.pid, recovery.attempt(role)))
+        return recovery.wait(time.monotonic(), interval)
 
     def failure(self) -> Failure | None:
         """Who failed first among the essential processes that have ended; None if nobody did."""
@@ -281,6 +281,12 @@ class Supervisor:
         return failure
 
     # ------------------------------------------------------------------ stop
+
+    def end(self, role: str) -> None:
+        """Kill one process that does not answer; what follows is what follows its failure."""
+        node = self._watch.nodes.get(role)
+        if node is not None and node.process is not None:
+            node.process.send(signal.SIGKILL)
 
     def stop(self, reason: str, deadline: float | None = None, ask: Sequence[str] = ()) -> list[str]:
         """End every process within ``deadline`` seconds (``timeouts.stop`` if None), all in parallel.

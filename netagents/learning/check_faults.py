@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netagents.errors import ExperimentError
+from netagents.experiment.agent_faults import AgentFault
 from netagents.experiment.faults import DelayFault, FaultSettings, LinkFault, PartitionFault, SwapFault
 from netagents.learning.routes import Routes, neighbours_used
 from netagents.learning.setup import Setup
@@ -59,6 +60,8 @@ def _nodes(fault: FaultSettings) -> Iterable[int]:
         return [agent for group in fault.groups for agent in group]
     if isinstance(fault, DelayFault):
         return ()
+    if isinstance(fault, AgentFault):
+        return (fault.agent,)
     if isinstance(fault, SwapFault):
         return (*fault.senders, fault.receiver)
     return (fault.sender, fault.receiver)

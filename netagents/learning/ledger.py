@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ class Ledger:
     def __init__(self, hop: Callable[[int], int]) -> None:
         self._hop = hop
         self._rows: dict[tuple[int, int], list[int]] = {}
+        self._lost: Collection[int] = ()
+
+    def leave_out(self, lost: Collection[int]) -> None:
+        """Nothing goes to these receivers any more, whatever is entered."""
+        self._lost = lost
 
     def count(self, outgoing: Outgoing, times: int = 1) -> None:
         """Enter a message once per receiver, or ``times`` messages of the same size."""
@@ -41,6 +46,9 @@ class Ledger:
 
     def close(self) -> NDArray[np.int64]:
         """The (r, 5) rows kind, receiver, hop, messages, payload bytes, sorted; starts a new page."""
-        rows = [[kind, receiver, self._hop(receiver), *counted] for (kind, receiver), counted in sorted(self._rows.items())]
+        rows = [[kind, receiver, self._hop(receiver), *counted] for (kind, receiver), counted in self._living()]
         self._rows = {}
         return np.array(rows, dtype=np.int64).reshape(-1, 5)
+
+    def _living(self) -> list[tuple[tuple[int, int], list[int]]]:
+        return [(key, counted) for key, counted in sorted(self._rows.items()) if key[1] not in self._lost]

@@ -13,7 +13,7 @@ from netagents.messages import Step
 
 FloatArray = NDArray[np.float64]
 
-TERMINATED, TRUNCATED, ENDED = 1, 2, 4
+TERMINATED, TRUNCATED, ENDED, REPLACED = 1, 2, 4, 8
 """Bits of :attr:`netagents.messages.Step.flags`."""
 
 
@@ -78,6 +78,8 @@ class Rollout:
             self.bootstrap[:] = (self._flags & TERMINATED) == 0
             over = np.logical_or.accumulate((self._flags & (TERMINATED | TRUNCATED | ENDED)) != 0, axis=0)
             self.alive[1:] = ~over[:-1]
+            # What was executed was not the agent's own decision: there is nothing to learn from it.
+            self.alive &= (self._flags & REPLACED) == 0
 
     def part(self, first: int, last: int) -> Rollout:
         """The steps ``first`` to ``last`` - 1 and the decision after them, as views; the whole rollout is its own part."""

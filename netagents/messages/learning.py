@@ -25,7 +25,8 @@ class Step(NamedTuple):
     """Environment to agent, once per step: the agent's own view and nothing about anyone else.
 
     ``observation`` (B,) index or (B, *shape) float64; ``reward`` (B,) float64, of the transition that led here (zeros at
-    step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 the agent's part in this copy has already ended before.
+    step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 the agent's part in this copy has already ended before,
+    bit 3 the agent was late and another action than its own was executed.
 
     Two arrays travel only where the environment has them: ``hops`` (B, m) uint8, how many hops away each of the m agents is now
     that the agent may ever talk to, 255 beyond every radius (a graph that moves; (B, 0) where only masks are needed);

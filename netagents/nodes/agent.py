@@ -12,17 +12,17 @@ import numpy as np
 
 from netagents.errors import exit_code_of
 from netagents.learning import Setup, make_agent
-from netagents.learning.aging import delays
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.routes import Routes, neighbours_used
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
+from netagents.nodes.driving import make_drive
 from netagents.nodes.inbox_recording import InboxRecorder
+from netagents.nodes.inboxes import make_inbox
 from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
 from netagents.wire.exchange import StopReceivedError
-from netagents.wire.inbox import UNKNOWN_RUN, Inbox
-from netagents.wire.late_inbox import LateInbox
+from netagents.wire.inbox import UNKNOWN_RUN
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
@@ -62,11 +62,7 @@ def plan(setup: Setup, index: int) -> Part:
     speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
     hears = frozenset(j for senders in heard.values() for j in senders)
     allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
-    late = {Kind.STATE: delays(setup, index)}
-    if late[Kind.STATE]:
-        inbox: Inbox = LateInbox(UNKNOWN_RUN, allowed, delays=late, last=setup.steps, nodes=setup.n, strict=False)
-    else:
-        inbox = Inbox(UNKNOWN_RUN, allowed, steps=setup.steps + 1, nodes=setup.n, strict=False)
+    inbox = make_inbox(setup, index, UNKNOWN_RUN, allowed)
     if setup.experiment.routing == "relay":
         places = Routes(setup).places(index)
         return Part(inbox, *neighbours_used(places, index), places)
@@ -79,14 +75,15 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    send, receive = exchange.send, exchange.receive
+    drive = make_drive(membership, agent)
+    send, receive = drive.send, drive.receive
     clock = _Clock(membership)
     iterations = setup.experiment.learning.iterations
     for iteration in range(membership.first_iteration, iterations):
         context.log.phase(f"iteration {iteration}")
         if recorder is not None:
             recorder.begin(iteration, agent.arrays)
-        turns = agent.iterate(iteration)
+        turns = drive.begin(iteration)
         turn = next(turns)
         while True:
             for kind, its, step, message, receivers in turn.outgoing:
@@ -102,6 +99,7 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
         if recorder is not None:
             recorder.end(iteration, agent.arrays())
         membership.tell_refusals()
+        drive.close()
     for kind, its, step, message, receivers in agent.farewell(iterations - 1):
         send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
     membership.tell_refusals()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,6 +17,7 @@ from netagents import __version__
 from netagents.environments.facts import spec_to_json
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import DeadlineError, NetagentsError, NodeFailedError, ProtocolError, exit_code_of
+from netagents.experiment.clock import FreeRunningSettings
 from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
@@ -30,7 +31,9 @@ from netagents.messages import (
     Failed,
     Hello,
     Kind,
+    Message,
     Report,
+    Sign,
     Snapshot,
     Step,
     Stop,
@@ -38,20 +41,23 @@ from netagents.messages import (
     node_name,
 )
 from netagents.nodes.carried import carriage_facts
+from netagents.nodes.company import Company, needs_company, staleness
 from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.forms import forms_of_actions
+from netagents.nodes.free_running import World
+from netagents.nodes.inboxes import make_inbox
 from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.keys import known_users, link_settings
+from netagents.nodes.losses import Losses
 from netagents.nodes.process import ProcessContext
-from netagents.nodes.recovery import AgentRestartedError
+from netagents.nodes.recovery import AgentLostError, AgentRestartedError
 from netagents.nodes.refusals import Refusals, from_tally, refusals, refusals_line
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange
-from netagents.wire.handshake import Phase, Rendezvous, StrangerError
-from netagents.wire.inbox import Inbox
+from netagents.wire.handshake import Phase, Rendezvous, Reply, StrangerError
 from netagents.wire.link_costs import CostBook
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, open_transport
@@ -59,6 +65,7 @@ from netagents.wire.transport import LinkSettings, open_transport
 FINISHED = "finished"
 """The reason of a Stop that ends a whole run."""
 
+Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
 States = Mapping[int, Mapping[str, NDArray[Any]]]
 """Per agent every named array."""
 
@@ -69,7 +76,7 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
     Args:
         context: of the process.
         arguments: ``run_directory`` (made before), ``listen`` (address), ``announce`` (optional file in which to say the real one) and
-            ``resume_from`` (optional iteration to go on with).
+            ``resume_from`` (optional iteration to go on with) and ``lines`` (optional folder of the lines to the launcher).
     """
     directory = RunDirectory.open(Path(arguments["run_directory"]))
     prepared = prepare(directory.experiment())
@@ -77,7 +84,8 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
     first = int(arguments["resume_from"]) if "resume_from" in arguments else None
     states = directory.state_before(first, prepared.setup.n) if first else {}
     with Recorder(directory, prepared.setup, resume_from=first) as recorder:
-        server = EnvironmentServer(context, prepared.setup, recorder, directory.run_id, str(arguments["listen"]), first or 0, states, links)
+        listen, lines = str(arguments["listen"]), Path(arguments["lines"]) if "lines" in arguments else None
+        server = EnvironmentServer(context, prepared.setup, recorder, directory.run_id, listen, first or 0, states, links, lines)
         if "announce" in arguments:
             announce(server.endpoint, context.own(Path(arguments["announce"])))
         try:
@@ -113,6 +121,7 @@ class EnvironmentServer:
         first: the iteration to begin with.
         states: every agent's named arrays before that iteration; empty at the beginning of a run.
         links: keys and the host to be reached by; default: neither.
+        lines: folder of the lines to the launcher; None when there is none.
     """
 
     def __init__(
@@ -125,6 +134,7 @@ class EnvironmentServer:
         first: int = 0,
         states: States | None = None,
         links: LinkSettings | None = None,
+        lines: Path | None = None,
     ) -> None:
         self._context, self._setup, self._recorder = context, setup, recorder
         self._agents = tuple(range(setup.n))
@@ -138,10 +148,11 @@ class EnvironmentServer:
             context.own(path)
         self.endpoint = listener.endpoint
         allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT), self._agents)
-        inbox = Inbox(run, allowed, iteration=first, steps=setup.steps + 1, nodes=setup.n, strict=False)
+        inbox = make_inbox(setup, ENVIRONMENT, run, allowed, first)
         inbox.identify(known_users(links))
         codec = Codec()
         codec.expect(forms_of_actions(setup))
+        self._losses = Losses(experiment, lines, self._lose)
         self._exchange = Exchange(
             ENVIRONMENT,
             listener,
@@ -149,7 +160,7 @@ class EnvironmentServer:
             codec=codec,
             timeouts=experiment.timeouts,
             on_control=self._control,
-            watched={**watch(context), **self._transport.watched()},
+            watched={**watch(context), **self._transport.watched(), **self._losses.watched()},
             faults=faulty_feed(experiment, ENVIRONMENT),
             links=link_layer(experiment, ENVIRONMENT, listener, run, known_users(links)),
         )
@@ -165,7 +176,12 @@ class EnvironmentServer:
         self._told: dict[int, Hello] = {}
         self._recorded = first
         self._training = False
-        self._restarts_agents = experiment.failures.agent == "restart"
+        self._ages: dict[int, NDArray[np.int64]] = {}
+        self._world: World | None = None
+        self._loop = self._train_freely if isinstance(experiment.clock, FreeRunningSettings) else self._train
+        self._company = Company(self._exchange, setup, self._losses.silent, recorder.newest_state) if needs_company(experiment) else None
+        self._send = self._exchange.send if self._company is None else self._company.send
+        self._receive: Receive = self._exchange.receive if self._company is None else self._company.receive
         self._tallies: dict[int, Refusals] = {}
         self._link_costs = CostBook()
         self._carried: dict[int, Carried] = {}
@@ -191,10 +207,14 @@ class EnvironmentServer:
     def _control(self, envelope: Envelope, _user: str | None) -> None:
         message, sender = envelope.message, envelope.sender
         if isinstance(message, Failed):
-            if self._restarts_agents and sender >= 0:
-                self._context.log.logger.warning("%s failed: %s", node_name(sender), message.line)
-            elif envelope.run == self._exchange.inbox.run and sender != MONITOR:
-                raise NodeFailedError(f"failed: {message.line}", where=node_name(sender))
+            if envelope.run == self._exchange.inbox.run and sender in self._rendezvous.expected and sender != MONITOR:
+                self._losses.failed(sender, message.line)
+            return
+        if isinstance(message, Sign):
+            if sender in self._rendezvous.expected:
+                self._ages[sender] = message.ages
+                if self._company is not None and self._company.answers is not None:
+                    self._company.answers.hear(sender)
             return
         if isinstance(message, Tally):
             if sender in self._rendezvous.expected:
@@ -225,21 +245,45 @@ class EnvironmentServer:
             self._exchange.link(sender, self._transport.connect(hello.endpoint, role_name(sender)))
         anew = self._rendezvous.incarnation > self._exchange.incarnation
         if anew:
-            self._begin_again()
+            trained = self._training and self._first > 0
+            self._begin_again(self._recorder.directory.state_before(self._first, self._setup.n) if trained else self._states)
+        self._answer(replies)
+        if anew and self._training:
+            raise AgentRestartedError(sender)
+
+    def _answer(self, replies: list[Reply]) -> None:
         for reply in replies:
             self._exchange.send(reply.message, reply.kind, self._first if reply.kind is Kind.WELCOME else 0, 0, (reply.receiver,))
             if reply.kind is Kind.WELCOME:
                 self._send_state(reply.receiver)
-        if anew and self._training:
-            raise AgentRestartedError(sender)
 
-    def _begin_again(self) -> None:
-        """Everybody speaks under a new incarnation from here on, about the iteration after the newest checkpoint."""
-        if self._training:
-            self._states = self._recorder.directory.state_before(self._first, self._setup.n) if self._first else {}
+    def _begin_again(self, states: States) -> None:
+        """Everybody speaks under a new incarnation from here on, about the first iteration that is not done for good."""
+        self._states = states
         self._exchange.restart(self._first, self._rendezvous.incarnation)
         self._rendezvous.iteration = self._first
         self._told.clear()
+
+    def _lose(self, agent: int, why: str) -> None:
+        """Go on without an agent: all others begin anew, without it, the first iteration that is not recorded."""
+        company, rendezvous = self._company, self._rendezvous
+        if company is None or agent not in rendezvous.expected or agent < 0:
+            return
+        if not any(other >= 0 for other in rendezvous.expected - {agent}):
+            raise NodeFailedError(f"no agent is left; the last one {why}", where=node_name(agent))
+        if agent in self._exchange.linked:
+            self._exchange.offer(Stop(f"{REFUSED}the run goes on without {node_name(agent)}, which {why}"), Kind.STOP, 0, 0, agent)
+        replies = rendezvous.lose(agent)
+        self._first = max(self._first, self._recorded)
+        company.lose(agent, why, self._first)
+        self._ledger.leave_out(company.lost)
+        self._recorder.event("lost", agent=agent, iteration=self._first, stand_in=self._setup.experiment.failures.stand_in, line=why)
+        self._context.log.logger.warning("%s %s; the run goes on without it from iteration %d", node_name(agent), why, self._first)
+        if rendezvous.incarnation > self._exchange.incarnation:
+            self._begin_again(self._states)
+        self._answer(replies)
+        if self._training:
+            raise AgentLostError(agent)
 
     def _send_state(self, agent: int) -> None:
         """After its welcome an agent is told what it knew, once: a repeated welcome only crossed the first one on its way."""
@@ -270,14 +314,23 @@ class EnvironmentServer:
                 if self._rendezvous.phase is not Phase.STARTED:
                     self._await_start()
                 self._states = {}
-                self._train(session)
+                self._loop(session)
             except AgentRestartedError as restarted:
                 self._context.log.logger.warning("%s; all go back to iteration %d", restarted, self._first)
                 self._recorder.event("restarted", agent=restarted.agent, iteration=self._first, incarnation=self._exchange.incarnation)
-                self._pages.clear()
-                self._ledger = Ledger(lambda _: 0)
+                self._forget_attempt()
+            except AgentLostError:
+                self._forget_attempt()
             else:
                 return
+
+    def _forget_attempt(self) -> None:
+        """What was counted of iterations that begin anew."""
+        self._pages.clear()
+        self._ledger = Ledger(lambda _: 0)
+        if self._company is not None:
+            self._ledger.leave_out(self._company.lost)
+            self._company.begin_again()
 
     def _await_start(self) -> None:
         rendezvous = self._rendezvous
@@ -290,7 +343,7 @@ class EnvironmentServer:
 
     def _train(self, session: EnvironmentSession) -> None:
         """From the newest checkpoint on; every record is written as soon as its reports are in."""
-        exchange, agents, setup = self._exchange, self._agents, self._setup
+        receive, agents, setup = self._receive, self._agents, self._setup
         iterations = setup.experiment.learning.iterations
         first = self._first
         for iteration in range(first, iterations):
@@ -298,7 +351,7 @@ class EnvironmentServer:
             self._send_steps(iteration, 0, session.begin(iteration))
             began = 0.0
             for step in range(setup.steps):
-                actions = exchange.receive(iteration, Kind.ACTION, step, agents)
+                actions = receive(iteration, Kind.ACTION, step, agents)
                 self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
                 if step == 0:
                     # The reports came with the first actions; everybody is busy with the next step while they are recorded.
@@ -309,19 +362,37 @@ class EnvironmentServer:
             self._pages[iteration] = (session.returns(), self._ledger.close())
         self._record(iterations - 1)
 
+    def _train_freely(self, session: EnvironmentSession) -> None:
+        """The same on a timer: an iteration ends when all reports of it are in."""
+        company = self._company
+        assert company is not None
+        if self._world is None:
+            self._world = World(self._exchange, self._setup, company.send, company.missed, company.stand_in)
+        for iteration in range(self._first, self._setup.experiment.learning.iterations):
+            self._context.log.phase(f"iteration {iteration}")
+            began = perf_counter()
+            steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in company.lost])
+            self._count_steps(iteration, steps, self._world.ticks)
+            self._sample_seconds += perf_counter() - began
+            self._pages[iteration] = (session.returns(), self._ledger.close())
+            self._record(iteration)
+
     def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
-        send = self._exchange.send
+        send = self._send
         for agent, message in enumerate(messages):
             send(message, Kind.STEP, iteration, step, (agent,))
         if step == 0:
-            # All steps of an iteration are of one size.
-            for agent, message in enumerate(messages):
-                self._ledger.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=self._setup.steps + 1)
+            self._count_steps(iteration, messages, self._setup.steps)
+
+    def _count_steps(self, iteration: int, messages: Sequence[Step], steps: int) -> None:
+        # All steps of an iteration are of one size.
+        for agent, message in enumerate(messages):
+            self._ledger.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=steps + 1)
 
     def _record(self, iteration: int) -> None:
-        reports = self._exchange.receive(iteration, Kind.REPORT, 0, self._agents)
+        reports = self._receive(iteration, Kind.REPORT, 0, self._agents)
         due = checkpoint_due(self._setup.experiment, iteration)
-        snapshots = self._exchange.receive(iteration, Kind.SNAPSHOT, 0, self._agents) if due else []
+        snapshots = self._receive(iteration, Kind.SNAPSHOT, 0, self._agents) if due else []
         # From here on nothing is waited for, so that a restart finds an iteration recorded and kept, or neither.
         returns, ledger = self._pages.pop(iteration)
         if iteration < self._recorded:
@@ -368,6 +439,9 @@ class EnvironmentServer:
             refused={node_name(node): counted for node, counted in sorted(refused.items()) if counted},
             **({"carried": carriage_facts(self._carried)} if self._carried else {}),
         )
+        stale = staleness(self._ages, self._company, self._world)
+        if stale:
+            self._recorder.event("staleness", **stale)
 
     def _hear_what_was_carried(self) -> None:
         """Relay routing only: agents tell as they leave what travelled over their links; one that does not is left out of the records."""
@@ -377,5 +451,6 @@ class EnvironmentServer:
 
     def close(self) -> None:
         """End all links; the last words still leave."""
+        self._losses.close()
         self._exchange.close()
         self._transport.close()

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from netagents.experiment import Experiment
-from netagents.messages import MONITOR, Kind, node_name
+from netagents.experiment.agent_faults import AgentFault
+from netagents.experiment.clock import LockstepSettings
+from netagents.messages import MONITOR, NEIGHBOUR_KINDS, Kind, node_name
 from netagents.records.jsonl import JsonLinesWriter
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.history import LinkEvent
@@ -18,7 +20,7 @@ from netagents.wire.transport import Listener
 def faulty_feed(experiment: Experiment, node: int) -> FaultyFeed | None:
     """Faults of single deliveries at a node; None where the experiment has none."""
     models = link_faults(experiment.faults)
-    single = [fault for number, fault in enumerate(experiment.faults) if number not in models]
+    single = [fault for number, fault in enumerate(experiment.faults) if number not in models and not isinstance(fault, AgentFault)]
     return FaultyFeed(single, node, experiment.seed) if single else None
 
 
@@ -47,9 +49,10 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
     )
 
 
-def reliable_kinds(experiment: Experiment) -> frozenset[Kind]:  # noqa: ARG001 -- the clock decides, and lockstep needs them all
-    """The kinds that are acknowledged and sent again."""
-    return RELIABLE_KINDS
+def reliable_kinds(experiment: Experiment) -> frozenset[Kind]:
+    """The kinds that are acknowledged and sent again: all that lockstep needs; what agents can do without is sent once."""
+    tolerant = experiment.does_without or not isinstance(experiment.clock, LockstepSettings)
+    return RELIABLE_KINDS - set(NEIGHBOUR_KINDS) if tolerant else RELIABLE_KINDS
 
 
 class _History:

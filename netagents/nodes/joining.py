@@ -20,13 +20,14 @@ from netagents.environments.facts import spec_from_json
 from netagents.errors import DeadlineError, NetagentsError, ProtocolError
 from netagents.experiment import Experiment, Timeouts
 from netagents.learning import Setup, make_setup
-from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Snapshot, Stop, Welcome
+from netagents.learning.age_counts import AgeCounts
+from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Sign, Snapshot, Stop, Welcome
 from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.foreign_code import refuse_foreign_code
 from netagents.nodes.forms import forms_of
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.process import ProcessContext
-from netagents.nodes.recovery import TakenBackError
+from netagents.nodes.recovery import TakenBackError, Window
 from netagents.nodes.refusals import Refusals, refusals, refusals_line, to_tally
 from netagents.topology import Topology
 from netagents.wire.codec import Codec
@@ -112,6 +113,10 @@ def socket_path(endpoint: str) -> Path | None:
     return Path(rest) if scheme == "ipc" else None
 
 
+State = Mapping[str, NDArray[Any]] | None
+"""Every named array of an agent; None at the beginning of a run."""
+
+
 @dataclass
 class Membership:
     """A node's place in a run, before and after it starts.
@@ -120,6 +125,10 @@ class Membership:
         index: of the node. setup: what all nodes share. exchange: its messages.
         first_iteration: where it begins. state: what an agent knew before that, None at the beginning of a run.
         enter: links to all peers and waits for the start, after a Welcome that may be a new one.
+        fresh: whether this is the node's first process, in a run from its beginning.
+        window: what an agent kept of the newest iterations, to begin one of them anew.
+        ages: how old what an agent used was.
+        lost: agents that the run goes on without.
     """
 
     index: int
@@ -127,13 +136,17 @@ class Membership:
     exchange: Exchange
     transport: Transport
     first_iteration: int
-    state: Mapping[str, NDArray[Any]] | None
-    enter: Callable[[Envelope | None], tuple[int, Mapping[str, NDArray[Any]] | None]]
+    state: State
+    enter: Callable[[Envelope | None], tuple[int, State, frozenset[int]]]
+    fresh: bool = True
+    window: Window = field(default_factory=Window)
+    ages: AgeCounts = field(default_factory=AgeCounts)
+    lost: frozenset[int] = frozenset()
     _told: Refusals = field(default_factory=dict)
 
     def begin_again(self, taken_back: TakenBackError) -> None:
         """Link to those who were restarted and wait for the start of the iteration that all were taken back to."""
-        self.first_iteration, self.state = self.enter(taken_back.envelope)
+        self.first_iteration, self.state, self.lost = self.enter(taken_back.envelope)
 
     def tell_refusals(self) -> None:
         """Tell the server, best effort, what this node has refused so far, if that has grown, and what modelled links have cost."""
@@ -230,6 +243,8 @@ class _Joining:
         # Until it is welcomed a node knows no settings but these defaults.
         self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
         self.codec = Codec()
+        self.first_process = incarnation == 0
+        self.window, self.ages = Window(), AgeCounts()
         self.exchange = self._exchange(Inbox(run, {}), None)
         self.exchange.incarnation = incarnation
         self.speaks_to: frozenset[int] = frozenset()
@@ -262,40 +277,47 @@ class _Joining:
         inbox.dropped.update(self.exchange.inbox.dropped)
         welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.places, layer)
         self.exchange.adopt(welcomed)
-        first, state = self.enter(None)
-        return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter)
+        first, state, lost = self.enter(None)
+        fresh = first == 0 and self.first_process
+        return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter, fresh, self.window, self.ages, lost)
 
-    def enter(self, welcome: Envelope | None) -> tuple[int, Mapping[str, NDArray[Any]] | None]:
+    def enter(self, welcome: Envelope | None) -> tuple[int, State, frozenset[int]]:
         """Link to all peers and wait for the start; begins again as often as somebody is restarted meanwhile.
 
         Args:
             welcome: a new one to take first.
 
         Returns:
-            The first iteration, and an agent's state before it.
+            The first iteration, an agent's state before it, and the agents that the run goes on without.
         """
         while True:
             if welcome is not None:
                 self.handshake.begin_again(welcome)
             try:
-                return self.handshake.iteration, self._link()
+                return self.handshake.iteration, self._link(), self._lost()
             except TakenBackError as again:
                 welcome = again.envelope
 
-    def _link(self) -> Mapping[str, NDArray[Any]] | None:
+    def _lost(self) -> frozenset[int]:
+        """The agents that the newest Welcome no longer names."""
+        assert self.handshake.welcome is not None
+        return (self.speaks_to | self.hears) - self.handshake.welcome.peers.keys()
+
+    def _link(self) -> State:
         handshake, exchange = self.handshake, self.exchange
         assert handshake.welcome is not None
         exchange.restart(handshake.iteration, handshake.incarnation)
+        lost = self._lost()
         # Over a modelled link even who only listens has to acknowledge.
         answers = set() if exchange.links is None else {peer for peer in self.hears if exchange.links.concerns(peer)}
-        for peer in sorted(self.speaks_to | answers):
+        for peer in sorted((self.speaks_to | answers) - lost):
             endpoint = handshake.welcome.peers[peer]
             if self.endpoints.get(peer) != endpoint:
                 self.endpoints[peer] = endpoint
                 exchange.link(peer, self.transport.connect(endpoint, role_name(peer)))
         state = self._resumed_state()
         self.context.log.phase("linking")
-        for reply in handshake.link(self.speaks_to, self.hears):
+        for reply in handshake.link(self.speaks_to - lost, self.hears - lost):
             self._send(reply)
         try:
             exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
@@ -305,8 +327,11 @@ class _Joining:
         self.transport.settle()
         return state
 
-    def _resumed_state(self) -> Mapping[str, NDArray[Any]] | None:
-        """An agent's state after the iteration before the first one, which the server sends right after the welcome."""
+    def _resumed_state(self) -> State:
+        """An agent's state before the first iteration: kept, or sent by the server right after the welcome."""
+        kept = self.window.before(self.handshake.iteration)
+        if kept is not None:
+            return kept[0]
         before = self.handshake.iteration - 1
         if before < 0 or self.index < 0:
             return None
@@ -334,6 +359,9 @@ class _Joining:
                 if envelope.message.reason.startswith(REFUSED):
                     raise ProtocolError(envelope.message.reason.removeprefix(REFUSED))
                 raise StopReceivedError(envelope.message.reason)
+            return
+        if isinstance(envelope.message, Sign):
+            self.exchange.offer(Sign(self.ages.counts), Kind.SIGN, 0, 0, ENVIRONMENT)
             return
         if self.handshake.supersedes(envelope):
             raise TakenBackError(envelope)

@@ -121,6 +121,6 @@ def abandoned() -> list[SocketDirectory]:
                 continue
             old = time.time() - status.st_mtime > _ABANDONED_SECONDS
             mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-            if mine and old and all(_is_dead_socket(entry) for entry in entries):
+            if mine and old and all(_is_dead_socket(entry) or entry.is_fifo() for entry in entries):
                 found.append(SocketDirectory(path))
     return found

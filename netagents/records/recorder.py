@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from netagents.errors import RunDirectoryError
 from netagents.learning import METRICS, IterationRecord, Setup
 from netagents.records import run_directory as layout
-from netagents.records.checkpoint import TEMPORARY, checkpoints, write_checkpoint
+from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
 from netagents.records.pages import LedgerPages, PowerPages
 from netagents.records.run_directory import EndState, RunDirectory
@@ -114,6 +114,11 @@ class Recorder:
             old.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
         self.event("checkpoint", iteration=iteration)
+
+    def newest_state(self, agent: int) -> dict[str, NDArray[Any]] | None:
+        """What an agent knew at the newest checkpoint; None when there is none."""
+        found = checkpoints(self.directory.path / layout.CHECKPOINTS)
+        return load_checkpoint(found[max(found)], {agent})[agent] if found else None
 
     def event(self, event: str, **facts: Any) -> None:
         """Write down that something happened in the life of the run."""

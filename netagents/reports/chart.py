@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,15 @@ class Reference:
     color: str
 
 
+class Span(NamedTuple):
+    """A shaded stretch of the x axis, named at its top."""
+
+    name: str
+    begin: float
+    end: float
+    color: str = "var(--quiet)"
+
+
 def line_chart(
     x: Sequence[float] | NDArray[np.int64],
     lines: Sequence[Line],
@@ -55,6 +65,7 @@ def line_chart(
     x_label: str = "iteration",
     percent: bool = False,
     with_value: bool = True,
+    spans: Sequence[Span] = (),
 ) -> str:
     """A chart of ``lines`` over ``x``, as markup.
 
@@ -65,6 +76,7 @@ def line_chart(
         y_label, x_label: what the axes show.
         percent: values are shares.
         with_value: labels end with the line's last value.
+        spans: stretches to shade, as far as they lie within x.
     """
     along, drawn = _thin(np.asarray(x, dtype=np.float64), lines)
     low, high = _range(drawn, references)
@@ -75,7 +87,7 @@ def line_chart(
     def down(values: FloatArray) -> FloatArray:
         return np.asarray(TOP + (high - values) / (high - low) * box[3])
 
-    parts = []
+    parts = _shaded(spans, span, box)
     for value in ticks(low, high):
         y = float(down(np.array(value)))
         parts.append(f'<line class="rule" x1="{LEFT}" x2="{LEFT + box[2]}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -116,6 +128,21 @@ def line_chart(
     }
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" data-chart="{text(data(facts))}">{"".join(parts)}</svg>'
     return f'<div>{svg}<div class="readout"></div></div>'
+
+
+def _shaded(spans: Sequence[Span], span: tuple[float, float], box: tuple[int, int, int, int]) -> list[str]:
+    left, top, width, height = box
+    parts = []
+    for row, each in enumerate(spans):
+        begin, end = (min(max(value, span[0]), span[1]) for value in (each.begin, each.end))
+        if end <= begin:
+            continue
+        x0, x1 = (left + (value - span[0]) / (span[1] - span[0]) * width for value in (begin, end))
+        parts.append(f'<rect x="{x0:.1f}" y="{top}" width="{x1 - x0:.1f}" height="{height}" fill="{each.color}" opacity="0.13"/>')
+        anchor, x = ("end", x1 - 4) if x0 > left + width / 2 else ("start", x0 + 4)
+        y = top + height - 6 - 14 * (row % 5)
+        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}" fill="{each.color}">{text(each.name)}</text>')
+    return parts
 
 
 def sparkline(y: FloatArray) -> str:

@@ -92,7 +92,7 @@ def learning_curve(run: Run) -> bytes:
     _label_ends(upper, labels)
     _title(upper, run, reached)
     if general:
-        objective = run.agent_metric("objective").mean(axis=1)
+        objective = np.nanmean(run.agent_metric("objective"), axis=1)
         panels[1].plot(iterations, objective, color=ACCENT, linewidth=1.8, marker="o" if len(returns) == 1 else None)
         panels[1].set_ylabel("objective per agent\n(what is maximised)")
         _label_ends(panels[1], [(float(objective[-1]), _number(float(objective[-1])), ACCENT)])

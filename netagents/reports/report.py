@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run, held_entries, write_atomically
 from netagents.reports.chart import Line, Reference, line_chart
+from netagents.reports.fault_section import fault_section, spans
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
 from netagents.reports.learning_curve import INTERVAL_Z, Progress, progress
@@ -61,6 +62,7 @@ def report(run: Run) -> str:
         agent_table(run, found),
         messages_section(run),
         link_section(run),
+        fault_section(run),
         settings_section(run),
         ending_section(run),
     )
@@ -131,7 +133,7 @@ def _tiles(run: Run, reached: Progress, found: Concentration) -> str:
         )
     ]
     if learns_utility(run):
-        objective = run.agent_metric("objective").mean(axis=1)
+        objective = np.nanmean(run.agent_metric("objective"), axis=1)
         tiles.append(tile("Objective per agent", short(float(objective[-1])), f"from {short(float(objective[0]))}", "what is maximised"))
     if found.top_holder >= 0:
         tiles.append(
@@ -213,7 +215,11 @@ def _curve_section(run: Run, reached: Progress) -> str:
         if value is not None
     ]
     chart = line_chart(
-        run.iterations, [Line("return", returns, "var(--main)", returns - half, returns + half)], references, y_label="return per agent"
+        run.iterations,
+        [Line("return", returns, "var(--main)", returns - half, returns + half)],
+        references,
+        y_label="return per agent",
+        spans=spans(run),
     )
     copies = run.experiment.learning.batch
     missing = "" if references else " This environment knows no untrained or best return for this horizon."
@@ -252,7 +258,7 @@ def _spread(run: Run, values: FloatArray) -> list[Line]:
     if not np.isfinite(last).any():
         last = np.zeros(run.n)
     best, worst = int(np.nanargmax(last)), int(np.nanargmin(last))
-    low, quarter, middle, three, high = (np.quantile(values, share, axis=1) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+    low, quarter, middle, three, high = (np.nanquantile(values, share, axis=1) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
     return [
         Line("median", middle, "var(--c0)", low, high),
         Line("", middle, "var(--c0)", quarter, three),

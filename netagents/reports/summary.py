@@ -9,6 +9,7 @@ import numpy as np
 
 from netagents.records import LedgerView, Run
 from netagents.records.link_costs import total_costs
+from netagents.reports.fault_section import fault_rows
 from netagents.reports.learning_curve import progress
 from netagents.reports.power_picture import DEFAULT_LAST, percent
 
@@ -27,13 +28,14 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
         return [*rows, ("return", "no iteration recorded")]
     rows.append(("return", _return_line(run)))
     if learns_utility(run):
-        objective = run.agent_metric("objective").mean(axis=1)
+        objective = np.nanmean(run.agent_metric("objective"), axis=1)
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
     rows.extend(_message_rows(run.ledger))
     rows.extend(_relay_rows(run))
     rows.extend(_link_rows(run))
     rows.extend(_refused_rows(run))
+    rows.extend(fault_rows(run))
     rows.append(("time", _time_line(run)))
     return rows
 

@@ -84,13 +84,14 @@ class Rendezvous:
         self._run = run
         self._version = version
         self._welcome = welcome
+        self._least = 0
         self.iteration = iteration
         """The one to start with; after a restart the driver has moved it."""
 
     @property
     def incarnation(self) -> int:
         """The highest of any node that said hello: all speak under it once they were welcomed."""
-        return max(self.incarnations.values(), default=0)
+        return max([self._least, *self.incarnations.values()])
 
     @property
     def peers(self) -> dict[int, str]:
@@ -119,6 +120,26 @@ class Rendezvous:
             # A Ready of before a restart says nothing about after it.
             return self._ready(sender) if envelope.incarnation == self.incarnation else []
         return []
+
+    def lose(self, index: int) -> list[Reply]:
+        """A node is gone for good: nobody waits for it any more, and all who were welcomed begin again without it.
+
+        Gives the Welcomes to send; none while others have not said hello yet.
+        """
+        least = self.incarnation + 1
+        self.expected -= {index}
+        self.hellos.pop(index, None)
+        self.incarnations.pop(index, None)
+        self.ready.discard(index)
+        if self.phase is Phase.HELLO:
+            if len(self.hellos) < len(self.expected):
+                return []
+            self.phase = Phase.WELCOMED
+            return [self._welcome_to(each) for each in sorted(self.expected)]
+        self._least = least
+        self.phase = Phase.WELCOMED
+        self.ready = {each for each in self.expected if each < 0}
+        return [self._welcome_to(each) for each in sorted(self.expected) if each >= 0]
 
     def _hello(self, sender: int, incarnation: int, hello: Hello) -> list[Reply]:
         if hello.version != self._version:

@@ -38,6 +38,7 @@ class Drop(StrEnum):
     HANDSHAKE = "handshake refused"
     CUT = "link cut"
     OFF_ROUTE = "off route"
+    LATE = "late"
 
 
 UNKNOWN_RUN = bytes(8)
@@ -96,6 +97,7 @@ class Inbox:
         self._boxes: dict[int, _Box] = {}
         self._phases: dict[int, dict[int, Message]] = {}
         self._done: dict[Kind, int] = {}
+        self._late: set[tuple[int, int]] = set()
         self._reported: set[tuple[Drop, int]] = set()
         self.allow(allowed)
 
@@ -129,6 +131,7 @@ class Inbox:
         self.iteration = iteration
         self._phases.clear()
         self._done.clear()
+        self._late.clear()
         for box in self._boxes.values():
             box.incarnation, box.waiting = incarnation, 0
 
@@ -141,6 +144,7 @@ class Inbox:
     def advance(self, iteration: int) -> None:
         """Moves the window to ``iteration`` and the next; what is older and was never asked for is dropped and counted."""
         self.iteration = iteration
+        self._late = {each for each in self._late if each[0] // (_KINDS * _STEPS) >= iteration - 1}
         for key in list(self._phases):
             kind, its = Kind(key % _KINDS), key // (_KINDS * _STEPS)
             if its < iteration - (kind in LATE_KINDS):
@@ -162,7 +166,8 @@ class Inbox:
             return self.refuse(envelope, user)
         ahead = iteration - self.iteration
         if not 0 <= ahead <= 1 and not (ahead == -1 and kind in LATE_KINDS):
-            return self._drop(Drop.PAST if ahead < 0 else Drop.FUTURE, sender, kind, iteration)
+            past = Drop.LATE if self._is_late(envelope) else Drop.PAST
+            return self._drop(past if ahead < 0 else Drop.FUTURE, sender, kind, iteration)
         if step >= self._steps:
             return self._drop(Drop.STEP, sender, kind, iteration)
         position = iteration * _STEPS + step
@@ -253,6 +258,16 @@ class Inbox:
         self._done[kind] = position
         return messages
 
+    def collect_present(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
+        """Closes a phase with what is there, None for what is not; whoever comes afterwards is late."""
+        key = (iteration * _STEPS + step) * _KINDS + kind
+        phase = self._phases.pop(key, {})
+        for sender in phase:
+            self._boxes[sender].waiting -= 1
+        self._done[kind] = iteration * _STEPS + step
+        self._late.update((key, sender) for sender in senders if sender not in phase)
+        return [phase.get(sender) for sender in senders]
+
     def missing(self, iteration: int, kind: Kind, step: int, senders: Iterable[int]) -> list[int]:
         """Those of ``senders`` whose message is not there yet."""
         phase = self._phases.get((iteration * _STEPS + step) * _KINDS + kind, {})
@@ -263,10 +278,21 @@ class Inbox:
 
     def _duplicate(self, envelope: Envelope) -> bool:
         _, _, sender, kind, iteration, step, _ = envelope
+        if self._is_late(envelope):
+            return self._drop(Drop.LATE, sender, kind, iteration)
         self._drop(Drop.DUPLICATE, sender, kind, iteration)
         if self._strict:
             raise ProtocolError(f"{kind.name.lower()} of iteration {iteration}, step {step} came twice", where=node_name(sender))
         return False
+
+    def _is_late(self, envelope: Envelope) -> bool:
+        """Whether this was given up waiting for; once each."""
+        _, _, sender, kind, iteration, step, _ = envelope
+        awaited = ((iteration * _STEPS + step) * _KINDS + kind, sender)
+        if awaited not in self._late:
+            return False
+        self._late.remove(awaited)
+        return True
 
     def _drop(self, reason: Drop, sender: int, kind: Kind, iteration: int) -> bool:
         self.dropped[reason] += 1

@@ -16,6 +16,7 @@ from netagents.experiment import Experiment, load_experiment, resolved
 from netagents.experiment.source import LIMIT_BYTES, LIMIT_VALUES, parse
 
 ROOT = Path(__file__).parents[2]
+FAULTS = "delay, drop, swap, replay, link, partition, crash, freeze, slow, random_actions"
 BASE = "environment: {kind: line_msg}\ntopology: {kind: line, n: 4}\n"
 
 
@@ -83,9 +84,12 @@ def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
         ("faults: [{kind: delay, low: 11}]", "x.yaml:3: faults.0.low: must be at most 10.0, not 11"),
         (
             "faults: [{kind: dely}]",
-            "x.yaml:3: faults.0.kind: unknown kind 'dely'; did you mean 'delay'? (known: delay, drop, swap, replay, link, partition)",
+            f"x.yaml:3: faults.0.kind: unknown kind 'dely'; did you mean 'delay'? (known: {FAULTS})",
         ),
-        ("faults: [{low: 1}]", "x.yaml:3: faults.0.kind: is missing; choose one of delay, drop, swap, replay, link, partition"),
+        (
+            "faults: [{low: 1}]",
+            "x.yaml:3: faults.0.kind: is missing; choose one of " + FAULTS,
+        ),
         (
             "utility: {kind: linear}",
             "x.yaml:3: utility.rewards: is missing; write 'rewards: ...' (c[s][a], one row per local state)",

@@ -1,0 +1,93 @@
+"""How an agent's turns are answered: under each clock, with scheduled faults, and when neighbours are not heard.
+
+In lockstep, with nothing else asked for, an agent asks the exchange itself and nothing stands between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netagents.experiment.clock import BoundedStalenessSettings, FreeRunningSettings
+from netagents.learning import NetworkedAgent, Turns
+from netagents.learning.absence import Memory, going_on
+from netagents.learning.age_counts import AgeCounts
+from netagents.learning.random_play import beginning
+from netagents.messages import ENVIRONMENT, Kind, Message, Sign
+from netagents.nodes.agent_faults import Disturbance
+from netagents.nodes.free_running import FreeRunning
+from netagents.nodes.joining import Membership
+from netagents.nodes.stale import BoundedStaleness
+from netagents.nodes.tolerant import Tolerant
+
+Send = Callable[[Message, Kind, int, int, Sequence[int]], None]
+Receive = Callable[[int, Kind, int, Sequence[int]], list[Any]]
+
+
+def _nothing() -> None:
+    """What most runs do at the end of an iteration."""
+
+
+class Drive(NamedTuple):
+    """What runs an agent.
+
+    ``begin`` gives the turns of an iteration; ``send`` and ``receive`` carry them out; ``close`` is called after each iteration.
+    """
+
+    begin: Callable[[int], Turns]
+    send: Send
+    receive: Receive
+    close: Callable[[], None] = _nothing
+
+
+def make_drive(membership: Membership, agent: NetworkedAgent) -> Drive:
+    """The drive that the experiment asks for."""
+    setup, exchange = membership.setup, membership.exchange
+    experiment, ages = setup.experiment, membership.ages
+    begin = plainly = beginning(agent)
+    send: Send = exchange.send
+    receive: Receive = exchange.receive
+    tolerant: Tolerant | None = None
+    if experiment.does_without:
+        begin = _Going(membership, agent, begin)
+        tolerant = Tolerant(exchange, experiment.timeouts)
+        receive = tolerant.receive
+    if isinstance(experiment.clock, BoundedStalenessSettings):
+        receive = BoundedStaleness(exchange, experiment, ages, tolerant).receive
+    elif isinstance(experiment.clock, FreeRunningSettings):
+        running = FreeRunning(exchange, experiment, ages, tolerant)
+        send, receive = running.send, running.receive
+    faults = experiment.faults_of(membership.index)
+    disturbance = Disturbance(faults, fresh=membership.fresh)
+    if disturbance.strikes:
+        begin = partial(_disturbed, disturbance, begin)
+    plain = begin == plainly and receive == exchange.receive
+    return Drive(begin, send, receive, _nothing if plain else partial(_tell, membership, ages))
+
+
+class _Going:
+    """Begins iterations of an agent that may have to do without others."""
+
+    def __init__(self, membership: Membership, agent: NetworkedAgent, begin: Callable[[int], Turns]) -> None:
+        self._agent, self._begin = agent, begin
+        self._window, self._lost = membership.window, membership.lost
+        kept = self._window.before(membership.first_iteration)
+        self._memory = Memory(membership.setup, membership.ages) if kept is None else kept[1].copy()
+        agent.ledger.leave_out(self._lost)
+
+    def __call__(self, iteration: int) -> Turns:
+        self._window.keep(iteration, self._agent.arrays(), self._memory)
+        return going_on(self._begin(iteration), self._memory, self._lost)
+
+
+def _disturbed(disturbance: Disturbance, begin: Callable[[int], Turns], iteration: int) -> Turns:
+    return disturbance.around(begin(iteration))
+
+
+def _tell(membership: Membership, ages: AgeCounts) -> None:
+    """Tells the server how old what was used has been, once something was."""
+    if ages.stale:
+        membership.exchange.offer(Sign(np.array(ages.counts)), Kind.SIGN, 0, 0, ENVIRONMENT)
