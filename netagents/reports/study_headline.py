@@ -123,6 +123,9 @@ def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
     at = mine.index(knee)
     axes.plot([x[at]], [value[at]], "o", markersize=17, markerfacecolor="none", markeredgecolor=ACCENT, markeredgewidth=2.2, zorder=4)
     if not first:
+        if knee != int(data.facts["knees"][data.credits[0]]["kappa"]):
+            axes.annotate(f"knee: kappa = {knee}", (x[at], value[at]), (-9, -24), textcoords="offset points", ha="left", fontsize=10,
+                          color=color, fontweight="bold")  # fmt: skip
         return
     away, side = ((-9, 16), "left") if at == 0 else ((0, 16), "center")
     place = (x[at], value[at])
