@@ -15,7 +15,7 @@ from netagents.experiment.environment import EnvironmentSettings
 from netagents.experiment.failures import FailureSettings
 from netagents.experiment.faults import FaultSettings
 from netagents.experiment.learning import LearningSettings, PowerSettings
-from netagents.experiment.policy import PolicySettings, SoftmaxPolicySettings
+from netagents.experiment.policy import MlpPolicySettings, PolicySettings, SoftmaxPolicySettings
 from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology import TopologySettings
 from netagents.experiment.utility import NoUtilitySettings, UtilitySettings
@@ -90,6 +90,17 @@ class Experiment(Settings):
     def _inboxes_are_recorded_by_processes(self) -> Self:
         if self.runtime.record_inbox and self.runtime.launcher != "local":
             raise ValueError(f"runtime.record_inbox needs runtime.launcher local, not {self.runtime.launcher}")
+        return self
+
+    @model_validator(mode="after")
+    def _algorithm_fits_policy(self) -> Self:
+        network, learned = isinstance(self.policy, MlpPolicySettings), self.learning.is_neural
+        if network and not learned:
+            raise ValueError("a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo")
+        if learned and not network:
+            raise ValueError(f"learning.algorithm of kind {self.learning.algorithm.kind} needs a policy of kind mlp")
+        if self.power.variant == "ex_ante" and not learned:
+            raise ValueError("power.variant ex_ante needs a policy of kind mlp; tables read realized power")
         return self
 
     @model_validator(mode="after")

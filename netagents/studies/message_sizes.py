@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.spaces import Space, space_dtype, space_shape
+from netagents.environments.spaces import Discrete, Space, space_dtype, space_shape
 from netagents.learning import METRICS, Setup
 from netagents.messages import Action, Kind, Message, RadiusKind, Report, ShadowReward, State, Step, Trace, TruncatedQ
 
@@ -30,7 +30,7 @@ class Sizes:
             self.step = self.step._replace(mask=np.zeros((copies, *setup.action_sizes((agent,))), dtype=np.bool_))
         self.action = Action(_zeros(action, 1, copies)[0])
         self.state = State(observed)
-        self.trace = Trace(_zeros(state, horizon + 1, copies), _zeros(action, horizon + 1, copies))
+        self.trace = Trace(_zeros(state, horizon + 1, copies), _zeros(action, horizon + 1, copies), _intentions(setup, action))
         further = setup.evaluation_steps
         self.further = Trace(_zeros(state, further + 1, copies), _zeros(action, further + 1, copies)) if further else None
         self.shadow = _shadow(setup, agent, (further or horizon, copies))
@@ -57,6 +57,14 @@ def _shadow(setup: Setup, agent: int, steps: tuple[int, int]) -> ShadowReward:
         return ShadowReward(np.zeros((0, 0)), np.zeros(steps)) if shares else ShadowReward(np.zeros((cells.states, cells.actions)), _NONE)
     table = np.zeros(setup.state_sizes((agent,)) + setup.action_sizes((agent,)))
     return ShadowReward(table, np.zeros(steps) if shares and learning.task_weight > 0.0 else _NONE)
+
+
+def _intentions(setup: Setup, action: Space) -> NDArray[np.float64] | None:
+    """Probabilities of an index, means and deviations of a box; only where power is read before anyone acts."""
+    if setup.experiment.power.variant == "realized":
+        return None
+    numbers = action.size if isinstance(action, Discrete) else 2 * int(np.prod(action.shape))
+    return np.zeros((setup.horizon + 1, setup.batch, numbers))
 
 
 def _zeros(space: Space, steps: int, copies: int) -> NDArray[Any]:
