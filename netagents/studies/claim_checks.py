@@ -30,6 +30,12 @@ def trained_return(source: Source, overrides: Sequence[str], last: int = 5, disc
     return _final(_prepare(source, overrides), last, discounted)
 
 
+def lowest_trained_return(source: Source, overrides: Sequence[str], seeds: int = 5, last: int = 5) -> float:
+    """The same for several seeds: the worst of them."""
+    base = load_experiment(source, overrides).experiment
+    return min(_final(prepare(load_experiment(base, {"seed": seed}).experiment), last, False) for seed in range(seeds))
+
+
 def gain_of_radius(
     source: Source, overrides: Sequence[str], small: int, large: int, seeds: int = 3, last: int = 5, radius: str = "kappa"
 ) -> float:
@@ -98,6 +104,7 @@ CHECKS: dict[str, Callable[..., float]] = {
     for check in (
         untrained_return,
         trained_return,
+        lowest_trained_return,
         gain_of_radius,
         price_of_age,
         relayed_share,
