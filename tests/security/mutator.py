@@ -9,6 +9,8 @@ import numpy as np
 
 from netagents.messages import (
     Action,
+    Bundle,
+    Carried,
     Digest,
     Envelope,
     Failed,
@@ -60,6 +62,8 @@ def seeds() -> list[list[bytes]]:
         (4, Kind.FAILED, Failed("it broke", 1)),
         (4, Kind.TALLY, Tally(np.array([1, 0, 3]))),
         (4, Kind.TALLY, Tally(np.array([1, 0, 3]), np.arange(26).reshape(2, 13))),
+        (4, Kind.CARRIED, Carried(np.arange(6).reshape(2, 3), np.arange(4))),
+        (4, Kind.BUNDLE, Bundle(np.array([4, 2], "<i4"), np.array([5]), small)),
         (4, Kind.SIGN, Sign(np.array([[4, 0], [3, 1]]))),
         (-1, Kind.STEP, Step(np.zeros(9, "<u2"), np.zeros(9), np.zeros(9, "u1"))),
         (1, Kind.ACTION, Action(small)),

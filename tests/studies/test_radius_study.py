@@ -283,3 +283,5 @@ def test_the_plan_is_printed_with_links(capsys: pytest.CaptureFixture[str]) -> N
     assert "truncated_q" in told
     assert "1Gbit/0.2ms" in told
     assert main(["plan", "quickstart", "--link", "fast"]) == 2
+    assert main(["study", "radius", "quickstart", "--routing", "by_post"]) == 2
+    assert "choose direct, relay or both" in capsys.readouterr().err

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts
@@ -18,7 +20,7 @@ from netagents.messages import ENVIRONMENT, Bundle, Envelope, Kind, Message, Sta
 from netagents.topology import Topology, relay_tree
 from netagents.wire import Drop, FaultyFeed, Inbox, LinkSettings, StopReceivedError, Transport, open_transport
 from netagents.wire.codec import Codec
-from netagents.wire.relay import RelayExchange
+from netagents.wire.relay import RelayExchange, _bundle, _parcels, _Queue
 from netagents.wire.transport import ReceivedFrames
 
 RUN = b"run-id-8"
@@ -287,6 +289,26 @@ def test_the_authenticated_user_is_that_of_the_forwarder() -> None:
         exchange._take(ReceivedFrames(frames, user))
         assert exchange.inbox.dropped == dropped
     transport.close()
+
+
+@given(
+    st.lists(st.lists(st.binary(max_size=40), min_size=1, max_size=4), min_size=1, max_size=6),
+    st.lists(st.integers(-(1 << 31), (1 << 31) - 1), max_size=8),
+)
+def test_a_bundle_gives_back_what_was_put_in_and_no_other_sizes_do_harm(messages: list[list[bytes]], wrong: list[int]) -> None:
+    queue = _Queue(0.0)
+    for frames in messages:
+        for place, frame in enumerate(frames):
+            queue.sizes.append(-len(frame) - 1 if place else len(frame))
+            queue.content.append(frame)
+    packed = _bundle(queue)
+    assert _parcels(packed) == messages
+    lie = packed._replace(sizes=np.array(wrong, np.int32))
+    try:
+        parcels = _parcels(lie)
+    except ValueError:
+        return
+    assert b"".join(bytes(frame) for frames in parcels for frame in frames) == packed.content.tobytes()
 
 
 def test_a_restart_forgets_what_was_to_be_handed_on() -> None:
