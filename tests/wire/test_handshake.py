@@ -306,3 +306,26 @@ def test_the_machines_start_real_nodes_over_ipc_in_random_order(tmp_path: Path) 
     transport.close()
     assert failures == []
     assert started == dict.fromkeys((ENVIRONMENT, *range(n)), 4)
+
+
+def test_a_lost_node_is_neither_awaited_nor_named_any_more() -> None:
+    server = rendezvous(3)
+    for index in (0, 2, MONITOR):
+        assert server.handle(envelope(index, hello(index, role="monitor" if index == MONITOR else "agent"))) == []
+    # Before all have said hello: the others need not wait for it.
+    replies = server.lose(1)
+    assert [(reply.receiver, reply.kind) for reply in replies] == [(MONITOR, Kind.WELCOME), (0, Kind.WELCOME), (2, Kind.WELCOME)]
+    assert server.incarnation == 0
+    assert all(1 not in reply.message.peers for reply in replies if isinstance(reply.message, Welcome))
+    for index in (0, 2, MONITOR):
+        started = server.handle(envelope(index, Ready()))
+    assert server.phase is Phase.STARTED
+    assert {reply.receiver for reply in started} == {0, 2, MONITOR}
+    # After the start: those who are left begin again, under an incarnation that nobody has had.
+    replies = server.lose(2)
+    assert [(reply.receiver, reply.kind) for reply in replies] == [(0, Kind.WELCOME)]
+    assert (server.phase, server.incarnation) == (Phase.WELCOMED, 1)
+    assert server.handle(envelope(0, Ready())) == []  # of before
+    assert {reply.receiver for reply in server.handle(envelope(0, Ready(), incarnation=1))} == {0, MONITOR}
+    with pytest.raises(ProtocolError, match="agent 2 is not part of this run"):
+        server.handle(envelope(2, hello(2)))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.errors import ProtocolError
-from netagents.messages import ENVIRONMENT, MONITOR, Envelope, Hello, Kind, Ready, State, Stop, Welcome
+from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Hello, Kind, Ready, State, Stop, Welcome
 from netagents.wire.inbox import UNKNOWN_RUN, Drop, Inbox
 
 RUN, OTHER = b"run-id-8", b"other-id"
@@ -198,3 +198,27 @@ def test_control_messages_are_heard_from_this_run_and_from_whom_they_must_come(
     box = Inbox(own, ALLOWED, nodes=10)
     assert box.admits(envelope, user) is admitted
     assert sum(box.dropped.values()) == (not admitted)
+
+
+def test_a_phase_that_is_closed_early_counts_what_comes_afterwards_as_late() -> None:
+    box = Inbox(RUN, {Kind.ACTION: (0, 1, 2)}, iteration=4, steps=11, nodes=3, strict=False)
+
+    def action(sender: int, iteration: int, step: int) -> bool:
+        return box.put(Envelope(RUN, 0, sender, Kind.ACTION, iteration, step, Action(np.zeros(2, np.uint8))))
+
+    assert action(0, 4, 3)
+    assert action(2, 4, 3)
+    present = box.collect_present(4, Kind.ACTION, 3, (0, 1, 2))
+    assert [message is not None for message in present] == [True, False, True]
+    assert not action(1, 4, 3)
+    assert not action(1, 4, 3)
+    assert dict(box.dropped) == {Drop.LATE: 1, Drop.DUPLICATE: 1}
+    # Also when it comes in the next iteration, and not for ever.
+    box.collect_present(4, Kind.ACTION, 5, (0, 1, 2))
+    box.advance(5)
+    assert not action(0, 4, 5)
+    assert box.dropped[Drop.LATE] == 2
+    box.advance(6)
+    assert not action(1, 4, 5)
+    assert box.dropped[Drop.PAST] == 1
+    assert len(box) == 0
