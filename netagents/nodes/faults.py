@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
         experiment.faults,
         seed=experiment.seed,
         run=run,
-        deadline=experiment.timeouts.seconds("exchange"),
+        # Where a run goes on without an agent, whoever waits for it finds out, and nobody else ends over it.
+        deadline=math.inf if experiment.does_without else experiment.timeouts.seconds("exchange"),
         reliable=reliable_kinds(experiment),
         users=users,
         history=None if experiment.runtime.history is None else _History(Path(experiment.runtime.history), node),

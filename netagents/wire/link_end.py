@@ -40,7 +40,6 @@ class LinkEnd:
         self._best_effort = 0
         self._acknowledge_at: float | None = None
         self._echo = -1.0
-        self._abandoned = False
 
     def restart(self, incarnation: int) -> None:
         """Begins again under a new incarnation: what is on its way is forgotten, and numbers begin at 0."""
@@ -49,10 +48,6 @@ class LinkEnd:
         # The peer may have begun again before.
         if self._intake.incarnation < incarnation:
             self._renew(incarnation)
-
-    def abandon(self) -> None:
-        """The peer is gone for good: what it has not acknowledged is no error."""
-        self._abandoned, self.outbox = True, Outbox()
 
     # -- out ---------------------------------------------------------------------------------------------------------------
 
@@ -63,7 +58,7 @@ class LinkEnd:
     def send(self, frames: Sequence[Frame], subject: Subject, now: float, *, reliable: bool) -> None:
         """Sends a message for the first time."""
         self._costs.add(self._node, self._peer, messages=1)
-        if reliable and not self._abandoned:
+        if reliable:
             item = self.outbox.add([bytes(frame) for frame in frames], subject, now)
             self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
         else:

@@ -47,7 +47,7 @@ class LinkLayer:
         faults: of the experiment; only models of links count here.
         seed: of the run.
         run: its 8 bytes.
-        deadline: seconds after which a message that nobody acknowledged is an error; ``timeouts.exchange``.
+        deadline: seconds after which a message that nobody acknowledged is an error; infinite where others see to who is silent.
         reliable: the kinds that are acknowledged and sent again.  All others are sent once.
         users: the authenticated name of each peer, where links have keys.
         history: called with everything that is sent, and delivered to the exchange, over modelled links.
@@ -104,12 +104,6 @@ class LinkLayer:
         self._incarnation = incarnation
         for end in self._ends.values():
             end.restart(incarnation)
-
-    def abandon(self, peer: int) -> None:
-        """Gives up on a peer that is gone for good, until it is linked again: what it has not acknowledged is no error."""
-        end = self._ends.get(peer)
-        if end is not None:
-            end.abandon()
 
     def costs(self) -> NDArray[np.int64]:
         """What the links cost so far: outgoing ones, and what came twice on incoming ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -39,6 +40,7 @@ class Net:
         seed: int = 5,
         deadline: float = 20.0,
         reliable: Collection[Kind] = RELIABLE_KINDS,
+        patience: float | None = None,
     ) -> None:
         self.nodes = [ENVIRONMENT, *range(n)]
         self.histories: dict[int, list[LinkEvent]] = {node: [] for node in self.nodes}
@@ -48,7 +50,14 @@ class Net:
         for node in self.nodes:
             listener = transport.listen(address())
             layer = LinkLayer(
-                node, listener, faults, seed=seed, run=RUN, deadline=deadline, reliable=reliable, history=self.histories[node].append
+                node,
+                listener,
+                faults,
+                seed=seed,
+                run=RUN,
+                deadline=patience or deadline,
+                reliable=reliable,
+                history=self.histories[node].append,
             )
             self.layers[node] = layer
             timeouts = Timeouts(exchange=deadline, send=2.0)
@@ -227,15 +236,13 @@ def test_kinds_that_the_clock_does_not_need_are_sent_once(memory: Build) -> None
     assert row["messages"] == 400
 
 
-def test_a_peer_that_is_given_up_is_no_error(memory: Build) -> None:
-    net = memory(2, LinkFault(delay=0.001), deadline=0.3)
-    for number in range(3):
-        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
-    net.layers[0].abandon(1)
-    for number in range(3, 600):  # more than a window
-        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
-    assert not net.exchanges[0].pump(0.5)
-    assert not net.layers[0]._ends[1].outbox.pending
+def test_without_a_deadline_a_silent_peer_is_no_error_and_a_restart_forgets_it(memory: Build) -> None:
+    net = memory(2, LinkFault(delay=0.001), deadline=0.3, patience=math.inf)
+    net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, 0, [1])
+    assert not net.exchanges[0].pump(0.8)
+    assert net.costs()[0, 1]["resent"] > 2
+    net.exchanges[0].restart(0, 1)
+    assert not net.unacknowledged()
 
 
 def test_control_messages_go_around_the_model(memory: Build) -> None:
