@@ -75,7 +75,7 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    drive = make_drive(membership, agent)
+    drive = make_drive(membership, agent, recorder)
     send, receive = drive.send, drive.receive
     clock = _Clock(membership)
     iterations = setup.experiment.learning.iterations
@@ -89,8 +89,6 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
             for kind, its, step, message, receivers in turn.outgoing:
                 send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
             messages = receive(turn.iteration, turn.kind, turn.step, turn.senders)
-            if recorder is not None:
-                recorder.note(turn, messages)
             try:
                 turn = turns.send(messages)
             except StopIteration:

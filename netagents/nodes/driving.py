@@ -19,6 +19,7 @@ from netagents.learning.random_play import beginning
 from netagents.messages import ENVIRONMENT, Kind, Message, Sign
 from netagents.nodes.agent_faults import Disturbance
 from netagents.nodes.free_running import FreeRunning
+from netagents.nodes.inbox_recording import InboxRecorder
 from netagents.nodes.joining import Membership
 from netagents.nodes.stale import BoundedStaleness
 from netagents.nodes.tolerant import Tolerant
@@ -43,11 +44,11 @@ class Drive(NamedTuple):
     close: Callable[[], None] = _nothing
 
 
-def make_drive(membership: Membership, agent: NetworkedAgent) -> Drive:
-    """The drive that the experiment asks for."""
+def make_drive(membership: Membership, agent: NetworkedAgent, recorder: InboxRecorder | None = None) -> Drive:
+    """The drive that the experiment asks for; a recorder writes down what the agent is told in the end, whatever stands between."""
     setup, exchange = membership.setup, membership.exchange
     experiment, ages = setup.experiment, membership.ages
-    begin = plainly = beginning(agent)
+    begin = plainly = beginning(agent) if recorder is None else recorder.around(beginning(agent))
     send: Send = exchange.send
     receive: Receive = exchange.receive
     tolerant: Tolerant | None = None

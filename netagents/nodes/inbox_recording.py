@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import DecodeError, ExperimentError, RunDirectoryError
-from netagents.learning import Setup, Turn
+from netagents.learning import Setup, Turn, Turns
 from netagents.messages import Envelope, Kind, Message, Snapshot
 from netagents.records.framed_log import Bytes, FramedWriter, read_framed
 from netagents.wire.codec import Codec
@@ -42,6 +42,9 @@ _COUNT = struct.Struct("<I")
 _SEGMENT = re.compile(r"(\d{6,})\.inbox")
 _SEGMENTS = 8
 _MOST_PAYLOAD = LIMITS.message_bytes + (1 << 20)
+
+LEDGER = "ledger."
+"""Components that count messages and tell nothing of what was learned; who is lost gets none, which an agent that is alone cannot know."""
 
 Key = tuple[int, Kind, int, int]
 """Iteration, kind, step and sender of a message that was asked for."""
@@ -67,9 +70,11 @@ def check_recorded_agents(setup: Setup) -> None:
 
 
 def state_digest(arrays: Arrays) -> str:
-    """SHA-256 over every component of an agent's state: names, dtypes, shapes and bytes; 64 hexadecimal digits."""
+    """SHA-256 over an agent's state, without its ledger of messages: names, dtypes, shapes and bytes; 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
+        if name.startswith(LEDGER):
+            continue
         whole = np.asarray(array, order="C")
         digest.update(f"{name} {whole.dtype} {whole.shape}\n".encode())
         digest.update(whole.tobytes())
@@ -109,6 +114,20 @@ class InboxRecorder:
             self._writer.append([_ITERATION.pack(_STATE, iteration), *self._packed(envelope)])
 
         self._try(new_segment)
+
+    def around(self, begin: Callable[[int], Turns]) -> Callable[[int], Turns]:
+        """Begins iterations as ``begin`` does, and writes down what their turns are answered with."""
+        return lambda iteration: self._noting(begin(iteration))
+
+    def _noting(self, turns: Turns) -> Turns:
+        turn = next(turns)
+        while True:
+            messages = yield turn
+            self.note(turn, messages)
+            try:
+                turn = turns.send(messages)
+            except StopIteration:
+                return
 
     def note(self, turn: Turn, messages: Sequence[Message]) -> None:
         """What the agent was given for a turn."""

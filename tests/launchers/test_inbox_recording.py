@@ -67,6 +67,7 @@ def test_states_that_differ_in_anything_have_other_digests() -> None:
         {"a": np.zeros(4), "b": np.zeros(0)},
         {},
     ]
+    assert state_digest({"a": np.zeros(4), "ledger.open": np.ones(2)}) == state_digest({"a": np.zeros(4)})
     assert len({state_digest(state) for state in states}) == len(states)
     assert state_digest({"b": np.ones(2), "a": np.ones(1)}) == state_digest({"a": np.ones(1), "b": np.ones(2)})
 
