@@ -3,6 +3,7 @@
 #   make run          train ten agents, one process each, and show the result (ARGS="kappa=3" overrides settings)
 #   make test         all tests, those that start real processes included (ARGS="-k name" chooses)
 #   make test-system  only the tests that start real processes
+#   make test-containers   the tests in containers; fails where there is no engine
 #   make chaos        the long adversarial tests: a million mutated messages
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
@@ -25,7 +26,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system chaos lint bench docs lock clean venv
+.PHONY: run test test-system test-containers chaos lint bench docs lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -37,6 +38,9 @@ test: $(STAMP)
 test-system: $(STAMP)
 	$(BIN)/python -m pytest -m system $(ARGS)
 
+test-containers: $(STAMP)
+	NETAGENTS_REQUIRE_ENGINE=1 $(BIN)/python -m pytest -m "containers and not chaos" $(ARGS)
+
 chaos: $(STAMP)
 	$(BIN)/python -m pytest -s -m chaos $(ARGS)
 
@@ -45,6 +49,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint launch/Dockerfile
 	sh requirements/audit.sh $(BIN)/python
 
 bench: $(STAMP)

@@ -145,6 +145,14 @@ class SecurityError(NetagentsError):
     action = "Make keys with `netagents keys FILE --out DIR` and give each node its own folder."
 
 
+class EngineError(NetagentsError):
+    """The container engine cannot do what it should."""
+
+    exit_code = 14
+    symptom = "There is no container engine, it may not be used, it refused, or the image is missing or of another version."
+    action = "Do what the line says; `docker info` and `docker compose version` must work for the user that starts the run."
+
+
 class MissingPackageError(NetagentsError):
     """An optional package is not installed."""
 

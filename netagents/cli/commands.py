@@ -18,6 +18,8 @@ COMMANDS: dict[str, str] = {
     "clean": "netagents.cli.clean",
     "node": "netagents.cli.node",
     "keys": "netagents.cli.keys",
+    "compose": "netagents.cli.compose",
+    "health": "netagents.cli.health",
     "report": "netagents.cli.report",
     "runs": "netagents.cli.runs",
     "logs": "netagents.cli.logs",

@@ -15,7 +15,12 @@ def node(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="environment, monitor, or an agent: agent-0, agent-1, ...")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change (environment only).")] = None,
     join: Annotated[str | None, typer.Option("--join", help="Address of the environment server, such as tcp://127.0.0.1:5701.")] = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", help="Experiment file (environment only).")] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="Experiment file, or env:NAME for YAML in a variable (environment only).")
+    ] = None,
+    lines: Annotated[
+        Path | None, typer.Option("--lines", metavar="DIR", help="Where this launcher speaks with the server (with --run).")
+    ] = None,
     listen: Annotated[str | None, typer.Option("--listen", help="Where this node listens; port 0 takes a free one.")] = None,
     announce: Annotated[
         Path | None, typer.Option("--announce", help="File in which the environment writes its real address; others --join file://FILE.")
@@ -24,9 +29,14 @@ def node(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with this run from its newest checkpoint (environment only).")
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Serve this run, which a launcher has made or opened (environment only).")
+    ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Log file, JSON lines. Default: plain lines on standard error.")] = None,
     keys: Annotated[
-        Path | None, typer.Option("--keys", help="Folder of this node's keys, made by `netagents keys`; needed off loopback.")
+        Path | None,
+        # Perhaps readable only once this process has become somebody else.
+        typer.Option("--keys", readable=False, help="Folder of this node's keys, made by `netagents keys`; needed off loopback."),
     ] = None,
     advertise: Annotated[
         str | None, typer.Option("--advertise", help="Host by which others reach this node, if it listens on 0.0.0.0. Default: its name.")
@@ -34,21 +44,37 @@ def node(
     allow_imports: Annotated[
         bool, typer.Option("--allow-imports", help="Run parts that the server's experiment names by import path (not environment).")
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Take the place of an earlier process of this agent that is gone; all go back to a checkpoint."),
+    ] = False,
+    view: Annotated[str | None, typer.Option("--view", help="Where the monitor sends what it sees (monitor only).")] = None,
+    progress: Annotated[bool, typer.Option("--progress", help="Say in the log how far the run is (monitor only).")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write the run's report at the end (environment only).")] = False,
+    status: Annotated[Path | None, typer.Option("--status", envvar="NETAGENTS_STATUS", help="File to keep for `netagents health`.")] = None,
+    become_owner: Annotated[
+        Path | None,
+        typer.Option("--become-owner-of", readable=False, help="Folder whose owner this process becomes before all else; for containers."),
+    ] = None,
     timeout_scale: Annotated[float, typer.Option("--timeout-scale", min=0.01, help="Multiplies the deadlines before the welcome.")] = 1.0,
 ) -> None:
     """Start one node and stay until the run ends; start the nodes in any order."""
+    from netagents.cli.experiment_source import experiment_source
     from netagents.errors import UsageError
     from netagents.nodes.by_hand import start_environment, start_member
+    from netagents.nodes.ownership import become_owner_of
 
+    if become_owner is not None:
+        become_owner_of(become_owner)
     if role == "environment":
-        if (experiment is None) == (resume is None) or listen is None:
+        if [experiment, resume, run].count(None) != 2 or listen is None:
             raise UsageError(
                 "the environment needs --listen ADDRESS, and either --experiment FILE or --resume RUN", where="netagents node environment"
             )
-        if resume is not None and out is not None:
+        if experiment is None and out is not None:
             raise UsageError("a run that goes on stays in its directory", where="netagents node environment", fix="leave out --out")
-        code = start_environment(
-            experiment,
+        code, directory = start_environment(
+            experiment_source(experiment) if experiment is not None else None,
             overrides or [],
             listen,
             announce=announce,
@@ -57,11 +83,16 @@ def node(
             keys=keys,
             advertise=advertise,
             resume=resume,
+            run=run,
+            lines=lines,
+            status=status,
         )
+        if report:
+            _report(directory)
     else:
         if join is None:
             raise UsageError("no server to join", where=f"netagents node {role}", fix="give --join ADDRESS")
-        if experiment is not None or resume is not None or overrides:
+        if experiment is not None or resume is not None or run is not None or overrides:
             raise UsageError("only the environment takes an experiment or a run", where=f"netagents node {role}", fix="the server sends it")
         code = start_member(
             role,
@@ -72,7 +103,21 @@ def node(
             keys=keys,
             advertise=advertise,
             allow_imports=allow_imports,
+            replace=replace,
+            view=view,
+            progress=progress,
+            status=status,
         )
     if code:
         # The failure was logged in full; the exit code speaks for itself.
         raise typer.Exit(code)
+
+
+def _report(directory: Path) -> None:
+    """The report of a run that recorded anything, however it ended."""
+    from netagents.records.reader import Run
+    from netagents.reports.report import write_report
+
+    run = Run.open(directory)
+    if len(run.iterations):
+        typer.echo(f"report: {write_report(run)}", err=True)

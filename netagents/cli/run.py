@@ -19,6 +19,9 @@ def run(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory to make; must not exist. Default: a fresh one in runs/.")] = None,
+    launcher: Annotated[
+        str | None, typer.Option("--launcher", help="local, in_process or compose: short for runtime.launcher=LAUNCHER.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
@@ -27,7 +30,8 @@ def run(
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
-    loaded = load_experiment(file, overrides or [])
+    words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
+    loaded = load_experiment(file, words)
     try:
         finished = launch(loaded, make_display(not quiet), out)
     except (NodeFailedError, InterruptedRunError) as error:

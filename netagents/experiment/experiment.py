@@ -11,6 +11,7 @@ from netagents.experiment.base import Settings
 from netagents.experiment.checkpoints import CheckpointSettings
 from netagents.experiment.clock import ClockSettings, LockstepSettings, WaitSettings
 from netagents.experiment.constraint import ConstraintSettings
+from netagents.experiment.containers import ContainerSettings
 from netagents.experiment.environment import EnvironmentSettings
 from netagents.experiment.failures import FailureSettings
 from netagents.experiment.faults import FaultSettings
@@ -28,7 +29,9 @@ MutedKind = Annotated[str, Field(pattern=r"^(state|trace|shadow_reward|truncated
 class RuntimeSettings(Settings):
     """How the run is carried out; none of it changes what is learned."""
 
-    launcher: Literal["local", "in_process"] = Field("local", description="one process per agent, or all in one")
+    launcher: Literal["local", "in_process", "compose"] = Field(
+        "local", description="one process per agent, all in one, or one container per agent"
+    )
     transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher")
     directory: str = Field("runs", description="where run directories are made")
     monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
@@ -43,6 +46,7 @@ class RuntimeSettings(Settings):
     record_inbox_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 40)] = Field(
         1 << 28, description="that the recording of one agent may take; the oldest part goes"
     )
+    containers: ContainerSettings = ContainerSettings()
 
 
 class Experiment(Settings):

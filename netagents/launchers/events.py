@@ -68,4 +68,12 @@ class Restarted:
     attempt: str
 
 
-NodeEvent = Exited | Signalled | Ready | Restarted
+@dataclass(frozen=True)
+class Paused:
+    """Somebody froze a role's container, or let it go on again."""
+
+    role: str
+    paused: bool
+
+
+NodeEvent = Exited | Signalled | Ready | Restarted | Paused

@@ -57,6 +57,7 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     prepared = prepare(experiment, loaded.base)
     check_sinks(experiment)
     check_recorded_agents(prepared.setup)
+    check_launcher(prepared, display)
     # From the moment on at which there is a directory a signal ends the run in good order.
     interruptions = Interruptions()
     try:
@@ -64,6 +65,18 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
         return carry_out(prepared, directory, display, interruptions=interruptions)
     finally:
         interruptions.close()
+
+
+def check_launcher(prepared: Prepared, display: Display | None = None) -> None:
+    """Find out whether what is to carry out the run is there, before anything is written.
+
+    Raises:
+        EngineError: there is no container engine that could.
+    """
+    if prepared.experiment.runtime.launcher == "compose":
+        from netagents.launchers.compose import check_containers
+
+        check_containers(prepared, SilentDisplay() if display is None else display)
 
 
 def carry_out(
@@ -87,6 +100,10 @@ def carry_out(
     try:
         if prepared.experiment.runtime.launcher == "in_process":
             _run_in_process(prepared, directory, shown, first, caught)
+        elif prepared.experiment.runtime.launcher == "compose":
+            from netagents.launchers.compose import run_compose
+
+            run_compose(prepared, directory, shown, caught)
         else:
             from netagents.launchers.local import run_local
 

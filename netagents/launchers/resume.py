@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netagents.launchers.display import Display
-from netagents.launchers.launch import carry_out
+from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reader import Run
 from netagents.records.resuming import reopen
 from netagents.records.run_directory import RunDirectory
@@ -37,4 +37,5 @@ def resume_run(
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
     prepared, first = reopen(directory, overrides or [], settings)
+    check_launcher(prepared, display)
     return carry_out(prepared, directory, display, first)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,19 @@ from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.keys import link_settings
 from netagents.nodes.process import run_role
+from netagents.records.checkpoint import checkpoints
 from netagents.records.resuming import reopen
-from netagents.records.run_directory import RunDirectory
+from netagents.records.run_directory import CHECKPOINTS, RunDirectory
+from netagents.wire.security import hold_keys
 from netagents.wire.transport import LinkSettings, Transport, open_transport
 
 _AGENT = re.compile(r"agent[-_](\d{1,6})")
+_CLOCK_BEGINS = 1_767_225_600.0  # 2026-01-01
+_TICKS_PER_SECOND = 4.0  # an incarnation has 31 bits: enough for 17 years
 
 
 def start_environment(
-    file: str | None,
+    source: str | Mapping[str, Any] | None,
     overrides: Sequence[str],
     listen: str,
     *,
@@ -32,18 +37,28 @@ def start_environment(
     keys: Path | None = None,
     advertise: str | None = None,
     resume: Path | None = None,
-) -> int:
-    """Make the run directory, or open the one of a run that goes on, and serve the run from this process; gives its exit code.
+    run: Path | None = None,
+    lines: Path | None = None,
+    status: Path | None = None,
+) -> tuple[int, Path]:
+    """Make the run directory, or open one that is there, and serve the run from this process.
 
     Args:
-        file: the experiment; None for a run that goes on.
+        source: the experiment, a file or its settings; None for a run directory that is there.
+        overrides: settings to change.
+        listen: own address. announce: file in which to write the real one.
+        out: run directory to make. log: file. keys: folder. advertise: host to be reached by.
         resume: run directory of a run that goes on from its newest checkpoint.
+        run: run directory that a launcher has made, or has opened again to go on with.
+        lines: folder of the lines to that launcher.
+        status: file for ``netagents health``.
+
+    Returns:
+        The exit code, and the run directory.
 
     Raises:
         NetagentsError: the experiment is wrong, keys cannot be used, or the run cannot go on; nothing has been written.
     """
-    from netagents.nodes.environment import run_environment
-
     secured = _secured(keys, advertise)
     links = link_settings(secured, ENVIRONMENT)
     arguments = {"listen": listen, **secured}
@@ -52,19 +67,32 @@ def start_environment(
         _try(listen, lambda transport: transport.listen(listen).close(), links)
         _, first = reopen(directory, overrides)
         arguments["resume_from"] = str(first)
+    elif run is not None:
+        directory = RunDirectory.open(run)
+        if lines is not None:
+            arguments["lines"] = str(lines)
+        if any(event["event"] == "started" for event in directory.events()):
+            arguments["resume_from"] = str(max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1)
     else:
-        assert file is not None
-        loaded = load_experiment(file, overrides)
+        assert source is not None
+        loaded = load_experiment(source, overrides)
         prepared = prepare(loaded.experiment, loaded.base)
         experiment = prepared.experiment
         _try(listen, lambda transport: transport.listen(listen).close(), links)
         directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
+    return _serve(directory, arguments, announce, log, status), directory.path
+
+
+def _serve(directory: RunDirectory, arguments: dict[str, Any], announce: Path | None, log: Path | None, status: Path | None) -> int:
+    from netagents.nodes.environment import run_environment
+
     arguments["run_directory"] = str(directory.path)
     if announce is not None:
         # What a killed server left there would send nodes to an address where nobody is.
         announce.unlink(missing_ok=True)
         arguments["announce"] = str(announce.resolve())
-    return _start("environment", run_environment, arguments, log)
+    with hold_keys(Path(arguments["keys"]) if "keys" in arguments else None, ENVIRONMENT):
+        return _start("environment", run_environment, arguments, log, status)
 
 
 def start_member(
@@ -77,8 +105,21 @@ def start_member(
     keys: Path | None = None,
     advertise: str | None = None,
     allow_imports: bool = False,
+    replace: bool = False,
+    view: str | None = None,
+    progress: bool = False,
+    status: Path | None = None,
 ) -> int:
     """Join a run as its monitor or as one of its agents; gives the exit code.
+
+    Args:
+        role: ``monitor``, ``agent-0``, ``agent-1``, ...
+        join: address of the server.
+        listen: own address. log: file. keys: folder. advertise: host to be reached by. timeout_scale: until the welcome.
+        allow_imports: build parts that the experiment names by import path.
+        replace: take the place of an earlier process of this role that is gone.
+        view: where the monitor sends what it sees. progress: it also says in its log how far the run is.
+        status: file for ``netagents health``.
 
     Raises:
         UsageError: there is no such role, or an address is none.
@@ -96,15 +137,23 @@ def start_member(
     arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale), **secured}
     if allow_imports:
         arguments["allow_imports"] = "1"
+    if replace:
+        arguments["incarnation"] = str(_clock_incarnation())
     if listen is not None:
         arguments["listen"] = listen
     if found is None:
         from netagents.nodes.monitor import run_monitor
 
-        return _start("monitor", run_monitor, arguments, log)
+        seen = {"view": view} if view is not None else {}
+        return _start("monitor", run_monitor, {**arguments, **seen, **({"progress": "1"} if progress else {})}, log, status)
     from netagents.nodes.agent import run_agent
 
-    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log)
+    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log, status)
+
+
+def _clock_incarnation() -> int:
+    """A number that no earlier process of the role had: whoever starts nodes one by one on one host keeps no count of them."""
+    return int((time.time() - _CLOCK_BEGINS) * _TICKS_PER_SECOND)
 
 
 def _secured(keys: Path | None, advertise: str | None) -> dict[str, str]:
@@ -123,10 +172,10 @@ def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings)
         transport.close()
 
 
-def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None) -> int:
+def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None, status: Path | None) -> int:
     # By hand there is no launcher to answer Ctrl-C: it ends the role as SIGTERM does.
     previous = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
-        return run_role(role, lambda: function, arguments, log_path=log)
+        return run_role(role, lambda: function, arguments, log_path=log, status=status)
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,13 @@ from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
 from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.sinks import open_sinks
-from netagents.nodes.view import PowerMonitor, from_digest, make_view
+from netagents.nodes.view import PowerMonitor, View, from_digest, make_view
 from netagents.wire.exchange import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
 from netagents.wire.transport import LinkSettings, Sender, open_transport
+
+PROGRESS_SECONDS = 5.0
+"""Between two lines of progress."""
 
 
 class DigestInbox(Inbox):
@@ -37,7 +41,8 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
 
     Args:
         context: of the process.
-        arguments: ``view`` (optional endpoint of whoever wants to see), and what :func:`netagents.nodes.joining.join` needs.
+        arguments: ``view`` (optional endpoint of whoever wants to see), ``progress`` (say in the log how far the run is), and what
+            :func:`netagents.nodes.joining.join` needs.
     """
     inbox = DigestInbox()
     membership: Membership | None = None
@@ -48,7 +53,8 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
         if arguments.get("view"):
             transport = open_transport(arguments["view"], LinkSettings(queue=16))
             viewer = transport.connect(arguments["view"])
-        watch_run(membership, inbox, viewer)
+        context.log.phase("watching")
+        watch_run(membership, inbox, viewer, ProgressLines(context) if arguments.get("progress") else None)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
         context.log.leaving(ended)
     finally:
@@ -60,7 +66,20 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             membership.leave()
 
 
-def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None) -> None:
+class ProgressLines:
+    """One line in the log every :data:`PROGRESS_SECONDS`, for those who see nothing but logs."""
+
+    def __init__(self, context: ProcessContext) -> None:
+        self._logger, self._next = context.log.logger, 0.0
+
+    def show(self, view: View) -> None:
+        """Say it, unless the last line was just before."""
+        if time.monotonic() >= self._next or view.iteration == view.total:
+            self._next = time.monotonic() + PROGRESS_SECONDS
+            self._logger.info("iteration %d of %d, return %.2f", view.iteration, view.total, view.team_return)
+
+
+def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None, lines: ProgressLines | None = None) -> None:
     """Turn every digest into a view, and write it to the sinks, until the server says stop."""
     setup: Setup = membership.setup
     power = PowerMonitor(setup)
@@ -78,6 +97,8 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None)
                 if viewer is not None:
                     # A viewer that does not look loses views, never the run its pace.
                     viewer.try_send([view.to_json()])
+                if lines is not None:
+                    lines.show(view)
                 for sink in sinks:
                     sink.write(record, power.concentration(power.matrix(record.power)))
             inbox.digests.clear()

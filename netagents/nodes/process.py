@@ -22,6 +22,7 @@ from typing import Any
 from netagents.errors import DeadlineError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
 from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
+from netagents.nodes.status import StatusLog
 from netagents.records.logging import Log, open_log
 
 FOLLOWERS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
@@ -126,6 +127,7 @@ def run_role(
     parent_fd: int | None = None,
     sockets: SocketDirectory | None = None,
     greeting: str = "started",
+    status: Path | None = None,
 ) -> int:
     """Run a role in this process and give the exit code that tells how it ended.
 
@@ -140,11 +142,14 @@ def run_role(
         parent_fd: readable once the launcher is gone.
         sockets: the run's socket directory.
         greeting: first line of the log.
+        status: file in which the node says how far it is, for ``netagents health``; None: it does not.
 
     Returns:
         0; 143 when SIGTERM ended it; the exit code of the NetagentsError that ended it; or 1 for any other exception.
     """
     log = open_log(log_path, role)
+    if status is not None:
+        log = StatusLog(log, status, role)
     with _stacks_into(log_path), _wake_on_terminate() as (wake_fd, stop):
         context = ProcessContext(role, log, parent_fd, wake_fd, sockets, _stop=stop)
         try:

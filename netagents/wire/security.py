@@ -6,12 +6,14 @@ to, nothing else.  Whoever connects is known by the key that the handshake prove
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,12 +93,46 @@ def write_bundles(bundles: Iterable[KeyBundle], folder: Path) -> None:
         for bundle in bundles:
             own = folder / bundle.role
             own.mkdir(mode=0o700)
-            _write(own / SECRET_FILE, bundle.secret.decode() + "\n")
-            peers = {role: key.decode() for role, key in bundle.peers.items()}
-            facts = {"role": bundle.role, "run": bundle.run, "public": bundle.public.decode(), "peers": peers}
-            _write(own / PUBLIC_FILE, json.dumps(facts, indent=1) + "\n")
+            write_bundle(bundle, own)
     except OSError as error:
         raise UsageError(f"keys cannot be written: {error.strerror}", where=str(folder), fix="name a fresh directory") from error
+
+
+def write_bundle(bundle: KeyBundle, own: Path) -> None:
+    """Write one node's two files into its own folder, which is there and empty."""
+    _write(own / SECRET_FILE, bundle.secret.decode() + "\n")
+    peers = {role: key.decode() for role, key in bundle.peers.items()}
+    facts = {"role": bundle.role, "run": bundle.run, "public": bundle.public.decode(), "peers": peers}
+    _write(own / PUBLIC_FILE, json.dumps(facts, indent=1) + "\n")
+
+
+@contextlib.contextmanager
+def hold_keys(folder: Path | None, index: int) -> Iterator[None]:
+    """Say, while inside, that a run goes on with the keys of this folder: :func:`keys_are_held` tells others, in other containers too."""
+    if folder is None:
+        yield
+        return
+    with (_own_folder(folder, role_name(index)) / PUBLIC_FILE).open("rb") as file:
+        # A file system without locks cannot say.
+        with contextlib.suppress(OSError):
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+
+
+def keys_are_held(folder: Path) -> bool:
+    """Whether a living process holds the keys of one node's own folder."""
+    try:
+        with (folder / PUBLIC_FILE).open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _own_folder(folder: Path, role: str) -> Path:
+    return folder / role if (folder / role).is_dir() else folder
 
 
 def _write(path: Path, text: str) -> None:
@@ -113,7 +149,7 @@ def load_bundle(folder: Path, index: int) -> KeyBundle:
         SecurityError: a file is missing, others can read it, it is damaged, or it belongs to another node.
     """
     role = role_name(index)
-    own = folder / role if (folder / role).is_dir() else folder
+    own = _own_folder(folder, role)
     _check_private(own, stat.S_ISDIR)
     secret = _read(own / SECRET_FILE).strip()
     try:

@@ -1,0 +1,34 @@
+"""Records in a folder of the host belong to whoever owns that folder, whatever user a container was started as."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from netagents.errors import RunDirectoryError
+
+
+def become_owner_of(folder: Path) -> None:
+    """Make this process, which was started as root, the owner of ``folder`` for good, with no other groups.
+
+    Does nothing when it is the owner already.
+
+    Raises:
+        RunDirectoryError: there is no such folder, or this process is neither its owner nor root.
+    """
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(folder), fix="make it, or mount it") from error
+    if os.geteuid() == status.st_uid:
+        return
+    try:
+        os.setgroups([])
+        os.setgid(status.st_gid)
+        os.setuid(status.st_uid)
+    except PermissionError:
+        raise RunDirectoryError(
+            f"belongs to user {status.st_uid}, and this process is user {os.geteuid()}",
+            where=str(folder),
+            fix=f"start the container as root or as user {status.st_uid}",
+        ) from None

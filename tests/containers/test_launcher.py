@@ -1,0 +1,140 @@
+"""``--launcher compose``: the same bits, exit codes and records as one process per agent, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from live_run import merged, wait_until
+
+import netagents
+from netagents.records.compare import same_bits
+
+if TYPE_CHECKING:
+    from conftest import Start
+
+    from netagents.launchers.compose_engine import Engine
+
+from conftest import LONG, SMALL
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+
+RESIDENT_BYTES = 80 * 1024 * 1024
+"""What a tabular agent's container may hold in memory."""
+
+
+def one_process(settings: dict[str, object], path: Path) -> netagents.Run:
+    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}}
+    return netagents.run(merged(settings, plain), directory=path)
+
+
+def test_containers_leave_the_same_bits_as_one_process_and_as_many(start: Start, tmp_path: Path) -> None:
+    run = start(SMALL)
+    code, said = run.ended()
+    assert code == 0, said
+    records = netagents.Run.open(run.path)
+    assert (records.state, records.manifest["launcher"]) == ("finished", "compose")
+    assert same_bits(one_process(SMALL, tmp_path / "one"), records) == []
+    assert same_bits(netagents.run(SMALL, directory=tmp_path / "many"), records) == []
+    assert len(records.iterations) == 6
+    # The live view, the logs and the report are those of the local launcher.
+    assert "iteration 6/6" in said
+    assert (run.path / "report.html").is_file()
+    roles = ["agent_0", "agent_1", "agent_2", "agent_3", "environment", "monitor"]
+    assert sorted(path.stem for path in (run.path / "logs").iterdir()) == roles
+    assert all(any("ended" in line for line in run.said(role)) for role in roles)
+    assert {path.stat().st_uid for path in run.path.rglob("*")} == {os.getuid()}
+
+
+def test_relay_routing_has_one_network_per_edge_and_the_same_bits(start: Start, engine: Engine, tmp_path: Path) -> None:
+    relayed = merged(LONG, {"routing": "relay"})
+    run = start(relayed)
+    run.wait_for_rows(1)
+    names = engine.ask("network", "ls", "--filter", f"label=com.docker.compose.project={run.project}", "--format", "{{.Name}}").split()
+    edges = {name.partition("_")[2] for name in names}
+    assert edges == {"edge-0-1", "edge-1-2", "edge-2-3", "link-monitor", *(f"link-agent-{i}" for i in range(4))}
+    first = run.container("agent_0").id
+    # Two hops away there is no name and no route, whatever the keys say.
+    reach = "import socket,sys; socket.create_connection((sys.argv[1], 5701), 3)"
+    near, far = (
+        subprocess.run([*engine.docker, "exec", first, "python", "-c", reach, name], capture_output=True, text=True, check=False)
+        for name in ("agent-1", "agent-2")
+    )
+    assert "ConnectionRefusedError" in near.stderr  # it is there, and listens on another port
+    assert "gaierror" in far.stderr
+    code, said = run.ended()
+    assert code == 0, said
+    assert same_bits(one_process(relayed, tmp_path / "one"), netagents.Run.open(run.path)) == []
+
+
+def test_an_agent_that_is_killed_is_started_again_and_the_bits_stay(start: Start, engine: Engine, tmp_path: Path) -> None:
+    settings = merged(LONG, {"failures": {"agent": "restart"}})
+    run = start(settings)
+    run.wait_for_rows(30)
+    engine.ask("kill", run.container("agent_2").id)
+    wait_until(lambda: len(run.events("restarted")) == 1 or run.process.poll() is not None, "the restart", 60.0)
+    code, said = run.ended()
+    assert code == 0, said
+    assert "agent_2 failed and was started again (restart 1 of 3)" in said
+    assert [event["agent"] for event in run.events("restarted")] == [2]
+    assert same_bits(one_process(settings, tmp_path / "one"), netagents.Run.open(run.path)) == []
+
+
+def test_without_restarts_a_killed_agent_ends_the_run_and_resume_goes_on(start: Start, engine: Engine, tmp_path: Path) -> None:
+    run = start(LONG)
+    run.wait_for_rows(25)
+    agent = run.container("agent_1")
+    # What an agent's container holds while it learns: the whole group of its processes, as the engine sees it.
+    assert resident_bytes(engine, agent.id) <= RESIDENT_BYTES
+    engine.ask("kill", agent.id)
+    code, said = run.ended()
+    assert code == 10
+    assert said.rstrip().splitlines()[-1].startswith("netagents: error: agent_1: killed by SIGKILL (process ")
+    assert netagents.Run.open(run.path).state == "failed"
+    run.resume()
+    run.wait_for_rows(60)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.ended()[0] == 143
+    assert netagents.Run.open(run.path).state == "interrupted"
+    run.resume("runtime.launcher=local", "learning.iterations=420")
+    code, said = run.ended()
+    assert code == 0, said
+    longer = merged(LONG, {"learning": {"iterations": 420}})
+    assert same_bits(one_process(longer, tmp_path / "one"), netagents.Run.open(run.path)) == []
+
+
+def test_what_does_not_fit_is_one_line_and_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
+    def refused(words: list[str], **changes: str) -> str:
+        out = tmp_path / "run"
+        command = [sys.executable, "-m", "netagents", "run", "launch/quickstart.yaml", "--launcher", "compose", "--out", str(out), *words]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **changes}, timeout=60, check=False)
+        assert (done.returncode, done.stderr.count("\n"), out.exists()) == (14, 1, False), done.stderr
+        return done.stderr
+
+    nowhere = f"unix://{tmp_path}/nothing.sock"
+    assert "no container engine runs; start it, or set DOCKER_HOST" in refused([], DOCKER_HOST=nowhere)
+    assert "no command 'docker' is installed" in refused([], PATH=str(tmp_path))
+    assert "nobody/nothing:1: there is no such image; build it or pull it" in refused(["runtime.containers.image=nobody/nothing:1"])
+    assert "runtime.tensorboard: the monitor's container has no folder" in refused(["runtime.tensorboard=somewhere"])
+    stale = f"netagents-test-stale:{os.getpid()}"
+    recipe = f"FROM netagents:{netagents.__version__}\nUSER root\nRUN echo '# another' >> /opt/package/netagents/errors.py\nUSER 10001\n"
+    subprocess.run([*engine.docker, "build", "--quiet", "--tag", stale, "-"], input=recipe, text=True, capture_output=True, check=True)
+    try:
+        said = refused([f"runtime.containers.image={stale}"])
+        assert f"{stale}: the image holds another netagents ({netagents.__version__}) than the one that starts the run" in said
+        assert said.endswith("build it anew: docker compose build\n")
+    finally:
+        engine.ask("rmi", "--force", stale)
+
+
+def resident_bytes(engine: Engine, container: str) -> int:
+    """The resident memory of all processes of a container, shared pages included."""
+    words = "import glob\nprint(sum(int(l.split()[1]) for f in glob.glob('/proc/[0-9]*/status') for l in open(f) if l.startswith('VmRSS')))"
+    # The process that asks counts itself; it is a bare interpreter of about nine MB.
+    kilobytes = int(engine.ask("exec", container, "python", "-S", "-c", words))
+    return kilobytes * 1024
