@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.records import Run
+from netagents.reports.fault_section import spans
 from netagents.reports.style import ACCENT, FAINT, GOOD, INK, MAIN, QUIET, calm, describe, new_figure, png
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def learning_curve(run: Run) -> bytes:
     """
     reached = progress(run)
     utility = run.agent_metric("utility")
-    general = bool(np.any(utility != 0.0)) or run.experiment.learning.task_weight != 1.0
+    general = bool(np.any(np.nan_to_num(utility) != 0.0)) or run.experiment.learning.task_weight != 1.0
     figure = new_figure(8.4, 6.6 if general else 4.4)
     panels = figure.subplots(2 if general else 1, 1, sharex=True, squeeze=False)[:, 0]
     iterations, returns = run.iterations, run.returns
@@ -88,6 +89,9 @@ def learning_curve(run: Run) -> bytes:
     if reached.best is not None:
         upper.axhline(reached.best, color=GOOD, linewidth=1.1, linestyle=(0, (4, 3)))
         labels.append((reached.best, f"best known {_number(reached.best)}", GOOD))
+    for span in spans(run):
+        upper.axvspan(span.begin, min(span.end, int(iterations[-1])), color=FAINT, alpha=0.6, linewidth=0)
+        upper.text(span.begin, 0.02, f" {span.name}", transform=upper.get_xaxis_transform(), color=QUIET, fontsize=8, va="bottom")
     upper.set_ylabel("return per agent\n(undiscounted)")
     _label_ends(upper, labels)
     _title(upper, run, reached)
