@@ -1,6 +1,6 @@
 """The learning curves of docs/neural.md: ``python -m benchmarks.neural_curves [NAME ...]`` trains, ``--draw`` only draws.
 
-Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, wall seconds); the figure is drawn from
+Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, processor seconds); the figure is drawn from
 those files alone.
 """
 
@@ -55,9 +55,9 @@ def train(name: str, seed: int) -> list[tuple[int, int, float, float]]:
     words = [f"seed={seed}", *(f"{key}={value}" for key, value in curve.overrides.items())]
     prepared = prepare(load_experiment(curve.launch, words).experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)
-    began = time.perf_counter()
+    began = time.process_time()
     records = network.run(0, prepared.experiment.learning.iterations)
-    return [(seed, record.iteration, round(record.team_return, 5), round(time.perf_counter() - began, 2)) for record in records]
+    return [(seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2)) for record in records]
 
 
 def read(name: str) -> list[dict[str, float]]:
@@ -107,9 +107,9 @@ def main() -> None:
             rows += train(name, seed)
             with (DATA / f"{name}.csv").open("w", newline="") as file:
                 writer = csv.writer(file)
-                writer.writerow(("seed", "iteration", "team_return", "seconds"))
+                writer.writerow(("seed", "iteration", "team_return", "cpu_seconds"))
                 writer.writerows(rows)
-            print(f"{name}, seed {seed}: {rows[-1][2]:.2f} after {rows[-1][3]:.0f} s", flush=True)
+            print(f"{name}, seed {seed}: {rows[-1][2]:.2f} after {rows[-1][3]:.0f} s of a processor", flush=True)
     draw()
 
 

@@ -218,14 +218,18 @@ class NeuralAgent(NetworkedAgent):
             taken = torch.from_numpy(rollout.actions[:-1][alive].astype(np.int64))
         else:
             taken = tensor(rollout.noise[:-1][alive])
+        shown = advantages(worth[alive], self.settings.normalise, isinstance(self.settings, PpoSettings))
         decisions = Decisions(
             context=tensor(rollout.context[:-1][alive]),
             taken=taken,
             mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][alive]),
-            advantage=advantages(worth[alive], self.settings.normalise, isinstance(self.settings, PpoSettings)),
+            advantage=tensor(shown.values),
             weight=tensor(weight / weight.mean()),
         )
-        return improve(self.actor, self.policy, decisions, self.settings, generator, where)
+        change = improve(self.actor, self.policy, decisions, self.settings, generator, where)
+        # Reported in the units of the objective: (1/B) sum over steps, advantages of their own size, and the 1/n.
+        unit = shown.scale * float(weight.sum()) / (self.setup.batch * self.setup.n)
+        return change._replace(gradient_sq=change.gradient_sq * unit * unit)
 
     # -- state that outlives an iteration --------------------------------------------------------------------------------
 

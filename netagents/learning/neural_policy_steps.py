@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netagents.critics.neural import minibatch_indices
 from netagents.experiment.algorithm import ActorCriticSettings, PpoSettings
 from netagents.policies.neural import CategoricalPolicy, GaussianPolicy, NeuralPolicy
-from netagents.policies.torch_mlp import TrainedMlp, tensor
+from netagents.policies.torch_mlp import TrainedMlp
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ class Decisions(NamedTuple):
         context: (M, F) features.
         taken: (M,) int64 actions of a categorical policy; (M, m) float32 standard normals that a Gaussian one drew.
         mask: (M, A) bool legal actions, or None.
-        advantage: (M,) float32 what the decision was worth beyond the others.
+        advantage: (M,) float32 what the decision was worth beyond the others, see :func:`advantages`.
         weight: (M,) float32, of mean 1.
     """
 
@@ -41,7 +41,7 @@ class PolicyChange(NamedTuple):
     """What one improvement did.
 
     Attributes:
-        gradient_sq: squared norm of the first minibatch's gradient, before clipping.
+        gradient_sq: squared norm of the first minibatch's gradient, before clipping, in the units of the decisions' advantages.
         entropy: mean entropy at the visited contexts before the improvement, in nats.
     """
 
@@ -128,14 +128,19 @@ def log_probability(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions,
     return LogProbability(logs, entropy, drawn)
 
 
-def advantages(summed: FloatArray, normalise: bool, centre: bool) -> torch.Tensor:
-    """(M,) advantages as a tensor, brought to mean zero and scaled to unit variance over the batch where asked for.
+class Advantages(NamedTuple):
+    """(M,) advantages as the policy is shown them, and how much smaller than the batch's own they are."""
+
+    values: FloatArray
+    scale: float
+
+
+def advantages(summed: FloatArray, normalise: bool, centre: bool) -> Advantages:
+    """Advantages brought to mean zero, and to unit variance over the batch, where asked for.
 
     Clipping treats advantages of either sign differently, so that a common offset, which a state value that lags behind leaves in
     all of them, would make PPO shun whatever it did.
     """
-    if centre:
-        summed = summed - summed.mean()
-    if normalise:
-        summed = summed / max(float(summed.std()), 1e-8)
-    return tensor(summed)
+    centred = summed - summed.mean() if centre else summed
+    scale = max(float(centred.std()), 1e-8) if normalise else 1.0
+    return Advantages(centred / scale, scale)

@@ -151,3 +151,34 @@ def test_settings_that_contradict_each_other_are_one_line(changes: dict[str, Any
 def test_cells_that_do_not_fit_the_space_are_one_line() -> None:
     with pytest.raises(EnvironmentMismatchError, match=r"agent 0, learning.cells.state: \[9\] groups of 4 values"):
         prepare(Experiment.model_validate(small(cells={"state": [9]})))
+
+
+def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
+    """(1/B) sum over steps of gamma^t psi A / n with one minibatch, against the score worked out one decision at a time."""
+    import torch
+
+    from netagents.learning.neural_policy_steps import Decisions, log_probability
+    from netagents.policies.torch_mlp import tensor
+
+    settings = small("actor_critic")
+    settings["learning"]["algorithm"] |= {"minibatches": 1, "discount_weights": True, "policy_rate": 1e-9}
+    _, network = network_of(settings)
+    agent = network.agents[2]
+    assert isinstance(agent, NeuralAgent)
+    seen: list[Any] = []
+
+    def spy(rollout: Any, worth: Any, weights: Any, *rest: Any) -> Any:
+        seen.append((rollout, worth, weights))
+        return NeuralAgent._improve(agent, rollout, worth, weights, *rest)
+
+    agent._improve = spy  # type: ignore[method-assign]
+    (record,) = list(network.run(0, 1))
+    ((rollout, worth, weights),) = seen
+    total = torch.zeros(agent.actor.flat.shape)
+    for step in range(rollout.steps):
+        for copy in range(agent.setup.batch):
+            taken = torch.tensor([int(rollout.actions[step, copy])])
+            one = Decisions(tensor(rollout.context[step, copy][None]), taken, None, torch.ones(1), torch.ones(1))
+            (score,) = torch.autograd.grad(log_probability(agent.actor, agent.policy, one).log_probability.sum(), agent.actor.flat)
+            total += score * float(weights[step, copy] * worth[step, copy]) / (agent.setup.batch * agent.setup.n)
+    assert float(record.column("gradient_sq")[2]) == pytest.approx(float(total.square().sum()), rel=1e-3)
