@@ -319,11 +319,16 @@ class _Joining:
         self.context.log.phase("linking")
         for reply in handshake.link(self.speaks_to - lost, self.hears - lost):
             self._send(reply)
+        ready = self.timeouts.seconds("ready")
         try:
-            exchange.serve(lambda: handshake.phase is Phase.STARTED, self.timeouts.seconds("ready"), handshake.status)
-        except DeadlineError as late:
-            # After a restart a link that cannot be secured is only logged: its peer may be started again, and then all link anew.
-            raise self.transport.failure() or late from None
+            exchange.serve(lambda: handshake.phase is Phase.STARTED, ready / 2, handshake.status)
+        except DeadlineError:
+            # After a restart a link that cannot be secured is only logged: its peer may be started again, and then all link anew.  But the
+            # node that knows the reason must not leave it to others to fail without one.
+            failure = self.transport.failure()
+            if failure is not None:
+                raise failure from None
+            exchange.serve(lambda: handshake.phase is Phase.STARTED, ready / 2, handshake.status)
         self.transport.settle()
         return state
 

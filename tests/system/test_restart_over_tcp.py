@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -63,3 +64,25 @@ def test_an_agent_that_comes_back_with_other_keys_is_named_as_the_one_that_faile
     assert "environment refused this node's key: it is of another run, or this node is outside its radius" in ended.err
     said = [str(entry.get("message")) for entry in read_log(run.path / "logs" / "environment.jsonl")]
     assert sum("refused a key from 127.0.0.1" in line for line in said) == 1
+
+
+def test_a_link_that_cannot_be_made_again_is_what_the_others_fail_with(start: Starter) -> None:
+    # Agent 2 speaks to agent 3, but does not listen to it: so it is agent 2 that finds out, and agent 3 waits for its Hello.
+    uneven = [1, 1, 0, 1]
+    radii = {"kappa": 1, "kappa_policy": uneven, "kappa_critic": uneven, "kappa_gradient": uneven, "topology": {"n": 4}}
+    policy = {"failures": {"agent": "restart", "restarts": 1, "delay": 0.1}, "timeouts": {"ready": 6.0}}
+    run = start(merged(LINE, TCP, radii, policy, {"learning": {"iterations": 100_000}}))
+    run.wait_for_rows(3)
+    (keys,) = run.leaks.root.glob("netagents-*/keys")
+    file = keys / "agent-3" / "public.json"
+    facts = json.loads(file.read_text())
+    facts["peers"]["agent-2"] = make_bundles({2: ()})[2].public.decode()
+    file.write_text(json.dumps(facts))
+    run.send("agent_3", signal.SIGKILL)
+    ended = run.ended(30.0)
+    run.assert_nothing_left()
+    assert ended.code == 10
+    said = [str(entry.get("message")) for entry in read_log(run.path / "logs" / "agent_2.jsonl")]
+    assert sum("agent-3 refused this node's key: it is of another run, or this node is outside its radius" in line for line in said) >= 1
+    assert ended.last_line.startswith("netagents: error: agent_2: "), ended.err
+    assert "agent-3 refused this node's key" in ended.err
