@@ -145,8 +145,6 @@ class Experiment(Settings):
             raise ValueError(f"{because} needs information fresh: aged information arrives at exact steps")
         if self.does_without and self.power.variant == "ex_ante":
             raise ValueError("power.variant ex_ante needs what every neighbour intends, which failures.agent continue_without may miss")
-        if tolerant and self.runtime.record_inbox:
-            raise ValueError(f"{because} leaves out messages, so an inbox cannot be replayed; leave runtime.record_inbox out")
         return self
 
     def faults_of(self, agent: int) -> tuple[AgentFault, ...]:

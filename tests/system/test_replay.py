@@ -186,3 +186,32 @@ def test_a_recording_keeps_to_its_bound_and_stays_replayable(tmp_path: Path) -> 
     assert kept.done[-1] == 119
     with pytest.raises(RunDirectoryError, match=r"iteration 0 cannot be replayed; the recording of agent 3 goes from \d+ to 119"):
         replay(run, 3, start=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clock": {"kind": "bounded_staleness", "steps": 2}},
+        {"clock": {"kind": "free_running", "period": 0.01}},
+        {"routing": "relay"},
+        {"faults": [{"kind": "random_actions", "agent": 3, "start": 5, "until": 9}]},
+    ],
+    ids=["bounded_staleness", "free_running", "relay", "random_actions"],
+)
+def test_whatever_stands_between_an_agent_and_its_messages(changes: Settings, tmp_path: Path) -> None:
+    run = netagents.run(merged(LINE, RECORD, changes, {"learning": {"iterations": 14}}), directory=tmp_path / "run")
+    whole = replay(run, 3)
+    assert whole.done == whole.compared == list(range(14))
+    assert whole.ends_in is None
+
+
+def test_an_agent_that_went_on_without_another_is_replayed_with_what_stood_in_for_it(start: Starter) -> None:
+    policy = {"failures": {"agent": "continue_without"}, "timeouts": {"answer": 1.0}, "learning": {"iterations": 60}}
+    run = start(merged(LINE, RECORD, policy))
+    run.wait_for_rows(8)
+    run.send("agent_2", signal.SIGKILL)
+    ended = run.ended(90.0)
+    assert ended.code == 0, ended.err
+    run.assert_nothing_left()
+    whole = replay(run.records, 3)
+    assert whole.done == whole.compared == list(range(60))
