@@ -6,7 +6,8 @@ more cells at random.
 
 from __future__ import annotations
 
-from datetime import datetime
+import signal
+import time
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -76,8 +77,7 @@ def struck(run: LiveRun, agent: int) -> float:
     """When the fault struck, as the agent itself wrote it down last."""
     entries = list(read_log(run.path / "logs" / f"agent_{agent}.jsonl"))
     (entry,) = [entry for entry in entries if str(entry.get("message", "")).startswith("scheduled ")]
-    moment = entry["time"]
-    return datetime.fromisoformat(moment).timestamp() if isinstance(moment, str) else float(moment)
+    return float(entry["time"])
 
 
 def check(cell: Cell, start: Starter, tmp_path: Path) -> None:
@@ -116,6 +116,24 @@ CELLS = [Cell(kind, phase, policy, order) for order, (kind, phase, policy) in en
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.kind}-{cell.phase}-{cell.policy}")
 def test_every_cell_ends_as_promised(cell: Cell, start: Starter, tmp_path: Path) -> None:
     check(cell, start, tmp_path)
+
+
+def test_a_stopped_agent_is_killed_and_started_again(start: Starter, tmp_path: Path) -> None:
+    """SIGSTOP from outside, which the agent cannot even sleep through: it is found silent, and the bits are those of no failure."""
+    settings = merged(Cell("freeze", "sample", "restart", 0).settings, {"faults": [], "learning": {"iterations": 60}})
+    run = start(settings)
+    run.wait_for_rows(3)
+    run.send("agent_2", signal.SIGSTOP)
+    stopped = time.time()
+    ended = run.ended(60.0)
+    assert ended.code == 0, ended.err
+    run.assert_nothing_left()
+    event = next(event for event in run.records.events if event["event"] == "restarted")
+    assert event["agent"] == 2
+    assert event["time"] - stopped <= ANSWER + patience(1.0)
+    plain = {"failures": {"agent": "stop_all"}, "runtime": {"launcher": "in_process"}}
+    undisturbed = netagents.run(merged(settings, plain), directory=tmp_path / "undisturbed")
+    assert same_bits(undisturbed, run.records) == []
 
 
 @pytest.mark.chaos
