@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from netagents.experiment import Experiment
 from netagents.experiment.agent_faults import AgentFault
-from netagents.experiment.clock import LockstepSettings
-from netagents.messages import MONITOR, NEIGHBOUR_KINDS, Kind, node_name
+from netagents.experiment.clock import FreeRunningSettings
+from netagents.messages import MONITOR, Kind, node_name
 from netagents.records.jsonl import JsonLinesWriter
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.history import LinkEvent
@@ -44,7 +43,8 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
         seed=experiment.seed,
         run=run,
         # Where a run goes on without an agent, whoever waits for it finds out, and nobody else ends over it.
-        deadline=math.inf if experiment.does_without else experiment.timeouts.seconds("exchange"),
+        deadline=experiment.timeouts.seconds("answer" if experiment.does_without else "exchange"),
+        gives_up=experiment.does_without,
         reliable=reliable_kinds(experiment),
         users=users,
         history=None if experiment.runtime.history is None else _History(Path(experiment.runtime.history), node),
@@ -52,9 +52,12 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
 
 
 def reliable_kinds(experiment: Experiment) -> frozenset[Kind]:
-    """The kinds that are acknowledged and sent again: all that lockstep needs; what agents can do without is sent once."""
-    tolerant = experiment.does_without or not isinstance(experiment.clock, LockstepSettings)
-    return RELIABLE_KINDS - set(NEIGHBOUR_KINDS) if tolerant else RELIABLE_KINDS
+    """The kinds that are acknowledged and sent again.
+
+    A free-running agent has a newer State soon, and does with the last one.  With bounded staleness it is sent again: when
+    too many in a row are lost, everybody waits, and nobody sends a newer one.
+    """
+    return RELIABLE_KINDS - {Kind.STATE} if isinstance(experiment.clock, FreeRunningSettings) else RELIABLE_KINDS
 
 
 class _History:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netagents.errors import DeadlineError
-from netagents.messages import node_name
+from netagents.messages import Kind, node_name
 from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.link_costs import CostCounter
 from netagents.wire.link_header import ACKNOWLEDGEMENT, BEST_EFFORT, LINK_HEADER_BYTES, LONGEST_HOLD, ORDERED, LinkHeader
@@ -26,16 +26,21 @@ class LinkEnd:
         run: 8 bytes.
         incarnation: of this node.
         deadline: seconds after which a message that was not acknowledged is an error.
+        gives_up: it is given up instead, and so is the oldest one of a full window.
         costs: where everything is counted.
     """
 
-    def __init__(self, model: LinkModel, raw: Sender, run: bytes, incarnation: int, deadline: float, costs: CostCounter) -> None:
+    def __init__(
+        self, model: LinkModel, raw: Sender, run: bytes, incarnation: int, deadline: float, costs: CostCounter, *, gives_up: bool
+    ) -> None:
         self.model, self.raw = model, raw
         self.outbox = Outbox()
         self.iteration = 0
         """How far this node is; faults have windows of iterations."""
         self._node, self._peer = model.sender, model.receiver
         self._run, self._incarnation, self._deadline, self._costs = run, incarnation, deadline, costs
+        self._gives_up = gives_up
+        self._opened: dict[Kind, int] = {}
         self._intake: Intake[ReceivedFrames] = Intake(0)
         self._best_effort = 0
         self._acknowledge_at: float | None = None
@@ -45,6 +50,7 @@ class LinkEnd:
         """Begins again under a new incarnation: what is on its way is forgotten, and numbers begin at 0."""
         self._incarnation, self.iteration = incarnation, 0
         self.outbox, self._best_effort = Outbox(), 0
+        self._opened.clear()
         # The peer may have begun again before.
         if self._intake.incarnation < incarnation:
             self._renew(incarnation)
@@ -53,12 +59,19 @@ class LinkEnd:
 
     def accepts(self, *, reliable: bool) -> bool:
         """Whether there is room in the window."""
-        return not (reliable and self.outbox.full)
+        return self._gives_up or not (reliable and self.outbox.full)
+
+    def opens(self, kind: Kind, iteration: int) -> bool:
+        """Whether this would be the first message of its kind in its iteration on this link."""
+        return iteration > self._opened.get(kind, -1)
 
     def send(self, frames: Sequence[Frame], subject: Subject, now: float, *, reliable: bool) -> None:
         """Sends a message for the first time."""
         self._costs.add(self._node, self._peer, messages=1)
+        self._opened[subject.kind] = subject.iteration
         if reliable:
+            if self._gives_up:
+                self.outbox.give_up(now - self._deadline)
             item = self.outbox.add([bytes(frame) for frame in frames], subject, now)
             self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
         else:
@@ -71,6 +84,8 @@ class LinkEnd:
         Raises:
             DeadlineError: a message was not acknowledged in time; names the link, the message, the tries and the partition.
         """
+        if self._gives_up:
+            self.outbox.give_up(now - self._deadline)
         for item in self.outbox.due(now):
             self._check_deadline(item, now)
             self._costs.add(self._node, self._peer, LINK_HEADER_BYTES + frame_bytes(item.frames), resent=1)
@@ -96,7 +111,19 @@ class LinkEnd:
         for arrival in passage.arrivals:
             hold, heard = min(arrival, LONGEST_HOLD), self._intake.incarnation
             header = LinkHeader(
-                self._run, self._node, self._incarnation, carries, hold, sequence, now, heard, below, bits, self._echo, waited
+                self._run,
+                self._node,
+                self._incarnation,
+                carries,
+                hold,
+                sequence,
+                self.outbox.oldest,
+                now,
+                heard,
+                below,
+                bits,
+                self._echo,
+                waited,
             )
             # A full queue is one more way to be lost.
             taken += self.raw.try_send([header.pack(), *frames])
@@ -122,6 +149,7 @@ class LinkEnd:
             self.outbox.acknowledged(header.below, header.bits)
             if 0.0 <= header.echo <= now - header.waited:
                 self.outbox.round_trip.measured(now - header.waited - header.echo)
+        freed = self._intake.skip(min(header.oldest, header.sequence)) if header.carries == ORDERED else []
         if header.carries == ACKNOWLEDGEMENT:
             return []
         if header.carries == BEST_EFFORT:
@@ -132,8 +160,8 @@ class LinkEnd:
                 self._acknowledge_at, self._echo = now + ACKNOWLEDGE_WITHIN, header.sent
         if ready is None:
             self._costs.add(self._peer, self._node, LINK_HEADER_BYTES + frame_bytes(received.frames), duplicates=1)
-            return []
-        return ready
+            return freed
+        return freed + ready
 
     def _renew(self, incarnation: int) -> None:
         self._intake, self._acknowledge_at, self._echo = Intake(incarnation), None, -1.0

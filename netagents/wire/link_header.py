@@ -12,7 +12,7 @@ from typing import NamedTuple
 from netagents.errors import DecodeError
 from netagents.wire.frames import Frame
 
-_LAYOUT = struct.Struct("<4s8siIBdQdIQQdd")
+_LAYOUT = struct.Struct("<4s8siIBdQQdIQQdd")
 _ALONE, _FOLLOWED = b"nal\x7f", b"nal\xff"
 """As a header length, both are far above any limit; the highest bit says that frames follow, as it does for the codec."""
 
@@ -30,6 +30,7 @@ class LinkHeader(NamedTuple):
         carries: ACKNOWLEDGEMENT (nothing else), ORDERED or BEST_EFFORT, which have numbers of their own.
         hold: seconds that the receiver keeps it before it counts as arrived.
         sequence: number of the message.
+        oldest: the sender has given up on all ordered messages below this number.
         sent: on the sender's clock, in seconds.
         heard: the receiver's incarnation that is acknowledged.
         below, bits: everything below a number has arrived, and ``below + 1 + i`` for every bit i that is set.
@@ -43,6 +44,7 @@ class LinkHeader(NamedTuple):
     carries: int
     hold: float
     sequence: int
+    oldest: int
     sent: float
     heard: int
     below: int

@@ -47,9 +47,11 @@ class LinkLayer:
         faults: of the experiment; only models of links count here.
         seed: of the run.
         run: its 8 bytes.
-        deadline: seconds after which a message that nobody acknowledged is an error; infinite where others see to who is silent.
-        reliable: the kinds that are acknowledged and sent again.  All others are sent once.
+        deadline: seconds after which a message that nobody acknowledged is an error.
+        reliable: the kinds that are acknowledged and sent again.  All others are sent once, but for the first of each iteration:
+            an iteration has no past to fall back on.
         users: the authenticated name of each peer, where links have keys.
+        gives_up: after that time it is given up instead, because others see to who is silent.
         history: called with everything that is sent, and delivered to the exchange, over modelled links.
     """
 
@@ -65,6 +67,7 @@ class LinkLayer:
         reliable: Collection[Kind] = RELIABLE_KINDS,
         users: Mapping[int, str] | None = None,
         history: Callable[[LinkEvent], None] | None = None,
+        gives_up: bool = False,
     ) -> None:
         self.node = node
         self.listener = LinkListener(self, listener)
@@ -80,6 +83,7 @@ class LinkLayer:
         self._ready: deque[ReceivedFrames] = deque()
         self._costs = CostCounter()
         self._history = history
+        self._gives_up = gives_up
 
     # -- what the node asks for --------------------------------------------------------------------------------------------
 
@@ -96,7 +100,9 @@ class LinkLayer:
         """
         if not self.concerns(peer):
             return raw
-        end = self._ends[peer] = LinkEnd(self._models[peer], raw, self._run, self._incarnation, self._deadline, self._costs)
+        model = self._models[peer]
+        end = LinkEnd(model, raw, self._run, self._incarnation, self._deadline, self._costs, gives_up=self._gives_up)
+        self._ends[peer] = end
         return LinkSender(self, peer, end)
 
     def restart(self, incarnation: int) -> None:
@@ -128,7 +134,7 @@ class LinkLayer:
         kind = envelope.kind
         if kind < Kind.STEP:
             return end.raw.try_send(frames)
-        reliable = kind in self._reliable
+        reliable = kind in self._reliable or end.opens(kind, envelope.iteration)
         if not end.accepts(reliable=reliable):
             return False
         for every in self._ends.values():

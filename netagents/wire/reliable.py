@@ -102,6 +102,19 @@ class Outbox:
             elif ahead >= 64:
                 return
 
+    @property
+    def oldest(self) -> int:
+        """The first message that the other end may still expect."""
+        return next(iter(self.pending), self._next)
+
+    def give_up(self, before: float) -> int:
+        """Forgets messages that were first sent before a moment, and the oldest one of a full window; gives how many."""
+        count = 0
+        while self.pending and (self.full or next(iter(self.pending.values())).first_sent < before):
+            del self.pending[next(iter(self.pending))]
+            count += 1
+        return count
+
     def due(self, now: float) -> list[Pending]:
         """What has to be sent again, in order."""
         return [item for item in self.pending.values() if item.resend_at <= now]
@@ -131,6 +144,17 @@ class Intake(Generic[T]):
         if ahead < 0 or ahead >= WINDOW or sequence in self._early:
             return None
         self._early[sequence] = item
+        return self._in_order()
+
+    def skip(self, oldest: int) -> list[T]:
+        """Nothing below a number comes any more: what can be handed on without it, in order."""
+        ready = []
+        if oldest > self._expected:
+            ready = [self._early.pop(sequence) for sequence in sorted(self._early) if sequence < oldest]
+            self._expected = oldest
+        return ready + self._in_order()
+
+    def _in_order(self) -> list[T]:
         ready = []
         while self._expected in self._early:
             ready.append(self._early.pop(self._expected))

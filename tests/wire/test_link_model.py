@@ -162,7 +162,7 @@ def test_best_effort_messages_come_at_most_once() -> None:
 
 
 def test_link_headers_travel_and_nonsense_is_refused() -> None:
-    header = LinkHeader(b"run-id-8", 3, 1, BEST_EFFORT, 0.25, 1 << 40, 5.5, 2, 77, (1 << 64) - 1, 4.5, 0.125)
+    header = LinkHeader(b"run-id-8", 3, 1, BEST_EFFORT, 0.25, 1 << 40, 1 << 39, 5.5, 2, 77, (1 << 64) - 1, 4.5, 0.125)
     packed = header.pack()
     assert len(packed) == LINK_HEADER_BYTES
     assert is_link_header(packed)
