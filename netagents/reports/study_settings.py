@@ -45,6 +45,7 @@ def value_table(data: StudyData) -> str:
                 cells.append(f"{short(value)} [{short(low)}, {short(high)}]" if np.isfinite(low) else short(value))
         cells.append(f"{float(summary['messages_per_step'][at]):.1f}")
         cells += [byte_size(round(float(summary[name][at]))) for name in ("bytes_per_step", "framed_bytes_per_step", "hop_bytes_per_step")]
+        cells.append(f"{float(summary['sockets_mean'][at]):.1f}")
         cells.append(f"{float(summary['visited_share'][at]):.0%}")
         rows.append(cells)
     heads = (
@@ -55,6 +56,7 @@ def value_table(data: StudyData) -> str:
         "payload / step",
         "framed / step",
         "x hops",
+        "connections / agent",
         "table visited",
     )
     return table(heads, rows)
