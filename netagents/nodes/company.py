@@ -56,16 +56,17 @@ class Company:
         experiment = setup.experiment
         self._exchange, self._setup, self._known = exchange, setup, known
         self.lost: dict[int, str] = {}
+        self._seen: dict[int, Step] = {}
+        self._masked = setup.spec.capabilities.masked
         self.answers = Answers(exchange, experiment.timeouts, on_silent) if experiment.failures.agent != "stop_all" else None
         gather = exchange.receive if self.answers is None else self.answers.receive
         clock = experiment.clock
         self.stragglers: Stragglers | None = None
         if isinstance(clock, LockstepSettings) and not isinstance(clock.straggler, WaitSettings):
-            self.stragglers = Stragglers(exchange, setup, clock.straggler, gather)
+            self.stragglers = Stragglers(exchange, setup, clock.straggler, gather, self._seen)
             gather = self.stragglers.receive
         self._gather = gather
         self._stand_ins = StandIns(setup, experiment.failures.stand_in)
-        self._seen: dict[int, Step] = {}
         self._closed: dict[int, dict[int, LostRewards]] = {}
         self._keeps_last = experiment.failures.stand_in == "last"
         self._finals: dict[int, Mapping[int, Message]] = {}
@@ -99,6 +100,8 @@ class Company:
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
         """Sends a Step to its agent if it lives; who was late is told that another action was executed."""
         (agent,) = receivers
+        if self._masked and isinstance(message, Step):
+            self._seen[agent] = message
         if agent not in self.lost:
             if self.stragglers is not None and agent in self.stragglers.late and isinstance(message, Step) and step > 0:
                 message = message._replace(flags=message.flags | REPLACED)

@@ -23,7 +23,7 @@ from netagents.learning import Setup
 from netagents.learning.age_counts import AgeCounts
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Step, node_name
 from netagents.nodes.stale import ShelfWait
-from netagents.nodes.stand_in import noop
+from netagents.nodes.stand_in import legal, noop
 from netagents.nodes.tolerant import Tolerant
 from netagents.wire.exchange import Exchange
 from netagents.wire.shelves import ShelfInbox, Shelved
@@ -168,7 +168,8 @@ class World:
             if silent:
                 self._on_silent(iteration, silent)
                 heard |= dict.fromkeys(silent, perf_counter())
-            actions = self._actions | {agent: self._stand_in(agent, iteration) for agent in lost}
+            held = {agent: legal(action, messages[agent]) for agent, action in self._actions.items()}
+            actions = held | {agent: self._stand_in(agent, iteration) for agent in lost}
             messages = session.advance([actions[agent] for agent in range(self._setup.n)])
             self._tell(iteration, tick, messages)
         self.ticks = tick

@@ -48,8 +48,8 @@ class StandIns:
         if self._kind == "random":
             return uniform_actions(space, self._stream(agent, iteration).random((self._setup.batch, *space_shape(space))), seen.mask)
         if self._kind == "last" and agent in self._last:
-            return _legal(self._last[agent], seen)
-        return _legal(noop(self._setup, agent), seen)
+            return legal(self._last[agent], seen)
+        return legal(noop(self._setup, agent), seen)
 
     def _stream(self, agent: int, iteration: int) -> np.random.Generator:
         known = self._draws.get(agent)
@@ -70,9 +70,9 @@ def noop(setup: Setup, agent: int) -> Actions:
     return nothing if isinstance(space, Discrete) else np.clip(nothing, space.low, space.high)
 
 
-def _legal(actions: Actions, seen: Step) -> Actions:
-    """Where an action is not legal, the first legal one instead."""
-    if seen.mask is None:
+def legal(actions: Actions, seen: Step | None) -> Actions:
+    """Where an action is not legal in the state that was last seen, the first legal one instead."""
+    if seen is None or seen.mask is None:
         return actions
     allowed = seen.mask[np.arange(len(actions)), actions.astype(np.int64)]
     return np.where(allowed, actions, seen.mask.argmax(axis=1)).astype(actions.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from netagents.errors import DeadlineError
 from netagents.experiment.clock import DropStepSettings, UseLastSettings
 from netagents.learning import Setup
-from netagents.messages import Action, Kind, Message
-from netagents.nodes.stand_in import noop
+from netagents.messages import Action, Kind, Message, Step
+from netagents.nodes.stand_in import legal, noop
 from netagents.wire.exchange import Exchange
 
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
@@ -26,14 +26,17 @@ class Stragglers:
         setup: what all agents share.
         settings: the policy.
         wait: how to wait for those that must be waited for.
+        seen: per agent what it was sent last, where not every action is legal.
 
     Attributes:
         late: agents whose own action of the newest step was not executed.
         counts: per agent, how often that happened.
     """
 
-    def __init__(self, exchange: Exchange, setup: Setup, settings: UseLastSettings | DropStepSettings, wait: Receive) -> None:
-        self._exchange, self._setup, self._settings, self._wait = exchange, setup, settings, wait
+    def __init__(
+        self, exchange: Exchange, setup: Setup, settings: UseLastSettings | DropStepSettings, wait: Receive, seen: Mapping[int, Step]
+    ) -> None:
+        self._exchange, self._setup, self._settings, self._wait, self._seen = exchange, setup, settings, wait, seen
         self._last: dict[int, NDArray[Any]] = {}
         self._age: Counter[int] = Counter()
         self.late: frozenset[int] = frozenset()
@@ -76,4 +79,5 @@ class Stragglers:
         return isinstance(settings, DropStepSettings) or (agent in self._last and self._age[agent] < settings.max_age)
 
     def _stand_in(self, agent: int) -> NDArray[Any]:
-        return noop(self._setup, agent) if isinstance(self._settings, DropStepSettings) else self._last[agent]
+        actions = noop(self._setup, agent) if isinstance(self._settings, DropStepSettings) else self._last[agent]
+        return legal(actions, self._seen.get(agent))

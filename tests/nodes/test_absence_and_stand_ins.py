@@ -17,7 +17,7 @@ from netagents.learning.prepare import prepare
 from netagents.learning.random_play import uniform_actions
 from netagents.learning.turns import Outgoing
 from netagents.messages import Kind, ShadowReward, State, Step, Trace, TruncatedQ
-from netagents.nodes.stand_in import LostRewards, StandIns
+from netagents.nodes.stand_in import LostRewards, StandIns, legal
 
 SETTINGS: dict[str, Any] = {
     "environment": {"kind": "line_msg"},
@@ -136,6 +136,16 @@ def test_stand_ins_do_only_what_is_legal(setup: Setup) -> None:
     mask = np.tile([False, True], (5, 1))
     for kind in ("noop", "random", "last"):
         assert (StandIns(setup, kind).act(0, 0, step(mask=mask)) == 1).all()  # type: ignore[arg-type]
+
+
+def test_an_action_that_is_no_longer_legal_gives_way_to_the_first_that_is() -> None:
+    mask = np.array([[True, True, False], [False, True, True], [False, False, True], [True, False, False], [True, True, True]])
+    actions = np.array([2, 0, 2, 1, 1], np.uint8)
+    given = legal(actions, step(mask=mask))
+    np.testing.assert_array_equal(given, [0, 1, 2, 0, 1])
+    assert given.dtype == np.uint8
+    assert legal(actions, step()) is actions
+    assert legal(actions, None) is actions
 
 
 def test_random_actions_are_uniform_over_what_is_legal_and_within_a_box() -> None:
