@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,8 @@ def answers(data: StudyData) -> list[str]:
         each = f" with {'credit ' if only_credits else ''}{credit}" if len(data.credits) > 1 else ""
         name = (" with either credit" if only_credits else " with any of them") if together else each
         told.append(_answer(data, credit, knees[credit], name))
+    if "routing" in data.summary:
+        told.append(_routings(data, max(knees.values())))
     hurry = _in_a_hurry(data, data.credits[0], knees[data.credits[0]])
     return [*told, hurry] if hurry else told
 
@@ -66,6 +68,20 @@ def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
         more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"
         sentence += f". Beyond it {verdict}, and {'it' if change > 0 else f'kappa = {kappas[best]}'} {more}"
     return sentence + "."
+
+
+def _routings(data: StudyData, knee: int) -> str:
+    """What relay routing changes at a radius, and at the largest."""
+    parts = []
+    summary = data.summary
+    for kappa in dict.fromkeys((knee, data.kappas[-1])):
+        at = {str(summary["routing"][row]): row for row in np.flatnonzero(summary["kappa"] == kappa)}
+        sockets = [float(summary["sockets_mean"][at[name]]) for name in ("relay", "direct")]
+        share = [float(summary["bytes_per_step"][at[name]]) for name in ("relay", "direct")]
+        bytes_told = "the same bytes" if share[0] == share[1] else f"{share[0] / share[1]:.2f} times the bytes"
+        fewer = "as many connections" if sockets[0] == sockets[1] else f"{sockets[0]:.1f} instead of {sockets[1]:.1f} connections per agent"
+        parts.append(f"{fewer} and {bytes_told} at kappa = {kappa}")
+    return f"Relay routing learns the same, with {'; with '.join(parts)}."
 
 
 def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
@@ -160,10 +176,21 @@ def _range(axes: Axes, data: StudyData) -> None:
         )
     axes.set_ylim(bottom, highest + 0.4 * span)
     if len(data.credits) > 1:
+        bottom, top = axes.get_ylim()
+        taken = [(each - bottom) / (top - bottom) for each in (untrained, *(float(value[-1]) for _, value, _, _ in edges))]
+        height = _free_height(taken, len(data.credits))
         for number, credit in enumerate(data.credits):
-            axes.annotate(credit, (0.995, 0.30 - 0.09 * number), xycoords="axes fraction", ha="right", fontsize=10,
+            axes.annotate(credit, (0.995, height - 0.09 * number), xycoords="axes fraction", ha="right", fontsize=10,
                           color=color_of(data, credit), fontweight="bold")  # fmt: skip
     calm(axes)
+
+
+def _free_height(taken: Sequence[float], lines: int) -> float:
+    """Where at the right edge so many names have room, as a share of the height, away from what stands there."""
+    for height in (0.30, 0.40, 0.50, 0.62, 0.72):
+        if not any(height - 0.09 * lines < each < height + 0.13 for each in taken):
+            return height
+    return 0.30
 
 
 def _bars(axes: Axes, data: StudyData, column: str, scale: float, told: Callable[[float], str], missing: str) -> None:

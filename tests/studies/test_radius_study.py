@@ -182,6 +182,7 @@ def test_routings_share_their_runs_and_differ_in_what_they_send(tmp_path: Path) 
     save_tables(directory, collected.tables, collected.facts)
     page = write_study_report(tmp_path / "study").read_text()
     assert "aged, relay" in page
+    assert "Relay routing learns the same, with" in page
 
 
 def test_a_run_that_fails_inside_a_study_is_one_clear_line_and_costs_no_other_run(tmp_path: Path) -> None:
