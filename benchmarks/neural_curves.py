@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
 DATA, FIGURES = ROOT / "docs" / "neural", ROOT / "docs" / "figures"
-SEEDS = range(5)
+COLUMNS = ("seed", "iteration", "team_return", "cpu_seconds")
+Row = dict[str, float]
 
 
 class Curve(NamedTuple):
@@ -45,7 +46,7 @@ PANELS = {
 }
 
 
-def train(name: str, seed: int) -> list[tuple[int, int, float, float]]:
+def train(name: str, seed: int) -> list[Row]:
     """One run in this process: a row per iteration."""
     from netagents.experiment import load_experiment
     from netagents.launchers.in_process import InProcessNetwork
@@ -56,14 +57,29 @@ def train(name: str, seed: int) -> list[tuple[int, int, float, float]]:
     prepared = prepare(load_experiment(curve.launch, words).experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)
     began = time.process_time()
-    records = network.run(0, prepared.experiment.learning.iterations)
-    return [(seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2)) for record in records]
+    rows = []
+    for record in network.run(0, prepared.experiment.learning.iterations):
+        numbers = (seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2))
+        rows += [dict(zip(COLUMNS, numbers, strict=True))]
+    return rows
 
 
-def read(name: str) -> list[dict[str, float]]:
-    """The rows of one curve."""
-    with (DATA / f"{name}.csv").open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+def read(name: str) -> list[Row]:
+    """The rows of one curve; none if it was never trained."""
+    file = DATA / f"{name}.csv"
+    if not file.exists():
+        return []
+    with file.open(newline="") as opened:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(opened)]
+
+
+def write(name: str, rows: list[Row]) -> None:
+    """The file of one curve, seed by seed."""
+    with (DATA / f"{name}.csv").open("w", newline="") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in sorted(rows, key=lambda each: (each["seed"], each["iteration"])):
+            writer.writerow(f"{row[column]:g}" for column in COLUMNS)
 
 
 def draw() -> None:
@@ -77,9 +93,9 @@ def draw() -> None:
     figure, axes = plt.subplots(1, 2, figsize=(11, 4))
     for axis, (panel, (title, levels)) in zip(axes, PANELS.items(), strict=True):
         for name, curve in CURVES.items():
-            if not name.startswith(panel) or not (DATA / f"{name}.csv").exists():
-                continue
             rows = read(name)
+            if not name.startswith(panel) or not rows:
+                continue
             seeds = sorted({row["seed"] for row in rows})
             lines = np.array([[row["team_return"] for row in rows if row["seed"] == seed] for seed in seeds])
             (drawn,) = axis.plot(lines.mean(axis=0), label=f"{curve.label} ({len(seeds)} seeds)")
@@ -98,18 +114,15 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.neural_curves")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(CURVES)}; default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)), help="default: 0 to 4")
     parser.add_argument("--draw", action="store_true", help="draw what has been trained before")
     arguments = parser.parse_args()
     DATA.mkdir(exist_ok=True)
-    for name in [] if arguments.draw else (arguments.names or list(CURVES)):
-        rows: list[tuple[int, int, float, float]] = []
-        for seed in SEEDS:
-            rows += train(name, seed)
-            with (DATA / f"{name}.csv").open("w", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(("seed", "iteration", "team_return", "cpu_seconds"))
-                writer.writerows(rows)
-            print(f"{name}, seed {seed}: {rows[-1][2]:.2f} after {rows[-1][3]:.0f} s of a processor", flush=True)
+    for seed in [] if arguments.draw else arguments.seeds:
+        for name in arguments.names or CURVES:
+            rows = train(name, seed)
+            write(name, [row for row in read(name) if row["seed"] != seed] + rows)
+            print(f"{name}, seed {seed}: {rows[-1]['team_return']:.2f} after {rows[-1]['cpu_seconds']:.0f} s of a processor", flush=True)
     draw()
 
 

@@ -122,3 +122,32 @@ def test_in_a_box_the_worst_is_looked_for_at_corners_and_middle() -> None:
     row = power.rows(critic, batch, taken, None, np.random.default_rng(0), 0)[1]
     assert np.isfinite(row[1])
     assert row[2] == 1.0
+
+
+def test_who_cannot_influence_whom_shows_a_floor_near_zero_beside_real_power() -> None:
+    """On LineMsg influence runs one way: what is measured the other way is the floor of the measurement."""
+    from netagents.experiment import load_experiment
+    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.learning.power_facts import power_facts
+    from netagents.learning.prepare import prepare
+
+    settings = {
+        "environment": {"kind": "line_msg"},
+        "topology": {"kind": "line", "n": 4},
+        "kappa": 2,
+        "kappa_policy": 1,
+        "policy": {"kind": "mlp", "hidden": [16]},
+        "learning": {
+            "iterations": 8,
+            "batch": 32,
+            "horizon": 40,
+            "discount": 0.9,
+            "algorithm": {"kind": "ppo", "critic": {"hidden": [32], "steps": 60, "rate": 0.005}},
+        },
+    }
+    prepared = prepare(load_experiment(settings).experiment)
+    records = list(InProcessNetwork(prepared.setup, prepared.environment).run(0, 8))
+    matrices = [power_facts(prepared.setup).matrix(record.power) for record in records[4:]]
+    assert matrices[0].impossible.sum() > 0
+    assert np.mean([matrix.noise_floor for matrix in matrices]) == pytest.approx(0.0, abs=0.01)
+    assert np.mean([matrix.values[1, 0] for matrix in matrices]) > 0.3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,15 @@ def test_ppo_resumed_in_processes_leaves_the_bits_of_one_process_that_went_throu
     for agent in range(many.n):
         first = read_log(many.path / "logs" / f"agent_{agent}.jsonl")[0]["message"]
         assert re.fullmatch(r"started, process \d+", first)
+
+
+def test_training_networks_never_imports_torchs_compiler(tmp_path: Path) -> None:
+    """It would cost every agent seconds and 200 MB, and leave a folder among the temporary files."""
+    program = (
+        "import sys, netagents\n"
+        f"run = netagents.run({dict(neural(LINE, 'ppo', 'shared_q'))!r}, directory={str(tmp_path / 'run')!r},\n"
+        "    learning={'iterations': 1}, runtime={'launcher': 'in_process'})\n"
+        "print(run.state, 'torch' in sys.modules, 'torch._dynamo' in sys.modules, 'torch._inductor' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["finished", "True", "False", "False"], "")
