@@ -104,7 +104,9 @@ def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[s
     links = total_costs(run.link_costs)
     setup = run.setup
     entries = run.agent_metric("critic_entries")[-1]
-    possible = np.array([float(prod(setup.state_sizes(w)) * prod(setup.action_sizes(w))) for w in _critic_windows(run)])
+    possible = np.full(run.n, np.nan)
+    if not run.experiment.learning.is_neural:
+        possible = np.array([float(prod(setup.state_sizes(w)) * prod(setup.action_sizes(w))) for w in _critic_windows(run)])
     matrix = run.power_matrix(-1)
     concentration = run.concentration(-1)
     off = ~np.eye(run.n, dtype=np.bool_)

@@ -66,6 +66,8 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
         kappas: radii; those beyond the model's diameter are left out.
         iterations: of training before the trained policies are looked at.
     """
+    if base.learning.is_neural:
+        return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
     aged = base.information == "aged"
     try:
         chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))
