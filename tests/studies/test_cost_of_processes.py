@@ -11,6 +11,7 @@ from netagents.launchers.launch import run
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
 from netagents.reports.summary import summary_rows
+from netagents.studies import calibration
 from netagents.studies.cost import predict
 
 
@@ -58,7 +59,11 @@ def test_relayed_bytes_are_those_that_agents_count_on_their_links(tmp_path: Path
 
 
 @pytest.mark.system
-def test_a_plan_predicts_the_step_time_from_this_machines_own_costs_and_measures_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_predicts_the_step_time_from_this_machines_own_costs_and_measures_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_STEPS", 20)
+    monkeypatch.setattr(calibration, "_ITERATIONS", 2)
     assert main(["plan", "quickstart", "topology.n=3", "learning.batch=8", "learning.horizon=20", "routing=relay", "--measure", "2"]) == 0
     lines = {line[:24].strip(): line[24:] for line in capsys.readouterr().out.splitlines()}
     assert lines["routing"] == "relay"
