@@ -248,7 +248,7 @@ def test_a_link_that_fails_later_on_explains_a_wait_until_it_is_mended(bundles: 
     mended = opened(bundles[1]).listen(endpoint)
     sender.send([b"at last"], 10.0)
     assert heard(mended) == ([b"at last"], "agent-0")
-    assert transport.failure() is None
+    until(lambda: transport.failure() is None)
 
 
 def test_a_late_listener_is_found_and_no_failure(bundles: dict[int, KeyBundle], opened: Open) -> None:
