@@ -87,7 +87,7 @@ def collect(study: Study, directory: StudyDirectory) -> Collected:
 
 
 def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[str, Any], cost: Cost) -> _Read:
-    objective = run.agent_metric("objective").mean(axis=1)
+    objective = np.nanmean(run.agent_metric("objective"), axis=1)
     curve = {"return": run.returns, "discounted_return": run.discounted_returns, "objective": objective}[study.measure]
     recorded = len(curve)
     tail = max(1, round(TAIL * recorded))
@@ -119,8 +119,8 @@ def _read(study: Study, setting: Setting, seed: int, run: Run, result: Mapping[s
         "final_return": float(run.returns[-tail:].mean()),
         "final_discounted_return": float(run.discounted_returns[-tail:].mean()),
         "final_objective": float(objective[-tail:].mean()),
-        "utility": float(run.agent_metric("utility")[-tail:].mean()),
-        "gradient_sq": float(run.agent_metric("gradient_sq")[-tail:].sum(axis=1).mean()),
+        "utility": float(np.nanmean(run.agent_metric("utility")[-tail:])),
+        "gradient_sq": float(np.nansum(run.agent_metric("gradient_sq")[-tail:], axis=1).mean()),
         "samples": recorded * setup.batch * setup.steps,
         "neighbour_messages": messages,
         "neighbour_bytes": size,
@@ -241,9 +241,9 @@ def _curves(read: Sequence[_Read]) -> Table:
             "value": each.curve,
             "return": run.returns,
             "discounted_return": run.discounted_returns,
-            "objective": run.agent_metric("objective").mean(axis=1),
-            "utility": run.agent_metric("utility").mean(axis=1),
-            "gradient_sq": run.agent_metric("gradient_sq").sum(axis=1),
+            "objective": np.nanmean(run.agent_metric("objective"), axis=1),
+            "utility": np.nanmean(run.agent_metric("utility"), axis=1),
+            "gradient_sq": np.nansum(run.agent_metric("gradient_sq"), axis=1),
         }
         for name, column in columns.items():
             rows.setdefault(name, []).append(column)
