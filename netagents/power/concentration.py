@@ -36,7 +36,8 @@ def concentration(power: FloatArray) -> Concentration:
     Where nothing is known, or nobody holds any power, the shares are NaN and ``top_holder`` is -1.
     """
     known = np.isfinite(power)
-    held = np.where(known, power, 0.0).sum(axis=1)
+    # A double estimator of nothing scatters around zero; below it nothing is held.
+    held = np.where(known, np.maximum(power, 0.0), 0.0).sum(axis=1)
     total = float(held.sum())
     largest = float(np.max(power[known])) if known.any() else float("nan")
     if not known.any() or total <= 0.0:

@@ -14,6 +14,7 @@ from netagents.experiment.algorithm import NeuralCriticSettings
 from netagents.experiment.learning import PowerSettings
 from netagents.policies.torch_mlp import tensor
 from netagents.policies.window_reader import ActionReader
+from netagents.power import concentration
 from netagents.power.neural import NeuralPower, double_estimate
 
 STEPS, COPIES = 6, 4
@@ -151,3 +152,11 @@ def test_who_cannot_influence_whom_shows_a_floor_near_zero_beside_real_power() -
     assert matrices[0].impossible.sum() > 0
     assert np.mean([matrix.noise_floor for matrix in matrices]) == pytest.approx(0.0, abs=0.01)
     assert np.mean([matrix.values[1, 0] for matrix in matrices]) > 0.3
+
+
+def test_readings_below_zero_hold_nothing() -> None:
+    readings = np.array([[np.nan, -0.2, -0.1], [0.3, np.nan, 0.1], [-0.3, 0.0, np.nan]])
+    found = concentration(readings)
+    assert found.held.tolist() == pytest.approx([0.0, 0.4, 0.0])
+    assert (found.top_holder, found.top_share, found.herfindahl) == (1, 1.0, 1.0)
+    assert found.gini == pytest.approx(2 / 3)
