@@ -95,9 +95,10 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
         "volumes": [*(f"{volume}:/keys/{name}" for name, volume in volumes.items()), f"{own_runs}:ro"],
     }
     server: Service = {
-        # It becomes the owner of ./runs before all else, so that the records belong to whoever owns that folder.
+        # It becomes the owner of ./runs before all else, so that the records belong to whoever owns that folder; the init process, which
+        # stays, may send its signals on to it (KILL).
         "user": "0:0",
-        "cap_add": ["SETGID", "SETUID"],
+        "cap_add": ["KILL", "SETGID", "SETUID"],
         "command": [
             *("node", "environment", "--become-owner-of", "/runs", "--experiment", f"env:{EXPERIMENT_VARIABLE}", "--report"),
             *_listening("environment"),
@@ -119,7 +120,7 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
         "image": node["image"],
         "profiles": ["report"],
         "user": "0:0",
-        "cap_add": ["SETGID", "SETUID"],
+        "cap_add": ["KILL", "SETGID", "SETUID"],
         "command": ["report", "--become-owner-of", "/runs", "--serve", f"0.0.0.0:{REPORT_PORT}"],
         "volumes": [f"{own_runs}:ro"],
         "networks": ["report"],

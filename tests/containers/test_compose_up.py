@@ -115,7 +115,7 @@ def test_compose_up_alone_runs_refuses_strangers_restarts_and_ends_cleanly(proje
     wait_until(lambda: project.rows() > rows + 30, "rows after the restart", 60.0)
     # A stop is a clean end.
     engine.ask("stop", project.container("environment"), seconds=60.0)
-    assert project.state("environment") == ("exited", 143)
+    assert project.state("environment") == ("exited", 143), project.said("environment")
     run = netagents.Run.open(project.run_directory())
     assert run.state == "interrupted"
     assert (run.path / "report.html").is_file()
