@@ -39,7 +39,8 @@ def node(
         typer.Option("--keys", readable=False, help="Folder of this node's keys, made by `netagents keys`; needed off loopback."),
     ] = None,
     advertise: Annotated[
-        str | None, typer.Option("--advertise", help="Host by which others reach this node, if it listens on 0.0.0.0. Default: its name.")
+        str | None,
+        typer.Option("--advertise", help="Host that others reach this node by, if it listens on 0.0.0.0; or own-address."),
     ] = None,
     allow_imports: Annotated[
         bool, typer.Option("--allow-imports", help="Run parts that the server's experiment names by import path (not environment).")

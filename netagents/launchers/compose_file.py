@@ -21,8 +21,9 @@ from netagents.errors import EngineError
 from netagents.experiment import Experiment, resolved
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.origins import leaves
-from netagents.launchers.compose_networks import networks_of
+from netagents.launchers.compose_networks import Networks, networks_of
 from netagents.learning.prepare import Prepared
+from netagents.nodes.by_hand import OWN_ADDRESS
 from netagents.nodes.foreign_code import imported_parts
 from netagents.topology import stored_settings
 
@@ -110,9 +111,9 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
     }
     members: dict[str, Service] = {}
     if experiment.runtime.monitor:
-        members["monitor"] = {"command": [*_joining("monitor", experiment), "--progress"], "networks": networks.of("monitor")}
+        members["monitor"] = {"command": [*_joining("monitor", experiment, networks), "--progress"], "networks": networks.of("monitor")}
     for name in agents:
-        members[name] = {"command": [*_joining(name, experiment), "--replace"], "restart": restart, "networks": networks.of(name)}
+        members[name] = {"command": [*_joining(name, experiment, networks), "--replace"], "restart": restart, "networks": networks.of(name)}
     for name, service in members.items():
         service["volumes"] = [f"{volumes[name]}:/keys:ro"]
     report: Service = {
@@ -192,11 +193,11 @@ def launched_file(prepared: Prepared, places: Places) -> str:
     services["environment"] = service("environment", command, *shared)
     services["environment"]["mem_limit"] = f"{experiment.runtime.containers.server_memory}m"
     if experiment.runtime.monitor:
-        command = [*_joining("monitor", experiment), "--view", "ipc:///view/view"]
+        command = [*_joining("monitor", experiment, networks), "--view", "ipc:///view/view"]
         services["monitor"] = service("monitor", command, _bind(places.view, "/view"))
     for index in range(prepared.setup.n):
         name = agent_service(index)
-        services[name] = service(name, [*_joining(name, experiment), "--replace"])
+        services[name] = service(name, [*_joining(name, experiment, networks), "--replace"])
     return json.dumps({"services": services, "networks": networks.declared}, indent=1)
 
 
@@ -239,6 +240,8 @@ def _hardened(experiment: Experiment) -> Service:
         "pids_limit": _PROCESSES,
         "mem_limit": f"{containers.memory}m",
         "cpus": containers.processors,
+        # Nobody here has anything to ask of the world outside: a name that is gone is found out at once.
+        "dns_opt": ["timeout:1", "attempts:1"],
         "stop_grace_period": f"{_GRACE_SECONDS}s",
         "restart": "no",
     }
@@ -248,9 +251,10 @@ def _listening(name: str) -> list[str]:
     return ["--listen", f"tcp://0.0.0.0:{PORT}", "--advertise", name, "--keys", "/keys"]
 
 
-def _joining(name: str, experiment: Experiment) -> list[str]:
-    # A container's clock starts when the engine gets to it, and many start at once.
-    words = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", name, "--keys", "/keys"]
+def _joining(name: str, experiment: Experiment, networks: Networks) -> list[str]:
+    # On several networks a node has as many addresses, and its name leads each neighbour to the right one.
+    host = OWN_ADDRESS if len(networks.declared) == 1 else name
+    words = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
     if experiment.timeouts.scale != 1.0:
         words += ["--timeout-scale", str(experiment.timeouts.scale)]
     return [*words, "--allow-imports"] if imported_parts(experiment) else words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,10 @@ from netagents.records.resuming import reopen
 from netagents.records.run_directory import CHECKPOINTS, RunDirectory
 from netagents.wire.security import hold_keys
 from netagents.wire.transport import LinkSettings, Transport, open_transport
+
+OWN_ADDRESS = "own-address"
+"""For ``--advertise``: the numeric address that this host's name has here.  A name would be looked up again at each attempt to reach a node
+that is gone, and where nobody answers such questions, each attempt holds up all other links of the node that asks."""
 
 _AGENT = re.compile(r"agent[-_](\d{1,6})")
 _CLOCK_BEGINS = 1_767_225_600.0  # 2026-01-01
@@ -157,6 +162,11 @@ def _clock_incarnation() -> int:
 
 
 def _secured(keys: Path | None, advertise: str | None) -> dict[str, str]:
+    if advertise == OWN_ADDRESS:
+        try:
+            advertise = socket.gethostbyname(socket.gethostname())
+        except OSError as error:
+            raise UsageError(f"this host's own name has no address: {error.strerror}", where="--advertise", fix="name a host") from error
     given = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
     return {name: value for name, value in given.items() if value is not None}
 

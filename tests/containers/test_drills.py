@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.containers, pytest.mark.chaos, pytest.mark.timeout(600)]
 
-SHORT = {"exchange": 8.0, "answer": 4.0}
-"""Seconds that the drills give a phase: less than a partition lasts."""
+SHORT = {"answer": 4.0}
+"""Seconds in which a sign of life must come: less than a partition lasts, which is less than the others hold."""
 
 
 def network_of(engine: Engine, run: ContainerRun, container: Container) -> tuple[str, str]:
@@ -113,8 +113,9 @@ def test_a_partition_of_ten_seconds_has_the_outcome_that_the_policy_names(
     code, said = run.ended(240.0)
     print(policy, code, f"{time.monotonic() - began:.0f} s", said.splitlines()[-1] if said else "")
     if policy == "stop_all":
-        assert code == 10
-        assert "agent_3" in said
+        # Nobody is asked for a sign of life: the links go on if the engine gives the same address again, and else the deadline ends it.
+        assert code in (0, 10), said
+        assert code == 0 or "waited 30 s" in said
     elif policy == "restart":
         assert code == 0, said
         assert same_as_undisturbed(run, settings, tmp_path / "one") == []
