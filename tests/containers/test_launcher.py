@@ -43,7 +43,8 @@ def test_containers_leave_the_same_bits_as_one_process_and_as_many(start: Start,
     assert same_bits(netagents.run(SMALL, directory=tmp_path / "many"), records) == []
     assert len(records.iterations) == 6
     # The live view, the logs and the report are those of the local launcher.
-    assert "iteration 6/6" in said
+    assert "line: 6 processes started" in said
+    assert "/6 | return" in said
     assert (run.path / "report.html").is_file()
     roles = ["agent_0", "agent_1", "agent_2", "agent_3", "environment", "monitor"]
     assert sorted(path.stem for path in (run.path / "logs").iterdir()) == roles
