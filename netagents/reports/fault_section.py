@@ -17,10 +17,23 @@ _COLORS = ("var(--c1)", "var(--c3)", "var(--c4)", "var(--c5)")
 def lost_agents(run: Run) -> list[str]:
     """One line for each agent that the run went on without."""
     return [
-        f"agent {event['agent']} from iteration {event['iteration']} on ({event['stand_in']} in its place): {event['line']}"
-        for event in run.events
-        if event["event"] == "lost"
+        f"agent {event['agent']} {_when(event['iteration'], back)} ({event['stand_in']} in its place): {event['line']}"
+        for event, back in _losses(run)
     ]
+
+
+def _losses(run: Run) -> list[tuple[dict[str, Any], int | None]]:
+    """Each loss, and the iteration in which the agent was back because the run was resumed."""
+    events = run.events
+    resumed = [(at, event["first_iteration"]) for at, event in enumerate(events) if event["event"] == "resumed"]
+    lost = [(at, event) for at, event in enumerate(events) if event["event"] == "lost"]
+    found = [(event, next((first for later, first in resumed if later > at), None)) for at, event in lost]
+    # A run that was resumed before the loss does those iterations once more, with everybody.
+    return [(event, back) for event, back in found if back is None or back > event["iteration"]]
+
+
+def _when(first: int, back: int | None) -> str:
+    return f"from iteration {first} on" if back is None else f"in iterations {first} to {back - 1}"
 
 
 def fault_rows(run: Run) -> list[tuple[str, str]]:
@@ -54,7 +67,7 @@ def spans(run: Run) -> list[Span]:
             found.append(Span(f"{fault.kind}: agent {fault.agent}".replace("_", " "), fault.start, fault.until or end))
         elif isinstance(fault, (LinkFault, PartitionFault)) and (fault.start > 0 or fault.until is not None):
             found.append(Span("partition" if isinstance(fault, PartitionFault) else "bad links", fault.start, fault.until or end))
-    found += [Span(f"without agent {event['agent']}", event["iteration"], end) for event in run.events if event["event"] == "lost"]
+    found += [Span(f"without agent {event['agent']}", event["iteration"], back or end) for event, back in _losses(run)]
     return [span._replace(color=_COLORS[at % len(_COLORS)]) for at, span in enumerate(found)]
 
 

@@ -122,6 +122,8 @@ def test_a_resumed_run_begins_with_everybody_again(start: Starter) -> None:
     resumed = netagents.resume(run.path, learning={"iterations": ITERATIONS + 6})
     assert resumed.state == "finished"
     assert np.isfinite(resumed.agent_metric("policy_entropy")[ITERATIONS:]).all()
+    (lost,) = (event["iteration"] for event in resumed.events if event["event"] == "lost")
+    assert ("lost", f"agent 2 in iterations {lost} to {ITERATIONS - 1} (noop in its place): was killed by SIGKILL") in summary_rows(resumed)
     # It comes back with what it knew at the checkpoint before it was lost, and learns on from there.
     assert (resumed.parameters(2)["policy.logits"] != 0.0).any()
 
