@@ -104,7 +104,8 @@ def draw() -> None:
             axis.axhline(level, color="0.5", linewidth=0.8, linestyle=":")
             axis.annotate(text, (0.99, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7, color="0.35")
         axis.set(title=title, xlabel="iteration", ylabel="return per agent")
-        axis.legend(fontsize=8, loc="center right")
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=8, loc="center right")
     figure.tight_layout()
     figure.savefig(FIGURES / "neural-curves.png", dpi=110)
 

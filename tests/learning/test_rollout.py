@@ -35,3 +35,14 @@ def test_a_terminal_step_is_learned_without_bootstrap_and_what_follows_is_not_le
 def test_a_reward_that_is_not_finite_names_agent_and_step() -> None:
     with pytest.raises(NumericalError, match="agent 3, step 1: reward is not finite"):
         observe([[0], [0]], [[1.0], [np.nan]])
+
+
+def test_an_observation_that_is_not_finite_names_agent_and_step() -> None:
+    states = np.zeros((3, 2, 4))
+    rollout = Rollout(5, states, np.zeros((3, 2)), np.zeros((3, 2, 4)))
+    for step in range(3):
+        seen = np.zeros((2, 4))
+        seen[1, 2] = np.inf if step == 2 else 0.0
+        rollout.observe(step, Step(seen, np.zeros(2), np.zeros(2, np.uint8)))
+    with pytest.raises(NumericalError, match="agent 5, step 2: observation is not finite"):
+        rollout.close()
