@@ -135,8 +135,8 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(engine: Engine, tmp_pa
 
 def resident_bytes(engine: Engine, container: str) -> int:
     """The resident memory of a container's init and node, pages that they share with other containers included."""
-    lines = engine.ask("top", container, "-eo", "rss,args").splitlines()[1:]
+    lines = engine.ask("top", container, "-eo", "pid,rss,args").splitlines()[1:]
     # Whoever asks a container how it is comes and goes.
-    kept = [int(line.split()[0]) for line in lines if "netagents node" in line]
+    kept = [int(line.split()[1]) for line in lines if "netagents node" in line]
     assert len(kept) == 2, lines
     return 1024 * sum(kept)
