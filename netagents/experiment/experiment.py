@@ -91,12 +91,6 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
-    def _inboxes_are_recorded_by_processes(self) -> Self:
-        if self.runtime.record_inbox and self.runtime.launcher != "local":
-            raise ValueError(f"runtime.record_inbox needs runtime.launcher local, not {self.runtime.launcher}")
-        return self
-
-    @model_validator(mode="after")
     def _algorithm_fits_policy(self) -> Self:
         network, learned = isinstance(self.policy, MlpPolicySettings), self.learning.is_neural
         if network and not learned:
@@ -105,6 +99,12 @@ class Experiment(Settings):
             raise ValueError(f"learning.algorithm of kind {self.learning.algorithm.kind} needs a policy of kind mlp")
         if self.power.variant == "ex_ante" and not learned:
             raise ValueError("power.variant ex_ante needs a policy of kind mlp; tables read realized power")
+        return self
+
+    @model_validator(mode="after")
+    def _inboxes_are_recorded_by_processes(self) -> Self:
+        if self.runtime.record_inbox and self.runtime.launcher != "local":
+            raise ValueError(f"runtime.record_inbox needs runtime.launcher local, not {self.runtime.launcher}")
         return self
 
     @model_validator(mode="after")

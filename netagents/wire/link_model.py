@@ -118,7 +118,7 @@ class LinkModel:
             counter = (self.receiver + 2) << 32 | block
             generator = stream(self._seed, self.sender, Purpose.LINKS, counter)
             self._draws = generator.random((_BLOCK, len(self._models), 5))
-        return self._draws[place].tolist() if self._models else ()  # type: ignore[no-any-return]
+        return self._draws[place].tolist() if self._models else ()
 
 
 def link_faults(faults: Sequence[FaultSettings]) -> dict[int, FaultSettings]:
