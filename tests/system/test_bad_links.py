@@ -127,6 +127,23 @@ def test_a_restart_over_bad_links_leaves_the_same_bits(start: Starter, tmp_path:
     assert [str(violation) for violation in violations if 2 not in violation[1:3]] == []
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clock": {"kind": "bounded_staleness", "steps": 2, "grace": 0.01}},
+        {"clock": {"kind": "free_running", "period": 0.02}},
+        {"failures": {"agent": "continue_without"}},
+    ],
+    ids=["bounded_staleness", "free_running", "continue_without"],
+)
+def test_a_lossy_run_finishes_under_every_clock(changes: Settings, tmp_path: Path) -> None:
+    run = netagents.run(merged(LINE, SHORT, LOSSY, changes, {"timeouts": {"exchange": 20.0}}), directory=tmp_path / "run")
+    assert run.state == "finished"
+    assert len(run.iterations) == 2
+    assert cost(run, "lost") > 0
+    assert not [event for event in run.events if event["event"] == "lost"]
+
+
 def test_one_process_charges_about_what_processes_pay(tmp_path: Path) -> None:
     settings = merged(LINE, SHORT, LOSSY)
     one = netagents.run(merged(settings, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
