@@ -169,10 +169,14 @@ class Rendezvous:
         elif known is not None:
             # A repeat: it crossed our Welcome on the way, or that Welcome went to a link that had not been made yet.
             return [] if self.phase is Phase.HELLO else [self._welcome_to(sender)]
+        announced = self.incarnation
         self.hellos[sender] = hello
         self.incarnations[sender] = incarnation
         if self.phase is not Phase.HELLO:
-            # A restarted node has another endpoint and knows nothing: all agents begin again together.
+            # A restarted node has another endpoint and knows nothing: all agents begin again together.  Of two that were restarted at
+            # once the later one may come first; then the earlier one's coming is news, too.
+            if self.incarnation <= announced:
+                self._least = announced + 1
             self.phase = Phase.WELCOMED
             self.ready = {index for index in self.expected if index < 0}
             return [self._welcome_to(index) for index in sorted(self.expected) if index >= 0]
