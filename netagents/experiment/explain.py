@@ -153,13 +153,13 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str | None:
 def _suggest_key(path: KeyPath, parent: schema.Model | None, root: schema.Model) -> str | None:
     word = str(path[-1])
     siblings = list(parent.model_fields) if parent is not None else []
-    close = get_close_matches(word, siblings, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    # The right word in the wrong group is the other common slip.
     by_name: dict[str, str] = {}
     for leaf in schema.leaves(root):
         by_name.setdefault(str(leaf[-1]), dotted(leaf))
+    # A slip of the pen, or the right word in the wrong group; a word that is right somewhere is no slip of the pen.
+    close = [] if word in by_name else get_close_matches(word, siblings, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
     close = get_close_matches(word, by_name, n=1, cutoff=0.75)
     # A key of another kind of the same group has the very name that was written.
     if close and by_name[close[0]] != dotted(path):
