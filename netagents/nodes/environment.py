@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,6 @@ from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
 from netagents.messages import (
     ENVIRONMENT,
-    LINK_COSTS,
     MONITOR,
     Action,
     Carried,
@@ -40,7 +38,7 @@ from netagents.messages import (
     Tally,
     node_name,
 )
-from netagents.nodes.carried import carriage_facts
+from netagents.nodes.accounts import Accounts
 from netagents.nodes.company import Company, needs_company, staleness
 from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.forms import forms_of_actions
@@ -51,14 +49,13 @@ from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.losses import Losses
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import AgentLostError, AgentRestartedError
-from netagents.nodes.refusals import Refusals, from_tally, refusals, refusals_line
+from netagents.nodes.refusals import refusals, refusals_line
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange
 from netagents.wire.handshake import Phase, Rendezvous, Reply, StrangerError
-from netagents.wire.link_costs import CostBook
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, open_transport
 
@@ -176,15 +173,12 @@ class EnvironmentServer:
         self._told: dict[int, Hello] = {}
         self._recorded = first
         self._training = False
-        self._ages: dict[int, NDArray[np.int64]] = {}
+        self._accounts = Accounts()
         self._world: World | None = None
         self._loop = self._train_freely if isinstance(experiment.clock, FreeRunningSettings) else self._train
         self._company = Company(self._exchange, setup, self._losses.silent, recorder.newest_state) if needs_company(experiment) else None
         self._send = self._exchange.send if self._company is None else self._company.send
         self._receive: Receive = self._exchange.receive if self._company is None else self._company.receive
-        self._tallies: dict[int, Refusals] = {}
-        self._link_costs = CostBook()
-        self._carried: dict[int, Carried] = {}
         self._ledger = Ledger(lambda _: 0)
         self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
         self._sample_seconds = 0.0
@@ -210,21 +204,11 @@ class EnvironmentServer:
             if envelope.run == self._exchange.inbox.run and sender in self._rendezvous.expected and sender != MONITOR:
                 self._losses.failed(sender, message.line)
             return
-        if isinstance(message, Sign):
+        if isinstance(message, (Sign, Tally, Carried)):
             if sender in self._rendezvous.expected:
-                self._ages[sender] = message.ages
-                if self._company is not None and self._company.answers is not None:
+                self._accounts.hear(sender, message)
+                if isinstance(message, Sign) and self._company is not None and self._company.answers is not None:
                     self._company.answers.hear(sender)
-            return
-        if isinstance(message, Tally):
-            if sender in self._rendezvous.expected:
-                self._tallies[sender] = from_tally(message)
-                if message.links is not None:
-                    self._link_costs.update(sender, message.links)
-            return
-        if isinstance(message, Carried):
-            if sender in self._agents:
-                self._carried[sender] = message
             return
         if isinstance(message, Hello) and message.endpoint.partition(":")[0] != self.endpoint.partition(":")[0]:
             self._exchange.inbox.malformed(f"{node_name(sender)} wants to be reached at '{message.endpoint[:200]}'")
@@ -412,42 +396,19 @@ class EnvironmentServer:
 
     def stop(self, reason: str) -> None:
         """Send every node home, best effort, and write down what travelled."""
-        traffic, inbox, links = self._exchange.traffic, self._exchange.inbox, self._exchange.links
         # Counted before anybody is sent home, because links that end after that end as they should.
-        refused = {ENVIRONMENT: refusals(inbox, self._transport), **self._tallies}
-        if refused[ENVIRONMENT]:
-            self._context.log.logger.warning("refused in all: %s", refusals_line(refused[ENVIRONMENT]))
+        refused = refusals(self._exchange.inbox, self._transport)
+        if refused:
+            self._context.log.logger.warning("refused in all: %s", refusals_line(refused))
         for node in sorted(self._exchange.linked):
             self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
-        if reason == FINISHED and self._setup.experiment.routing == "relay":
-            self._hear_what_was_carried()
-        if links is not None:
-            with contextlib.suppress(NetagentsError):
-                self._exchange.pump(0.0)  # the last accounts came with the last reports
-            self._link_costs.update(ENVIRONMENT, links.costs())
-            self._recorder.event("links", columns=list(LINK_COSTS), rows=self._link_costs.total().tolist())
-        self._recorder.event(
-            "traffic",
-            sent={kind.name.lower(): counted for kind, counted in traffic.sent.items()},
-            received={kind.name.lower(): counted for kind, counted in traffic.received.items()},
-            wait_seconds=traffic.wait_seconds,
-            serialise_seconds=traffic.serialise_seconds,
-            sample_seconds=self._sample_seconds,
-            wakeups=traffic.wakeups,
-            digests_dropped=traffic.copies_dropped,
-            dropped={str(reason): count for reason, count in inbox.dropped.items()},
-            refused={node_name(node): counted for node, counted in sorted(refused.items()) if counted},
-            **({"carried": carriage_facts(self._carried)} if self._carried else {}),
-        )
-        stale = staleness(self._ages, self._company, self._world)
+        experiment = self._setup.experiment
+        if reason == FINISHED and experiment.routing == "relay":
+            self._accounts.await_carried(self._exchange, len(self._agents), experiment.timeouts.seconds("linger"))
+        self._accounts.write(self._recorder, self._exchange, refused, self._sample_seconds)
+        stale = staleness(self._accounts.ages, self._company, self._world)
         if stale:
             self._recorder.event("staleness", **stale)
-
-    def _hear_what_was_carried(self) -> None:
-        """Relay routing only: agents tell as they leave what travelled over their links; one that does not is left out of the records."""
-        limit = self._setup.experiment.timeouts.seconds("linger")
-        with contextlib.suppress(DeadlineError):
-            self._exchange.serve(lambda: len(self._carried) == len(self._agents), limit, lambda _: "waited for accounts of relaying")
 
     def close(self) -> None:
         """End all links; the last words still leave."""
