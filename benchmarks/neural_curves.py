@@ -113,7 +113,7 @@ def draw() -> None:
             axis.annotate(text, (0.99, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7, color="0.35")
         axis.set(title=title, xlabel="iteration", ylabel="return per agent")
         if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.93))
+            axis.legend(fontsize=8, loc="best")
     figure.tight_layout()
     figure.savefig(FIGURES / "neural-curves.png", dpi=110)
 
