@@ -23,7 +23,7 @@ class MixedRadix:
         if self.total > np.iinfo(np.int64).max:
             raise ValueError(f"a product of {len(self.sizes)} factors with {self.total} elements does not fit into 63 bits")
         self.strides = tuple(prod(self.sizes[position + 1 :]) for position in range(len(self.sizes)))
-        dtype = np.min_scalar_type(max(self.total - 1, 0))
+        dtype = np.min_scalar_type(self.total)  # a stride may be as large, before a factor of one element
         self._narrow = [dtype.type(stride) for stride in self.strides]
 
     def encode(self, columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:

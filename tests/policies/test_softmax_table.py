@@ -62,3 +62,10 @@ def test_ascent_is_projected_on_the_bound_and_greedy_takes_the_largest_logit() -
 def test_a_table_too_large_names_its_size_and_the_remedy() -> None:
     with pytest.raises(CapacityError, match=r"agent 4: .*9 agents needs .* entries .*GiB.*lower kappa_policy"):
         SoftmaxTable(range(9), [16] * 9, 5, where="agent 4")
+
+
+def test_narrow_indices_are_the_wide_ones_at_the_edges_of_their_dtypes() -> None:
+    for sizes in ((1, 256), (256,), (257,), (1, 1), (2, 128), (1, 65_536), (3, 85), (4, 1, 64)):
+        radix = MixedRadix(sizes)
+        columns = [np.array([0, size - 1], dtype=np.min_scalar_type(size - 1)) for size in sizes]
+        assert radix.encode_narrow(columns).tolist() == radix.encode(columns).tolist() == [0, radix.total - 1]
