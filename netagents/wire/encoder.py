@@ -65,47 +65,35 @@ class Encoder:
     def frames(self, run: bytes, incarnation: int, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> list[Frame]:
         """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
         outline = self._latest.get(kind)
-        content: Any = message
-        if outline is None or not _fits(outline, run, incarnation, sender, content):
-            envelope = Envelope(run, incarnation, sender, kind, iteration, step, message)
-            schema = ARRAYS.get(kind)
-            if schema is None:
-                fields, arrays = self._control(envelope)
-                return self._fill(self._outline(envelope, fields, arrays), envelope, arrays)
-            if type(message) is not schema.message:
-                raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
-            arrays = [array for array in content if array is not None]
-            key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
-            outline = self._outlines.get(key)
-            if outline is None:
-                outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
-                if len(self._outlines) >= _REMEMBERED:
-                    self._outlines.clear()
-                self._outlines[key] = outline
-            self._latest[kind] = outline
-            return self._fill(outline, envelope, arrays)
-        if outline.inline and 0 <= step < FOLLOWED and iteration >= 0:
-            if len(content) == 1:
-                return [b"".join((_write_prefix(outline.length, step, iteration), outline.header, content[0].tobytes()))]
-            parts = [_write_prefix(outline.length, step, iteration), outline.header]
-            for array, padding in zip(content, outline.paddings, strict=False):
-                parts += (array.tobytes(), padding)
-            return [b"".join(parts)]
-        return self._fill(outline, Envelope(run, incarnation, sender, kind, iteration, step, message), content)
-
-    @staticmethod
-    def _fill(outline: _Outline, envelope: Envelope, arrays: Sequence[NDArray[Any] | None]) -> list[Frame]:
+        arrays: Any = message
+        if outline is None or not _fits(outline, run, incarnation, sender, arrays):
+            outline, arrays = self._outlined(Envelope(run, incarnation, sender, kind, iteration, step, message))
         try:
-            prefix = _write_prefix(outline.length, envelope.step, envelope.iteration)
+            return _fill(outline, iteration, step, arrays)
         except struct.error as error:
-            raise ProtocolError(f"cannot be written: {error}", where=where_of(envelope)) from None
-        there = [array for array in arrays if array is not None]
-        if not outline.inline:
-            return [prefix + outline.header, *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in there)]
-        parts = [prefix, outline.header]
-        for array, padding in zip(there, outline.paddings, strict=False):
-            parts += (array.tobytes(), padding)
-        return [b"".join(parts)]
+            where = where_of(Envelope(run, incarnation, sender, kind, iteration, step, message))
+            raise ProtocolError(f"cannot be written: {error}", where=where) from None
+
+    def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
+        """The outline of a message, remembered where it is made of arrays, and its arrays."""
+        run, incarnation, sender, kind, _, _, message = envelope
+        schema = ARRAYS.get(kind)
+        if schema is None:
+            fields, arrays = self._control(envelope)
+            return self._outline(envelope, fields, arrays), arrays
+        if type(message) is not schema.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+        content: Any = message
+        arrays = [array for array in content if array is not None]
+        key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
+        outline = self._outlines.get(key)
+        if outline is None:
+            outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+            if len(self._outlines) >= _REMEMBERED:
+                self._outlines.clear()
+            self._outlines[key] = outline
+        self._latest[kind] = outline
+        return outline, arrays
 
     def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
         try:
@@ -209,6 +197,20 @@ def _fits(outline: _Outline, run: bytes, incarnation: int, sender: int, message:
         place += 1
     # Optional arrays are left out from behind.
     return place == len(message) or message[place] is None
+
+
+def _fill(outline: _Outline, iteration: int, step: int, arrays: Sequence[NDArray[Any]]) -> list[Frame]:
+    """The frames of a message of this outline; what its ``arrays`` have beyond it was left out.  This runs for every message of a step."""
+    prefix = _write_prefix(outline.length, step, iteration)
+    if not outline.inline:
+        views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
+        return [prefix + outline.header, *views]
+    if len(arrays) == 1:
+        return [b"".join((prefix, outline.header, arrays[0].tobytes()))]
+    parts = [prefix, outline.header]
+    for array, padding in zip(arrays[: len(outline.arrays)], outline.paddings, strict=False):
+        parts += (array.tobytes(), padding)
+    return [b"".join(parts)]
 
 
 def _text_array(text: str) -> NDArray[np.uint8]:
