@@ -34,6 +34,16 @@ def restarts(run: LiveRun) -> int:
     return [event["event"] for event in run.records.events].count("restarted")
 
 
+def kill_agents(run: LiveRun, kills: int, seed: int) -> None:
+    """Kill an agent drawn at random, time and again, each when the one before has been started again."""
+    chance = np.random.default_rng(seed)
+    for kill in range(kills):
+        run.wait_for_rows(5 + 15 * kill)
+        role = f"agent_{chance.integers(6)}"
+        os.kill(newest_pid(run, role), signal.SIGKILL)
+        wait_until(lambda done=kill: restarts(run) > done or run.process.poll() is not None, "the restart")  # type: ignore[misc]
+
+
 def undisturbed(settings: Settings, path: Path) -> netagents.Run:
     plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}, "faults": []}
     return netagents.run(merged(settings, plain), directory=path)
@@ -45,12 +55,7 @@ def test_restarted_agents_leave_the_bits_of_an_undisturbed_run(
 ) -> None:
     long = merged(settings, RESTART, {"learning": {"iterations": count}})
     run = start(long)
-    chance = np.random.default_rng(7)
-    for kill in range(kills):
-        run.wait_for_rows(5 + 15 * kill)
-        role = f"agent_{chance.integers(6)}"
-        os.kill(newest_pid(run, role), signal.SIGKILL)
-        wait_until(lambda done=kill: restarts(run) > done or run.process.poll() is not None, "the restart")  # type: ignore[misc]
+    kill_agents(run, kills, 7)
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err
     run.assert_nothing_left()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from live_run import LINE, Settings, merged, wait_until
-from test_restart import RESTART, newest_pid, restarts, undisturbed
+from live_run import LINE, Settings, merged
+from test_restart import RESTART, kill_agents, restarts, undisturbed
 
 from netagents.records.compare import same_bits
 from netagents.records.logging import read_log
@@ -29,12 +27,7 @@ TCP: Settings = {"runtime": {"transport": "tcp"}}
 def test_restarted_agents_shake_hands_again_and_leave_the_same_bits(start: Starter, tmp_path: Path) -> None:
     long = merged(LINE, RESTART, TCP, {"learning": {"iterations": 60}})
     run = start(long)
-    chance = np.random.default_rng(11)
-    for kill in range(3):
-        run.wait_for_rows(5 + 15 * kill)
-        role = f"agent_{chance.integers(6)}"
-        os.kill(newest_pid(run, role), signal.SIGKILL)
-        wait_until(lambda done=kill: restarts(run) > done or run.process.poll() is not None, "the restart")  # type: ignore[misc]
+    kill_agents(run, 3, 11)
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
