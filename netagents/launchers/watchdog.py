@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 _STACK_SECONDS = 0.3
+_GLANCES = 6
 _WAITING = {"wait", "poll", "serve", "receive", "_pump", "pump"}
 _STATES = {"R": "running", "S": "waiting", "D": "waiting for the disk", "T": "stopped", "t": "stopped by a debugger", "Z": "dead"}
 
@@ -29,7 +30,7 @@ class Standing(NamedTuple):
     @property
     def is_waiting(self) -> bool:
         """Whether it waits for somebody else."""
-        return self.state == "waiting" and self.frame.rpartition(" ")[2] in _WAITING
+        return self.state == "waiting" and _is_a_wait(self.frame)
 
     def __str__(self) -> str:
         return f"{self.role} is {self.state}" + (f" in {self.frame}" if self.frame else "")
@@ -77,14 +78,28 @@ class Watchdog:
 def standings(pids: Mapping[str, int], logs: Path) -> list[Standing]:
     """What every process does, in the order of the roles; each is asked to write its stack into its log."""
     began = {role: _size(logs / f"{role}.jsonl") for role in pids}
-    states = {role: _state(pid) for role, pid in pids.items()}
+    glances = {role: [_state(pid)] for role, pid in pids.items()}
     for role, pid in pids.items():
-        if states[role] not in ("", "stopped", "dead") and _answers(pid):
+        if glances[role] not in ([""], ["stopped"], ["dead"]) and _answers(pid):
             os.kill(pid, signal.SIGUSR1)
-    time.sleep(_STACK_SECONDS)
-    return [
-        Standing(role, states[role] or "gone", _innermost(logs / f"{role}.jsonl", began[role])) for role in sorted(pids) if role in states
-    ]
+    for _ in range(_GLANCES):
+        time.sleep(_STACK_SECONDS / _GLANCES)
+        for role, pid in pids.items():
+            glances[role].append(_state(pid))
+    return [_standing(role, glances[role], _innermost(logs / f"{role}.jsonl", began[role])) for role in sorted(pids)]
+
+
+def _standing(role: str, glances: list[str], frame: str) -> Standing:
+    """One process after several glances: who waits wakes now and then to look about, and who computes may sleep for a moment."""
+    if "waiting" in glances and _is_a_wait(frame):
+        return Standing(role, "waiting", frame)
+    # A tie goes to the newest: a process found dead at last is dead.
+    commonest = max(reversed(glances), key=glances.count)
+    return Standing(role, commonest or "gone", frame)
+
+
+def _is_a_wait(frame: str) -> bool:
+    return frame.rpartition(" ")[2] in _WAITING
 
 
 def _size(path: Path) -> int:
