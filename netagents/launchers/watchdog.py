@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 _STACK_SECONDS = 0.3
-_GLANCES = 6
+# No divisor of the tenth of a second at which those who wait look about.
+_GLANCES = 7
 _WAITING = {"wait", "poll", "serve", "receive", "_pump", "pump"}
 _STATES = {"R": "running", "S": "waiting", "D": "waiting for the disk", "T": "stopped", "t": "stopped by a debugger", "Z": "dead"}
 

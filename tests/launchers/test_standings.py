@@ -31,9 +31,9 @@ def {name}(busy, asleep):
 @pytest.mark.parametrize(
     ("name", "busy", "asleep", "waits"),
     [
-        ("receive", 0.01, 0.04, True),
+        ("receive", 0.01, 0.03, True),
         ("receive", 0.1, 0.0, False),
-        ("learn", 0.01, 0.04, False),
+        ("learn", 0.01, 0.03, False),
         ("learn", 0.1, 0.0, False),
     ],
 )
