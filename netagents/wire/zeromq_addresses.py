@@ -1,0 +1,69 @@
+"""Which ``ipc`` and ``tcp`` addresses may be used, and who can reach them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket as names
+from pathlib import Path
+
+from netagents.errors import SecurityError, UsageError
+
+IPC_PATH_BYTES = 107
+"""Longest path of a Unix socket on Linux."""
+
+
+def ipc_path(address: str) -> Path | None:
+    """The socket file of an ipc address; None for other schemes.
+
+    Raises:
+        UsageError: the path is relative or too long.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme != "ipc":
+        return None
+    if not rest.startswith("/"):
+        raise UsageError(f"'{address[:200]}' has no absolute path", fix="write ipc:///absolute/path")
+    size = len(rest.encode())
+    if size > IPC_PATH_BYTES:
+        raise UsageError(
+            f"the path has {size} bytes", where=address, fix=f"a socket path has at most {IPC_PATH_BYTES}: use a shorter directory"
+        )
+    return Path(rest)
+
+
+def tcp_host(address: str, *, keys: bool) -> str:
+    """The host of a tcp address, after it was found to be loopback or, with ``keys``, to be protected by them.
+
+    Raises:
+        UsageError: it is no address.
+        SecurityError: the host is not loopback and there are no keys.
+    """
+    scheme, _, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 65_536)):
+        raise UsageError(f"'{address[:200]}' is no address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
+    if not keys and not is_loopback(host):
+        raise SecurityError(
+            f"{host} is not loopback and this node has no keys", where=address, fix="make keys with `netagents keys FILE --out DIR`"
+        )
+    return host
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether ``host`` stands for every interface of this machine."""
+    return host in ("*", "0.0.0.0", "[::]", "::")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach ``host``."""
+    if is_wildcard(host):
+        return False
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = names.getaddrinfo(host, None, type=names.SOCK_STREAM)
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
