@@ -16,9 +16,11 @@ from netagents.learning.checkpointing import restore_agent
 from netagents.learning.routes import Routes, neighbours_used
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
 from netagents.nodes.driving import make_drive
+from netagents.nodes.endings import EndRequestedError, ParentLostError
 from netagents.nodes.inbox_recording import InboxRecorder
 from netagents.nodes.inboxes import make_inbox
-from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
+from netagents.nodes.joining import Part, join
+from netagents.nodes.membership import Membership
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
 from netagents.wire.exchange import StopReceivedError

@@ -20,7 +20,7 @@ from netagents.messages import ENVIRONMENT, Kind, Message, Sign
 from netagents.nodes.agent_faults import Disturbance
 from netagents.nodes.free_running import FreeRunning
 from netagents.nodes.inbox_recording import InboxRecorder
-from netagents.nodes.joining import Membership
+from netagents.nodes.membership import Membership
 from netagents.nodes.stale import BoundedStaleness
 from netagents.nodes.tolerant import Tolerant
 

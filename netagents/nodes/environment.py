@@ -39,18 +39,20 @@ from netagents.messages import (
     node_name,
 )
 from netagents.nodes.accounts import Accounts
+from netagents.nodes.addresses import announce, socket_path
 from netagents.nodes.company import Company, needs_company, staleness
+from netagents.nodes.endings import EndRequestedError, ParentLostError, watch
 from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.forms import forms_of_actions
 from netagents.nodes.free_running import World
 from netagents.nodes.inboxes import make_inbox
-from netagents.nodes.joining import REFUSED, EndRequestedError, ParentLostError, announce, socket_path, watch, write_welcome
 from netagents.nodes.keys import known_users, link_settings
 from netagents.nodes.losses import Losses
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import AgentLostError, AgentRestartedError
 from netagents.nodes.refusals import refusals, refusals_line
 from netagents.nodes.view import to_digest
+from netagents.nodes.welcome import REFUSED, write_welcome
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.codec import Codec

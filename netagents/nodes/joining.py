@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from netagents import __version__
-from netagents.environments.contract import EnvironmentSpec
-from netagents.environments.facts import spec_from_json
-from netagents.errors import DeadlineError, NetagentsError, ProtocolError
-from netagents.experiment import Experiment, Timeouts
-from netagents.learning import Setup, make_setup
+from netagents.errors import DeadlineError, ProtocolError
+from netagents.experiment import Timeouts
+from netagents.learning import Setup
 from netagents.learning.age_counts import AgeCounts
-from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind, Sign, Snapshot, Stop, Welcome
+from netagents.messages import ENVIRONMENT, Envelope, Kind, Sign, Snapshot, Stop
+from netagents.nodes.addresses import found_address, own_address, socket_path
+from netagents.nodes.endings import watch
 from netagents.nodes.faults import faulty_feed, link_layer
 from netagents.nodes.foreign_code import refuse_foreign_code
 from netagents.nodes.forms import forms_of
 from netagents.nodes.keys import known_users, link_settings
+from netagents.nodes.membership import Membership, State
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError, Window
-from netagents.nodes.refusals import Refusals, refusals, refusals_line, to_tally
-from netagents.topology import Topology
+from netagents.nodes.welcome import REFUSED, read_welcome
 from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange, StopReceivedError
 from netagents.wire.faulty import FaultyFeed
@@ -39,142 +33,9 @@ from netagents.wire.link_layer import LinkLayer
 from netagents.wire.relay import Places, RelayExchange
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
-from netagents.wire.zeromq import is_loopback
-
-_log = logging.getLogger(__name__)
 
 HELLO_INTERVAL = 0.5
 """Seconds after which a node that was not welcomed says hello again."""
-
-
-ANNOUNCE_INTERVAL = 0.01
-"""Seconds between looks for the server's announcement."""
-
-
-REFUSED = "refused: "
-"""How the server's Stop begins when it is for a node that does not belong to the run."""
-
-
-class ParentLostError(NetagentsError):
-    """The launcher is gone; the node leaves."""
-
-
-class EndRequestedError(NetagentsError):
-    """SIGTERM asked this process to end."""
-
-
-def watch(context: ProcessContext) -> dict[int, Callable[[], None]]:
-    """What a node's poller watches besides its messages."""
-
-    def look() -> None:
-        if context.parent_lost():
-            raise ParentLostError("the launcher is gone")
-        if context.stop_requested():
-            raise EndRequestedError("asked to end by SIGTERM")
-
-    return dict.fromkeys(context.descriptors, look)
-
-
-def own_address(join: str, name: str) -> str:
-    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free port that the server's host can reach."""
-    scheme, _, rest = join.partition("://")
-    if scheme == "ipc":
-        return f"ipc://{Path(rest).parent / name}"
-    return "tcp://127.0.0.1:0" if is_loopback(rest.rpartition(":")[0]) else "tcp://0.0.0.0:0"
-
-
-def announce(endpoint: str, path: Path) -> None:
-    """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(endpoint)
-    temporary.rename(path)
-
-
-def found_address(address: str, seconds: float) -> str:
-    """The address itself or, for ``file://PATH``, what the server announced there.
-
-    Raises:
-        DeadlineError: nothing was announced within ``seconds``.
-    """
-    scheme, _, rest = address.partition("://")
-    if scheme != "file":
-        return address
-    deadline = time.monotonic() + seconds
-    while not Path(rest).exists():
-        if time.monotonic() > deadline:
-            raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
-        time.sleep(ANNOUNCE_INTERVAL)
-    return Path(rest).read_text()
-
-
-def socket_path(endpoint: str) -> Path | None:
-    """The file behind an ipc endpoint."""
-    scheme, _, rest = endpoint.partition("://")
-    return Path(rest) if scheme == "ipc" else None
-
-
-State = Mapping[str, NDArray[Any]] | None
-"""Every named array of an agent; None at the beginning of a run."""
-
-
-@dataclass
-class Membership:
-    """A node's place in a run, before and after it starts.
-
-    Attributes:
-        index: of the node. setup: what all nodes share. exchange: its messages.
-        first_iteration: where it begins. state: what an agent knew before that, None at the beginning of a run.
-        enter: links to all peers and waits for the start, after a Welcome that may be a new one.
-        fresh: whether this is the node's first process, in a run from its beginning.
-        window: what an agent kept of the newest iterations, to begin one of them anew.
-        ages: how old what an agent used was.
-        lost: agents that the run goes on without.
-    """
-
-    index: int
-    setup: Setup
-    exchange: Exchange
-    transport: Transport
-    first_iteration: int
-    state: State
-    enter: Callable[[Envelope | None], tuple[int, State, frozenset[int]]]
-    fresh: bool = True
-    window: Window = field(default_factory=Window)
-    ages: AgeCounts = field(default_factory=AgeCounts)
-    lost: frozenset[int] = frozenset()
-    _told: Refusals = field(default_factory=dict)
-
-    def begin_again(self, taken_back: TakenBackError) -> None:
-        """Link to those who were restarted and wait for the start of the iteration that all were taken back to."""
-        self.first_iteration, self.state, self.lost = self.enter(taken_back.envelope)
-
-    def tell_refusals(self) -> None:
-        """Tell the server, best effort, what this node has refused so far, if that has grown, and what modelled links have cost."""
-        counted = refusals(self.exchange.inbox, self.transport)
-        links = None if self.exchange.links is None else self.exchange.links.costs()
-        if counted != self._told or links is not None:
-            if counted.keys() != self._told.keys():
-                _log.warning("refused so far: %s", refusals_line(counted))
-            self._told = counted
-            self.exchange.offer(to_tally(counted, links), Kind.TALLY, 0, 0, ENVIRONMENT)
-
-    def tell_carried(self) -> None:
-        """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
-        if isinstance(self.exchange, RelayExchange):
-            self.exchange.offer(self.exchange.carriage.message(), Kind.CARRIED, 0, 0, ENVIRONMENT)
-
-    def fail(self, error: BaseException, code: int) -> None:
-        """Tell the server, best effort, why this node ends."""
-        self.tell_refusals()
-        line = " ".join(str(error).split()) or type(error).__name__
-        self.exchange.offer(Failed(line, code), Kind.FAILED, 0, 0, ENVIRONMENT)
-
-    def leave(self) -> None:
-        """End all links; last words still leave."""
-        if self._told:
-            _log.warning("refused in all: %s", refusals_line(self._told))
-        self.exchange.close()
-        self.transport.close()
 
 
 @dataclass(frozen=True)
@@ -380,23 +241,3 @@ class _Joining:
 
     def _send(self, reply: Reply) -> None:
         self.exchange.send(reply.message, reply.kind, 0, 0, (reply.receiver,))
-
-
-def write_welcome(setup: Setup, spec_text: str, peers: Mapping[int, str]) -> Welcome:
-    """The welcome for a node that needs ``peers``."""
-    return Welcome(setup.experiment.model_dump_json(), setup.topology.to_json(), spec_text, dict(peers))
-
-
-def read_welcome(welcome: Welcome) -> Setup:
-    """The setup that a welcome describes.
-
-    Raises:
-        ProtocolError: it cannot be read.
-    """
-    try:
-        experiment = Experiment.model_validate_json(welcome.experiment)
-        topology = Topology.from_json(welcome.topology)
-        spec: EnvironmentSpec = spec_from_json(json.loads(welcome.spec))
-        return make_setup(experiment, topology, spec)
-    except (NetagentsError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ProtocolError(f"the server's welcome cannot be read: {error}", fix="run the same version of netagents everywhere") from error

@@ -8,7 +8,9 @@ from typing import Any
 
 from netagents.learning import Setup
 from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
-from netagents.nodes.joining import EndRequestedError, Membership, ParentLostError, Part, join
+from netagents.nodes.endings import EndRequestedError, ParentLostError
+from netagents.nodes.joining import Part, join
+from netagents.nodes.membership import Membership
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.sinks import open_sinks
 from netagents.nodes.view import PowerMonitor, View, from_digest, make_view

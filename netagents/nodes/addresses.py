@@ -1,0 +1,50 @@
+"""Where a node listens, and how it comes by the server's address."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from netagents.errors import DeadlineError
+from netagents.wire.zeromq_addresses import is_loopback
+
+ANNOUNCE_INTERVAL = 0.01
+"""Seconds between looks for the server's announcement."""
+
+
+def own_address(join: str, name: str) -> str:
+    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free port that the server's host can reach."""
+    scheme, _, rest = join.partition("://")
+    if scheme == "ipc":
+        return f"ipc://{Path(rest).parent / name}"
+    return "tcp://127.0.0.1:0" if is_loopback(rest.rpartition(":")[0]) else "tcp://0.0.0.0:0"
+
+
+def announce(endpoint: str, path: Path) -> None:
+    """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(endpoint)
+    temporary.rename(path)
+
+
+def found_address(address: str, seconds: float) -> str:
+    """The address itself or, for ``file://PATH``, what the server announced there.
+
+    Raises:
+        DeadlineError: nothing was announced within ``seconds``.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme != "file":
+        return address
+    deadline = time.monotonic() + seconds
+    while not Path(rest).exists():
+        if time.monotonic() > deadline:
+            raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
+        time.sleep(ANNOUNCE_INTERVAL)
+    return Path(rest).read_text()
+
+
+def socket_path(endpoint: str) -> Path | None:
+    """The file behind an ipc endpoint."""
+    scheme, _, rest = endpoint.partition("://")
+    return Path(rest) if scheme == "ipc" else None
