@@ -15,7 +15,7 @@ from netagents.learning import IterationRecord, Setup
 from netagents.learning.power_facts import power_facts
 from netagents.messages import Digest
 from netagents.power import Concentration, PowerMatrix, concentration
-from netagents.records.reader import held_entries
+from netagents.records.power_readings import held_entries
 
 FloatArray = NDArray[np.float64]
 LARGEST_VIEW = 64 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,30 @@ class JsonLinesReader:
                 )
             rows.append(row)
         return rows
+
+
+class JsonLinesRows:
+    """All complete rows of a file that may still grow, each parsed once.
+
+    Args:
+        path: of the file.
+        convert: how rows are kept (default: as they are).
+    """
+
+    def __init__(self, path: Path, convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> None:
+        self._reader = JsonLinesReader(path)
+        self._convert = convert
+        self._rows: list[dict[str, Any]] = []
+
+    def all(self) -> list[dict[str, Any]]:
+        """The rows that are complete by now.
+
+        Raises:
+            RunDirectoryError: as :meth:`JsonLinesReader.new_rows`.
+        """
+        fresh = self._reader.new_rows()
+        self._rows.extend(fresh if self._convert is None else map(self._convert, fresh))
+        return self._rows
 
 
 def keep_rows_before(path: Path, iteration: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,25 @@ class PowerPages:
             self._pairs = pairs
         row["values"] = packed
         return row
+
+
+def each_reading(rows: Iterable[Mapping[str, Any]], file: Path, first: int = 0) -> Iterator[FloatArray]:
+    """Per row an (r, 5) float64 array: j, i, power of j over i, share of known entries, age.
+
+    Args:
+        rows: as :meth:`PowerPages.row` made them, from the first iteration on.
+        file: names the file in errors.
+        first: rows before this one are passed over.
+
+    Raises:
+        RunDirectoryError: the numbers are damaged.
+    """
+    pairs = np.zeros((0, 2), dtype=np.int64)
+    for position, row in enumerate(rows):
+        if "pairs" in row:
+            pairs = np.array(row["pairs"], dtype=np.int64).reshape(-1, 2)
+        if position >= first:
+            yield unpack_power(row, pairs, file)
 
 
 def unpack_power(row: Mapping[str, Any], pairs: IntArray, file: Path) -> FloatArray:

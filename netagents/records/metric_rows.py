@@ -1,0 +1,60 @@
+"""The rows of the metrics, read back: each parsed once into arrays, and what tables and columns they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.learning import METRICS
+from netagents.records.jsonl import floats_from_json
+from netagents.records.table import Table
+
+FloatArray = NDArray[np.float64]
+Rows = Sequence[Mapping[str, Any]]
+"""As :func:`with_arrays` gives them, one per iteration."""
+
+TIMING = ("compute", "wait", "serialise")
+RETURNS = ("team_return", "team_return_sd", "discounted_return", "seconds")
+
+
+def with_arrays(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its per-agent lists as arrays: a tenth of the memory of Python's floats."""
+    groups = {group: {name: floats_from_json(values) for name, values in row[group].items()} for group in ("agents", "timing")}
+    return row | groups
+
+
+def iterations_of(rows: Rows) -> NDArray[np.int64]:
+    """(K,) the recorded iterations."""
+    return np.array([row["iteration"] for row in rows], dtype=np.int64)
+
+
+def column(rows: Rows, name: str) -> FloatArray:
+    """(K,) one of :data:`RETURNS`."""
+    return floats_from_json([row[name] for row in rows])
+
+
+def per_agent(rows: Rows, group: str, name: str, n: int) -> FloatArray:
+    """(K, n) one metric (group ``agents``) or one of :data:`TIMING` (group ``timing``)."""
+    # A metric that a later version of the same format added is unknown in older records.
+    unknown = np.full(n, np.nan)
+    return np.array([row[group].get(name, unknown) for row in rows], dtype=np.float64).reshape(-1, n)
+
+
+def metrics_table(rows: Rows, n: int) -> Table:
+    """One row per iteration and agent: iteration, agent, every metric, and the timing."""
+    columns: dict[str, NDArray[Any]] = {
+        "iteration": np.repeat(iterations_of(rows), n),
+        "agent": np.tile(np.arange(n, dtype=np.int64), len(rows)),
+    }
+    columns |= {name: per_agent(rows, "agents", name, n).reshape(-1) for name in METRICS}
+    columns |= {f"{name}_seconds": per_agent(rows, "timing", name, n).reshape(-1) for name in TIMING}
+    return Table(columns)
+
+
+def curve_table(rows: Rows) -> Table:
+    """One row per iteration: iteration, and :data:`RETURNS`."""
+    columns: dict[str, NDArray[Any]] = {"iteration": iterations_of(rows)}
+    return Table(columns | {name: column(rows, name) for name in RETURNS})

@@ -1,0 +1,58 @@
+"""What a run has learned, from its checkpoints: which one is meant, and the policies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from netagents.errors import EnvironmentMismatchError, RunDirectoryError
+from netagents.learning import Setup
+from netagents.policies import Policy, TabularPolicy
+from netagents.records.checkpoint import checkpoints, load_checkpoint
+from netagents.records.run_directory import CHECKPOINTS, RunDirectory
+
+
+def find_checkpoint(directory: RunDirectory, iteration: int | None) -> Path:
+    """The checkpoint of an iteration; None means the newest.
+
+    Raises:
+        RunDirectoryError: there is no such checkpoint.
+    """
+    found = checkpoints(directory.path / CHECKPOINTS)
+    if iteration is None and found:
+        return found[max(found)]
+    if iteration is None or iteration not in found:
+        have = ", ".join(str(each) for each in found) or "none"
+        wanted = "no checkpoint yet" if iteration is None else f"no checkpoint of iteration {iteration}"
+        raise RunDirectoryError(f"{wanted} (there are: {have})", where=str(directory.path), fix=f"the run is {directory.state}")
+    return found[iteration]
+
+
+def load_policies(checkpoint: Path, setup: Setup) -> list[Policy]:
+    """The policies of all agents in agent order.
+
+    Raises:
+        RunDirectoryError: the checkpoint is damaged or does not fit the settings.
+    """
+    arrays = load_checkpoint(checkpoint, set(range(setup.n)))
+    policies = []
+    for agent in range(setup.n):
+        policy = setup.policy(agent)
+        try:
+            policy.load(arrays[agent][f"policy.{policy.component}"])
+        except (KeyError, ValueError) as error:
+            raise RunDirectoryError(f"agent {agent} has no policy that fits the settings: {error}", where=str(checkpoint)) from error
+        policies.append(policy)
+    return policies
+
+
+def as_tables(policies: Sequence[Policy], directory: Path) -> list[TabularPolicy]:
+    """The same policies, all of them tables.
+
+    Raises:
+        EnvironmentMismatchError: they are networks, which exact methods cannot enumerate.
+    """
+    tables = [policy for policy in policies if isinstance(policy, TabularPolicy)]
+    if len(tables) < len(policies):
+        raise EnvironmentMismatchError("its policies are networks, not tables", where=str(directory), fix="use a run with kind softmax")
+    return tables
