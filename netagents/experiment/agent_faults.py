@@ -13,24 +13,23 @@ Iteration = Annotated[int, Field(ge=0)]
 Phase = Literal["sample", "trace", "shadow_reward", "truncated_q"]
 
 
-class CrashFault(Settings):
+class _Moment(Settings):
+    agent: AgentIndex
+    iteration: Iteration
+    phase: Phase = Field("sample", description="what the agent was about to do")
+    step: Annotated[int, Field(ge=0)] = Field(0, description="within phase sample")
+
+
+class CrashFault(_Moment):
     """An agent's process ends as by kill -9, once: not again after a restart or in a run that was resumed."""
 
     kind: Literal["crash"] = "crash"
-    agent: AgentIndex
-    iteration: Iteration
-    phase: Phase = Field("sample", description="what the agent was about to do")
-    step: Annotated[int, Field(ge=0)] = Field(0, description="within phase sample")
 
 
-class FreezeFault(Settings):
+class FreezeFault(_Moment):
     """An agent's process stops answering for a while, once, as if it had been stopped."""
 
     kind: Literal["freeze"] = "freeze"
-    agent: AgentIndex
-    iteration: Iteration
-    phase: Phase = Field("sample", description="what the agent was about to do")
-    step: Annotated[int, Field(ge=0)] = Field(0, description="within phase sample")
     seconds: Annotated[float, Field(gt=0.0, le=86_400.0)]
 
 
