@@ -14,7 +14,7 @@ from netagents.environments.spaces import Discrete, Space
 from netagents.errors import EnvironmentMismatchError
 from netagents.testing.breaches import broken, guarded, random_actions, same
 from netagents.testing.kernel import check_kernel
-from netagents.testing.stepping import check_copies, check_purity, check_replay, check_scopes
+from netagents.testing.stepping import PlayedStep, check_copies, check_purity, check_replay, check_scopes
 from netagents.topology import Topology
 
 
@@ -57,8 +57,7 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
     spec = environment.spec
     began = rng.random((batch, *spec.reset_noise))
     state = _check_reset(environment, began)
-    taken: list[tuple[list[NDArray[Any]], FloatArray, Transition]] = []
-    visited: list[tuple[JointState, list[NDArray[Any]]]] = []
+    taken: list[PlayedStep] = []
     for _ in range(min(steps, spec.horizon)):
         _check_observations(environment, state)
         actions = random_actions(environment, state, rng)
@@ -68,17 +67,17 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
         if not all(same(old, new) for old, new in zip(given, [state, noise, *actions], strict=True)):
             raise broken(environment, "purity", "step changed its inputs", "work on a copy")
         _check_transition(environment, state, outcome)
+        played = PlayedStep(state, actions, noise, outcome)
         if spec.capabilities.branchable:
-            check_purity(environment, state, actions, noise, outcome, rng)
-            check_copies(environment, state, actions, noise, outcome, rng)
-            check_scopes(environment, state, actions, noise, outcome, rng)
-        visited.append((state, actions))
-        taken.append((actions, noise, outcome))
+            check_purity(environment, played, rng)
+            check_copies(environment, played, rng)
+            check_scopes(environment, played, rng)
+        taken.append(played)
         state = outcome.state
     if not spec.capabilities.branchable:
         check_replay(environment, began, taken)
     if spec.capabilities.enumerable and spec.observation_spaces == spec.state_spaces:
-        check_kernel(environment, visited, samples=samples, rng=rng)
+        check_kernel(environment, [(played.state, played.actions) for played in taken], samples=samples, rng=rng)
 
 
 def _check_spec(environment: NetworkedMDP) -> None:
