@@ -131,7 +131,7 @@ class ContainerWatch(Watch):
 
 
 class ContainerSupervisor(Supervisor):
-    """The containers of one run; use it as :class:`netagents.launchers.supervisor.Supervisor`.
+    """The containers of one run; use it as the one of processes.
 
     Leaving it removes all containers and networks of the run.
 
@@ -140,7 +140,7 @@ class ContainerSupervisor(Supervisor):
         engine: the engine.
         project: name of the Compose project, this run's own.
         file: the Compose file.
-        timeouts, log_directory, sockets, interruptions: as there.
+        timeouts, log_directory, sockets, interruptions: as for every supervisor.
     """
 
     def __init__(
@@ -167,10 +167,7 @@ class ContainerSupervisor(Supervisor):
             EngineError: the engine could not.
             InterruptedRunError: SIGINT or SIGTERM came meanwhile.
         """
-        self._watch.interruptions = self._interruptions
-        if self._watch.interruptions is None:
-            self._watch.interruptions = Interruptions()
-            self._exit_stack.callback(self._watch.interruptions.close)
+        self._catch_signals()
         for spec in self.specs:
             self._containers.begin(spec)
         seconds = UP_SECONDS + UP_SECONDS_EACH * len(self.specs)
@@ -207,15 +204,12 @@ class ContainerSupervisor(Supervisor):
         found = {role: _child_of(containers[role].pid) for role in self._watch.nodes if role in containers}
         return {role: pid for role, pid in found.items() if pid}
 
-    def _fork(self, spec: NodeSpec) -> Node:
+    def _start_one(self, spec: NodeSpec) -> Node:
         """Start a container again; its command makes it take its own place."""
         node = self._containers.begin(spec)
         self._engine.ask("start", self._containers.containers[spec.role].id)
         self._know()
         return node
-
-    def _await_births(self, unborn: dict[int, Node], deadline: float, enough: int) -> None:
-        """The engine has told when it had started them."""
 
     def end(self, role: str) -> None:
         if role in self._watch.nodes and role in self._containers.containers:
@@ -232,6 +226,9 @@ class ContainerSupervisor(Supervisor):
             node.asked = node.asked or time.time()
         containers = self._containers.containers
         self._engine.signal(str(int(number)), [containers[role].id for role in roles if role in containers])
+
+    def _end_rest(self, seconds: float) -> None:
+        """Nothing: networks are removed when the supervisor is left."""
 
     def _remove(self) -> None:
         """Remove all containers and networks of the run, whatever became of it."""

@@ -11,8 +11,8 @@ from netagents.launchers.display import Display
 from netagents.launchers.events import NodeSpec
 from netagents.launchers.forkserver import PRELOAD
 from netagents.launchers.interruptions import Interruptions
+from netagents.launchers.process_supervisor import ProcessSupervisor
 from netagents.launchers.supervised import ending, supervise, viewing
-from netagents.launchers.supervisor import Supervisor
 from netagents.learning.prepare import Prepared
 from netagents.nodes.inbox_recording import inbox_folder
 from netagents.nodes.keys import run_bundles
@@ -59,7 +59,7 @@ def run_local(
     sockets = SocketDirectory.create()
     with ending(directory, sockets), viewing(sockets.path) as (listener, view):
         specs = node_specs(prepared, directory, sockets, view, first)
-        with Supervisor(
+        with ProcessSupervisor(
             specs,
             timeouts=experiment.timeouts,
             log_directory=directory.path / "logs",

@@ -17,7 +17,7 @@ from leaks import LeakWatch
 from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.events import Exited, NodeSpec, Ready
-from netagents.launchers.supervisor import Supervisor
+from netagents.launchers.process_supervisor import ProcessSupervisor
 from netagents.launchers.watch import FORKSERVER, TRACKER
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.records.logging import read_log
@@ -38,14 +38,14 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def all_idle(supervisor: Supervisor) -> bool:
+def all_idle(supervisor: ProcessSupervisor) -> bool:
     assert supervisor.sockets is not None
     listening = {path.stem for path in supervisor.sockets.path.glob("*.ipc")}
     return listening >= {spec.role for spec in supervisor.specs if spec.target.endswith(":idle")}
 
 
 def test_twenty_processes_end_together_and_leave_nothing(leaks: LeakWatch, tmp_path: Path) -> None:
-    with Supervisor(idle(20), timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
+    with ProcessSupervisor(idle(20), timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         assert len(set(supervisor.pids().values())) == 21
@@ -58,7 +58,7 @@ def test_twenty_processes_end_together_and_leave_nothing(leaks: LeakWatch, tmp_p
 
 def test_a_module_that_could_not_be_preloaded_is_named_in_the_log(tmp_path: Path) -> None:
     specs = [NodeSpec("agent_0", "trivial_roles:finish")]
-    with Supervisor(
+    with ProcessSupervisor(
         specs, timeouts=TIMEOUTS, log_directory=tmp_path, preload=("numpy", "no_such_module", "netagents.nodes.guard")
     ) as supervisor:
         supervisor.start()
@@ -67,7 +67,7 @@ def test_a_module_that_could_not_be_preloaded_is_named_in_the_log(tmp_path: Path
 
 
 def test_a_killed_agent_is_named_and_the_others_end(leaks: LeakWatch, tmp_path: Path) -> None:
-    with Supervisor(idle(20), timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
+    with ProcessSupervisor(idle(20), timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()["agent_7"], signal.SIGKILL)
@@ -80,7 +80,7 @@ def test_a_killed_agent_is_named_and_the_others_end(leaks: LeakWatch, tmp_path: 
 
 
 def test_a_killed_forkserver_is_named_and_no_child_is_left(leaks: LeakWatch) -> None:
-    with Supervisor(idle(20), timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(idle(20), timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()[FORKSERVER], signal.SIGKILL)
@@ -90,7 +90,7 @@ def test_a_killed_forkserver_is_named_and_no_child_is_left(leaks: LeakWatch) -> 
 
 
 def test_a_stopped_forkserver_delays_neither_news_nor_end() -> None:
-    with Supervisor(idle(6), timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(idle(6), timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()[FORKSERVER], signal.SIGSTOP)
@@ -102,7 +102,7 @@ def test_a_stopped_forkserver_delays_neither_news_nor_end() -> None:
 
 
 def test_a_killed_resource_tracker_is_an_event_and_not_an_end(leaks: LeakWatch) -> None:
-    with Supervisor([NodeSpec("agent_0", "trivial_roles:finish", {"seconds": 0.5})], timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor([NodeSpec("agent_0", "trivial_roles:finish", {"seconds": 0.5})], timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         tracker = supervisor._watch.tracker
         assert tracker is not None
@@ -116,7 +116,7 @@ def test_a_killed_resource_tracker_is_an_event_and_not_an_end(leaks: LeakWatch) 
 
 def test_a_role_that_ignores_requests_is_killed_within_the_deadline(tmp_path: Path) -> None:
     specs = [NodeSpec(f"agent_{index}", "trivial_roles:deaf") for index in range(6)] + [NodeSpec("environment", "trivial_roles:idle")]
-    with Supervisor(specs, timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
+    with ProcessSupervisor(specs, timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
         supervisor.start()
         until(lambda: all(len(read_log(tmp_path / f"{spec.role}.jsonl")) == 2 for spec in specs))
         begin = time.monotonic()
@@ -127,7 +127,7 @@ def test_a_role_that_ignores_requests_is_killed_within_the_deadline(tmp_path: Pa
 
 
 def test_a_stopped_process_is_ended_too() -> None:
-    with Supervisor(idle(3), timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(idle(3), timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()["agent_1"], signal.SIGSTOP)
@@ -136,7 +136,7 @@ def test_a_stopped_process_is_ended_too() -> None:
 
 def test_an_error_comes_with_line_exit_code_and_traceback() -> None:
     specs = [*idle(3), NodeSpec("agent_3", "trivial_roles:raises", {"kind": "ours", "seconds": 0.1})]
-    with Supervisor(specs, timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(specs, timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         with pytest.raises(NodeFailedError) as caught:
             supervisor.wait()
@@ -155,7 +155,7 @@ def test_who_failed_first_is_named_although_others_left_before(tmp_path: Path) -
         NodeSpec("agent_1", "trivial_roles:falls_over_another", {"log": log}),
         NodeSpec("agent_2", "trivial_roles:fails_and_dawdles"),
     ]
-    with Supervisor(specs, timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
+    with ProcessSupervisor(specs, timeouts=TIMEOUTS, log_directory=tmp_path) as supervisor:
         supervisor.start()
         with pytest.raises(NodeFailedError, match=r"^agent_2: exit code 1 .*ValueError: I was first"):
             supervisor.wait()
@@ -163,7 +163,7 @@ def test_who_failed_first_is_named_although_others_left_before(tmp_path: Path) -
 
 
 def test_a_role_that_does_not_exist_says_so() -> None:
-    with Supervisor([NodeSpec("agent_0", "trivial_roles:nobody")], timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor([NodeSpec("agent_0", "trivial_roles:nobody")], timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         with pytest.raises(NodeFailedError, match="has no function nobody"):
             supervisor.wait()
@@ -172,7 +172,7 @@ def test_a_role_that_does_not_exist_says_so() -> None:
 def test_the_monitor_may_die_without_ending_the_run() -> None:
     specs = [NodeSpec("agent_0", "trivial_roles:finish", {"seconds": 1.0}), NodeSpec("monitor", "trivial_roles:idle", essential=False)]
     seen: list[object] = []
-    with Supervisor(specs, timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(specs, timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()["monitor"], signal.SIGKILL)
@@ -184,7 +184,7 @@ def test_the_monitor_may_die_without_ending_the_run() -> None:
 
 def test_the_poller_tells_when_a_watched_source_can_be_read() -> None:
     receiver, sender = os.pipe()
-    with Supervisor(idle(1), timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(idle(1), timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         supervisor.watch(receiver)
         assert supervisor.poll(0.01) == []
@@ -202,7 +202,7 @@ def test_a_launcher_in_another_thread_leaves_signals_alone() -> None:
 
     def run() -> None:
         try:
-            with Supervisor([NodeSpec("agent_0", "trivial_roles:finish")], timeouts=TIMEOUTS) as supervisor:
+            with ProcessSupervisor([NodeSpec("agent_0", "trivial_roles:finish")], timeouts=TIMEOUTS) as supervisor:
                 supervisor.start()
                 assert signal.getsignal(signal.SIGTERM) is before
                 supervisor.wait()
@@ -217,7 +217,7 @@ def test_a_launcher_in_another_thread_leaves_signals_alone() -> None:
 
 def test_signals_in_the_launcher_become_one_error_and_handlers_return() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with Supervisor(idle(2), timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(idle(2), timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(InterruptedRunError) as caught:
@@ -232,9 +232,9 @@ print("main runs", flush=True)
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.events import NodeSpec
-from netagents.launchers.supervisor import Supervisor
+from netagents.launchers.process_supervisor import ProcessSupervisor
 target, count = {target!r}, {count}
-with Supervisor([NodeSpec(f"agent_{{i}}", target) for i in range(count)], timeouts=Timeouts(stop={stop})) as supervisor:
+with ProcessSupervisor([NodeSpec(f"agent_{{i}}", target) for i in range(count)], timeouts=Timeouts(stop={stop})) as supervisor:
     supervisor.start()
     print("started", *(f"{{role}}={{pid}}" for role, pid in supervisor.pids().items()), flush=True)
     try:
@@ -332,7 +332,7 @@ def test_scripts_need_no_guard_and_main_runs_once(tmp_path: Path, how: str) -> N
 def test_threads_are_one_in_nodes_and_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with Supervisor(idle(1), timeouts=TIMEOUTS) as supervisor:
+    with ProcessSupervisor(idle(1), timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         assert os.environ["OMP_NUM_THREADS"] == "5"
         assert "MKL_NUM_THREADS" not in os.environ
@@ -343,7 +343,7 @@ def test_threads_are_one_in_nodes_and_the_environment_is_put_back(monkeypatch: p
 def test_without_process_descriptors_everything_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")
     sockets = SocketDirectory.create()
-    with Supervisor(idle(5), timeouts=TIMEOUTS, sockets=sockets) as supervisor:
+    with ProcessSupervisor(idle(5), timeouts=TIMEOUTS, sockets=sockets) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()[FORKSERVER], signal.SIGKILL)
