@@ -19,10 +19,8 @@ from netagents.wire.cut_links import CutLinks
 from netagents.wire.doorkeeper import Doorkeeper
 from netagents.wire.in_flight import InFlight
 from netagents.wire.transport import LinkSettings, Transport, register
-from netagents.wire.zeromq_addresses import ipc_path, is_loopback, is_wildcard, tcp_host
+from netagents.wire.zeromq_addresses import ipc_path, is_wildcard, tcp_host
 from netagents.wire.zeromq_ends import ZmqListener, ZmqSender
-
-__all__ = ["ZmqCredentials", "ZmqTransport", "is_loopback"]
 
 _RECONNECT_MILLISECONDS = (20, 500)
 
