@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,14 +155,47 @@ class JsonLinesRows:
         return self._rows
 
 
+def recorded_iterations(path: Path) -> list[int]:
+    """The key "iteration" of every complete row, in order; none where there is no file.
+
+    Raises:
+        RunDirectoryError: the file cannot be read, or a complete line is not a row with that key.
+    """
+    try:
+        with path.open("rb") as file:
+            return [iteration for _, iteration in _rows_by_iteration(file, path)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
 def keep_rows_before(path: Path, iteration: int) -> None:
-    """Cut a file of rows with an ascending key "iteration" so that only rows below ``iteration`` are left."""
+    """Cut a file of rows with an ascending key "iteration" so that only rows below ``iteration`` are left.
+
+    Raises:
+        RunDirectoryError: a complete line before them is not a row with that key.
+    """
     if not path.exists():
         return
     kept = 0
     with path.open("r+b") as file:
-        for line in file:
-            if not line.endswith(b"\n") or json.loads(line)["iteration"] >= iteration:
+        for line, its in _rows_by_iteration(file, path):
+            if its >= iteration:
                 break
             kept += len(line)
         file.truncate(kept)
+
+
+def _rows_by_iteration(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
+    for number, line in enumerate(file, 1):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            its = json.loads(line)["iteration"]
+        except (ValueError, TypeError, KeyError):
+            its = None
+        if type(its) is not int:
+            where = f"{path}:{number}"
+            raise RunDirectoryError("this line is not a row of an iteration", where=where, fix="the file was damaged after it was written")
+        yield line, its

@@ -12,7 +12,8 @@ from netagents.experiment.load import resolved
 from netagents.experiment.origins import leaves
 from netagents.learning.prepare import Prepared, prepare
 from netagents.records.checkpoint import checkpoints
-from netagents.records.run_directory import CHECKPOINTS, METRICS, RunDirectory
+from netagents.records.jsonl import recorded_iterations
+from netagents.records.run_directory import CHECKPOINTS, LEDGER, METRICS, POWER, RunDirectory
 
 CHANGEABLE = ("learning.iterations", "runtime", "timeouts", "checkpoints")
 """Settings that a resume may change, because no bit of what is learned depends on them."""
@@ -54,7 +55,7 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
 
     Raises:
         ExperimentError: a setting was changed that bits depend on, or the run would become shorter than it is.
-        RunDirectoryError: nothing is left to do.
+        RunDirectoryError: nothing is left to do, or the records are damaged.
     """
     for name, text in changes(recorded, changed):
         if not any(name == allowed or name.startswith(f"{allowed}.") for allowed in CHANGEABLE):
@@ -63,8 +64,8 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
                 where=str(directory.path),
                 fix=f"make a new run, or change only {', '.join(CHANGEABLE)}",
             )
-    rows = (directory.path / METRICS).read_bytes().count(b"\n")
     first = max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1
+    rows = min(_recorded(directory, name, first) for name in (LEDGER, POWER, METRICS))
     wanted = changed.learning.iterations
     if wanted < max(rows, first):
         raise ExperimentError(
@@ -77,6 +78,26 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
             f"has finished its {wanted} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * wanted}"
         )
     return first
+
+
+def _recorded(directory: RunDirectory, name: str, first: int) -> int:
+    """How many iterations a file of rows holds: all from 0 on, and all that the newest checkpoint has behind it."""
+    path = directory.path / name
+    found = recorded_iterations(path)
+    for expected, iteration in enumerate(found):
+        if iteration != expected:
+            raise RunDirectoryError(
+                f"this row is of iteration {iteration}, not {expected}: rows were lost",
+                where=f"{path}:{expected + 1}",
+                fix="restore the file",
+            )
+    if len(found) < first:
+        raise RunDirectoryError(
+            f"holds {len(found)} iterations, but the newest checkpoint is that after iteration {first - 1}: rows were lost",
+            where=str(path),
+            fix="restore the file, or remove the newer checkpoints to go on from an older one",
+        )
+    return len(found)
 
 
 def changes(old: Experiment, new: Experiment) -> list[tuple[str, str]]:
