@@ -30,7 +30,8 @@ from netagents.nodes.welcome import REFUSED, write_welcome
 from netagents.records.recorder import Recorder
 from netagents.wire.codec import Codec
 from netagents.wire.exchange import Exchange
-from netagents.wire.handshake import Phase, Rendezvous, Reply, StrangerError
+from netagents.wire.handshake import Phase, Reply, StrangerError
+from netagents.wire.rendezvous import Rendezvous
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, open_transport
 
