@@ -32,13 +32,15 @@ export MKL_NUM_THREADS := 1
 run: $(STAMP)
 	$(BIN)/netagents run launch/quickstart.yaml $(ARGS)
 
-# First what needs no processes of its own, on all cores; then what starts them, one after another.  5: ARGS chose none of the one kind.
+# First what needs no processes of its own, on all cores; then what starts them, two at a time, since it mostly waits; then containers, one
+# after another.  5: ARGS chose none of the one kind.
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not (system or containers or chaos)" -n auto --maxprocesses 4 $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m "(system or containers) and not chaos" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m "system and not chaos" -n 2 --dist worksteal $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m "containers and not chaos" $(ARGS) || [ $$? -eq 5 ]
 
 test-system: $(STAMP)
-	$(BIN)/python -m pytest -m "system and not chaos" $(ARGS)
+	$(BIN)/python -m pytest -m "system and not chaos" -n 2 --dist worksteal $(ARGS)
 
 test-containers: $(STAMP)
 	NETAGENTS_REQUIRE_ENGINE=1 $(BIN)/python -m pytest -m "containers and not chaos" $(ARGS)
