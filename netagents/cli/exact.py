@@ -31,9 +31,9 @@ def exact(
     rows: Annotated[int, typer.Option("--rows", min=1, help="Rows of each table to print; the files hold them all.")] = 20,
 ) -> None:
     """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
-    from netagents.errors import RunDirectoryError
     from netagents.exact import exact_experiment
     from netagents.experiment import load_experiment
+    from netagents.records.whole_files import check_folder, writing_into
 
     loaded = load_experiment(file, overrides or [])
     logits = None
@@ -41,14 +41,16 @@ def exact(
         from netagents.records.reader import Run
 
         logits = [policy.logits for policy in Run.open(run).tables()]
-    if out is not None and out.exists() and not out.is_dir():
-        raise RunDirectoryError("is not a folder", where=str(out), fix="name a folder for the tables")
+    if out is not None:
+        check_folder(out)
     tables = exact_experiment(
         loaded.experiment, loaded.base, logits, power_steps=power_steps, restarts=restarts, memory_limit=int(memory * 2**30)
     )
     print_tables(tables, rows)
     if out is not None:
-        for path in tables.save(out):
+        with writing_into(out):
+            written = tables.save(out)
+        for path in written:
             typer.echo(str(path))
 
 

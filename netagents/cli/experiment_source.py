@@ -16,18 +16,14 @@ def experiment_source(word: str) -> str | dict[str, Any]:
     """
     if not word.startswith(PREFIX):
         return word
-    import yaml
-
     from netagents.errors import ExperimentError
+    from netagents.experiment.source import parse
 
     name = word.removeprefix(PREFIX)
     text = os.environ.get(name)
     if text is None:
         raise ExperimentError("the variable is not set", where=word, fix="write the experiment as YAML into it, or name a file")
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"is not YAML: {' '.join(str(error).split())}", where=word) from None
+    values = parse(text, word).values
     if not isinstance(values, dict):
         raise ExperimentError("not a mapping of settings", where=word, fix="write lines such as 'kappa: 2'")
     return values

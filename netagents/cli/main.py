@@ -107,7 +107,9 @@ def _failed(error: BaseException, line: str, code: int) -> int:
         import traceback
 
         traceback.print_exception(error)
-    _say(f"error: {' '.join(line.split())}")
+    one = " ".join(line.split())
+    # What a file or an argument holds is shown, but never speaks to the terminal.
+    _say("error: " + "".join(each if each.isprintable() else ascii(each)[1:-1] for each in one))
     return code
 
 

@@ -118,14 +118,12 @@ def samples(
     out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")] = Path("studies/samples"),
 ) -> None:
     """How many samples until the exact squared gradient norm is small?"""
-    from netagents.errors import UsageError
+    from netagents.records.whole_files import check_folder, writing_into
     from netagents.studies.sample_complexity import sample_complexity
     from netagents.studies.specification import parse_whole_numbers
 
-    try:
-        levels = [float(word) for word in epsilon.split(",")]
-    except ValueError:
-        raise UsageError(f"'{epsilon}' is no list of numbers", where="--epsilon", fix="write 0.3,0.1,0.03,0.01") from None
+    levels = _levels(epsilon)
+    check_folder(out)
     found = sample_complexity(
         file,
         overrides or [],
@@ -135,7 +133,9 @@ def samples(
         seeds=_seeds(file, overrides, seeds),
         say=lambda line: typer.echo(line, err=True),
     )
-    for path in found.save(out):
+    with writing_into(out):
+        written = found.save(out)
+    for path in written:
         typer.echo(str(path))
     typer.echo(found.text())
 
@@ -223,6 +223,18 @@ def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
     return list(range(first, first + count))
 
 
+def _levels(text: str) -> list[float]:
+    from netagents.errors import UsageError
+
+    try:
+        levels = [float(word) for word in text.split(",")]
+    except ValueError:
+        levels = []
+    if not levels or not all(0 < level <= 1 for level in levels):
+        raise UsageError(f"'{text}' is no list of shares above 0 and at most 1", where="--epsilon", fix="write 0.3,0.1,0.03,0.01")
+    return levels
+
+
 def _one_or_both(word: str | None, option: str, first: str, second: str) -> tuple[str, ...] | None:
     from netagents.errors import UsageError
 
@@ -239,6 +251,8 @@ def _hold(words: list[str]) -> dict[str, int | None]:
         name, _, value = word.partition("=")
         if value != "free" and not value.isdecimal():
             raise UsageError(f"'{word}' holds nothing", where="--hold", fix="write policy=0, critic=2 or policy=free")
+        if name in held:
+            raise UsageError(f"'{name}' is given twice", where="--hold", fix="hold each radius once")
         held[name] = None if value == "free" else int(value)
     return held
 
@@ -249,6 +263,7 @@ def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
 
     axes: dict[str, list[Any]] = {}
     fixed = []
+    seen: set[str] = set()
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
@@ -257,7 +272,12 @@ def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
             values = parse(f"[{text}]", word).values
         except ExperimentError as error:
             raise UsageError(f"the values are {error.what}", where=f"'{word}'", fix="quote them for the shell and for YAML") from None
+        if key in seen:
+            raise UsageError(f"{key} is given twice", where=f"'{word}'", fix=f"write all its values once, {key}=A,B,C")
+        seen.add(key)
         if isinstance(values, list) and len(values) > 1:
+            if key == "seed":
+                raise UsageError("seeds are not swept", where=f"'{word}'", fix=f"write --seeds {len(values)}, and seed={values[0]}")
             axes[key] = values
         else:
             fixed.append(word)

@@ -53,10 +53,10 @@ class JointModel:
         self.memory_limit = memory_limit
         self.state_sizes, self.action_sizes = kernel.state_sizes, kernel.action_sizes
         self.n = len(kernel.agents)
-        self.S, self.A = prod(self.state_sizes), prod(self.action_sizes)
-        self.require(required_bytes(kernel), f"joint space of {self.n} agents with {self.S:.4g} states and {self.A:.4g} actions")
         if 2 * self.n + 1 > LARGEST_LABEL:
             raise CapacityError(f"{self.n} agents", where="exact model", fix=f"use at most {(LARGEST_LABEL - 1) // 2}")
+        self.S, self.A = prod(self.state_sizes), prod(self.action_sizes)
+        self.require(required_bytes(kernel), f"joint space of {self.n} agents with {self.S:.4g} states and {self.A:.4g} actions")
 
     def require(self, needed: int, what: str) -> None:
         """Refuse what would need more than the memory limit.

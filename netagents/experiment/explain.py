@@ -72,7 +72,8 @@ def explain(error: ValidationError, root: schema.Model, values: Any, where: Wher
     what, fix = _words(path, groups[path], root, values)
     if len(ordered) > 1:
         fix = f"{fix} (and {len(ordered) - 1} more)" if fix else f"and {len(ordered) - 1} more"
-    return ExperimentError(what, where=where(path)[0] or None, fix=fix)
+    wrong_kind = any(finding.details["type"] == "union_tag_invalid" for finding in groups[path])
+    return ExperimentError(what, where=where((*path, "kind") if wrong_kind else path)[0] or None, fix=fix)
 
 
 def dotted(path: Sequence[str | int]) -> str:

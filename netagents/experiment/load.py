@@ -63,8 +63,8 @@ def load_experiment(
         shown = ""
     else:
         path, shown = _find(source)
-        base = path.resolve().parent
         document = read_file(path, shown)
+        base = path.resolve().parent
         values = {} if document.values is None else document.values
         given = {leaf: Origin("file", f"{shown}:{line}", line) for leaf, line in document.lines.items()}
         if not isinstance(values, dict):
@@ -90,12 +90,16 @@ def packaged_directory(name: str) -> Path:
 
 def _find(source: str | Path) -> tuple[Path, str]:
     path = Path(source)
-    if not path.exists() and not path.is_absolute() and path.parent in (Path(), Path("launch")):
+    try:
+        there = path.exists()
+    except OSError:
+        there = True  # reading it says what is wrong
+    if not there and not path.is_absolute() and path.parent in (Path(), Path("launch")):
         for name in (path.name, f"{path.name}.yaml"):
             candidate = packaged_directory("launch") / name
             if candidate.is_file():
                 return candidate, f"launch/{name}"
-    return path, str(source)
+    return path, str(source) or str(path)
 
 
 def _validate(values: Mapping[str, Any], given: Mapping[KeyPath, Origin], shown: str) -> Experiment:

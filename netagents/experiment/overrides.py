@@ -84,7 +84,11 @@ def _word(word: str) -> Override:
     try:
         value = parse(text, shown).values
     except ExperimentError as error:
-        raise UsageError(f"the value is {error.what}", where=shown, fix="quote it for the shell and for YAML") from None
+        raise UsageError(
+            f"the value {'is' if error.what.startswith('not ') else 'cannot be used:'} {error.what}",
+            where=shown,
+            fix="quote it for the shell and for YAML",
+        ) from None
     return Override(path, value, word)
 
 

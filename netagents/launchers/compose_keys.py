@@ -31,7 +31,10 @@ def fill_volumes(bundles: Iterable[KeyBundle], folder: Path, records: Path) -> b
     bundles = list(bundles)
     if keys_are_held(folder / "environment"):
         return False
-    owner = records.stat()
+    try:
+        owner = records.stat()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(records), fix="name the folder of the records") from error
     for bundle in bundles:
         own = folder / bundle.role
         if not own.is_dir():

@@ -63,12 +63,14 @@ def replay(
         What was compared, and found equal.
 
     Raises:
-        UsageError: there is no such agent.
+        UsageError: there is no such agent, or ``last`` lies before ``start``.
         RunDirectoryError: nothing was recorded, not these iterations, or a file is damaged.
         ReplayError: the agent came to another state, or reported other numbers, than in the run.
     """
     if not 0 <= agent < run.n:
         raise UsageError(f"there is no agent {agent}", where="--agent", fix=f"the agents of this run are 0 to {run.n - 1}")
+    if start is not None and last is not None and last < start:
+        raise UsageError(f"{last} lies before {start}, the iteration of --from", where="--to", fix="give the later iteration as --to")
     recording = InboxRecording.open(run.path, run.directory.run_id, agent)
     low, high = recording.iterations
     wanted = low if start is None else start

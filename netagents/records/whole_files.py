@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,29 @@ def write_atomically(path: Path, data: bytes) -> Path:
         temporary.unlink(missing_ok=True)
         raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(path)) from error
     return path
+
+
+def check_folder(path: Path) -> None:
+    """Refuse, before the work begins, a folder for its results that cannot be one.
+
+    Raises:
+        RunDirectoryError: something else stands there.
+    """
+    if path.exists() and not path.is_dir():
+        raise RunDirectoryError("is not a folder", where=str(path), fix="name a folder for the tables")
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """What the system says against a file in it becomes one line.
+
+    Raises:
+        RunDirectoryError: the folder cannot be made, or a file in it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(folder), fix="name another folder") from error
 
 
 def write_json(path: Path, value: Any) -> None:

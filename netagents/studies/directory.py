@@ -42,6 +42,8 @@ class StudyDirectory:
             RunDirectoryError: it holds something else, or the study of another experiment.
         """
         file = path / STUDY
+        if path.exists() and not path.is_dir():
+            raise RunDirectoryError("is not a folder", where=str(path), fix="name an empty folder, or one that a study made")
         if path.exists():
             facts = cls.open(path).facts if any(path.iterdir()) else None
             if facts is not None and facts["digest"] != study.digest:

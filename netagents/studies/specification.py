@@ -235,6 +235,10 @@ def mute_study(
     return Study("mute", base.name, base, tuple(settings), tuple(seeds), ("muted", "kind", "hop"), measure or _measure(base), tuple(notes))
 
 
+LARGEST_NUMBER = 100_000
+"""Largest radius or number of agents that a study is asked for; experiments have the same bound."""
+
+
 def parse_whole_numbers(text: str, option: str) -> list[int]:
     """``0..4``, ``0,1,3`` or ``2`` as ascending whole numbers.
 
@@ -247,9 +251,11 @@ def parse_whole_numbers(text: str, option: str) -> list[int]:
         if match is None:
             raise UsageError(f"'{text}' is no list of radii", where=option, fix="write 0..4, or 0,1,3")
         first = int(match[1])
-        found.update(range(first, int(match[2] or first) + 1))
-    if not found or max(found) > 100_000:
-        raise UsageError(f"'{text}' holds no usable number", where=option, fix="write 0..4, or 0,1,3")
+        last = int(match[2] or first)
+        if last < first or last > LARGEST_NUMBER:
+            why = f"'{part.strip()}' goes down" if last < first else f"{last} is above {LARGEST_NUMBER}"
+            raise UsageError(why, where=option, fix="write 0..4, or 0,1,3")
+        found.update(range(first, last + 1))
     return sorted(found)
 
 
