@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import prod
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +54,14 @@ class JointModel:
         self.memory_limit = memory_limit
         self.state_sizes, self.action_sizes = kernel.state_sizes, kernel.action_sizes
         self.n = len(kernel.agents)
-        if 2 * self.n + 1 > LARGEST_LABEL:
-            raise CapacityError(f"{self.n} agents", where="exact model", fix=f"use at most {(LARGEST_LABEL - 1) // 2}")
         self.S, self.A = prod(self.state_sizes), prod(self.action_sizes)
-        self.require(required_bytes(kernel), f"joint space of {self.n} agents with {self.S:.4g} states and {self.A:.4g} actions")
+        needed = required_bytes(kernel)
+        too_many = CapacityError(f"{self.n} agents", where="exact model", fix=f"use at most {(LARGEST_LABEL - 1) // 2}")
+        if needed > float_info.max:  # a size that no message can tell
+            raise too_many
+        self.require(needed, f"joint space of {self.n} agents with {self.S:.4g} states and {self.A:.4g} actions")
+        if 2 * self.n + 1 > LARGEST_LABEL:
+            raise too_many
 
     def require(self, needed: int, what: str) -> None:
         """Refuse what would need more than the memory limit.
