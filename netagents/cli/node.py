@@ -65,6 +65,14 @@ def node(
     from netagents.nodes.by_hand import start_environment, start_member
     from netagents.nodes.ownership import become_owner_of
 
+    of_others = (
+        {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace}
+        if role == "environment"
+        else {"--announce": announce, "--out": out, "--lines": lines, "--report": report}
+    )
+    for option, value in of_others.items():
+        if value:
+            raise UsageError(f"{option} is not for this role", where=f"netagents node {role}", fix=f"leave out {option}")
     if become_owner is not None:
         become_owner_of(become_owner)
     if role == "environment":

@@ -76,15 +76,15 @@ def read_claims(path: Path) -> list[Claim]:
         UsageError: there is no registry, or a claim in it is wrong; one line.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.safe_load(path.read_bytes())
         claims = [Claim.model_validate_json(_json(entry), strict=True) for entry in raw]
     except OSError as error:
         raise UsageError("there is no registry of claims", where=str(path), fix="name one with --registry") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+        raise UsageError(": ".join([*map(str, first["loc"]), first["msg"]]), where=str(path), fix="docs/claims.yaml shows how") from error
     except (yaml.YAMLError, TypeError) as error:
-        raise UsageError("is not a list of claims", where=str(path)) from error
+        raise UsageError("is not a list of claims", where=str(path), fix="docs/claims.yaml shows how") from error
     names = [claim.id for claim in claims]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
