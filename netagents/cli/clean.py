@@ -39,15 +39,25 @@ def clean(
         elif paths:
             raise RunDirectoryError("no such run directory", where=str(path), fix="name a run directory, or a folder of them")
     removed = 0
+    seen: set[Path] = set()
     for run, by_name in runs:
+        real = run.path.resolve()
+        if real in seen:
+            continue
+        seen.add(real)
         state = run.state
         if state == "running":
             typer.echo(f"kept     {run.path}  (still running)")
         elif by_name or everything or state in ("killed", "failed", "created"):
+            if not dry_run:
+                try:
+                    shutil.rmtree(run.path)
+                except OSError as error:
+                    raise RunDirectoryError(
+                        f"cannot be removed: {error.strerror or error}", where=str(error.filename or run.path)
+                    ) from error
             typer.echo(f"{'would remove' if dry_run else 'removed '} {run.path}  ({state})")
             removed += 1
-            if not dry_run:
-                shutil.rmtree(run.path)
     for sockets in abandoned():
         typer.echo(f"{'would remove' if dry_run else 'removed '} {sockets.path}  (sockets of a dead run)")
         removed += 1

@@ -143,14 +143,20 @@ class JsonLinesRows:
         self._reader = JsonLinesReader(path)
         self._convert = convert
         self._rows: list[dict[str, Any]] = []
+        self._held = False
+
+    def hold(self) -> None:
+        """Read what is complete by now, and nothing that is added later."""
+        self.all()
+        self._held = True
 
     def all(self) -> list[dict[str, Any]]:
-        """The rows that are complete by now.
+        """The rows that are complete by now; after :meth:`hold`, those that were complete then.
 
         Raises:
             RunDirectoryError: as :meth:`JsonLinesReader.new_rows`.
         """
-        fresh = self._reader.new_rows()
+        fresh = [] if self._held else self._reader.new_rows()
         self._rows.extend(fresh if self._convert is None else map(self._convert, fresh))
         return self._rows
 

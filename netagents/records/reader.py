@@ -55,6 +55,14 @@ class Run:
         """
         return cls(RunDirectory.open(Path(path)))
 
+    def as_of_now(self) -> Run:
+        """The same run with the iterations that are recorded by now, for those who look several times and need one answer."""
+        still = Run(self.directory)
+        # Metrics first: what the other files hold of an iteration is written before its row of metrics.
+        for rows in (still._metrics, still._power, still._ledger):
+            rows.hold()
+        return still
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.state}, {len(self.returns)} iterations)"
 

@@ -70,6 +70,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     """
     if len(runs) < 2:
         raise UsageError("a comparison needs at least two runs", fix="netagents compare RUN RUN ...")
+    runs = [run.as_of_now() for run in runs]
     seen: set[str] = set()
     for run in runs:
         if str(run.manifest["run"]) in seen:

@@ -44,6 +44,7 @@ def report(run: Run) -> str:
     Raises:
         RunDirectoryError: a record is damaged.
     """
+    run = run.as_of_now()
     name = str(run.manifest["name"])
     recorded = len(run.iterations)
     if recorded == 0:

@@ -138,6 +138,18 @@ def test_clean_keeps_what_finished_unless_asked_and_shows_what_it_would_do(capsy
     assert main(["clean"]) == 0
 
 
+def test_clean_of_what_cannot_be_removed_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "small.yaml", "runtime.launcher=in_process", "--out", "one", "--quiet"]) == 0
+    Path("link").symlink_to("one")
+    capsys.readouterr()
+    assert main(["clean", "link"]) == 6
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "netagents: error: link: cannot be removed: Cannot call rmtree on a symbolic link\n")
+    assert main(["clean", "one", "one"]) == 0
+    assert capsys.readouterr().out == "removed  one  (finished)\n"
+    assert not Path("one").exists()
+
+
 def test_run_ends_with_a_table_pictures_and_their_paths(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "small.yaml", "runtime.launcher=in_process", "learning.iterations=2", "--out", "made"]) == 0
     out, err = capsys.readouterr()
