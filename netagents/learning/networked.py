@@ -76,22 +76,22 @@ class NetworkedAgent(ABC):
         policy, nearby = self.policy, self.nearby
         rollout = setup.rollout(index, policy, steps)
         rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
-        hops, mask, near = rollout.hops, rollout.mask, None
+        observe, found, decided = rollout.observe, rollout.found, rollout.decided
         audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
         window = policy.window
         sources = [heard.index(j) if j != index else -1 for j in window]
         ages = Ages(setup, index, window) if heard and is_aged(setup) else None
-        to_server = (ENVIRONMENT,)
+        near, to_server = None, (ENVIRONMENT,)
         # This loop runs H times per iteration and is what a lockstep step costs: one wake-up, or two with neighbours to hear.
         outgoing, self._pending = self._pending, []
         for step in range(steps + 1):
             (observed,) = yield Turn(outgoing, Kind.STEP, iteration, step, to_server)
-            rollout.observe(step, observed)
-            own = rollout.states[step]
+            observe(observed)
+            own = observed.observation
             outgoing = [Outgoing(Kind.STATE, iteration, step, State(own), audience)] if audience else []
-            if nearby is not None and hops is not None:
-                near = nearby.marks(Kind.STATE, window, hops[step])
-                outgoing = nearby.addressed(Kind.STATE, iteration, step, State(own), audience, hops[step])
+            if nearby is not None:
+                near = nearby.marks(Kind.STATE, window, observed.hops)
+                outgoing = nearby.addressed(Kind.STATE, iteration, step, State(own), audience, observed.hops)
             if heard and ages is None:
                 messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
                 context = policy.context([own if source < 0 else messages[source].values for source in sources], near)
@@ -102,10 +102,10 @@ class NetworkedAgent(ABC):
                 outgoing = []
             else:
                 context = policy.context([own])
-            rollout.context[step] = context
-            rollout.actions[step] = policy.act(context, noise[step], None if mask is None else mask[step])
+            found(context)
+            actions = decided(policy.act(context, noise[step], observed.mask))
             if step < steps:
-                outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(rollout.actions[step]), to_server))
+                outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(actions), to_server))
         self._pending = outgoing
         if audience:
             self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)

@@ -32,12 +32,12 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     messages = session.begin(0)
     for step in range(steps + 1):
         for rollout, message in zip(rollouts, messages, strict=True):
-            rollout.observe(step, message)
+            rollout.observe(message)
         if step == steps:
             break
-        for agent, rollout in enumerate(rollouts):
-            rollout.actions[step] = players.decide(agent, messages, noise[agent][step])
-        messages = session.advance([rollout.actions[step] for rollout in rollouts])
+        messages = session.advance(
+            [rollout.decided(players.decide(agent, messages, noise[agent][step])) for agent, rollout in enumerate(rollouts)]
+        )
     for objective, rollout, its in zip(objectives, rollouts, cells, strict=True):
         rollout.close()
         weights = rollout.discounted(setup.discount)

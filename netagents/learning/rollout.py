@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,17 +49,21 @@ class Rollout:
         self.alive = np.ones((steps, copies), dtype=np.bool_)
         self.bootstrap: FloatArray = np.ones((steps, copies))
         self._flags = np.zeros((steps, copies), dtype=np.uint8)
+        self._observed: list[Step] = []
+        self._contexts: list[NDArray[Any]] = []
+        self._actions: list[NDArray[Any]] = []
+        # These two run H times per iteration: nothing is looked at before the batch is closed.
+        self.observe = self._observed.append
+        """Take in the environment's message of the next step."""
+        self.found = self._contexts.append
+        """Take in the (B, ...) context of the next decision."""
 
-    def observe(self, step: int, message: Step) -> None:
-        """Take in the environment's message of one step; nothing is looked at before :meth:`close`, since this runs H times."""
-        self.states[step] = message.observation
-        if step > 0:
-            self.rewards[step - 1] = message.reward
-            self._flags[step - 1] = message.flags
-        if self.hops is not None and message.hops is not None:
-            self.hops[step] = message.hops
-        if self.mask is not None and message.mask is not None:
-            self.mask[step] = message.mask
+    def decided(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Take in the (B, ...) actions of the next decision; gives them in the dtype in which they travel."""
+        if actions.dtype is not self.actions.dtype:
+            actions = actions.astype(self.actions.dtype)
+        self._actions.append(actions)
+        return actions
 
     def close(self) -> None:
         """The last step has been observed: check rewards, and work out who was alive and where to bootstrap.
@@ -66,6 +71,7 @@ class Rollout:
         Raises:
             NumericalError: an observation or a reward is not finite.
         """
+        self._fill()
         if self.states.dtype == np.float64 and not np.isfinite(self.states).all():
             whole = np.isfinite(self.states.reshape(len(self.states), -1)).all(axis=1)
             step = int(np.argmin(whole))
@@ -80,6 +86,21 @@ class Rollout:
             self.alive[1:] = ~over[:-1]
             # What was executed was not the agent's own decision: there is nothing to learn from it.
             self.alive &= (self._flags & REPLACED) == 0
+
+    def _fill(self) -> None:
+        """Put what was taken in into the arrays, and let go of the messages."""
+        observed, led_to = self._observed, self._observed[1:]
+        _join([message.observation for message in observed], self.states)
+        _join([message.reward for message in led_to], self.rewards)
+        _join([message.flags for message in led_to], self._flags)
+        if self.hops is not None:
+            _join([message.hops for message in observed if message.hops is not None], self.hops)
+        if self.mask is not None:
+            _join([message.mask for message in observed if message.mask is not None], self.mask)
+        _join(self._contexts, self.context)
+        _join(self._actions, self.actions)
+        for taken_in in (observed, self._contexts, self._actions):
+            taken_in.clear()
 
     def part(self, first: int, last: int) -> Rollout:
         """The steps ``first`` to ``last`` - 1 and the decision after them, as views; the whole rollout is its own part."""
@@ -100,6 +121,12 @@ class Rollout:
         """(T, B) weights gamma^t, zero for steps after a copy ended."""
         powers = discount ** np.arange(self.steps, dtype=np.float64)
         return np.ascontiguousarray(np.broadcast_to(powers[:, None], self.rewards.shape)) * self.alive
+
+
+def _join(parts: Sequence[NDArray[Any]], whole: NDArray[Any]) -> None:
+    """Put arrays (B, ...) one behind the other into the first rows of ``whole`` (T, B, ...)."""
+    if parts:
+        np.concatenate(parts, out=whole[: len(parts)].reshape(-1, *whole.shape[2:]))
 
 
 def room(space: Space, steps: int, copies: int) -> NDArray[Any]:

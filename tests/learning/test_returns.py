@@ -52,9 +52,9 @@ def test_they_are_the_double_sum_wherever_copies_end(steps: int, copies: int, di
     rewards = np.where(flags & ENDED, 0.0, generator.standard_normal((steps, copies)))
     block = np.zeros((steps + 1, copies), dtype=np.uint8)
     rollout = Rollout(0, block, block.copy(), np.zeros((steps + 1, copies)))
-    rollout.observe(0, Step(block[0], np.zeros(copies), block[0]))
+    rollout.observe(Step(block[0], np.zeros(copies), block[0]))
     for step in range(steps):
-        rollout.observe(step + 1, Step(block[0], rewards[step], flags[step]))
+        rollout.observe(Step(block[0], rewards[step], flags[step]))
     rollout.close()
     values = generator.standard_normal((steps + 1, copies))
     returns = lambda_returns(rollout.rewards, values[1:], rollout.bootstrap, rollout.alive, discount, decay)

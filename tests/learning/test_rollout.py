@@ -14,9 +14,9 @@ def observe(flags: list[list[int]], rewards: list[list[float]]) -> Rollout:
     copies = len(flags[0])
     states, actions = (np.empty((len(flags) + 1, copies), np.uint8) for _ in range(2))
     rollout = Rollout(3, states, actions, np.empty((len(flags) + 1, copies), np.int64))
-    rollout.observe(0, Step(np.zeros(copies, np.uint8), np.zeros(copies), np.zeros(copies, np.uint8)))
+    rollout.observe(Step(np.zeros(copies, np.uint8), np.zeros(copies), np.zeros(copies, np.uint8)))
     for step, (its, paid) in enumerate(zip(flags, rewards, strict=True), start=1):
-        rollout.observe(step, Step(np.full(copies, step, np.uint8), np.array(paid), np.array(its, np.uint8)))
+        rollout.observe(Step(np.full(copies, step, np.uint8), np.array(paid), np.array(its, np.uint8)))
     rollout.close()
     return rollout
 
@@ -43,6 +43,6 @@ def test_an_observation_that_is_not_finite_names_agent_and_step() -> None:
     for step in range(3):
         seen = np.zeros((2, 4))
         seen[1, 2] = np.inf if step == 2 else 0.0
-        rollout.observe(step, Step(seen, np.zeros(2), np.zeros(2, np.uint8)))
+        rollout.observe(Step(seen, np.zeros(2), np.zeros(2, np.uint8)))
     with pytest.raises(NumericalError, match="agent 5, step 2: observation is not finite"):
         rollout.close()
