@@ -66,13 +66,22 @@ class Encoder:
         """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
         outline = self._latest.get(kind)
         arrays: Any = message
-        if outline is None or not _fits(outline, run, incarnation, sender, arrays):
+        if outline is None or outline[:4] != (run, incarnation, sender, type(message)) or not _fits(outline[4], arrays):
             outline, arrays = self._outlined(Envelope(run, incarnation, sender, kind, iteration, step, message))
         try:
-            return _fill(outline, iteration, step, arrays)
+            prefix = _write_prefix(outline.length, step, iteration)
         except struct.error as error:
             where = where_of(Envelope(run, incarnation, sender, kind, iteration, step, message))
             raise ProtocolError(f"cannot be written: {error}", where=where) from None
+        if outline.inline:
+            if len(arrays) == 1:
+                return [b"".join((prefix, outline.header, arrays[0].tobytes()))]
+            parts = [prefix, outline.header]
+            for array, padding in zip(arrays[: len(outline.arrays)], outline.paddings, strict=False):
+                parts += (array.tobytes(), padding)
+            return [b"".join(parts)]
+        views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
+        return [prefix + outline.header, *views]
 
     def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
         """The outline of a message, remembered where it is made of arrays, and its arrays."""
@@ -183,12 +192,8 @@ class Encoder:
         )
 
 
-def _fits(outline: _Outline, run: bytes, incarnation: int, sender: int, message: Any) -> bool:
-    """Whether a message may be filled into this outline: the same speaker, dtypes and shapes."""
-    run_then, incarnation_then, sender_then, message_then, described, *_ = outline
-    its_type: type = type(message)
-    if its_type is not message_then or run != run_then or sender != sender_then or incarnation != incarnation_then:
-        return False
+def _fits(described: Sequence[tuple[np.dtype[Any], tuple[int, ...]]], message: Any) -> bool:
+    """Whether a message's arrays have these dtypes and shapes."""
     place = 0
     for dtype, shape in described:
         array = message[place]
@@ -197,20 +202,6 @@ def _fits(outline: _Outline, run: bytes, incarnation: int, sender: int, message:
         place += 1
     # Optional arrays are left out from behind.
     return place == len(message) or message[place] is None
-
-
-def _fill(outline: _Outline, iteration: int, step: int, arrays: Sequence[NDArray[Any]]) -> list[Frame]:
-    """The frames of a message of this outline; what its ``arrays`` have beyond it was left out.  This runs for every message of a step."""
-    prefix = _write_prefix(outline.length, step, iteration)
-    if not outline.inline:
-        views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
-        return [prefix + outline.header, *views]
-    if len(arrays) == 1:
-        return [b"".join((prefix, outline.header, arrays[0].tobytes()))]
-    parts = [prefix, outline.header]
-    for array, padding in zip(arrays[: len(outline.arrays)], outline.paddings, strict=False):
-        parts += (array.tobytes(), padding)
-    return [b"".join(parts)]
 
 
 def _text_array(text: str) -> NDArray[np.uint8]:

@@ -88,6 +88,8 @@ class Exchange:
         self.traffic = Traffic()
         self._listener = listener if links is None else links.listener
         self._codec = codec or Codec()
+        # Bound once, like what stands inline below: these run for every message, on a processor that has just been somebody else's.
+        self._frames, self._decode = self._codec.frames, self._codec.decode
         self._timeouts = timeouts or Timeouts()
         self._exchange_seconds = self._timeouts.seconds("exchange")
         self._send_seconds = self._timeouts.seconds("send")
@@ -133,8 +135,10 @@ class Exchange:
             ProtocolError: there is no link to a receiver, or the message breaks the schema.
             DeadlineError: a receiver's queue stayed full; names it.
         """
-        frames = self._encode(message, kind, iteration, step)
-        senders = self._senders
+        traffic, senders = self.traffic, self._senders
+        started = perf_counter()
+        frames = self._frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
+        traffic.serialise_seconds += perf_counter() - started
         for receiver in receivers:
             sender = senders.get(receiver)
             if sender is None:
@@ -149,23 +153,20 @@ class Exchange:
                         where=sender.endpoint,
                         fix=error.fix,
                     ) from None
-        tally(self.traffic.sent, kind, len(receivers), len(receivers) * frame_bytes(frames))
+        size = len(frames[0]) if len(frames) == 1 else frame_bytes(frames)
+        entry = traffic.sent[kind]
+        entry[0] += len(receivers)
+        entry[1] += len(receivers) * size
 
     def offer(self, message: Message, kind: Kind, iteration: int, step: int, receiver: int) -> bool:
         """Sends to an observer if that needs no waiting; otherwise the message is dropped and counted, and False comes back."""
         sender = self._senders.get(receiver)
-        frames = self._encode(message, kind, iteration, step)
+        frames = self._frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
         if sender is None or not sender.try_send(frames):
             self.traffic.copies_dropped += 1
             return False
         tally(self.traffic.sent, kind, 1, frame_bytes(frames))
         return True
-
-    def _encode(self, message: Message, kind: Kind, iteration: int, step: int) -> list[bytes | memoryview]:
-        started = perf_counter()
-        frames = self._codec.frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
-        self.traffic.serialise_seconds += perf_counter() - started
-        return frames
 
     # -- in --------------------------------------------------------------------------------------------------------------
 
@@ -201,7 +202,8 @@ class Exchange:
         limit = now + allowed
         while True:
             if self._faults is None:
-                received = receive(min(_GLANCE_SECONDS, limit - now))
+                left = limit - now
+                received = receive(left if left < _GLANCE_SECONDS else _GLANCE_SECONDS)
                 woken = perf_counter()
                 traffic.wait_seconds += woken - now
                 now = woken
@@ -291,17 +293,22 @@ class Exchange:
         return woken < limit or ready.messages or bool(ready.descriptors), messages
 
     def _take(self, received: ReceivedFrames) -> None:
-        frames = received.frames
+        frames, user = received
         try:
-            envelope = self._codec.decode(frames)
+            envelope = self._decode(frames)
         except DecodeError as error:
             self.inbox.malformed(str(error))
             return
-        tally(self.traffic.received, envelope.kind, 1, len(frames[0]) if len(frames) == 1 else frame_bytes(frames))
-        if self._faults is None:
-            self._deliver(envelope, received.user)
+        kind = envelope[3]
+        entry = self.traffic.received[kind]
+        entry[0] += 1
+        entry[1] += len(frames[0]) if len(frames) == 1 else frame_bytes(frames)
+        if self._faults is not None:
+            self._faults.push((envelope, user), perf_counter())
+        elif kind >= _FIRST_LEARNING_KIND:
+            self.inbox.put(envelope, user)
         else:
-            self._faults.push((envelope, received.user), perf_counter())
+            self._deliver(envelope, user)
 
     def _deliver(self, envelope: Envelope, user: str | None) -> None:
         if envelope.kind >= _FIRST_LEARNING_KIND:

@@ -11,6 +11,7 @@ node from which messages of this origin and kind must come, and anything else is
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +26,7 @@ from netagents.topology import Place
 from netagents.wire.exchange import Exchange
 from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.inbox import Drop
-from netagents.wire.traffic import tally
+from netagents.wire.traffic import counters, tally
 from netagents.wire.transport import ReceivedFrames
 
 Places = Mapping[Kind, Mapping[int, Place]]
@@ -50,7 +51,7 @@ class Carriage:
         taken: messages that came in bundles. hop_nanoseconds: from a forwarder's sending to this node's taking, over all of them.
     """
 
-    kinds: dict[Kind, list[int]] = field(default_factory=dict)
+    kinds: defaultdict[Kind, list[int]] = field(default_factory=counters)
     bundles: int = 0
     bundle_bytes: int = 0
     taken: int = 0
@@ -111,7 +112,7 @@ class RelayExchange(Exchange):
             sender = self._senders.get(neighbour)
             while queues:
                 queue = queues[0]
-                frames = self._encode(_bundle(queue), Kind.BUNDLE, self.inbox.iteration, 0)
+                frames = self._frames(self.inbox.run, self.incarnation, self.node, Kind.BUNDLE, self.inbox.iteration, 0, _bundle(queue))
                 if sender is None or not sender.try_send(frames):
                     waited = perf_counter() - queue.since
                     if waited > self._send_seconds:
@@ -168,7 +169,7 @@ class RelayExchange(Exchange):
     def _take(self, received: ReceivedFrames) -> None:
         frames, user = received
         try:
-            envelope = self._codec.decode(frames)
+            envelope = self._decode(frames)
         except DecodeError as error:
             self.inbox.malformed(str(error))
             return
@@ -195,7 +196,7 @@ class RelayExchange(Exchange):
         delay = min(max(0, time.time_ns() - int(bundle.sent[0])), _LONGEST_HOP)
         for frames in parcels:
             try:
-                inner = self._codec.decode(frames)
+                inner = self._decode(frames)
             except DecodeError as error:
                 inbox.malformed(str(error))
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections import defaultdict
 
 from netagents.messages import Kind
 
@@ -15,8 +16,8 @@ class Traffic:
     """
 
     def __init__(self) -> None:
-        self.sent: dict[Kind, list[int]] = {}
-        self.received: dict[Kind, list[int]] = {}
+        self.sent = counters()
+        self.received = counters()
         self.wait_seconds = 0.0
         self.serialise_seconds = 0.0
         self._switches = _switches()
@@ -29,14 +30,16 @@ class Traffic:
         return _switches() - self._switches
 
 
-def tally(counters: dict[Kind, list[int]], kind: Kind, messages: int, framed_bytes: int) -> None:
+def tally(counters: defaultdict[Kind, list[int]], kind: Kind, messages: int, framed_bytes: int) -> None:
     """Adds ``messages`` of ``framed_bytes`` together."""
-    entry = counters.get(kind)
-    if entry is None:
-        counters[kind] = [messages, framed_bytes]
-    else:
-        entry[0] += messages
-        entry[1] += framed_bytes
+    entry = counters[kind]
+    entry[0] += messages
+    entry[1] += framed_bytes
+
+
+def counters() -> defaultdict[Kind, list[int]]:
+    """``[messages, bytes]`` by kind, zeros for a kind that did not come up."""
+    return defaultdict(lambda: [0, 0])
 
 
 def _switches() -> int:

@@ -10,6 +10,7 @@ import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import zmq
 
@@ -20,6 +21,7 @@ from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sen
 
 _AT_ONCE, _MORE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
 _MESSAGES, _NOTHING = Waited(True, ()), Waited(False, ())
+_new: Any = tuple.__new__  # a named tuple, without the call in between
 
 
 class ZmqListener(Listener):
@@ -46,17 +48,16 @@ class ZmqListener(Listener):
         self._poller = select.poll()
         self._poller.register(self._handle, select.POLLIN)
         self._watched: tuple[int, ...] = ()
-        self._patience = -1
+        self._patience = -1.0
         # The library's own receiving and sending, without the layer of options that pyzmq puts around them.
         self._recv = super(zmq.Socket, socket).recv
 
     def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
         # This is where a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
         if timeout_seconds > 0.0:
-            milliseconds = _milliseconds(timeout_seconds)
-            if milliseconds != self._patience:
-                self._patience = milliseconds
-                self._socket.set(zmq.RCVTIMEO, milliseconds)
+            if timeout_seconds != self._patience:
+                self._patience = timeout_seconds
+                self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
             flags = 0
         else:
             flags = _AT_ONCE
@@ -67,7 +68,8 @@ class ZmqListener(Listener):
         except zmq.Again:
             return None
         if not followed(first):
-            return ReceivedFrames((first,), None)
+            alone: ReceivedFrames = _new(ReceivedFrames, ((first,), None))
+            return alone
         frames: list[Frame] = [first]
         room = self._most_bytes - len(first)
         while self._socket.get(_MORE):
