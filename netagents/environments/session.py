@@ -60,7 +60,7 @@ class EnvironmentSession:
         self._dtypes = [space_dtype(space) for space in spec.observation_spaces]
         self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
         self._action_sizes = [space.size if isinstance(space, Discrete) else 0 for space in spec.action_spaces]
-        self._bounds = np.array([[size or 1] for size in self._action_sizes])
+        self._bounds = np.array([[size or 1] for size in self._action_sizes], dtype=np.uint64)
         # Where all agents' spaces are finite, a step's actions and observations are worked on all at once.
         self._finite = all(self._action_sizes)
         self._index_dtype = self._dtypes[0] if not self._boxes and len(set(self._dtypes)) == 1 else None
@@ -81,6 +81,9 @@ class EnvironmentSession:
         self._team = np.zeros(self.batch)
         self._discounted = np.zeros(self.batch)
         self._step = 0
+        self._some_ended = False
+        self._unsettled: FloatArray | None = None
+        self._next_noise: FloatArray | None = None
         return self._messages(np.zeros((self.batch, spec.n)), self._going_on)
 
     def advance(self, actions: Sequence[NDArray[Any]]) -> list[Step]:
@@ -93,32 +96,45 @@ class EnvironmentSession:
             EnvironmentMismatchError: an action is out of range, not legal or of the wrong shape.
             NumericalError: an action, a reward or an observation is not finite.
         """
-        spec = self.environment.spec
+        self.settle()
         whole = self._checked(actions)
-        noise = self._noise.random((self.batch, *spec.step_noise))
+        noise, self._next_noise = self._next_noise, None
+        assert noise is not None
         after = self.environment.step(self._state, whole, noise)
-        if np.count_nonzero(np.isfinite(after.rewards)) < after.rewards.size:
-            agent = int(np.flatnonzero(~np.isfinite(after.rewards).all(axis=0))[0])
+        ended, rewards = self._ended, after.rewards
+        if np.count_nonzero(np.isfinite(rewards)) < rewards.size:
+            agent = int(np.flatnonzero(~np.isfinite(rewards).all(axis=0))[0])
             raise NumericalError(
                 "the environment gave a reward that is not finite",
                 where=f"agent {agent}, step {self._step}",
                 fix="rewards must be finite numbers",
             )
         self._state = after.state
-        ended, rewards = self._ended, after.rewards
-        if np.count_nonzero(ended):
+        if self._some_ended:
             rewards = np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, rewards)
-        mean = np.add.reduce(rewards, axis=1) / spec.n
         if self._counted is None or self._step < self._counted:
-            self._team += mean
-            self._discounted += self.discount**self._step * mean
+            self._unsettled = rewards
         self._step += 1
         return self._messages(rewards, self._flags(after))
 
+    def settle(self) -> None:
+        """Do what no message of the last step waits for: its part in the returns, and the random numbers of the next step.
+
+        Whoever has others to answer calls this when they have been answered; :meth:`advance` and :meth:`returns` see to it else.
+        """
+        if self._unsettled is not None:
+            mean = np.add.reduce(self._unsettled, axis=1) / self.environment.spec.n
+            self._team += mean
+            self._discounted += self.discount ** (self._step - 1) * mean
+            self._unsettled = None
+        if self._next_noise is None:
+            self._next_noise = self._noise.random((self.batch, *self.environment.spec.step_noise))
+
     def _flags(self, after: Transition) -> list[NDArray[np.uint8]]:
         """Who ended at this step and who had before: one array per agent, the same one where whole copies end."""
-        if not (np.count_nonzero(after.terminated) or np.count_nonzero(after.truncated) or np.count_nonzero(self._ended)):
+        if not (self._some_ended or np.count_nonzero(after.terminated) or np.count_nonzero(after.truncated)):
             return self._going_on
+        self._some_ended = True
         if after.terminated.ndim > self._ended.ndim:
             self._ended = np.repeat(self._ended[:, None], self.environment.spec.n, axis=1)
         marked = after.terminated * TERMINATED | after.truncated * TRUNCATED
@@ -133,7 +149,7 @@ class EnvironmentSession:
             whole = list(joint)
         else:
             joint, whole = self._mixed(actions)
-        beyond = (joint < 0) | (joint >= self._bounds)
+        beyond = joint.view(np.uint64) >= self._bounds  # a negative number is a huge one there
         if np.count_nonzero(beyond):
             agent, copy = (int(place) for place in np.argwhere(beyond)[0])
             raise EnvironmentMismatchError(
@@ -199,11 +215,13 @@ class EnvironmentSession:
 
     def returns(self) -> Returns:
         """Returns of the iteration so far."""
+        self.settle()
         return Returns(self._team.copy(), self._discounted.copy())
 
     def _messages(self, rewards: FloatArray, flags: Sequence[NDArray[np.uint8]]) -> list[Step]:
         observed = self.environment.observe(self._state)
-        columns = np.ascontiguousarray(rewards.T)
+        # Messages own their arrays: who keeps one must not find it changed by the next step.
+        columns = np.array(rewards.T, order="C")
         for agent in self._boxes:
             if not np.isfinite(observed[agent]).all():
                 raise NumericalError(
@@ -212,12 +230,12 @@ class EnvironmentSession:
         if self._index_dtype is not None:
             views = list(np.concatenate(observed, dtype=self._index_dtype, casting="unsafe").reshape(len(observed), -1))
         else:
-            views = [np.ascontiguousarray(view, dtype=dtype) for view, dtype in zip(observed, self._dtypes, strict=True)]
+            views = [np.array(view, dtype=dtype, order="C") for view, dtype in zip(observed, self._dtypes, strict=True)]
         hops = None if self._contacts is None else self._hops(self._contacts)
         masked = self.environment.spec.capabilities.masked
         self._masks = self.environment.action_masks(self._state) if masked else None
         if hops is None and self._masks is None:
-            return [Step(view, columns[agent], flags[agent]) for agent, view in enumerate(views)]
+            return list(map(Step, views, columns, flags))
         none: NDArray[np.uint8] = np.zeros((self.batch, 0), dtype=np.uint8)
         return [
             Step(view, columns[agent], flags[agent], hops[agent] if hops else none, self._masks[agent] if self._masks else None)

@@ -137,6 +137,7 @@ class EnvironmentServer:
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)
                 self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
+                session.settle()
                 if step == 0:
                     # The reports came with the first actions; everybody is busy with the next step while they are recorded.
                     if iteration > first:
