@@ -133,7 +133,7 @@ class TabularPolicy(Policy):
             (B,) integer actions.
         """
         if self.action_size == 2:
-            return (noise >= self._first_thresholds[context]).view(np.uint8)
+            return (noise >= self._first_thresholds.take(context)).view(np.uint8)
         actions: NDArray[Any] = (noise[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
         return actions
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_from_bytes = int.from_bytes
+
 
 class MixedRadix:
     """Numbers the elements of a product of finite sets, the last factor varying fastest (C order).
@@ -25,6 +27,7 @@ class MixedRadix:
         self.strides = tuple(prod(self.sizes[position + 1 :]) for position in range(len(self.sizes)))
         dtype = np.min_scalar_type(self.total)  # a stride may be as large, before a factor of one element
         self._narrow = [dtype.type(stride) for stride in self.strides]
+        self._in_bytes = self.total <= 256
 
     def encode(self, columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         """The index of each row.
@@ -42,6 +45,12 @@ class MixedRadix:
 
     def encode_narrow(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """The same in the smallest unsigned dtype that holds every index, where the columns are no wider: for the loop of steps."""
+        if self._in_bytes and columns[0].dtype == np.uint8:
+            # Digits and indices fit into a byte each, so a whole column is one long integer whose bytes never carry: one sum for all rows.
+            total = 0
+            for column, stride in zip(columns, self.strides, strict=True):
+                total += _from_bytes(column.tobytes(), "little") * stride
+            return np.frombuffer(total.to_bytes(columns[0].size, "little"), np.uint8).reshape(columns[0].shape)
         index: NDArray[Any] = columns[0] * self._narrow[0]
         for column, stride in zip(columns[1:], self._narrow[1:], strict=True):
             index = index + (column if stride == 1 else column * stride)
