@@ -88,11 +88,11 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
         turns = drive.begin(iteration)
         turn = next(turns)
         while True:
-            for kind, its, step, message, receivers in turn.outgoing:
-                send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
-            messages = receive(turn.iteration, turn.kind, turn.step, turn.senders)
+            outgoing, awaited, its, step, senders = turn
+            for kind, of, at, message, receivers in outgoing:
+                send(clock.stamp(message) if type(message) is Report else message, kind, of, at, receivers)
             try:
-                turn = turns.send(messages)
+                turn = turns.send(receive(its, awaited, step, senders))
             except StopIteration:
                 break
         clock.close_iteration()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import numpy as np
@@ -21,24 +21,45 @@ from netagents.wire.wording import short
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
 _REMEMBERED = 4096  # headers: a node hears one or two per sender and kind
-_REMEMBERED_BYTES = 256  # of one header
+REMEMBERED_BYTES = 256  # of one header
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 _read_prefix = PREFIX.unpack_from
 _view = np.frombuffer
 _new: Any = tuple.__new__
+_Place = tuple[np.dtype[Any], int, int, tuple[int, ...] | None]
+"""Of one array: dtype, items, offset in the frame, shape if it has more than one axis."""
 
 
-class _Layout(NamedTuple):
-    """What all messages with one header have in common: ``(dtype, items, offset in the frame, shape or None)`` of each array."""
+class Layout:
+    """What all messages with one header have in common, once one of them was found to be right.
 
-    run: bytes
-    incarnation: int
-    sender: int
-    kind: Kind
-    message: type
-    arrays: tuple[tuple[np.dtype[Any], int, int, tuple[int, ...] | None], ...]
-    absent: tuple[None, ...]  # optional arrays that were left out
-    size: int  # of the frame
+    Attributes:
+        sender, kind: of the messages.
+        size: of the frame.
+        door, user: for whoever takes messages in: under which rules, and as whose, the last one was let in.
+    """
+
+    __slots__ = ("_absent", "_arrays", "_message", "door", "incarnation", "kind", "run", "sender", "size", "user")
+
+    def __init__(self, envelope: Envelope, places: Sequence[_Place], absent: int, size: int) -> None:
+        self.run, self.incarnation, self.sender, self.kind = envelope[:4]
+        self.size = size
+        self.door: object = None
+        self.user: str | None = None
+        self._message = type(envelope.message)
+        self._arrays = tuple(places)
+        self._absent = (None,) * absent  # optional arrays that were left out
+
+    def read(self, first: bytes) -> Message:
+        """The message in a frame of this size and header; its arrays are read-only views of the frame."""
+        arrays: list[Any] = []
+        for dtype, items, offset, shape in self._arrays:
+            array = _view(first, dtype, items, offset)
+            arrays.append(array if shape is None else array.reshape(shape))
+        if self._absent:
+            arrays += self._absent
+        message: Message = _new(self._message, arrays)
+        return message
 
 
 class Decoder:
@@ -51,13 +72,14 @@ class Decoder:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self._steps = limits.steps
-        self._layouts: dict[bytes, _Layout] = {}
+        self.layouts: dict[bytes, Layout] = {}
+        """By the bytes of their headers: equal headers in frames of equal size describe equal messages."""
         self._forms: Forms = {}
 
     def expect(self, forms: Forms) -> None:
         """From now on messages must also look as ``forms`` says; what was found to be right before is looked at again."""
         self._forms = forms
-        self._layouts.clear()
+        self.layouts.clear()
 
     def decode(self, frames: Sequence[Frame]) -> Envelope:
         """The envelope in ``frames``; its arrays are read-only views of the frames.
@@ -68,18 +90,10 @@ class Decoder:
         first = frames[0] if frames else b""
         if len(frames) == 1 and type(first) is bytes and len(first) > HEAD:
             length, step, iteration = _read_prefix(first)
-            # Equal headers in frames of equal size describe equal messages, and this one was found to be right before.
-            layout = self._layouts.get(first[HEAD : HEAD + length]) if length <= _REMEMBERED_BYTES else None
+            layout = self.layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
             if layout is not None and layout.size == len(first) and iteration >= 0 and step < self._steps:
-                run, incarnation, sender, kind, message, described, absent, _ = layout
-                arrays: list[Any] = []
-                for dtype, items, offset, shape in described:
-                    array = _view(first, dtype, items, offset)
-                    arrays.append(array if shape is None else array.reshape(shape))
-                if absent:
-                    arrays += absent
-                envelope: Envelope = _new(Envelope, (run, incarnation, sender, kind, iteration, step, _new(message, arrays)))
-                return envelope
+                message = layout.read(first)
+                return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, message)
         return self._decode(frames)
 
     def _decode(self, frames: Sequence[Frame]) -> Envelope:
@@ -151,21 +165,20 @@ class Decoder:
 
     def _remember(self, packed: bytes, envelope: Envelope, end: int, size: int) -> None:
         """Keeps where the arrays of a message lie, once it was found to be right; short headers only, and not many."""
-        run, incarnation, sender, kind, _, _, message = envelope
-        arrays: list[NDArray[Any]] = [array for array in message if array is not None]  # type: ignore[misc]
+        message: Any = envelope.message
+        arrays: list[NDArray[Any]] = [array for array in message if array is not None]
         # Truth values are looked at one by one in every message.
-        if len(packed) > _REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
+        if len(packed) > REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
             return
-        places = []
+        places: list[_Place] = []
         offset = end
         for array in arrays:
             offset += -offset & 7
             places.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
             offset += array.nbytes
-        if len(self._layouts) >= _REMEMBERED:
-            self._layouts.clear()
-        absent = (None,) * (len(message) - len(arrays))
-        self._layouts[packed] = _Layout(run, incarnation, sender, kind, type(message), tuple(places), absent, size)
+        if len(self.layouts) >= _REMEMBERED:
+            self.layouts.clear()
+        self.layouts[packed] = Layout(envelope, places, len(message) - len(arrays), size)
 
     def _plain(self, frame: object) -> bytes:
         if not isinstance(frame, (memoryview, bytearray, bytes)):

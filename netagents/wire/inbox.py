@@ -51,19 +51,18 @@ LATE_KINDS = frozenset({Kind.REPORT, Kind.SNAPSHOT})
 
 
 class _Box:
-    """What one sender may say and how much of it waits."""
+    """What one sender may say, and as whom."""
 
-    __slots__ = ("incarnation", "kinds", "user", "waiting")
+    __slots__ = ("incarnation", "kinds", "user")
 
     def __init__(self, kinds: frozenset[Kind], incarnation: int, user: str | None) -> None:
         self.kinds = kinds
         self.incarnation = incarnation
         self.user = user
-        self.waiting = 0
 
 
 class Inbox:
-    """Bounded and keyed; O(1) per message.
+    """Bounded and keyed; O(1) per message as long as few phases wait.
 
     Args:
         run: the id of this run; everything else is dropped.
@@ -99,6 +98,11 @@ class Inbox:
         self._done: dict[Kind, int] = {}
         self._late: set[tuple[int, int]] = set()
         self._reported: set[tuple[Drop, int]] = set()
+        self._expected, self._needed = -1, 0
+        self.ripe = False
+        """Whether the expected phase may be complete."""
+        self.door = object()
+        """Stands for the rules of who may say what: what was let in before may be let in again while this is the same object."""
         self.allow(allowed)
 
     def allow(self, allowed: Mapping[Kind, Iterable[int]], incarnations: Mapping[int, int] | None = None) -> None:
@@ -110,10 +114,9 @@ class Inbox:
         boxes = {}
         for sender, its in kinds.items():
             old = self._boxes.get(sender)
-            box = _Box(frozenset(its), old.incarnation if old else 0, self._users.get(sender))
-            box.waiting = old.waiting if old else 0
-            boxes[sender] = box
+            boxes[sender] = _Box(frozenset(its), old.incarnation if old else 0, self._users.get(sender))
         self._boxes = boxes
+        self.door = object()
         for sender, incarnation in (incarnations or {}).items():
             self.renew(sender, incarnation)
 
@@ -121,23 +124,25 @@ class Inbox:
         """Takes ``sender`` at this incarnation only, and forgets what an earlier one left waiting."""
         box = self._boxes.get(sender)
         if box is not None and box.incarnation != incarnation:
+            self.door = object()
             box.incarnation = incarnation
-            box.waiting = 0
             for phase in self._phases.values():
                 phase.pop(sender, None)
 
     def restart(self, iteration: int, incarnation: int) -> None:
         """Begins again at ``iteration``: forgets what waits, and takes everybody at this incarnation only."""
         self.iteration = iteration
+        self.door = object()
         self._phases.clear()
         self._done.clear()
         self._late.clear()
         for box in self._boxes.values():
-            box.incarnation, box.waiting = incarnation, 0
+            box.incarnation = incarnation
 
     def identify(self, users: Mapping[int, str]) -> None:
         """Names the authenticated user that each sender must be; a message under any other is forged."""
         self._users = dict(users)
+        self.door = object()
         for sender, box in self._boxes.items():
             box.user = self._users.get(sender)
 
@@ -151,8 +156,6 @@ class Inbox:
                 phase = self._phases.pop(key)
                 for sender in phase:
                     self._drop(Drop.PAST, sender, kind, its)
-                    if sender in self._boxes:
-                        self._boxes[sender].waiting -= 1
 
     def put(self, envelope: Envelope, user: str | None = None) -> bool:
         """Lets a message in, or drops and counts it; ``user`` is the sender's authenticated name where the link knows it.
@@ -164,9 +167,13 @@ class Inbox:
         box = self._boxes.get(sender)
         if box is None or run != self.run or kind not in box.kinds or incarnation != box.incarnation or user != box.user:
             return self.refuse(envelope, user)
+        return self.keep(sender, kind, iteration, step, message)
+
+    def keep(self, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> bool:
+        """:meth:`put` behind the door: the message's like was let in since the rules were last changed."""
         ahead = iteration - self.iteration
         if not 0 <= ahead <= 1 and not (ahead == -1 and kind in LATE_KINDS):
-            past = Drop.LATE if self._is_late(envelope) else Drop.PAST
+            past = Drop.LATE if self._is_late(sender, kind, iteration, step) else Drop.PAST
             return self._drop(past if ahead < 0 else Drop.FUTURE, sender, kind, iteration)
         if step >= self._steps:
             return self._drop(Drop.STEP, sender, kind, iteration)
@@ -175,16 +182,18 @@ class Inbox:
         phase = self._phases.get(key)
         if phase is None:
             if position <= self._done.get(kind, -1):
-                return self._duplicate(envelope)
+                return self._duplicate(sender, kind, iteration, step)
             phase = self._phases[key] = {}
         elif sender in phase:
-            return self._duplicate(envelope)
-        if box.waiting >= self._most_waiting:
+            return self._duplicate(sender, kind, iteration, step)
+        # A phase holds one message of a sender at most, so with few phases nobody can have too many.
+        if len(self._phases) > self._most_waiting and self._waiting(sender) >= self._most_waiting:
             if not phase:
                 del self._phases[key]
             return self._drop(Drop.FULL, sender, kind, iteration)
-        box.waiting += 1
         phase[sender] = message
+        if key == self._expected and len(phase) >= self._needed:
+            self.ripe = True
         return True
 
     def admits(self, envelope: Envelope, user: str | None = None) -> bool:
@@ -235,6 +244,12 @@ class Inbox:
         if self.dropped[Drop.MALFORMED] == 1:
             _log.warning("dropped a malformed message: %s (further ones are only counted)", line)
 
+    def expect(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> None:
+        """From now on :attr:`ripe` tells when this phase has as many messages as it has senders."""
+        self._expected = (iteration * _STEPS + step) * _KINDS + kind
+        self._needed = len(senders)
+        self.ripe = False
+
     def collect(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message] | None:
         """The messages of one phase in the order of ``senders``, or None while one is missing.
 
@@ -247,14 +262,11 @@ class Inbox:
         phase = self._phases.get(key)
         if phase is None or len(phase) < len(senders):
             return None
-        boxes = self._boxes
         try:
             messages = [phase[sender] for sender in senders]
         except KeyError:
             return None
         del self._phases[key]
-        for sender in phase:
-            boxes[sender].waiting -= 1
         self._done[kind] = position
         return messages
 
@@ -262,8 +274,6 @@ class Inbox:
         """Closes a phase with what is there, None for what is not; whoever comes afterwards is late."""
         key = (iteration * _STEPS + step) * _KINDS + kind
         phase = self._phases.pop(key, {})
-        for sender in phase:
-            self._boxes[sender].waiting -= 1
         self._done[kind] = iteration * _STEPS + step
         self._late.update((key, sender) for sender in senders if sender not in phase)
         return [phase.get(sender) for sender in senders]
@@ -273,21 +283,22 @@ class Inbox:
         phase = self._phases.get((iteration * _STEPS + step) * _KINDS + kind, {})
         return [sender for sender in senders if sender not in phase]
 
+    def _waiting(self, sender: int) -> int:
+        return sum(sender in phase for phase in self._phases.values())
+
     def __len__(self) -> int:
         return sum(map(len, self._phases.values()))
 
-    def _duplicate(self, envelope: Envelope) -> bool:
-        _, _, sender, kind, iteration, step, _ = envelope
-        if self._is_late(envelope):
+    def _duplicate(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:
+        if self._is_late(sender, kind, iteration, step):
             return self._drop(Drop.LATE, sender, kind, iteration)
         self._drop(Drop.DUPLICATE, sender, kind, iteration)
         if self._strict:
             raise ProtocolError(f"{kind.name.lower()} of iteration {iteration}, step {step} came twice", where=node_name(sender))
         return False
 
-    def _is_late(self, envelope: Envelope) -> bool:
+    def _is_late(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:
         """Whether this was given up waiting for; once each."""
-        _, _, sender, kind, iteration, step, _ = envelope
         awaited = ((iteration * _STEPS + step) * _KINDS + kind, sender)
         if awaited not in self._late:
             return False

@@ -169,7 +169,7 @@ class RelayExchange(Exchange):
     def _take(self, received: ReceivedFrames) -> None:
         frames, user = received
         try:
-            envelope = self._decode(frames)
+            envelope = self._codec.decode(frames)
         except DecodeError as error:
             self.inbox.malformed(str(error))
             return
@@ -196,7 +196,7 @@ class RelayExchange(Exchange):
         delay = min(max(0, time.time_ns() - int(bundle.sent[0])), _LONGEST_HOP)
         for frames in parcels:
             try:
-                inner = self._decode(frames)
+                inner = self._codec.decode(frames)
             except DecodeError as error:
                 inbox.malformed(str(error))
                 continue

@@ -215,7 +215,7 @@ def test_a_remembered_layout_is_no_way_around_the_checks() -> None:
     assert canonical(codec.decode(codec.encode(later))) == canonical(later)
     for size in range(1, 4_200):  # more layouts than are remembered
         assert canonical(codec.decode(codec.encode(state(np.zeros(size, "u1"))))) == canonical(state(np.zeros(size, "u1")))
-    assert len(codec._layouts) <= 4_096
+    assert len(codec.layouts) <= 4_096
     assert len(codec._outlines) <= 4_096
 
 
