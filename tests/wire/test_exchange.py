@@ -106,6 +106,41 @@ def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -
         network[0].receive(0, Kind.STEP, 1, (ENVIRONMENT,), 0.05)
 
 
+RULES: dict[str, tuple[Callable[[Inbox], None], Drop]] = {
+    "no longer near": (lambda inbox: inbox.allow({Kind.STEP: {ENVIRONMENT}}), Drop.OUTSIDE_RADIUS),
+    "started again": (lambda inbox: inbox.renew(1, 1), Drop.OTHER_INCARNATION),
+    "all begin again": (lambda inbox: inbox.restart(0, 1), Drop.OTHER_INCARNATION),
+    "known by name": (lambda inbox: inbox.identify({1: "agent-1"}), Drop.FORGED),
+}
+
+
+@pytest.mark.parametrize("change", RULES)
+def test_what_was_let_in_before_is_refused_when_the_rules_have_changed(change: str, build: Build) -> None:
+    network, (change_rules, reason) = build(2), RULES[change]
+    for step in range(3):
+        network[1].send(state(1, step), Kind.STATE, 0, step, [0])
+        assert values(network[0].receive(0, Kind.STATE, step, (1,))) == [[1, step]]
+    change_rules(network[0].inbox)
+    network[1].send(state(1, 3), Kind.STATE, 0, 3, [0])
+    with pytest.raises(DeadlineError):
+        network[0].receive(0, Kind.STATE, 3, (1,), 0.2)
+    assert network[0].inbox.dropped == {reason: 1}
+
+
+def test_what_was_let_in_before_still_has_to_come_once_and_in_its_time(build: Build) -> None:
+    network = build(2)
+    for step in range(3):
+        network[1].send(state(step), Kind.STATE, 0, step, [0])
+        network[0].receive(0, Kind.STATE, step, (1,))
+    network[1].send(state(9), Kind.STATE, 2, 0, [0])
+    with pytest.raises(DeadlineError):
+        network[0].receive(0, Kind.STATE, 3, (1,), 0.2)
+    assert network[0].inbox.dropped == {Drop.FUTURE: 1}
+    network[1].send(state(1), Kind.STATE, 0, 1, [0])
+    with pytest.raises(ProtocolError, match="state of iteration 0, step 1 came twice"):
+        network[0].receive(0, Kind.STATE, 3, (1,), 1.0)
+
+
 def test_nothing_is_waited_for_when_nobody_is_asked(build: Build) -> None:
     assert build(1)[0].receive(3, Kind.STATE, 0, ()) == []
 
