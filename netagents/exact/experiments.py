@@ -50,6 +50,10 @@ def exact_experiment(
             fix="use a run with information: fresh, or untrained policies",
         )
     topology = build_topology(experiment.topology, base, experiment.seed)
+    if logits is not None and len(logits) != topology.n:
+        raise EnvironmentMismatchError(
+            f"the policies of {len(logits)} agents do not fit {topology.n} agents", where="--run", fix="take a run of this very experiment"
+        )
     environment = build_environment(experiment.environment, topology)
     spec = environment.spec
     if spec.observation_spaces != spec.state_spaces:

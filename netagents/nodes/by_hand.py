@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import UsageError
+from netagents.errors import RunDirectoryError, UsageError
 from netagents.experiment.load import load_experiment
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
@@ -77,7 +77,12 @@ def start_environment(
         if lines is not None:
             arguments["lines"] = str(lines)
         if any(event["event"] == "started" for event in directory.events()):
-            arguments["resume_from"] = str(max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1)
+            first = max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1
+            if first >= directory.experiment().learning.iterations:
+                raise RunDirectoryError(
+                    "this run has all its iterations", where=str(run), fix="make a new one, or lengthen it by `netagents resume`"
+                )
+            arguments["resume_from"] = str(first)
     else:
         assert source is not None
         loaded = load_experiment(source, overrides)

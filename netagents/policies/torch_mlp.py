@@ -151,7 +151,7 @@ class TrainedMlp:
         import torch
 
         if not np.isfinite(arrays["weights"]).all():
-            raise NumericalError(f"a weight of the {self.name} is not finite", where=f"agent {self.agent}", fix="use another checkpoint")
+            raise NumericalError(f"a weight of the {self.name} is not finite", where=f"agent {self.agent}", fix="use an older checkpoint")
         with torch.no_grad():
             self.flat.copy_(torch.from_numpy(arrays["weights"]))
         self.mean.copy_(torch.from_numpy(arrays["adam.mean"]))

@@ -143,12 +143,16 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
     except (SafetensorError, ValueError, KeyError) as error:
-        raise RunDirectoryError(f"is no safetensors file: {error}", where=str(file), fix="use another checkpoint") from error
+        raise RunDirectoryError(
+            f"is no safetensors file: {error}", where=str(file), fix="remove this checkpoint to go on from the one before"
+        ) from error
     arrays: dict[str, NDArray[Any]] = {}
     for name, listed in components.items():
         array = found.pop(name, None)
         if array is None:
-            raise RunDirectoryError(f"component '{name}' is missing", where=str(file), fix="use another checkpoint")
+            raise RunDirectoryError(
+                f"component '{name}' is missing", where=str(file), fix="remove this checkpoint to go on from the one before"
+            )
         for what, expected, got in (
             ("dtype", listed["dtype"], str(array.dtype)),
             ("shape", list(listed["shape"]), list(array.shape)),
@@ -156,11 +160,15 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
         ):
             if expected != got:
                 raise RunDirectoryError(
-                    f"component '{name}' has {what} {got}, but the manifest says {expected}", where=str(file), fix="use another checkpoint"
+                    f"component '{name}' has {what} {got}, but the manifest says {expected}",
+                    where=str(file),
+                    fix="remove this checkpoint to go on from the one before",
                 )
         arrays[name] = array
     if found:
-        raise RunDirectoryError(f"component '{min(found)}' is not in the manifest", where=str(file), fix="use another checkpoint")
+        raise RunDirectoryError(
+            f"component '{min(found)}' is not in the manifest", where=str(file), fix="remove this checkpoint to go on from the one before"
+        )
     return arrays
 
 
@@ -180,7 +188,9 @@ def _manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RunDirectoryError("is not the manifest of a checkpoint", where=str(file), fix="use another checkpoint") from error
+        raise RunDirectoryError(
+            "is not the manifest of a checkpoint", where=str(file), fix="remove this checkpoint to go on from the one before"
+        ) from error
     return manifest
 
 
@@ -205,7 +215,7 @@ def _array_bytes(components: Mapping[str, Mapping[str, Any]]) -> int:
 def _check_size(file: Path, components: Mapping[str, Mapping[str, Any]]) -> None:
     """Nothing much larger than what is listed is read, and nothing from elsewhere; the finer differences are found one by one."""
     if file.is_symlink():
-        raise RunDirectoryError("is a link to somewhere else", where=str(file), fix="use another checkpoint")
+        raise RunDirectoryError("is a link to somewhere else", where=str(file), fix="remove this checkpoint to go on from the one before")
     size, arrays = file.stat().st_size, _array_bytes(components)
     with file.open("rb") as opened:
         header = int.from_bytes(opened.read(8), "little")
@@ -213,7 +223,7 @@ def _check_size(file: Path, components: Mapping[str, Mapping[str, Any]]) -> None
         raise RunDirectoryError(
             f"is no safetensors file of these components: has {size} bytes, {header} of them header, for {arrays} bytes of arrays",
             where=str(file),
-            fix="use another checkpoint",
+            fix="remove this checkpoint to go on from the one before",
         )
 
 

@@ -104,6 +104,7 @@ def comparison_picture(comparison: Comparison) -> bytes:
         color = GOOD if reference.name == "best known" else QUIET
         axes.axhline(reference.value, color=color, linewidth=1.1, linestyle=(0, (4, 3)), label=f"{reference.name}: {reference.value:.2f}")
     axes.set_xlabel("iteration")
+    axes.locator_params(axis="x", integer=True)
     axes.set_ylabel("return per agent")
     ordered = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: -_height(pair[0]))
     handles, labels = zip(*ordered, strict=True)

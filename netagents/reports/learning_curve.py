@@ -106,6 +106,7 @@ def learning_curve(run: Run) -> bytes:
         calm(panel)
         panel.grid(axis="y", color=FAINT, linewidth=0.8)
         panel.set_axisbelow(True)
+        panel.locator_params(axis="x", integer=True)
         panel.set_xlim(int(iterations[0]), max(int(iterations[-1]), int(iterations[0]) + 1))
     return png(figure)
 

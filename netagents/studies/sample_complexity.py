@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from netagents.errors import CapacityError
+from netagents.errors import CapacityError, UsageError
 from netagents.experiment import load_experiment
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
@@ -86,6 +86,8 @@ def sample_complexity(
     Raises:
         NetagentsError: the experiment is wrong, or its exact model is too large.
     """
+    if not hasattr(load_experiment(source, overrides).experiment.topology, "n"):
+        raise UsageError("the experiment's graph has no number of agents to vary", where="topology", fix="use one of kind line or ring")
     rows: list[dict[str, Any]] = []
     exponents: dict[tuple[int, int], PowerLaw] = {}
     coarsest = max(levels)

@@ -131,6 +131,9 @@ def radius_study(
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
+    chosen = next((word for word in overrides if word.startswith("kappa=")), None)
+    if chosen is not None:
+        raise UsageError(f"'{chosen}' sets what this study moves", where="override", fix="name the radii with --kappa")
     loaded = load_experiment(source, overrides)
     base, topology, notes = _self_contained(loaded)
     held = _held(base, hold or {}, notes)
@@ -188,6 +191,9 @@ def sweep_study(
     """
     if not axes:
         raise UsageError("a sweep needs something to sweep", fix="write key=a,b,c such as learning.batch=32,64,128")
+    for key in axes:
+        if key.partition(".")[0] == "runtime":
+            raise UsageError(f"{key} changes no result", where="axis", fix="sweep a setting of the problem, of learning or of faults")
     loaded = load_experiment(source, overrides)
     base, _, notes = _self_contained(loaded)
     settings = []

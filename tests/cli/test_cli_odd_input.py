@@ -49,6 +49,9 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["study", "samples", "small.yaml", "--epsilon", "0.1,-1"], 2, "--epsilon: '0.1,-1' is no list of shares above 0"),
         (["study", "samples", "small.yaml", "--agents", "2000"], 7, "exact model: 2000 agents; use at most 25"),
         (["study", "samples", "small.yaml", "--out", "letter"], 6, "letter: is not a folder; name a folder for the tables"),
+        (["study", "radius", "small.yaml", "kappa=3"], 2, "override: 'kappa=3' sets what this study moves; name the radii with --kappa"),
+        (["study", "sweep", "small.yaml", "runtime.monitor=true,false"], 2, "axis: runtime.monitor changes no result; sweep a setting of"),
+        (["study", "samples", "small.yaml", "topology={kind: grid, rows: 2, columns: 2}"], 2, "topology: the experiment's graph has no"),
         (["exact", "small.yaml", "--out", "letter"], 6, "letter: is not a folder; name a folder for the tables"),
         (["keys", "small.yaml", "--out", "new", "--into-volumes", "gone"], 2, "gone: cannot be read: No such file or directory; name the"),
     ],
@@ -78,6 +81,22 @@ def test_a_replay_that_ends_before_it_begins_is_one_line(capsys: pytest.CaptureF
     assert main(["replay", "run", "--from", "3", "--to", "1"]) == 2
     assert capsys.readouterr().err.startswith("netagents: error: --to: 1 lies before 3, the iteration of --from")
     shutil.rmtree("run")
+
+
+def test_policies_of_another_number_of_agents_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "small.yaml", "--out", "run", "-q"]) == 0
+    capsys.readouterr()
+    assert main(["exact", "small.yaml", "topology.n=4", "--run", "run"]) == 5
+    assert capsys.readouterr().err.startswith("netagents: error: --run: the policies of 3 agents do not fit 4 agents")
+
+
+def test_a_run_that_has_all_its_iterations_is_not_served_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "small.yaml", "--out", "run", "-q"]) == 0
+    before = Path("run/events.jsonl").read_bytes()
+    capsys.readouterr()
+    assert main(["node", "environment", "--listen", "tcp://127.0.0.1:0", "--run", "run"]) == 6
+    assert capsys.readouterr().err.startswith("netagents: error: run: this run has all its iterations")
+    assert Path("run/events.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
