@@ -32,10 +32,16 @@ class Answers:
         self._exchange, self._on_silent = exchange, on_silent
         self._seconds, self._whole = timeouts.seconds("answer"), timeouts.seconds("exchange")
         self._heard: set[int] = set()
+        self._given_up: set[int] = set()
 
     def hear(self, agent: int) -> None:
         """A sign of life came."""
         self._heard.add(agent)
+        self._given_up.discard(agent)
+
+    def begin_again(self) -> None:
+        """Whoever was silent is back, or not awaited any more."""
+        self._given_up.clear()
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message]:
         """As :meth:`netagents.wire.exchange.Exchange.receive`, and whoever does not answer meanwhile is silent."""
@@ -65,5 +71,7 @@ class Answers:
 
         while silent() and (left := limit - perf_counter()) > 0.0:
             self._exchange.pump(left, lambda: not silent())
-        if left_over := silent():
+        # Once each: whoever was told ends the agent's process and starts another, which needs longer to come than an answer.
+        if left_over := [agent for agent in silent() if agent not in self._given_up]:
+            self._given_up.update(left_over)
             self._on_silent(left_over)

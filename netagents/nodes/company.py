@@ -84,6 +84,8 @@ class Company:
         """The iteration that was going on begins anew."""
         self._stand_ins.forget()
         self._closed.clear()
+        if self.answers is not None:
+            self.answers.begin_again()
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message]:
         """One message of each of ``senders``, the lost ones included."""

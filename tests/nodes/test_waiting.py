@@ -9,10 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netagents.messages import Step
+from netagents.experiment import Timeouts
+from netagents.messages import ENVIRONMENT, Step
+from netagents.nodes.answers import Answers
 from netagents.nodes.free_running import _following
 from netagents.nodes.tolerant import Unheard
 from netagents.nodes.word_line import WordLine
+from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 
 
 def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
@@ -27,6 +30,25 @@ def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
     assert unheard.awaited((1, 2), 40) == (1, 2)
     unheard.miss([2], 40)
     assert unheard.awaited((2,), 41) == (2,)
+
+
+def test_who_gives_no_sign_of_life_is_told_of_once_until_it_is_back() -> None:
+    transport = open_transport("memory://x", LinkSettings())
+    exchange = Exchange(ENVIRONMENT, transport.listen("memory://*"), Inbox(b"run-id-8", {}, nodes=2))
+    told: list[list[int]] = []
+    answers = Answers(exchange, Timeouts(answer=0.1), told.append)
+    missing = [0, 1]
+    answers.ask(lambda: missing)
+    answers.ask(lambda: missing)
+    assert told == [[0, 1]]
+    answers.hear(1)
+    answers.ask(lambda: missing)
+    assert told == [[0, 1], [1]]
+    answers.begin_again()
+    answers.ask(lambda: missing)
+    assert told == [[0, 1], [1], [0, 1]]
+    exchange.close()
+    transport.close()
 
 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.integers(0, 7)), min_size=1, max_size=6))
