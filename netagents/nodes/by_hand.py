@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import RunDirectoryError, UsageError
+from netagents.errors import DeadlineError, RunDirectoryError, UsageError
+from netagents.experiment import Timeouts
 from netagents.experiment.load import load_experiment
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
@@ -26,6 +27,8 @@ OWN_ADDRESS = "own-address"
 """For ``--advertise``: the numeric address that this host's name has here.  A name would be looked up again at each attempt to reach a node
 that is gone, and where nobody answers such questions, each attempt holds up all other links of the node that asks."""
 
+_ADDRESS_INTERVAL = 0.2
+"""Seconds between looks for this host's address."""
 _AGENT = re.compile(r"agent[-_](\d{1,6})")
 _CLOCK_BEGINS = 1_767_225_600.0  # 2026-01-01
 _TICKS_PER_SECOND = 4.0  # an incarnation has 31 bits: enough for 17 years
@@ -138,7 +141,7 @@ def start_member(
     found = _AGENT.fullmatch(role)
     if found is None and role != "monitor":
         raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
-    secured = _secured(keys, advertise)
+    secured = _secured(keys, advertise, timeout_scale)
     settings = link_settings(secured, int(found[1]) if found else MONITOR)
     if not join.startswith("file://"):
         _try(join, lambda transport: transport.check(join), settings)
@@ -166,12 +169,26 @@ def _clock_incarnation() -> int:
     return int((time.time() - _CLOCK_BEGINS) * _TICKS_PER_SECOND)
 
 
-def _secured(keys: Path | None, advertise: str | None) -> dict[str, str]:
-    if advertise == OWN_ADDRESS:
+def own_host(seconds: float) -> str:
+    """The numeric address of this host's own name.  A container that starts while it is cut off has none until it is connected again.
+
+    Raises:
+        DeadlineError: it had none for ``seconds``.
+    """
+    limit = time.monotonic() + seconds
+    while True:
         try:
-            advertise = socket.gethostbyname(socket.gethostname())
+            return socket.gethostbyname(socket.gethostname())
         except OSError as error:
-            raise UsageError(f"this host's own name has no address: {error.strerror}", where="--advertise", fix="name a host") from error
+            if time.monotonic() >= limit:
+                why = f"waited {seconds:g} s for this host's own name to have an address: {error.strerror}"
+                raise DeadlineError(why, where=f"--advertise {OWN_ADDRESS}", fix="connect the host to a network, or name a host") from error
+            time.sleep(_ADDRESS_INTERVAL)
+
+
+def _secured(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
+    if advertise == OWN_ADDRESS:
+        advertise = own_host(Timeouts(scale=timeout_scale).seconds("join"))
     given = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
     return {name: value for name, value in given.items() if value is not None}
 
