@@ -59,6 +59,22 @@ def loss(container: Container, share: float) -> Iterator[None]:
     subprocess.run([*inside, "-D", *rule], check=False, capture_output=True)
 
 
+@contextlib.contextmanager
+def delay(container: Container, milliseconds: int) -> Iterator[None]:
+    """Delay what leaves a container's interface; needs root, nsenter and a kernel with netem."""
+    if os.getuid() != 0 or not (shutil.which("nsenter") and shutil.which("tc")):
+        pytest.skip("delay needs root, nsenter and tc")
+    inside = ["nsenter", "-t", str(container.pid), "-n", "tc", "qdisc"]
+    added = subprocess.run(
+        [*inside, "add", "dev", "eth0", "root", "netem", "delay", f"{milliseconds}ms"], check=False, capture_output=True, text=True
+    )
+    if "unknown" in added.stderr:
+        pytest.skip("this kernel has no netem")
+    assert added.returncode == 0, added.stderr
+    yield
+    subprocess.run([*inside, "del", "dev", "eth0", "root"], check=False, capture_output=True)
+
+
 def test_a_paused_agent_is_waited_for_and_the_bits_stay(start: Start, engine: Engine, tmp_path: Path) -> None:
     run = start(LONG)
     run.wait_for_rows(20)
@@ -132,6 +148,16 @@ def test_loss_of_a_fifth_at_one_agent_slows_the_run_and_changes_no_bit(start: St
         began, rows = time.monotonic(), run.rows()
         code, said = run.ended(400.0)
         print(f"20 % loss: {(time.monotonic() - began) / max(1, 40 - rows):.2f} s per iteration")
+    assert code == 0, said
+    assert same_as_undisturbed(run, settings, tmp_path / "one") == []
+
+
+def test_a_delay_at_one_agent_slows_the_run_and_changes_no_bit(start: Start, tmp_path: Path) -> None:
+    settings = merged(LONG, {"learning": {"iterations": 10}})
+    run = start(settings)
+    run.wait_for_rows(1)
+    with delay(run.container("agent_1"), 50):
+        code, said = run.ended(400.0)
     assert code == 0, said
     assert same_as_undisturbed(run, settings, tmp_path / "one") == []
 
