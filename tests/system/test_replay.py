@@ -85,7 +85,7 @@ def test_mistakes_get_one_line(finished: netagents.Run, tmp_path: Path) -> None:
         (("--agent", 1), 6, "the inbox of agent 1 was not recorded; run or resume with runtime.record_inbox=[1], or record_inbox=all"),
         (("--agent", 6), 2, "--agent: there is no agent 6; the agents of this run are 0 to 5"),
         (("--agent", 3, "--from", 14), 6, "iteration 14 cannot be replayed; the recording of agent 3 goes from 0 to 13"),
-        (("--agent", 3, "--from", 9, "--to", 5), 6, "iteration 5 cannot be replayed; the recording of agent 3 goes from 0 to 13"),
+        (("--agent", 3, "--from", 9, "--to", 5), 2, "--to: 5 lies before 9, the iteration of --from"),
     ):
         told = command(finished.path, *words)
         assert (told.returncode, told.stderr.count("\n")) == (code, 1), told.stderr
