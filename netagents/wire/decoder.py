@@ -21,7 +21,7 @@ from netagents.wire.wording import short
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
 _REMEMBERED = 4096  # headers: a node hears one or two per sender and kind
-REMEMBERED_BYTES = 256  # of one header
+_REMEMBERED_BYTES = 256  # of one header
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 _read_prefix = PREFIX.unpack_from
 _view = np.frombuffer
@@ -50,7 +50,7 @@ class Layout:
         self._arrays = tuple(places)
         self._absent = (None,) * absent  # optional arrays that were left out
 
-    def read(self, first: bytes) -> Message:
+    def read(self, first: Frame) -> Message:
         """The message in a frame of this size and header; its arrays are read-only views of the frame."""
         arrays: list[Any] = []
         for dtype, items, offset, shape in self._arrays:
@@ -87,14 +87,22 @@ class Decoder:
         Raises:
             DecodeError: anything at all is wrong with the bytes.
         """
+        known = self.recognise(frames)
+        if known is None:
+            return self._decode(frames)
+        layout, iteration, step = known
+        return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
+
+    def recognise(self, frames: Sequence[Frame]) -> tuple[Layout, int, int] | None:
+        """Layout, iteration and step of a message whose like was found to be right before; None for any other."""
         first = frames[0] if frames else b""
-        if len(frames) == 1 and type(first) is bytes and len(first) > HEAD:
-            length, step, iteration = _read_prefix(first)
-            layout = self.layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
-            if layout is not None and layout.size == len(first) and iteration >= 0 and step < self._steps:
-                message = layout.read(first)
-                return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, message)
-        return self._decode(frames)
+        if len(frames) != 1 or type(first) is not bytes or len(first) <= HEAD:
+            return None
+        length, step, iteration = _read_prefix(first)
+        layout = self.layouts.get(first[HEAD : HEAD + length]) if length <= _REMEMBERED_BYTES else None
+        if layout is None or layout.size != len(first) or iteration < 0 or step >= self._steps:
+            return None
+        return layout, iteration, step
 
     def _decode(self, frames: Sequence[Frame]) -> Envelope:
         count = len(frames)
@@ -168,7 +176,7 @@ class Decoder:
         message: Any = envelope.message
         arrays: list[NDArray[Any]] = [array for array in message if array is not None]
         # Truth values are looked at one by one in every message.
-        if len(packed) > REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
+        if len(packed) > _REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
             return
         places: list[_Place] = []
         offset = end

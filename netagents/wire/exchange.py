@@ -14,9 +14,8 @@ from netagents.errors import DeadlineError, DecodeError, NetagentsError, Protoco
 from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
 from netagents.wire.codec import Codec
-from netagents.wire.decoder import REMEMBERED_BYTES, Layout
 from netagents.wire.faulty import FaultyFeed
-from netagents.wire.frames import HEAD, PREFIX, frame_bytes
+from netagents.wire.frames import frame_bytes
 from netagents.wire.inbox import Inbox
 from netagents.wire.link_layer import LinkLayer
 from netagents.wire.traffic import Traffic, tally
@@ -26,7 +25,6 @@ _FIRST_LEARNING_KIND = Kind.STEP
 _SAMPLING = (Kind.STEP, Kind.STATE, Kind.ACTION)
 _ORDER = (*_SAMPLING, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q, Kind.REPORT, Kind.SNAPSHOT, Kind.DIGEST)
 _BATCH = 1024
-_read_prefix = PREFIX.unpack_from
 _GLANCE_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
 
@@ -90,8 +88,6 @@ class Exchange:
         self.traffic = Traffic()
         self._listener = listener if links is None else links.listener
         self._codec = codec or Codec()
-        # Bound once, like what stands inline below: these run for every message, on a processor that has just been somebody else's.
-        self._frames = self._codec.frames
         self._timeouts = timeouts or Timeouts()
         self._exchange_seconds = self._timeouts.seconds("exchange")
         self._send_seconds = self._timeouts.seconds("send")
@@ -139,10 +135,8 @@ class Exchange:
             ProtocolError: there is no link to a receiver, or the message breaks the schema.
             DeadlineError: a receiver's queue stayed full; names it.
         """
-        traffic, senders = self.traffic, self._senders
-        started = perf_counter()
-        frames = self._frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
-        traffic.serialise_seconds += perf_counter() - started
+        frames = self._encode(message, kind, iteration, step)
+        senders = self._senders
         for receiver in receivers:
             sender = senders.get(receiver)
             if sender is None:
@@ -157,20 +151,23 @@ class Exchange:
                         where=sender.endpoint,
                         fix=error.fix,
                     ) from None
-        size = len(frames[0]) if len(frames) == 1 else frame_bytes(frames)
-        entry = traffic.sent[kind]
-        entry[0] += len(receivers)
-        entry[1] += len(receivers) * size
+        tally(self.traffic.sent, kind, len(receivers), len(receivers) * frame_bytes(frames))
 
     def offer(self, message: Message, kind: Kind, iteration: int, step: int, receiver: int) -> bool:
         """Sends to an observer if that needs no waiting; otherwise the message is dropped and counted, and False comes back."""
         sender = self._senders.get(receiver)
-        frames = self._frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
+        frames = self._encode(message, kind, iteration, step)
         if sender is None or not sender.try_send(frames):
             self.traffic.copies_dropped += 1
             return False
         tally(self.traffic.sent, kind, 1, frame_bytes(frames))
         return True
+
+    def _encode(self, message: Message, kind: Kind, iteration: int, step: int) -> list[bytes | memoryview]:
+        started = perf_counter()
+        frames = self._codec.frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
+        self.traffic.serialise_seconds += perf_counter() - started
+        return frames
 
     # -- in --------------------------------------------------------------------------------------------------------------
 
@@ -299,38 +296,33 @@ class Exchange:
 
     def _take(self, received: ReceivedFrames) -> None:
         frames, user = received
-        first, inbox = frames[0], self.inbox
-        layout: Layout | None = None
-        if self._directly and len(frames) == 1 and type(first) is bytes and len(first) > HEAD:
-            length, step, iteration = _read_prefix(first)
-            layout = self._codec.layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
+        inbox = self.inbox
+        known = self._codec.recognise(frames) if self._directly else None
+        if known is not None:
+            layout, iteration, step = known
             # Its like was found to be right and let in before, and nothing has changed since: what is left to see is its place in time.
-            if layout is not None and layout.door is inbox.door and layout.user == user and layout.size == len(first):
-                kind = layout.kind
-                entry = self.traffic.received[kind]
-                entry[0] += 1
-                entry[1] += len(first)
-                inbox.keep(layout.sender, kind, iteration, step, layout.read(first))
+            if layout.door is inbox.door and layout.user == user:
+                tally(self.traffic.received, layout.kind, 1, layout.size)
+                inbox.keep(layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
                 return
         try:
             envelope = self._codec.decode(frames)
         except DecodeError as error:
             inbox.malformed(str(error))
             return
-        kind = envelope.kind
-        tally(self.traffic.received, kind, 1, frame_bytes(frames))
+        tally(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
         if self._faults is not None:
             self._faults.push((envelope, user), perf_counter())
-        elif kind < _FIRST_LEARNING_KIND:
-            self._deliver(envelope, user)
-        elif inbox.put(envelope, user) and layout is not None:
+        elif self._deliver(envelope, user) and known is not None:
             layout.door, layout.user = inbox.door, user
 
-    def _deliver(self, envelope: Envelope, user: str | None) -> None:
+    def _deliver(self, envelope: Envelope, user: str | None) -> bool:
+        """Puts a message into the inbox, or answers a control message; whether the inbox took it."""
         if envelope.kind >= _FIRST_LEARNING_KIND:
-            self.inbox.put(envelope, user)
-        elif self.inbox.admits(envelope, user):
+            return self.inbox.put(envelope, user)
+        if self.inbox.admits(envelope, user):
             self.on_control(envelope, user)
+        return False
 
     # -- end -------------------------------------------------------------------------------------------------------------
 

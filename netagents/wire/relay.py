@@ -112,7 +112,7 @@ class RelayExchange(Exchange):
             sender = self._senders.get(neighbour)
             while queues:
                 queue = queues[0]
-                frames = self._frames(self.inbox.run, self.incarnation, self.node, Kind.BUNDLE, self.inbox.iteration, 0, _bundle(queue))
+                frames = self._encode(_bundle(queue), Kind.BUNDLE, self.inbox.iteration, 0)
                 if sender is None or not sender.try_send(frames):
                     waited = perf_counter() - queue.since
                     if waited > self._send_seconds:
