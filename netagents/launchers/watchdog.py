@@ -81,7 +81,7 @@ def standings(pids: Mapping[str, int], logs: Path) -> list[Standing]:
     began = {role: _size(logs / f"{role}.jsonl") for role in pids}
     glances = {role: [_state(pid)] for role, pid in pids.items()}
     for role, pid in pids.items():
-        if glances[role] not in ([""], ["stopped"], ["dead"]) and _answers(pid):
+        if glances[role][0] not in ("", "stopped", "dead") and _answers(pid):
             os.kill(pid, signal.SIGUSR1)
     for _ in range(_GLANCES):
         time.sleep(_STACK_SECONDS / _GLANCES)

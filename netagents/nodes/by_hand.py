@@ -17,9 +17,8 @@ from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.keys import link_settings
 from netagents.nodes.process import run_role
-from netagents.records.checkpoint import checkpoints
-from netagents.records.resuming import reopen
-from netagents.records.run_directory import CHECKPOINTS, RunDirectory
+from netagents.records.resuming import next_iteration, reopen
+from netagents.records.run_directory import RunDirectory
 from netagents.wire.security import hold_keys
 from netagents.wire.transport import LinkSettings, Transport, open_transport
 
@@ -80,7 +79,7 @@ def start_environment(
         if lines is not None:
             arguments["lines"] = str(lines)
         if any(event["event"] == "started" for event in directory.events()):
-            first = max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1
+            first = next_iteration(directory)
             if first >= directory.experiment().learning.iterations:
                 raise RunDirectoryError(
                     "this run has all its iterations", where=str(run), fix="make a new one, or lengthen it by `netagents resume`"

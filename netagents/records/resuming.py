@@ -64,7 +64,7 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
                 where=str(directory.path),
                 fix=f"make a new run, or change only {', '.join(CHANGEABLE)}",
             )
-    first = max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1
+    first = next_iteration(directory)
     rows = min(_recorded(directory, name, first) for name in (LEDGER, POWER, METRICS))
     wanted = changed.learning.iterations
     if wanted < max(rows, first):
@@ -78,6 +78,11 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
             f"has finished its {wanted} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * wanted}"
         )
     return first
+
+
+def next_iteration(directory: RunDirectory) -> int:
+    """The iteration after the newest checkpoint; 0 if there is none."""
+    return max(checkpoints(directory.path / CHECKPOINTS), default=-1) + 1
 
 
 def _recorded(directory: RunDirectory, name: str, first: int) -> int:

@@ -31,14 +31,14 @@ def write_atomically(path: Path, data: bytes) -> Path:
     return path
 
 
-def check_folder(path: Path) -> None:
+def check_folder(path: Path, fix: str = "name a folder for the tables") -> None:
     """Refuse, before the work begins, a folder for its results that cannot be one.
 
     Raises:
         RunDirectoryError: something else stands there.
     """
     if path.exists() and not path.is_dir():
-        raise RunDirectoryError("is not a folder", where=str(path), fix="name a folder for the tables")
+        raise RunDirectoryError("is not a folder", where=str(path), fix=fix)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment.load import resolved
 from netagents.records.reader import Run
-from netagents.records.whole_files import write_atomically
+from netagents.records.whole_files import check_folder, write_atomically
 from netagents.studies.specification import Study
 
 FORMAT_VERSION = 1
@@ -42,8 +42,7 @@ class StudyDirectory:
             RunDirectoryError: it holds something else, or the study of another experiment.
         """
         file = path / STUDY
-        if path.exists() and not path.is_dir():
-            raise RunDirectoryError("is not a folder", where=str(path), fix="name an empty folder, or one that a study made")
+        check_folder(path, "name an empty folder, or one that a study made")
         if path.exists():
             facts = cls.open(path).facts if any(path.iterdir()) else None
             if facts is not None and facts["digest"] != study.digest:

@@ -86,7 +86,8 @@ def sample_complexity(
     Raises:
         NetagentsError: the experiment is wrong, or its exact model is too large.
     """
-    if not hasattr(load_experiment(source, overrides).experiment.topology, "n"):
+    base = load_experiment(source, overrides).experiment
+    if not hasattr(base.topology, "n"):
         raise UsageError("the experiment's graph has no number of agents to vary", where="topology", fix="use one of kind line or ring")
     rows: list[dict[str, Any]] = []
     exponents: dict[tuple[int, int], PowerLaw] = {}
@@ -96,7 +97,7 @@ def sample_complexity(
         for level, seed in itertools.product(sorted(levels, reverse=True), seeds):
             batch = max(1, round(BATCH * coarsest / level))
             words = {"topology.n": n, "kappa": kappa, "learning.batch": batch, "seed": seed, "learning.iterations": MOST_ITERATIONS}
-            loaded = load_experiment(load_experiment(source, overrides).experiment, words)
+            loaded = load_experiment(base, words)
             if kappa > diameter(prepare(loaded.experiment, loaded.base).topology):
                 break
             samples, norm, iterations = _until(loaded.experiment, loaded.base, level)
