@@ -7,7 +7,8 @@ One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, rea
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,13 @@ from netagents.learning.metrics import METRICS
 from netagents.learning.nearby import Nearby
 from netagents.learning.rollout import Rollout
 from netagents.learning.setup import Setup
-from netagents.learning.turns import Outgoing, Turn, Turns
-from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State
+from netagents.learning.turns import Outgoing, Rounds, Turn, Turns
+from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
 from netagents.messages.kinds import RadiusKind
 from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 
+_values = attrgetter("values")
 FloatArray = NDArray[np.float64]
 
 
@@ -76,34 +78,52 @@ class NetworkedAgent(ABC):
         policy, nearby = self.policy, self.nearby
         rollout = setup.rollout(index, policy, steps)
         rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
-        observe, found, decided = rollout.observe, rollout.found, rollout.decided
+        observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
         audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
         window = policy.window
-        sources = [heard.index(j) if j != index else -1 for j in window]
+        place = window.index(index)
         ages = Ages(setup, index, window) if heard and is_aged(setup) else None
-        near, to_server = None, (ENVIRONMENT,)
-        # This loop runs H times per iteration and is what a lockstep step costs: one wake-up, or two with neighbours to hear.
-        outgoing, self._pending = self._pending, []
-        for step in range(steps + 1):
-            (observed,) = yield Turn(outgoing, Kind.STEP, iteration, step, to_server)
-            observe(observed)
-            own = observed.observation
-            outgoing = [Outgoing(Kind.STATE, iteration, step, State(own), audience)] if audience else []
-            if nearby is not None:
-                near = nearby.marks(Kind.STATE, window, observed.hops)
-                outgoing = nearby.addressed(Kind.STATE, iteration, step, State(own), audience, observed.hops)
-            if heard and ages is None:
-                messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard)
-                context = policy.context([own if source < 0 else messages[source].values for source in sources], near)
-                outgoing = []
-            elif ages is not None:
-                messages = yield Turn(outgoing, Kind.STATE, iteration, step, ages.awaited(step))
-                context = policy.context(ages.members(step, own, messages))
-                outgoing = []
+        to_server = (ENVIRONMENT,)
+
+        def decide(step: int, observed: Step, messages: Sequence[State]) -> NDArray[Any]:
+            near = None
+            if ages is None:
+                # The window is whom it hears, and itself.
+                states = list(map(_values, messages))
+                states.insert(place, observed.observation)
+                if nearby is not None and observed.hops is not None and heard:
+                    near = nearby.marks(Kind.STATE, window, observed.hops)
             else:
-                context = policy.context([own])
+                states = ages.members(step, observed.observation, messages)
+            context = policy.context(states, near)
             found(context)
-            actions = decided(policy.act(context, noise[step], observed.mask))
+            actions = policy.act(context, noise[step], observed.mask)
+            if actions.dtype is not travels:
+                actions = actions.astype(travels)
+            decided(actions)
+            return actions
+
+        rounds = Rounds(iteration, steps, audience, heard, observe, decide) if nearby is None and ages is None else None
+        outgoing, self._pending = self._pending, []
+        # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
+        for step in range(steps + 1):
+            answer = yield Turn(outgoing, Kind.STEP, iteration, step, to_server, rounds)
+            rounds = None
+            if not answer:
+                outgoing = []
+                break
+            observed: Step = answer[0]
+            observe(observed)
+            own = State(observed.observation)
+            if nearby is None or observed.hops is None:
+                outgoing = [Outgoing(Kind.STATE, iteration, step, own, audience)] if audience else []
+            else:
+                outgoing = nearby.addressed(Kind.STATE, iteration, step, own, audience, observed.hops)
+            messages: list[State] = []
+            if heard:
+                messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard if ages is None else ages.awaited(step))
+                outgoing = []
+            actions = decide(step, observed, messages)
             if step < steps:
                 outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(actions), to_server))
         self._pending = outgoing

@@ -35,9 +35,10 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
             rollout.observe(message)
         if step == steps:
             break
-        messages = session.advance(
-            [rollout.decided(players.decide(agent, messages, noise[agent][step])) for agent, rollout in enumerate(rollouts)]
-        )
+        actions = [players.decide(agent, messages, noise[agent][step]) for agent in range(setup.n)]
+        for rollout, chosen in zip(rollouts, actions, strict=True):
+            rollout.decided(chosen)
+        messages = session.advance(actions)
     for objective, rollout, its in zip(objectives, rollouts, cells, strict=True):
         rollout.close()
         weights = rollout.discounted(setup.discount)

@@ -52,18 +52,13 @@ class Rollout:
         self._observed: list[Step] = []
         self._contexts: list[NDArray[Any]] = []
         self._actions: list[NDArray[Any]] = []
-        # These two run H times per iteration: nothing is looked at before the batch is closed.
+        # These run H times per iteration: nothing is looked at before the batch is closed.
         self.observe = self._observed.append
         """Take in the environment's message of the next step."""
         self.found = self._contexts.append
         """Take in the (B, ...) context of the next decision."""
-
-    def decided(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Take in the (B, ...) actions of the next decision; gives them in the dtype in which they travel."""
-        if actions.dtype is not self.actions.dtype:
-            actions = actions.astype(self.actions.dtype)
-        self._actions.append(actions)
-        return actions
+        self.decided = self._actions.append
+        """Take in the (B, ...) actions of the next decision, in the dtype of :attr:`actions`, in which they travel."""
 
     def close(self) -> None:
         """The last step has been observed: check rewards, and work out who was alive and where to bootstrap.

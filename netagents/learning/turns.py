@@ -7,10 +7,12 @@ socket, so the same agent runs in one process with all others or alone behind a 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
-from netagents.messages import Kind, Message
+from numpy.typing import NDArray
+
+from netagents.messages import Kind, Message, State, Step
 
 
 class Outgoing(NamedTuple):
@@ -23,14 +25,34 @@ class Outgoing(NamedTuple):
     receivers: tuple[int, ...]
 
 
+class Rounds(NamedTuple):
+    """All steps of an iteration, the last of which is decided and not executed.
+
+    A step is two turns: wait for the server's Step, ``observe`` it and send ``audience`` its observation as a State; wait for the State
+    of everyone ``heard``, ``decide``, and send the server the Action.
+    """
+
+    iteration: int
+    steps: int
+    audience: tuple[int, ...]
+    heard: tuple[int, ...]
+    observe: Callable[[Step], object]
+    decide: Callable[[int, Step, Sequence[State]], NDArray[Any]]
+
+
 class Turn(NamedTuple):
-    """Send ``outgoing``, then wait for one ``kind`` message of (iteration, step) from each of ``senders``, in that order."""
+    """Send ``outgoing``, then wait for one ``kind`` message of (iteration, step) from each of ``senders``, in that order.
+
+    With ``rounds`` it is the first turn of these: a driver that can goes through all of them by itself, and resumes the agent with
+    nothing; to any other it is a turn like all.
+    """
 
     outgoing: list[Outgoing]
     kind: Kind
     iteration: int
     step: int
     senders: tuple[int, ...]
+    rounds: Rounds | None = None
 
 
 Turns = Generator[Turn, list[Any], None]

@@ -78,7 +78,7 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
     drive = make_drive(membership, agent, recorder)
-    send, receive = drive.send, drive.receive
+    send, receive, walk = drive.send, drive.receive, drive.walk
     clock = _Clock(membership)
     iterations = setup.experiment.learning.iterations
     for iteration in range(membership.first_iteration, iterations):
@@ -88,11 +88,15 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
         turns = drive.begin(iteration)
         turn = next(turns)
         while True:
-            outgoing, awaited, its, step, senders = turn
+            outgoing, awaited, its, step, senders, rounds = turn
             for kind, of, at, message, receivers in outgoing:
                 send(clock.stamp(message) if type(message) is Report else message, kind, of, at, receivers)
             try:
-                turn = turns.send(receive(its, awaited, step, senders))
+                if rounds is None or walk is None:
+                    turn = turns.send(receive(its, awaited, step, senders))
+                else:
+                    walk(rounds)
+                    turn = turns.send([])
             except StopIteration:
                 break
         clock.close_iteration()

@@ -16,6 +16,7 @@ from netagents.learning import NetworkedAgent, Turns
 from netagents.learning.absence import Memory, going_on
 from netagents.learning.age_counts import AgeCounts
 from netagents.learning.random_play import beginning
+from netagents.learning.turns import Rounds
 from netagents.messages import ENVIRONMENT, Kind, Message, Sign
 from netagents.nodes.agent_faults import Disturbance
 from netagents.nodes.free_running import FreeRunning
@@ -23,6 +24,7 @@ from netagents.nodes.inbox_recording import InboxRecorder
 from netagents.nodes.membership import Membership
 from netagents.nodes.stale import BoundedStaleness
 from netagents.nodes.tolerant import Tolerant
+from netagents.nodes.walking import walk
 
 Send = Callable[[Message, Kind, int, int, Sequence[int]], None]
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Any]]
@@ -35,12 +37,14 @@ def _nothing() -> None:
 class Drive(NamedTuple):
     """What runs an agent.
 
-    ``begin`` gives the turns of an iteration; ``send`` and ``receive`` carry them out; ``close`` is called after each iteration.
+    ``begin`` gives the turns of an iteration; ``send`` and ``receive`` carry them out, or ``walk`` all rounds of them at once, where
+    nobody stands in between who deals with single turns; ``close`` is called after each iteration.
     """
 
     begin: Callable[[int], Turns]
     send: Send
     receive: Receive
+    walk: Callable[[Rounds], None] | None = None
     close: Callable[[], None] = _nothing
 
 
@@ -66,7 +70,8 @@ def make_drive(membership: Membership, agent: NetworkedAgent, recorder: InboxRec
     if disturbance.strikes:
         begin = partial(_disturbed, disturbance, begin)
     plain = begin == plainly and receive == exchange.receive
-    return Drive(begin, send, receive, _nothing if plain else partial(_tell, membership, ages))
+    walks = plain and recorder is None and exchange.plain
+    return Drive(begin, send, receive, partial(walk, exchange) if walks else None, _nothing if plain else partial(_tell, membership, ages))
 
 
 class _Going:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from operator import mul
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-_from_bytes = int.from_bytes
 
 
 class MixedRadix:
@@ -47,11 +46,11 @@ class MixedRadix:
         """The same in the smallest unsigned dtype that holds every index, where the columns are no wider: for the loop of steps."""
         if self._in_bytes and columns[0].dtype == np.uint8:
             # Digits and indices fit into a byte each, so a whole column is one long integer whose bytes never carry: one sum for all rows.
-            total = 0
-            for column, stride in zip(columns, self.strides, strict=True):
-                total += _from_bytes(column.tobytes(), "little") * stride
-            return np.frombuffer(total.to_bytes(columns[0].size, "little"), np.uint8).reshape(columns[0].shape)
-        index: NDArray[Any] = columns[0] * self._narrow[0]
+            first = columns[0]
+            total = sum(map(mul, map(int.from_bytes, columns), self.strides))
+            index: NDArray[Any] = np.frombuffer(total.to_bytes(first.size), np.uint8)
+            return index if first.ndim == 1 else index.reshape(first.shape)
+        index = columns[0] * self._narrow[0]
         for column, stride in zip(columns[1:], self._narrow[1:], strict=True):
             index = index + (column if stride == 1 else column * stride)
         return index

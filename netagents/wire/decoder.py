@@ -14,6 +14,7 @@ from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
 from netagents.wire.encoder import NAME
 from netagents.wire.forms import Forms, misfit
 from netagents.wire.frames import FOLLOWED, HEAD, PREFIX, Frame
+from netagents.wire.layout import Layout, Place
 from netagents.wire.limits import LIMITS, Limits
 from netagents.wire.schema import ANY_ARRAY, ARRAYS, BOOL_CODE, BYTES, INDICES, PROTOCOL_VERSION, SCALARS, ArrayField, ArraySchema
 from netagents.wire.wording import short
@@ -24,42 +25,6 @@ _REMEMBERED = 4096  # headers: a node hears one or two per sender and kind
 _REMEMBERED_BYTES = 256  # of one header
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 _read_prefix = PREFIX.unpack_from
-_view = np.frombuffer
-_new: Any = tuple.__new__
-_Place = tuple[np.dtype[Any], int, int, tuple[int, ...] | None]
-"""Of one array: dtype, items, offset in the frame, shape if it has more than one axis."""
-
-
-class Layout:
-    """What all messages with one header have in common, once one of them was found to be right.
-
-    Attributes:
-        sender, kind: of the messages.
-        size: of the frame.
-        door, user: for whoever takes messages in: under which rules, and as whose, the last one was let in.
-    """
-
-    __slots__ = ("_absent", "_arrays", "_message", "door", "incarnation", "kind", "run", "sender", "size", "user")
-
-    def __init__(self, envelope: Envelope, places: Sequence[_Place], absent: int, size: int) -> None:
-        self.run, self.incarnation, self.sender, self.kind = envelope[:4]
-        self.size = size
-        self.door: object = None
-        self.user: str | None = None
-        self._message = type(envelope.message)
-        self._arrays = tuple(places)
-        self._absent = (None,) * absent  # optional arrays that were left out
-
-    def read(self, first: Frame) -> Message:
-        """The message in a frame of this size and header; its arrays are read-only views of the frame."""
-        arrays: list[Any] = []
-        for dtype, items, offset, shape in self._arrays:
-            array = _view(first, dtype, items, offset)
-            arrays.append(array if shape is None else array.reshape(shape))
-        if self._absent:
-            arrays += self._absent
-        message: Message = _new(self._message, arrays)
-        return message
 
 
 class Decoder:
@@ -87,22 +52,41 @@ class Decoder:
         Raises:
             DecodeError: anything at all is wrong with the bytes.
         """
-        known = self.recognise(frames)
+        known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
         if known is None:
             return self._decode(frames)
         layout, iteration, step = known
         return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
 
-    def recognise(self, frames: Sequence[Frame]) -> tuple[Layout, int, int] | None:
-        """Layout, iteration and step of a message whose like was found to be right before; None for any other."""
-        first = frames[0] if frames else b""
-        if len(frames) != 1 or type(first) is not bytes or len(first) <= HEAD:
+    def recognise(self, first: bytes, door: object = None, user: str | None = None) -> tuple[Layout, int, int] | None:
+        """Layout, iteration and step of a message of one frame whose like was found to be right before; None for any other.
+
+        What is left to look at is whether this is the time for it.  With a door, its like was admitted there as this user's.
+        """
+        size = len(first)
+        if size <= HEAD:
             return None
         length, step, iteration = _read_prefix(first)
-        layout = self.layouts.get(first[HEAD : HEAD + length]) if length <= _REMEMBERED_BYTES else None
-        if layout is None or layout.size != len(first) or iteration < 0 or step >= self._steps:
+        if length > _REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
+            return None
+        layout = self.layouts.get(first[HEAD : HEAD + length])
+        if layout is None or layout.size != size or ((layout.door is not door or layout.user != user) and door is not None):
             return None
         return layout, iteration, step
+
+    def admit(self, frames: Sequence[Frame], door: object, user: str | None, counted: list[int]) -> None:
+        """Notes that a message was let in, so that its like is :meth:`recognised <recognise>` there.
+
+        Args:
+            frames: of the message.
+            door: stands for the rules by which it was let in.
+            user: whose it was.
+            counted: where its like is counted, ``[messages, bytes]``.
+        """
+        known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
+        if known is not None:
+            layout = known[0]
+            layout.door, layout.user, layout.counted = door, user, counted
 
     def _decode(self, frames: Sequence[Frame]) -> Envelope:
         count = len(frames)
@@ -178,7 +162,7 @@ class Decoder:
         # Truth values are looked at one by one in every message.
         if len(packed) > _REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
             return
-        places: list[_Place] = []
+        places: list[Place] = []
         offset = end
         for array in arrays:
             offset += -offset & 7

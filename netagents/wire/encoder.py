@@ -29,11 +29,10 @@ _write_prefix = PREFIX.pack
 class _Outline(NamedTuple):
     """What all messages of one sender, kind, dtypes and shapes have in common."""
 
-    run: bytes
-    incarnation: int
-    sender: int
+    speaker: tuple[bytes, int, int]  # run, incarnation, sender
     message: type
     arrays: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
+    alone: bool  # one array and room for no more, in the frame of the header
     length: int  # of the header, with the bit that announces frames
     header: bytes  # with the padding before the first array
     paddings: tuple[bytes, ...]  # behind each array
@@ -66,7 +65,8 @@ class Encoder:
         """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
         outline = self._latest.get(kind)
         arrays: Any = message
-        if outline is None or outline[:4] != (run, incarnation, sender, type(message)) or not _fits(outline[4], arrays):
+        alike = outline is not None and outline.speaker == (run, incarnation, sender) and type(message) is outline.message
+        if outline is None or not alike or not _fits(outline.arrays, arrays):
             outline, arrays = self._outlined(Envelope(run, incarnation, sender, kind, iteration, step, message))
         try:
             prefix = _write_prefix(outline.length, step, iteration)
@@ -82,6 +82,16 @@ class Encoder:
             return [b"".join(parts)]
         views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
         return [prefix + outline.header, *views]
+
+    def stencil(self, kind: Kind) -> tuple[tuple[np.dtype[Any], tuple[int, ...]] | None, int, bytes]:
+        """What messages of a kind that have a single array, and that look like the last one, have in common.
+
+        Returns:
+            dtype and shape of the array, or None where it does not travel in the first frame; the length that stands in the prefix; the
+            header, behind which the array's bytes follow.
+        """
+        outline = self._latest[kind]
+        return (outline.arrays[0] if outline.alone else None), outline.length, outline.header
 
     def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
         """The outline of a message, remembered where it is made of arrays, and its arrays."""
@@ -139,7 +149,8 @@ class Encoder:
                 fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
             )
         layout = tuple((array.dtype, array.shape) for array in arrays)
-        identity = (run, incarnation, sender, type(envelope.message), layout)
+        alone = len(layout) == len(envelope.message) == 1 and total < limits.inline_bytes
+        identity = ((run, incarnation, sender), type(envelope.message), layout, alone)
         if total >= limits.inline_bytes:
             return _Outline(*identity, len(header) | FOLLOWED, header, (), inline=False)
         paddings = []

@@ -19,11 +19,6 @@ FOLLOWED = 1 << 31
 """The bit of the header length that announces further frames."""
 
 
-def followed(first: bytes) -> bool:
-    """Whether frames follow this first one, by its own account."""
-    return len(first) > 3 and first[3] > 127
-
-
 def frame_bytes(frames: Sequence[Frame]) -> int:
     """Bytes of a message as it travels: all frames, without the transport's own framing."""
     if len(frames) == 1 and type(frames[0]) is bytes:

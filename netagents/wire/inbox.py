@@ -94,13 +94,11 @@ class Inbox:
         self._strict = strict
         self._users: dict[int, str] = {}
         self._boxes: dict[int, _Box] = {}
-        self._phases: dict[int, dict[int, Message]] = {}
+        self.phases: dict[int, dict[int, Message]] = {}
+        """What waits, by phase; empty when nothing does."""
         self._done: dict[Kind, int] = {}
         self._late: set[tuple[int, int]] = set()
         self._reported: set[tuple[Drop, int]] = set()
-        self._expected, self._needed = -1, 0
-        self.ripe = False
-        """Whether the expected phase may be complete."""
         self.door = object()
         """Stands for the rules of who may say what: what was let in before may be let in again while this is the same object."""
         self.allow(allowed)
@@ -126,14 +124,14 @@ class Inbox:
         if box is not None and box.incarnation != incarnation:
             self.door = object()
             box.incarnation = incarnation
-            for phase in self._phases.values():
+            for phase in self.phases.values():
                 phase.pop(sender, None)
 
     def restart(self, iteration: int, incarnation: int) -> None:
         """Begins again at ``iteration``: forgets what waits, and takes everybody at this incarnation only."""
         self.iteration = iteration
         self.door = object()
-        self._phases.clear()
+        self.phases.clear()
         self._done.clear()
         self._late.clear()
         for box in self._boxes.values():
@@ -150,10 +148,10 @@ class Inbox:
         """Moves the window to ``iteration`` and the next; what is older and was never asked for is dropped and counted."""
         self.iteration = iteration
         self._late = {each for each in self._late if each[0] // (_KINDS * _STEPS) >= iteration - 1}
-        for key in list(self._phases):
+        for key in list(self.phases):
             kind, its = Kind(key % _KINDS), key // (_KINDS * _STEPS)
             if its < iteration - (kind in LATE_KINDS):
-                phase = self._phases.pop(key)
+                phase = self.phases.pop(key)
                 for sender in phase:
                     self._drop(Drop.PAST, sender, kind, its)
 
@@ -179,21 +177,19 @@ class Inbox:
             return self._drop(Drop.STEP, sender, kind, iteration)
         position = iteration * _STEPS + step
         key = position * _KINDS + kind
-        phase = self._phases.get(key)
+        phase = self.phases.get(key)
         if phase is None:
             if position <= self._done.get(kind, -1):
                 return self._duplicate(sender, kind, iteration, step)
-            phase = self._phases[key] = {}
+            phase = self.phases[key] = {}
         elif sender in phase:
             return self._duplicate(sender, kind, iteration, step)
         # A phase holds one message of a sender at most, so with few phases nobody can have too many.
-        if len(self._phases) > self._most_waiting and self._waiting(sender) >= self._most_waiting:
+        if len(self.phases) > self._most_waiting and self._waiting(sender) >= self._most_waiting:
             if not phase:
-                del self._phases[key]
+                del self.phases[key]
             return self._drop(Drop.FULL, sender, kind, iteration)
         phase[sender] = message
-        if key == self._expected and len(phase) >= self._needed:
-            self.ripe = True
         return True
 
     def admits(self, envelope: Envelope, user: str | None = None) -> bool:
@@ -244,11 +240,24 @@ class Inbox:
         if self.dropped[Drop.MALFORMED] == 1:
             _log.warning("dropped a malformed message: %s (further ones are only counted)", line)
 
-    def expect(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> None:
-        """From now on :attr:`ripe` tells when this phase has as many messages as it has senders."""
-        self._expected = (iteration * _STEPS + step) * _KINDS + kind
-        self._needed = len(senders)
-        self.ripe = False
+    def phase(self, iteration: int, kind: Kind, step: int) -> dict[int, Message]:
+        """What waits for a phase, by sender.  Who waits for it may add what is behind the door already and not there yet."""
+        key = (iteration * _STEPS + step) * _KINDS + kind
+        phase = self.phases.get(key)
+        if phase is None:
+            phase = self.phases[key] = {}
+        return phase
+
+    def take_over(self, iteration: int, step: int, came: Mapping[Kind, Mapping[int, Message]]) -> None:
+        """Goes on from ``step`` in the place of somebody who took messages off the door himself while nothing waited here.
+
+        Args:
+            came: of each kind, what came for this step, by sender; all earlier steps of these kinds are closed.
+        """
+        for kind, messages in came.items():
+            self._done[kind] = max(self._done.get(kind, -1), iteration * _STEPS + step - 1)
+            if messages:
+                self.phase(iteration, kind, step).update(messages)
 
     def collect(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message] | None:
         """The messages of one phase in the order of ``senders``, or None while one is missing.
@@ -259,35 +268,35 @@ class Inbox:
             return []
         position = iteration * _STEPS + step
         key = position * _KINDS + kind
-        phase = self._phases.get(key)
+        phase = self.phases.get(key)
         if phase is None or len(phase) < len(senders):
             return None
         try:
-            messages = [phase[sender] for sender in senders]
+            messages = list(map(phase.__getitem__, senders))
         except KeyError:
             return None
-        del self._phases[key]
+        del self.phases[key]
         self._done[kind] = position
         return messages
 
     def collect_present(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
         """Closes a phase with what is there, None for what is not; whoever comes afterwards is late."""
         key = (iteration * _STEPS + step) * _KINDS + kind
-        phase = self._phases.pop(key, {})
+        phase = self.phases.pop(key, {})
         self._done[kind] = iteration * _STEPS + step
         self._late.update((key, sender) for sender in senders if sender not in phase)
         return [phase.get(sender) for sender in senders]
 
     def missing(self, iteration: int, kind: Kind, step: int, senders: Iterable[int]) -> list[int]:
         """Those of ``senders`` whose message is not there yet."""
-        phase = self._phases.get((iteration * _STEPS + step) * _KINDS + kind, {})
+        phase = self.phases.get((iteration * _STEPS + step) * _KINDS + kind, {})
         return [sender for sender in senders if sender not in phase]
 
     def _waiting(self, sender: int) -> int:
-        return sum(sender in phase for phase in self._phases.values())
+        return sum(sender in phase for phase in self.phases.values())
 
     def __len__(self) -> int:
-        return sum(map(len, self._phases.values()))
+        return sum(map(len, self.phases.values()))
 
     def _duplicate(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:
         if self._is_late(sender, kind, iteration, step):

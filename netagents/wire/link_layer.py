@@ -228,7 +228,7 @@ class LinkListener(Listener):
         self.endpoint = inner.endpoint
         self._layer, self._inner = layer, inner
 
-    def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
+    def take(self, timeout_seconds: float) -> ReceivedFrames | None:
         if timeout_seconds > 0.0:
             self.wait((), timeout_seconds)
         return self._layer.next_ready(self._inner)

@@ -93,7 +93,7 @@ class MemoryListener(Listener):
             if mailbox.messages:
                 mailbox.ring()
 
-    def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
+    def take(self, timeout_seconds: float) -> ReceivedFrames | None:
         mailbox = self._mailbox
         with mailbox.changed:
             if not mailbox.messages and timeout_seconds > 0.0:

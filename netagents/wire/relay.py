@@ -27,7 +27,7 @@ from netagents.wire.exchange import Exchange
 from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.inbox import Drop
 from netagents.wire.traffic import counters, tally
-from netagents.wire.transport import ReceivedFrames
+from netagents.wire.transport import Received, in_frames
 
 Places = Mapping[Kind, Mapping[int, Place]]
 """Kind -> origin -> where this node stands in the tree of the origin's messages."""
@@ -92,6 +92,10 @@ class RelayExchange(Exchange):
         super().restart(iteration, incarnation)
         self._queues.clear()
         self._last.clear()
+
+    @property
+    def plain(self) -> bool:
+        return False
 
     # -- out -------------------------------------------------------------------------------------------------------------
 
@@ -161,13 +165,13 @@ class RelayExchange(Exchange):
                     received = self._listener.receive(0.0)
                     if received is None:
                         break
-                    self._take(received)
+                    self.take_in(received)
             self._hand_on()
             if came or until == limit:
                 return came, messages
 
-    def _take(self, received: ReceivedFrames) -> None:
-        frames, user = received
+    def take_in(self, received: Received) -> None:
+        frames, user = in_frames(received)
         try:
             envelope = self._codec.decode(frames)
         except DecodeError as error:

@@ -24,6 +24,15 @@ class ReceivedFrames(NamedTuple):
     user: str | None
 
 
+Received = bytes | ReceivedFrames
+"""A message as it arrived; one of a single frame, over a link without keys, may come as its bare bytes."""
+
+
+def in_frames(received: Received) -> ReceivedFrames:
+    """A message in the one form that every message can have."""
+    return received if isinstance(received, ReceivedFrames) else ReceivedFrames((received,), None)
+
+
 class Waited(NamedTuple):
     """What ended a wait: ``messages`` says that the listener has something, ``descriptors`` lists readable extra descriptors."""
 
@@ -57,8 +66,13 @@ class Listener(ABC):
     """Where peers reach this listener: complete, with the real port."""
 
     @abstractmethod
-    def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
+    def take(self, timeout_seconds: float) -> Received | None:
         """The next message, or None when none came in time; 0 never blocks."""
+
+    def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
+        """:meth:`take`, with every message in one form."""
+        received = self.take(timeout_seconds)
+        return None if received is None else in_frames(received)
 
     @abstractmethod
     def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
@@ -79,7 +93,7 @@ class Listener(ABC):
 class Sender(ABC):
     """The sending end of one link.  Frames are taken over before a call returns: the caller may change their memory afterwards.
 
-    A first frame says itself whether others follow (:func:`netagents.wire.frames.followed`), so that a receiver need not ask.
+    A first frame says itself whether others follow (:data:`netagents.wire.frames.FOLLOWED`), so that a receiver need not ask.
     """
 
     endpoint: str

@@ -10,18 +10,17 @@ import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import zmq
 
 from netagents.errors import DeadlineError
-from netagents.wire.frames import Frame, followed
+from netagents.wire.frames import FOLLOWED, Frame
 from netagents.wire.in_flight import FRAME_BYTES, InFlight
-from netagents.wire.transport import LinkSettings, Listener, ReceivedFrames, Sender, Waited
+from netagents.wire.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, Waited
 
 _AT_ONCE, _MORE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
+_FOLLOWED = FOLLOWED >> 24  # in the fourth byte
 _MESSAGES, _NOTHING = Waited(True, ()), Waited(False, ())
-_new: Any = tuple.__new__  # a named tuple, without the call in between
 
 
 class ZmqListener(Listener):
@@ -52,24 +51,19 @@ class ZmqListener(Listener):
         # The library's own receiving and sending, without the layer of options that pyzmq puts around them.
         self._recv = super(zmq.Socket, socket).recv
 
-    def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
+    def take(self, timeout_seconds: float) -> Received | None:
         # This is where a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
-        if timeout_seconds > 0.0:
-            if timeout_seconds != self._patience:
-                self._patience = timeout_seconds
-                self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
-            flags = 0
-        else:
-            flags = _AT_ONCE
+        if timeout_seconds != self._patience:
+            self._patience = timeout_seconds
+            self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
         try:
             if self._in_flight is not None:
-                return self._receive_authenticated(flags, self._in_flight.taken)
-            first = self._recv(flags)
+                return self._receive_authenticated(self._in_flight.taken)
+            first = self._recv(0)
         except zmq.Again:
             return None
-        if not followed(first):
-            alone: ReceivedFrames = _new(ReceivedFrames, ((first,), None))
-            return alone
+        if len(first) < 4 or first[3] < _FOLLOWED:
+            return first
         frames: list[Frame] = [first]
         room = self._most_bytes - len(first)
         while self._socket.get(_MORE):
@@ -80,8 +74,8 @@ class ZmqListener(Listener):
                 room -= len(frame)
         return ReceivedFrames(frames, None)
 
-    def _receive_authenticated(self, flags: int, taken: dict[int, int]) -> ReceivedFrames:
-        part = self._socket.recv(flags, copy=False)
+    def _receive_authenticated(self, taken: dict[int, int]) -> ReceivedFrames:
+        part = self._socket.recv(copy=False)
         # Identity is what the key exchange proved, never what a peer says about itself.
         try:
             user: str | None = str(part.get("User-Id"))

@@ -195,7 +195,7 @@ def test_acknowledgements_ride_on_what_goes_the_other_way(memory: Build) -> None
 
 def test_a_link_that_loses_everything_is_named_by_both_ends(memory: Build) -> None:
     net = memory(2, LinkFault(loss=1.0, edges=((0, 1),)), deadline=0.6)
-    net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 3, 7, [1])
+    net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 3, 7, (1,))
     with pytest.raises(DeadlineError, match=r"^agent 0 -> agent 1: state of iteration 3, step 7 was sent \d+ times in 0\.6 s") as caught:
         net.exchanges[0].receive(3, Kind.STATE, 7, (1,), 5.0)
     assert caught.value.wait is not None
@@ -219,8 +219,8 @@ def test_kinds_that_the_clock_does_not_need_are_sent_once(memory: Build) -> None
     server, agent = net.exchanges[ENVIRONMENT], net.exchanges[0]
     agent.inbox.allow({Kind.STATE: (ENVIRONMENT,), Kind.STEP: (ENVIRONMENT,)})
     for number in range(200):
-        server.send(State(np.array([number], np.uint8)), Kind.STATE, 0, number, [0])
-        server.send(Step(np.zeros(1), np.zeros(1), np.zeros(1, np.uint8)), Kind.STEP, 0, number, [0])
+        server.send(State(np.array([number], np.uint8)), Kind.STATE, 0, number, (0,))
+        server.send(Step(np.zeros(1), np.zeros(1), np.zeros(1, np.uint8)), Kind.STEP, 0, number, (0,))
         for exchange in (agent, server):
             exchange.pump(0.0)
     with suppress(DeadlineError):
@@ -242,13 +242,13 @@ def test_where_others_see_to_who_is_silent_messages_are_given_up(memory: Build) 
     cut = PartitionFault(groups=((0,),), seconds=0.8)
     net = memory(2, LinkFault(delay=0.001), cut, deadline=0.3, gives_up=True)
     for number in range(600):  # more than a window, without waiting for room
-        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
+        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, (1,))
     assert len(net.layers[0]._ends[1].outbox.pending) == 256
     assert not net.exchanges[0].pump(0.9)
     assert not net.unacknowledged()
     # After the cut it goes on with what is sent then, in order, and nobody waits for what is gone.
     for number in range(600, 620):
-        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, [1])
+        net.exchanges[0].send(State(np.zeros(2, np.uint8)), Kind.STATE, 0, number, (1,))
     limit = perf_counter() + 10.0
     while net.unacknowledged() and perf_counter() < limit:
         for exchange in net.exchanges.values():
@@ -261,7 +261,7 @@ def test_control_messages_go_around_the_model(memory: Build) -> None:
     net = memory(1, LinkFault(loss=1.0))
     heard = []
     net.exchanges[ENVIRONMENT].on_control = lambda envelope, _: heard.append(envelope.sender)
-    net.exchanges[0].send(Ready(), Kind.READY, 0, 0, [ENVIRONMENT])
+    net.exchanges[0].send(Ready(), Kind.READY, 0, 0, (ENVIRONMENT,))
     net.exchanges[ENVIRONMENT].pump(1.0)
     assert heard == [0]
     assert net.costs() == {}

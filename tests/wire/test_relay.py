@@ -286,7 +286,7 @@ def test_the_authenticated_user_is_that_of_the_forwarder() -> None:
         ([inner(1, 2)], "agent-3", {Drop.FORGED: 3}),
     ):
         assert codec.decode(frames).kind in (Kind.BUNDLE, Kind.STATE)
-        exchange._take(ReceivedFrames(frames, user))
+        exchange.take_in(ReceivedFrames(frames, user))
         assert exchange.inbox.dropped == dropped
     transport.close()
 

@@ -1,0 +1,265 @@
+"""The receiving half of an exchange: one node's listener, decoder and inbox behind ``receive``.
+
+It holds the one blocking wait of a process.  A wait ends with the messages, with a control message or a watched descriptor (both
+answered by callbacks that may raise), or with a DeadlineError that names the phase, the step and the missing peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from time import perf_counter
+
+from netagents.errors import DeadlineError, DecodeError, NetagentsError, Wait
+from netagents.experiment.timeouts import Timeouts
+from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
+from netagents.wire.codec import Codec
+from netagents.wire.faulty import FaultyFeed
+from netagents.wire.frames import frame_bytes
+from netagents.wire.inbox import Inbox
+from netagents.wire.link_layer import LinkLayer
+from netagents.wire.traffic import Traffic, tally
+from netagents.wire.transport import Listener, Received, ReceivedFrames, in_frames
+
+_FIRST_LEARNING_KIND = Kind.STEP
+_SAMPLING = (Kind.STEP, Kind.STATE, Kind.ACTION)
+_ORDER = (*_SAMPLING, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q, Kind.REPORT, Kind.SNAPSHOT, Kind.DIGEST)
+_BATCH = 1024
+GLANCE_SECONDS = 0.1
+"""How long a node that waits for messages may take to notice anything else, such as a lost parent."""
+
+
+class StopReceivedError(NetagentsError):
+    """The server asked this node to end; ``reason`` is ``finished`` or one line of explanation."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"asked to stop: {reason}")
+        self.reason = reason
+
+
+def _nothing() -> None:
+    """What a wait for control messages collects."""
+
+
+OnControl = Callable[[Envelope, str | None], None]
+"""Called with each control message and its sender's authenticated name; what it raises leaves the wait."""
+
+
+def stop_on_request(envelope: Envelope, _user: str | None) -> None:
+    """The default for control messages: Stop ends the wait with :class:`StopReceivedError`, everything else is ignored."""
+    if isinstance(envelope.message, Stop):
+        raise StopReceivedError(envelope.message.reason)
+
+
+class Arrivals:
+    """How messages come to a node; :class:`netagents.wire.exchange.Exchange` has the arguments."""
+
+    def __init__(
+        self,
+        node: int,
+        listener: Listener,
+        inbox: Inbox,
+        *,
+        codec: Codec | None,
+        timeouts: Timeouts,
+        on_control: OnControl,
+        watched: Mapping[int, Callable[[], None]] | None,
+        faults: FaultyFeed | None,
+        links: LinkLayer | None,
+    ) -> None:
+        self.node = node
+        self.inbox = inbox
+        self.on_control = on_control
+        self.traffic = Traffic()
+        self.links = links
+        self._listener = listener if links is None else links.listener
+        self._codec = codec or Codec()
+        self._exchange_seconds = timeouts.seconds("exchange")
+        self._watched = dict(watched or {})
+        self._descriptors = tuple(self._watched)
+        self._faults = faults
+        # An inbox of another kind wants to see whole envelopes.
+        self._lets_in_again = faults is None and type(inbox) is Inbox
+        self.next_glance = 0.0
+        """When to look at what else is watched."""
+        self.take, self.recognise = self._listener.take, self._codec.recognise
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing stands between the links and the inbox, and that keeps every message for its exact phase."""
+        return self._lets_in_again and self.links is None
+
+    # -- phases ----------------------------------------------------------------------------------------------------------
+
+    def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], timeout_seconds: float | None = None) -> list[Message]:
+        """Waits for one ``kind`` message of (iteration, step) from each of ``senders``; returns them in that order.
+
+        Args:
+            timeout_seconds: instead of the ``exchange`` timeout.
+
+        Raises:
+            DeadlineError: names kind, iteration, step and the missing peers.
+            ProtocolError: a message came twice.
+            StopReceivedError: with the default ``on_control``.
+        """
+        inbox = self.inbox
+        if iteration > inbox.iteration:
+            inbox.advance(iteration)
+        messages = inbox.collect(iteration, kind, step, senders)
+        if messages is not None:
+            return messages
+        try:
+            return self._await(iteration, kind, step, senders, self._exchange_seconds if timeout_seconds is None else timeout_seconds)
+        except NetagentsError as error:
+            error.wait = self.wait(iteration, kind, step, senders)
+            raise
+
+    def wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> Wait:
+        """What was waited for, for whatever ended the wait: when a message is lost, all wait in the end, and the earliest tells which."""
+        place = (iteration, 0 if kind in _SAMPLING else 1, step, _ORDER.index(kind))
+        return Wait(place, self._what(iteration, kind, step, senders))
+
+    def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
+        """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
+        traffic, inbox, take, recognise = self.traffic, self.inbox, self.take, self.recognise
+        phase, wanted = inbox.phase(iteration, kind, step), len(senders)
+        now = perf_counter()
+        limit = now + allowed
+        while True:
+            if self._faults is None:
+                left = limit - now
+                received = take(left if left < GLANCE_SECONDS else GLANCE_SECONDS)
+                woken = perf_counter()
+                traffic.wait_seconds += woken - now
+                now = woken
+                if received is not None:
+                    first, user = (received, None) if type(received) is bytes else alone(received)
+                    known = recognise(first, inbox.door, user)
+                    if known is None:
+                        self.take_in(received)
+                        phase = inbox.phase(iteration, kind, step)
+                    else:
+                        layout, its, at = known
+                        sender, counted = layout.sender, layout.counted
+                        counted[0] += 1
+                        counted[1] += layout.size
+                        if at == step and its == iteration and layout.kind is kind and sender not in phase:
+                            phase[sender] = layout.read(first)
+                        else:
+                            inbox.keep(sender, layout.kind, its, at, layout.read(first))
+                    messages = inbox.collect(iteration, kind, step, senders) if len(phase) >= wanted else None
+                    now = perf_counter()
+                    traffic.serialise_seconds += now - woken
+                    if messages is not None:
+                        return messages
+                if now >= self.next_glance:
+                    self.glance(now)
+            else:
+                messages = self._pump(limit, partial(inbox.collect, iteration, kind, step, senders))[1]
+                now = perf_counter()
+                if messages is not None:
+                    return messages
+            if now >= limit:
+                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+
+    def glance(self, now: float) -> None:
+        """Answers the descriptors that are watched besides the messages."""
+        self.next_glance = now + GLANCE_SECONDS
+        for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
+            self._watched[descriptor]()
+
+    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+        missing = self.inbox.missing(iteration, kind, step, senders)
+        note = "" if self.links is None else self.links.note(missing)
+        return f"{kind.name.lower()} of iteration {iteration}, step {step} from {node_names(missing)}{note}"
+
+    # -- control messages ------------------------------------------------------------------------------------------------
+
+    def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
+        """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
+
+        Args:
+            describe: given the seconds left, says what is being waited for; it becomes the text of the error.
+
+        Raises:
+            DeadlineError: the time was up.
+        """
+        limit = perf_counter() + timeout_seconds
+        while not done():
+            if not self._pump(limit, _nothing)[0]:
+                if done():
+                    return
+                raise DeadlineError(describe(0.0), where=node_name(self.node))
+
+    def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
+        """One wait of at most ``timeout_seconds``, and what is there afterwards, up to the message that makes ``done()`` true; False
+        when nothing came."""
+        return self._pump(perf_counter() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
+
+    def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
+        """Sleeps once, then takes in what is there until ``collect`` gives a phase.
+
+        Returns:
+            Whether anything came before ``limit`` passed, and the phase.
+        """
+        traffic, faults = self.traffic, self._faults
+        now = perf_counter()
+        wake = limit
+        if faults is not None and (due := faults.next_due()) is not None:
+            wake = min(limit, due)
+        ready = self._listener.wait(self._descriptors, max(0.0, wake - now))
+        woken = perf_counter()
+        traffic.wait_seconds += woken - now
+        for descriptor in ready.descriptors:
+            self._watched[descriptor]()
+        messages: list[Message] | None = None
+        if ready.messages:
+            take, take_in = self.take, self.take_in
+            # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
+            for _ in range(_BATCH):
+                received = take(0.0)
+                if received is None:
+                    break
+                take_in(received)
+                messages = collect()
+                if messages is not None:
+                    traffic.serialise_seconds += perf_counter() - woken
+                    return True, messages
+            traffic.serialise_seconds += perf_counter() - woken
+        if faults is not None:
+            for envelope, user in faults.each_due(perf_counter()):
+                self._deliver(envelope, user)
+            messages = collect()
+        return woken < limit or ready.messages or bool(ready.descriptors), messages
+
+    # -- each message ----------------------------------------------------------------------------------------------------
+
+    def take_in(self, received: Received) -> None:
+        """Decodes a message, counts it and puts it where it belongs."""
+        frames, user = in_frames(received)
+        try:
+            envelope = self._codec.decode(frames)
+        except DecodeError as error:
+            self.inbox.malformed(str(error))
+            return
+        tally(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
+        if self._faults is not None:
+            self._faults.push((envelope, user), perf_counter())
+        elif self._deliver(envelope, user) and self._lets_in_again:
+            self._codec.admit(frames, self.inbox.door, user, self.traffic.received[envelope.kind])
+
+    def _deliver(self, envelope: Envelope, user: str | None) -> bool:
+        """Puts a message into the inbox, or answers a control message; whether the inbox took it."""
+        if envelope.kind >= _FIRST_LEARNING_KIND:
+            return self.inbox.put(envelope, user)
+        if self.inbox.admits(envelope, user):
+            self.on_control(envelope, user)
+        return False
+
+
+def alone(received: Received | None) -> tuple[bytes, str | None]:
+    """The frame of a message that has only this one, and its user; else a frame that no message has."""
+    if isinstance(received, ReceivedFrames):
+        frames, user = received
+        return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)
+    return received or b"", None
