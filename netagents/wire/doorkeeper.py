@@ -263,7 +263,7 @@ class Doorkeeper:
         elif value == _MECHANISMS_DIFFER:
             cause = f"this node has keys and {peer} has none"
         else:
-            cause = f"whoever listens there does not hold the key of {peer}: it is of another run, or another node"
+            cause = f"whoever listens there does not hold the key of {peer}: it is of another run, another node, or has no keys"
         return SecurityError(cause, where=link.endpoint, fix=_ONE_BUNDLE)
 
     def _say(self, reason: str, who: str, line: str) -> None:
