@@ -40,7 +40,8 @@ def walk(exchange: Exchange, rounds: Rounds) -> None:
         received = None
         if now >= exchange.next_glance:
             exchange.glance(now)
-        while missing and not inbox.phases:
+        quick = not inbox.phases
+        while quick and missing:
             received = take(GLANCE_SECONDS)
             woken = perf_counter()
             waited += woken - now
@@ -71,7 +72,6 @@ def walk(exchange: Exchange, rounds: Rounds) -> None:
             counted[0] += 1
             counted[1] += layout.size
             missing -= 1
-            received = None
         if missing:
             observed, states = _go_on(exchange, rounds, step, observed, states, received)
         actions = decide(step, observed, states)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from netagents.wire.shelves import ShelfInbox
 RUN = b"run-id-8"
 STEPS = 6
 COPIES = 3
+PAUSE = 0.02
+"""Of the world, once per iteration, in seconds."""
 HEARD = {0: (1,), 1: (0, 2), 2: (1,)}
 Walk = Callable[[Exchange, Rounds], None]
 
@@ -116,6 +119,8 @@ def play(nodes: dict[int, Exchange], ways: Sequence[Walk], iterations: int) -> l
     for iteration in range(iterations):
         observations = [np.full(COPIES, index, np.uint8) for index in HEARD]
         for step in range(STEPS + 1):
+            if step == STEPS - 1:
+                time.sleep(PAUSE)
             for index, observation in enumerate(observations):
                 server.send(world_step(observation, step), Kind.STEP, iteration, step, (index,))
             if step < STEPS:
@@ -141,7 +146,7 @@ def test_those_who_walk_and_those_who_go_turn_by_turn_are_told_the_same(network:
         for exchange in nodes.values():
             assert not exchange.inbox.dropped
             assert len(exchange.inbox) == 0
-            assert exchange.traffic.wait_seconds > 0.0
+            assert exchange.traffic.wait_seconds > 4 * PAUSE or exchange.node == ENVIRONMENT
             assert exchange.traffic.serialise_seconds > 0.0
             exchange.close()
     assert seen[0] == seen[1] == seen[2]
@@ -215,12 +220,15 @@ def intruders(draw: st.DrawFn) -> Post:
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[Post]:
-    """All that an agent needs, each link in order and the links in any, with intruders anywhere."""
+    """All that an agent needs, each link in order and the links in any, or step by step as in life, with intruders anywhere."""
     queues = proper_post()
     posts = []
+    step_by_step = draw(st.booleans())
     while any(queues.values()):
-        source = draw(st.sampled_from([source for source, queue in queues.items() if queue]))
-        posts.append(queues[source].pop(0))
+        if step_by_step:
+            posts += [queues[source].pop(0) for source in draw(st.permutations(list(queues)))]
+        else:
+            posts.append(queues[draw(st.sampled_from([source for source, queue in queues.items() if queue]))].pop(0))
     for intruder in draw(st.lists(intruders(), max_size=6)):
         posts.insert(draw(st.integers(0, len(posts))), intruder)
     return posts
@@ -331,6 +339,16 @@ def test_who_speaks_under_another_incarnation_from_now_on_is_heard_only_so(memor
     assert agent.exchange.inbox.dropped == {Drop.OTHER_INCARNATION: STEPS - 2}
 
 
+@pytest.mark.parametrize("way", [turn_by_turn, walking])
+def test_what_comes_once_more_during_or_after_it_is_a_duplicate(memory: Transport, way: Walk) -> None:
+    posts = [post for step in range(STEPS + 1) for post in (step_of(step), state_of(0, step), state_of(2, step))]
+    in_their_step = [step_of(4), step_of(4), state_of(0, 4), state_of(2, 4), state_of(0, 5), state_of(0, 5), step_of(5), state_of(2, 5)]
+    agent = Alone(memory, [*posts[:12], *in_their_step, state_of(2, 2), *posts[18:], state_of(2, STEPS), step_of(STEPS)])
+    seen = agent.go(way)
+    assert seen["dropped"] == {Drop.DUPLICATE: 5}
+    assert seen["waiting"] == {}
+
+
 @pytest.mark.parametrize("silent", [False, True])
 def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: Transport, silent: bool) -> None:
     posts = [post for step in range(STEPS + 1) for post in (step_of(step), state_of(0, step), state_of(2, step))]
@@ -340,17 +358,25 @@ def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: 
         raise NodeFailedError("the parent is gone")
 
     agent = Alone(memory, posts[:-1] if silent else posts, watched={readable: lost}, timeouts=Timeouts(exchange=30.0))
-    timer = threading.Timer(0.2 if silent else 0.0, os.write, (writable, b"x"))
+    observe = agent.told.observe
+
+    def write_in_step_three(observed: Step) -> None:
+        observe(observed)
+        if observed.observation[0] == 3:
+            os.write(writable, b"x")
+            agent.exchange.next_glance = 1e18 if silent else 0.0
+
+    agent.told.observe = write_in_step_three  # type: ignore[method-assign]
+    timer = threading.Timer(0.3, lambda: setattr(agent.exchange, "next_glance", 0.0))
     try:
         timer.start()
-        if not silent:
-            timer.join()
         with pytest.raises(NodeFailedError):
             agent.go(walking)
     finally:
         timer.join()
         os.close(readable)
         os.close(writable)
+    assert len(agent.told.lines) == (2 * STEPS + 1 if silent else 2 * 4)
 
 
 def test_only_a_plain_exchange_walks(memory: Transport) -> None:

@@ -18,6 +18,7 @@ from wire_messages import RUN, aligned, canonical, framed, state
 from netagents.errors import DecodeError, ProtocolError
 from netagents.messages import ENVIRONMENT, Envelope, Failed, Hello, Kind, Ready, Report, Snapshot, State, Step, Trace, TruncatedQ, Welcome
 from netagents.wire.codec import Codec
+from netagents.wire.frames import HEAD, PREFIX
 from netagents.wire.schema import PROTOCOL_VERSION
 
 
@@ -211,6 +212,10 @@ def test_a_remembered_layout_is_no_way_around_the_checks() -> None:
             codec.decode([wrong])
     with pytest.raises(DecodeError):
         codec.decode([frame, b""])
+    length, _, _ = PREFIX.unpack_from(frame)
+    for step, iteration in ((0, -1), (0, -(1 << 63)), (codec.limits.steps, 0), ((1 << 32) - 1, 0)):
+        with pytest.raises(DecodeError, match="out of bounds"):
+            codec.decode([PREFIX.pack(length, step, iteration) + frame[HEAD:]])
     later = state(iteration=1 << 40, step=1 << 20, message=State(np.arange(64, dtype=np.uint8)[::-1]))
     assert canonical(codec.decode(codec.encode(later))) == canonical(later)
     for size in range(1, 4_200):  # more layouts than are remembered

@@ -17,6 +17,7 @@ from netagents.experiment import Timeouts
 from netagents.experiment.faults import DelayFault, DropFault, FaultSettings, SwapFault
 from netagents.messages import ENVIRONMENT, MONITOR, Kind, Message, Ready, State, Stop
 from netagents.wire import Drop, Exchange, FaultyFeed, Inbox, LinkSettings, StopReceivedError, Transport, open_transport
+from netagents.wire.codec import Codec
 
 RUN = b"run-id-8"
 TIMEOUTS = Timeouts(exchange=5.0, send=0.3)
@@ -95,6 +96,19 @@ def test_lockstep_rounds_give_every_node_every_state_in_order(build: Build) -> N
     )
     assert network[0].traffic.wait_seconds > 0.0
     assert network[0].traffic.serialise_seconds > 0.0
+
+
+def test_messages_carry_the_incarnation_and_the_run_of_the_moment(build: Build) -> None:
+    network = build(2)
+    codec, told = Codec(), []
+    for change in (lambda: None, lambda: network[1].restart(0, 3), lambda: setattr(network[1].inbox, "run", b"another!")):
+        change()
+        for value in (1, 2):
+            network[1].send(state(value), Kind.STATE, 0, 0, [0])
+            received = network[0]._listener.receive(5.0)
+            assert received is not None
+            told.append(codec.decode(received.frames)[:2])
+    assert told == [(RUN, 0), (RUN, 0), (RUN, 3), (RUN, 3), (b"another!", 3), (b"another!", 3)]
 
 
 def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -> None:
