@@ -8,7 +8,7 @@ from benchmarks.table import Section
 from benchmarks.workloads import line_msg, traffic_of, train
 from netagents.learning.prepare import prepare
 
-ITERATIONS = 4
+ITERATIONS = 8
 
 
 def measure(rounds: int) -> Section:

@@ -95,9 +95,8 @@ class NetworkedAgent(ABC):
                     near = nearby.marks(Kind.STATE, window, observed.hops)
             else:
                 states = ages.members(step, observed.observation, messages)
-            context = policy.context(states, near)
+            context, actions = policy.decide(states, noise[step], observed.mask, near)
             found(context)
-            actions = policy.act(context, noise[step], observed.mask)
             if actions.dtype is not travels:
                 actions = actions.astype(travels)
             decided(actions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from operator import mul
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,8 @@ from netagents.policies.indexing import MixedRadix
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+_BYTE = np.dtype(np.uint8)
 
 
 class Policy(ABC):
@@ -56,6 +59,13 @@ class Policy(ABC):
             mask: (B, A) legal actions, where some are not.
         """
 
+    def decide(
+        self, states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """:meth:`context` and, from it, :meth:`act`: what an agent does in every step."""
+        context = self.context(states, near)
+        return context, self.act(context, noise, mask)
+
     @abstractmethod
     def greedy(self, context: Any, mask: BoolArray | None = None) -> NDArray[Any]:
         """The most probable action per copy."""
@@ -87,6 +97,8 @@ class TabularPolicy(Policy):
         self.window = tuple(window)
         self.radix = MixedRadix(state_sizes)
         self.action_size = action_size
+        own = (type(self).context, type(self).act) != (TabularPolicy.context, TabularPolicy.act)
+        self._small = self.radix.total <= 256 and action_size == 2 and not own
         self.logits: FloatArray = np.zeros((self.radix.total, action_size))
         self._refresh()
 
@@ -136,6 +148,16 @@ class TabularPolicy(Policy):
             return (noise >= self._first_thresholds.take(context)).view(np.uint8)
         actions: NDArray[Any] = (noise[:, None] >= self._thresholds[context]).sum(axis=1, dtype=np.int64)
         return actions
+
+    def decide(
+        self, states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self._small and states[0].dtype is _BYTE:
+            # Digits and rows fit into a byte each, so the states of all copies are one long integer whose bytes never carry.
+            total = sum(map(mul, map(int.from_bytes, states), self.radix.strides))
+            context = np.frombuffer(total.to_bytes(noise.size), _BYTE)
+            return context, (noise >= self._first_thresholds.take(context)).view(_BYTE)
+        return super().decide(states, noise, mask, near)
 
     def greedy(self, context: IntArray, mask: BoolArray | None = None) -> IntArray:  # noqa: ARG002
         """The most probable action per copy; ties go to the lowest action."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from operator import mul
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ class MixedRadix:
         self.strides = tuple(prod(self.sizes[position + 1 :]) for position in range(len(self.sizes)))
         dtype = np.min_scalar_type(self.total)  # a stride may be as large, before a factor of one element
         self._narrow = [dtype.type(stride) for stride in self.strides]
-        self._in_bytes = self.total <= 256
 
     def encode(self, columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         """The index of each row.
@@ -44,13 +42,7 @@ class MixedRadix:
 
     def encode_narrow(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """The same in the smallest unsigned dtype that holds every index, where the columns are no wider: for the loop of steps."""
-        if self._in_bytes and columns[0].dtype == np.uint8:
-            # Digits and indices fit into a byte each, so a whole column is one long integer whose bytes never carry: one sum for all rows.
-            first = columns[0]
-            total = sum(map(mul, map(int.from_bytes, columns), self.strides))
-            index: NDArray[Any] = np.frombuffer(total.to_bytes(first.size), np.uint8)
-            return index if first.ndim == 1 else index.reshape(first.shape)
-        index = columns[0] * self._narrow[0]
+        index: NDArray[Any] = columns[0] * self._narrow[0]
         for column, stride in zip(columns[1:], self._narrow[1:], strict=True):
             index = index + (column if stride == 1 else column * stride)
         return index

@@ -32,18 +32,18 @@ def prepared(*overrides: str) -> Prepared:
 
 
 def watched(ready: Prepared) -> tuple[InProcessNetwork, dict[int, list[Any]], dict[int, Any]]:
-    """The network after a run, the states of every iteration's rollouts, and the contexts that policies made of what they read."""
+    """The network after a run, the states of every iteration's rollouts, and what policies read."""
     network = InProcessNetwork(ready.setup, ready.environment)
     read: dict[int, list[Any]] = {agent.index: [] for agent in network.agents}
     states: dict[int, list[Any]] = {agent.index: [] for agent in network.agents}
     for agent in network.agents:
 
-        def context(members: Any, near: Any = None, *, agent: Any = agent, real: Any = agent.policy.context) -> Any:
+        def decide(members: Any, *given: Any, agent: Any = agent, real: Any = agent.policy.decide) -> Any:
             read[agent.index].append([np.array(member) for member in members])
             states[agent.index].append(np.array(members[agent.policy.window.index(agent.index)]))
-            return real(members, near)
+            return real(members, *given)
 
-        agent.policy.context = context  # type: ignore[method-assign]
+        agent.policy.decide = decide  # type: ignore[method-assign]
     return network, read, states
 
 

@@ -69,3 +69,19 @@ def test_narrow_indices_are_the_wide_ones_at_the_edges_of_their_dtypes() -> None
         radix = MixedRadix(sizes)
         columns = [np.array([0, size - 1], dtype=np.min_scalar_type(size - 1)) for size in sizes]
         assert radix.encode_narrow(columns).tolist() == radix.encode(columns).tolist() == [0, radix.total - 1]
+
+
+@given(st.lists(st.sampled_from([1, 2, 3, 4, 7, 16, 256]), min_size=1, max_size=4), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_a_decision_is_the_context_and_the_act(sizes: list[int], actions: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    if np.prod(sizes) > 100_000:
+        sizes = sizes[:2]
+    policy = SoftmaxTable(range(len(sizes)), sizes, actions)
+    policy.load(rng.normal(size=policy.logits.shape))
+    states = [rng.integers(0, size, 33).astype(np.min_scalar_type(size - 1)) for size in sizes]
+    states[0] = np.repeat(states[0], 2)[::2]  # not contiguous
+    noise = rng.random(33)
+    context, drawn = policy.decide(states, noise)
+    rows = policy.radix.encode(states)
+    assert np.array_equal(context, rows)
+    assert np.array_equal(drawn, (noise[:, None] >= np.cumsum(policy.probabilities, axis=1)[rows][:, :-1]).sum(axis=1))
