@@ -221,7 +221,9 @@ def test_a_run_that_is_killed_inside_a_study_is_named_and_made_again(tmp_path: P
     def kill_first(_: object) -> None:
         children = [int(word) for file in Path("/proc/self/task").glob("*/children") for word in file.read_text().split()]
         workers = [pid for pid in children if b"netagents.studies.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        if workers and not killed and (directory.run_path(study.runs()[0][0]) / "metrics.jsonl").exists():
+        # In the middle of its training: the run is marked as running before its first line.
+        metrics = directory.run_path(study.runs()[0][0]) / "metrics.jsonl"
+        if workers and not killed and metrics.exists() and metrics.stat().st_size:
             killed.append(workers[0])
             os.kill(workers[0], signal.SIGKILL)
 
