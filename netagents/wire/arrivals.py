@@ -15,7 +15,7 @@ from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
 from netagents.wire.codec import Codec
 from netagents.wire.faulty import FaultyFeed
-from netagents.wire.frames import frame_bytes
+from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.inbox import Inbox
 from netagents.wire.link_layer import LinkLayer
 from netagents.wire.traffic import Traffic, tally
@@ -243,6 +243,9 @@ class Arrivals:
             self.inbox.malformed(str(error))
             return
         tally(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
+        self._place(envelope, frames, user)
+
+    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if self._faults is not None:
             self._faults.push((envelope, user), perf_counter())
         elif self._deliver(envelope, user) and self._lets_in_again:

@@ -23,6 +23,8 @@ from netagents.wire.transport import Listener, Sender
 
 __all__ = ["Exchange", "OnControl", "StopReceivedError", "stop_on_request"]
 
+_REMEMBERED = 1024  # lines: where the graph moves, a message goes to ever other receivers
+
 
 class Exchange(Arrivals):
     """All of one node's communication.
@@ -115,6 +117,8 @@ class Exchange(Arrivals):
         for receiver in receivers:
             if receiver not in self._senders:
                 raise ProtocolError(f"no link to {node_name(receiver)} for {kind.name.lower()}", where=node_name(self.node))
+        if len(self._lines) >= _REMEMBERED:
+            self._lines.clear()
         ways = [(receiver, self._senders[receiver]) for receiver in receivers]
         speaker = (self.inbox.run, self.incarnation, self.node)
         line = self._lines[kind, receivers] = Line(speaker, kind, ways, self._codec, self.traffic, self._send_seconds)

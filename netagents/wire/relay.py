@@ -27,7 +27,6 @@ from netagents.wire.exchange import Exchange
 from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.inbox import Drop
 from netagents.wire.traffic import counters, tally
-from netagents.wire.transport import Received, in_frames
 
 Places = Mapping[Kind, Mapping[int, Place]]
 """Kind -> origin -> where this node stands in the tree of the origin's messages."""
@@ -170,14 +169,7 @@ class RelayExchange(Exchange):
             if came or until == limit:
                 return came, messages
 
-    def take_in(self, received: Received) -> None:
-        frames, user = in_frames(received)
-        try:
-            envelope = self._codec.decode(frames)
-        except DecodeError as error:
-            self.inbox.malformed(str(error))
-            return
-        tally(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
+    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if envelope.kind is Kind.BUNDLE:
             self._open(envelope, user)
         elif envelope.kind in self._places:

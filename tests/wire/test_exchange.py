@@ -111,6 +111,14 @@ def test_messages_carry_the_incarnation_and_the_run_of_the_moment(build: Build) 
     assert told == [(RUN, 0), (RUN, 0), (RUN, 3), (RUN, 3), (b"another!", 3), (b"another!", 3)]
 
 
+def test_lines_to_ever_other_receivers_are_not_kept_without_bound(build: Build) -> None:
+    exchange = build(12)[0]
+    lines = [exchange.line(Kind.STATE, tuple(j for j in range(1, 12) if mask >> (j - 1) & 1)) for mask in range(2048)]
+    assert len(set(map(id, lines))) == 2048
+    assert len(exchange._lines) <= 1024
+    assert exchange.line(Kind.STATE, tuple(range(1, 12))) is lines[-1]
+
+
 def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -> None:
     network = build(4)
     network[1].send(state(1), Kind.STATE, 0, 17, [0])
