@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from time import perf_counter
+from typing import Any
 
 from netagents.errors import DeadlineError, DecodeError, NetagentsError, Wait
 from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
 from netagents.wire.codec import Codec
 from netagents.wire.faulty import FaultyFeed
-from netagents.wire.frames import Frame, frame_bytes
+from netagents.wire.frames import HEAD, PREFIX, Frame, frame_bytes
 from netagents.wire.inbox import Inbox
 from netagents.wire.link_layer import LinkLayer
 from netagents.wire.traffic import Traffic, tally
@@ -25,6 +27,8 @@ _FIRST_LEARNING_KIND = Kind.STEP
 _SAMPLING = (Kind.STEP, Kind.STATE, Kind.ACTION)
 _ORDER = (*_SAMPLING, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q, Kind.REPORT, Kind.SNAPSHOT, Kind.DIGEST)
 _BATCH = 1024
+_read_prefix = PREFIX.unpack_from
+_NO_PREFIX = (0, -1, -1)
 GLANCE_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
 
@@ -82,7 +86,9 @@ class Arrivals:
         self._lets_in_again = faults is None and type(inbox) is Inbox
         self.next_glance = 0.0
         """When to look at what else is watched."""
-        self.take, self.recognise = self._listener.take, self._codec.recognise
+        self._layouts = self._codec.layouts
+        self._patience = 0.0
+        self._take = self._listener.taking(self._patience)
 
     @property
     def plain(self) -> bool:
@@ -121,48 +127,101 @@ class Arrivals:
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
         """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
-        traffic, inbox, take, recognise = self.traffic, self.inbox, self.take, self.recognise
-        phase, wanted = inbox.phase(iteration, kind, step), len(senders)
-        now = perf_counter()
-        limit = now + allowed
+        inbox = self.inbox
+        limit = perf_counter() + allowed
         while True:
             if self._faults is None:
-                left = limit - now
-                received = take(left if left < GLANCE_SECONDS else GLANCE_SECONDS)
-                woken = perf_counter()
-                traffic.wait_seconds += woken - now
-                now = woken
-                if received is not None:
-                    first, user = (received, None) if type(received) is bytes else alone(received)
-                    known = recognise(first, inbox.door, user)
-                    if known is None:
-                        self.take_in(received)
-                        phase = inbox.phase(iteration, kind, step)
-                    else:
-                        layout, its, at = known
-                        sender, counted = layout.sender, layout.counted
-                        counted[0] += 1
-                        counted[1] += layout.size
-                        if at == step and its == iteration and layout.kind is kind and sender not in phase:
-                            phase[sender] = layout.read(first)
-                        else:
-                            inbox.keep(sender, layout.kind, its, at, layout.read(first))
-                    messages = inbox.collect(iteration, kind, step, senders) if len(phase) >= wanted else None
-                    now = perf_counter()
-                    traffic.serialise_seconds += now - woken
-                    if messages is not None:
-                        return messages
-                if now >= self.next_glance:
-                    self.glance(now)
+                phase: dict[int, Any] = inbox.phase(iteration, kind, step)
+                other = self.gather(iteration, step, {kind: phase}, len(senders) - len(phase), limit)
+                if other is not None:
+                    self.settle(other)
+                messages = inbox.collect(iteration, kind, step, senders)
             else:
                 messages = self._pump(limit, partial(inbox.collect, iteration, kind, step, senders))[1]
-                now = perf_counter()
-                if messages is not None:
-                    return messages
-            if now >= limit:
+            if messages is not None:
+                return messages
+            if perf_counter() >= limit:
                 raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
 
-    def glance(self, now: float) -> None:
+    def gather(
+        self,
+        iteration: int,
+        step: int,
+        phases: Mapping[Kind, dict[int, Any]],
+        missing: int,
+        limit: float = inf,
+        on_step: Callable[[Any], object] | None = None,
+    ) -> Received | None:
+        """Takes messages of a step off the door until so many have come, or anything else happens.
+
+        This is where a node spends its time with the wire while it learns, so it is one function: the listener's own call, the decoder's
+        recognition, and what the inbox knows about a message whose like was let in before.
+
+        Args:
+            phases: where to put them, by kind and sender.
+            missing: how many are to come; one is waited for in any case.
+            limit: when to end, on the clock of ``perf_counter``; silence ends it after :data:`GLANCE_SECONDS` already.
+            on_step: called with a Step as soon as it is there.
+
+        Returns:
+            What came that was none of them, for :meth:`settle`.
+        """
+        traffic, inbox, layouts, nothing = self.traffic, self.inbox, self._layouts, self._listener.nothing
+        other: Received | None = None
+        waited = decoded = 0.0
+        now = perf_counter()
+        patience = GLANCE_SECONDS if limit - now > GLANCE_SECONDS else max(0.0, limit - now)
+        if patience != self._patience:
+            self._patience, self._take = patience, self._listener.taking(patience)
+        take = self._take
+        while True:
+            if now >= self.next_glance:
+                self._glance(now)
+            try:
+                received = take()
+            except nothing:
+                waited += perf_counter() - now
+                break
+            woken = perf_counter()
+            waited += woken - now
+            first, user = (received, None) if isinstance(received, bytes) else alone(received)
+            length, at, its = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
+            layout = layouts.get(first[HEAD : HEAD + length])
+            if (
+                layout is None
+                or layout.size != len(first)
+                or layout.door is not inbox.door
+                or layout.user != user
+                or at != step
+                or its != iteration
+                or (phase := phases.get(layout.kind)) is None
+                or layout.sender in phase
+            ):
+                other = received
+                break
+            counted = layout.counted
+            counted[0] += 1
+            counted[1] += layout.size
+            phase[layout.sender] = message = layout.read(first)
+            missing -= 1
+            now = perf_counter()
+            decoded += now - woken
+            if on_step is not None and layout.kind is Kind.STEP:
+                on_step(message)
+                now = perf_counter()
+            if missing <= 0 or now >= limit:
+                break
+        traffic.wait_seconds += waited
+        traffic.serialise_seconds += decoded
+        return other
+
+    def settle(self, other: Received) -> None:
+        """Puts a message where it belongs, or answers it."""
+        began = perf_counter()
+        self.take_in(self._listener.complete(other))
+        self.traffic.serialise_seconds += perf_counter() - began
+
+    def _glance(self, now: float) -> None:
         """Answers the descriptors that are watched besides the messages."""
         self.next_glance = now + GLANCE_SECONDS
         for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
@@ -214,7 +273,7 @@ class Arrivals:
             self._watched[descriptor]()
         messages: list[Message] | None = None
         if ready.messages:
-            take, take_in = self.take, self.take_in
+            take, take_in = self._listener.take, self.take_in
             # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
             for _ in range(_BATCH):
                 received = take(0.0)
@@ -260,9 +319,7 @@ class Arrivals:
         return False
 
 
-def alone(received: Received | None) -> tuple[bytes, str | None]:
+def alone(received: ReceivedFrames) -> tuple[bytes, str | None]:
     """The frame of a message that has only this one, and its user; else a frame that no message has."""
-    if isinstance(received, ReceivedFrames):
-        frames, user = received
-        return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)
-    return received or b"", None
+    frames, user = received
+    return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)

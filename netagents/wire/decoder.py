@@ -58,10 +58,10 @@ class Decoder:
         layout, iteration, step = known
         return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
 
-    def recognise(self, first: bytes, door: object = None, user: str | None = None) -> tuple[Layout, int, int] | None:
+    def recognise(self, first: bytes) -> tuple[Layout, int, int] | None:
         """Layout, iteration and step of a message of one frame whose like was found to be right before; None for any other.
 
-        What is left to look at is whether this is the time for it.  With a door, its like was admitted there as this user's.
+        What is left to look at is whether this is the time for it, and who may say it.
         """
         size = len(first)
         if size <= HEAD:
@@ -70,12 +70,12 @@ class Decoder:
         if length > _REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
             return None
         layout = self.layouts.get(first[HEAD : HEAD + length])
-        if layout is None or layout.size != size or ((layout.door is not door or layout.user != user) and door is not None):
+        if layout is None or layout.size != size:
             return None
         return layout, iteration, step
 
     def admit(self, frames: Sequence[Frame], door: object, user: str | None, counted: list[int]) -> None:
-        """Notes that a message was let in, so that its like is :meth:`recognised <recognise>` there.
+        """Notes that a message was let in, so that its like may be let in there without a closer look.
 
         Args:
             frames: of the message.

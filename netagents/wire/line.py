@@ -43,7 +43,8 @@ class Line:
         patience: float,
     ) -> None:
         self.speaker = speaker
-        self._kind, self._ways, self._codec, self._patience = kind, tuple(ways), codec, patience
+        self._kind, self._codec, self._patience = kind, codec, patience
+        self._ways = [(sender.sending(), sender.refused, sender, receiver) for receiver, sender in ways]
         self._traffic, self._sent = traffic, traffic.sent[kind]
         # Of messages that are a single array: the type, dtype and shape of the last one, and what stood before its bytes.
         self._form = _SINGLE.get(kind)
@@ -68,11 +69,20 @@ class Line:
                 self._look, self._length, self._header = self._codec.stencil(self._kind)
         self._traffic.serialise_seconds += perf_counter() - started
         ways, sent = self._ways, self._sent
-        for receiver, sender in ways:
-            if not sender.try_send(frames):
-                self._send_late(sender, frames, iteration, step, receiver)
         sent[0] += len(ways)
-        sent[1] += len(ways) * (len(frames[0]) if len(frames) == 1 else frame_bytes(frames))
+        if len(frames) == 1:
+            first: Any = frames[0]
+            sent[1] += len(ways) * len(first)
+            for send, refused, sender, receiver in ways:
+                try:
+                    send(first)
+                except refused:
+                    self._send_late(sender, frames, iteration, step, receiver)
+        else:
+            sent[1] += len(ways) * frame_bytes(frames)
+            for _, _, sender, receiver in ways:
+                if not sender.try_send(frames):
+                    self._send_late(sender, frames, iteration, step, receiver)
 
     def _send_late(self, sender: Sender, frames: Sequence[Frame], iteration: int, step: int, receiver: int) -> None:
         """Sends to a receiver whose queue is full."""

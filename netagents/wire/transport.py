@@ -64,6 +64,8 @@ class Listener(ABC):
 
     endpoint: str
     """Where peers reach this listener: complete, with the real port."""
+    nothing: type[Exception] = TimeoutError
+    """What a function of :meth:`taking` raises when nothing came in time."""
 
     @abstractmethod
     def take(self, timeout_seconds: float) -> Received | None:
@@ -73,6 +75,24 @@ class Listener(ABC):
         """:meth:`take`, with every message in one form."""
         received = self.take(timeout_seconds)
         return None if received is None else in_frames(received)
+
+    def taking(self, timeout_seconds: float) -> Callable[[], Received]:
+        """:meth:`take` for a loop that cannot afford anything around it; good until this is called again.
+
+        The function raises :attr:`nothing` when nothing came in time, and may give the first of several frames, for :meth:`complete`.
+        """
+
+        def take() -> Received:
+            received = self.take(timeout_seconds)
+            if received is None:
+                raise self.nothing
+            return received
+
+        return take
+
+    def complete(self, taken: Received) -> Received:
+        """The whole of the message that a function of :meth:`taking` gave last."""
+        return taken
 
     @abstractmethod
     def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
@@ -97,6 +117,8 @@ class Sender(ABC):
     """
 
     endpoint: str
+    refused: type[Exception] = BlockingIOError
+    """What a function of :meth:`sending` raises when it did not send."""
 
     @abstractmethod
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
@@ -109,6 +131,15 @@ class Sender(ABC):
     @abstractmethod
     def try_send(self, frames: Sequence[Frame]) -> bool:
         """Hands a message to the link if that needs no waiting; False means it was not sent."""
+
+    def sending(self) -> Callable[[bytes], object]:
+        """:meth:`try_send` of a single frame, with nothing around it; the function raises :attr:`refused` where that gives False."""
+
+        def send(frame: bytes) -> None:
+            if not self.try_send((frame,)):
+                raise self.refused
+
+        return send
 
     @abstractmethod
     def close(self) -> None:

@@ -26,6 +26,8 @@ _MESSAGES, _NOTHING = Waited(True, ()), Waited(False, ())
 class ZmqListener(Listener):
     """A bound PULL socket; made by :meth:`~netagents.wire.zeromq.ZmqTransport.listen`."""
 
+    nothing = zmq.Again
+
     def __init__(
         self,
         socket: zmq.Socket[bytes],
@@ -47,25 +49,29 @@ class ZmqListener(Listener):
         self._poller = select.poll()
         self._poller.register(self._handle, select.POLLIN)
         self._watched: tuple[int, ...] = ()
-        self._patience = -1.0
         # The library's own receiving and sending, without the layer of options that pyzmq puts around them.
         self._recv = super(zmq.Socket, socket).recv
 
     def take(self, timeout_seconds: float) -> Received | None:
-        # This is where a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
-        if timeout_seconds != self._patience:
-            self._patience = timeout_seconds
-            self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
+        if timeout_seconds > 0.0 and not self._socket.poll(_milliseconds(timeout_seconds)):
+            return None
         try:
             if self._in_flight is not None:
-                return self._receive_authenticated(self._in_flight.taken)
-            first = self._recv(0)
+                return self._receive_authenticated(_AT_ONCE)
+            return self.complete(self._recv(_AT_ONCE))
         except zmq.Again:
             return None
-        if len(first) < 4 or first[3] < _FOLLOWED:
-            return first
-        frames: list[Frame] = [first]
-        room = self._most_bytes - len(first)
+
+    def taking(self, timeout_seconds: float) -> Callable[[], Received]:
+        # This is how a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
+        self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
+        return self._recv if self._in_flight is None else self._receive_authenticated
+
+    def complete(self, taken: Received) -> Received:
+        if isinstance(taken, ReceivedFrames) or len(taken) < 4 or taken[3] < _FOLLOWED:
+            return taken
+        frames: list[Frame] = [taken]
+        room = self._most_bytes - len(taken)
         while self._socket.get(_MORE):
             frame = self._recv(_AT_ONCE)
             # Beyond the limits the rest is read and thrown away; one frame too many is kept for the codec to refuse.
@@ -74,8 +80,10 @@ class ZmqListener(Listener):
                 room -= len(frame)
         return ReceivedFrames(frames, None)
 
-    def _receive_authenticated(self, taken: dict[int, int]) -> ReceivedFrames:
-        part = self._socket.recv(copy=False)
+    def _receive_authenticated(self, flags: int = 0) -> ReceivedFrames:
+        assert self._in_flight is not None
+        taken = self._in_flight.taken
+        part = self._socket.recv(flags, copy=False)
         # Identity is what the key exchange proved, never what a peer says about itself.
         try:
             user: str | None = str(part.get("User-Id"))
@@ -85,7 +93,7 @@ class ZmqListener(Listener):
         size = len(part) + FRAME_BYTES
         room = self._most_bytes - size
         while part.more:
-            part = self._socket.recv(zmq.NOBLOCK, copy=False)
+            part = self._socket.recv(_AT_ONCE, copy=False)
             size += len(part) + FRAME_BYTES
             if len(frames) <= self._most_frames and room >= 0:
                 frames.append(part.bytes)
@@ -134,10 +142,14 @@ class ZmqListener(Listener):
 class ZmqSender(Sender):
     """A connected PUSH socket; made by :meth:`~netagents.wire.zeromq.ZmqTransport.connect`."""
 
+    refused = zmq.ZMQError
+
     def __init__(self, socket: zmq.Socket[bytes], endpoint: str, before_close: Callable[[], None] | None) -> None:
         self.endpoint = endpoint
         self._socket = socket
         self._before_close = before_close
+        # No send waits; whoever wants to wait polls.
+        socket.set(zmq.SNDTIMEO, 0)
         self._send = super(zmq.Socket, socket).send
 
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
@@ -153,7 +165,7 @@ class ZmqSender(Sender):
         try:
             # Copying sends (pyzmq's default) let the caller change its arrays at once; views are not copied before this.
             if len(frames) == 1:
-                self._send(frames[0], _AT_ONCE)
+                self._send(frames[0])
             else:
                 self._socket.send_multipart(frames, _AT_ONCE)
         except zmq.Again:
@@ -163,6 +175,9 @@ class ZmqSender(Sender):
                 return False
             raise
         return True
+
+    def sending(self) -> Callable[[bytes], object]:
+        return self._send
 
     def close(self) -> None:
         self._close(None)

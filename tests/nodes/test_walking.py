@@ -376,7 +376,7 @@ def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: 
         timer.join()
         os.close(readable)
         os.close(writable)
-    assert len(agent.told.lines) == (2 * STEPS + 1 if silent else 2 * 4)
+    assert len(agent.told.lines) == (2 * STEPS + 1 if silent else 2 * 3 + 1)
 
 
 def test_only_a_plain_exchange_walks(memory: Transport) -> None:

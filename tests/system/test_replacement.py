@@ -98,8 +98,9 @@ def test_an_agent_with_keys_that_died_takes_its_place_again_and_the_bits_stay(no
         nodes.start(role, *(["--replace"] if role.startswith("agent") else []))
     for kill, victim in enumerate(("agent-1", "agent-3")):
         wait_until(lambda done=kill: nodes.restarts() == done, "the restart", 60.0)  # type: ignore[misc]
-        # A row more means that all of them are back.
-        wait_until(lambda more=nodes.rows() + 8: nodes.rows() >= more, "rows", 60.0)  # type: ignore[misc]
+        # More rows mean that all of them are back.
+        before = nodes.rows()
+        wait_until(lambda before=before: nodes.rows() >= before + 8, "rows", 60.0)  # type: ignore[misc]
         status = tmp_path / f"{victim}.status"
         healthy = nodes.netagents("health", str(status))
         assert healthy.returncode == 0, healthy.stderr
