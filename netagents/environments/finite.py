@@ -21,7 +21,8 @@ TOTAL_LIMIT = 100_000_000
 class FiniteNetworkedMDP(NetworkedMDP):
     """A networked MDP whose joint state is ``(B, n)`` int64 and whose copies never end by themselves.
 
-    Column i is agent i's local state, and an agent observes exactly that.
+    Column i is agent i's local state, and an agent observes exactly that.  Actions reach it through :func:`joint_actions`, so they may
+    come as the rows of one array.
     """
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
@@ -30,7 +31,9 @@ class FiniteNetworkedMDP(NetworkedMDP):
 
 
 def joint_actions(actions: Sequence[NDArray[Any]]) -> IntArray:
-    """The agents' actions as one ``(B, n)`` int64 array."""
+    """The agents' actions as one ``(B, n)`` int64 array, not to be modified."""
+    if isinstance(actions, np.ndarray):
+        return actions.T
     return np.concatenate(actions, dtype=np.int64).reshape(len(actions), -1).T
 
 

@@ -78,12 +78,12 @@ class LineMsg(FiniteNetworkedMDP):
     def step(self, state: JointState, actions: Sequence[NDArray[Any]], noise: FloatArray) -> Transition:
         """One synchronous update; ``noise[:, i] < coupling`` is agent i's luck when its neighbour holds 0."""
         acts = joint_actions(actions)
-        after = np.empty_like(state, dtype=np.int64)
+        after = np.empty_like(acts)
         after[:, 0] = state[:, 1]
         after[:, -1] = acts[:, -1]
-        heard = (state[:, 2:] == 1) | (noise[:, 1:-1] < self.coupling)
-        after[:, 1:-1] = (acts[:, 1:-1] == 1) & heard
-        return transition(after, after.astype(np.float64) * self._weights)
+        # States and actions are bits.
+        np.bitwise_and(acts[:, 1:-1], state[:, 2:] | (noise[:, 1:-1] < self.coupling), out=after[:, 1:-1])
+        return transition(after, after * self._weights)
 
     def kernel(self) -> FactoredKernel:
         """Exact tables of at most 8 entries per agent."""

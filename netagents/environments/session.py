@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.contract import BoolArray, FloatArray, NetworkedMDP, Transition
+from netagents.environments.finite import FiniteNetworkedMDP
 from netagents.environments.proximity import Contacts, hop_distances, linked_pairs, told
 from netagents.environments.spaces import Box, Discrete, space_dtype
 from netagents.errors import EnvironmentMismatchError, NumericalError
@@ -61,8 +62,11 @@ class EnvironmentSession:
         self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
         self._action_sizes = [space.size if isinstance(space, Discrete) else 0 for space in spec.action_spaces]
         self._bounds = np.array([[size or 1] for size in self._action_sizes], dtype=np.uint64)
+        self._least_bound = int(self._bounds.min(initial=1 << 63))
         # Where all agents' spaces are finite, a step's actions and observations are worked on all at once.
         self._finite = all(self._action_sizes)
+        self._joint = isinstance(environment, FiniteNetworkedMDP)
+        self._by_column = type(environment).observe is FiniteNetworkedMDP.observe
         self._index_dtype = self._dtypes[0] if not self._boxes and len(set(self._dtypes)) == 1 else None
         self._going_on: list[NDArray[np.uint8]] = [np.zeros(batch, dtype=np.uint8)] * spec.n
         self._masks: list[BoolArray] | None = None
@@ -142,24 +146,29 @@ class EnvironmentSession:
         self._ended = self._ended | after.terminated | after.truncated
         return [flags] * self.environment.spec.n if flags.ndim == 1 else list(np.ascontiguousarray(flags.T))
 
-    def _checked(self, actions: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    def _checked(self, actions: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """The actions as the environment takes them; finite ones are checked all at once, since this runs every step."""
+        whole: Any
         if self._finite:
             joint = self._joined(actions)
-            whole = list(joint)
+            whole = joint if self._joint else list(joint)
         else:
             joint, whole = self._mixed(actions)
-        beyond = joint.view(np.uint64) >= self._bounds  # a negative number is a huge one there
-        if np.count_nonzero(beyond):
-            agent, copy = (int(place) for place in np.argwhere(beyond)[0])
+        unsigned = joint.view(np.uint64)  # a negative number is a huge one there
+        if np.maximum.reduce(unsigned, axis=None, initial=0) >= self._least_bound:
+            self._check_bounds(joint, unsigned >= self._bounds)
+        if self._masks is not None:
+            self._check_legal(joint, self._masks)
+        checked: Sequence[NDArray[Any]] = whole
+        return checked
+
+    def _check_bounds(self, joint: NDArray[np.int64], beyond: BoolArray) -> None:
+        for agent, copy in np.argwhere(beyond)[:1].tolist():
             raise EnvironmentMismatchError(
                 f"action {joint[agent, copy]}",
                 where=f"agent {agent}, step {self._step}",
                 fix=f"actions are 0..{self._action_sizes[agent] - 1}",
             )
-        if self._masks is not None:
-            self._check_legal(joint, self._masks)
-        return whole
 
     def _joined(self, actions: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         try:
@@ -219,18 +228,9 @@ class EnvironmentSession:
         return Returns(self._team.copy(), self._discounted.copy())
 
     def _messages(self, rewards: FloatArray, flags: Sequence[NDArray[np.uint8]]) -> list[Step]:
-        observed = self.environment.observe(self._state)
         # Messages own their arrays: who keeps one must not find it changed by the next step.
         columns = np.array(rewards.T, order="C")
-        for agent in self._boxes:
-            if not np.isfinite(observed[agent]).all():
-                raise NumericalError(
-                    "an observation is not finite", where=f"agent {agent}, step {self._step}", fix="observations must be finite numbers"
-                )
-        if self._index_dtype is not None:
-            views = list(np.concatenate(observed, dtype=self._index_dtype, casting="unsafe").reshape(len(observed), -1))
-        else:
-            views = [np.array(view, dtype=dtype, order="C") for view, dtype in zip(observed, self._dtypes, strict=True)]
+        views = self._views()
         hops = None if self._contacts is None else self._hops(self._contacts)
         masked = self.environment.spec.capabilities.masked
         self._masks = self.environment.action_masks(self._state) if masked else None
@@ -241,6 +241,20 @@ class EnvironmentSession:
             Step(view, columns[agent], flags[agent], hops[agent] if hops else none, self._masks[agent] if self._masks else None)
             for agent, view in enumerate(views)
         ]
+
+    def _views(self) -> list[NDArray[Any]]:
+        """Each agent's observation as it travels."""
+        if self._by_column and self._index_dtype is not None:
+            return list(self._state.T.astype(self._index_dtype, order="C"))
+        observed = self.environment.observe(self._state)
+        for agent in self._boxes:
+            if not np.isfinite(observed[agent]).all():
+                raise NumericalError(
+                    "an observation is not finite", where=f"agent {agent}, step {self._step}", fix="observations must be finite numbers"
+                )
+        if self._index_dtype is not None:
+            return list(np.concatenate(observed, dtype=self._index_dtype, casting="unsafe").reshape(len(observed), -1))
+        return [np.array(view, dtype=dtype, order="C") for view, dtype in zip(observed, self._dtypes, strict=True)]
 
     def _hops(self, contacts: Sequence[Contacts]) -> list[NDArray[np.uint8]]:
         near = self.environment.graph(self._state)

@@ -29,6 +29,7 @@ from netagents.nodes.refusals import refusals, refusals_line
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
+from netagents.wire.line import Line
 
 FINISHED = "finished"
 """The reason of a Stop that ends a whole run."""
@@ -90,7 +91,7 @@ class EnvironmentServer:
         self._context, self._setup, self._recorder, self._participants = context, setup, recorder, participants
         self._agents = tuple(range(setup.n))
         self._exchange, self._company = participants.exchange, participants.company
-        self._send = self._exchange.send if self._company is None else self._company.send
+        self._lines: list[Line] = []
         self._receive: Receive = self._exchange.receive if self._company is None else self._company.receive
         self._loop = self._train_freely if isinstance(setup.experiment.clock, FreeRunningSettings) else self._train
         self._world: World | None = None
@@ -163,9 +164,14 @@ class EnvironmentServer:
             self._record(iteration)
 
     def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
-        send = self._send
-        for agent, message in enumerate(messages):
-            send(message, Kind.STEP, iteration, step, (agent,))
+        if self._company is not None:
+            for agent, message in enumerate(messages):
+                self._company.send(message, Kind.STEP, iteration, step, (agent,))
+        else:
+            if step == 0:
+                self._lines = [self._exchange.line(Kind.STEP, (agent,)) for agent in self._agents]
+            for line, message in zip(self._lines, messages, strict=True):
+                line.send(message, iteration, step)
         if step == 0:
             self._count_steps(iteration, messages, self._setup.steps)
 
