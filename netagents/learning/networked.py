@@ -7,13 +7,14 @@ One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, rea
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.spaces import space_dtype, space_shape
 from netagents.learning.aging import Ages, is_aged
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.ledger import Ledger
@@ -29,6 +30,7 @@ from netagents.randomness import Purpose, stream
 
 _values = attrgetter("values")
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
 class NetworkedAgent(ABC):
@@ -85,24 +87,19 @@ class NetworkedAgent(ABC):
         ages = Ages(setup, index, window) if heard and is_aged(setup) else None
         to_server = (ENVIRONMENT,)
 
-        def decide(step: int, observed: Step, messages: Sequence[State]) -> NDArray[Any]:
-            near = None
-            if ages is None:
-                # The window is whom it hears, and itself.
-                states = list(map(_values, messages))
-                states.insert(place, observed.observation)
-                if nearby is not None and observed.hops is not None and heard:
-                    near = nearby.marks(Kind.STATE, window, observed.hops)
-            else:
-                states = ages.members(step, observed.observation, messages)
-            context, actions = policy.decide(states, noise[step], observed.mask, near)
+        def decide(step: int, states: Sequence[Any], mask: BoolArray | None = None, near: BoolArray | None = None) -> NDArray[Any]:
+            context, actions = policy.decide(states, noise[step], mask, near)
             found(context)
             if actions.dtype is not travels:
                 actions = actions.astype(travels)
             decided(actions)
             return actions
 
-        rounds = Rounds(iteration, steps, audience, heard, observe, decide) if nearby is None and ages is None else None
+        rounds: Rounds | None = None
+        if nearby is None and ages is None and rollout.mask is None:
+            look = State(rollout.states[0]), Action(rollout.actions[0])
+            decide_on = decide if policy.reads_bytes else self._with_arrays(decide)
+            rounds = Rounds(iteration, steps, audience, heard, place, *look, observe, decide_on)
         outgoing, self._pending = self._pending, []
         # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
         for step in range(steps + 1):
@@ -122,7 +119,16 @@ class NetworkedAgent(ABC):
             if heard:
                 messages = yield Turn(outgoing, Kind.STATE, iteration, step, heard if ages is None else ages.awaited(step))
                 outgoing = []
-            actions = decide(step, observed, messages)
+            near = None
+            if ages is None:
+                # The window is whom it hears, and itself.
+                states = list(map(_values, messages))
+                states.insert(place, observed.observation)
+                if nearby is not None and observed.hops is not None and heard:
+                    near = nearby.marks(Kind.STATE, window, observed.hops)
+            else:
+                states = ages.members(step, observed.observation, messages)
+            actions = decide(step, states, observed.mask, near)
             if step < steps:
                 outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(actions), to_server))
         self._pending = outgoing
@@ -131,6 +137,16 @@ class NetworkedAgent(ABC):
         self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
         rollout.close()
         return rollout
+
+    def _with_arrays(self, decide: Callable[[int, Sequence[Any]], NDArray[Any]]) -> Callable[[int, Sequence[bytes]], NDArray[Any]]:
+        """``decide`` on the bytes in which the states of the window travel."""
+        spaces = [self.setup.spec.observation_spaces[j] for j in self.policy.window]
+        forms = [(space_dtype(space), (self.setup.batch, *space_shape(space))) for space in spaces]
+
+        def decide_on(step: int, states: Sequence[bytes]) -> NDArray[Any]:
+            return decide(step, [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(states, forms, strict=True)])
+
+        return decide_on
 
     def _share(
         self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None

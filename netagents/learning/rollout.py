@@ -54,7 +54,7 @@ class Rollout:
         self._actions: list[NDArray[Any]] = []
         # These run H times per iteration: nothing is looked at before the batch is closed.
         self.observe = self._observed.append
-        """Take in the environment's message of the next step."""
+        """Take in the environment's message of the next step, or those of several as one, copies behind copies."""
         self.found = self._contexts.append
         """Take in the (B, ...) context of the next decision."""
         self.decided = self._actions.append
@@ -84,10 +84,11 @@ class Rollout:
 
     def _fill(self) -> None:
         """Put what was taken in into the arrays, and let go of the messages."""
-        observed, led_to = self._observed, self._observed[1:]
+        observed = self._observed
         _join([message.observation for message in observed], self.states)
-        _join([message.reward for message in led_to], self.rewards)
-        _join([message.flags for message in led_to], self._flags)
+        # Nothing led to the first step.
+        _join([message.reward for message in observed], self.rewards, skipped=self.states.shape[1])
+        _join([message.flags for message in observed], self._flags, skipped=self.states.shape[1])
         if self.hops is not None:
             _join([message.hops for message in observed if message.hops is not None], self.hops)
         if self.mask is not None:
@@ -118,10 +119,12 @@ class Rollout:
         return np.ascontiguousarray(np.broadcast_to(powers[:, None], self.rewards.shape)) * self.alive
 
 
-def _join(parts: Sequence[NDArray[Any]], whole: NDArray[Any]) -> None:
-    """Put arrays (B, ...) one behind the other into the first rows of ``whole`` (T, B, ...)."""
+def _join(parts: Sequence[NDArray[Any]], whole: NDArray[Any], skipped: int = 0) -> None:
+    """Put arrays (B, ...), or (k B, ...) of k steps, one behind the other into ``whole`` (T, B, ...); the first ``skipped`` stay out."""
     if parts:
-        np.concatenate(parts, out=whole[: len(parts)].reshape(-1, *whole.shape[2:]))
+        rows = whole.reshape(-1, *whole.shape[2:])
+        parts = [parts[0][skipped:], *parts[1:]]
+        np.concatenate(parts, out=rows[: sum(map(len, parts))])
 
 
 def room(space: Space, steps: int, copies: int) -> NDArray[Any]:

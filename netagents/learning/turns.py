@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from netagents.messages import Kind, Message, State, Step
+from netagents.messages import Action, Kind, Message, State, Step
 
 
 class Outgoing(NamedTuple):
@@ -28,16 +28,27 @@ class Outgoing(NamedTuple):
 class Rounds(NamedTuple):
     """All steps of an iteration, the last of which is decided and not executed.
 
-    A step is two turns: wait for the server's Step, ``observe`` it and send ``audience`` its observation as a State; wait for the State
-    of everyone ``heard``, ``decide``, and send the server the Action.
+    A step is two turns: wait for the server's Step and send ``audience`` its observation as a State; wait for the State of everyone
+    ``heard``, ``decide``, and send the server the Action.  What a step only passes on stays the bytes in which it travels.
+
+    Attributes:
+        iteration, steps: steps 0 to ``steps`` of this iteration.
+        audience, heard: to whom the State goes, and from whom States come.
+        place: of the own observation among the states of the window.
+        state, action: messages that look like those of every step, whatever is in them.
+        observe: takes in the Step of the next step, or those of several, copies behind copies.
+        decide: given the step and the states of the window, as bytes, gives the actions.
     """
 
     iteration: int
     steps: int
     audience: tuple[int, ...]
     heard: tuple[int, ...]
+    place: int
+    state: State
+    action: Action
     observe: Callable[[Step], object]
-    decide: Callable[[int, Step, Sequence[State]], NDArray[Any]]
+    decide: Callable[[int, Sequence[bytes]], NDArray[Any]]
 
 
 class Turn(NamedTuple):

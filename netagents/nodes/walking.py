@@ -2,60 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from netagents.errors import NetagentsError
 from netagents.learning.turns import Rounds
-from netagents.messages import ENVIRONMENT, Action, Kind, State, Step
+from netagents.messages import ENVIRONMENT, Kind, State, Step
 from netagents.wire.exchange import Exchange
+from netagents.wire.layout import Layout
 from netagents.wire.transport import Received
 
 _SERVER = (ENVIRONMENT,)
-_new: Any = tuple.__new__  # a named tuple, without the call in between
 
 
 def walk(exchange: Exchange, rounds: Rounds) -> None:
     """Takes an agent through its rounds, as its turns would one by one.
 
-    In lockstep it is known which messages a step brings, so while nothing else comes they need not wait in the inbox.  Whatever else
-    happens (another message, one of an unknown look, a tenth of a second without any) hands the step over to ``receive``.
+    In lockstep it is known which messages a step brings, so while nothing else comes they need not wait in the inbox, and their bytes
+    are passed on without making arrays of them.  Whatever else happens (another message, one of an unknown look, a tenth of a second
+    without any) hands the step over to ``receive``.
 
     Args:
         exchange: of the agent; it is :attr:`plain <netagents.wire.arrivals.Arrivals.plain>`.
     """
-    iteration, steps, audience, heard, observe, decide = rounds
+    iteration, steps, audience, heard, place, state, action, observe, decide = rounds
     inbox, gather = exchange.inbox, exchange.gather
-    send_state, send_action = exchange.line(Kind.STATE, audience).send, exchange.line(Kind.ACTION, _SERVER).send
+    send_state, send_action = exchange.line(Kind.STATE, audience).like(state), exchange.line(Kind.ACTION, _SERVER).like(action)
     if iteration > inbox.iteration:
         inbox.advance(iteration)
-
-    def observe_and_tell(observed: Step) -> None:
-        observe(observed)
-        if audience:
-            send_state(_new(State, (observed.observation,)), iteration, step)
-
+    steps_like: Layout | None = None
+    unread: list[bytes] = []
     for step in range(steps + 1):
-        from_server: dict[int, Any] = {}
-        from_neighbours: dict[int, Any] = {}
+        from_server: dict[int, tuple[Layout, bytes]] = {}
+        from_neighbours: dict[int, tuple[Layout, bytes]] = {}
+        came = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
         other: Received | None = None
         if not inbox.phases:
-            came = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
-            other = gather(iteration, step, came, 1 + len(heard), on_step=observe_and_tell)
-        observed: Any = from_server.get(ENVIRONMENT)
-        states: list[Any] = list(map(from_neighbours.get, heard))
-        if observed is None or None in states:
-            inbox.take_over(iteration, step, {Kind.STEP: from_server, Kind.STATE: from_neighbours})
-            observed, states = _go_on(exchange, rounds, step, other, told=observed is not None)
-        actions = decide(step, observed, states)
+            other = gather(iteration, step, came, Kind.STEP, 1, unread=True)
+        if from_server:
+            layout, frame = from_server[ENVIRONMENT]
+            if layout is not steps_like:
+                _read(steps_like, unread, observe)
+                steps_like = layout
+            unread.append(frame)
+            own = frame[layout.lead]
+            if audience:
+                send_state(own, iteration, step)
+            if other is None and len(from_neighbours) < len(heard):
+                other = gather(iteration, step, came, Kind.STATE, len(heard), unread=True)
+        states: list[bytes] = []
+        for j in heard:
+            if j not in from_neighbours:
+                break
+            layout, frame = from_neighbours[j]
+            states.append(frame[layout.lead])
+        if not from_server or len(states) < len(heard):
+            read = {kind: {sender: layout.read(frame) for sender, (layout, frame) in phase.items()} for kind, phase in came.items()}
+            inbox.take_over(iteration, step, read)
+            observed, messages = _go_on(exchange, rounds, step, other, told=bool(from_server))
+            if not from_server:
+                _read(steps_like, unread, observe)
+                observe(observed)
+            own, states = observed.observation.tobytes(), [message.values.tobytes() for message in messages]
+        states.insert(place, own)
+        actions = decide(step, states)
         if step < steps:
-            send_action(_new(Action, (actions,)), iteration, step)
+            send_action(actions.tobytes(), iteration, step)
+    _read(steps_like, unread, observe)
     inbox.take_over(iteration, steps + 1, {Kind.STEP: {}, Kind.STATE: {}})
 
 
-def _go_on(exchange: Exchange, rounds: Rounds, step: int, other: Received | None, *, told: bool) -> tuple[Any, list[Any]]:
+def _read(layout: Layout | None, frames: list[bytes], observe: Callable[[Step], object]) -> None:
+    """Reads the Steps so far all at once, which takes much less than one by one."""
+    if layout is not None and frames:
+        steps: Any = layout.read_all(frames)
+        observe(steps)
+        frames.clear()
+
+
+def _go_on(exchange: Exchange, rounds: Rounds, step: int, other: Received | None, *, told: bool) -> tuple[Step, list[State]]:
     """The rest of a step turn by turn: from what came instead of its messages, if anything did, and from whether the Step had come."""
-    iteration, _, audience, heard, observe, _ = rounds
-    observed: Any
+    iteration, audience, heard = rounds.iteration, rounds.audience, rounds.heard
     if other is not None:
         try:
             exchange.settle(other)
@@ -63,9 +90,9 @@ def _go_on(exchange: Exchange, rounds: Rounds, step: int, other: Received | None
             awaited = (Kind.STATE, step, heard) if told else (Kind.STEP, step, _SERVER)
             error.wait = exchange.wait(iteration, *awaited)
             raise
+    observed: Any
     (observed,) = exchange.receive(iteration, Kind.STEP, step, _SERVER)
-    if not told:
-        observe(observed)
-        if audience:
-            exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
-    return observed, exchange.receive(iteration, Kind.STATE, step, heard)
+    if audience and not told:
+        exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
+    states: Any = exchange.receive(iteration, Kind.STATE, step, heard)
+    return observed, states

@@ -27,10 +27,12 @@ class Policy(ABC):
     Attributes:
         window: the agents whose states it reads, ascending, itself included.
         component: name of its parameters, one array, in checkpoints.
+        reads_bytes: whether :meth:`decide` takes states also as the bytes of their arrays.
     """
 
     window: tuple[int, ...]
     component: ClassVar[str]
+    reads_bytes: bool = False
 
     @abstractmethod
     def contexts_of(self, steps: int, copies: int) -> NDArray[Any]:
@@ -60,7 +62,7 @@ class Policy(ABC):
         """
 
     def decide(
-        self, states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+        self, states: Sequence[Any], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """:meth:`context` and, from it, :meth:`act`: what an agent does in every step."""
         context = self.context(states, near)
@@ -97,8 +99,9 @@ class TabularPolicy(Policy):
         self.window = tuple(window)
         self.radix = MixedRadix(state_sizes)
         self.action_size = action_size
-        own = (type(self).context, type(self).act) != (TabularPolicy.context, TabularPolicy.act)
-        self._small = self.radix.total <= 256 and action_size == 2 and not own
+        own = [getattr(type(self), name) is not getattr(TabularPolicy, name) for name in ("context", "act", "decide")]
+        # Digits and rows fit into a byte each.
+        self.reads_bytes = self.radix.total <= 256 and action_size == 2 and not any(own)
         self.logits: FloatArray = np.zeros((self.radix.total, action_size))
         self._refresh()
 
@@ -150,10 +153,10 @@ class TabularPolicy(Policy):
         return actions
 
     def decide(
-        self, states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+        self, states: Sequence[Any], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self._small and states[0].dtype is _BYTE:
-            # Digits and rows fit into a byte each, so the states of all copies are one long integer whose bytes never carry.
+        if self.reads_bytes and (type(states[0]) is bytes or states[0].dtype is _BYTE):
+            # The states of all copies are one long integer whose bytes never carry.
             total = sum(map(mul, map(int.from_bytes, states), self.radix.strides))
             context = np.frombuffer(total.to_bytes(noise.size), _BYTE)
             return context, (noise >= self._first_thresholds.take(context)).view(_BYTE)

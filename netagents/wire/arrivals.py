@@ -132,7 +132,7 @@ class Arrivals:
         while True:
             if self._faults is None:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
-                other = self.gather(iteration, step, {kind: phase}, len(senders) - len(phase), limit)
+                other = self.gather(iteration, step, {kind: phase}, kind, len(senders), limit=limit)
                 if other is not None:
                     self.settle(other)
                 messages = inbox.collect(iteration, kind, step, senders)
@@ -148,25 +148,27 @@ class Arrivals:
         iteration: int,
         step: int,
         phases: Mapping[Kind, dict[int, Any]],
-        missing: int,
+        awaited: Kind,
+        count: int,
+        *,
         limit: float = inf,
-        on_step: Callable[[Any], object] | None = None,
+        unread: bool = False,
     ) -> Received | None:
-        """Takes messages of a step off the door until so many have come, or anything else happens.
+        """Takes messages of a step off the door until ``count`` of the awaited kind are there, or anything else happens.
 
         This is where a node spends its time with the wire while it learns, so it is one function: the listener's own call, the decoder's
-        recognition, and what the inbox knows about a message whose like was let in before.
+        recognition, and what the inbox knows about a message whose like was let in before.  One message is waited for in any case.
 
         Args:
             phases: where to put them, by kind and sender.
-            missing: how many are to come; one is waited for in any case.
             limit: when to end, on the clock of ``perf_counter``; silence ends it after :data:`GLANCE_SECONDS` already.
-            on_step: called with a Step as soon as it is there.
+            unread: put in a message's layout and frame instead of the message.
 
         Returns:
             What came that was none of them, for :meth:`settle`.
         """
         traffic, inbox, layouts, nothing = self.traffic, self.inbox, self._layouts, self._listener.nothing
+        wanted = phases[awaited]
         other: Received | None = None
         waited = decoded = 0.0
         now = perf_counter()
@@ -202,14 +204,10 @@ class Arrivals:
             counted = layout.counted
             counted[0] += 1
             counted[1] += layout.size
-            phase[layout.sender] = message = layout.read(first)
-            missing -= 1
+            phase[layout.sender] = (layout, first) if unread else layout.read(first)
             now = perf_counter()
             decoded += now - woken
-            if on_step is not None and layout.kind is Kind.STEP:
-                on_step(message)
-                now = perf_counter()
-            if missing <= 0 or now >= limit:
+            if len(wanted) >= count or now >= limit:
                 break
         traffic.wait_seconds += waited
         traffic.serialise_seconds += decoded

@@ -83,15 +83,18 @@ class Encoder:
         views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
         return [prefix + outline.header, *views]
 
-    def stencil(self, kind: Kind) -> tuple[tuple[np.dtype[Any], tuple[int, ...]] | None, int, bytes]:
-        """What messages of a kind that have a single array, and that look like the last one, have in common.
+    def stencil(self, run: bytes, incarnation: int, sender: int, kind: Kind, message: Message) -> tuple[int, bytes] | None:
+        """What all messages that look like this one have in common.
 
         Returns:
-            dtype and shape of the array, or None where it does not travel in the first frame; the length that stands in the prefix; the
-            header, behind which the array's bytes follow.
+            The length that stands in the prefix, and the header, behind which the bytes of the array follow; None for messages of more
+            than an array in the first frame.
+
+        Raises:
+            ProtocolError, CapacityError: as :meth:`encode`.
         """
-        outline = self._latest[kind]
-        return (outline.arrays[0] if outline.alone else None), outline.length, outline.header
+        outline = self._outlined(Envelope(run, incarnation, sender, kind, 0, 0, message))[0]
+        return (outline.length, outline.header) if outline.alone else None
 
     def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
         """The outline of a message, remembered where it is made of arrays, and its arrays."""

@@ -23,10 +23,25 @@ class Layout:
     Attributes:
         sender, kind: of the messages.
         size: of the frame.
+        lead: where the bytes of the first array are.
         door, user, counted: as :meth:`Decoder.admit` noted them.
     """
 
-    __slots__ = ("_absent", "_arrays", "_message", "_only", "counted", "door", "incarnation", "kind", "run", "sender", "size", "user")
+    __slots__ = (
+        "_absent",
+        "_arrays",
+        "_message",
+        "_only",
+        "counted",
+        "door",
+        "incarnation",
+        "kind",
+        "lead",
+        "run",
+        "sender",
+        "size",
+        "user",
+    )
 
     def __init__(self, envelope: Envelope, places: Sequence[Place], absent: int, size: int) -> None:
         self.run, self.incarnation, self.sender, self.kind = envelope[:4]
@@ -34,6 +49,8 @@ class Layout:
         self.door: object = None
         self.user: str | None = None
         self.counted: list[int] = []
+        dtype, items, offset, _ = places[0]
+        self.lead = slice(offset, offset + items * dtype.itemsize)
         self._message = type(envelope.message)
         self._arrays = tuple(places)
         self._absent = (None,) * absent  # optional arrays that were left out
@@ -51,4 +68,14 @@ class Layout:
         if self._absent:
             arrays += self._absent
         message: Message = _new(self._message, arrays)
+        return message
+
+    def read_all(self, frames: Sequence[bytes]) -> Message:
+        """The messages in several such frames as one, whose arrays have those of the first, then those of the second, ... on axis 0."""
+        block = np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), self.size)
+        arrays: list[Any] = []
+        for dtype, items, offset, shape in self._arrays:
+            values = np.ascontiguousarray(block[:, offset : offset + items * dtype.itemsize]).view(dtype)
+            arrays.append(values.reshape(-1) if shape is None else values.reshape(-1, *shape[1:]))
+        message: Message = _new(self._message, [*arrays, *self._absent])
         return message

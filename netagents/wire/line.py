@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
+
+import numpy as np
 
 from netagents.errors import DeadlineError
 from netagents.messages import Kind, Message, node_name
 from netagents.wire.codec import Codec
 from netagents.wire.frames import PREFIX, Frame, frame_bytes
-from netagents.wire.schema import ARRAYS
 from netagents.wire.traffic import Traffic
 from netagents.wire.transport import Sender
 
 _write_prefix = PREFIX.pack
-_SINGLE = {kind: schema.message for kind, schema in ARRAYS.items() if len(schema.fields) == 1}
-"""Kinds of messages that are one array, and their types."""
 
 
 class Line:
@@ -31,7 +31,7 @@ class Line:
         patience: seconds after which a receiver whose queue is full is an error.
     """
 
-    __slots__ = ("_codec", "_form", "_header", "_kind", "_length", "_look", "_patience", "_sent", "_traffic", "_ways", "speaker")
+    __slots__ = ("_codec", "_kind", "_patience", "_sent", "_traffic", "_ways", "speaker")
 
     def __init__(
         self,
@@ -43,13 +43,8 @@ class Line:
         patience: float,
     ) -> None:
         self.speaker = speaker
-        self._kind, self._codec, self._patience = kind, codec, patience
-        self._ways = [(sender.sending(), sender.refused, sender, receiver) for receiver, sender in ways]
+        self._kind, self._ways, self._codec, self._patience = kind, tuple(ways), codec, patience
         self._traffic, self._sent = traffic, traffic.sent[kind]
-        # Of messages that are a single array: the type, dtype and shape of the last one, and what stood before its bytes.
-        self._form = _SINGLE.get(kind)
-        self._look: tuple[Any, ...] | None = None
-        self._length, self._header = 0, b""
 
     def send(self, message: Message, iteration: int, step: int) -> None:
         """Encodes once and sends to every receiver.
@@ -59,30 +54,45 @@ class Line:
             DeadlineError: a receiver's queue stayed full; names it.
         """
         started = perf_counter()
-        content: Any = message
-        if type(message) is self._form and (content[0].dtype, content[0].shape) == self._look:
-            # Like the last one, as states and actions are in every step: nothing is worked out anew.
-            frames: list[Frame] = [_write_prefix(self._length, step, iteration) + self._header + content[0].tobytes()]
-        else:
-            frames = self._codec.frames(*self.speaker, self._kind, iteration, step, message)
-            if self._form is not None:
-                self._look, self._length, self._header = self._codec.stencil(self._kind)
+        frames = self._codec.frames(*self.speaker, self._kind, iteration, step, message)
         self._traffic.serialise_seconds += perf_counter() - started
-        ways, sent = self._ways, self._sent
-        sent[0] += len(ways)
-        if len(frames) == 1:
-            first: Any = frames[0]
-            sent[1] += len(ways) * len(first)
-            for send, refused, sender, receiver in ways:
+        self._sent[0] += len(self._ways)
+        self._sent[1] += len(self._ways) * frame_bytes(frames)
+        for receiver, sender in self._ways:
+            if not sender.try_send(frames):
+                self._send_late(sender, frames, iteration, step, receiver)
+
+    def like(self, message: Message) -> Callable[[bytes, int, int], None]:
+        """What sends messages of a single array that look like this one, from the array's bytes, iteration and step.
+
+        Nothing is worked out anew in every step, so that it takes little more than the transport's own calls.
+
+        Raises:
+            ProtocolError: the message breaks the schema; what comes back raises DeadlineError as :meth:`send`.
+        """
+        stencil = self._codec.stencil(*self.speaker, self._kind, message)
+        if stencil is None:
+            # Large enough for frames of its own.
+            return partial(self._send_anew, message)
+        length, header = stencil
+        sent, count, late = self._sent, len(self._ways), self._send_late
+        ways = [(sender.sending(), sender.refused, sender, receiver) for receiver, sender in self._ways]
+
+        def send(values: bytes, iteration: int, step: int) -> None:
+            frame = _write_prefix(length, step, iteration) + header + values
+            sent[0] += count
+            sent[1] += count * len(frame)
+            for hand_over, refused, sender, receiver in ways:
                 try:
-                    send(first)
+                    hand_over(frame)
                 except refused:
-                    self._send_late(sender, frames, iteration, step, receiver)
-        else:
-            sent[1] += len(ways) * frame_bytes(frames)
-            for _, _, sender, receiver in ways:
-                if not sender.try_send(frames):
-                    self._send_late(sender, frames, iteration, step, receiver)
+                    late(sender, [frame], iteration, step, receiver)
+
+        return send
+
+    def _send_anew(self, like: Any, values: bytes, iteration: int, step: int) -> None:
+        (sample,) = like
+        self.send(type(like)(np.frombuffer(values, sample.dtype).reshape(sample.shape)), iteration, step)
 
     def _send_late(self, sender: Sender, frames: Sequence[Frame], iteration: int, step: int, receiver: int) -> None:
         """Sends to a receiver whose queue is full."""

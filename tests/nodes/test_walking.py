@@ -42,14 +42,16 @@ def walking(exchange: Exchange, rounds: Rounds) -> None:
 
 
 def turn_by_turn(exchange: Exchange, rounds: Rounds) -> None:
-    iteration, steps, audience, heard, observe, decide = rounds
+    iteration, steps, audience, heard, place, _, _, observe, decide = rounds
     for step in range(steps + 1):
         (observed,) = exchange.receive(iteration, Kind.STEP, step, (ENVIRONMENT,))
         assert isinstance(observed, Step)
         observe(observed)
         exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
         states: Any = exchange.receive(iteration, Kind.STATE, step, heard)
-        actions = decide(step, observed, states)
+        window = [state.values.tobytes() for state in states]
+        window.insert(place, observed.observation.tobytes())
+        actions = decide(step, window)
         if step < steps:
             exchange.send(Action(actions), Kind.ACTION, iteration, step, (ENVIRONMENT,))
 
@@ -57,20 +59,26 @@ def turn_by_turn(exchange: Exchange, rounds: Rounds) -> None:
 class Told:
     """An agent that writes down what it is told, and acts on all of it."""
 
-    def __init__(self) -> None:
-        self.lines: list[tuple[Any, ...]] = []
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.observed: list[tuple[Any, ...]] = []
+        self.decided: list[tuple[Any, ...]] = []
 
     def observe(self, observed: Step) -> None:
-        self.lines.append(("observed", observed.observation.tolist(), observed.reward.tolist()))
+        rows = [array.reshape(-1, COPIES).tolist() for array in observed if array is not None]
+        self.observed += zip(*rows, strict=True)
 
-    def decide(self, step: int, observed: Step, states: Sequence[State]) -> np.ndarray:
-        heard = [state.values.tolist() for state in states]
-        self.lines.append(("decides", step, heard))
-        total = observed.observation.astype(int) + step + sum((state.values.astype(int) * 3 for state in states), np.zeros(COPIES, int))
-        return (total % 5).astype(np.uint8)
+    def decide(self, step: int, states: Sequence[bytes]) -> np.ndarray:
+        self.decided.append((step, [list(state) for state in states]))
+        total = np.zeros(COPIES, int)
+        for agent, state in enumerate(states):
+            total += (agent + 1) * np.frombuffer(state, np.uint8)
+        return ((total + step) % 5).astype(np.uint8)
 
-    def rounds(self, iteration: int, heard: tuple[int, ...]) -> Rounds:
-        return Rounds(iteration, STEPS, heard, heard, self.observe, self.decide)
+    def rounds(self, iteration: int) -> Rounds:
+        heard, values = HEARD[self.index], np.empty(COPIES, np.uint8)
+        place = sorted([*heard, self.index]).index(self.index)
+        return Rounds(iteration, STEPS, heard, heard, place, State(values), Action(values), self.observe, self.decide)
 
 
 def node(transport: Transport, address: str, index: int, **options: Any) -> Exchange:
@@ -104,13 +112,13 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
     transport.close()
 
 
-def play(nodes: dict[int, Exchange], ways: Sequence[Walk], iterations: int) -> list[list[tuple[Any, ...]]]:
+def play(nodes: dict[int, Exchange], ways: Sequence[Walk], iterations: int) -> list[list[list[tuple[Any, ...]]]]:
     """What each agent was told in a little world in which the next states are the actions, counted on."""
-    told = [Told() for _ in ways]
+    told = [Told(index) for index in HEARD]
 
     def agent(index: int) -> None:
         for iteration in range(iterations):
-            ways[index](nodes[index], told[index].rounds(iteration, HEARD[index]))
+            ways[index](nodes[index], told[index].rounds(iteration))
 
     threads = [threading.Thread(target=agent, args=(index,)) for index in HEARD]
     for thread in threads:
@@ -129,7 +137,7 @@ def play(nodes: dict[int, Exchange], ways: Sequence[Walk], iterations: int) -> l
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
-    return [each.lines for each in told]
+    return [[each.observed, each.decided] for each in told]
 
 
 def world_step(observation: np.ndarray, step: int) -> Step:
@@ -150,7 +158,7 @@ def test_those_who_walk_and_those_who_go_turn_by_turn_are_told_the_same(network:
             assert exchange.traffic.serialise_seconds > 0.0
             exchange.close()
     assert seen[0] == seen[1] == seen[2]
-    assert len(seen[0][0][1]) == 4 * 2 * (STEPS + 1)
+    assert [len(lines) for lines in seen[0][0][1]] == [4 * (STEPS + 1)] * 2
 
 
 # -- an agent that is told everything at once, and more ------------------------------------------------------------------
@@ -238,7 +246,7 @@ class Alone:
     """Agent 1, with everybody else's mail put into its box beforehand."""
 
     def __init__(self, transport: Transport, posts: Sequence[Post] = (), **options: Any) -> None:
-        self.told, self.heard_control = Told(), 0
+        self.told, self.heard_control = Told(1), 0
         self.exchange = node(transport, "memory://*", 1, on_control=self._on_control, **options)
         self.sinks = {peer: transport.listen("memory://*") for peer in (ENVIRONMENT, 0, 2)}
         for peer, sink in self.sinks.items():
@@ -254,12 +262,13 @@ class Alone:
 
     def go(self, way: Walk) -> dict[str, Any]:
         """Everything that can be seen of it afterwards."""
-        way(self.exchange, self.told.rounds(ITERATION, HEARD[1]))
+        way(self.exchange, self.told.rounds(ITERATION))
         while self.exchange.pump(0.0):
             pass
         inbox, traffic = self.exchange.inbox, self.exchange.traffic
         return {
-            "told": self.told.lines,
+            "observed": self.told.observed,
+            "decided": self.told.decided,
             "control": self.heard_control,
             "dropped": dict(inbox.dropped),
             "waiting": {key: sorted(phase) for key, phase in inbox.phases.items() if phase},
@@ -285,7 +294,7 @@ def test_whatever_comes_when_a_walk_takes_and_refuses_the_same(posts: list[Post]
     finally:
         transport.close()
     assert seen[0] == seen[1]
-    assert len(seen[0]["told"]) == 2 * (STEPS + 1)
+    assert len(seen[0]["observed"]) == len(seen[0]["decided"]) == STEPS + 1
 
 
 def test_the_plain_case_does_not_touch_the_inbox_once_the_looks_are_known(memory: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +333,7 @@ def test_a_stop_ends_it_at_once_and_tells_what_was_waited_for(memory: Transport,
         agent.go(way)
     assert caught.value.wait is not None
     assert caught.value.wait.what == "state of iteration 3, step 3 from agent 0"
-    assert len(agent.told.lines) == 7
+    assert len(agent.told.decided) == 3
 
 
 @pytest.mark.parametrize("way", [turn_by_turn, walking])
@@ -358,15 +367,15 @@ def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: 
         raise NodeFailedError("the parent is gone")
 
     agent = Alone(memory, posts[:-1] if silent else posts, watched={readable: lost}, timeouts=Timeouts(exchange=30.0))
-    observe = agent.told.observe
+    decide = agent.told.decide
 
-    def write_in_step_three(observed: Step) -> None:
-        observe(observed)
-        if observed.observation[0] == 3:
+    def write_in_step_three(step: int, states: Sequence[bytes]) -> np.ndarray:
+        if step == 3:
             os.write(writable, b"x")
             agent.exchange.next_glance = 1e18 if silent else 0.0
+        return decide(step, states)
 
-    agent.told.observe = write_in_step_three  # type: ignore[method-assign]
+    agent.told.decide = write_in_step_three  # type: ignore[method-assign]
     timer = threading.Timer(0.3, lambda: setattr(agent.exchange, "next_glance", 0.0))
     try:
         timer.start()
@@ -376,7 +385,7 @@ def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: 
         timer.join()
         os.close(readable)
         os.close(writable)
-    assert len(agent.told.lines) == (2 * STEPS + 1 if silent else 2 * 3 + 1)
+    assert len(agent.told.decided) == (STEPS if silent else 4)
 
 
 def test_only_a_plain_exchange_walks(memory: Transport) -> None:
