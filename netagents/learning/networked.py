@@ -25,7 +25,7 @@ from netagents.learning.setup import Setup
 from netagents.learning.turns import Outgoing, Rounds, Turn, Turns
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
 from netagents.messages.kinds import RadiusKind
-from netagents.policies import Policy
+from netagents.policies import Policy, TabularPolicy
 from netagents.randomness import Purpose, stream
 
 _values = attrgetter("values")
@@ -98,8 +98,7 @@ class NetworkedAgent(ABC):
         rounds: Rounds | None = None
         if nearby is None and ages is None and rollout.mask is None:
             look = State(rollout.states[0]), Action(rollout.actions[0])
-            decide_on = decide if policy.reads_bytes else self._with_arrays(decide)
-            rounds = Rounds(iteration, steps, audience, heard, place, *look, observe, decide_on)
+            rounds = Rounds(iteration, steps, audience, heard, place, *look, observe, self._on_bytes(rollout, decide))
         outgoing, self._pending = self._pending, []
         # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
         for step in range(steps + 1):
@@ -138,15 +137,29 @@ class NetworkedAgent(ABC):
         rollout.close()
         return rollout
 
-    def _with_arrays(self, decide: Callable[[int, Sequence[Any]], NDArray[Any]]) -> Callable[[int, Sequence[bytes]], NDArray[Any]]:
-        """``decide`` on the bytes in which the states of the window travel."""
-        spaces = [self.setup.spec.observation_spaces[j] for j in self.policy.window]
+    def _on_bytes(
+        self, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]]
+    ) -> Callable[[int, Sequence[bytes]], bytes]:
+        """``decide`` from and to the bytes in which the states of the window and the actions travel."""
+        policy, noise, found, decided = self.policy, rollout.noise, rollout.found, rollout.decided
+        spaces = [self.setup.spec.observation_spaces[j] for j in policy.window]
         forms = [(space_dtype(space), (self.setup.batch, *space_shape(space))) for space in spaces]
 
-        def decide_on(step: int, states: Sequence[bytes]) -> NDArray[Any]:
-            return decide(step, [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(states, forms, strict=True)])
+        def decide_on_arrays(step: int, states: Sequence[bytes]) -> bytes:
+            arrays = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(states, forms, strict=True)]
+            return decide(step, arrays).tobytes()
 
-        return decide_on
+        if not isinstance(policy, TabularPolicy) or not policy.reads_bytes:
+            return decide_on_arrays
+        decide_on_bytes = policy.decide_on_bytes
+
+        def decide_at_once(step: int, states: Sequence[bytes]) -> bytes:
+            context, actions = decide_on_bytes(states, noise[step])
+            found(context)
+            decided(actions)
+            return actions
+
+        return decide_at_once
 
     def _share(
         self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None

@@ -50,15 +50,15 @@ class Rollout:
         self.bootstrap: FloatArray = np.ones((steps, copies))
         self._flags = np.zeros((steps, copies), dtype=np.uint8)
         self._observed: list[Step] = []
-        self._contexts: list[NDArray[Any]] = []
-        self._actions: list[NDArray[Any]] = []
+        self._contexts: list[Any] = []
+        self._actions: list[Any] = []
         # These run H times per iteration: nothing is looked at before the batch is closed.
         self.observe = self._observed.append
         """Take in the environment's message of the next step, or those of several as one, copies behind copies."""
         self.found = self._contexts.append
-        """Take in the (B, ...) context of the next decision."""
+        """Take in the (B, ...) context of the next decision, or of all decisions the bytes of (B,) uint8."""
         self.decided = self._actions.append
-        """Take in the (B, ...) actions of the next decision, in the dtype of :attr:`actions`, in which they travel."""
+        """Take in the (B, ...) actions of the next decision, in the dtype of :attr:`actions`, in which they travel; or bytes, likewise."""
 
     def close(self) -> None:
         """The last step has been observed: check rewards, and work out who was alive and where to bootstrap.
@@ -119,9 +119,11 @@ class Rollout:
         return np.ascontiguousarray(np.broadcast_to(powers[:, None], self.rewards.shape)) * self.alive
 
 
-def _join(parts: Sequence[NDArray[Any]], whole: NDArray[Any], skipped: int = 0) -> None:
+def _join(parts: Sequence[Any], whole: NDArray[Any], skipped: int = 0) -> None:
     """Put arrays (B, ...), or (k B, ...) of k steps, one behind the other into ``whole`` (T, B, ...); the first ``skipped`` stay out."""
     if parts:
+        if isinstance(parts[0], bytes):
+            parts = [np.frombuffer(b"".join(parts), np.uint8)]
         rows = whole.reshape(-1, *whole.shape[2:])
         parts = [parts[0][skipped:], *parts[1:]]
         np.concatenate(parts, out=rows[: sum(map(len, parts))])

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
-from numpy.typing import NDArray
-
 from netagents.messages import Action, Kind, Message, State, Step
 
 
@@ -37,7 +35,7 @@ class Rounds(NamedTuple):
         place: of the own observation among the states of the window.
         state, action: messages that look like those of every step, whatever is in them.
         observe: takes in the Step of the next step, or those of several, copies behind copies.
-        decide: given the step and the states of the window, as bytes, gives the actions.
+        decide: given the step and the states of the window, gives the actions.
     """
 
     iteration: int
@@ -48,7 +46,7 @@ class Rounds(NamedTuple):
     state: State
     action: Action
     observe: Callable[[Step], object]
-    decide: Callable[[int, Sequence[bytes]], NDArray[Any]]
+    decide: Callable[[int, Sequence[bytes]], bytes]
 
 
 class Turn(NamedTuple):

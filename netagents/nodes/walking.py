@@ -67,7 +67,7 @@ def walk(exchange: Exchange, rounds: Rounds) -> None:
         states.insert(place, own)
         actions = decide(step, states)
         if step < steps:
-            send_action(actions.tobytes(), iteration, step)
+            send_action(actions, iteration, step)
     _read(steps_like, unread, observe)
     inbox.take_over(iteration, steps + 1, {Kind.STEP: {}, Kind.STATE: {}})
 

@@ -27,12 +27,10 @@ class Policy(ABC):
     Attributes:
         window: the agents whose states it reads, ascending, itself included.
         component: name of its parameters, one array, in checkpoints.
-        reads_bytes: whether :meth:`decide` takes states also as the bytes of their arrays.
     """
 
     window: tuple[int, ...]
     component: ClassVar[str]
-    reads_bytes: bool = False
 
     @abstractmethod
     def contexts_of(self, steps: int, copies: int) -> NDArray[Any]:
@@ -62,7 +60,7 @@ class Policy(ABC):
         """
 
     def decide(
-        self, states: Sequence[Any], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+        self, states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """:meth:`context` and, from it, :meth:`act`: what an agent does in every step."""
         context = self.context(states, near)
@@ -91,6 +89,7 @@ class TabularPolicy(Policy):
     Attributes:
         logits: (X, A) float64, the parameters theta, whatever they mean.
         probabilities: (X, A) of the present parameters.
+        reads_bytes: whether states, contexts and actions fit into a byte each, for :meth:`decide_on_bytes`.
     """
 
     component = "logits"
@@ -100,7 +99,6 @@ class TabularPolicy(Policy):
         self.radix = MixedRadix(state_sizes)
         self.action_size = action_size
         own = [getattr(type(self), name) is not getattr(TabularPolicy, name) for name in ("context", "act", "decide")]
-        # Digits and rows fit into a byte each.
         self.reads_bytes = self.radix.total <= 256 and action_size == 2 and not any(own)
         self.logits: FloatArray = np.zeros((self.radix.total, action_size))
         self._refresh()
@@ -153,14 +151,18 @@ class TabularPolicy(Policy):
         return actions
 
     def decide(
-        self, states: Sequence[Any], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+        self, states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self.reads_bytes and (type(states[0]) is bytes or states[0].dtype is _BYTE):
-            # The states of all copies are one long integer whose bytes never carry.
-            total = sum(map(mul, map(int.from_bytes, states), self.radix.strides))
-            context = np.frombuffer(total.to_bytes(noise.size), _BYTE)
-            return context, (noise >= self._first_thresholds.take(context)).view(_BYTE)
+        if self.reads_bytes and states[0].dtype is _BYTE:
+            context, actions = self.decide_on_bytes(states, noise)
+            return np.frombuffer(context, _BYTE), np.frombuffer(actions, _BYTE)
         return super().decide(states, noise, mask, near)
+
+    def decide_on_bytes(self, states: Sequence[Any], noise: FloatArray) -> tuple[bytes, bytes]:
+        """:meth:`decide` where the policy :attr:`reads_bytes`, on the bytes of uint8 arrays: context and actions are such, too."""
+        # The states of all copies are one long integer whose bytes never carry.
+        context = sum(map(mul, map(int.from_bytes, states), self.radix.strides)).to_bytes(noise.size)
+        return context, (noise >= self._first_thresholds.take(np.frombuffer(context, _BYTE))).tobytes()
 
     def greedy(self, context: IntArray, mask: BoolArray | None = None) -> IntArray:  # noqa: ARG002
         """The most probable action per copy; ties go to the lowest action."""

@@ -53,7 +53,7 @@ def turn_by_turn(exchange: Exchange, rounds: Rounds) -> None:
         window.insert(place, observed.observation.tobytes())
         actions = decide(step, window)
         if step < steps:
-            exchange.send(Action(actions), Kind.ACTION, iteration, step, (ENVIRONMENT,))
+            exchange.send(Action(np.frombuffer(actions, np.uint8)), Kind.ACTION, iteration, step, (ENVIRONMENT,))
 
 
 class Told:
@@ -68,12 +68,12 @@ class Told:
         rows = [array.reshape(-1, COPIES).tolist() for array in observed if array is not None]
         self.observed += zip(*rows, strict=True)
 
-    def decide(self, step: int, states: Sequence[bytes]) -> np.ndarray:
+    def decide(self, step: int, states: Sequence[bytes]) -> bytes:
         self.decided.append((step, [list(state) for state in states]))
         total = np.zeros(COPIES, int)
         for agent, state in enumerate(states):
             total += (agent + 1) * np.frombuffer(state, np.uint8)
-        return ((total + step) % 5).astype(np.uint8)
+        return ((total + step) % 5).astype(np.uint8).tobytes()
 
     def rounds(self, iteration: int) -> Rounds:
         heard, values = HEARD[self.index], np.empty(COPIES, np.uint8)
@@ -369,7 +369,7 @@ def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: 
     agent = Alone(memory, posts[:-1] if silent else posts, watched={readable: lost}, timeouts=Timeouts(exchange=30.0))
     decide = agent.told.decide
 
-    def write_in_step_three(step: int, states: Sequence[bytes]) -> np.ndarray:
+    def write_in_step_three(step: int, states: Sequence[bytes]) -> bytes:
         if step == 3:
             os.write(writable, b"x")
             agent.exchange.next_glance = 1e18 if silent else 0.0
