@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from netagents import __version__
 from netagents.cli.commands import COMMANDS
 from netagents.errors import NetagentsError, exit_code_of
+from netagents.launchers.interruptions import CtrlC
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         try:
-            with command.make_context("netagents", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
+            with CtrlC().handling(), command.make_context("netagents", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
                 command.invoke(ctx)
         finally:
             # A reader that has gone away is noticed here, not at the interpreter's end.

@@ -6,7 +6,36 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
+
+
+class CtrlC:
+    """A handler for SIGINT that raises KeyboardInterrupt as Python's own does, and remembers that it came.
+
+    Python swallows what is raised in some callbacks, those of its import system among them, and with it a Ctrl-C while a command is
+    still being imported.  :class:`Interruptions` that open over this handler take up what it remembers.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        signal.default_int_handler(number, frame)
+
+    @contextlib.contextmanager
+    def handling(self) -> Iterator[None]:
+        """Handles SIGINT meanwhile, if this is the main thread and nobody else does."""
+        if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Interruptions:
@@ -27,7 +56,9 @@ class Interruptions:
         self._previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._note)
+                self._previous[number] = previous = signal.signal(number, self._note)
+                if isinstance(previous, CtrlC) and previous.came:
+                    self._note(number, None)
 
     def _note(self, number: int, _frame: object) -> None:
         if self.first is None:

@@ -17,7 +17,7 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function
 _STACK_SECONDS = 0.3
 # No divisor of the tenth of a second at which those who wait look about.
 _GLANCES = 7
-_WAITING = {"wait", "poll", "serve", "take", "receive", "_pump", "pump"}
+_WAITING = {"wait", "poll", "serve", "gather", "take", "receive", "_receive_authenticated", "_pump", "pump"}
 _STATES = {"R": "running", "S": "waiting", "D": "waiting for the disk", "T": "stopped", "t": "stopped by a debugger", "Z": "dead"}
 
 

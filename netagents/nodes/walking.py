@@ -48,7 +48,7 @@ def walk(exchange: Exchange, rounds: Rounds) -> None:
             own = frame[layout.lead]
             if audience:
                 send_state(own, iteration, step)
-            if other is None and len(from_neighbours) < len(heard):
+            if len(from_neighbours) < len(heard):
                 other = gather(iteration, step, came, Kind.STATE, len(heard), unread=True)
         states: list[bytes] = []
         for j in heard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from netagents.errors import CapacityError, NumericalError, UsageError
-from netagents.launchers.interruptions import Interruptions
+from netagents.launchers.interruptions import CtrlC, Interruptions
 from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors, signal_name, start_time
 from netagents.nodes.process import ProcessContext, resolve, run_role, wait_for_end
 from netagents.records.logging import failure_of, read_log
@@ -130,6 +131,23 @@ def test_orphans_are_adopted_only_inside() -> None:
 def test_too_many_processes_for_the_machine_get_one_line() -> None:
     with pytest.raises(CapacityError, match="use at most"):
         allow_descriptors(10**9)
+
+
+def test_a_ctrl_c_that_python_swallowed_is_taken_up() -> None:
+    ctrl_c = CtrlC()
+    with ctrl_c.handling():
+        assert signal.getsignal(signal.SIGINT) is ctrl_c
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        interruptions = Interruptions()
+        assert interruptions.take() == [signal.SIGINT]
+        assert (interruptions.first, interruptions.urgent) == (signal.SIGINT, False)
+        interruptions.close()
+        assert signal.getsignal(signal.SIGINT) is ctrl_c
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    interruptions = Interruptions()
+    assert interruptions.take() == []
+    interruptions.close()
 
 
 def test_interruptions_are_taken_in_order_and_the_second_ctrl_c_is_urgent() -> None:

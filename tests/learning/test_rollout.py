@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netagents.errors import NumericalError
 from netagents.learning.rollout import ENDED, TERMINATED, TRUNCATED, Rollout
@@ -46,3 +48,31 @@ def test_an_observation_that_is_not_finite_names_agent_and_step() -> None:
         rollout.observe(Step(seen, np.zeros(2), np.zeros(2, np.uint8)))
     with pytest.raises(NumericalError, match="agent 5, step 2: observation is not finite"):
         rollout.close()
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(1, 4), st.sampled_from([(), (3,)]), st.integers(0, 2**32 - 1))
+def test_steps_may_come_one_by_one_or_several_at_once(groups: list[int], copies: int, shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    steps = sum(groups)
+    observations, rewards = rng.random((steps, copies, *shape)), rng.random((steps, copies))
+    flags = rng.integers(0, 16, (steps, copies)).astype(np.uint8)
+    decisions = rng.integers(0, 200, (2, steps, copies)).astype(np.uint8)
+    seen = []
+    for sizes in (groups, [1] * steps):
+        block = (steps, copies)
+        rollout = Rollout(0, np.empty((*block, *shape)), np.empty(block, np.uint8), np.empty(block, np.int64))
+        first = 0
+        for size in sizes:
+            some = slice(first, first + size)
+            rollout.observe(Step(observations[some].reshape(-1, *shape), rewards[some].reshape(-1), flags[some].reshape(-1)))
+            first += size
+        for context, actions in zip(*decisions, strict=True):
+            rollout.found(context if sizes is groups else context.tobytes())
+            rollout.decided(actions if sizes is groups else actions.tobytes())
+        rollout.close()
+        parts = (rollout.states, rollout.rewards, rollout.alive, rollout.bootstrap, rollout.context, rollout.actions)
+        seen.append([part.tolist() for part in parts])
+    assert seen[0] == seen[1]
+    assert seen[0][0] == observations.tolist()
+    assert seen[0][1] == rewards[1:].tolist()
+    assert seen[0][4:] == decisions.tolist()

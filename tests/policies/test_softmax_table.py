@@ -83,5 +83,8 @@ def test_a_decision_is_the_context_and_the_act(sizes: list[int], actions: int, s
     noise = rng.random(33)
     context, drawn = policy.decide(states, noise)
     rows = policy.radix.encode(states)
+    assert policy.reads_bytes == (actions == 2 and np.prod(sizes) <= 256)
+    if policy.reads_bytes:
+        assert policy.decide_on_bytes([state.tobytes() for state in states], noise) == (bytes(context), bytes(drawn))
     assert np.array_equal(context, rows)
     assert np.array_equal(drawn, (noise[:, None] >= np.cumsum(policy.probabilities, axis=1)[rows][:, :-1]).sum(axis=1))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from wire_messages import RUN, arrays_of, canonical, envelopes, state
 
 from netagents.errors import CapacityError, DecodeError, ProtocolError
-from netagents.messages import Action, Envelope, Failed, Hello, Kind, Ready, Snapshot, State, Step, TruncatedQ, Welcome
+from netagents.messages import ENVIRONMENT, Action, Envelope, Failed, Hello, Kind, Ready, Snapshot, State, Step, TruncatedQ, Welcome
 from netagents.wire.codec import Codec
 from netagents.wire.frames import frame_bytes
 from netagents.wire.limits import Limits
@@ -102,3 +103,27 @@ def test_last_words_are_shortened_rather_than_lost() -> None:
     assert isinstance(decoded, Failed)
     assert len(decoded.line) == 4096
     assert decoded.line.endswith("…")
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.sampled_from([(), (3,), (2, 2)]), st.booleans(), st.integers(0, 1 << 30))
+def test_messages_of_one_look_may_be_read_all_at_once(count: int, copies: int, shape: tuple[int, ...], moving: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codec = Codec()
+    frames, steps = [], []
+    for step in range(count):
+        hops = rng.integers(0, 9, (copies, 2), np.uint8) if moving else None
+        steps.append(Step(rng.random((copies, *shape)), rng.random(copies), rng.integers(0, 4, copies, np.uint8), hops))
+        (frame,) = codec.encode(Envelope(RUN, 0, ENVIRONMENT, Kind.STEP, 3, step, steps[-1]))
+        frames.append(bytes(frame))
+    codec.decode(frames[:1])
+    known = codec.recognise(frames[-1])
+    assert known is not None
+    layout, iteration, step = known
+    assert (iteration, step) == (3, count - 1)
+    assert frames[-1][layout.lead] == steps[-1].observation.tobytes()
+    together = layout.read_all(frames)
+    assert isinstance(together, Step)
+    for name in Step._fields:
+        parts = [getattr(each, name) for each in steps]
+        whole = getattr(together, name)
+        assert whole is None if parts[0] is None else np.array_equal(whole, np.concatenate(parts))

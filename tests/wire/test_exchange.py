@@ -128,6 +128,33 @@ def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -
         network[0].receive(0, Kind.STEP, 1, (ENVIRONMENT,), 0.05)
 
 
+def test_who_waits_is_asleep(build: Build) -> None:
+    network = build(2)
+    began = time.thread_time()
+    with pytest.raises(DeadlineError):
+        network[0].receive(0, Kind.STATE, 0, (1,), 0.5)
+    assert time.thread_time() - began < 0.25
+    assert network[0].traffic.wait_seconds > 0.25
+
+
+def test_messages_that_trickle_in_do_not_put_off_a_deadline(build: Build) -> None:
+    network = build(8)
+    for peer in range(1, 8):
+        network[peer].send(state(peer), Kind.STATE, 0, 0, [0])
+    network[0].receive(0, Kind.STATE, 0, range(1, 8), 5.0)
+
+    def trickle() -> None:
+        for peer in range(1, 8):
+            time.sleep(0.08)
+            network[peer].send(state(peer), Kind.STATE, 0, 1, [0])
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    with pytest.raises(DeadlineError, match=r"waited 0.25 s for state of iteration 0, step 1 from agents? .*7$"):
+        network[0].receive(0, Kind.STATE, 1, range(1, 8), 0.25)
+    thread.join()
+
+
 RULES: dict[str, tuple[Callable[[Inbox], None], Drop]] = {
     "no longer near": (lambda inbox: inbox.allow({Kind.STEP: {ENVIRONMENT}}), Drop.OUTSIDE_RADIUS),
     "started again": (lambda inbox: inbox.renew(1, 1), Drop.OTHER_INCARNATION),

@@ -15,7 +15,7 @@ import zmq
 from netagents.errors import DeadlineError, UsageError
 from netagents.wire import memory
 from netagents.wire.limits import Limits
-from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
+from netagents.wire.transport import LinkSettings, Listener, Transport, in_frames, open_transport
 
 Address = Callable[[], str]
 
@@ -70,6 +70,38 @@ def test_a_message_of_many_frames_arrives_whole(transport: Transport, address: A
     assert message is not None
     assert [bytes(frame) for frame in message.frames] == [FOLLOWED_BY_MORE, large, b"", b"tail"]
     assert message.user is None
+
+
+def test_what_a_loop_takes_is_what_take_gives(transport: Transport, address: Address) -> None:
+    listener = transport.listen(address())
+    sender = transport.connect(listener.endpoint)
+    hand_over = sender.sending()
+    take = listener.taking(0.2)
+    messages = [[b"one"], [FOLLOWED_BY_MORE, b"", b"tail"], [b""], [b"two"]]
+    for message in messages:
+        if len(message) == 1:
+            hand_over(message[0])
+        else:
+            sender.send(message, 5.0)
+    received = [in_frames(listener.complete(take())) for _ in messages]
+    assert [list(each.frames) for each in received] == messages
+    began = time.monotonic()
+    with pytest.raises(listener.nothing):
+        take()
+    assert 0.15 < time.monotonic() - began < 5.0
+    # Neither a look at what is there nor a wait of another length changes how long the loop waits.
+    assert listener.take(0.0) is None
+    assert listener.take(0.01) is None
+    threading.Timer(0.05, lambda: hand_over(b"late")).start()
+    assert list(in_frames(take()).frames) == [b"late"]
+
+
+def test_a_loop_is_told_when_its_message_was_not_sent(transport: Transport, address: Address) -> None:
+    sender = transport.connect(transport.listen(address()).endpoint)
+    hand_over = sender.sending()
+    sender.close()
+    with pytest.raises(sender.refused):
+        hand_over(b"into the void")
 
 
 def test_memory_may_change_as_soon_as_send_returns(transport: Transport, address: Address) -> None:

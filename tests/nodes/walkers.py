@@ -1,0 +1,140 @@
+"""Agents for the tests of the walk: ones that write down what they are told, by either way, and the letters that tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netagents.experiment import Timeouts
+from netagents.learning.turns import Rounds
+from netagents.messages import ENVIRONMENT, Action, Envelope, Kind, Message, State, Step, Stop
+from netagents.nodes.walking import walk
+from netagents.wire import Exchange, Inbox, StopReceivedError, Transport
+from netagents.wire.codec import Codec
+
+RUN = b"run-id-8"
+STEPS = 6
+COPIES = 3
+ITERATION = 3
+HEARD: dict[int, tuple[int, ...]] = {0: (1,), 1: (0, 2), 2: (1,), 3: ()}
+Walk = Callable[[Exchange, Rounds], None]
+
+
+def walking(exchange: Exchange, rounds: Rounds) -> None:
+    assert exchange.plain
+    walk(exchange, rounds)
+
+
+def turn_by_turn(exchange: Exchange, rounds: Rounds) -> None:
+    iteration, steps, audience, heard, place, _, _, observe, decide = rounds
+    for step in range(steps + 1):
+        (observed,) = exchange.receive(iteration, Kind.STEP, step, (ENVIRONMENT,))
+        assert isinstance(observed, Step)
+        observe(observed)
+        exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
+        states: Any = exchange.receive(iteration, Kind.STATE, step, heard)
+        window = [state.values.tobytes() for state in states]
+        window.insert(place, observed.observation.tobytes())
+        actions = decide(step, window)
+        if step < steps:
+            exchange.send(Action(np.frombuffer(actions, np.uint8)), Kind.ACTION, iteration, step, (ENVIRONMENT,))
+
+
+class Told:
+    """An agent that writes down what it is told, and acts on all of it."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.observed: list[tuple[Any, ...]] = []
+        self.decided: list[tuple[Any, ...]] = []
+
+    def observe(self, observed: Step) -> None:
+        rows = [array.reshape(-1, COPIES).tolist() for array in observed[:3]]
+        self.observed += zip(*rows, strict=True)
+
+    def decide(self, step: int, states: Sequence[bytes]) -> bytes:
+        self.decided.append((step, [list(state) for state in states]))
+        total = np.zeros(COPIES, int)
+        for agent, state in enumerate(states):
+            total += (agent + 1) * np.frombuffer(state, np.uint8)
+        return ((total + step) % 5).astype(np.uint8).tobytes()
+
+    def rounds(self, iteration: int) -> Rounds:
+        heard, values = HEARD[self.index], np.empty(COPIES, np.uint8)
+        place = sorted([*heard, self.index]).index(self.index)
+        return Rounds(iteration, STEPS, heard, heard, place, State(values), Action(values), self.observe, self.decide)
+
+
+def node(transport: Transport, address: str, index: int, **options: Any) -> Exchange:
+    allowed = {Kind.STEP: {ENVIRONMENT}, Kind.STATE: HEARD[index]} if index >= 0 else {Kind.ACTION: HEARD.keys()}
+    inbox = Inbox(RUN, allowed, nodes=len(HEARD), steps=STEPS + 1, strict=False)
+    timeouts = options.pop("timeouts", Timeouts(exchange=5.0, send=0.5))
+    return Exchange(index, transport.listen(address), inbox, timeouts=timeouts, **options)
+
+
+def world_step(observation: np.ndarray, step: int) -> Step:
+    return Step(observation, observation / 7.0 + step, np.zeros(COPIES, np.uint8))
+
+
+class Post(NamedTuple):
+    """Frames, and which link they come by: of the server (-1), a neighbour or somebody else (9)."""
+
+    source: int
+    frames: list[Any]
+
+
+def letter(
+    sender: int, kind: Kind, step: int, message: Message, iteration: int = ITERATION, run: bytes = RUN, incarnation: int = 0
+) -> Post:
+    return Post(sender, Codec().encode(Envelope(run, incarnation, sender, kind, iteration, step, message)))
+
+
+def state_of(sender: int, step: int, **changes: Any) -> Post:
+    return letter(sender, Kind.STATE, step, State(np.array([sender, step, 7], np.uint8)), **changes)
+
+
+def step_of(step: int) -> Post:
+    return letter(ENVIRONMENT, Kind.STEP, step, world_step(np.array([step, 1, 2], np.uint8), step))
+
+
+def in_step() -> list[Post]:
+    """All that an agent needs, step by step: after the first, every look is known."""
+    return [post for step in range(STEPS + 1) for post in (step_of(step), state_of(0, step), state_of(2, step))]
+
+
+class Alone:
+    """Agent 1, with everybody else's mail put into its box beforehand."""
+
+    def __init__(self, transport: Transport, posts: Sequence[Post] = (), **options: Any) -> None:
+        self.told, self.heard_control = Told(1), 0
+        self.exchange = node(transport, "memory://*", 1, on_control=self._on_control, **options)
+        self.sinks = {peer: transport.listen("memory://*") for peer in (ENVIRONMENT, 0, 2)}
+        for peer, sink in self.sinks.items():
+            self.exchange.link(peer, transport.connect(sink.endpoint))
+        links = {source: transport.connect(self.exchange._listener.endpoint) for source in (ENVIRONMENT, 0, 1, 2, 7, 9)}
+        for post in posts:
+            links[post.source].send(post.frames, 1.0)
+
+    def _on_control(self, envelope: Envelope, _user: str | None) -> None:
+        if isinstance(envelope.message, Stop):
+            raise StopReceivedError(envelope.message.reason)
+        self.heard_control += 1
+
+    def go(self, way: Walk) -> dict[str, Any]:
+        """Everything that can be seen of it afterwards."""
+        way(self.exchange, self.told.rounds(ITERATION))
+        while self.exchange.pump(0.0):
+            pass
+        inbox, traffic = self.exchange.inbox, self.exchange.traffic
+        return {
+            "observed": self.told.observed,
+            "decided": self.told.decided,
+            "control": self.heard_control,
+            "dropped": dict(inbox.dropped),
+            "waiting": {key: sorted(phase) for key, phase in inbox.phases.items() if phase},
+            "sent": dict(traffic.sent),
+            "received": dict(traffic.received),
+            "said": {peer: [list(frames) for frames, _ in sink.drain()] for peer, sink in self.sinks.items()},
+        }
