@@ -96,7 +96,7 @@ def plan(
     ]
     if measure:
         typer.echo("measuring: short runs of chains for the costs of this machine, then the experiment itself", err=True)
-        calibration = calibrate(setup.batch)
+        calibration = calibrate(setup.batch, loaded.experiment.routing)
         predicted, seconds = calibration.step_seconds(prepared), measured_step_seconds(loaded, measure)
         wakeup, message, fixed = (1e6 * rate for rate in calibration.rates)
         facts += [

@@ -17,8 +17,11 @@ from netagents.randomness import Purpose, stream
 from netagents.studies.cost import Rates, predict
 from netagents.studies.timing import timed_run
 
-REFERENCES: tuple[tuple[int, int, str], ...] = ((4, 0, "direct"), (12, 0, "direct"), (12, 1, "direct"), (12, 4, "direct"), (12, 4, "relay"))
-"""Agents in a row, policy radius and routing of the chains that are run."""
+REFERENCES = {
+    "direct": ((4, 0, "fresh"), (12, 0, "fresh"), (12, 1, "fresh"), (12, 4, "fresh")),
+    "relay": ((4, 1, "fresh"), (12, 1, "fresh"), (12, 4, "fresh"), (12, 4, "aged")),
+}
+"""Agents in a row, policy radius and information of the chains that are run.  Who hands on others' messages spends more on each."""
 
 _STEPS = 100
 _ITERATIONS = 4
@@ -42,8 +45,8 @@ class Calibration:
         return compute_seconds(prepared) + predict(prepared.setup).step_seconds(rates=self.rates)
 
 
-def calibrate(batch: int) -> Calibration:
-    """Run the reference chains with so many copies, and fit the rates to their step times by least squares.
+def calibrate(batch: int, routing: str) -> Calibration:
+    """Run the reference chains of a routing with so many copies, and fit the rates to their step times by least squares.
 
     Raises:
         NetagentsError: a run failed.
@@ -51,8 +54,8 @@ def calibrate(batch: int) -> Calibration:
     from scipy.optimize import nnls
 
     work, rest, whole = [], [], []
-    for n, radius, routing in REFERENCES:
-        loaded = _reference(n, radius, routing, batch)
+    for n, radius, information in REFERENCES[routing]:
+        loaded = _reference(n, radius, information, routing, batch)
         prepared = prepare(loaded.experiment)
         computing, measured = compute_seconds(prepared), timed_run(loaded)["step_ms"] / 1e3
         cost = predict(prepared.setup)
@@ -85,7 +88,7 @@ def compute_seconds(prepared: Prepared) -> float:
     return (stepping + deciding / min(setup.n, len(os.sched_getaffinity(0)))) / _PLAYED
 
 
-def _reference(n: int, radius: int, routing: str, batch: int) -> LoadedExperiment:
+def _reference(n: int, radius: int, information: str, routing: str, batch: int) -> LoadedExperiment:
     settings: dict[str, Any] = {
         "name": "reference",
         "environment": {"kind": "line_msg"},
@@ -93,6 +96,7 @@ def _reference(n: int, radius: int, routing: str, batch: int) -> LoadedExperimen
         "kappa": 0,
         "kappa_policy": radius,
         "routing": routing,
+        "information": information,
         "learning": {"iterations": _ITERATIONS, "batch": batch, "horizon": _STEPS},
         "runtime": {"launcher": "local", "monitor": False},
     }

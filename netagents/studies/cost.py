@@ -32,9 +32,9 @@ class Rates(NamedTuple):
     The defaults are those of two cores; :mod:`netagents.studies.calibration` measures a machine's own.
     """
 
-    per_wakeup: float = 45e-6
-    per_message: float = 12e-6
-    fixed: float = 50e-6
+    per_wakeup: float = 28e-6
+    per_message: float = 8e-6
+    fixed: float = 80e-6
 
 
 class Work(NamedTuple):

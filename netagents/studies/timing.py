@@ -34,14 +34,16 @@ def time_settings(study: Study, directory: StudyDirectory, iterations: int) -> T
     from netagents.studies.calibration import Calibration, calibrate
 
     rows = []
-    calibration: Calibration | None = None
+    calibrations: dict[str, Calibration] = {}
     for setting in study.settings:
         file = directory.path / TIMED / f"{run_name(setting, study.seeds[0])}-{iterations}.json"
         if not file.is_file():
             file.parent.mkdir(exist_ok=True)
             words: dict[str, Any] = {"runtime.launcher": "local", "learning.iterations": iterations, "seed": study.seeds[0]}
-            calibration = calibration or calibrate(setting.experiment.learning.batch)
-            predicted = calibration.step_seconds(prepare(setting.experiment)) * 1e3
+            routing = setting.experiment.routing
+            if routing not in calibrations:
+                calibrations[routing] = calibrate(setting.experiment.learning.batch, routing)
+            predicted = calibrations[routing].step_seconds(prepare(setting.experiment)) * 1e3
             row = {"predicted_ms": predicted, **timed_run(load_experiment(setting.experiment, words))}
             write_atomically(file, json.dumps(row).encode())
         rows.append({"setting": setting.label, **setting.values, **json.loads(file.read_text())})
