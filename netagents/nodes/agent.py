@@ -23,7 +23,7 @@ from netagents.nodes.joining import Part, join
 from netagents.nodes.membership import Membership
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
-from netagents.wire.exchange import StopReceivedError
+from netagents.wire.control import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN
 
 

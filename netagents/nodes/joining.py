@@ -25,7 +25,8 @@ from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError, Window
 from netagents.nodes.welcome import REFUSED, read_welcome
 from netagents.wire.codec import Codec
-from netagents.wire.exchange import Exchange, StopReceivedError
+from netagents.wire.control import StopReceivedError
+from netagents.wire.exchange import Exchange
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox

@@ -14,7 +14,7 @@ from netagents.nodes.membership import Membership
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.sinks import open_sinks
 from netagents.nodes.view import PowerMonitor, View, from_digest, make_view
-from netagents.wire.exchange import StopReceivedError
+from netagents.wire.control import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
 from netagents.wire.transport import LinkSettings, Sender, open_transport
 

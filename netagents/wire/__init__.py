@@ -1,7 +1,8 @@
 """Codec, transports, handshake: how messages travel.  Importing it makes the schemes ``memory``, ``ipc`` and ``tcp`` known."""
 
 from netagents.wire.codec import Codec
-from netagents.wire.exchange import Exchange, StopReceivedError, stop_on_request
+from netagents.wire.control import StopReceivedError, stop_on_request
+from netagents.wire.exchange import Exchange
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.frames import frame_bytes
 from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError, role_of

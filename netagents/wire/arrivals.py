@@ -14,8 +14,9 @@ from typing import Any
 
 from netagents.errors import DeadlineError, DecodeError, NetagentsError, Wait
 from netagents.experiment.timeouts import Timeouts
-from netagents.messages import Envelope, Kind, Message, Stop, node_name, node_names
+from netagents.messages import Envelope, Kind, Message, node_name, node_names
 from netagents.wire.codec import Codec
+from netagents.wire.control import OnControl
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.frames import HEAD, PREFIX, Frame, frame_bytes
 from netagents.wire.inbox import Inbox
@@ -33,26 +34,8 @@ GLANCE_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
 
 
-class StopReceivedError(NetagentsError):
-    """The server asked this node to end; ``reason`` is ``finished`` or one line of explanation."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"asked to stop: {reason}")
-        self.reason = reason
-
-
 def _nothing() -> None:
     """What a wait for control messages collects."""
-
-
-OnControl = Callable[[Envelope, str | None], None]
-"""Called with each control message and its sender's authenticated name; what it raises leaves the wait."""
-
-
-def stop_on_request(envelope: Envelope, _user: str | None) -> None:
-    """The default for control messages: Stop ends the wait with :class:`StopReceivedError`, everything else is ignored."""
-    if isinstance(envelope.message, Stop):
-        raise StopReceivedError(envelope.message.reason)
 
 
 class Arrivals:

@@ -11,8 +11,9 @@ from time import perf_counter
 from netagents.errors import ProtocolError
 from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Kind, Message, node_name
-from netagents.wire.arrivals import Arrivals, OnControl, StopReceivedError, stop_on_request
+from netagents.wire.arrivals import Arrivals
 from netagents.wire.codec import Codec
+from netagents.wire.control import OnControl, stop_on_request
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.inbox import Inbox
@@ -20,8 +21,6 @@ from netagents.wire.line import Line
 from netagents.wire.link_layer import LinkLayer
 from netagents.wire.traffic import tally
 from netagents.wire.transport import Listener, Sender
-
-__all__ = ["Exchange", "OnControl", "StopReceivedError", "stop_on_request"]
 
 _REMEMBERED = 1024  # lines: where the graph moves, a message goes to ever other receivers
 
