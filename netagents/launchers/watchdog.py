@@ -17,12 +17,12 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function
 _STACK_SECONDS = 0.3
 # No divisor of the tenth of a second at which those who wait look about.
 _GLANCES = 7
-_WAITING = {"wait", "poll", "serve", "gather", "take", "receive", "_receive_authenticated", "_pump", "pump"}
+_WAITING = {"wait", "poll", "serve", "gather", "take", "receive", "_receive_authenticated", "_await", "_pump", "pump"}
 _STATES = {"R": "running", "S": "waiting", "D": "waiting for the disk", "T": "stopped", "t": "stopped by a debugger", "Z": "dead"}
 
 
 class Standing(NamedTuple):
-    """What one process does: its role, its state in words, and the innermost frame of its stack, if it could tell."""
+    """What one process does: its role, its state in words, and where, if it could tell: the wait it is in, or else the innermost frame."""
 
     role: str
     state: str
@@ -87,16 +87,17 @@ def standings(pids: Mapping[str, int], logs: Path) -> list[Standing]:
         time.sleep(_STACK_SECONDS / _GLANCES)
         for role, pid in pids.items():
             glances[role].append(_state(pid))
-    return [_standing(role, glances[role], _innermost(logs / f"{role}.jsonl", began[role])) for role in sorted(pids)]
+    return [_standing(role, glances[role], _stack(logs / f"{role}.jsonl", began[role])) for role in sorted(pids)]
 
 
-def _standing(role: str, glances: list[str], frame: str) -> Standing:
+def _standing(role: str, glances: list[str], stack: list[str]) -> Standing:
     """One process after several glances: who waits wakes now and then to look about, and who computes may sleep for a moment."""
-    if "waiting" in glances and _is_a_wait(frame):
-        return Standing(role, "waiting", frame)
+    waits = [frame for frame in stack if _is_a_wait(frame)]
+    if "waiting" in glances and waits:
+        return Standing(role, "waiting", waits[0])
     # A tie goes to the newest: a process found dead at last is dead.
     commonest = max(reversed(glances), key=glances.count)
-    return Standing(role, commonest or "gone", frame)
+    return Standing(role, commonest or "gone", stack[0] if stack else "")
 
 
 def _is_a_wait(frame: str) -> bool:
@@ -129,13 +130,14 @@ def _answers(pid: int) -> bool:
     return bool(caught) and bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
 
 
-def _innermost(log: Path, begin: int) -> str:
-    """File, line and function that the newest stack in a log begins with."""
+def _stack(log: Path, begin: int) -> list[str]:
+    """File, line and function of each frame of the newest stack in a log, the innermost first."""
     try:
         with log.open("rb") as file:
             file.seek(begin)
             text = file.read().decode(errors="replace")
     except OSError:
-        return ""
-    found = _FRAME.search(text)
-    return f"{Path(found['file']).name}:{found['line']} {found['function']}" if found else ""
+        return []
+    # Those of other threads follow behind an empty line.
+    frames = _FRAME.finditer(text.partition("\n\n")[0])
+    return [f"{Path(frame['file']).name}:{frame['line']} {frame['function']}" for frame in frames]

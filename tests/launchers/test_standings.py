@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netagents.launchers.watchdog import standings
+from netagents.launchers.watchdog import _standing, standings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +17,14 @@ PROGRAM = """
 import faulthandler, signal, sys, time
 log = open(sys.argv[1], "w")
 faulthandler.register(signal.SIGUSR1, file=log)
+def look_about(busy):
+    end = time.monotonic() + busy
+    while time.monotonic() < end:
+        pass
 def {name}(busy, asleep):
     print("ready", flush=True)
     while True:
-        end = time.monotonic() + busy
-        while time.monotonic() < end:
-            pass
+        look_about(busy)
         time.sleep(asleep) if asleep else None
 {name}({busy}, {asleep})
 """
@@ -47,8 +49,8 @@ def test_who_sleeps_inside_a_wait_waits_and_nobody_else(tmp_path: Path, name: st
             (standing,) = standings({"agent_0": process.pid}, tmp_path)
         finally:
             process.kill()
-    assert standing.frame.endswith(name)
     assert standing.is_waiting == waits
+    assert standing.frame.endswith(name if waits else (name, "look_about"))
 
 
 def test_a_process_that_is_no_more_is_gone(tmp_path: Path) -> None:
@@ -56,3 +58,11 @@ def test_a_process_that_is_no_more_is_gone(tmp_path: Path) -> None:
         process.wait()
     (standing,) = standings({"agent_0": process.pid}, tmp_path)
     assert str(standing) == "agent_0 is gone"
+
+
+def test_who_looks_about_in_the_middle_of_a_wait_still_waits() -> None:
+    stack = ["inbox.py:271 collect", "arrivals.py:138 _await", "arrivals.py:118 receive", "agent.py:103 learn"]
+    assert str(_standing("agent_0", ["running", "waiting", "running"], stack)) == "agent_0 is waiting in arrivals.py:138 _await"
+    assert str(_standing("agent_0", ["running"] * 3, stack)) == "agent_0 is running in inbox.py:271 collect"
+    assert str(_standing("agent_0", ["waiting"] * 3, stack[3:])) == "agent_0 is waiting in agent.py:103 learn"
+    assert not _standing("agent_0", ["waiting"] * 3, stack[3:]).is_waiting
