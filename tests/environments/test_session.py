@@ -17,6 +17,8 @@ from netagents.environments.proximity import FAR, Contacts, hop_distances, told
 from netagents.environments.session import ENDED, TERMINATED, TRUNCATED, EnvironmentSession
 from netagents.environments.views import PoseView
 from netagents.errors import EnvironmentMismatchError, NumericalError
+from netagents.experiment import load_experiment
+from netagents.learning.prepare import prepare
 
 
 class Script(NetworkedMDP):
@@ -189,3 +191,29 @@ def test_a_specification_travels_as_json() -> None:
     assert spec_from_json(spec_to_json(Script().spec)) == Script().spec
     assert Script().spec.observation_spaces == Script().spec.state_spaces
     assert spec.observation_spaces == (Discrete(4),) * 3
+
+
+def test_an_action_just_beyond_the_bound_of_all_is_refused() -> None:
+    prepared = prepare(load_experiment({"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}}).experiment)
+    session = EnvironmentSession(prepared.environment, 2, 0.5, 0)
+    session.begin(0)
+    for wrong in (2, -1):
+        actions = [np.array([0, wrong if agent == 1 else 1], np.int8 if wrong < 0 else np.uint8) for agent in range(3)]
+        with pytest.raises(EnvironmentMismatchError, match=rf"agent 1, step 0: action {wrong}; actions are 0\.\.1"):
+            session.advance(actions)
+
+
+def test_each_agent_has_its_own_bound_where_all_spaces_are_finite() -> None:
+    grid = {"environment": {"kind": "wireless_qu_lin"}, "topology": {"kind": "king_grid", "rows": 3, "columns": 3}, "kappa": 1}
+    prepared = prepare(load_experiment(grid).experiment)
+    sizes = [space.size for space in prepared.environment.spec.action_spaces if isinstance(space, Discrete)]
+    assert len(sizes) == 9
+    assert min(sizes) < max(sizes)
+    session = EnvironmentSession(prepared.environment, 2, 0.5, 0)
+    session.begin(0)
+    session.advance([np.full(2, size - 1, np.uint8) for size in sizes])
+    for agent in (sizes.index(min(sizes)), sizes.index(max(sizes))):
+        wrong = [np.array([0, size - (each != agent)], np.uint8) for each, size in enumerate(sizes)]
+        line = rf"agent {agent}, step 1: action {sizes[agent]}; actions are 0\.\.{sizes[agent] - 1}"
+        with pytest.raises(EnvironmentMismatchError, match=line):
+            session.advance(wrong)
