@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,22 +148,24 @@ class EnvironmentSession:
 
     def _checked(self, actions: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         """The actions as the environment takes them; finite ones are checked all at once, since this runs every step."""
-        whole: Any
+        whole: Sequence[NDArray[Any]]
         if self._finite:
             joint = self._joined(actions)
-            whole = joint if self._joint else list(joint)
+            # Its rows are the agents' actions, for those who take them so.
+            whole = cast("Sequence[NDArray[Any]]", joint) if self._joint else list(joint)
         else:
             joint, whole = self._mixed(actions)
-        unsigned = joint.view(np.uint64)  # a negative number is a huge one there
-        if np.maximum.reduce(unsigned, axis=None, initial=0) >= self._least_bound:
-            self._check_bounds(joint, unsigned >= self._bounds)
+        # A negative number is a huge one without its sign.
+        if np.maximum.reduce(joint.view(np.uint64), axis=None, initial=0) >= self._least_bound:
+            self._check_bounds(joint)
         if self._masks is not None:
             self._check_legal(joint, self._masks)
-        checked: Sequence[NDArray[Any]] = whole
-        return checked
+        return whole
 
-    def _check_bounds(self, joint: NDArray[np.int64], beyond: BoolArray) -> None:
-        for agent, copy in np.argwhere(beyond)[:1].tolist():
+    def _check_bounds(self, joint: NDArray[np.int64]) -> None:
+        beyond = np.argwhere(joint.view(np.uint64) >= self._bounds)
+        if len(beyond):
+            agent, copy = beyond[0].tolist()
             raise EnvironmentMismatchError(
                 f"action {joint[agent, copy]}",
                 where=f"agent {agent}, step {self._step}",

@@ -17,6 +17,7 @@ from netagents.experiment.timeouts import Timeouts
 from netagents.messages import Envelope, Kind, Message, node_name, node_names
 from netagents.wire.codec import Codec
 from netagents.wire.control import OnControl
+from netagents.wire.decoder import REMEMBERED_BYTES
 from netagents.wire.faulty import FaultyFeed
 from netagents.wire.frames import HEAD, PREFIX, Frame, frame_bytes
 from netagents.wire.inbox import Inbox
@@ -169,9 +170,9 @@ class Arrivals:
                 break
             woken = perf_counter()
             waited += woken - now
-            first, user = (received, None) if isinstance(received, bytes) else alone(received)
+            first, user = (received, None) if isinstance(received, bytes) else _alone(received)
             length, at, its = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
-            layout = layouts.get(first[HEAD : HEAD + length])
+            layout = layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
             if (
                 layout is None
                 or layout.size != len(first)
@@ -300,7 +301,7 @@ class Arrivals:
         return False
 
 
-def alone(received: ReceivedFrames) -> tuple[bytes, str | None]:
+def _alone(received: ReceivedFrames) -> tuple[bytes, str | None]:
     """The frame of a message that has only this one, and its user; else a frame that no message has."""
     frames, user = received
     return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)

@@ -22,7 +22,8 @@ from netagents.wire.wording import short
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
 _REMEMBERED = 4096  # headers: a node hears one or two per sender and kind
-_REMEMBERED_BYTES = 256  # of one header
+REMEMBERED_BYTES = 256
+"""Of one header, at most; longer ones are read anew in every message."""
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 _read_prefix = PREFIX.unpack_from
 
@@ -67,7 +68,7 @@ class Decoder:
         if size <= HEAD:
             return None
         length, step, iteration = _read_prefix(first)
-        if length > _REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
+        if length > REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
             return None
         layout = self.layouts.get(first[HEAD : HEAD + length])
         if layout is None or layout.size != size:
@@ -160,7 +161,7 @@ class Decoder:
         message: Any = envelope.message
         arrays: list[NDArray[Any]] = [array for array in message if array is not None]
         # Truth values are looked at one by one in every message.
-        if len(packed) > _REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
+        if len(packed) > REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
             return
         places: list[Place] = []
         offset = end

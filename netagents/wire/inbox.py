@@ -165,10 +165,6 @@ class Inbox:
         box = self._boxes.get(sender)
         if box is None or run != self.run or kind not in box.kinds or incarnation != box.incarnation or user != box.user:
             return self.refuse(envelope, user)
-        return self.keep(sender, kind, iteration, step, message)
-
-    def keep(self, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> bool:
-        """:meth:`put` behind the door: the message's like was let in since the rules were last changed."""
         ahead = iteration - self.iteration
         if not 0 <= ahead <= 1 and not (ahead == -1 and kind in LATE_KINDS):
             past = Drop.LATE if self._is_late(sender, kind, iteration, step) else Drop.PAST

@@ -125,8 +125,8 @@ def test_steps_of_two_looks_in_turns_are_read_as_what_they_are(memory: Transport
 def test_the_plain_case_does_not_touch_the_inbox_once_the_looks_are_known(memory: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Alone(memory, in_step())
     kept: list[int] = []
-    keep = Inbox.keep
-    monkeypatch.setattr(Inbox, "keep", lambda self, *what: kept.append(what[3]) or keep(self, *what))
+    put = Inbox.put
+    monkeypatch.setattr(Inbox, "put", lambda self, envelope, user: kept.append(envelope.step) or put(self, envelope, user))
     agent.go(walking)
     assert kept == [0, 0, 0]
 
