@@ -121,7 +121,14 @@ CHOICES: dict[str, dict[str, Any]] = {
     "ascent": {"constraints": [{"utility": ENTROPY, "threshold": 0.6, "update": "projected_ascent", "step_size": 3, "initial": 1}]},
     "memoryless": {"constraints": [{"utility": ENTROPY, "threshold": 0.6, "agents": [1, 2]}], "utility": {**ENTROPY, "over": "action"}},
     "fresh": {"learning": {"evaluation": "fresh", "critic": {"solver": "lstd"}}, "utility": ENTROPY},
-    "hashed": {"learning": {"critic": {"full_table_limit": 1, "visited_limit": 60}, "schedule": {"kind": "linear", "over": 7}}},
+    "hashed": {
+        "learning": {
+            "batch": 2,
+            "horizon": 8,
+            "critic": {"full_table_limit": 1, "visited_limit": 20},
+            "schedule": {"kind": "linear", "over": 7},
+        }
+    },
     "after": {"learning": {"occupancy": "after", "credit": "shared_reward", "critic": {"carry": False}}, "utility": ENTROPY},
 }
 
