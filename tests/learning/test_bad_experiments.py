@@ -45,7 +45,7 @@ BASE: dict[str, Any] = {"environment": {"kind": "line_msg"}, "topology": {"kind"
         ({"policy": {"kind": "softmaxx"}}, "policy.kind: no policy is called 'softmaxx'; choose one of mlp, softmax"),
         (
             {"kappa": 2, "learning": {"batch": 4, "horizon": 5, "critic": {"full_table_limit": 1, "visited_limit": 10}}},
-            "learning.critic.visited_limit: one batch of agent 0 can have 20 different keys, and its critic keeps 10; set it to at least 20",
+            "learning.critic.visited_limit: one batch of agent 0 can have 20 different keys, and its critic keeps 10; set it to",
         ),
         ({"learning": {"evaluation_steps": 5}}, "evaluation_steps belongs to evaluation fresh; set evaluation: fresh"),
         ({"learning": {"schedule": {"kind": "linear"}}}, "learning.schedule.over"),

@@ -148,3 +148,11 @@ def test_a_restored_agent_goes_on_to_the_same_bits(choice: str) -> None:
         mine, its = ours.arrays(), theirs.arrays()
         assert mine.keys() == its.keys()
         assert all(np.array_equal(mine[name], its[name]) for name in mine)
+
+
+def test_logits_so_large_that_probabilities_vanish_leave_entropies_that_are_numbers() -> None:
+    records = list(network(learning={"logit_bound": 5000, "step_size": 1e6}).run(0, 4))
+    entropy = np.array([record.column("policy_entropy") for record in records])
+    assert entropy[0] == pytest.approx(np.log(2))
+    assert np.isfinite(entropy).all()
+    assert (entropy[-1] < 1e-3).any()
