@@ -100,7 +100,7 @@ def constrained_ascent(
         restarts: the first starts at uniform policies, the others at logits drawn uniformly within the bound.
         seed: of the draws.
     """
-    from scipy.optimize import minimize
+    from scipy.optimize import NonlinearConstraint, minimize
 
     problem = _Problem(model, scopes, constraints, utilities, task_weight)
     attempts: list[Attempt] = []
@@ -113,7 +113,7 @@ def constrained_ascent(
             jac=problem.cost_gradient,
             method="SLSQP",
             bounds=[(-bound, bound)] * len(start),
-            constraints=[{"type": "ineq", "fun": problem.slacks, "jac": problem.slack_gradients}],
+            constraints=[NonlinearConstraint(problem.slacks, 0.0, np.inf, jac=problem.slack_gradients)],
             options={"maxiter": steps, "ftol": 1e-10},
         )
         point = np.clip(end.x, -bound, bound)
