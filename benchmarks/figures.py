@@ -150,7 +150,7 @@ def chain() -> bytes:
     for kappa, colour in ((0, ACCENT), (1, MAIN)):
         runs = trained("line_msg_constrained", seeds, f"kappa={kappa}")
         violation = [each.agent_metric("violation")[:, 0] for each in runs]
-        band(slack, np.arange(len(violation[0])), violation, colour, f"kappa {kappa}", lift=0.012 if kappa else -0.012)
+        band(slack, np.arange(len(violation[0])), violation, colour, f"kappa {kappa}", lift=-0.012 if kappa else 0.012)
         band(task, np.arange(len(violation[0])), [each.discounted_returns for each in runs], colour, "" if kappa else "kappa 0, 1")
     level(task, best_constrained(prepared("line_msg_constrained")), "best that meets it", GOOD, at=0.99, above=False)
     released = trained("line_msg_constrained", seeds, "constraints.0.update=memoryless", "constraints.0.step_size=40")
