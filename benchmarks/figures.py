@@ -20,7 +20,7 @@ from netagents.environments.aloha import best_aloha
 from netagents.environments.sis import NetworkedSis
 from netagents.environments.threshold import ALWAYS, best_threshold, never, rule_returns
 from netagents.environments.wireless import WirelessAccess
-from netagents.exact import Evaluation, JointModel, exact_ascent, softmax_policy
+from netagents.exact import JointModel, constrained_ascent, exact_ascent
 from netagents.experiment import load_experiment
 from netagents.experiment.utility import group_of
 from netagents.launchers.launch import run
@@ -28,7 +28,7 @@ from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import RadiusKind
 from netagents.records import Run
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET, calm, new_figure, png
-from netagents.utilities import Constraint, build_constraints, build_utility
+from netagents.utilities import build_constraints, build_utility
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,15 +149,15 @@ def chain() -> bytes:
     mixed.set_title("reward + 4 x entropy: objective", loc="left", color=INK, fontsize=10)
     for kappa, colour in ((0, ACCENT), (1, MAIN)):
         runs = trained("line_msg_constrained", seeds, f"kappa={kappa}")
-        violation = [each.agent_metric("violation").mean(axis=1) for each in runs]
-        band(slack, np.arange(len(violation[0])), violation, colour, f"kappa {kappa}", lift=0.012 if kappa else -0.012)
+        violation = [each.agent_metric("violation")[:, 0] for each in runs]
+        band(slack, np.arange(len(violation[0])), violation, colour, f"kappa {kappa}", lift=-0.012 if kappa else 0.012)
         band(task, np.arange(len(violation[0])), [each.discounted_returns for each in runs], colour, "" if kappa else "kappa 0, 1")
-    level(task, best_constrained(prepared("line_msg_constrained")), "best found by exact ascent", GOOD, at=0.99)
+    level(task, best_constrained(prepared("line_msg_constrained")), "best that meets it", GOOD, at=0.99, above=False)
     released = trained("line_msg_constrained", seeds, "constraints.0.update=memoryless", "constraints.0.step_size=40")
-    violation = [each.agent_metric("violation").mean(axis=1) for each in released]
+    violation = [each.agent_metric("violation")[:, 0] for each in released]
     band(slack, np.arange(len(violation[0])), violation, GOOD, "memoryless", at=18, lift=0.03)
     level(slack, 0.0, "met below this line", at=0.99, above=False)
-    slack.set_title("entropy >= 0.6: mean violation", loc="left", color=INK, fontsize=10)
+    slack.set_title("entropy >= 0.6: violation of agent 0", loc="left", color=INK, fontsize=10)
     task.set_title("entropy >= 0.6: discounted reward", loc="left", color=INK, fontsize=10)
     for axes in (mixed, slack, task):
         calm(axes)
@@ -177,35 +177,19 @@ def best_value(wanted: Prepared) -> float:
     return exact_ascent(model, scopes, utilities, learning.task_weight, bound=learning.logit_bound).value
 
 
-class Penalty:
-    """-(weight / 2) * (what a constraint lacks)^2, so that ascent without multipliers finds what the constraint allows."""
-
-    def __init__(self, constraint: Constraint, weight: float) -> None:
-        self.constraint, self.weight = constraint, weight
-
-    def value(self, occupancy: FloatArray) -> float:
-        """Zero where the constraint holds."""
-        return -0.5 * self.weight * max(0.0, self.constraint.violation(occupancy)) ** 2
-
-    def gradient(self, occupancy: FloatArray) -> FloatArray:
-        """Its gradient."""
-        return self.constraint.shadow(occupancy, self.weight * max(0.0, self.constraint.violation(occupancy)))
-
-
-def best_constrained(wanted: Prepared, weight: float = 2_000.0) -> float:
-    """The best discounted reward found by exact ascent under the experiment's constraint, kept by a steep penalty."""
+def best_constrained(wanted: Prepared) -> float:
+    """The best discounted reward found among policies that meet the experiment's constraint exactly."""
     setup = wanted.setup
     model = JointModel(wanted.environment.kernel(), setup.discount)
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     agents = tuple(range(setup.n))
     sizes = zip(setup.state_sizes(agents), setup.action_sizes(agents), strict=True)
-    constraints = [build_constraints(setup.experiment.constraints, i, s, a, setup.discount)[0] for i, (s, a) in enumerate(sizes)]
-    penalties = [Penalty(constraint, weight) for constraint in constraints]
-    found = exact_ascent(model, scopes, penalties, setup.experiment.learning.task_weight, bound=setup.experiment.learning.logit_bound)
-    evaluation = Evaluation(model, softmax_policy(wanted.environment.kernel(), scopes, found.logits))
-    lacking = [penalty.value(occupancy) for penalty, occupancy in zip(penalties, evaluation.local_occupancies(None), strict=True)]
-    # The penalty leaves a sliver of violation; without its cost the value is the reward alone.
-    return found.value - float(np.mean(lacking))
+    constraints = [build_constraints(setup.experiment.constraints, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
+    learning = setup.experiment.learning
+    found = constrained_ascent(model, scopes, constraints, None, learning.task_weight, bound=learning.logit_bound).best
+    if found is None:
+        raise RuntimeError("no feasible policy was found")
+    return found.value
 
 
 def groups() -> bytes:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.keys import Keys, WindowKeys
+from netagents.errors import CapacityError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -21,7 +22,8 @@ class CriticTable:
         keys: the encoding of the window.
         columns: number of Q-functions kept side by side (the task critic first).
         full_limit: largest number of entries of a full table.
-        visited_limit: largest number of entries when only visited keys are kept; the longest unvisited leave first.
+        visited_limit: largest number of entries when only visited keys are kept.  When a batch's new keys would exceed it, the longest
+            unvisited leave until half of the limit is taken, but never a key of the batch itself.
         window: iterations within which visits count; kept in two buckets, so between ``window`` and twice as many.
 
     Attributes:
@@ -76,7 +78,11 @@ class CriticTable:
             pending = pending[same]
 
     def visit(self, keys: Keys, counts: IntArray, iteration: int) -> IntArray:
-        """Count visits to ``keys``, as :meth:`WindowKeys.distinct` gave them, and return their slots, making entries for new ones."""
+        """Count visits to ``keys``, as :meth:`WindowKeys.distinct` gave them, and return their slots, making entries for new ones.
+
+        Raises:
+            CapacityError: these alone are more than the limit.
+        """
         if iteration // self.window != self._bucket:
             apart = iteration // self.window - self._bucket
             self._earlier = self._recent if apart == 1 else np.zeros_like(self._recent)
@@ -138,11 +144,18 @@ class CriticTable:
         self._slots = np.empty(0, dtype=np.int64)
 
     def _insert(self, keys: Keys) -> None:
-        new = keys[self.find(keys) == NOWHERE]
+        slots = self.find(keys)
+        new = keys[slots == NOWHERE]
         if len(new) == 0:
             return
+        if len(keys) > self.visited_limit:
+            raise CapacityError(
+                f"a batch has {len(keys)} different keys of a critic that keeps {self.visited_limit}",
+                where="learning.critic.visited_limit",
+                fix=f"set it to at least {len(keys)}",
+            )
         if len(self._sorted) + len(new) > self.visited_limit:
-            self._evict(max(self.visited_limit // 2 - len(new), 0))
+            self._evict(self.visited_limit // 2 - len(new), slots[slots != NOWHERE])
         used = len(self._sorted)
         self._grow(used + len(new))
         marks = self.keys.fingerprint(new)
@@ -165,10 +178,13 @@ class CriticTable:
         if not self.keys.is_integer:
             self._keys = np.concatenate([self._keys, self.keys.empty(extra)])
 
-    def _evict(self, keep: int) -> None:
-        """Forget the entries that were unvisited longest, keeping at most ``keep``; ties by key, so that bits repeat."""
-        by_recency = np.lexsort((np.arange(len(self._slots)), -self._last[self._slots].astype(np.int64)))
-        kept = np.sort(by_recency[:keep])
+    def _evict(self, keep: int, needed: IntArray) -> None:
+        """Forget the entries that were unvisited longest, keeping ``keep``, and all of the slots ``needed``; ties by key, so that bits
+        repeat."""
+        spared = np.zeros(len(self._last), dtype=np.bool_)
+        spared[needed] = True
+        by_recency = np.lexsort((np.arange(len(self._slots)), -self._last[self._slots].astype(np.int64), ~spared[self._slots]))
+        kept = np.sort(by_recency[: max(keep, len(needed))])
         self.evicted += len(self._slots) - len(kept)
         old = self._slots[kept]
         self._sorted = self._sorted[kept]

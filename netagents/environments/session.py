@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -90,11 +90,12 @@ class EnvironmentSession:
         self._next_noise: FloatArray | None = None
         return self._messages(np.zeros((self.batch, spec.n)), self._going_on)
 
-    def advance(self, actions: Sequence[NDArray[Any]]) -> list[Step]:
+    def advance(self, actions: Sequence[NDArray[Any]], replaced: Mapping[int, BoolArray] | None = None) -> list[Step]:
         """Apply one joint action, one array per agent; one message per agent, for the step it leads to.
 
         Args:
             actions: ``(B,)`` indices, or ``(B, *shape)`` float64, which is clipped to the bounds of its box.
+            replaced: of agents whose action is not their own, ``(B,)`` in which copies; they are told what was executed.
 
         Raises:
             EnvironmentMismatchError: an action is out of range, not legal or of the wrong shape.
@@ -119,7 +120,10 @@ class EnvironmentSession:
         if self._counted is None or self._step < self._counted:
             self._unsettled = rewards
         self._step += 1
-        return self._messages(rewards, self._flags(after))
+        messages = self._messages(rewards, self._flags(after))
+        for agent, copies in (replaced or {}).items():
+            messages[agent] = _with_executed(messages[agent], actions[agent], copies)
+        return messages
 
     def settle(self) -> None:
         """Do what no message of the last step waits for: its part in the returns, and the random numbers of the next step.
@@ -266,3 +270,14 @@ class EnvironmentSession:
             )
         distances = hop_distances(near & self._linked, self._farthest)
         return [told(distances, agent, each) for agent, each in enumerate(contacts)]
+
+
+def _with_executed(message: Step, actions: NDArray[Any], replaced: BoolArray) -> Step:
+    """The message to an agent whose action was replaced in some copies."""
+    copies = len(replaced)
+    return message._replace(
+        flags=message.flags | np.where(replaced, REPLACED, np.uint8(0)),
+        hops=np.zeros((copies, 0), dtype=np.uint8) if message.hops is None else message.hops,
+        mask=np.zeros((copies, 0), dtype=np.bool_) if message.mask is None else message.mask,
+        executed=actions,
+    )

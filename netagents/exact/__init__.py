@@ -1,6 +1,7 @@
 """Exact values of small models by linear algebra: the oracle that every estimate is checked against."""
 
 from netagents.exact.ascent import Ascent, exact_ascent
+from netagents.exact.constrained_ascent import ConstrainedAscent, constrained_ascent, violations
 from netagents.exact.coupling import Coupling, Sensitivity, certificates, coupling, local_sensitivity, refined_certificates
 from netagents.exact.decay import CriticError, decay_rate, reading_error, split_error, truncation_error
 from netagents.exact.evaluation import Evaluation
@@ -15,6 +16,7 @@ from netagents.exact.truncation import Truncated, conditional_mean, fixed_point,
 
 __all__ = [
     "Ascent",
+    "ConstrainedAscent",
     "Coupling",
     "CriticError",
     "Evaluation",
@@ -28,6 +30,7 @@ __all__ = [
     "certificates",
     "compare_gradients",
     "conditional_mean",
+    "constrained_ascent",
     "coupling",
     "decay_rate",
     "exact_ascent",
@@ -53,5 +56,6 @@ __all__ = [
     "truncated_power",
     "truncation_error",
     "uniform_policy",
+    "violations",
     "windows",
 ]

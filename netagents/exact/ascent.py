@@ -71,7 +71,7 @@ def exact_ascent(
     best: Ascent | None = None
     values = []
     for restart in range(restarts):
-        found = _climb(model, scopes, utilities, task_weight, _start(model, scopes, bound, restart, seed), bound, steps, tolerance)
+        found = _climb(model, scopes, utilities, task_weight, first_logits(model, scopes, bound, restart, seed), bound, steps, tolerance)
         values.append(found.value)
         best = found if best is None or found.value > best.value else best
     if best is None:
@@ -79,7 +79,8 @@ def exact_ascent(
     return Ascent(best.value, best.policy, best.logits, best.history, best.stationarity, values)
 
 
-def _start(model: JointModel, scopes: Scopes, bound: float, restart: int, seed: int) -> list[FloatArray]:
+def first_logits(model: JointModel, scopes: Scopes, bound: float, restart: int, seed: int) -> list[FloatArray]:
+    """Where a restart begins: the first at uniform policies, the others at logits drawn uniformly within the bound."""
     shapes = list(zip(policy_contexts(model.kernel, scopes), model.action_sizes, strict=True))
     if restart == 0:
         return [np.zeros(shape) for shape in shapes]

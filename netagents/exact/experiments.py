@@ -15,7 +15,7 @@ from netagents.exact.model import MEMORY_LIMIT
 from netagents.exact.tables import ExactTables, exact_tables
 from netagents.experiment import Experiment
 from netagents.topology import Reach, build_topology, spread_radius
-from netagents.utilities import build_utility
+from netagents.utilities import build_constraints, build_utility
 
 FloatArray = NDArray[np.float64]
 
@@ -30,7 +30,8 @@ def exact_experiment(
     restarts: int = 0,
     memory_limit: int = MEMORY_LIMIT,
 ) -> ExactTables:
-    """The tables of the experiment's environment, utilities, discount and policy radius; its critic and gradient radii are swept.
+    """The tables of the experiment's environment, utilities, constraints, discount and policy radius; its critic and gradient radii are
+    swept.
 
     Args:
         experiment: the settings.
@@ -68,13 +69,10 @@ def exact_experiment(
     scopes = tuple(reach.window(i) for i in range(topology.n))
     shapes = zip(policy_contexts(kernel, scopes), kernel.action_sizes, strict=True)
     policy = softmax_policy(kernel, scopes, [np.zeros(shape) for shape in shapes] if logits is None else logits)
-    utilities = [
-        build_utility(
-            experiment.utility,
-            agent,
+    sizes = [
+        (
             discrete_size(spec.state_spaces[agent], f"state space of agent {agent}"),
             discrete_size(spec.action_spaces[agent], f"action space of agent {agent}"),
-            discount,
         )
         for agent in range(topology.n)
     ]
@@ -83,8 +81,9 @@ def exact_experiment(
         topology.hops.matrix(),
         policy,
         discount,
-        utilities=utilities,
+        utilities=[build_utility(experiment.utility, agent, *size, discount) for agent, size in enumerate(sizes)],
         task_weight=learning.task_weight,
+        constraints=[build_constraints(experiment.constraints, agent, *size, discount) for agent, size in enumerate(sizes)],
         kappas=kappas,
         horizon=spec.horizon if learning.horizon is None else learning.horizon,
         power_steps=power_steps,

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from netagents.environments.kernel import FactoredKernel
 from netagents.exact.ascent import exact_ascent
+from netagents.exact.constrained_ascent import FEASIBLE, Constraints, constrained_ascent, violations
 from netagents.exact.coupling import certificates, coupling, refined_certificates
 from netagents.exact.decay import decay_rate
 from netagents.exact.evaluation import Evaluation
-from netagents.exact.joint_policy import JointPolicy
+from netagents.exact.joint_policy import JointPolicy, Scopes
 from netagents.exact.model import MEMORY_LIMIT, JointModel, required_bytes
 from netagents.exact.objective import Utilities, exact_gradient, learning_signals, objective
 from netagents.exact.power import k_step_power, power_matrices
@@ -94,6 +95,7 @@ def exact_tables(
     *,
     utilities: Utilities = None,
     task_weight: float = 1.0,
+    constraints: Constraints = (),
     kappas: Sequence[int] | None = None,
     horizon: int | None = None,
     power_steps: int = 3,
@@ -103,12 +105,13 @@ def exact_tables(
     memory_limit: int = MEMORY_LIMIT,
 ) -> ExactTables:
     """Everything at once: tables ``model``, ``values``, ``truncation``, ``decay``, ``gradient``, ``power_reading``, ``power``, ``coupling``
-    and, if asked for, ``ascent``.
+    and, where there are any, ``constraints`` and, if asked for, ``ascent``.
 
     Args:
         kernel, distances: the model, and ``(n, n)`` hops between agents.
         policy: the joint policy under which everything is evaluated.
         utilities, task_weight: the objective F = (1/n) sum [ w task value + f_i(lambda_i) ].
+        constraints: of every agent, in the order of agents; only ``constraints`` and ``ascent`` take them into account.
         kappas: radii to compare; default 0 to the largest finite distance.
         horizon: steps of the trajectories that critics learn from: the fixed point is that of batch TD on them.  Default: the
             discounted occupancy of the infinite horizon.
@@ -126,10 +129,15 @@ def exact_tables(
     radii = list(range(int(hops[hops < model.n].max()) + 1)) if kappas is None else list(kappas)
     q = evaluation.action_values(model.rewards)
     tables = {"model": _model(evaluation, utilities, task_weight), "values": _values(evaluation, utilities)}
+    constrained = any(constraints)
+    if constrained:
+        tables["constraints"] = _constraints(evaluation, constraints)
     tables |= _radii(evaluation, q, hops, radii, utilities, task_weight, horizon)
     tables["power"] = _power(evaluation, q, hops, power_steps)
     tables["coupling"] = _coupling(evaluation)
-    if restarts > 0:
+    if restarts > 0 and constrained:
+        tables["ascent"] = _constrained(model, policy.scopes, constraints, utilities, task_weight, logit_bound, restarts, seed)
+    elif restarts > 0:
         found = exact_ascent(model, policy.scopes, utilities, task_weight, bound=logit_bound, restarts=restarts, seed=seed)
         rows = tuple((number, value) for number, value in enumerate(found.values))
         tables["ascent"] = Table(
@@ -166,6 +174,37 @@ def _values(evaluation: Evaluation, utilities: Utilities) -> Table:
         rows.append((i, float(tasks[i]), value, shadow))
     return Table(
         "per agent: discounted task value, utility, largest shadow reward", ("agent", "task", "utility", "shadow_max"), tuple(rows)
+    )
+
+
+def _constraints(evaluation: Evaluation, constraints: Constraints) -> Table:
+    rows = tuple((each.agent, each.number, each.value, each.threshold, each.violation) for each in violations(evaluation, constraints))
+    return Table(
+        "constraints at the policy's occupancy, the worst first: violated by threshold - value where that is positive",
+        ("agent", "constraint", "value", "threshold", "violation"),
+        rows,
+    )
+
+
+def _constrained(
+    model: JointModel,
+    scopes: Scopes,
+    constraints: Constraints,
+    utilities: Utilities,
+    task_weight: float,
+    bound: float,
+    restarts: int,
+    seed: int,
+) -> Table:
+    found = constrained_ascent(model, scopes, constraints, utilities, task_weight, bound=bound, restarts=restarts, seed=seed)
+    rows = tuple(
+        (number, attempt.value if attempt.feasible else math.nan, attempt.violation) for number, attempt in enumerate(found.attempts)
+    )
+    best = "none was found" if found.best is None else f"the best is {found.best.value:.6g}"
+    return Table(
+        f"F reached among policies that meet every constraint (to {FEASIBLE:g}), per restart: {best}; NaN where a restart met not all",
+        ("restart", "objective", "violation"),
+        rows,
     )
 
 

@@ -19,7 +19,7 @@ class WaitSettings(Settings):
 
 
 class UseLastSettings(Settings):
-    """An agent that is late repeats its last action; the step does not count in its learning."""
+    """An agent that is late repeats its last action; its policy learns nothing from that step."""
 
     kind: Literal["use_last"] = "use_last"
     after: Late = Field(0.1, description="seconds after which an action is late")
@@ -29,7 +29,7 @@ class UseLastSettings(Settings):
 
 
 class DropStepSettings(Settings):
-    """An agent that is late does nothing (action 0) in this step, and the step does not count in its learning."""
+    """An agent that is late does nothing (action 0) in this step, and its policy learns nothing from it."""
 
     kind: Literal["drop_step"] = "drop_step"
     after: Late = Field(0.1, description="seconds after which an action is late")

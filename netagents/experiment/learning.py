@@ -53,7 +53,8 @@ class CriticSettings(Settings):
         1 << 20, description="largest number of entries of a full table; above it only visited keys are stored"
     )
     visited_limit: Annotated[int, Field(ge=1)] = Field(
-        1 << 22, description="largest number of visited keys a hashed table keeps; the least recently visited leave first"
+        1 << 22,
+        description="largest number of visited keys a hashed table keeps; the least recently visited leave first, and a batch must fit",
     )
 
 

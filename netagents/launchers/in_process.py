@@ -119,12 +119,12 @@ class InProcessNetwork:
 
     def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
         messages = self.session.begin(iteration) if actions is None else self.session.advance(actions)
+        if step == 0:
+            self._server_ledger.count_steps(iteration, messages, self.setup.steps)
+        else:
+            self._server_ledger.count_executed(messages)
         for index, message in enumerate(messages):
-            outgoing = Outgoing(Kind.STEP, iteration, step, message, (index,))
-            if step == 0:
-                # All steps of an iteration are of one size.
-                self._server_ledger.count(outgoing, times=self.setup.steps + 1)
-            self._deliver(ENVIRONMENT, outgoing)
+            self._deliver(ENVIRONMENT, Outgoing(Kind.STEP, iteration, step, message, (index,)))
 
     def _send(self, sender: int, turn: Turn | None) -> None:
         if turn is not None:

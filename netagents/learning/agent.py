@@ -90,7 +90,8 @@ class Agent(NetworkedAgent):
         shadow = self.objective.shadow(occupancy)
         task_signal = learning.task_weight * further.rewards
         travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
-        message = ShadowReward(shadow.table, task_signal if travels else np.zeros((0, 0)))
+        ended = learning.credit == "shared_reward" and not further.alive.all()
+        message = ShadowReward(shadow.table, task_signal if travels else np.zeros((0, 0)), further.alive if ended else None)
         shadows: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message)
 
         # Evaluate: the task critic always, the learning critic where it differs.
@@ -103,6 +104,8 @@ class Agent(NetworkedAgent):
         td_change = self._evaluate(signals, batch)
         if fresh:
             summed_q = self._values_along(self._encode(rollout, first_traces)[: rollout.rewards.size])
+            # Where the agent's part has ended, nothing of its own follows.
+            summed_q = np.where(rollout.alive.reshape(-1), summed_q, 0.0)
         else:
             summed_q = np.zeros(rollout.rewards.size)
             summed_q[batch.positions] = self.table.values[self.column][batch.slots][batch.inverse]
@@ -116,7 +119,7 @@ class Agent(NetworkedAgent):
             rollout.context[:-1].reshape(-1),
             rollout.actions[:-1].reshape(-1).astype(np.int64),
             summed_q.reshape(-1),
-            weights.reshape(-1) / setup.batch,
+            (weights * rollout.chosen).reshape(-1) / setup.batch,
             self.policy,
             setup.n,
             learning.baseline,
@@ -171,22 +174,25 @@ class Agent(NetworkedAgent):
         return np.where(slots >= 0, self.table.values[self.column][slots], 0.0)[distinct.inverse]
 
     def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
-        """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t], folded in agent order."""
+        """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t] while j's part goes on, folded in agent order."""
         total = np.zeros_like(own)
         for j in self.gradient_window:
             if j == self.index:
                 total += own
                 continue
-            counted = counted_states(traces[j].states, self.learning.occupancy)
-            total += shadows[j].table[counted, traces[j].actions[:-1]]
-            if shadows[j].signal.size:
-                total += shadows[j].signal
+            table, rewards, alive = shadows[j]
+            paid = table[counted_states(traces[j].states, self.learning.occupancy), traces[j].actions[:-1]]
+            total += paid if alive is None else np.where(alive, paid, 0.0)
+            if rewards.size:
+                total += rewards
         return total
 
     def _visited_entropy(self, rollout: Rollout) -> float:
         probabilities = self.policy.probabilities
-        per_context = -(probabilities * np.log(probabilities)).sum(axis=1)
-        visits = np.bincount(rollout.context[:-1].reshape(-1), minlength=self.policy.contexts)
+        # What can no longer be told from impossible adds nothing: p log p goes to 0.
+        logs = np.log(np.where(probabilities > 0.0, probabilities, 1.0))
+        per_context = -(probabilities * logs).sum(axis=1)
+        visits = np.bincount(rollout.context[:-1][rollout.alive], minlength=self.policy.contexts)
         return float((visits * per_context).sum() / visits.sum())
 
     def _power(self, iteration: int, batch: Batch) -> FloatArray:

@@ -21,7 +21,7 @@ def truncated_policy_gradient(
     Args:
         context, actions: (M,) policy rows x and own actions, over all steps of all copies.
         summed_q: (M,) sum of the neighbourhood's truncated Q along the batch.
-        weights: (M,) gamma^t / B, zero for steps after a copy ended.
+        weights: (M,) gamma^t / B, zero for steps after a copy ended and for actions that the policy did not choose.
         policy: the policy that acted, with X contexts and A actions.
         n: number of agents.
         baseline: subtract b_i(x) (see :func:`batch_baseline`).

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning.turns import Outgoing
-from netagents.messages import payload_bytes
+from netagents.messages import Kind, Step, payload_bytes
 
 
 class Ledger:
@@ -34,6 +34,17 @@ class Ledger:
             row = self._rows.setdefault((outgoing.kind, receiver), [0, 0])
             row[0] += times
             row[1] += times * size
+
+    def count_steps(self, iteration: int, messages: Sequence[Step], steps: int) -> None:
+        """Enter the messages that open an iteration, one per agent, and as many more of each as it has ``steps``."""
+        for agent, message in enumerate(messages):
+            self.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=steps + 1)
+
+    def count_executed(self, messages: Sequence[Step]) -> None:
+        """Enter what a step's messages, one per agent, are longer by than those that opened the iteration: executed actions."""
+        for agent, message in enumerate(messages):
+            if message.executed is not None:
+                self._rows.setdefault((Kind.STEP, agent), [0, 0])[1] += message.executed.nbytes
 
     def open_rows(self) -> NDArray[np.int64]:
         """The (r, 4) rows kind, receiver, messages, payload bytes of the page that is still open."""

@@ -51,6 +51,8 @@ class NetworkedAgent(ABC):
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
         self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
         self.nearby = Nearby(setup, index) if setup.spec.capabilities.moving else None
+        self.substitute: Policy | None = None
+        """Who chooses the agent's actions in the place of its policy, which then learns nothing from them; None in general."""
         self._pending: list[Outgoing] = []
 
     @abstractmethod
@@ -77,7 +79,7 @@ class NetworkedAgent(ABC):
         """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
         setup, index = self.setup, self.index
         steps, copies = setup.steps, setup.batch
-        policy, nearby = self.policy, self.nearby
+        policy, nearby = self.substitute or self.policy, self.nearby
         rollout = setup.rollout(index, policy, steps)
         rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
         observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
@@ -98,7 +100,7 @@ class NetworkedAgent(ABC):
         rounds: Rounds | None = None
         if nearby is None and ages is None and rollout.mask is None:
             look = State(rollout.states[0]), Action(rollout.actions[0])
-            rounds = Rounds(iteration, steps, audience, heard, place, *look, observe, self._on_bytes(rollout, decide))
+            rounds = Rounds(iteration, steps, audience, heard, place, *look, observe, self._on_bytes(policy, rollout, decide))
         outgoing, self._pending = self._pending, []
         # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
         for step in range(steps + 1):
@@ -127,7 +129,8 @@ class NetworkedAgent(ABC):
                     near = nearby.marks(Kind.STATE, window, observed.hops)
             else:
                 states = ages.members(step, observed.observation, messages)
-            actions = decide(step, states, observed.mask, near)
+            # Steps whose action was replaced have an empty mask where there is none.
+            actions = decide(step, states, None if rollout.mask is None else observed.mask, near)
             if step < steps:
                 outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(actions), to_server))
         self._pending = outgoing
@@ -135,13 +138,15 @@ class NetworkedAgent(ABC):
             self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)
         self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
         rollout.close()
+        if self.substitute is not None:
+            rollout.chosen = np.zeros_like(rollout.alive)
         return rollout
 
     def _on_bytes(
-        self, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]]
+        self, policy: Policy, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]]
     ) -> Callable[[int, Sequence[bytes]], bytes]:
         """``decide`` from and to the bytes in which the states of the window and the actions travel."""
-        policy, noise, found, decided = self.policy, rollout.noise, rollout.found, rollout.decided
+        noise, found, decided = rollout.noise, rollout.found, rollout.decided
         spaces = [self.setup.spec.observation_spaces[j] for j in policy.window]
         forms = [(space_dtype(space), (self.setup.batch, *space_shape(space))) for space in spaces]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from netagents.critics.neural import NeuralCritic, Transitions, ValueNetwork
 from netagents.experiment.algorithm import ActorCriticSettings, PpoSettings
 from netagents.learning.networked import NetworkedAgent, below
-from netagents.learning.neural_policy_steps import Decisions, PolicyChange, advantages, improve
+from netagents.learning.neural_policy_steps import Decisions, PolicyChange, advantages, improve, mean_entropy
 from netagents.learning.objective import LocalObjective
 from netagents.learning.occupancy import sampled_occupancy
 from netagents.learning.returns import lambda_returns
@@ -211,21 +211,25 @@ class NeuralAgent(NetworkedAgent):
     ) -> PolicyChange:
         import torch
 
-        alive = rollout.alive
-        weight = weights[alive] if self.settings.discount_weights else np.ones(int(alive.sum()))
+        # Only what the policy chose itself; where that is nothing at all, its entropy is reported and it stays as it is.
+        nothing = not rollout.chosen.any()
+        chosen = rollout.alive if nothing else rollout.chosen
+        weight = weights[chosen] if self.settings.discount_weights else np.ones(int(chosen.sum()))
         taken: torch.Tensor
         if isinstance(self.policy, CategoricalPolicy):
-            taken = torch.from_numpy(rollout.actions[:-1][alive].astype(np.int64))
+            taken = torch.from_numpy(rollout.actions[:-1][chosen].astype(np.int64))
         else:
-            taken = tensor(rollout.noise[:-1][alive])
-        shown = advantages(worth[alive], self.settings.normalise, isinstance(self.settings, PpoSettings))
+            taken = tensor(rollout.noise[:-1][chosen])
+        shown = advantages(worth[chosen], self.settings.normalise, isinstance(self.settings, PpoSettings))
         decisions = Decisions(
-            context=tensor(rollout.context[:-1][alive]),
+            context=tensor(rollout.context[:-1][chosen]),
             taken=taken,
-            mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][alive]),
+            mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][chosen]),
             advantage=tensor(shown.values),
             weight=tensor(weight / weight.mean()),
         )
+        if nothing:
+            return PolicyChange(0.0, mean_entropy(self.actor, self.policy, decisions))
         change = improve(self.actor, self.policy, decisions, self.settings, generator, where)
         # Reported in the units of the objective: (1/B) sum over steps, advantages of their own size, and the 1/n.
         unit = shown.scale * float(weight.sum()) / (self.setup.batch * self.setup.n)

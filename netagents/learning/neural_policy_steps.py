@@ -20,7 +20,7 @@ HALF_LOG_TAU = 0.5 * float(np.log(2.0 * np.pi))
 
 
 class Decisions(NamedTuple):
-    """What a policy decided at M steps of living copies.
+    """What a policy decided at M steps, those of living copies at which its own action was executed.
 
     Attributes:
         context: (M, F) features.
@@ -87,6 +87,14 @@ def improve(
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())
     return PolicyChange(gradient_sq, entropy)
+
+
+def mean_entropy(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions) -> float:
+    """Mean entropy, in nats, of a policy at the contexts of some decisions."""
+    import torch
+
+    with torch.no_grad():
+        return float(log_probability(net, policy, decisions).entropy.mean())
 
 
 class LogProbability(NamedTuple):

@@ -1,7 +1,7 @@
 """A scheduled fault of an agent's mind: it plays uniformly random actions for some iterations, and its policy stays as it is.
 
-Its critics go on learning, because they are about what happens and not about what the policy would have done; its neighbours
-learn from what they see and hear as ever.
+Its critics go on learning, because they are about what is executed and not about what the policy would have chosen; its neighbours
+learn from what they see and hear as ever.  Its policy's gradient leaves these steps out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from netagents.policies import Policy
 
 
 class RandomPlay(Policy):
-    """A policy that plays uniformly random actions and learns nothing; in everything else it is the one that it stands for.
+    """A policy that plays uniformly random actions; it reads what the one that it stands for reads.
 
     Args:
         own: the policy of the agent.
@@ -30,9 +30,6 @@ class RandomPlay(Policy):
     def __init__(self, own: Policy, space: Space) -> None:
         self.own, self._space = own, space
         self.window, self.component = own.window, own.component  # type: ignore[misc]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.own, name)
 
     def contexts_of(self, steps: int, copies: int) -> NDArray[Any]:
         return self.own.contexts_of(steps, copies)
@@ -52,10 +49,7 @@ class RandomPlay(Policy):
         return self.own.greedy(context, *mask)
 
     def load(self, parameters: NDArray[Any]) -> None:
-        """Parameters stay as they are."""
-
-    def ascend(self, step: NDArray[np.float64], bound: float) -> None:
-        """Parameters stay as they are."""
+        """Nothing: there are no parameters."""
 
 
 def uniform_actions(space: Space, uniforms: NDArray[np.float64], mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
@@ -94,9 +88,8 @@ def beginning(agent: NetworkedAgent) -> Callable[[int], Turns]:
 
 
 def _randomly(agent: NetworkedAgent, iteration: int) -> Turns:
-    own = agent.policy
-    agent.policy = RandomPlay(own, agent.setup.spec.action_spaces[agent.index])
+    agent.substitute = RandomPlay(agent.policy, agent.setup.spec.action_spaces[agent.index])
     try:
         yield from agent.iterate(iteration)
     finally:
-        agent.policy = own
+        agent.substitute = None

@@ -20,11 +20,11 @@ def lambda_returns(
         signal: (T, B) u.
         ahead: (T, B) v at the state (and action) that the step led to.
         bootstrap: (T, B) 0.0 where the step ended in a terminal state, else 1.0.
-        alive: (T, B) the copy had not ended before the step; steps after the end stand for nothing.
+        alive: (T, B) the agent's part in the copy had not ended before the step.
         discount, decay: gamma and lambda.
 
     Returns:
-        (T, B).
+        (T, B), zero for steps after the end: nothing follows there.
     """
     returns = np.empty_like(signal)
     following = ahead[-1]
@@ -35,4 +35,4 @@ def lambda_returns(
         mixed = np.where(goes_on[step], (1.0 - decay) * ahead[step] + decay * following, ahead[step])
         following = signal[step] + discount * bootstrap[step] * mixed
         returns[step] = following
-    return returns
+    return np.where(alive, returns, 0.0)

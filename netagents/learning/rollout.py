@@ -26,10 +26,11 @@ class Rollout:
         states, actions, context: room for T + 1 decisions, see below.
 
     Attributes:
-        states, actions: (T + 1, B) own indices, or (T + 1, B, *shape) values.
+        states, actions: (T + 1, B) own indices, or (T + 1, B, *shape) values; the actions that were executed, whoever chose them.
         context: (T + 1, B) int64 row of the policy table, or (T + 1, B, F) features that a network read.
         rewards: (T, B) own task rewards.
-        alive: (T, B) the copy had not ended before the step.
+        alive: (T, B) the agent's part in the copy had not ended before the step: what critics, occupancies and returns are about.
+        chosen: (T, B) of these, the steps at which the policy's own action was executed: what its gradient is about.
         bootstrap: (T, B) 0 where the step ended in a terminal state, else 1.
         noise: (T + 1, B, ...) what the decisions were drawn from.
         hops: (T + 1, B, m) uint8 how far away the contacts were, in a graph that moves; else None.
@@ -47,6 +48,7 @@ class Rollout:
         self.steps = steps
         self.rewards: FloatArray = np.zeros((steps, copies))
         self.alive = np.ones((steps, copies), dtype=np.bool_)
+        self.chosen = self.alive
         self.bootstrap: FloatArray = np.ones((steps, copies))
         self._flags = np.zeros((steps, copies), dtype=np.uint8)
         self._observed: list[Step] = []
@@ -79,8 +81,7 @@ class Rollout:
             self.bootstrap[:] = (self._flags & TERMINATED) == 0
             over = np.logical_or.accumulate((self._flags & (TERMINATED | TRUNCATED | ENDED)) != 0, axis=0)
             self.alive[1:] = ~over[:-1]
-            # What was executed was not the agent's own decision: there is nothing to learn from it.
-            self.alive &= (self._flags & REPLACED) == 0
+            self.chosen = self.alive & ((self._flags & REPLACED) == 0)
 
     def _fill(self) -> None:
         """Put what was taken in into the arrays, and let go of the messages."""
@@ -95,6 +96,7 @@ class Rollout:
             _join([message.mask for message in observed if message.mask is not None], self.mask)
         _join(self._contexts, self.context)
         _join(self._actions, self.actions)
+        _put_executed(observed, self.actions)
         for taken_in in (observed, self._contexts, self._actions):
             taken_in.clear()
 
@@ -107,6 +109,7 @@ class Rollout:
         decisions, steps = slice(first, last + 1), slice(first, last)
         part.states, part.actions, part.context = self.states[decisions], self.actions[decisions], self.context[decisions]
         part.rewards, part.alive, part.bootstrap = self.rewards[steps], self.alive[steps], self.bootstrap[steps]
+        part.chosen = self.chosen[steps]
         return part
 
     def counted_states(self, occupancy: str) -> NDArray[Any]:
@@ -114,9 +117,22 @@ class Rollout:
         return counted_states(self.states, occupancy)
 
     def discounted(self, discount: float) -> FloatArray:
-        """(T, B) weights gamma^t, zero for steps after a copy ended."""
+        """(T, B) weights gamma^t, zero for steps after the agent's part in a copy ended."""
         powers = discount ** np.arange(self.steps, dtype=np.float64)
         return np.ascontiguousarray(np.broadcast_to(powers[:, None], self.rewards.shape)) * self.alive
+
+
+def _put_executed(observed: Sequence[Step], actions: NDArray[Any]) -> None:
+    """Put the executed actions that Steps carry in the place of those that were decided, (T + 1, B, *shape)."""
+    rows = actions.reshape(-1, *actions.shape[2:])
+    # A Step tells what was executed one step, of B rows, earlier.
+    first = -actions.shape[1]
+    for message in observed:
+        last = first + len(message.flags)
+        if message.executed is not None:
+            replaced = (message.flags & REPLACED) != 0
+            rows[first:last][replaced] = message.executed[replaced]
+        first = last
 
 
 def _join(parts: Sequence[Any], whole: NDArray[Any], skipped: int = 0) -> None:

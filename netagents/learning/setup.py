@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -218,7 +219,8 @@ def check_fits(setup: Setup) -> None:
     """Refuse a setup in which some agent's policy, utility or constraints could not be built, before anything is started.
 
     Raises:
-        CapacityError: a policy table is too large; the line gives its size and what to use instead.
+        CapacityError: a policy table is too large, or a critic may not keep as many keys as one batch can have; the line says what to
+            use instead.
         EnvironmentMismatchError: a space has no table, cells do not fit, or tables meet a graph that moves or actions that may be illegal.
         ExperimentError: a class of the user's own cannot be found or called.
         UtilityError: a utility does not fit the agent's local spaces, a group or constraint names an agent that does not exist,
@@ -238,6 +240,26 @@ def check_fits(setup: Setup) -> None:
             )
     for agent in range(setup.n):
         setup.policy(agent)
+        if not experiment.learning.is_neural:
+            _check_critic(setup, agent)
         cells = setup.cells(agent)
         build_utility(experiment.utility, agent, cells.states, cells.actions, setup.discount)
         build_constraints(experiment.constraints, agent, cells.states, cells.actions, setup.discount)
+
+
+def _check_critic(setup: Setup, agent: int) -> None:
+    """Refuse a limit of a critic's keys that a single batch could exceed.
+
+    Raises:
+        CapacityError: it is below the number of keys that a batch can have.
+    """
+    settings = setup.experiment.learning.critic
+    window = setup.reach[RadiusKind.CRITIC].window(agent)
+    entries = prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))
+    least = min(entries, (setup.evaluation_steps or setup.horizon) * setup.batch)
+    if entries > settings.full_table_limit and settings.visited_limit < least:
+        raise CapacityError(
+            f"one batch of agent {agent} can have {least} different keys, and its critic keeps {settings.visited_limit}",
+            where="learning.critic.visited_limit",
+            fix=f"set it to at least {least}, or use a smaller learning.batch",
+        )

@@ -26,11 +26,12 @@ class Step(NamedTuple):
 
     ``observation`` (B,) index or (B, *shape) float64; ``reward`` (B,) float64, of the transition that led here (zeros at
     step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 the agent's part in this copy has already ended before,
-    bit 3 the agent was late and another action than its own was executed.
+    bit 3 another action than the agent's own was executed.
 
     Two arrays travel only where the environment has them: ``hops`` (B, m) uint8, how many hops away each of the m agents is now
-    that the agent may ever talk to, 255 beyond every radius (a graph that moves; (B, 0) where only masks are needed);
-    ``mask`` (B, |A_i|) bool, which of its actions are legal now.
+    that the agent may ever talk to, 255 beyond every radius (a graph that moves); ``mask`` (B, |A_i|) bool, which of its actions
+    are legal now.  One travels only where bit 3 is set in some copy: ``executed``, like the ``actions`` of :class:`Action`, what was
+    executed in the step that led here.  An array that has nothing to say, and another one behind it, is (B, 0).
     """
 
     observation: NDArray[Any]
@@ -38,6 +39,7 @@ class Step(NamedTuple):
     flags: NDArray[np.uint8]
     hops: NDArray[np.uint8] | None = None
     mask: NDArray[np.bool_] | None = None
+    executed: NDArray[Any] | None = None
 
 
 class Action(NamedTuple):
@@ -58,7 +60,8 @@ class State(NamedTuple):
 class Trace(NamedTuple):
     """Agent to every agent whose kappa_critic reaches it, once per iteration: ``states`` and ``actions``, (T, B) or (T, B, *shape).
 
-    Where the graph moves, steps and copies at which the receiver is not near are zero.
+    The actions are those that were executed, whoever chose them; the last one is drawn and executed by nobody.  Where the graph moves,
+    steps and copies at which the receiver is not near are zero.
 
     ``intentions`` (T, B, m) float64 travel only where power is read before anyone acts: the probability of each action, or the means
     and deviations of Gaussian ones, from which ``actions`` were drawn.
@@ -74,10 +77,13 @@ class ShadowReward(NamedTuple):
 
     ``table`` (|S_i|, |A_i|) float64: the gradient of the local utility, grad f_i(lambda_i).
     ``signal`` (H, B) float64: w * realized reward along the batch, or (0, 0) when the receiver can do without.
+    ``alive`` (H, B) bool: the steps at which the table counts, because the agent's part in the copy had not ended before; it travels
+    only where some do not.
     """
 
     table: NDArray[np.float64]
     signal: NDArray[np.float64]
+    alive: NDArray[np.bool_] | None = None
 
 
 class TruncatedQ(NamedTuple):

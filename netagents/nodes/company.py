@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.session import REPLACED
 from netagents.errors import DeadlineError
 from netagents.experiment import Experiment
 from netagents.experiment.clock import BoundedStalenessSettings, LockstepSettings, WaitSettings
@@ -100,19 +99,22 @@ class Company:
         return [answers[agent] if agent in answers else self._in_place_of(agent, iteration, kind) for agent in senders]
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
-        """Sends a Step to its agent if it lives; who was late is told that another action was executed."""
+        """Sends a Step to its agent if it lives."""
         (agent,) = receivers
         if self._masked and isinstance(message, Step):
             self._seen[agent] = message
         if agent not in self.lost:
-            if self.stragglers is not None and agent in self.stragglers.late and isinstance(message, Step) and step > 0:
-                message = message._replace(flags=message.flags | REPLACED)
             self._exchange.send(message, kind, iteration, step, receivers)
         elif isinstance(message, Step):
             if step == 0:
                 self._closed.setdefault(iteration, {})[agent] = LostRewards(self._setup)
             self._closed[iteration][agent].see(message)
             self._seen[agent] = message
+
+    def replaced(self) -> dict[int, NDArray[np.bool_]]:
+        """Living agents whose own action of the newest step was not executed: (B,) in which copies."""
+        late = () if self.stragglers is None else self.stragglers.late
+        return {agent: np.ones(self._setup.batch, dtype=np.bool_) for agent in sorted(late) if agent not in self.lost}
 
     def stand_in(self, agent: int, iteration: int) -> NDArray[Any]:
         """The next action of an agent that is lost."""

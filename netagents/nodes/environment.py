@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.experiment.clock import FreeRunningSettings
-from netagents.learning import Ledger, Outgoing, Setup, make_record
+from netagents.learning import Ledger, Setup, make_record
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Kind, Message, Report, Snapshot, Step, Stop, node_name
@@ -137,7 +137,11 @@ class EnvironmentServer:
             began = 0.0
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)
-                self._send_steps(iteration, step + 1, session.advance([action.actions for action in actions if isinstance(action, Action)]))
+                replaced = None if self._company is None else self._company.replaced()
+                after = session.advance([action.actions for action in actions if isinstance(action, Action)], replaced)
+                self._send_steps(iteration, step + 1, after)
+                if replaced:
+                    self._ledger.count_executed(after)
                 session.settle()
                 if step == 0:
                     # The reports came with the first actions; everybody is busy with the next step while they are recorded.
@@ -158,7 +162,7 @@ class EnvironmentServer:
             self._context.log.phase(f"iteration {iteration}")
             began = perf_counter()
             steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in company.lost])
-            self._count_steps(iteration, steps, self._world.ticks)
+            self._ledger.count_steps(iteration, steps, self._world.ticks)
             self._sample_seconds += perf_counter() - began
             self._pages[iteration] = (session.returns(), self._ledger.close())
             self._record(iteration)
@@ -173,12 +177,7 @@ class EnvironmentServer:
             for line, message in zip(self._lines, messages, strict=True):
                 line.send(message, iteration, step)
         if step == 0:
-            self._count_steps(iteration, messages, self._setup.steps)
-
-    def _count_steps(self, iteration: int, messages: Sequence[Step], steps: int) -> None:
-        # All steps of an iteration are of one size.
-        for agent, message in enumerate(messages):
-            self._ledger.count(Outgoing(Kind.STEP, iteration, 0, message, (agent,)), times=steps + 1)
+            self._ledger.count_steps(iteration, messages, self._setup.steps)
 
     def _record(self, iteration: int) -> None:
         reports = self._receive(iteration, Kind.REPORT, 0, self._agents)

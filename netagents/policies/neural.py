@@ -20,6 +20,9 @@ from netagents.policies.window_reader import BoolArray, WindowReader
 LAST_GAIN = 0.01
 """First output weights are small: training begins near the uniform policy, or near the middle of the box."""
 
+LARGEST_EXPONENT = 80.0
+"""Logits within this bound have exponentials that single precision holds."""
+
 
 class NeuralPolicy(Policy):
     """A perceptron that reads a window.
@@ -123,6 +126,15 @@ class CategoricalPolicy(NeuralPolicy):
         logits *= self.logit_bound
         return logits
 
+    def _exponents(self, context: Float32, mask: BoolArray | None = None) -> Float32:
+        """(B, A) logits, less the largest legal one where their exponentials could overflow."""
+        logits = self.logits(context)
+        if self.logit_bound <= LARGEST_EXPONENT:
+            return logits
+        legal = logits if mask is None else np.where(mask, logits, -np.inf)
+        lowered: Float32 = np.minimum(logits - legal.max(axis=1, keepdims=True), np.float32(0.0))
+        return lowered
+
     def act(self, context: Any, noise: FloatArray, mask: BoolArray | None = None) -> NDArray[np.int64]:
         """Draw an action per copy by inverting the cumulative distribution; (B,) int64.
 
@@ -130,8 +142,7 @@ class CategoricalPolicy(NeuralPolicy):
             context: (B, F) features. noise: (B,) uniforms.
             mask: (B, A) legal actions, where some are not.
         """
-        # Logits are bounded, so nothing overflows without subtracting the largest.
-        weights = np.exp(self.logits(context))
+        weights = np.exp(self._exponents(context, mask))
         if mask is not None:
             weights *= mask
         heights = np.add.accumulate(weights, axis=1)
@@ -149,7 +160,7 @@ class CategoricalPolicy(NeuralPolicy):
 
     def probabilities_at(self, context: Float32) -> FloatArray:
         """(B, A) probabilities."""
-        weights = np.exp(self.logits(context).astype(np.float64))
+        weights = np.exp(self._exponents(context).astype(np.float64))
         probabilities: FloatArray = weights / weights.sum(axis=1, keepdims=True)
         return probabilities
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run, held_entries, write_atomically
 from netagents.reports.chart import Line, Reference, line_chart
+from netagents.reports.constraint_section import best_name, constraint_section
 from netagents.reports.fault_section import fault_section, spans
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
@@ -59,6 +60,7 @@ def report(run: Run) -> str:
         _curve_section(run, reached),
         _shares_section(run, history, found),
         _utility_section(run),
+        constraint_section(run),
         _maps_section(run, history, found),
         agent_table(run, found),
         messages_section(run),
@@ -109,7 +111,7 @@ def _verdict(run: Run, reached: Progress, found: Concentration) -> str:
     sentence = f"The return per agent {change} from {short(reached.first)} to <b>{short(reached.last)}</b>"
     if reached.untrained is not None and reached.best is not None and reached.best > reached.untrained:
         way = (reached.last - reached.untrained) / (reached.best - reached.untrained)
-        sentence += f", {way:.0%} of the way from untrained ({short(reached.untrained)}) to the best known ({short(reached.best)})"
+        sentence += f", {way:.0%} of the way from untrained ({short(reached.untrained)}) to the {best_name(run)} ({short(reached.best)})"
     sentence += "."
     if found.top_holder < 0:
         return f"{sentence} Who holds power cannot be told. {text(no_entry(run))}"
@@ -123,7 +125,7 @@ def _tiles(run: Run, reached: Progress, found: Concentration) -> str:
     total, seconds = run.ledger.total, float(run.seconds[-1])
     recorded, planned = len(run.iterations), run.experiment.learning.iterations
     known = [
-        f"{name} {short(value)}" for name, value in (("untrained", reached.untrained), ("best known", reached.best)) if value is not None
+        f"{name} {short(value)}" for name, value in (("untrained", reached.untrained), (best_name(run), reached.best)) if value is not None
     ]
     tiles = [
         tile(

@@ -9,6 +9,7 @@ import numpy as np
 
 from netagents.records import LedgerView, Run
 from netagents.records.link_costs import total_costs
+from netagents.reports.constraint_section import best_name, constraint_rows
 from netagents.reports.fault_section import fault_rows
 from netagents.reports.learning_curve import progress
 from netagents.reports.power_picture import DEFAULT_LAST, percent
@@ -30,6 +31,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
     if learns_utility(run):
         objective = np.nanmean(run.agent_metric("objective"), axis=1)
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
+    rows.extend(constraint_rows(run))
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
     rows.extend(_message_rows(run.ledger))
     rows.extend(_relay_rows(run))
@@ -67,7 +69,9 @@ def summary_table(run: Run) -> Table:
 
 def _return_line(run: Run) -> str:
     reached = progress(run)
-    known = [f"{name} {value:.2f}" for name, value in (("untrained", reached.untrained), ("best known", reached.best)) if value is not None]
+    known = [
+        f"{name} {value:.2f}" for name, value in (("untrained", reached.untrained), (best_name(run), reached.best)) if value is not None
+    ]
     beside = f" ({', '.join(known)})" if known else ""
     return f"{reached.first:.2f} -> {reached.last:.2f} per agent{beside}"
 

@@ -32,7 +32,7 @@ from netagents.messages import (
     TruncatedQ,
 )
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """First element of every header; nodes of different versions refuse each other."""
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -116,9 +116,10 @@ ARRAYS: dict[Kind, ArraySchema] = {
             _field("flags", _UINT8, 1),
             _field("hops", _UINT8, 2),
             _field("mask", _BOOL, 2),
+            _field("executed", _VALUE, 1, MAXIMUM_RANK),
         ),
         aligned=True,
-        optional=2,
+        optional=3,
     ),
     Kind.ACTION: ArraySchema(Action, (_field("actions", _VALUE, 1, MAXIMUM_RANK),), aligned=False),
     Kind.STATE: ArraySchema(State, (_field("values", _VALUE, 1, MAXIMUM_RANK),), aligned=False),
@@ -128,7 +129,9 @@ ARRAYS: dict[Kind, ArraySchema] = {
         aligned=True,
         optional=1,
     ),
-    Kind.SHADOW_REWARD: ArraySchema(ShadowReward, (_field("table", _FLOAT64, 2), _field("signal", _FLOAT64, 2)), aligned=False),
+    Kind.SHADOW_REWARD: ArraySchema(
+        ShadowReward, (_field("table", _FLOAT64, 2), _field("signal", _FLOAT64, 2), _field("alive", _BOOL, 2)), aligned=False, optional=1
+    ),
     Kind.TRUNCATED_Q: ArraySchema(TruncatedQ, (_field("values", _FLOAT64, 2),), aligned=False),
     Kind.REPORT: ArraySchema(
         Report,

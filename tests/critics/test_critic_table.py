@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from netagents.critics import CriticTable, WindowKeys
 from netagents.critics.temporal_difference import batch_td, compact
+from netagents.errors import CapacityError
 
 WINDOW = WindowKeys((0, 1), (2, 3), (2, 2))
 
@@ -62,6 +63,44 @@ def test_the_longest_unvisited_entries_leave_first_and_are_counted() -> None:
     kept = [key for key in range(24) if critic.find(np.array([key]))[0] >= 0]
     assert kept == [5, 6, 7, 20]
     assert critic.values[0, critic.find(np.array([5, 6, 7, 20]))].tolist() == [5, 6, 7, 0]
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(6, 20))
+def test_eviction_spares_the_present_batch_and_never_exceeds_its_limit(seed: int, limit: int) -> None:
+    rng = np.random.default_rng(seed)
+    critic, everything = table(1, visited_limit=limit), np.arange(WINDOW.total)
+    # Beside it the same by hand: the iteration of each key's last visit, and what was written to it.
+    last: dict[int, int] = {}
+    written: dict[int, float] = {}
+    for iteration in range(12):
+        keys = np.sort(rng.choice(WINDOW.total, size=rng.integers(1, limit + 1), replace=False))
+        before = set(last)
+        slots = critic.visit(keys, np.ones(len(keys), dtype=np.int64), iteration)
+        assert (slots >= 0).all()
+        assert len(set(slots.tolist())) == len(keys)
+        values = rng.normal(size=len(keys))
+        critic.values[0, slots] = values
+        held = set(everything[critic.find(everything) >= 0].tolist())
+        assert len(held) == critic.entries <= limit
+        assert held >= set(keys.tolist())
+        gone = before - held
+        assert not gone or len(before | set(keys.tolist())) > limit
+        # Nobody else left who was visited after somebody who stayed.
+        stayed = before & held - set(keys.tolist())
+        assert max((last[key] for key in gone), default=-1) <= min((last[key] for key in stayed), default=99)
+        last = {key: it for key, it in last.items() if key in held} | dict.fromkeys(keys.tolist(), iteration)
+        written |= dict(zip(keys.tolist(), values.tolist(), strict=True))
+        for key in held:
+            slot = critic.find(np.array([key]))
+            assert critic.values[0, slot].tolist() == [written[key]]
+            assert critic.age(slot, iteration).tolist() == [iteration - last[key]]
+
+
+def test_a_batch_of_more_keys_than_the_limit_is_refused() -> None:
+    critic = table(1, visited_limit=4)
+    with pytest.raises(CapacityError, match=r"a batch has 5 different keys of a critic that keeps 4.*set it to at least 5"):
+        critic.visit(np.arange(5), np.ones(5, dtype=np.int64), 0)
 
 
 @pytest.mark.parametrize("full_limit", [1000, 1])

@@ -121,7 +121,14 @@ CHOICES: dict[str, dict[str, Any]] = {
     "ascent": {"constraints": [{"utility": ENTROPY, "threshold": 0.6, "update": "projected_ascent", "step_size": 3, "initial": 1}]},
     "memoryless": {"constraints": [{"utility": ENTROPY, "threshold": 0.6, "agents": [1, 2]}], "utility": {**ENTROPY, "over": "action"}},
     "fresh": {"learning": {"evaluation": "fresh", "critic": {"solver": "lstd"}}, "utility": ENTROPY},
-    "hashed": {"learning": {"critic": {"full_table_limit": 1, "visited_limit": 60}, "schedule": {"kind": "linear", "over": 7}}},
+    "hashed": {
+        "learning": {
+            "batch": 2,
+            "horizon": 8,
+            "critic": {"full_table_limit": 1, "visited_limit": 20},
+            "schedule": {"kind": "linear", "over": 7},
+        }
+    },
     "after": {"learning": {"occupancy": "after", "credit": "shared_reward", "critic": {"carry": False}}, "utility": ENTROPY},
 }
 
@@ -141,3 +148,11 @@ def test_a_restored_agent_goes_on_to_the_same_bits(choice: str) -> None:
         mine, its = ours.arrays(), theirs.arrays()
         assert mine.keys() == its.keys()
         assert all(np.array_equal(mine[name], its[name]) for name in mine)
+
+
+def test_logits_so_large_that_probabilities_vanish_leave_entropies_that_are_numbers() -> None:
+    records = list(network(learning={"logit_bound": 5000, "step_size": 1e6}).run(0, 4))
+    entropy = np.array([record.column("policy_entropy") for record in records])
+    assert entropy[0] == pytest.approx(np.log(2))
+    assert np.isfinite(entropy).all()
+    assert (entropy[-1] < 1e-3).any()

@@ -118,6 +118,22 @@ def test_no_probability_vanishes_however_large_the_weights_are() -> None:
     assert policy.probabilities_at(policy.context(states_of(50))).min() >= smallest * (1 - 1e-6)
 
 
+@pytest.mark.parametrize("bound", [2.5, 60.0, 5000.0])
+def test_logits_far_apart_neither_overflow_nor_lose_the_legal_actions(bound: float) -> None:
+    policy = policy_of(Discrete(4))
+    assert isinstance(policy, CategoricalPolicy)
+    policy.logit_bound = np.float32(bound)
+    policy.load(policy.weights * 300)
+    context = policy.context(states_of(50))
+    logits = policy.logits(context).astype(np.float64)
+    assert np.abs(logits).max() > 0.9 * min(bound, 200.0)
+    expected = np.exp(logits - logits.max(axis=1, keepdims=True))
+    assert policy.probabilities_at(context) == pytest.approx(expected / expected.sum(axis=1, keepdims=True), rel=1e-5, abs=1e-12)
+    # Only the least likely action is legal: it is drawn all the same.
+    mask = np.arange(4) == logits.argmin(axis=1)[:, None]
+    assert np.array_equal(policy.act(context, np.full(50, 0.999), mask), logits.argmin(axis=1))
+
+
 def test_gaussian_actions_stay_in_the_box_and_torch_finds_what_was_drawn() -> None:
     policy = policy_of(Box((2,), -1.0, 3.0))
     assert isinstance(policy, GaussianPolicy)

@@ -8,6 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from netagents.reports import byte_size, summary_rows, summary_table, summary_text
+from netagents.reports.constraint_section import agent_violations
+from netagents.reports.markup import short
+from netagents.reports.report import report
 
 
 def test_a_finished_run_is_told_in_a_few_lines(recorded_run: Callable) -> None:
@@ -47,3 +50,35 @@ def test_the_table_fits_the_terminal(recorded_run: Callable, width: int) -> None
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (4_560_000, "4.56 MB"), (7.2e12, "7.2 TB")])
 def test_bytes_are_written_as_people_read_them(size: int, text: str) -> None:
     assert byte_size(size) == text
+
+
+def test_violations_are_told_per_agent_the_worst_first(recorded_run: Callable) -> None:
+    entropy = {"kind": "entropy", "over": "state"}
+    run = recorded_run(
+        iterations=12,
+        constraints=[{"utility": entropy, "threshold": 0.35, "agents": [0, 1, 3]}, {"utility": entropy, "threshold": -1.0, "agents": [4]}],
+    )
+    mean = run.agent_metric("violation")[-10:].mean(axis=0)
+    # At ten steps the occupancy has a tenth of its mass, and so little entropy that 0.35 is out of reach.
+    order = sorted((0, 1, 3), key=lambda agent: -mean[agent])
+    told = dict(summary_rows(run))["constraints"]
+    named = ", ".join(f"agent {agent} {mean[agent]:.3g}" for agent in order)
+    assert told == f"violated by 3 of 4 agents, worst first: {named} (mean of the last 10 iterations)"
+    listed = agent_violations(run)
+    assert [each.agent for each in listed] == [*order, 4]
+    assert [each.share for each in listed] == [1.0, 1.0, 1.0, 0.0]
+    page = report(run)
+    places = [page.index(f"<td>{agent}</td><td>{short(run.agent_metric('violation')[0, agent])}") for agent in [*order, 4]]
+    assert places == sorted(places)
+    assert "best known without constraints" in report(recorded_run(horizon=None, constraints=[{"utility": entropy, "threshold": 0.3}]))
+
+
+def test_constraints_that_hold_are_told_with_the_narrowest_margin_and_no_constraints_not_at_all(recorded_run: Callable) -> None:
+    run = recorded_run(constraints=[{"utility": {"kind": "entropy", "over": "state"}, "threshold": -1.0}])
+    mean = run.agent_metric("violation").mean(axis=0)
+    worst = int(mean.argmax())
+    told = dict(summary_rows(run))["constraints"]
+    assert told == f"met by all 5 agents that have any, agent {worst} by least: {-mean[worst]:.3g} (mean of the last 3 iterations)"
+    plain = recorded_run()
+    assert "constraints" not in dict(summary_rows(plain))
+    assert "<h2>Constraints</h2>" not in report(plain)

@@ -85,8 +85,8 @@ class Oracle:
                 for agent in sorted(lost | late):
                     played[agent] = self.instead(agent, draws.get(agent))
                 done += 1
-                after = self.session.advance([played[agent] for agent in range(setup.n)])
-                tell([each._replace(flags=each.flags | 8) if agent in late else each for agent, each in enumerate(after)], done)
+                everywhere = np.ones(setup.batch, dtype=np.bool_)
+                tell(self.session.advance([played[agent] for agent in range(setup.n)], dict.fromkeys(late, everywhere)), done)
                 if self.replaced or done == setup.steps:
                     self.last = {agent: np.array(played[agent]) for agent in range(setup.n)}
 

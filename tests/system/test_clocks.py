@@ -94,7 +94,7 @@ def test_the_world_runs_free_of_a_slow_agent(tmp_path: Path) -> None:
     ],
     ids=["drop_step", "use_last", "use_last_at_most_twice"],
 )
-def test_a_straggler_is_replaced_told_so_and_learns_nothing_from_it(
+def test_a_straggler_is_replaced_and_all_learn_from_what_was_executed(
     straggler: Settings, stand_in: str, late: range, start: Starter
 ) -> None:
     # Nobody needs its states, so that it alone is late: from step 4 of iteration 3 on, for longer than the steps that are left.
@@ -109,6 +109,13 @@ def test_a_straggler_is_replaced_told_so_and_learns_nothing_from_it(
     assert refused["late"] == len(late)
     oracle = Oracle(settings, stand_in, replaced=[(3, 3, step) for step in late])
     assert_same_parameters(run, oracle, list(range(6)))
+    # What the agents count is what the server counts, the replaced steps included.
+    own = run.records.agent_metric("return").mean(axis=1)
+    assert own == pytest.approx(run.records.returns, rel=1e-12)
+    # What was executed travelled: a byte for each of the 8 copies.
+    steps = {row[2]: row[4:6] for row in run.records.ledger.links.tolist() if row[1] == int(Kind.STEP)}
+    assert steps[3][0] == steps[2][0]
+    assert steps[3][1] - steps[2][1] == 8 * len(late)
 
 
 @pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])

@@ -159,3 +159,60 @@ def test_a_wrong_gradient_is_found() -> None:
             return 1.001 * super().gradient(occupancy)
 
     assert gradient_error(Wrong(S, A, GAMMA, 1.0), np.full((S, A), 0.5)) > 5e-4
+
+
+class Barrier(Utility):
+    """sum log lambda, steepest where next to nothing was visited, and a gradient that may be wrong there by a factor."""
+
+    factor = 1.0
+
+    def value(self, occupancy: NDArray[np.float64]) -> float:
+        return float(np.log(occupancy).sum())
+
+    def gradient(self, occupancy: NDArray[np.float64]) -> NDArray[np.float64]:
+        gradient: NDArray[np.float64] = 1.0 / occupancy
+        gradient[0, 0] *= self.factor
+        return gradient
+
+
+class Plain(Utility):
+    """Entropy of all pairs without a floor."""
+
+    def value(self, occupancy: NDArray[np.float64]) -> float:
+        p = (1.0 - self.discount) * occupancy
+        return float(-(p * np.log(p)).sum())
+
+    def gradient(self, occupancy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -(1.0 - self.discount) * (np.log((1.0 - self.discount) * occupancy) + 1.0)
+
+
+@pytest.mark.parametrize("tiny", [1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 1e-100, 1e-300])
+@pytest.mark.parametrize("name", ["entropy state_action", "entropy state", "kl state_action", "distance state_action", "entropic"])
+def test_a_right_gradient_is_called_right_at_entries_next_to_nothing(name: str, tiny: float) -> None:
+    occupancy = np.array([[tiny, 2.0], [3.0, tiny], [1.0, 0.0]])
+    assert gradient_error(make(KINDS[name]), occupancy) < 1e-9
+    assert gradient_error(Plain(S, A, GAMMA), np.where(occupancy > 0.0, occupancy, 1.0)) < 1e-9
+
+
+@pytest.mark.parametrize("tiny", [1e-3, 1e-6, 1e-9, 1e-12])
+def test_a_wrong_gradient_is_found_at_entries_next_to_nothing(tiny: float) -> None:
+    occupancy = np.full((S, A), 1.0)
+    occupancy[0, 0] = tiny
+
+    class Wrong(Barrier):
+        factor = 1.01
+
+    assert gradient_error(Barrier(S, A, GAMMA), occupancy) < 1e-9
+    assert gradient_error(Wrong(S, A, GAMMA), occupancy) == pytest.approx(0.01, rel=0.02)
+
+    class Floorless(type(make(KINDS["entropy state_action"]))):  # type: ignore[misc]
+        """The gradient that forgets the floor: off by one unit of 1 - gamma where p is far below it."""
+
+        def _dh(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
+            return -(np.log(p + self.floor) + 1.0)
+
+    entropy = make(KINDS["entropy state_action"])
+    wrong = Floorless.__new__(Floorless)
+    wrong.__dict__.update(entropy.__dict__)
+    if tiny < 1e-6:
+        assert gradient_error(wrong, occupancy) > 0.03

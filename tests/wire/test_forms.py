@@ -41,12 +41,14 @@ STEP = Step(np.zeros((B, 3)), np.zeros(B), np.zeros(B, np.uint8), np.zeros((B, 2
 TRACE = Trace(np.zeros((H + 1, B, 3)), np.zeros((H + 1, B, 2)))
 GOOD = [
     (Kind.STEP, ENVIRONMENT, STEP),
+    (Kind.STEP, ENVIRONMENT, STEP._replace(mask=np.zeros((B, 0), np.bool_), executed=np.zeros((B, 2)))),
     (Kind.STATE, 2, State(np.zeros((B, 3)))),
     (Kind.TRACE, 0, TRACE),
     (Kind.TRACE, 2, TRACE._replace(intentions=np.zeros((H + 1, B, 4)))),
     (Kind.TRUNCATED_Q, 2, TruncatedQ(np.zeros((H, B)))),
     (Kind.SHADOW_REWARD, 0, ShadowReward(np.zeros((1, 1)), np.zeros((0, 0)))),
     (Kind.SHADOW_REWARD, 2, ShadowReward(np.zeros((0, 0)), np.zeros((H, B)))),
+    (Kind.SHADOW_REWARD, 2, ShadowReward(np.zeros((1, 1)), np.zeros((0, 0)), np.zeros((H, B), np.bool_))),
 ]
 
 
@@ -67,7 +69,10 @@ def test_what_this_run_says_is_let_in(kind: Kind, sender: int, message: object) 
         (Kind.TRACE, 0, Trace(np.zeros((B, 3)), np.zeros((B, 2)))),
         (Kind.TRUNCATED_Q, 2, TruncatedQ(np.zeros((H + 1, B)))),
         (Kind.SHADOW_REWARD, 2, ShadowReward(np.zeros((0, 0)), np.zeros((H, B + 1)))),
+        (Kind.SHADOW_REWARD, 2, ShadowReward(np.zeros((1, 1)), np.zeros((0, 0)), np.zeros((H, B + 1), np.bool_))),
         (Kind.STEP, ENVIRONMENT, STEP._replace(hops=None)),
+        (Kind.STEP, ENVIRONMENT, STEP._replace(mask=np.zeros((B, 0), np.bool_), executed=np.zeros((B, 3)))),
+        (Kind.STEP, ENVIRONMENT, STEP._replace(mask=np.zeros((B, 1), np.bool_), executed=np.zeros((B, 2)))),
         (Kind.STEP, ENVIRONMENT, STEP._replace(hops=np.zeros((B, 3), np.uint8))),
     ],
 )

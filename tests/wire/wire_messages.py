@@ -83,6 +83,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
             message = message._replace(hops=array(draw, (b, t), ("u1",)))
             if draw(st.booleans()):
                 message = message._replace(mask=array(draw, (b, h), ("?",)))
+                if draw(st.booleans()):
+                    message = message._replace(executed=array(draw, (b, *rest), INDEX))
     elif kind is Kind.BUNDLE:
         message = Bundle(array(draw, (t,), ("<i4",)), array(draw, (1,), ("<i8",)), array(draw, (h,), ("u1",)))
     elif kind is Kind.CARRIED:
@@ -94,7 +96,7 @@ def envelopes(draw: st.DrawFn) -> Envelope:
     elif kind is Kind.TRACE:
         message = Trace(array(draw, (t, b, *rest), INDEX), array(draw, (t, b), INDEX))
     elif kind is Kind.SHADOW_REWARD:
-        message = ShadowReward(array(draw, (t, h)), array(draw, (h, b)))
+        message = ShadowReward(array(draw, (t, h)), array(draw, (h, b)), array(draw, (h, b), ("?",)) if draw(st.booleans()) else None)
     elif kind is Kind.TRUNCATED_Q:
         message = TruncatedQ(array(draw, (8 * h, 8 * b)))
     elif kind is Kind.REPORT:
