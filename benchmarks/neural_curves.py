@@ -1,7 +1,7 @@
 """The learning curves of docs/neural.md: ``python -m benchmarks.neural_curves [NAME ...]`` trains, ``--draw`` only draws.
 
-Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, processor seconds); the figure is drawn from
-those files alone.
+Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, processor seconds and, under a constraint,
+the violation summed over the agents whose constraint is broken, as SPDAC plots it); the figure is drawn from those files alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
 DATA, FIGURES = ROOT / "docs" / "neural", ROOT / "docs" / "figures"
-COLUMNS = ("seed", "iteration", "team_return", "cpu_seconds")
+COLUMNS = ("seed", "iteration", "team_return", "cpu_seconds", "violation")
 Row = dict[str, float]
 
 
@@ -42,6 +42,8 @@ CURVES = {
         },
         "actor-critic, kappa 1",
     ),
+    "wireless-constrained-kappa-1": Curve("wireless_constrained", {}, "PPO, kappa 1"),
+    "wireless-constrained-kappa-0": Curve("wireless_constrained", {"kappa": 0}, "PPO, kappa 0"),
     "line-msg-ppo": Curve("line_msg_neural", {}, "PPO, kappa 2"),
 }
 """By the name of its file."""
@@ -57,6 +59,8 @@ PANELS = {
 
 def train(name: str, seed: int) -> list[Row]:
     """One run in this process: a row per iteration."""
+    import numpy as np
+
     from netagents.experiment import load_experiment
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.learning.prepare import prepare
@@ -64,11 +68,14 @@ def train(name: str, seed: int) -> list[Row]:
     curve = CURVES[name]
     prepared = prepare(load_experiment(curve.launch, {"seed": seed, **curve.overrides}).experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)
+    constrained = bool(prepared.experiment.constraints)
     began = time.process_time()
     rows = []
     for record in network.run(0, prepared.experiment.learning.iterations):
-        numbers = (seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2))
-        rows += [dict(zip(COLUMNS, numbers, strict=True))]
+        numbers = [seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2)]
+        if constrained:
+            numbers.append(round(float(np.maximum(record.column("violation"), 0.0).sum()), 5))
+        rows += [dict(zip(COLUMNS, numbers, strict=False))]
     return rows
 
 
@@ -85,9 +92,10 @@ def write(name: str, rows: list[Row]) -> None:
     """The file of one curve, seed by seed."""
     with (DATA / f"{name}.csv").open("w", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        columns = [column for column in COLUMNS if column in rows[0]]
+        writer.writerow(columns)
         for row in sorted(rows, key=lambda each: (each["seed"], each["iteration"])):
-            writer.writerow(f"{row[column]:g}" for column in COLUMNS)
+            writer.writerow(f"{row[column]:g}" for column in columns)
 
 
 def draw() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.raw_twin import run_twin
-from benchmarks.statistics import summarise
+from benchmarks.pairs import summarise
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, traffic_of, train
 from netagents.learning.prepare import prepare
