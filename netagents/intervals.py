@@ -201,8 +201,9 @@ def leader_sentence(names: Sequence[str], intervals: Sequence[Interval], what: s
     if len(finite) == len(intervals) and leader(intervals) is not None:
         return f"Highest {what} beyond chance: {told[0]}; next is {told[1]}."
     fewest = min(intervals[position].n for position in ranked)
-    why = f"too few seeds to tell (n = {fewest}, {ENOUGH} at least)" if fewest < ENOUGH else "not told apart by these seeds"
-    return f"No {what} is the highest beyond chance, {why}: {told[0]}; {told[1]}."
+    if fewest < ENOUGH:
+        return f"Too few seeds to tell whose {what} is highest (n = {fewest}, {ENOUGH} at least): {told[0]}; {told[1]}."
+    return f"These seeds do not tell whose {what} is highest: {told[0]}; {told[1]}."
 
 
 def _few(values: FloatArray, middle: FloatArray) -> Edges:

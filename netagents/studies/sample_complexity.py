@@ -66,7 +66,9 @@ class SampleComplexity:
             rows.append((str(n), str(kappa), *cells, "not reached at two levels" if math.isnan(law.value) else law.text()))
         widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        lines.append("intervals are 95 %; the batch alone makes 1 of the exponent, a running mean of a gradient that vanished early another 1")
+        lines.append(
+            "intervals are 95 %; the batch alone makes 1 of the exponent, a running mean of a gradient that vanished early another 1"
+        )
         seeds = len(set(self.table["seed"].tolist()))
         if seeds < ENOUGH:
             lines.append(f"{seeds} seed{'s' if seeds > 1 else ''}: too few to say which radius needs fewer samples ({ENOUGH} at least)")

@@ -121,7 +121,9 @@ def _quadratic(settings: QuadraticUtilitySettings, state_size: int, action_size:
     if settings.coefficients is not None:
         coefficients = marginal_table(settings.coefficients, marginal, where, "coefficients", "numbers of at least 0")
         if not np.isfinite(coefficients).all() or (coefficients < 0.0).any():
-            raise UtilityError("a coefficient is negative or not finite", where=where, fix="give numbers of at least 0; the weight has the sign")
+            raise UtilityError(
+                "a coefficient is negative or not finite", where=where, fix="give numbers of at least 0; the weight has the sign"
+            )
     return QuadraticUtility(coefficients, marginal, discount, weight=settings.weight, normalise=settings.normalise, where=where)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from netagents.utilities.contract import Curvature, FloatArray
 from netagents.utilities.distribution import DistributionUtility
 from netagents.utilities.marginal import Marginal
