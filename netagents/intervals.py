@@ -126,7 +126,7 @@ def mean_interval(samples: ArrayLike, seed: int = 0) -> Interval:
 
 
 def mean_intervals(values: FloatArray, seed: int = 0) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Means of the columns of ``values`` ``(k, m)``, lower and upper edges: Student's below :data:`FEW` rows, then the percentile bootstrap.
+    """Means of the columns of ``values`` ``(k, m)`` and edges: Student's below :data:`FEW` rows, else the percentile bootstrap's.
 
     Student's interval covers the mean of a skewed population too rarely (log-normal: 82 to 84 % at 3 to 8 samples), as every interval of
     a mean from so few samples does.
@@ -232,7 +232,7 @@ def _bootstrap(values: FloatArray, statistic: Callable[[FloatArray], FloatArray]
 
 
 def _rank(count: int, level: float) -> int:
-    """The largest r for which the r-th smallest and the r-th largest of ``count`` samples enclose the median with this probability, else 1."""
+    """The largest r for which the r-th smallest and r-th largest of ``count`` samples enclose the median with this probability, or 1."""
     rank, outside = 1, 2.0 * 0.5**count
     while True:
         # One more sample outside on either side.

@@ -103,7 +103,7 @@ def _routings(data: StudyData, knees: Sequence[int]) -> str:
 
 
 def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
-    """The smallest radius that reaches the target in fewer iterations than the knee does, beyond chance; nothing where seeds do not tell."""
+    """The smallest radius that reaches the target sooner than the knee does, beyond chance; nothing where seeds do not tell."""
     kappas, counts = data.intervals("iterations_to_target", credit)
     slow = counts[kappas.index(knee)]
     runs = int(data.summary["runs"].min())
@@ -115,7 +115,8 @@ def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
     soon = next(at for at in faster if counts[at].value <= SOON * quickest)
     there = f"a target that kappa = {knee} never reached" if never else f"{_told(slow, 0)} at kappa = {knee}"
     target = short(data.facts["target"])
-    return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {_told(counts[soon], 0)} iterations to {target}, against {there}."
+    needs = f"{_told(counts[soon], 0)} iterations to {target}"
+    return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {needs}, against {there}."
 
 
 def headline(data: StudyData) -> Figure:

@@ -208,7 +208,7 @@ def _summary(study: Study, read: Sequence[_Read]) -> tuple[Table, dict[str, dict
 
 
 def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interval]], way: float) -> dict[str, Any]:
-    """The smallest radius that nothing larger beats by more than chance and :data:`SMALL` of the way learned; null where seeds do not tell."""
+    """The smallest radius that nothing larger beats by :data:`SMALL` of the way learned; None where seeds do not tell."""
     mine = [setting for setting in study.settings if _variant(setting) == credit and setting.label in intervals]
     position = knee([intervals[setting.label]["final"] for setting in mine], SMALL * abs(way))
     if position is None:

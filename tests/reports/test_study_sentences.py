@@ -52,8 +52,8 @@ def test_a_radius_is_recommended_with_the_evidence_for_it() -> None:
     data = study([1.0, 2.0, 2.01], NARROW, 5, iterations=[np.nan, 8, 8])
     (sentence,) = answers(data)
     assert sentence == (
-        "Use kappa = 1: return per agent 2.00 [1.95, 2.05] (n = 5), against 1.00 [0.95, 1.05] (n = 5) at kappa = 0. Beyond it no larger radius "
-        "is better beyond chance (the highest: 2.01 [1.96, 2.06] (n = 5) at kappa = 2), and kappa = 2 sends 2.0 times the bytes."
+        "Use kappa = 1: return per agent 2.00 [1.95, 2.05] (n = 5), against 1.00 [0.95, 1.05] (n = 5) at kappa = 0. Beyond it no larger "
+        "radius is better beyond chance (the highest: 2.01 [1.96, 2.06] (n = 5) at kappa = 2), and kappa = 2 sends 2.0 times the bytes."
     )
 
 
@@ -77,7 +77,8 @@ def test_overlapping_intervals_recommend_nothing() -> None:
 def test_speed_is_told_where_it_is_beyond_chance() -> None:
     sentences = answers(study([2.0, 2.01, 2.0], NARROW, 5, iterations=[20, 8, 7]))
     assert sentences[-1] == (
-        "If samples are dearer than bytes, kappa = 1 learns fast: 8 [6, 10] (n = 5) iterations to 1.90, against 20 [18, 22] (n = 5) at kappa = 0."
+        "If samples are dearer than bytes, kappa = 1 learns fast: 8 [6, 10] (n = 5) iterations to 1.90, "
+        "against 20 [18, 22] (n = 5) at kappa = 0."
     )
     assert len(answers(study([2.0, 2.01, 2.0], NARROW, 5, iterations=[8.2, 8, 8]))) == 1
 
