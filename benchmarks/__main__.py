@@ -51,8 +51,8 @@ def main() -> None:
         head = [
             "# Benchmarks",
             "",
-            "Written by `make bench`. Ratios are medians of alternating pairs from one run, with 95 % bootstrap intervals; absolute times",
-            "belong to the machine that measured them: "
+            "Written by `make bench`. Ratios are medians of alternating pairs from one run, with 95 % intervals of order statistics;",
+            "absolute times belong to the machine that measured them: "
             f"{os.cpu_count()} cores, {platform.machine()}, Linux, Python {platform.python_version()}.",
             "",
         ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.statistics import alternate
+from benchmarks.pairs import alternate
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, train
+from netagents.intervals import ENOUGH
 
 BATCHES = (16, 64, 256, 1024, 4096)
 ITERATIONS = {16: 4, 64: 4, 256: 3, 1024: 2, 4096: 1}
@@ -24,10 +25,10 @@ def measure(rounds: int) -> Section:
         result = alternate(
             lambda experiment=experiment: train(experiment, "local").training,  # type: ignore[misc]
             lambda experiment=experiment: train(experiment, "in_process").training,  # type: ignore[misc]
-            max(2, rounds // 2),
+            max(ENOUGH, rounds // 2),
         )
         section.add(batch, f"{result.first / count:.3f}", f"{result.second / count:.3f}", result.text())
-        if result.high < 1.0 and not crossing:
+        if result.ratio.high < 1.0 and not crossing:
             crossing = f"Processes win from B = {batch} on."
     section.verdict = (
         crossing or f"On this machine there is no crossover up to B = {BATCHES[-1]}: the agents are cheaper than their messages."

@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from time import perf_counter
 
-from benchmarks.statistics import alternate
+from benchmarks.pairs import alternate
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, train
 from netagents.wire.security import CurveCredentials, make_bundles

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.statistics import alternate
+from benchmarks.pairs import alternate
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, train
 from netagents.experiment import Experiment, load_experiment

@@ -1,7 +1,7 @@
 """The learning curves of docs/neural.md: ``python -m benchmarks.neural_curves [NAME ...]`` trains, ``--draw`` only draws.
 
-Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, processor seconds); the figure is drawn from
-those files alone.
+Each run leaves a row per iteration in ``docs/neural/NAME.csv`` (seed, iteration, team return, processor seconds and, under a constraint,
+the violation summed over the agents whose constraint is broken, as SPDAC plots it); the figure is drawn from those files alone.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
 DATA, FIGURES = ROOT / "docs" / "neural", ROOT / "docs" / "figures"
-COLUMNS = ("seed", "iteration", "team_return", "cpu_seconds")
+COLUMNS = ("seed", "iteration", "team_return", "cpu_seconds", "violation")
 Row = dict[str, float]
 
 
 class Curve(NamedTuple):
-    """One line of a figure: what is trained, and what to call it."""
+    """One line of a figure: what is trained, what to call it, and in which panel it is drawn."""
 
     launch: str
     overrides: dict[str, Any]
     label: str
+    panel: str = "wireless"
 
 
 CURVES = {
@@ -42,21 +43,27 @@ CURVES = {
         },
         "actor-critic, kappa 1",
     ),
-    "line-msg-ppo": Curve("line_msg_neural", {}, "PPO, kappa 2"),
+    "wireless-constrained-kappa-1": Curve("wireless_constrained", {}, "PPO, kappa 1", "constrained"),
+    "wireless-constrained-kappa-0": Curve("wireless_constrained", {"kappa": 0}, "PPO, kappa 0", "constrained"),
+    "line-msg-ppo": Curve("line_msg_neural", {}, "PPO, kappa 2", "line-msg"),
 }
 """By the name of its file."""
 
 PANELS = {
-    "wireless": (
-        "wireless access, 5 x 5 users",
-        {"untrained 1.80; published with kappa 0: 1.84": 1.80, "published with kappa 1, after 800 iterations: 3.42": 3.42},
+    "wireless": ("wireless access, 5 x 5 users, no constraint", {"untrained 1.80": 1.80}),
+    "constrained": (
+        "the same under SPDAC's constraint, c = 0.2, eta = 100",
+        {"untrained 1.80, published with kappa 0: 1.84": 1.84, "published with kappa 1, after 800 iterations: 3.42": 3.42},
     ),
-    "line-msg": ("LineMsg, 10 agents", {"untrained 10.71": 10.71, "tables 23.5, upper bound 23.75": 23.75}),
+    "line-msg": ("LineMsg, 10 agents", {"untrained 10.70": 10.699, "tables 23.5, upper bound 23.75": 23.75}),
 }
+"""Title and levels of each panel; published values stand only beside runs of the same problem."""
 
 
 def train(name: str, seed: int) -> list[Row]:
     """One run in this process: a row per iteration."""
+    import numpy as np
+
     from netagents.experiment import load_experiment
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.learning.prepare import prepare
@@ -64,11 +71,14 @@ def train(name: str, seed: int) -> list[Row]:
     curve = CURVES[name]
     prepared = prepare(load_experiment(curve.launch, {"seed": seed, **curve.overrides}).experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)
+    constrained = bool(prepared.experiment.constraints)
     began = time.process_time()
     rows = []
     for record in network.run(0, prepared.experiment.learning.iterations):
-        numbers = (seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2))
-        rows += [dict(zip(COLUMNS, numbers, strict=True))]
+        numbers = [seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2)]
+        if constrained:
+            numbers.append(round(float(np.maximum(record.column("violation"), 0.0).sum()), 5))
+        rows += [dict(zip(COLUMNS, numbers, strict=False))]
     return rows
 
 
@@ -85,28 +95,31 @@ def write(name: str, rows: list[Row]) -> None:
     """The file of one curve, seed by seed."""
     with (DATA / f"{name}.csv").open("w", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        columns = [column for column in COLUMNS if column in rows[0]]
+        writer.writerow(columns)
         for row in sorted(rows, key=lambda each: (each["seed"], each["iteration"])):
-            writer.writerow(f"{row[column]:g}" for column in COLUMNS)
+            writer.writerow(f"{row[column]:g}" for column in columns)
 
 
 def draw() -> None:
-    """Both panels, from the files alone."""
+    """All panels, from the files alone."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
     import numpy as np
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+    from netagents.intervals import interquartile_mean
+
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 4))
     for axis, (panel, (title, levels)) in zip(axes, PANELS.items(), strict=True):
         for name, curve in CURVES.items():
             rows = read(name)
-            if not name.startswith(panel) or not rows:
+            if curve.panel != panel or not rows:
                 continue
             seeds = sorted({row["seed"] for row in rows})
             lines = np.array([[row["team_return"] for row in rows if row["seed"] == seed] for seed in seeds])
-            (drawn,) = axis.plot(lines.mean(axis=0), label=f"{curve.label} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})")
+            (drawn,) = axis.plot(interquartile_mean(lines.T), label=f"{curve.label} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})")
             axis.fill_between(range(lines.shape[1]), lines.min(axis=0), lines.max(axis=0), color=drawn.get_color(), alpha=0.2, linewidth=0)
         for text, level in levels.items():
             axis.axhline(level, color="0.5", linewidth=0.8, linestyle=":")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.pairs import summarise
 from benchmarks.raw_twin import run_twin
-from benchmarks.statistics import summarise
 from benchmarks.table import Section
 from benchmarks.workloads import traffic_of, train
 from netagents.experiment import Experiment

@@ -25,7 +25,7 @@ def compare(
     from rich.text import Text
 
     from netagents.records.reader import Run
-    from netagents.reports.comparison import HEADS, compare_runs, comparison_rows, notes
+    from netagents.reports.comparison import HEADS, compare_runs, comparison_rows, notes, verdict
     from netagents.reports.comparison_page import write_comparison
 
     comparison = compare_runs([Run.open(path) for path in runs])
@@ -47,6 +47,8 @@ def compare(
             console.print(Text(row[0], style="bold"))
             for head, cell in zip(HEADS[1:], row[1:], strict=True):
                 console.print(Text(f"  {head:<16}{cell}"))
+    if len(comparison.groups) > 1:
+        console.print(Text(f"\n{verdict(comparison)}"))
     for note in notes(comparison):
         console.print(Text(note, style="dim"))
     if comparison.differences:

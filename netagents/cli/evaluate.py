@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from netagents.intervals import Interval
     from netagents.launchers.evaluation import Evaluation
     from netagents.records.reader import Run
 
@@ -25,7 +26,7 @@ def evaluate(
     checkpoint: Annotated[int | None, typer.Option("--checkpoint", help="After which iteration. Default: the newest one saved.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every agent.")] = False,
 ) -> None:
-    """Play the frozen policies of a run for many episodes: mean and bootstrap interval of the return, for all and per agent."""
+    """Play the frozen policies of a run for many episodes: mean and interval of the return, for all and per agent."""
     from netagents.cli.locate import find_run
     from netagents.launchers.evaluation import evaluate as play
 
@@ -41,8 +42,8 @@ def _print_json(run: Run, result: Evaluation) -> None:
     import json
     import math
 
-    def plain(interval: tuple[float, float, float]) -> dict[str, float | None]:
-        return {name: value if math.isfinite(value) else None for name, value in zip(("mean", "low", "high"), interval, strict=True)}
+    def plain(interval: Interval) -> dict[str, float | None]:
+        return {name: value if math.isfinite(value) else None for name, value in zip(("mean", "low", "high", "n"), interval, strict=True)}
 
     facts = {
         "run": str(run.path),
@@ -76,7 +77,7 @@ def _print_table(run: Run, result: Evaluation, untrained: Evaluation) -> None:
     agents = result.agents
     order = range(len(agents))
     if len(agents) > MOST_AGENTS:
-        ranked = sorted(order, key=lambda agent: -agents[agent].mean)
+        ranked = sorted(order, key=lambda agent: -agents[agent].value)
         order = [*ranked[: MOST_AGENTS // 2], *ranked[-MOST_AGENTS // 2 :]]  # type: ignore[assignment]
         typer.echo(f"\nthe {MOST_AGENTS // 2} best and the {MOST_AGENTS // 2} worst of {len(agents)} agents; --json has all")
     grid = Table(box=None, pad_edge=False, header_style="bold")
@@ -84,8 +85,8 @@ def _print_table(run: Run, result: Evaluation, untrained: Evaluation) -> None:
         grid.add_column(title, justify="right", no_wrap=True)
     before = untrained.agents
     for agent in order:
-        mean, low, high = agents[agent]
+        mean, low, high, _ = agents[agent]
         grid.add_row(
-            run.topology.labels[agent], f"{mean:.2f}", f"{low:.2f} to {high:.2f}" if low == low else "-", f"{before[agent].mean:.2f}"
+            run.topology.labels[agent], f"{mean:.2f}", f"{low:.2f} to {high:.2f}" if low == low else "-", f"{before[agent].value:.2f}"
         )
     Console(markup=False).print(grid)

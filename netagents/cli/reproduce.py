@@ -31,7 +31,8 @@ def reproduce(
     for each in chosen:
         value, verdict = check(each)
         told = "as recorded" if verdict == each.verdict else f"BUT RECORDED AS {each.verdict}"
-        typer.echo(f"{each.id}: {verdict}, {told}: {value:.6g}, the statement says {each.words()}")
+        number = f"{value:.6g}" if isinstance(value, float) else value.text(number=lambda edge: f"{edge:.4g}")
+        typer.echo(f"{each.id}: {verdict}, {told}: {number}, the statement says {each.words()}")
         if verdict != each.verdict:
             changed.append(each.id)
         claims = [with_result(other, value, verdict) if other.id == each.id else other for other in claims]

@@ -65,6 +65,18 @@ class DistanceUtilitySettings(Settings):
     normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
 
 
+class QuadraticUtilitySettings(Settings):
+    """f(lambda) = weight / 2 * sum of c * p^2: how much an agent keeps to few states, actions or pairs."""
+
+    kind: Literal["quadratic"] = "quadratic"
+    coefficients: Target | None = Field(
+        None, description="c >= 0: one per state or action, or one row per state when over is state_action; default: 1 everywhere"
+    )
+    over: Over = Field("action", description="what p is a distribution of")
+    weight: float = Field(1.0, description="factor in front; a negative one spreads p")
+    normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which reads (1 - gamma) * lambda as it is")
+
+
 class RiskUtilitySettings(Settings):
     """f(lambda) = -weight * risk of a local cost under p."""
 
@@ -92,7 +104,7 @@ class WeightedSumSettings(Settings):
     terms: Annotated[tuple[TermSettings, ...], Field(min_length=1)]
 
 
-UTILITY_KINDS: tuple[str, ...] = ("none", "linear", "entropy", "kl", "squared_distance", "risk", "sum")
+UTILITY_KINDS: tuple[str, ...] = ("none", "linear", "entropy", "kl", "squared_distance", "quadratic", "risk", "sum")
 """The utilities of one agent that come with netagents."""
 
 OWN_UTILITIES = PartKind("utility", "netagents.utilities", UTILITY_KINDS, "netagents.utilities.Utility")
@@ -125,6 +137,7 @@ _ONE_AGENT = (
     | Annotated[EntropyUtilitySettings, Tag("entropy")]
     | Annotated[DivergenceUtilitySettings, Tag("kl")]
     | Annotated[DistanceUtilitySettings, Tag("squared_distance")]
+    | Annotated[QuadraticUtilitySettings, Tag("quadratic")]
     | Annotated[RiskUtilitySettings, Tag("risk")]
     | Annotated[WeightedSumSettings, Tag("sum")]
     | Annotated[CustomUtilitySettings, Tag("custom")]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from netagents.environments.build import build_environment
 from netagents.environments.session import EnvironmentSession
 from netagents.errors import RunDirectoryError
+from netagents.intervals import Interval, mean_interval, mean_intervals
 from netagents.learning.playing import Players
 from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 from netagents.records.reader import Run
-from netagents.records.statistics import Interval, bootstrap_interval, bootstrap_intervals
 
 FloatArray = NDArray[np.float64]
 
@@ -45,19 +45,19 @@ class Evaluation:
 
     @property
     def team(self) -> Interval:
-        """Mean over agents and episodes of the undiscounted return, with its bootstrap interval over episodes."""
-        return bootstrap_interval(self.returns.mean(axis=1), self.seed)
+        """Mean over agents and episodes of the undiscounted return, with its interval over episodes."""
+        return mean_interval(self.returns.mean(axis=1), self.seed)
 
     @property
     def team_discounted(self) -> Interval:
         """The same, discounted."""
-        return bootstrap_interval(self.discounted.mean(axis=1), self.seed)
+        return mean_interval(self.discounted.mean(axis=1), self.seed)
 
     @property
     def agents(self) -> list[Interval]:
         """Each agent's mean undiscounted return, with its interval."""
-        edges = bootstrap_intervals(self.returns, self.seed)
-        return [Interval(float(mean), float(low), float(high)) for mean, low, high in zip(*edges, strict=True)]
+        edges = mean_intervals(self.returns, self.seed)
+        return [Interval(float(mean), float(low), float(high), len(self.returns)) for mean, low, high in zip(*edges, strict=True)]
 
 
 def evaluate(

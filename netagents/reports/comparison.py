@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError, UsageError
+from netagents.intervals import Interval, leader_sentence, run_interval, run_intervals, standard_half_width
 from netagents.records import Run
-from netagents.records.statistics import Interval, bootstrap_interval, bootstrap_intervals
-from netagents.reports.learning_curve import INTERVAL_Z
 from netagents.reports.power_picture import DEFAULT_LAST, percent
 from netagents.reports.settings_table import differing
 from netagents.reports.summary import byte_size
@@ -31,18 +29,18 @@ class Group:
         label: what tells it from the other groups.
         runs: its runs, at least one.
         iterations: (K,) iterations that all of them have.
-        mean, low, high: (K,) return per agent with its 95 % interval: over the runs by bootstrap where there are several, else
-            over the copies of the one run.
-        final: mean over the last tenth of the iterations.
-        area: mean over all iterations that every compared run has, the area under the curve per iteration.
-        top_share: of all power, by who holds most; NaN where no power can be told.
+        middle, low, high: (K,) return per agent with its 95 % interval: the interquartile mean over the runs where there are several,
+            else the mean over the copies of the one run.
+        final: over the runs, of each one's mean over the last tenth of the iterations.
+        area: over the runs, of each one's mean over all iterations that every compared run has: the area under the curve per iteration.
+        top_share: of all power, by who holds most, over the runs in which it can be told.
         bytes_per_iteration, messages_per_iteration, seconds: means over the runs.
     """
 
     label: str
     runs: tuple[Run, ...]
     iterations: NDArray[np.int64]
-    mean: FloatArray
+    middle: FloatArray
     low: FloatArray
     high: FloatArray
     final: Interval
@@ -95,9 +93,9 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
         (
             group.label,
             str(len(group.runs)),
-            group.final.text(),
-            group.area.text(),
-            percent(group.top_share.mean) if math.isfinite(group.top_share.mean) else "unknown",
+            group.final.text(count=False),
+            group.area.text(count=False),
+            group.top_share.text(number=percent) if group.top_share.n else "unknown",
             byte_size(round(group.bytes_per_iteration)),
             f"{group.seconds:.1f} s",
         )
@@ -105,11 +103,16 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     ]
 
 
+def verdict(comparison: Comparison) -> str:
+    """Which group ends highest, with n and intervals, or why these runs do not say."""
+    return leader_sentence([group.label for group in comparison.groups], [group.final for group in comparison.groups], "final return")
+
+
 def notes(comparison: Comparison) -> list[str]:
     """What must be known to read the table."""
     found = ["final return: mean of the last tenth of the iterations; mean return: area under the curve, per iteration"]
     if any(len(group.runs) > 1 for group in comparison.groups):
-        found.append("intervals of groups: 95 % bootstrap over their runs")
+        found.append("groups: interquartile means over their runs with 95 % intervals; n is the number of runs")
     lengths = {len(run.iterations) for group in comparison.groups for run in group.runs}
     if len(lengths) > 1:
         found.append(f"the runs are of different length; areas are taken over the first {min(lengths)} iterations")
@@ -147,10 +150,10 @@ def _group(label: str, runs: list[Run], common: int) -> Group:
     length = min(len(run.iterations) for run in runs)
     returns = np.stack([run.returns[:length] for run in runs])
     if len(runs) > 1:
-        mean, low, high = bootstrap_intervals(returns)
+        middle, low, high = run_intervals(returns)
     else:
-        half = INTERVAL_Z * runs[0].returns_sd[:length] / math.sqrt(runs[0].experiment.learning.batch)
-        mean, low, high = returns[0], returns[0] - half, returns[0] + half
+        half = standard_half_width(runs[0].returns_sd[:length], runs[0].experiment.learning.batch)
+        middle, low, high = returns[0], returns[0] - half, returns[0] + half
     averaged = max(1, length // 10)
     shares = np.array([run.concentration(last=min(DEFAULT_LAST, len(run.iterations))).top_share for run in runs])
     totals = [(run.ledger.total, len(run.iterations)) for run in runs]
@@ -158,12 +161,12 @@ def _group(label: str, runs: list[Run], common: int) -> Group:
         label=label,
         runs=tuple(runs),
         iterations=runs[0].iterations[:length],
-        mean=mean,
+        middle=middle,
         low=low,
         high=high,
-        final=bootstrap_interval(returns[:, -averaged:].mean(axis=1)),
-        area=bootstrap_interval(returns[:, :common].mean(axis=1)),
-        top_share=bootstrap_interval(shares[np.isfinite(shares)]) if np.isfinite(shares).any() else Interval(math.nan, math.nan, math.nan),
+        final=run_interval(returns[:, -averaged:].mean(axis=1)),
+        area=run_interval(returns[:, :common].mean(axis=1)),
+        top_share=run_interval(shares),
         bytes_per_iteration=float(np.mean([total.bytes / count for total, count in totals])),
         messages_per_iteration=float(np.mean([total.messages / count for total, count in totals])),
         seconds=float(np.mean([float(run.seconds[-1]) for run in runs])),

@@ -9,7 +9,7 @@ import numpy as np
 from netagents.errors import UsageError
 from netagents.records import write_atomically
 from netagents.reports.chart import Line, Reference, line_chart
-from netagents.reports.comparison import HEADS, Comparison, comparison_rows, notes
+from netagents.reports.comparison import HEADS, Comparison, comparison_rows, notes, verdict
 from netagents.reports.learning_curve import progress
 from netagents.reports.markup import document, section, table, text
 from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, png
@@ -34,9 +34,8 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
 def comparison_page(comparison: Comparison) -> str:
     """One page that needs nothing besides itself: curves with intervals, the table, and what differs in the settings."""
     groups = comparison.groups
-    best = max(groups, key=lambda group: group.final.mean)
     lines = [
-        Line(group.label, group.mean, f"var(--c{at % len(COLORS)})", group.low, group.high)
+        Line(group.label, group.middle, f"var(--c{at % len(COLORS)})", group.low, group.high)
         for at, group in enumerate(groups)
         # Lines of a chart share its iterations.
         if len(group.iterations) == len(groups[0].iterations)
@@ -44,7 +43,7 @@ def comparison_page(comparison: Comparison) -> str:
     shortest = min(len(group.iterations) for group in groups)
     if len(lines) < len(groups):
         lines = [
-            Line(group.label, group.mean[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
+            Line(group.label, group.middle[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
             for at, group in enumerate(groups)
         ]
     iterations = groups[0].iterations[: len(lines[0].y)]
@@ -52,7 +51,6 @@ def comparison_page(comparison: Comparison) -> str:
     count = sum(len(group.runs) for group in groups)
     heading = f"{count} runs, {len(groups)} group{'s' if len(groups) > 1 else ''}"
     head = f"<h1>{text(heading)}</h1>"
-    verdict = f"Highest final return: <b>{text(best.label)}</b> with {text(best.final.text())}."
     remarks = "".join(f'<p class="say">{text(note)}</p>' for note in notes(comparison))
     rows = [[text(cell) for cell in row] for row in comparison_rows(comparison)]
     if comparison.differences:
@@ -76,7 +74,9 @@ def comparison_page(comparison: Comparison) -> str:
         section("In numbers", table(HEADS, rows), remarks, wide=True),
         section("The runs", members, wide=True),
     ]
-    return document("comparison of runs", head, f'<p class="lead">{verdict}</p>', f'<div class="grid">{"".join(body)}</div>')
+    return document(
+        "comparison of runs", head, f'<p class="lead">{text(verdict(comparison))}</p>', f'<div class="grid">{"".join(body)}</div>'
+    )
 
 
 def _references(comparison: Comparison) -> list[Reference]:
@@ -99,7 +99,7 @@ def comparison_picture(comparison: Comparison) -> bytes:
         color = COLORS[at % len(COLORS)]
         axes.fill_between(group.iterations, group.low, group.high, color=color, alpha=0.2, linewidth=0)
         label = f"{group.label}: {group.final.text()}"
-        axes.plot(group.iterations, group.mean, color=color, linewidth=1.8, label=label, marker="o" if len(group.mean) == 1 else None)
+        axes.plot(group.iterations, group.middle, color=color, linewidth=1.8, label=label, marker="o" if len(group.middle) == 1 else None)
     for reference in _references(comparison):
         color = GOOD if reference.name == "best known" else QUIET
         axes.axhline(reference.value, color=color, linewidth=1.1, linestyle=(0, (4, 3)), label=f"{reference.name}: {reference.value:.2f}")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
+from netagents.intervals import standard_half_width
 from netagents.records import Run
 from netagents.reports.fault_section import spans
 from netagents.reports.style import ACCENT, FAINT, GOOD, INK, MAIN, QUIET, calm, describe, new_figure, png
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FloatArray = NDArray[np.float64]
-
-INTERVAL_Z = 1.959963984540054
-"""Normal quantile of a 95 % interval."""
 
 
 class Progress(NamedTuple):
@@ -76,7 +74,7 @@ def learning_curve(run: Run) -> bytes:
     panels = figure.subplots(2 if general else 1, 1, sharex=True, squeeze=False)[:, 0]
     iterations, returns = run.iterations, run.returns
     spread = run.returns_sd
-    half = INTERVAL_Z * spread / np.sqrt(run.experiment.learning.batch)
+    half = standard_half_width(spread, run.experiment.learning.batch)
 
     labels = [(reached.last, f"now {reached.last:.3g}" if run.state == "running" else f"trained {_number(reached.last)}", MAIN)]
     upper = panels[0]

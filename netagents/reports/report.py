@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.intervals import standard_half_width
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run, held_entries, write_atomically
 from netagents.reports.chart import Line, Reference, line_chart
@@ -19,7 +20,7 @@ from netagents.reports.constraint_section import best_name, constraint_section
 from netagents.reports.fault_section import fault_section, spans
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
-from netagents.reports.learning_curve import INTERVAL_Z, Progress, progress
+from netagents.reports.learning_curve import Progress, progress
 from netagents.reports.link_section import link_section
 from netagents.reports.markup import document, section, short, text, tile
 from netagents.reports.power_history import PowerHistory, power_history
@@ -211,7 +212,7 @@ def _holders(run: Run, found: Concentration) -> str:
 
 def _curve_section(run: Run, reached: Progress) -> str:
     returns = run.returns
-    half = INTERVAL_Z * run.returns_sd / np.sqrt(run.experiment.learning.batch)
+    half = standard_half_width(run.returns_sd, run.experiment.learning.batch)
     references = [
         Reference(name, value, color)
         for name, value, color in (("untrained", reached.untrained, "var(--quiet)"), ("best known", reached.best, "var(--good)"))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netagents.intervals import ENOUGH
 from netagents.records.whole_files import write_atomically
 from netagents.reports import study_figures as figures
 from netagents.reports.markup import document, section, short, table, text
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
-from netagents.reports.study_settings import dots, value_table, worth_table
+from netagents.reports.study_settings import best_setting, dots, value_table, worth_table
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET, png
 from netagents.reports.summary import byte_size
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT = "report.html"
+MIDDLES = "Points are interquartile means over seeds with 95 % intervals; n is the number of seeds."
 
 
 def write_study_report(path: Path) -> Path:
@@ -50,8 +52,8 @@ def _radius_page(data: StudyData) -> list[str]:
     first = data.credits[0]
     lead = "".join(f'<p class="lead"><b>{text(sentence)}</b></p>' for sentence in answers(data))
     how = (
-        "Points are interquartile means over seeds with 95 % bootstrap intervals. The circle marks the knee: the smallest radius that no "
-        "larger one beats by more than chance and by more than 2 % of what was learned."
+        f"{MIDDLES} The circle marks the knee: the smallest radius that no larger one beats by more than 2 % of what was learned. There is "
+        f"none with fewer than {ENOUGH} seeds, nor where a larger radius has a higher value and intervals overlap."
     )
     parts = [section("Which kappa should I use?", lead, _picture(headline(data), "gain and cost per hop"), say=how, wide=True)]
     parts.append(section("In numbers", value_table(data), wide=True))
@@ -148,11 +150,11 @@ def _radius_page(data: StudyData) -> list[str]:
 def _settings_page(data: StudyData) -> list[str]:
     parts = []
     if data.study["question"] == "mute":
-        say = "What is lost when one kind of message is cut at one hop distance, and how many bytes that saves."
+        say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
         parts.append(section("What is each message worth?", worth_table(data), _picture(dots(data), "settings"), say=say, wide=True))
     else:
-        say = "Interquartile means over seeds with 95 % bootstrap intervals."
-        parts.append(section("Which setting is best?", _picture(dots(data), "settings"), say=say, wide=True))
+        lead = f'<p class="lead"><b>{text(best_setting(data))}</b></p>'
+        parts.append(section("Which setting is best?", lead, _picture(dots(data), "settings"), say=MIDDLES, wide=True))
     parts.append(section("In numbers", value_table(data), wide=True))
     return [f'<div class="grid">{"".join(parts)}</div>']
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
+from netagents.intervals import Interval
 from netagents.records.table import Table
 
 FloatArray = NDArray[np.float64]
@@ -63,6 +64,24 @@ class StudyData:
         edges = [np.asarray(table[name][chosen], dtype=np.float64) for name in (column, f"{column}_low", f"{column}_high")]
         return [int(kappa) for kappa in table["kappa"][chosen]], edges[0], edges[1], edges[2]
 
+    def intervals(self, column: str, credit: str) -> tuple[list[int], list[Interval]]:
+        """Radii, and what their seeds say about one summary column."""
+        table = self.summary
+        chosen = np.flatnonzero(table[self._compared] == credit)
+        chosen = chosen[np.argsort(table["kappa"][chosen])]
+        return [int(kappa) for kappa in table["kappa"][chosen]], [self.interval(column, int(row)) for row in chosen]
+
+    def interval(self, column: str, row: int) -> Interval:
+        """What the seeds of one setting say about one summary column."""
+        table = self.summary
+        value, low, high = (float(table[f"{column}{edge}"][row]) for edge in ("", "_low", "_high"))
+        return Interval(value, low, high, int(table[f"{column}_n"][row]))
+
+    def knee(self, credit: str) -> int | None:
+        """The radius to use; None where the seeds do not tell."""
+        kappa = self.facts["knees"][credit]["kappa"]
+        return None if kappa is None else int(kappa)
+
     def curves(self, setting: str, column: str) -> tuple[FloatArray, FloatArray]:
         """``(K,)`` iterations and ``(seeds, K)`` values of one setting."""
         table = self.tables["curves"]
@@ -97,6 +116,8 @@ def load_study(path: Path) -> StudyData:
             tables[file.stem] = Table({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
     except (OSError, ValueError) as error:
         raise RunDirectoryError("has no tables of a study", where=str(path), fix="carry the study out with `netagents study`") from error
+    if "summary" in tables and "final_n" not in tables["summary"]:
+        raise RunDirectoryError("its tables are of an older version", where=str(path), fix="the same study command writes them again")
     if "summary" not in tables:
         raise RunDirectoryError("no run of this study is finished", where=str(path), fix="the same study command goes on")
     return StudyData(path, study, facts, tables)

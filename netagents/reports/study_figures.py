@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.intervals import interquartile_mean
 from netagents.reports.chart import apart
 from netagents.reports.study_data import StudyData
 from netagents.reports.study_headline import COLORS, color_of
@@ -39,7 +40,7 @@ def learning_curves(data: StudyData, credit: str, against: str = "iteration") ->
     for kappa in kappas:
         setting = data.setting(kappa, credit)
         x, values = data.curves(setting, "value")
-        middle = _interquartile(values)
+        middle = interquartile_mean(values.T)
         if against == "bytes":
             x = data.curves(setting, "neighbour_bytes")[1][0] / 1e6
             if x[-1] == 0.0:
@@ -71,7 +72,7 @@ def gradient_curves(data: StudyData, credit: str) -> Figure:
     ends = []
     for kappa in kappas:
         x, values = data.curves(data.setting(kappa, credit), "gradient_sq")
-        middle = _moving(_interquartile(values), 5)
+        middle = _moving(interquartile_mean(values.T), 5)
         axes.plot(x, middle, "--" if kappa in (kappas[0], kappas[-1]) else "-", color=colors[kappa], linewidth=1.5)
         ends.append((middle[-1], str(kappa), colors[kappa]))
     axes.set_yscale("log")
@@ -152,7 +153,7 @@ def gradient_errors(data: StudyData) -> Figure:
 
 
 def error_split(data: StudyData) -> Figure:
-    """A critic's error from one batch: what more samples would mend, and what only a larger radius would."""
+    """A critic's error from one batch: what more samples would fix, and what only a larger radius would."""
     figure, axes = _axes()
     table = data.tables["exact_split"]
     kappas = [int(kappa) for kappa in table["kappa"]]
@@ -229,14 +230,6 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], prefix: str)
     for height, (_, told, color) in zip(heights, placed, strict=True):
         axes.annotate(f"{prefix} {told}".strip(), (1.01, height), xycoords="axes fraction", va="center", fontsize=9, color=color,
                       fontweight="bold", annotation_clip=False)  # fmt: skip
-
-
-def _interquartile(values: FloatArray) -> FloatArray:
-    """Interquartile mean over the seeds, as ``netagents.studies`` defines it."""
-    ordered = np.sort(values, axis=0)
-    edges = np.arange(len(values) + 1) / len(values)
-    weights = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0.0, None)
-    return np.asarray((ordered * weights[:, None]).sum(axis=0) / weights.sum())
 
 
 def _moving(values: FloatArray, width: int) -> FloatArray:

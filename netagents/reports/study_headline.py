@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.intervals import ENOUGH, Interval, order
 from netagents.reports.markup import short
 from netagents.reports.study_data import StudyData
 from netagents.reports.style import ACCENT, FAINT, GOOD, INK, MAIN, QUIET, calm, new_figure
@@ -34,47 +35,64 @@ def color_of(data: StudyData, credit: str) -> str:
 
 def answers(data: StudyData) -> list[str]:
     """Per credit the radius to use, what it brings, what more would add and cost; then which one learns fastest for its cost."""
-    knees = {credit: int(data.facts["knees"][credit]["kappa"]) for credit in data.credits}
-    together = len(data.credits) > 1 and len(set(knees.values())) == 1
+    knees = {credit: data.knee(credit) for credit in data.credits}
+    together = len(data.credits) > 1 and len(set(knees.values())) == 1 and None not in knees.values()
     told = []
     for credit in data.credits[:1] if together else data.credits:
         only_credits = set(data.credits) <= set(COLORS)
         each = f" with {'credit ' if only_credits else ''}{credit}" if len(data.credits) > 1 else ""
         name = (" with either credit" if only_credits else " with any of them") if together else each
-        told.append(_answer(data, credit, knees[credit], name))
+        knee = knees[credit]
+        told.append(_unknown(data, credit, name) if knee is None else _answer(data, credit, knee, name))
     if "routing" in data.summary:
-        told.append(_routings(data, max(knees.values())))
-    hurry = _in_a_hurry(data, data.credits[0], knees[data.credits[0]])
+        told.append(_routings(data, [knee for knee in knees.values() if knee is not None]))
+    first = knees[data.credits[0]]
+    hurry = _in_a_hurry(data, data.credits[0], first) if first is not None else ""
     return [*told, hurry] if hurry else told
 
 
+def _unknown(data: StudyData, credit: str, name: str) -> str:
+    """Why no radius can be recommended, with the numbers there are."""
+    kappas, gains = data.intervals("final", credit)
+    finite = [at for at, gain in enumerate(gains) if np.isfinite(gain.value)]
+    if not finite:
+        return f"No run{name} says which kappa to use."
+    best = max(finite, key=lambda at: gains[at].value)
+    other = 0 if best != 0 and 0 in finite else next((at for at in finite if at != best), best)
+    numbers = f"kappa = {kappas[best]} has {data.measure} {_told(gains[best])}"
+    if other != best:
+        numbers += f", kappa = {kappas[other]} {_told(gains[other])}"
+    fewest = min(gain.n for gain in gains)
+    if fewest < ENOUGH:
+        return f"Too few seeds to say which kappa to use{name} (n = {fewest}, {ENOUGH} at least): {numbers}."
+    return f"These seeds do not say which kappa to use{name}, since intervals of different radii overlap: {numbers}. More seeds would."
+
+
 def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
-    kappas, value, low, high = data.by_kappa("final", credit)
+    kappas, gains = data.intervals("final", credit)
     _, size, _, _ = data.by_kappa("bytes_per_step", credit)
     at = kappas.index(knee)
     alone = f" ({_role(data, 0)})" if knee == 0 else ""
-    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_span(value[at], low[at], high[at])}"
+    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_told(gains[at])}"
     if at > 0:
-        sentence += f", against {short(value[0])} at kappa = 0"
+        sentence += f", against {_told(gains[0])} at kappa = 0"
     if at + 1 < len(kappas):
-        best = at + 1 + int(np.argmax(value[at + 1 :]))
-        change = value[best] - value[at]
-        if not change > 0:
-            verdict = "no larger radius is better"
-        elif low[best] > high[at]:
+        best = max(range(at + 1, len(kappas)), key=lambda each: gains[each].value)
+        change = gains[best].value - gains[at].value
+        if order(gains[best], gains[at]) == "higher":
             verdict = f"kappa = {kappas[best]} adds {change:.2g}, less than 2 % of what was learned"
         else:
-            verdict = f"kappa = {kappas[best]} adds {change:.2g}, which may be chance"
+            verdict = f"no larger radius is better beyond chance (the highest: {_told(gains[best])} at kappa = {kappas[best]})"
         more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"
-        sentence += f". Beyond it {verdict}, and {'it' if change > 0 else f'kappa = {kappas[best]}'} {more}"
+        sentence += f". Beyond it {verdict}, and kappa = {kappas[best]} {more}"
     return sentence + "."
 
 
-def _routings(data: StudyData, knee: int) -> str:
-    """What relay routing changes at a radius, and at the largest."""
+def _routings(data: StudyData, knees: Sequence[int]) -> str:
+    """What relay routing changes at the largest knee, if there is one, and at the largest radius; counts are exact."""
     parts = []
     summary = data.summary
-    for kappa in dict.fromkeys((knee, data.kappas[-1])):
+    for kappa in dict.fromkeys((*([max(knees)] if knees else []), data.kappas[-1])):
         at = {str(summary["routing"][row]): row for row in np.flatnonzero(summary["kappa"] == kappa)}
         sockets = [float(summary["sockets_mean"][at[name]]) for name in ("relay", "direct")]
         share = [float(summary["bytes_per_step"][at[name]]) for name in ("relay", "direct")]
@@ -85,16 +103,20 @@ def _routings(data: StudyData, knee: int) -> str:
 
 
 def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
-    kappas, count, _, _ = data.by_kappa("iterations_to_target", credit)
-    if not np.isfinite(count).any():
+    """The smallest radius that reaches the target sooner than the knee does, beyond chance; nothing where seeds do not tell."""
+    kappas, counts = data.intervals("iterations_to_target", credit)
+    slow = counts[kappas.index(knee)]
+    runs = int(data.summary["runs"].min())
+    never = slow.n == 0 and runs >= ENOUGH
+    faster = [at for at, count in enumerate(counts) if order(count, slow) == "lower" or (never and count.n >= ENOUGH)]
+    if not faster:
         return ""
-    soon = next(kappa for kappa, each in zip(kappas, count, strict=True) if each <= SOON * np.nanmin(count))
-    if soon == knee:
-        return ""
-    needs, slow = count[kappas.index(soon)], count[kappas.index(knee)]
-    there = f"{slow:.0f} at kappa = {knee}" if np.isfinite(slow) else f"a target that kappa = {knee} never reached"
+    quickest = min(counts[at].value for at in faster)
+    soon = next(at for at in faster if counts[at].value <= SOON * quickest)
+    there = f"a target that kappa = {knee} never reached" if never else f"{_told(slow, 0)} at kappa = {knee}"
     target = short(data.facts["target"])
-    return f"If samples are dearer than bytes, kappa = {soon} learns fast: {needs:.0f} iterations to {target}, against {there}."
+    needs = f"{_told(counts[soon], 0)} iterations to {target}"
+    return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {needs}, against {there}."
 
 
 def headline(data: StudyData) -> Figure:
@@ -124,7 +146,7 @@ def _band(axes: Axes, data: StudyData) -> None:
     untrained = float(data.facts["untrained"])
     best = max(float(np.nanmax(data.by_kappa("final", credit)[1])) for credit in data.credits)
     axes.axhspan(best - SMALL * abs(best - untrained), best, color=FAINT, zorder=0)
-    axes.annotate("as good as the best (2 % of what was learned)", (0.995, best), xycoords=("axes fraction", "data"), xytext=(0, 12),
+    axes.annotate("within 2 % of what was learned of the highest value", (0.995, best), xycoords=("axes fraction", "data"), xytext=(0, 12),
                   textcoords="offset points", ha="right", fontsize=8.5, color=QUIET)  # fmt: skip
 
 
@@ -135,25 +157,35 @@ def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
     errors = np.nan_to_num(np.stack([value - low, high - value])).clip(0.0)
     axes.plot(x, value, color=color, linewidth=1.6, zorder=2)
     axes.errorbar(x, value, yerr=errors, fmt="o", color=color, capsize=4, markersize=6, linewidth=1.6, zorder=3)
-    knee = int(data.facts["knees"][credit]["kappa"])
+    knee = data.knee(credit)
+    if first:
+        _changes(axes, data, credit, x, value)
+    if knee is None:
+        return
     at = mine.index(knee)
     axes.plot([x[at]], [value[at]], "o", markersize=17, markerfacecolor="none", markeredgecolor=ACCENT, markeredgewidth=2.2, zorder=4)
     if not first:
-        if knee != int(data.facts["knees"][data.credits[0]]["kappa"]):
+        if knee != data.knee(data.credits[0]):
             axes.annotate(f"knee: kappa = {knee}", (x[at], value[at]), (-9, -24), textcoords="offset points", ha="left", fontsize=10,
                           color=color, fontweight="bold")  # fmt: skip
         return
     away, side = ((-9, 16), "left") if at == 0 else ((0, 16), "center")
     place = (x[at], value[at])
     axes.annotate(f"knee: kappa = {knee}", place, away, textcoords="offset points", ha=side, fontsize=11, color=ACCENT, fontweight="bold")
-    # The gain of every hop between its two points, coloured where it is beyond chance.
+
+
+def _changes(axes: Axes, data: StudyData, credit: str, x: FloatArray, value: FloatArray) -> None:
+    """The gain of every hop between its two points, coloured where it is beyond chance."""
+    _, gains = data.intervals("final", credit)
     for here in range(1, len(x)):
         change = value[here] - value[here - 1]
-        certain = low[here] > high[here - 1] or high[here] < low[here - 1]
-        tone = (GOOD if change > 0 else ACCENT) if certain else QUIET
-        shown = f"{change:+.2g}" + ("" if certain else "\n(chance)")
+        told = order(gains[here], gains[here - 1])
+        tone = {"higher": GOOD, "lower": ACCENT}.get(told, QUIET)
+        note = {"too few": "\n(too few seeds)", "not told apart": "\n(chance)"}.get(told, "")
         between = ((x[here] + x[here - 1]) / 2, (value[here] + value[here - 1]) / 2)
-        axes.annotate(shown, between, (0, -11), textcoords="offset points", ha="center", va="top", fontsize=8.5, color=tone)
+        axes.annotate(
+            f"{change:+.2g}{note}", between, (0, -11), textcoords="offset points", ha="center", va="top", fontsize=8.5, color=tone
+        )
 
 
 def _range(axes: Axes, data: StudyData) -> None:
@@ -198,7 +230,7 @@ def _bars(axes: Axes, data: StudyData, column: str, scale: float, told: Callable
     highest = 0.0
     for number, credit in enumerate(data.credits):
         mine, size, _, _ = data.by_kappa(column, credit)
-        knee = int(data.facts["knees"][credit]["kappa"])
+        knee = data.knee(credit)
         offset = (number - (len(data.credits) - 1) / 2) * width
         for kappa, value in zip(mine, size.tolist(), strict=True):
             place, known = data.kappas.index(kappa) + offset, bool(np.isfinite(value))
@@ -218,5 +250,5 @@ def _role(data: StudyData, kappa: int) -> str:
     return "hears everyone" if kappa == data.kappas[-1] else ""
 
 
-def _span(value: float, low: float, high: float) -> str:
-    return short(value) if np.isnan(low) else f"{short(value)} [{short(low)}, {short(high)}]"
+def _told(interval: Interval, digits: int | None = None) -> str:
+    return interval.text(number=short if digits is None else lambda value: f"{value:.{digits}f}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from netagents.intervals import Interval, Order, leader_sentence, order
 from netagents.reports.markup import short, table, text
 from netagents.reports.study_data import StudyData
 from netagents.reports.style import MAIN, QUIET, calm, new_figure
@@ -38,11 +39,12 @@ def value_table(data: StudyData) -> str:
     for at in range(summary.rows):
         cells = [text(summary["setting"][at]), str(int(summary["runs"][at]))]
         for name, _ in columns:
-            value, low, high = (float(summary[f"{name}{edge}"][at]) for edge in ("", "_low", "_high"))
-            if not np.isfinite(value):
+            interval = data.interval(name, at)
+            if not np.isfinite(interval.value):
                 cells.append("not reached" if name == "iterations_to_target" else "-")
             else:
-                cells.append(f"{short(value)} [{short(low)}, {short(high)}]" if np.isfinite(low) else short(value))
+                # n stands in the column of runs, unless some of them have no such value.
+                cells.append(interval.text(number=short, count=interval.n != int(summary["runs"][at])))
         cells.append(f"{float(summary['messages_per_step'][at]):.1f}")
         cells += [byte_size(round(float(summary[name][at]))) for name in ("bytes_per_step", "framed_bytes_per_step", "hop_bytes_per_step")]
         cells.append(f"{float(summary['sockets_mean'][at]):.1f}")
@@ -65,13 +67,13 @@ def value_table(data: StudyData) -> str:
 def dots(data: StudyData) -> Figure:
     """Every setting's final value with its interval, best first."""
     summary = data.summary
-    order = np.argsort(summary["final"])
+    ranked = np.argsort(summary["final"])
     figure = new_figure(8.4, max(2.2, 0.8 + 0.32 * summary.rows))
     axes = figure.subplots()
-    value, low, high = (np.asarray(summary[name][order], dtype=np.float64) for name in ("final", "final_low", "final_high"))
+    value, low, high = (np.asarray(summary[name][ranked], dtype=np.float64) for name in ("final", "final_low", "final_high"))
     errors = np.nan_to_num(np.stack([value - low, high - value])).clip(0.0)
     axes.errorbar(value, range(len(value)), xerr=errors, fmt="o", color=MAIN, capsize=3, markersize=6)
-    axes.set_yticks(range(len(value)), [str(label) for label in summary["setting"][order]])
+    axes.set_yticks(range(len(value)), [str(label) for label in summary["setting"][ranked]])
     untrained = float(data.facts["untrained"])
     axes.axvline(untrained, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0)
     axes.annotate("untrained", (untrained, 1.0), xycoords=("data", "axes fraction"), fontsize=9, color=QUIET, ha="center")
@@ -80,27 +82,66 @@ def dots(data: StudyData) -> Figure:
     return figure
 
 
+def best_setting(data: StudyData) -> str:
+    """Which setting ends highest, or why the seeds do not say."""
+    summary = data.summary
+    finals = [data.interval("final", row) for row in range(summary.rows)]
+    return leader_sentence([str(label) for label in summary["setting"]], finals, f"{data.measure} after training", short)
+
+
 def worth_table(data: StudyData) -> str:
     """Return lost and bytes saved by each muted kind and hop, and the one per the other."""
     rows = []
+    notes = {"too few": " (too few seeds)", "not told apart": " (chance)"}
     for row in worth(data):
-        change = f"{row['lost']:+.3g}" + ("" if row["certain"] else " (chance)")
-        lost, saved = float(row["lost"]), float(row["saved"])
-        per = "-" if saved == 0.0 or not row["certain"] else f"{lost / (saved / 1e3):.3g}"
-        rows.append((text(row["muted"]), change, byte_size(round(saved)), per))
-    return table(("muted", f"{data.measure} lost", "bytes saved per step", "lost per kB per step"), rows)
+        per = f"{row.lost / (row.saved / 1e3):.3g}" if row.saved != 0.0 and row.order in ("higher", "lower") else "-"
+        change = f"{row.lost:+.3g}{notes.get(row.order, '')}"
+        rows.append((text(row.muted), text(row.final.text(number=short)), text(change), byte_size(round(row.saved)), per))
+    heads = (
+        "muted",
+        f"{data.measure}",
+        f"lost of {worth_baseline(data).text(number=short)}",
+        "bytes saved per step",
+        "lost per kB per step",
+    )
+    return table(heads, rows)
 
 
-def worth(data: StudyData) -> list[dict[str, float | str | bool]]:
+class Worth(NamedTuple):
+    """What one muted kind of message costs.
+
+    Attributes:
+        muted: the kind and its hop.
+        final: what is reached without it.
+        lost: of the value with every message.
+        saved: bytes per step.
+        order: the value with every message against that without this one.
+    """
+
+    muted: str
+    final: Interval
+    lost: float
+    saved: float
+    order: Order
+
+
+def worth_baseline(data: StudyData) -> Interval:
+    """The final value with every message."""
+    return data.interval("final", _whole(data))
+
+
+def worth(data: StudyData) -> list[Worth]:
     """Per muted kind and hop: what is lost, what is saved per step, and whether the loss is beyond chance."""
-    summary = data.summary
-    whole = int(np.flatnonzero(summary["muted"] == "")[0])
-    found: list[dict[str, float | str | bool]] = []
+    summary, whole = data.summary, _whole(data)
+    baseline = data.interval("final", whole)
+    found = []
     for at in range(summary.rows):
-        if at == whole:
-            continue
-        saved = float(summary["bytes_per_step"][whole] - summary["bytes_per_step"][at])
-        apart = summary["final_high"][at] < summary["final_low"][whole] or summary["final_low"][at] > summary["final_high"][whole]
-        lost = float(summary["final"][whole] - summary["final"][at])
-        found.append({"muted": str(summary["muted"][at]), "lost": lost, "saved": saved, "certain": bool(apart)})
+        if at != whole:
+            final = data.interval("final", at)
+            saved = float(summary["bytes_per_step"][whole] - summary["bytes_per_step"][at])
+            found.append(Worth(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
     return found
+
+
+def _whole(data: StudyData) -> int:
+    return int(np.flatnonzero(data.summary["muted"] == "")[0])

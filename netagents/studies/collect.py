@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.intervals import Interval, interquartile_mean, run_interval
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind, RadiusKind
 from netagents.records.carried import CarriedView
@@ -18,8 +19,8 @@ from netagents.records.reader import Run
 from netagents.records.table import Table
 from netagents.studies.cost import Cost, predict
 from netagents.studies.directory import StudyDirectory
+from netagents.studies.knee import knee
 from netagents.studies.specification import Setting, Study
-from netagents.studies.statistics import Interval, interquartile_mean, knee, summarise
 
 FloatArray = NDArray[np.float64]
 
@@ -195,11 +196,11 @@ def _summary(study: Study, read: Sequence[_Read]) -> tuple[Table, dict[str, dict
         if not mine:
             continue
         names = [name for name, value in mine[0].items() if isinstance(value, int | float) and name not in (*setting.values, "seed")]
-        found = {name: summarise([float(row[name]) for row in mine]) for name in names}
+        found = {name: run_interval([float(row[name]) for row in mine]) for name in names}
         intervals[setting.label] = found
         row: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(mine)}
-        for name, (value, low, high) in found.items():
-            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        for name, (value, low, high, n) in found.items():
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
         # A share of runs is a mean, not a mean of the middle half.
         row["reached"] = float(np.mean([row_["reached"] for row_ in mine]))
         rows.append(row)
@@ -207,12 +208,13 @@ def _summary(study: Study, read: Sequence[_Read]) -> tuple[Table, dict[str, dict
 
 
 def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interval]], way: float) -> dict[str, Any]:
-    """The smallest radius that nothing larger beats by more than chance and :data:`SMALL` of the way learned."""
+    """The smallest radius that nothing larger beats by :data:`SMALL` of the way learned; None where seeds do not tell."""
     mine = [setting for setting in study.settings if _variant(setting) == credit and setting.label in intervals]
-    finals = [intervals[setting.label]["final"] for setting in mine]
-    chosen = mine[knee(finals, SMALL * abs(way))]
-    bytes_per_step = intervals[chosen.label]["bytes_per_step"].value
-    return {"kappa": chosen.values["kappa"], "setting": chosen.label, "bytes_per_step": bytes_per_step}
+    position = knee([intervals[setting.label]["final"] for setting in mine], SMALL * abs(way))
+    if position is None:
+        return {"kappa": None, "setting": None, "bytes_per_step": None}
+    chosen = mine[position]
+    return {"kappa": chosen.values["kappa"], "setting": chosen.label, "bytes_per_step": intervals[chosen.label]["bytes_per_step"].value}
 
 
 def _credits(study: Study) -> list[str]:

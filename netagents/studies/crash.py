@@ -23,16 +23,17 @@ _SEED = (1 << 63) + 77
 
 
 class FrozenReturns(NamedTuple):
-    """Mean over copies of each agent's return, and the standard error of the team's.
+    """Mean over copies of each agent's return, and the standard errors of the team's.
 
     Attributes:
         plain: (n,) undiscounted.  discounted: (n,).
-        error: standard error of the mean over agents and copies, undiscounted.
+        error, discounted_error: standard error of the mean over agents and copies; 0 for one copy.
     """
 
     plain: FloatArray
     discounted: FloatArray
     error: float
+    discounted_error: float
 
 
 def play_frozen(
@@ -70,5 +71,9 @@ def play_frozen(
         rewards = np.column_stack([message.reward for message in messages])
         plain += rewards
         discounted += setup.discount**step * rewards
-    team = plain.mean(axis=1)
-    return FrozenReturns(plain.mean(axis=0), discounted.mean(axis=0), float(team.std(ddof=1) / np.sqrt(copies)) if copies > 1 else 0.0)
+    errors = [_standard_error(returns.mean(axis=1)) for returns in (plain, discounted)]
+    return FrozenReturns(plain.mean(axis=0), discounted.mean(axis=0), *errors)
+
+
+def _standard_error(values: FloatArray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

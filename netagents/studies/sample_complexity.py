@@ -1,7 +1,11 @@
 """How many samples until the exact squared gradient norm is small, and which power of 1/epsilon that is.
 
 An epsilon-stationary point has a squared gradient norm of at most epsilon.  As in the analysis (arXiv 2302.07938) the norm is averaged
-over the iterations so far, and the batch grows like 1/epsilon, so that its noise shrinks with the goal.  The theory says epsilon^-2.
+over the iterations so far, and the batch grows like 1/epsilon, so that its noise shrinks with the goal.
+
+The exponent of 1/epsilon is a property of this protocol more than of the problem: the batch contributes 1 by construction, and a running
+mean of a norm that vanished early takes a number of iterations proportional to 1/epsilon, which contributes another 1.  An exponent of 2 is
+therefore no evidence for the rate epsilon^-2 of the theory.  What a study tells is the constant: samples at one epsilon, by kappa and n.
 """
 
 from __future__ import annotations
@@ -18,17 +22,16 @@ import numpy as np
 
 from netagents.errors import CapacityError, UsageError
 from netagents.experiment import load_experiment
+from netagents.intervals import ENOUGH, UNKNOWN, Interval, run_interval, standard_half_width
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
 from netagents.policies import SoftmaxTable
 from netagents.records.table import Table
 from netagents.studies.oracle import exact_squared_norm
 from netagents.studies.specification import diameter
-from netagents.studies.statistics import PowerLaw, fit_power_law
 
 BATCH = 4
 """Copies at the coarsest epsilon."""
-THEORY = 2.0
 MOST_ITERATIONS = 400
 
 
@@ -38,18 +41,37 @@ class SampleComplexity:
 
     Attributes:
         table: one row per n, kappa, epsilon and seed; ``samples`` is NaN where the level was never reached.
-        exponents: by (n, kappa): samples ~ (1/epsilon)^exponent.
+        exponents: by (n, kappa): samples ~ (1/epsilon)^exponent, with n the runs that reached their level.
     """
 
     table: Table
-    exponents: Mapping[tuple[int, int], PowerLaw]
+    exponents: Mapping[tuple[int, int], Interval]
+
+    def samples(self, agents: int, kappa: int, level: float) -> Interval:
+        """Samples until one level, over the seeds that reached it."""
+        table = self.table
+        chosen = (table["agents"] == agents) & (table["kappa"] == kappa) & (table["level"] == level)
+        return run_interval(table["samples"][chosen])
 
     def text(self) -> str:
-        """The exponents as lines."""
-        lines = ["agents  kappa  exponent of 1/epsilon (theory 2)"]
-        for (n, kappa), (value, low, high) in self.exponents.items():
-            told = "not reached at two levels" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
-            lines.append(f"{n:>6}  {kappa:>5}  {told}")
+        """Samples to the coarsest and the finest level, and the exponents, as lines."""
+        levels = sorted(set(self.table["level"].tolist()))
+        heads = [f"samples to {level:g}" for level in (levels[-1], levels[0])]
+        rows = [("agents", "kappa", *heads, "exponent of 1/epsilon")]
+        for (n, kappa), law in self.exponents.items():
+            cells = [
+                interval.text(number=lambda value: f"{value:,.0f}") if (interval := self.samples(n, kappa, level)).n else "not reached"
+                for level in (levels[-1], levels[0])
+            ]
+            rows.append((str(n), str(kappa), *cells, "not reached at two levels" if math.isnan(law.value) else law.text()))
+        widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        lines.append(
+            "intervals are 95 %; the batch alone makes 1 of the exponent, a running mean of a gradient that vanished early another 1"
+        )
+        seeds = len(set(self.table["seed"].tolist()))
+        if seeds < ENOUGH:
+            lines.append(f"{seeds} seed{'s' if seeds > 1 else ''}: too few to say which radius needs fewer samples ({ENOUGH} at least)")
         return "\n".join(lines)
 
     def save(self, directory: Path) -> list[Path]:
@@ -59,7 +81,14 @@ class SampleComplexity:
         directory.mkdir(parents=True, exist_ok=True)
         parquet.write_table(self.table.to_arrow(), directory / "samples.parquet", compression="zstd")
         rows = [
-            {"agents": n, "kappa": kappa, **{name: None if math.isnan(value) else value for name, value in law._asdict().items()}}
+            {
+                "agents": n,
+                "kappa": kappa,
+                "exponent": _finite(law.value),
+                "low": _finite(law.low),
+                "high": _finite(law.high),
+                "n": law.n,
+            }
             for (n, kappa), law in self.exponents.items()
         ]
         (directory / "exponents.json").write_text(json.dumps(rows, indent=1) + "\n")
@@ -90,7 +119,7 @@ def sample_complexity(
     if not hasattr(base.topology, "n"):
         raise UsageError("the experiment's graph has no number of agents to vary", where="topology", fix="use one of kind line or ring")
     rows: list[dict[str, Any]] = []
-    exponents: dict[tuple[int, int], PowerLaw] = {}
+    exponents: dict[tuple[int, int], Interval] = {}
     coarsest = max(levels)
     for n, kappa in itertools.product(agents, kappas):
         here: list[tuple[float, float]] = []
@@ -117,11 +146,35 @@ def sample_complexity(
         if here:
             exponents[n, kappa] = fit_power_law([x for x, _ in here], [y for _, y in here])
             if say is not None:
-                say(f"{n} agents, kappa {kappa}: exponent {exponents[n, kappa].exponent:.2f}")
+                say(f"{n} agents, kappa {kappa}: exponent {exponents[n, kappa].value:.2f}")
     if not rows:
         raise CapacityError("no radius lies within any of the graphs' diameters", where="--kappa", fix="use smaller radii or more agents")
     names = list(rows[0])
     return SampleComplexity(Table({name: np.array([row[name] for row in rows]) for name in names}), exponents)
+
+
+def fit_power_law(x: Sequence[float], y: Sequence[float]) -> Interval:
+    """The exponent of y ~ c x^exponent by least squares on logarithms, with Student's interval of the slope.
+
+    Points that are not positive and finite are left out; the interval is unknown where two points leave no freedom.
+    """
+    points = np.log(np.array([(a, b) for a, b in zip(x, y, strict=True) if 0.0 < a < math.inf and 0.0 < b < math.inf]).reshape(-1, 2))
+    count = len(points)
+    if count < 2 or float(np.ptp(points[:, 0])) == 0.0:
+        return UNKNOWN._replace(n=count)
+    along, up = (points - points.mean(axis=0)).T
+    slope = float(along @ up / (along @ along))
+    if count < 3:
+        return Interval(slope, math.nan, math.nan, count)
+    residuals = up - slope * along
+    # The slope has count - 2 degrees of freedom: the half width of a mean of one sample more than that.
+    error = math.sqrt(float(residuals @ residuals) / (count - 2) / float(along @ along))
+    half = float(standard_half_width(error * math.sqrt(count - 1), count - 1))
+    return Interval(slope, slope - half, slope + half, count)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _until(experiment: Any, base: Path | None, level: float) -> tuple[float, float, int]:

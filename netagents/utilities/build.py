@@ -18,6 +18,7 @@ from netagents.experiment.utility import (
     LinearUtilitySettings,
     NoUtilitySettings,
     PerAgentUtilities,
+    QuadraticUtilitySettings,
     RiskUtilitySettings,
     Table,
     UtilitySettings,
@@ -32,8 +33,9 @@ from netagents.utilities.divergence import DivergenceUtility
 from netagents.utilities.entropy import EntropyUtility
 from netagents.utilities.linear import LinearUtility
 from netagents.utilities.marginal import Marginal
+from netagents.utilities.quadratic import QuadraticUtility
 from netagents.utilities.risk import EntropicRiskUtility, MeanVarianceUtility
-from netagents.utilities.target import target_distribution
+from netagents.utilities.target import marginal_table, target_distribution
 
 
 def build_utility(
@@ -113,6 +115,18 @@ def _distance(settings: DistanceUtilitySettings, state_size: int, action_size: i
     return DistanceUtility(target, marginal, discount, weight=settings.weight, normalise=settings.normalise, where=where)
 
 
+def _quadratic(settings: QuadraticUtilitySettings, state_size: int, action_size: int, discount: float, where: str) -> Utility:
+    marginal = Marginal(settings.over, state_size, action_size)
+    coefficients = np.ones(marginal.shape)
+    if settings.coefficients is not None:
+        coefficients = marginal_table(settings.coefficients, marginal, where, "coefficients", "numbers of at least 0")
+        if not np.isfinite(coefficients).all() or (coefficients < 0.0).any():
+            raise UtilityError(
+                "a coefficient is negative or not finite", where=where, fix="give numbers of at least 0; the weight has the sign"
+            )
+    return QuadraticUtility(coefficients, marginal, discount, weight=settings.weight, normalise=settings.normalise, where=where)
+
+
 def _risk(settings: RiskUtilitySettings, state_size: int, action_size: int, discount: float, where: str) -> Utility:
     measure = MeanVarianceUtility if settings.measure == "mean_variance" else EntropicRiskUtility
     costs = _table(settings.costs, "costs", state_size, action_size, where)
@@ -133,6 +147,7 @@ _BUILDERS: dict[type[Settings], Callable[[Any, int, int, float, str], Utility]] 
     EntropyUtilitySettings: _entropy,
     DivergenceUtilitySettings: _divergence,
     DistanceUtilitySettings: _distance,
+    QuadraticUtilitySettings: _quadratic,
     RiskUtilitySettings: _risk,
     WeightedSumSettings: _sum,
     CustomUtilitySettings: custom_utility,

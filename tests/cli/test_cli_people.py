@@ -138,7 +138,7 @@ def test_untrained_policies_reach_the_known_untrained_return(tmp_path: Path) -> 
     known = run.setup.spec.untrained_return
     assert known is not None
     interval = evaluate(run, 2000, untrained=True).team
-    assert abs(interval.mean - known) < 4 * (interval.high - interval.low)
+    assert abs(interval.value - known) < 4 * (interval.high - interval.low)
 
 
 def test_logs_are_one_stream_in_the_order_of_time(command: Command, finished: Path, tmp_path: Path) -> None:

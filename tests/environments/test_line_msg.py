@@ -23,7 +23,7 @@ def test_step_equals_the_per_agent_reference(n, coupling, seed):
 def test_uniform_policies_return_the_published_10_7():
     environment = LineMsg(line(10))
     sampled = episode_returns(environment, uniform, copies=1_000)
-    assert sampled.mean() == pytest.approx(10.71, abs=0.1)
+    assert sampled.mean() == pytest.approx(10.699, abs=0.1)
     assert sampled.mean() == pytest.approx(environment.spec.untrained_return, abs=5 * sampled.std() / np.sqrt(1_000))
 
 

@@ -152,7 +152,9 @@ def test_tables_page_and_figures_are_made_from_what_was_run(tmp_path: Path) -> N
     assert np.all(widest["relative_error"][widest["kappa"] == 3] < 1e-6)
     save_tables(directory, {**collected.tables, **oracle.tables}, collected.facts | {"oracle": oracle.note})
     page = write_study_report(tmp_path / "study").read_text()
-    assert "Use kappa = " in page
+    assert "Too few seeds to say which kappa to use" in page
+    assert "(n = 2" in page
+    assert "Use kappa = " not in page
     assert 'src="http' not in page
     assert load_study(tmp_path / "study").tables["summary"].rows == 6
     written = write_study_figures(tmp_path / "study", tmp_path / "figures", "study-tiny", ["headline", "exact"])
@@ -204,7 +206,7 @@ def test_a_run_that_fails_inside_a_study_is_one_clear_line_and_costs_no_other_ru
     finished = {path: path.stat().st_mtime_ns for path in runs.glob(f"*/{RESULT}")}
     assert len(finished) == 6
     # What is finished has its report, and the failed ones are made again once their cause is gone.
-    assert "Use kappa = " in (tmp_path / "study" / "report.html").read_text()
+    assert "say which kappa to use (n = 2, 5 at least)" in (tmp_path / "study" / "report.html").read_text()
     again = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env={**environment, "SHAKY": ""})
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("was failed; it is made again") == 3

@@ -139,7 +139,10 @@ def test_parameters_that_the_class_does_not_take_are_named() -> None:
 @pytest.mark.parametrize(
     ("written", "part"),
     [
-        ({"kind": "entropie"}, "no utility is called 'entropie'; choose one of entropy, kl, linear, none, risk, squared_distance, sum"),
+        (
+            {"kind": "entropie"},
+            "no utility is called 'entropie'; choose one of entropy, kl, linear, none, quadratic, risk, squared_distance, sum",
+        ),
         ({"over": "state"}, "a utility needs a key 'kind': one of none, linear, entropy"),
         ({"kind": "entropy", "floor": 0.0}, "greater than 0"),
         ({"kind": "sum", "terms": []}, "at least 1 item"),

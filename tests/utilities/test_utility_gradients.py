@@ -34,6 +34,8 @@ def _every_kind() -> dict[str, dict[str, Any]]:
             kinds[f"distance {over}{tail}"] = {
                 "kind": "squared_distance", "over": over, "target": target, "weight": 2.0, "normalise": normalise
             }  # fmt: skip
+            kinds[f"quadratic {over}{tail}"] = {"kind": "quadratic", "over": over, "coefficients": target, "normalise": normalise}
+        kinds[f"quadratic spread{tail}"] = {"kind": "quadratic", "coefficients": (0.0, 2.0), "weight": -1.5, "normalise": normalise}
         for measure in ("mean_variance", "entropic"):
             kinds[f"{measure}{tail}"] = {"kind": "risk", "measure": measure, "costs": COSTS, "aversion": 0.7, "normalise": normalise}
         kinds[f"sum{tail}"] = {

@@ -74,6 +74,20 @@ def test_imitation_is_solved_at_the_target_only() -> None:
     assert utility.value(np.array([[3.0], [3.0]])) == pytest.approx(-(0.3**2 + 0.3**2))
 
 
+def test_the_quadratic_utility_is_the_released_constraint_of_the_wireless_grid() -> None:
+    """SPDAC's release: 0.5 (1 - gamma)^2 ||lambda||^2 over actions, the idle one left out."""
+    occupancy = np.array([[0.5, 1.0, 0.2], [0.25, 0.75, 0.0]])  # actions: 0.75, 1.75, 0.2
+    utility = make({"kind": "quadratic", "over": "action", "coefficients": [0, 1, 1]}, 2, 3, 0.7)
+    assert utility.value(occupancy) == pytest.approx(0.5 * 0.3**2 * (1.75**2 + 0.2**2), rel=1e-14)
+    # The release's shadow reward of an action is (1 - gamma)^2 times its occupancy.
+    np.testing.assert_allclose(utility.gradient(occupancy), 0.3**2 * np.array([[0.0, 1.75, 0.2]] * 2), rtol=1e-14)
+    assert utility.bounds().upper == 0.5
+    with pytest.raises(UtilityError, match="negative"):
+        make({"kind": "quadratic", "coefficients": [0, -1, 1]}, 2, 3, 0.7)
+    with pytest.raises(UtilityError, match="give 3 numbers of at least 0, one per local action"):
+        make({"kind": "quadratic", "coefficients": [1, 1]}, 2, 3, 0.7)
+
+
 def test_risk_is_mean_plus_variance_or_the_entropic_mean() -> None:
     costs, p = np.array([[0.0, 1.0], [2.0, 5.0]]), np.array([[0.4, 0.3], [0.2, 0.1]])
     mean = (costs * p).sum()

@@ -1,0 +1,123 @@
+"""What a study says about radii, settings and messages has n and intervals, and names nothing that its seeds do not show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netagents.errors import RunDirectoryError
+from netagents.intervals import Interval
+from netagents.records.table import Table
+from netagents.reports.study_data import StudyData, load_study
+from netagents.reports.study_headline import answers, headline
+from netagents.reports.study_settings import best_setting, dots, value_table, worth, worth_table
+from netagents.studies.knee import knee
+
+NARROW, WIDE = 0.05, 0.8
+
+
+def study(finals: list[float], half: float, n: int, *, iterations: list[float] | None = None, muted: list[str] | None = None) -> StudyData:
+    """A study of radii 0, 1, ... (or of muted messages) with these final values, each plus and minus ``half``."""
+    count = len(finals)
+    columns: dict[str, Any] = {
+        "setting": np.array([f"kappa={kappa}" for kappa in range(count)]),
+        "kappa": np.arange(count),
+        "credit": np.array(["shared_q"] * count),
+        "runs": np.full(count, n),
+        "utility": np.zeros(count),
+        **{
+            name: np.arange(count) * 1000.0
+            for name in ("messages_per_step", "bytes_per_step", "framed_bytes_per_step", "hop_bytes_per_step")
+        },
+        "sockets_mean": np.ones(count),
+        "visited_share": np.ones(count),
+    }
+    if muted is not None:
+        columns["muted"] = np.array(muted)
+    columns |= {f"bytes_per_step_{edge}": columns["bytes_per_step"] for edge in ("low", "high")} | {"bytes_per_step_n": columns["runs"]}
+    known = half if n > 1 else float("nan")
+    for name, values, spread in (("final", finals, known), ("iterations_to_target", iterations or [np.nan] * count, 2.0)):
+        value = np.array(values, dtype=np.float64)
+        counted = np.where(np.isnan(value), 0, n)
+        columns |= {name: value, f"{name}_low": value - spread, f"{name}_high": value + spread, f"{name}_n": counted}
+    position = knee([Interval(value, value - known, value + known, n) for value in finals], 0.02)
+    facts = {"knees": {"shared_q": {"kappa": position}}, "untrained": 1.0, "target": 1.9}
+    return StudyData(Path("study"), {"measure": "return"}, facts, {"summary": Table(columns)})
+
+
+def test_a_radius_is_recommended_with_the_evidence_for_it() -> None:
+    data = study([1.0, 2.0, 2.01], NARROW, 5, iterations=[np.nan, 8, 8])
+    (sentence,) = answers(data)
+    assert sentence == (
+        "Use kappa = 1: return per agent 2.00 [1.95, 2.05] (n = 5), against 1.00 [0.95, 1.05] (n = 5) at kappa = 0. Beyond it no larger "
+        "radius is better beyond chance (the highest: 2.01 [1.96, 2.06] (n = 5) at kappa = 2), and kappa = 2 sends 2.0 times the bytes."
+    )
+
+
+@pytest.mark.parametrize("n", [1, 3, 4])
+def test_below_five_seeds_no_radius_is_recommended_and_no_circle_drawn(n: int) -> None:
+    data = study([1.0, 2.0, 2.01], NARROW, n, iterations=[20, 8, 7])
+    (sentence,) = answers(data)
+    assert sentence.startswith(f"Too few seeds to say which kappa to use (n = {n}, 5 at least): kappa = 2 has return per agent 2.01")
+    assert "kappa = 0 1.00" in sentence
+    texts = [text.get_text() for text in headline(data).axes[0].texts]
+    assert not any("knee" in text for text in texts)
+    assert any("too few seeds" in text for text in texts)
+
+
+def test_overlapping_intervals_recommend_nothing() -> None:
+    (sentence,) = answers(study([1.0, 2.0], WIDE, 5))
+    assert sentence.startswith("These seeds do not say which kappa to use, since intervals of different radii overlap: kappa = 1 has")
+    assert sentence.endswith("More seeds would.")
+
+
+def test_speed_is_told_where_it_is_beyond_chance() -> None:
+    sentences = answers(study([2.0, 2.01, 2.0], NARROW, 5, iterations=[20, 8, 7]))
+    assert sentences[-1] == (
+        "If samples are dearer than bytes, kappa = 1 learns fast: 8 [6, 10] (n = 5) iterations to 1.90, "
+        "against 20 [18, 22] (n = 5) at kappa = 0."
+    )
+    assert len(answers(study([2.0, 2.01, 2.0], NARROW, 5, iterations=[8.2, 8, 8]))) == 1
+
+
+def test_a_sweep_names_the_best_setting_only_beyond_chance() -> None:
+    assert best_setting(study([1.0, 2.0], NARROW, 5)).startswith(
+        "Highest return per agent after training beyond chance: kappa=1 with 2.00 ["
+    )
+    assert best_setting(study([1.0, 2.0], NARROW, 3)).startswith("Too few seeds to tell")
+    assert best_setting(study([1.0, 2.0], WIDE, 5)).startswith("These seeds do not tell")
+    assert len(dots(study([1.0, 2.0], WIDE, 1)).axes) == 1
+
+
+def test_what_a_message_is_worth_is_told_per_byte_only_beyond_chance() -> None:
+    names = ["", "trace@1", "state@1"]
+    sure = worth(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
+    assert [(each.muted, each.order) for each in sure] == [("trace@1", "higher"), ("state@1", "not told apart")]
+    assert "(chance)" in worth_table(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
+    few = worth_table(study([2.0, 1.0, 2.01], NARROW, 4, muted=names))
+    assert few.count("(too few seeds)") == 2
+    assert "1.00 [0.95, 1.05] (n = 4)" in few
+
+
+def test_numbers_that_some_runs_do_not_have_show_how_many_have_them() -> None:
+    data = study([1.0, 2.0], NARROW, 5, iterations=[20, 8])
+    table = data.summary
+    counts = np.array([3, 5])
+    summary = Table({name: counts if name == "iterations_to_target_n" else table[name] for name in table})
+    page = value_table(StudyData(data.path, data.study, data.facts, {"summary": summary}))
+    assert "(n = 3)" in page
+    assert "(n = 5)" not in page
+
+
+def test_tables_of_an_older_version_are_refused_in_one_line(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "study.json").write_text("{}")
+    (tmp_path / "tables" / "facts.json").write_text("{}")
+    parquet.write_table(Table({"setting": np.array(["a"]), "final": np.array([1.0])}).to_arrow(), tmp_path / "tables" / "summary.parquet")
+    with pytest.raises(RunDirectoryError, match="older version"):
+        load_study(tmp_path)

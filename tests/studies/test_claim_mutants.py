@@ -1,0 +1,202 @@
+"""Every claim fails on a deliberately wrong artefact or function, and holds on the recorded ones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netagents.exact import tables as exact_tables_module
+from netagents.experiment import Experiment
+from netagents.experiment.load import LoadedExperiment
+from netagents.intervals import Interval
+from netagents.studies import claim_checks, derivative
+from netagents.studies.claim_checks import Trained
+from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
+from netagents.studies.cost import predict
+
+CLAIMS = read_claims(registry_path())
+CURVES = Path(__file__).parents[2] / "docs" / "neural"
+Mutant = Callable[[Claim, pytest.MonkeyPatch], Claim]
+Trainer = Callable[[Experiment], float]
+
+
+def changed(*overrides: str, **parameters: Any) -> Mutant:
+    """Another experiment, or other parameters of the check, than the statement is about."""
+
+    def mutant(claim: Claim, _: pytest.MonkeyPatch) -> Claim:
+        return claim.model_copy(update={"overrides": (*claim.overrides, *overrides), "parameters": {**claim.parameters, **parameters}})
+
+    return mutant
+
+
+def replaced(module: Any, name: str, function: Callable[..., Any]) -> Mutant:
+    """A wrong function where the check uses the right one."""
+
+    def mutant(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> Claim:
+        monkeypatch.setattr(module, name, function)
+        return claim
+
+    return mutant
+
+
+def trained(value: Trainer) -> Mutant:
+    """Training that ends at these values instead of those of the runs."""
+
+    def train(experiment: Experiment, *_: Any) -> Trained:
+        curve = np.full(claim_checks.LAST, value(experiment))
+        return Trained(curve, curve, curve)
+
+    return replaced(claim_checks, "train", train)
+
+
+def artefact(name: str) -> Mutant:
+    """Training whose runs are the recorded curves of ``docs/neural/NAME.csv``, whatever the experiment is."""
+
+    def train(experiment: Experiment, *_: Any) -> Trained:
+        with (CURVES / f"{name}.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["seed"]) == experiment.seed]
+        returns = np.array([float(row["team_return"]) for row in rows])
+        return Trained(returns, returns, np.array([float(row.get("violation", "nan")) for row in rows]))
+
+    return replaced(claim_checks, "train", train)
+
+
+def garbage_gradient(evaluation: Any, *_: Any, **__: Any) -> list[Any]:
+    return [np.random.default_rng(0).normal(size=table.shape) for table in evaluation.policy.tables]
+
+
+def blind_gradient(evaluation: Any, signals: Any, q: Any, *_: Any, **keywords: Any) -> list[Any]:
+    """The gradient of radius 0 whatever the radius."""
+    alone = [(agent,) for agent in range(evaluation.model.n)]
+    return UNTOUCHED_GRADIENT(evaluation, signals, q, alone, alone, **keywords)
+
+
+UNTOUCHED_GRADIENT = derivative.truncated_gradient
+UNTOUCHED_RADII = exact_tables_module.compare_radii
+
+
+def same_error_at_every_radius(*arguments: Any, **keywords: Any) -> Any:
+    found = UNTOUCHED_RADII(*arguments, **keywords)
+    return [UNTOUCHED_RADII(*arguments, **keywords)[0]] * len(found)
+
+
+class OneByteMore:
+    """A cost model that forgets one byte per iteration."""
+
+    def __init__(self, setup: Any) -> None:
+        self._cost = predict(setup)
+
+    def total(self, iterations: int) -> dict[Any, Any]:
+        flows = dict(self._cost.total(iterations))
+        first = next(iter(flows))
+        return {**flows, first: flows[first]._replace(payload=flows[first].payload - iterations)}
+
+
+def relay_counts(share: float) -> Mutant:
+    """Agents that count this share of what the trees carry."""
+
+    def launch(loaded: LoadedExperiment, path: Path) -> Any:
+        class Ledger:
+            links = np.array([[0, 1, 1, 1, 10, 1000], [0, 1, 2, 2, 10, 1000]])
+
+        class Recorded:
+            ledger = Ledger()
+            events = ({"carried": {"kinds": {"trace": [20, round(2000 * share)]}}},)
+
+        assert loaded.experiment.routing == path.name
+        return Recorded()
+
+    return replaced(claim_checks, "launch", launch)
+
+
+MUTANTS: dict[str, list[Mutant]] = {
+    "line-msg-untrained": [changed("environment.coupling=0.5"), changed("topology.n=9")],
+    "wireless-spdac-untrained": [changed("environment.success=0.75"), changed("topology.columns=4")],
+    "wireless-qu-lin-untrained": [changed(discounted=False), changed("environment.success_seed=3")],
+    "whole-radius-exact-gradient": [replaced(derivative, "truncated_gradient", garbage_gradient), changed(kappa=2)],
+    "gradient-error-falls": [
+        replaced(derivative, "truncated_gradient", garbage_gradient),
+        replaced(derivative, "truncated_gradient", blind_gradient),
+    ],
+    "truncation-decay": [replaced(exact_tables_module, "compare_radii", same_error_at_every_radius)],
+    "muting-is-kappa-0": [
+        changed(mute=["trace"]),
+        changed(mute=["state", "trace", "shadow_reward"]),
+        changed("learning.step_size=1e-12"),
+    ],
+    "predicted-bytes": [replaced(claim_checks, "predict", OneByteMore)],
+    "line-msg-learns": [changed("learning.iterations=1"), trained(lambda _: 10.7)],
+    "line-msg-radius-gains-little": [trained(lambda experiment: 23.0 + 0.3 * experiment.radius("gradient"))],
+    "relay-sends-no-more": [relay_counts(1.001), relay_counts(0.999)],
+    "relay-half-of-one-by-one": [relay_counts(0.9)],
+    "aged-information-costs": [trained(lambda experiment: -1.2 - 0.4 * (experiment.information == "aged"))],
+    "line-msg-policy-radius-helps": [trained(lambda _: 23.0)],
+    "neural-wireless-short": [changed("learning.iterations=1"), changed("learning.algorithm.policy_rate=1e-9")],
+    "spdac-wireless-kappa-1": [artefact("wireless-constrained-kappa-0")],
+    "spdac-wireless-kappa-1-violation": [trained(lambda _: 3.05), artefact("wireless-ppo-kappa-1")],
+    "spdac-wireless-kappa-0": [artefact("wireless-ppo-kappa-0"), artefact("wireless-constrained-kappa-1")],
+    "spdac-wireless-kappa-0-violation": [artefact("wireless-constrained-kappa-1")],
+    "neural-wireless-kappa-1": [artefact("wireless-constrained-kappa-1"), artefact("wireless-ppo-kappa-0")],
+    "neural-wireless-hop": [artefact("wireless-ppo-kappa-1")],
+    "neural-line-msg": [artefact("wireless-ppo-kappa-1"), changed("learning.iterations=1")],
+    "rendezvous-untrained": [changed("learning.horizon=150")],
+}
+"""By claim.  A mutant of a refuted claim makes it come out otherwise, too."""
+
+ARTEFACTS = {
+    "spdac-wireless-kappa-1": "wireless-constrained-kappa-1",
+    "spdac-wireless-kappa-1-violation": "wireless-constrained-kappa-1",
+    "spdac-wireless-kappa-0": "wireless-constrained-kappa-0",
+    "spdac-wireless-kappa-0-violation": "wireless-constrained-kappa-0",
+    "neural-wireless-kappa-1": "wireless-ppo-kappa-1",
+    "neural-line-msg": "line-msg-ppo",
+}
+"""The curves that the pages show, by the claims that rest on the same runs."""
+
+
+def test_every_claim_has_a_mutant() -> None:
+    assert set(MUTANTS) == {claim.id for claim in CLAIMS}
+    assert all(MUTANTS.values())
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name, mutants in MUTANTS.items() for number in range(len(mutants))])
+def test_a_claim_fails_on_its_mutant(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = find_claim(CLAIMS, name)
+    measured, verdict = reproduce(MUTANTS[name][number](claim, monkeypatch))
+    assert verdict != claim.verdict, measured
+
+
+@pytest.mark.parametrize("name", ARTEFACTS)
+def test_the_curves_that_pages_show_are_the_runs_of_the_claim(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = find_claim(CLAIMS, name)
+    measured, verdict = reproduce(artefact(ARTEFACTS[name])(claim, monkeypatch))
+    assert verdict == claim.verdict
+    assert isinstance(measured, Interval)
+    assert claim.last is not None
+    assert (claim.last.value, claim.last.low, claim.last.high, claim.last.n) == pytest.approx(measured, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        (Interval(2.0, 1.9, 2.1, 5), "confirmed"),
+        (Interval(2.0, 1.4, 2.6, 5), "undecided"),
+        (Interval(1.0, 0.9, 1.1, 5), "refuted"),
+        (Interval(2.0, 1.9, 2.1, 4), "undecided"),
+        (Interval(2.0, float("nan"), float("nan"), 1), "undecided"),
+        (1.5, "confirmed"),
+        (1.4, "refuted"),
+        (float("nan"), "refuted"),
+    ],
+)
+def test_a_claim_is_judged_by_the_whole_interval(measured: float | Interval, verdict: str) -> None:
+    (claim,) = [claim.model_copy(update={"expected": 1.5}) for claim in CLAIMS if claim.id == "neural-wireless-kappa-1"]
+    assert claim.judge(measured) == verdict
+    equal = claim.model_copy(update={"relation": "equals", "expected": 2.0, "tolerance": 0.2})
+    assert equal.judge(Interval(2.0, 1.7, 2.3, 5)) == "undecided"
+    assert equal.judge(Interval(3.0, 2.7, 3.3, 5)) == "refuted"
