@@ -54,7 +54,7 @@ class Recorder:
                 raise RunDirectoryError("holds records already", where=str(directory.path), fix="resume it, or make a new run directory")
             for folder in (directory.path, directory.path / layout.CHECKPOINTS):
                 for leftover in folder.glob(f"{TEMPORARY}*"):
-                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                    shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
             for name in (layout.METRICS, layout.POWER, layout.LEDGER):
                 # Opening cuts a torn last line, so that what is left can be parsed.
                 self._writers[name] = JsonLinesWriter(directory.path / name)
@@ -167,6 +167,7 @@ class Recorder:
                 return  # a file system without locks
 
     def _release(self) -> None:
+        self.directory.lock.release()
         for writer in self._writers.values():
             writer.close()
         self._events.close()
