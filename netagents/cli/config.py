@@ -29,7 +29,7 @@ def show(
     """Print every setting, its value, and where it came from."""
     from netagents.experiment import load_experiment, resolved
 
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_experiment(file, overrides or [], trust=True)  # shows what would run, and runs nothing
     if as_json:
         import json
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, announce_run
+
 if TYPE_CHECKING:
     from netagents.launchers.evaluation import Evaluation
     from netagents.records.reader import Run
@@ -24,12 +26,14 @@ def evaluate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Names the episodes; training uses others.")] = 0,
     checkpoint: Annotated[int | None, typer.Option("--checkpoint", help="After which iteration. Default: the newest one saved.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every agent.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Play the frozen policies of a run for many episodes: mean and bootstrap interval of the return, for all and per agent."""
     from netagents.cli.locate import find_run
     from netagents.launchers.evaluation import evaluate as play
 
-    found = find_run(run)
+    found = find_run(run, trust)
+    announce_run(found.path, trust)
     result = play(found, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint)
     if as_json:
         _print_json(found, result)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, announce_run
+
 if TYPE_CHECKING:
     from netagents.learning import NetworkedAgent
 
@@ -20,6 +22,7 @@ def replay(
     start: Annotated[int | None, typer.Option("--from", min=0, help="The iteration of interest. Default: the first one recorded.")] = None,
     last: Annotated[int | None, typer.Option("--to", min=0, help="The last iteration. Default: as far as the recording goes.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Stop in the debugger before the iteration of --from.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Run one agent again from its recorded inbox (runtime.record_inbox), and check that it comes to the same state."""
     from bdb import BdbQuit
@@ -27,7 +30,8 @@ def replay(
     from netagents.cli.locate import find_run
     from netagents.launchers.replay import replay as play
 
-    found = find_run(run)
+    found = find_run(run, trust)
+    announce_run(found.path, trust)
     try:
         result = play(found, agent, start, last, _stop_here if debug else None)
     except BdbQuit:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 if TYPE_CHECKING:
     from netagents.errors import NetagentsError
     from netagents.records.reader import Run
@@ -23,15 +25,15 @@ def run(
         str | None, typer.Option("--launcher", help="local, in_process or compose: short for runtime.launcher=LAUNCHER.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
     from netagents.errors import InterruptedRunError, NodeFailedError
-    from netagents.experiment import load_experiment
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
     words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
-    loaded = load_experiment(file, words)
+    loaded = load_trusted(file, words, trust)
     try:
         finished = launch(loaded, make_display(not quiet), out)
     except (NodeFailedError, InterruptedRunError) as error:

@@ -8,7 +8,9 @@ choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+import os
+from collections.abc import Iterable, Iterator, Set
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from netagents.errors import SecurityError, printable
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 Trust = bool | Set[str]
 """Whether everything that settings name may run, or the names of what may."""
 
+ADD_TRUST = "add --trust (trust=True in Python) if you trust whoever made it as you would trust an experiment file of theirs"
+
 _PREFIX = "import:"
+_FOLDERS = ("runtime.tensorboard", "runtime.history")
 
 
 class NamedCode(NamedTuple):
@@ -44,36 +49,40 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
     if runtime.launcher == "compose" and runtime.containers.image is not None:
         found.append(NamedCode("runtime.containers.image", runtime.containers.image))
     if writing:
-        for key in ("tensorboard", "history"):
-            folder = getattr(runtime, key)
-            if folder is not None:
-                found.append(NamedCode(f"runtime.{key}", folder))
+        folders = zip(_FOLDERS, (runtime.tensorboard, runtime.history), strict=True)
+        found.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
     return found
 
 
-def refuse_named_code(experiment: Experiment, trust: Trust, where: str, *, writing: bool = False) -> None:
-    """Refuse settings of a run directory that name code which nobody said may run.
+def refuse_named_code(named: Iterable[NamedCode], trust: Trust, where: str, fix: str = ADD_TRUST) -> None:
+    """Refuse what settings from elsewhere name, unless somebody said that it may run.
 
     Args:
-        experiment: the settings.
+        named: as :func:`named_code` gives it.
         trust: what may run.
         where: the run directory or file, for the error.
-        writing: as :func:`named_code`.
+        fix: what would be right.
 
     Raises:
-        SecurityError: names the first such thing, its key, and what would be right.
+        SecurityError: names the first such thing and its key.
     """
     if trust is True:
         return
     allowed: Set[str] = trust or frozenset()
-    for key, name in named_code(experiment, writing=writing):
+    for key, name in named:
         if name not in allowed:
-            raise SecurityError(
-                f"its settings name {'a folder to write to' if key in ('runtime.tensorboard', 'runtime.history') else 'code to run'}: "
-                f"{key} is {printable(name)[:200]}",
-                where=where,
-                fix="add --trust (trust=True in Python) if you trust whoever made it as you would trust an experiment file of theirs",
-            )
+            what = "a folder to write to" if key in _FOLDERS else "code to run"
+            raise SecurityError(f"its settings name {what}: {key} is {printable(name)[:200]}", where=where, fix=fix)
+
+
+def names_of(experiment: Experiment) -> frozenset[str]:
+    """The names of all code in a person's own experiment: what a run directory may name as well."""
+    return frozenset(name for _, name in named_code(experiment))
+
+
+def of_a_run(path: Path) -> bool:
+    """Whether a file is the experiment of a run directory, which somebody else may have written."""
+    return any(file.name == "experiment.json" and os.path.lexists(file.parent / "manifest.json") for file in (path, path.resolve()))
 
 
 def _imports(value: object, key: str) -> Iterator[tuple[str, str]]:

@@ -31,4 +31,3 @@ def refuse_foreign_code(experiment: Experiment, *, allowed: bool) -> None:
             f"the server's experiment names code to run here: {named[0][:200]}",
             fix="start this node with --allow-imports if you trust the server and that code",
         )
-

@@ -40,7 +40,7 @@ class Resumed(Event):
     """``resumed``: the run goes on."""
 
     first_iteration: Iteration
-    changes: Annotated[list[Word], Field(max_length=1000)] = []
+    changes: Annotated[list[Word], Field(max_length=1000)] = Field(default_factory=list)
 
 
 class Restarted(Event):
@@ -88,24 +88,24 @@ class CarriedFacts(Record):
 class Traffic(Event):
     """``traffic``: what the server sent, and what every node refused."""
 
-    sent: Counted = {}
-    received: Counted = {}
+    sent: Counted = Field(default_factory=dict)
+    received: Counted = Field(default_factory=dict)
     wait_seconds: Seconds = 0.0
     serialise_seconds: Seconds = 0.0
     sample_seconds: Seconds = 0.0
     wakeups: Count = 0
     digests_dropped: Count = 0
-    dropped: Counts = {}
-    refused: Annotated[dict[Word, Counts], Field(max_length=MOST_AGENTS + 2)] = {}
+    dropped: Counts = Field(default_factory=dict)
+    refused: Annotated[dict[Word, Counts], Field(max_length=MOST_AGENTS + 2)] = Field(default_factory=dict)
     carried: CarriedFacts | None = None
 
 
 class Staleness(Event):
     """``staleness``: how old what the agents used was, and how late their actions."""
 
-    ages: Annotated[dict[Word, Node], Field(max_length=MOST_AGENTS)] = {}
-    actions: Annotated[dict[Word, Ages], Field(max_length=MOST_AGENTS)] = {}
-    late: Counts = {}
+    ages: Annotated[dict[Word, Node], Field(max_length=MOST_AGENTS)] = Field(default_factory=dict)
+    actions: Annotated[dict[Word, Ages], Field(max_length=MOST_AGENTS)] = Field(default_factory=dict)
+    late: Counts = Field(default_factory=dict)
 
 
 EVENTS: dict[str, type[Event]] = {

@@ -114,7 +114,9 @@ def row_parser(name: str, n: int) -> Callable[[bytes, str, int], dict[str, Any]]
     def parse(line: bytes, where: str, number: int) -> dict[str, Any]:
         row = checked(line, model, n, where)
         if isinstance(row, RowRecord) and row.iteration != number:
-            raise RunDirectoryError(f"this row is of iteration {row.iteration}, not {number}: rows were lost", where=where, fix="restore the file")
+            raise RunDirectoryError(
+                f"this row is of iteration {row.iteration}, not {number}: rows were lost", where=where, fix="restore the file"
+            )
         # Arrays instead of lists take a tenth of the memory.
         return {field: getattr(row, field) for field in row.model_fields_set}
 

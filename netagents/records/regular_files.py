@@ -94,9 +94,9 @@ def check_regular(paths: Iterator[Path]) -> None:
             raise not_regular(path, kind)
 
 
-def not_regular(path: Path, kind: str) -> RunDirectoryError:
-    """The error for something that is no regular file."""
-    return RunDirectoryError(f"is {kind}, not a file", where=str(path), fix="put the run's own file there again")
+def not_regular(path: Path, kind: str, right: str = "a file") -> RunDirectoryError:
+    """The error for something that is no regular file, or no folder."""
+    return RunDirectoryError(f"is {kind}, not {right}", where=str(path), fix="put back what the run had there")
 
 
 def _kind(mode: int) -> str | None:

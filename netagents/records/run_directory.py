@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.errors import NetagentsError, RunDirectoryError, TopologyError
 from netagents.experiment import Experiment
-from netagents.experiment.named_code import Trust, refuse_named_code
+from netagents.experiment.named_code import Trust, named_code, refuse_named_code
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
@@ -182,16 +182,13 @@ class RunDirectory:
             raise RunDirectoryError("topology.kind is file, which no run directory holds", where=str(file), fix="the file was changed")
         return experiment
 
-    def require_trust(self, *, writing: bool = False) -> None:
-        """Refuse to go on when the settings name code to run, and nobody said that this directory may.
-
-        Args:
-            writing: folders outside of the directory that a run would write to count as well.
+    def require_trust(self) -> None:
+        """Refuse to go on when the settings name code to run, and nobody said that this directory's may.
 
         Raises:
             SecurityError: names the first such thing.
         """
-        refuse_named_code(self.experiment(), self.trust, str(self.path), writing=writing)
+        refuse_named_code(named_code(self.experiment()), self.trust, str(self.path))
 
     def topology(self) -> Topology:
         """The graph of the run, the same as its digest says.

@@ -49,7 +49,7 @@ class RunLock:
             raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(file)) from error
         try:
             _wait(descriptor, self.folder)
-            there = os.stat(file, follow_symlinks=False)
+            there = file.lstat()
             mine = os.fstat(descriptor)
             if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
                 raise FileNotFoundError
