@@ -58,7 +58,9 @@ def table(loaded: LoadedExperiment) -> list[tuple[str, str, str]]:
 def _text(value: Any) -> str:
     import json
 
-    return value if isinstance(value, str) else json.dumps(value)
+    from netagents.errors import printable
+
+    return printable(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _print_rich(rows: list[tuple[str, str, str]]) -> None:

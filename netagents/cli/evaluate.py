@@ -67,10 +67,13 @@ def _print_table(run: Run, result: Evaluation, untrained: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from netagents.errors import printable
+
     spec = run.setup.spec
     known = spec.best_return if result.horizon == spec.horizon else None
     played = "greedy" if result.greedy else "sampled"
-    typer.echo(f"{run.path.name} after iteration {result.checkpoint}, {len(result.returns):,} {played} episodes of {result.horizon} steps")
+    name = printable(run.path.name)
+    typer.echo(f"{name} after iteration {result.checkpoint}, {len(result.returns):,} {played} episodes of {result.horizon} steps")
     lines = [("return per agent", result.team.text()), ("discounted", result.team_discounted.text())]
     lines.append(("untrained policies", untrained.team.text()))
     if known is not None:

@@ -28,6 +28,7 @@ def replay(
     from bdb import BdbQuit
 
     from netagents.cli.locate import find_run
+    from netagents.errors import printable
     from netagents.launchers.replay import replay as play
 
     found = find_run(run, trust)
@@ -37,7 +38,7 @@ def replay(
     except BdbQuit:
         typer.echo("left in the debugger; nothing was compared")
         return
-    typer.echo(f"agent {agent} of {found.path.name}: the state before iteration {result.first} from {result.source}")
+    typer.echo(f"agent {agent} of {printable(found.path.name)}: the state before iteration {result.first} from {result.source}")
     if result.done:
         which = "each" if result.compared == result.done else f"{len(result.compared)} of them, and nothing to compare after the others,"
         typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after {which} as in the run")

@@ -46,6 +46,7 @@ def show_result(run: Run) -> None:
     """The table and the pictures of a run that has ended."""
     from rich.console import Console
 
+    from netagents.errors import printable
     from netagents.reports.pictures import write_pictures
     from netagents.reports.report import write_report
     from netagents.reports.summary import summary_table
@@ -54,11 +55,13 @@ def show_result(run: Run) -> None:
     Console().print(summary_table(run))
     typer.echo("")
     for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
-        typer.echo(f"{name:<16}{path}")
+        typer.echo(f"{name:<16}{printable(str(path))}")
 
 
 def tell(error: NetagentsError) -> None:
     """What is known about a failure, above the one line that ends the command."""
     details = getattr(error, "details", "")
     if details:
-        typer.echo(details, err=True)
+        from netagents.errors import printable
+
+        typer.echo(printable(details, keep="\n\t"), err=True)
