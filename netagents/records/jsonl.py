@@ -187,22 +187,22 @@ class JsonLinesRows:
         return self._rows
 
 
-def recorded_iterations(path: Path) -> list[int]:
-    """The key "iteration" of every complete row, in order; none where there is no file.
+def recorded_iterations(path: Path, longest: int = LONGEST_LINE) -> list[int]:
+    """The key "iteration" of every complete row of at most ``longest`` bytes, in order; none where there is no file.
 
     Raises:
         RunDirectoryError: the file cannot be read, or a complete line is not a row with that key.
     """
     try:
         with open_regular(path) as file:
-            return [iteration for _, iteration in _rows_by_iteration(file, path)]
+            return [iteration for _, iteration in _rows_by_iteration(file, path, longest)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def keep_rows_before(path: Path, iteration: int) -> None:
+def keep_rows_before(path: Path, iteration: int, longest: int = LONGEST_LINE) -> None:
     """Cut a file of rows with an ascending key "iteration" so that only rows below ``iteration`` are left.
 
     Raises:
@@ -212,16 +212,16 @@ def keep_rows_before(path: Path, iteration: int) -> None:
         return
     kept = 0
     with os.fdopen(open_descriptor(path, os.O_RDWR), "r+b") as file:
-        for line, its in _rows_by_iteration(file, path):
+        for line, its in _rows_by_iteration(file, path, longest):
             if its >= iteration:
                 break
             kept += len(line)
         file.truncate(kept)
 
 
-def _rows_by_iteration(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
+def _rows_by_iteration(file: BinaryIO, path: Path, longest: int) -> Iterator[tuple[bytes, int]]:
     number = 0
-    while (line := file.readline(LONGEST_LINE + 1)).endswith(b"\n"):
+    while (line := file.readline(longest + 1)).endswith(b"\n"):
         number += 1
         try:
             its = from_json(line, allow_inf_nan=False)["iteration"]
@@ -231,8 +231,8 @@ def _rows_by_iteration(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]
             where = f"{path}:{number}"
             raise RunDirectoryError("this line is not a row of an iteration", where=where, fix=DAMAGED)
         yield line, its
-    if len(line) > LONGEST_LINE:
-        raise _too_long(path, number + 1, LONGEST_LINE)
+    if len(line) > longest:
+        raise _too_long(path, number + 1, longest)
 
 
 def _too_long(path: Path, line: int, longest: int) -> RunDirectoryError:

@@ -19,6 +19,7 @@ from netagents.records import run_directory as layout
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
 from netagents.records.pages import LedgerPages, PowerPages
+from netagents.records.record_files import RECORDS
 from netagents.records.run_directory import EndState, RunDirectory
 
 _LOCK_SECONDS = 1.0
@@ -59,7 +60,7 @@ class Recorder:
                 # Opening cuts a torn last line, so that what is left can be parsed.
                 self._writers[name] = JsonLinesWriter(directory.path / name)
                 if resume_from is not None:
-                    keep_rows_before(directory.path / name, resume_from)
+                    keep_rows_before(directory.path / name, resume_from, RECORDS[name].bytes(setup.n))
         except OSError as error:
             self._release()
             raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(directory.path)) from error

@@ -16,6 +16,7 @@ from netagents.experiment.origins import leaves
 from netagents.learning.prepare import Prepared, prepare
 from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
+from netagents.records.record_files import RECORDS
 from netagents.records.regular_files import check_regular, kind_of, not_regular
 from netagents.records.run_directory import (
     CHECKPOINTS,
@@ -143,7 +144,7 @@ def next_iteration(directory: RunDirectory) -> int:
 def _recorded(directory: RunDirectory, name: str, first: int) -> int:
     """How many iterations a file of rows holds: all from 0 on, and all that the newest checkpoint has behind it."""
     path = directory.path / name
-    found = recorded_iterations(path)
+    found = recorded_iterations(path, RECORDS[name].bytes(directory.manifest["n"]))
     for expected, iteration in enumerate(found):
         if iteration != expected:
             raise RunDirectoryError(

@@ -155,7 +155,7 @@ def commands(run: Path, other: Path, out: Path) -> list[list[str]]:
         ["replay", str(run)],
         ["topology", "show", str(run)],
         ["topology", "draw", str(run), "--out", str(out / "graph.svg")],
-        ["exact", str(other / "experiment.json"), "--run", str(run)],
+        ["exact", str(other / "experiment.json"), "--run", str(run), "--power-steps", "1"],
         ["config", "show", experiment],
         ["plan", experiment],
         ["doctor", experiment],
@@ -204,7 +204,7 @@ def in_child(work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
             signal.alarm(WALL_SECONDS)
             with os.fdopen(send, "wb") as pipe:
                 pipe.write(json.dumps(work()).encode())
-        except BaseException as error:  # noqa: BLE001 - the parent is told by the exit code
+        except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             os._exit(3)
         os._exit(0)
