@@ -82,7 +82,9 @@ def names_of(experiment: Experiment) -> frozenset[str]:
 
 def of_a_run(path: Path) -> bool:
     """Whether a file is the experiment of a run directory, which somebody else may have written."""
-    return any(file.name == "experiment.json" and os.path.lexists(file.parent / "manifest.json") for file in (path, path.resolve()))
+    return any(
+        file.name == "experiment.json" and os.path.lexists(file.parent / "manifest.json") for file in (path, Path(os.path.realpath(path)))
+    )
 
 
 def _imports(value: object, key: str) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,8 @@ from netagents.records.record_models import (
     Record,
     RecordFile,
     RowRecord,
+    StudyFacts,
+    StudyResult,
     per_pair,
 )
 from netagents.records.regular_files import read_regular
@@ -51,8 +53,10 @@ RECORDS: dict[str, RecordFile] = {
     "ledger.jsonl": RecordFile(LedgerRow, True, per_pair),
     "checkpoints/*/manifest.json": RecordFile(CheckpointManifest, False, lambda _: 1 << 26),
     "logs/*.jsonl": RecordFile(LogEntry, True, lambda _: LOG_LINE_BYTES),
+    "study.json": RecordFile(StudyFacts, False, lambda _: 1 << 28),
+    "study_result.json": RecordFile(StudyResult, False, lambda _: 1 << 28),
 }
-"""File of a run directory -> its model.  ``experiment.json`` and ``topology.json`` have models of their own rooms."""
+"""File of a run directory, or of a study's, -> its model.  ``experiment.json`` and ``topology.json`` have models of their own rooms."""
 
 
 def read_record(path: Path, name: str, n: int = 1) -> dict[str, Any]:

@@ -232,6 +232,26 @@ class LogEntry(Record):
     failure: Annotated[dict[Word, Any], Field(max_length=64)] | None = None
 
 
+class StudyFacts(Record):
+    """``study.json`` of a study directory: what is asked, of which experiment."""
+
+    format_version: int
+    question: Word
+    name: Word
+    digest: Word
+
+
+class StudyResult(Record):
+    """``study_result.json`` of a run of a study: what it took, and, as further keys, what its frozen policies reached."""
+
+    __pydantic_extra__: dict[str, float | Word | Annotated[list[float], Field(fail_fast=True, max_length=1 << 24)]]
+
+    wall_seconds: Seconds
+    cpu_seconds: Seconds
+    largest_memory_kib: Count
+    launcher: Word
+
+
 class RecordFile(NamedTuple):
     """How a file of a run directory is read.
 
