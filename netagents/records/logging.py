@@ -23,7 +23,9 @@ LOGGER = "netagents"
 
 _TAIL_BYTES = 262_144
 
-MOST_BYTES = 1 << 26
+_LONGEST_TEXT = 10_000
+
+MOST_BYTES = 1 << 24
 """Of what is new in a log; what comes before is left out."""
 
 
@@ -219,4 +221,6 @@ def read_entry(line: bytes) -> dict[str, Any]:
     try:
         return LogEntry.model_validate_json(line, strict=True).model_dump(mode="json", exclude_unset=True)
     except ValueError:
-        return {"level": "output", "message": line.decode(errors="replace").rstrip("\n")}
+        text = line.decode(errors="replace").rstrip("\n")
+        left = len(text) - _LONGEST_TEXT
+        return {"level": "output", "message": f"{text[:_LONGEST_TEXT]}... ({left} more characters)" if left > 0 else text}
