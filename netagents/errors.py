@@ -9,6 +9,18 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 
+def printable(text: str, keep: str = "") -> str:
+    """A text as it may be shown: what a terminal would obey (control, escape and direction characters) as ``\\x1b``, ``\\u202e``, ...
+
+    Args:
+        text: from a file, a name or a message.
+        keep: characters that stay although they do not print, such as a line break.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
+
+
 class Wait(NamedTuple):
     """What a process was waiting for when it ended: among several, the one with the lowest place explains the others.
 

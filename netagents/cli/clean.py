@@ -23,7 +23,7 @@ def clean(
     """Remove run directories; a run that still goes on is never touched."""
     import shutil
 
-    from netagents.errors import RunDirectoryError
+    from netagents.errors import RunDirectoryError, printable
     from netagents.nodes.socket_directory import abandoned
     from netagents.records.run_directory import MANIFEST, RunDirectory, run_directories
 
@@ -46,17 +46,25 @@ def clean(
             continue
         seen.add(real)
         state = run.state
-        if state == "running":
-            typer.echo(f"kept     {run.path}  (still running)")
+        shown = printable(str(run.path))
+        if state == "running" or run.lock.is_held_elsewhere():
+            typer.echo(f"kept     {shown}  (still running)")
         elif by_name or everything or state in ("killed", "failed", "created"):
             if not dry_run:
                 try:
+                    # From here on nobody begins to write; whoever did before is running.
+                    run.lock.take()
+                    if run.has_writer():
+                        typer.echo(f"kept     {shown}  (still running)")
+                        continue
                     shutil.rmtree(run.path)
                 except OSError as error:
                     raise RunDirectoryError(
                         f"cannot be removed: {error.strerror or error}", where=str(error.filename or run.path)
                     ) from error
-            typer.echo(f"{'would remove' if dry_run else 'removed '} {run.path}  ({state})")
+                finally:
+                    run.lock.release()
+            typer.echo(f"{'would remove' if dry_run else 'removed '} {shown}  ({state})")
             removed += 1
     for sockets in abandoned():
         typer.echo(f"{'would remove' if dry_run else 'removed '} {sockets.path}  (sockets of a dead run)")

@@ -24,6 +24,7 @@ def compare(
     from rich.table import Table
     from rich.text import Text
 
+    from netagents.errors import printable
     from netagents.records.reader import Run
     from netagents.reports.comparison import HEADS, compare_runs, comparison_rows, notes, verdict
     from netagents.reports.comparison_page import write_comparison
@@ -39,23 +40,23 @@ def compare(
         for head in HEADS:
             grid.add_column(head, justify="left" if head == "group" else "right", overflow="fold")
         for row in comparison_rows(comparison):
-            grid.add_row(*(Text(cell) for cell in row))
+            grid.add_row(*(Text(printable(cell)) for cell in row))
         console.print(grid)
     else:
         # A narrow terminal gets one block per group instead of columns that fold into each other.
         for row in comparison_rows(comparison):
-            console.print(Text(row[0], style="bold"))
+            console.print(Text(printable(row[0]), style="bold"))
             for head, cell in zip(HEADS[1:], row[1:], strict=True):
                 console.print(Text(f"  {head:<16}{cell}"))
     if len(comparison.groups) > 1:
         console.print(Text(f"\n{verdict(comparison)}"))
     for note in notes(comparison):
-        console.print(Text(note, style="dim"))
+        console.print(Text(printable(note), style="dim"))
     if comparison.differences:
         console.print(Text("\nwhat differs", style="bold"))
         for key, values in comparison.differences:
             told = "  ".join(f"{group.label}: {value}" for group, value in zip(comparison.groups, values, strict=True))
-            console.print(Text(f"  {key}  {told}" if len(comparison.groups) > 1 else f"  {key}"))
+            console.print(Text(printable(f"  {key}  {told}" if len(comparison.groups) > 1 else f"  {key}")))
     else:
         console.print(Text("the runs differ by their seed alone", style="dim"))
     if out is not None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 app = typer.Typer(add_completion=False)
 
 
@@ -13,11 +15,11 @@ app = typer.Typer(add_completion=False)
 def compose(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Print a Compose file that runs an experiment with one container per agent: netagents compose FILE > docker-compose.yml."""
-    from netagents.experiment import load_experiment
     from netagents.launchers.compose_file import standalone_file
     from netagents.learning.prepare import prepare
 
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_trusted(file, overrides, trust)
     typer.echo(standalone_file(loaded, prepare(loaded.experiment, loaded.base)), nl=False)

@@ -29,7 +29,7 @@ def show(
     """Print every setting, its value, and where it came from."""
     from netagents.experiment import load_experiment, resolved
 
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_experiment(file, overrides or [], trust=True)  # shows what would run, and runs nothing
     if as_json:
         import json
 
@@ -58,7 +58,9 @@ def table(loaded: LoadedExperiment) -> list[tuple[str, str, str]]:
 def _text(value: Any) -> str:
     import json
 
-    return value if isinstance(value, str) else json.dumps(value)
+    from netagents.errors import printable
+
+    return printable(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _print_rich(rows: list[tuple[str, str, str]]) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 app = typer.Typer(add_completion=False)
 
 
@@ -13,6 +15,7 @@ app = typer.Typer(add_completion=False)
 def doctor(
     file: Annotated[str | None, typer.Argument(metavar="FILE", help="Experiment file to look at as well.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as topology.n=500.")] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Look at cores, memory, limits and versions, and at what would go wrong with an experiment; exit code 7 if something would."""
     import sys
@@ -26,10 +29,9 @@ def doctor(
 
     findings = machine()
     if file is not None:
-        from netagents.experiment import load_experiment
         from netagents.learning.prepare import prepare
 
-        loaded = load_experiment(file, overrides or [])
+        loaded = load_trusted(file, overrides, trust)
         setup = prepare(loaded.experiment, loaded.base).setup
         findings.extend(experiment_findings(setup, Path(loaded.experiment.runtime.directory)))
     styles = {"ok": "green", "warning": "yellow", "problem": "bold red"}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, announce_run
+
 if TYPE_CHECKING:
     from netagents.intervals import Interval
     from netagents.launchers.evaluation import Evaluation
@@ -25,12 +27,14 @@ def evaluate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Names the episodes; training uses others.")] = 0,
     checkpoint: Annotated[int | None, typer.Option("--checkpoint", help="After which iteration. Default: the newest one saved.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every agent.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Play the frozen policies of a run for many episodes: mean and interval of the return, for all and per agent."""
     from netagents.cli.locate import find_run
     from netagents.launchers.evaluation import evaluate as play
 
-    found = find_run(run)
+    found = find_run(run, trust)
+    announce_run(found.path, trust)
     result = play(found, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint)
     if as_json:
         _print_json(found, result)
@@ -64,10 +68,13 @@ def _print_table(run: Run, result: Evaluation, untrained: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from netagents.errors import printable
+
     spec = run.setup.spec
     known = spec.best_return if result.horizon == spec.horizon else None
     played = "greedy" if result.greedy else "sampled"
-    typer.echo(f"{run.path.name} after iteration {result.checkpoint}, {len(result.returns):,} {played} episodes of {result.horizon} steps")
+    name = printable(run.path.name)
+    typer.echo(f"{name} after iteration {result.checkpoint}, {len(result.returns):,} {played} episodes of {result.horizon} steps")
     lines = [("return per agent", result.team.text()), ("discounted", result.team_discounted.text())]
     lines.append(("untrained policies", untrained.team.text()))
     if known is not None:

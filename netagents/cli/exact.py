@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 if TYPE_CHECKING:
     from netagents.exact import ExactTables
 
@@ -29,18 +31,19 @@ def exact(
     restarts: Annotated[int, typer.Option("--restarts", min=0, max=64, help="Starts of exact ascent; 0 skips it.")] = 0,
     memory: Annotated[float, typer.Option("--memory", min=0.01, max=1024.0, help="Largest memory to use, in GiB.")] = 4.0,
     rows: Annotated[int, typer.Option("--rows", min=1, help="Rows of each table to print; the files hold them all.")] = 20,
+    trust: TrustOption = False,
 ) -> None:
     """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
     from netagents.exact import exact_experiment
-    from netagents.experiment import load_experiment
     from netagents.records.whole_files import check_folder, writing_into
 
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_trusted(file, overrides, trust)
     logits = None
     if run is not None:
+        from netagents.experiment.named_code import names_of
         from netagents.records.reader import Run
 
-        logits = [policy.logits for policy in Run.open(run).tables()]
+        logits = [policy.logits for policy in Run.open(run, trust or names_of(loaded.experiment)).tables()]
     if out is not None:
         check_folder(out)
     tables = exact_experiment(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 app = typer.Typer(add_completion=False)
 
 
@@ -25,6 +27,7 @@ def keys(
             help="Fill the folders mounted below --out instead, for containers; the server's go to the owner of RECORDS.",
         ),
     ] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Make one folder per node, each with its own secret and the public keys it needs; give each host only its own."""
     from netagents.cli.experiment_source import experiment_source
@@ -33,7 +36,8 @@ def keys(
     from netagents.nodes.keys import run_bundles
     from netagents.wire.security import write_bundles
 
-    loaded = load_experiment(experiment_source(file), overrides or [])
+    source = experiment_source(file)
+    loaded = load_trusted(source, overrides, trust) if isinstance(source, str) else load_experiment(source, overrides or [])
     bundles = run_bundles(prepare(loaded.experiment, loaded.base).setup)
     if into_volumes is not None:
         from netagents.launchers.compose_keys import fill_volumes

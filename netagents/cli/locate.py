@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("runs")
 
 
-def find_run(path: Path | None) -> Run:
-    """The run that ``path`` names; without one, the newest below ``runs/``.
+def find_run(path: Path | None, trust: bool = False) -> Run:
+    """The run that ``path`` names; without one, the newest below ``runs/``.  ``trust`` as :meth:`Run.open` takes it.
 
     Raises:
         RunDirectoryError: there is no such run, or another format version wrote it.
@@ -22,10 +22,10 @@ def find_run(path: Path | None) -> Run:
     from netagents.records.run_directory import run_directories
 
     if path is not None:
-        return Run.open(path)
+        return Run.open(path, trust)
     found = run_directories(DEFAULT_FOLDER)
     if not found:
         raise RunDirectoryError(
             "no run is here", where=f"{DEFAULT_FOLDER}/", fix="name a run directory, or make one with `netagents run FILE`"
         )
-    return Run(found[-1])
+    return Run.open(found[-1].path, trust)

@@ -65,15 +65,30 @@ def _is_role(word: str) -> bool:
     return re.fullmatch(r"environment|monitor|launcher|forkserver|(agent[-_ ])?\d+", word) is not None and not Path(word).is_dir()
 
 
+def escaped(text: str) -> str:
+    """JSON in which every character that does not print is written as JSON writes it: ``\\u001b``, ``\\u202e``, ..."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else "".join(f"\\u{unit:04x}" for unit in _units(each)) for each in text)
+
+
+def _units(character: str) -> list[int]:
+    """UTF-16 code units."""
+    data = character.encode("utf-16-be", errors="surrogatepass")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+
+
 def _printer(as_json: bool, width: int) -> Any:
     import json
     import sys
     import time
 
     if as_json:
-        return lambda entry: typer.echo(json.dumps(entry, ensure_ascii=False))
+        return lambda entry: typer.echo(escaped(json.dumps(entry, ensure_ascii=False)))
     from rich.console import Console
     from rich.text import Text
+
+    from netagents.errors import printable
 
     console = Console(soft_wrap=True)
     colored = sys.stdout.isatty()
@@ -83,10 +98,10 @@ def _printer(as_json: bool, width: int) -> Any:
         clock = (
             f"{time.strftime('%H:%M:%S', time.localtime(moment))}.{int(moment % 1 * 1000):03}" if isinstance(moment, float) else "-" * 12
         )
-        role, level = str(entry.get("role", "")), str(entry.get("level", ""))
-        phase = f" [{entry['phase']}]" if entry.get("phase") else ""
-        message = str(entry.get("message", ""))
-        lines = [*message.splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
+        role, level = printable(str(entry.get("role", ""))), printable(str(entry.get("level", "")))
+        phase = printable(f" [{entry['phase']}]") if entry.get("phase") else ""
+        told = [*str(entry.get("message", "")).splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
+        lines = [printable(line, keep="\t") for line in told]
         if not colored:
             typer.echo("\n".join([f"{clock} {role:<{width}} {level:<7}{phase} {lines[0] if lines else ''}", *lines[1:]]))
             return

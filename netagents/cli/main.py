@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from netagents import __version__
 from netagents.cli.commands import COMMANDS
-from netagents.errors import NetagentsError, exit_code_of
+from netagents.errors import NetagentsError, exit_code_of, printable
 from netagents.launchers.interruptions import CtrlC
 
 EXIT_INTERRUPTED = 130
@@ -107,10 +107,10 @@ def _failed(error: BaseException, line: str, code: int) -> int:
     if os.environ.get("NETAGENTS_DEBUG") == "1":
         import traceback
 
-        traceback.print_exception(error)
+        print(printable("".join(traceback.format_exception(error)), keep="\n\t"), end="", file=sys.stderr)
     one = " ".join(line.split())
     # What a file or an argument holds is shown, but never speaks to the terminal.
-    _say("error: " + "".join(each if each.isprintable() else ascii(each)[1:-1] for each in one))
+    _say("error: " + printable(one))
     return code
 
 

@@ -53,6 +53,10 @@ def node(
     progress: Annotated[bool, typer.Option("--progress", help="Say in the log how far the run is (monitor only).")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write the run's report at the end (environment only).")] = False,
     status: Annotated[Path | None, typer.Option("--status", envvar="NETAGENTS_STATUS", help="File to keep for `netagents health`.")] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run code that the settings of the run directory name (environment only, with --run or --resume)."),
+    ] = False,
     become_owner: Annotated[
         Path | None,
         typer.Option("--become-owner-of", readable=False, help="Folder whose owner this process becomes before all else; for containers."),
@@ -68,7 +72,7 @@ def node(
     of_others = (
         {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace}
         if role == "environment"
-        else {"--announce": announce, "--out": out, "--lines": lines, "--report": report}
+        else {"--announce": announce, "--out": out, "--lines": lines, "--report": report, "--trust": trust}
     )
     for option, value in of_others.items():
         if value:
@@ -95,6 +99,7 @@ def node(
             run=run,
             lines=lines,
             status=status,
+            trust=trust,
         )
         if report:
             _report(directory)

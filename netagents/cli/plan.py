@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 if TYPE_CHECKING:
     from netagents.messages import Kind
 
@@ -29,12 +31,12 @@ def plan(
             help="Also run so many iterations here, and compare with what this machine's own costs predict; 0: do not.",
         ),
     ] = 0,
+    trust: TrustOption = False,
 ) -> None:
     """Predict messages, bytes, sockets, memory and step time of an experiment without running it."""
     from rich.console import Console
     from rich.table import Table
 
-    from netagents.experiment import load_experiment
     from netagents.learning.prepare import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
@@ -46,7 +48,7 @@ def plan(
         return summary.byte_size(round(size))
 
     links = [parse_link(word) for word in link or []]
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_trusted(file, overrides, trust)
     prepared = prepare(loaded.experiment, loaded.base)
     setup = prepared.setup
     cost = predict(setup)

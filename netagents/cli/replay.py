@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, announce_run
+
 if TYPE_CHECKING:
     from netagents.learning import NetworkedAgent
 
@@ -20,20 +22,23 @@ def replay(
     start: Annotated[int | None, typer.Option("--from", min=0, help="The iteration of interest. Default: the first one recorded.")] = None,
     last: Annotated[int | None, typer.Option("--to", min=0, help="The last iteration. Default: as far as the recording goes.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Stop in the debugger before the iteration of --from.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Run one agent again from its recorded inbox (runtime.record_inbox), and check that it comes to the same state."""
     from bdb import BdbQuit
 
     from netagents.cli.locate import find_run
+    from netagents.errors import printable
     from netagents.launchers.replay import replay as play
 
-    found = find_run(run)
+    found = find_run(run, trust)
+    announce_run(found.path, trust)
     try:
         result = play(found, agent, start, last, _stop_here if debug else None)
     except BdbQuit:
         typer.echo("left in the debugger; nothing was compared")
         return
-    typer.echo(f"agent {agent} of {found.path.name}: the state before iteration {result.first} from {result.source}")
+    typer.echo(f"agent {agent} of {printable(found.path.name)}: the state before iteration {result.first} from {result.source}")
     if result.done:
         which = "each" if result.compared == result.done else f"{len(result.compared)} of them, and nothing to compare after the others,"
         typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after {which} as in the run")

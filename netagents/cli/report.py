@@ -24,6 +24,7 @@ def report(
 ) -> None:
     """Write the report of a run, one HTML file that needs nothing besides itself; the run may still go on."""
     from netagents.cli.locate import find_run
+    from netagents.errors import printable
     from netagents.reports.report import write_report
     from netagents.reports.summary import byte_size
 
@@ -40,4 +41,4 @@ def report(
     path = write_report(found, out)
     if found.state == "running":
         typer.echo(f"the run still goes on; {len(found.iterations)} iterations are recorded", err=True)
-    typer.echo(f"{path}  ({byte_size(path.stat().st_size)})")
+    typer.echo(f"{printable(str(path))}  ({byte_size(path.stat().st_size)})")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, announce_run
+
 app = typer.Typer(add_completion=False)
 
 
@@ -17,6 +19,7 @@ def resume(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What may change: learning.iterations, runtime, timeouts, checkpoints.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Go on with a run that was stopped or killed, to the same bits as if it had not been; or lengthen one that finished."""
     from netagents.cli.run import show_result, tell
@@ -25,8 +28,9 @@ def resume(
     from netagents.launchers.resume import resume_run
     from netagents.records.run_directory import RunDirectory
 
+    announce_run(run, trust)
     try:
-        finished = resume_run(RunDirectory.open(run), overrides or [], display=make_display(not quiet))
+        finished = resume_run(RunDirectory.open(run, trust), overrides or [], display=make_display(not quiet))
     except (NodeFailedError, InterruptedRunError) as error:
         tell(error)
         raise

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 if TYPE_CHECKING:
     from netagents.errors import NetagentsError
     from netagents.records.reader import Run
@@ -23,15 +25,15 @@ def run(
         str | None, typer.Option("--launcher", help="local, in_process or compose: short for runtime.launcher=LAUNCHER.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
     from netagents.errors import InterruptedRunError, NodeFailedError
-    from netagents.experiment import load_experiment
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
     words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
-    loaded = load_experiment(file, words)
+    loaded = load_trusted(file, words, trust)
     try:
         finished = launch(loaded, make_display(not quiet), out)
     except (NodeFailedError, InterruptedRunError) as error:
@@ -44,6 +46,7 @@ def show_result(run: Run) -> None:
     """The table and the pictures of a run that has ended."""
     from rich.console import Console
 
+    from netagents.errors import printable
     from netagents.reports.pictures import write_pictures
     from netagents.reports.report import write_report
     from netagents.reports.summary import summary_table
@@ -52,11 +55,13 @@ def show_result(run: Run) -> None:
     Console().print(summary_table(run))
     typer.echo("")
     for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
-        typer.echo(f"{name:<16}{path}")
+        typer.echo(f"{name:<16}{printable(str(path))}")
 
 
 def tell(error: NetagentsError) -> None:
     """What is known about a failure, above the one line that ends the command."""
     details = getattr(error, "details", "")
     if details:
-        typer.echo(details, err=True)
+        from netagents.errors import printable
+
+        typer.echo(printable(details, keep="\n\t"), err=True)

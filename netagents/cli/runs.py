@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from netagents.errors import NetagentsError
     from netagents.records.reader import Run
 
 app = typer.Typer(add_completion=False)
@@ -20,6 +21,7 @@ def runs(
 ) -> None:
     """List runs, oldest first: state, iterations, result, duration and name."""
     import json
+    import os
 
     from netagents.errors import NetagentsError, RunDirectoryError
     from netagents.records.checkpoint import TEMPORARY
@@ -29,7 +31,9 @@ def runs(
     if not folder.is_dir():
         raise RunDirectoryError("no such folder", where=str(folder), fix="name a folder of run directories, or make a run first")
     # A run that is named itself is listed alone.
-    paths = [folder] if (folder / MANIFEST).is_file() else sorted(path for path in folder.iterdir() if (path / MANIFEST).is_file())
+    paths = (
+        [folder] if os.path.lexists(folder / MANIFEST) else sorted(path for path in folder.iterdir() if os.path.lexists(path / MANIFEST))
+    )
     rows: list[dict[str, Any]] = []
     for path in paths:
         if path.name.startswith(TEMPORARY):
@@ -37,10 +41,12 @@ def runs(
         try:
             rows.append(_facts(Run.open(path)))
         except NetagentsError as error:
-            rows.append({"name": path.name, "path": str(path), "state": "unreadable", "line": error.what, "created": ""})
+            rows.append(
+                {"name": path.name, "path": str(path), "state": "unreadable", "line": error.what, "created": "", **_place(path, error)}
+            )
     rows.sort(key=lambda row: (row["created"], row["name"]))
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, allow_nan=False))
+        typer.echo(json.dumps(rows, indent=2, allow_nan=False))  # in ASCII
     elif rows:
         _print(rows)
     else:
@@ -66,6 +72,11 @@ def _facts(run: Run) -> dict[str, Any]:
     }
 
 
+def _place(path: Path, error: NetagentsError) -> dict[str, str]:
+    """Where in the run directory something is wrong: the file, and the row of it."""
+    return {"where": error.where.removeprefix(f"{path}/")} if error.where and error.where != str(path) else {}
+
+
 _COLORS = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow", "unreadable": "red"}
 
 
@@ -73,6 +84,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from netagents.errors import printable
 
     console = Console()
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if console.width >= 80 else 1, 0, 0))
@@ -82,9 +95,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
     grid.add_column("time", justify="right", no_wrap=True)
     grid.add_column("name", overflow="fold")
     for row in rows:
-        name = Text(row["name"])
+        name = Text(printable(row["name"]))
         if row.get("line"):
-            name.append(f"\n{row['line']}", style="dim")
+            shown = f"{row['where']}: {row['line']}" if row.get("where") else row["line"]
+            name.append(f"\n{printable(shown)}", style="dim")
         known = "iterations" in row
         grid.add_row(
             Text(row["state"], style=_COLORS.get(row["state"], "")),

@@ -209,6 +209,9 @@ class _Line:
         self._last, self._finished = line, progress.finished
 
     def say(self, line: str) -> None:
+        from netagents.errors import printable
+
+        line = printable(line)
         sys.stderr.write(f"\r\x1b[K{line}\n" if self._terminal else f"{line}\n")
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from netagents.environments.foreign_spaces import gate_of
 from netagents.environments.spaces import Discrete, space_shape
 from netagents.errors import EnvironmentMismatchError, MissingPackageError, NetagentsError
 from netagents.experiment.environment import ParallelEnvSettings
+from netagents.experiment.own_parts import standard_module
 from netagents.topology import Topology
 
 _log = logging.getLogger(__name__)
@@ -253,8 +254,15 @@ def _hush_mujoco() -> None:
 
 
 def _find(path: str, where: str) -> Callable[..., Any]:
-    """The function that ``module:function`` names."""
+    """The class or function that ``module:function`` names, found without calling anything.
+
+    Raises:
+        EnvironmentMismatchError: there is none, or it is one of Python's own or a class that is no ParallelEnv; nothing of that is called.
+        MissingPackageError: its package is not installed.
+    """
     module_name, _, names = path.partition(":")
+    if module_name.partition(".")[0] in sys.stdlib_module_names:
+        raise _no_environment(f"module {module_name} is one of Python's own", where)
     try:
         found: Any = importlib.import_module(module_name)
         for name in names.split("."):
@@ -266,10 +274,17 @@ def _find(path: str, where: str) -> Callable[..., Any]:
             f"importing {module_name} failed: {type(error).__name__}: {error}", where=where, fix="mend or reinstall the package"
         ) from error
     if not callable(found):
-        fix = "write module:function, such as mpe2.simple_spread_v3:parallel_env"
-        raise EnvironmentMismatchError(f"module {module_name} has no function '{names}'", where=where, fix=fix)
+        raise _no_environment(f"module {module_name} has no function '{names}'", where)
+    if (origin := standard_module(found)) is not None:
+        raise _no_environment(f"it belongs to Python's own module {origin}", where)
+    if isinstance(found, type) and not (callable(getattr(found, "reset", None)) and callable(getattr(found, "step", None))):
+        raise _no_environment(f"the class {found.__name__} is no ParallelEnv: it has no reset and step", where)
     function: Callable[..., Any] = found
     return function
+
+
+def _no_environment(what: str, where: str) -> EnvironmentMismatchError:
+    return EnvironmentMismatchError(what, where=where, fix="write module:function, such as mpe2.simple_spread_v3:parallel_env")
 
 
 def _missing(error: ModuleNotFoundError, where: str) -> NetagentsError:

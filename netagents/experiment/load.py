@@ -15,6 +15,7 @@ from netagents.errors import ExperimentError
 from netagents.experiment import overrides as override_words
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.explain import explain
+from netagents.experiment.named_code import ADD_TRUST, Trust, named_code, of_a_run, refuse_named_code
 from netagents.experiment.origins import Origin, closest, leaves, trace
 from netagents.experiment.source import KeyPath, read_file
 
@@ -37,7 +38,7 @@ class LoadedExperiment:
 
 
 def load_experiment(
-    source: str | Path | Mapping[str, Any] | Experiment, overrides: Sequence[str] | Mapping[str, Any] = ()
+    source: str | Path | Mapping[str, Any] | Experiment, overrides: Sequence[str] | Mapping[str, Any] = (), *, trust: Trust = False
 ) -> LoadedExperiment:
     """The experiment that a file or a mapping describes.
 
@@ -45,13 +46,16 @@ def load_experiment(
         source: a YAML file (``quickstart`` or ``launch/quickstart.yaml`` also find the files that come with netagents), a
             mapping of settings, or an experiment.
         overrides: words ``key=value`` with dotted keys and YAML values, or a mapping of dotted keys to values; the last wins.
+        trust: whether code that a file in a run directory names may run; a file anywhere else is the person's own.
 
     Raises:
+        SecurityError: the file belongs to a run directory and names code, and nobody said that it may run.
         ExperimentError: the file cannot be read or a setting is wrong; one line with file, line and key, or the override.
         UsageError: a word is not an override.
     """
     path: Path | None = None
     base = Path.cwd()
+    foreign = False
     given: dict[KeyPath, Origin]
     if isinstance(source, Experiment):
         values: Any = resolved(source)
@@ -63,6 +67,9 @@ def load_experiment(
         shown = ""
     else:
         path, shown = _find(source)
+        foreign = of_a_run(path)
+        if foreign and not path.is_file():
+            raise ExperimentError("is not a regular file", where=shown, fix="name the experiment file of a run, or your own")
         document = read_file(path, shown)
         base = path.resolve().parent
         values = {} if document.values is None else document.values
@@ -73,6 +80,9 @@ def load_experiment(
         plain = override._replace(value=_plain_values(override.value, override.path))
         override_words.apply(plain, values, given, Experiment)
     experiment = _validate(values, given, shown)
+    if foreign:
+        named = [each for each in named_code(experiment) if closest(tuple(each.key.split(".")), given).source == "file"]
+        refuse_named_code(named, trust, shown, f"{ADD_TRUST}; a copy elsewhere counts as your own")
     return LoadedExperiment(experiment, trace(resolved(experiment), given, values), path, base)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Mapping
@@ -66,6 +67,8 @@ class PartKind:
         make = _imported(kind, where) if kind.startswith("import:") else self._offered(kind, where)
         if not callable(make):
             raise ExperimentError(f"it is a {type(make).__name__} and cannot be called", where=where, fix="name a class")
+        if (origin := standard_module(make)) is not None:
+            raise ExperimentError(f"it belongs to Python's own module {origin}", where=where, fix=f"name a subclass of {self.base}")
         try:
             made = make(*arguments.values(), **parameters)
         except NetagentsError:
@@ -96,6 +99,18 @@ class PartKind:
                 where=where,
                 fix="mend or reinstall the package that offers it",
             ) from error
+
+
+def standard_module(value: object) -> str | None:
+    """The module of Python's standard library that a callable comes from, such as ``os`` or ``builtins``; None for all others.
+
+    Nothing there is an environment, a policy or a utility, and much of it does harm when it is called.
+    """
+    while isinstance(value, functools.partial):
+        value = value.func
+    module = getattr(value, "__module__", None) or getattr(type(value), "__module__", None)
+    top = str(module).partition(".")[0]
+    return top if top in sys.stdlib_module_names and top != "__main__" else None
 
 
 def _imported(kind: str, where: str) -> Any:

@@ -188,7 +188,7 @@ def launched_file(prepared: Prepared, places: Places) -> str:
         }
 
     services: dict[str, Service] = {}
-    command = ["node", "environment", "--run", "/run-directory", "--lines", "/lines", *_listening("environment")]
+    command = ["node", "environment", "--run", "/run-directory", "--trust", "--lines", "/lines", *_listening("environment")]
     shared = [_bind(places.run_directory, "/run-directory"), _bind(places.lines, "/lines")]
     services["environment"] = service("environment", command, *shared)
     services["environment"]["mem_limit"] = f"{experiment.runtime.containers.server_memory}m"

@@ -76,7 +76,9 @@ def evaluate(
     Raises:
         RunDirectoryError: there is no such checkpoint, or it is damaged.
         EnvironmentMismatchError, ExperimentError: the environment cannot be built here.
+        SecurityError: the settings name code, and the run was opened without trust.
     """
+    run.directory.require_trust()
     setup = run.setup
     if untrained:
         policies = _untrained(run)

@@ -8,6 +8,7 @@ from typing import Any
 
 from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
+from netagents.experiment.named_code import Trust
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
@@ -18,7 +19,13 @@ from netagents.records.run_directory import RunDirectory
 
 
 def run(
-    source: str | Path | Mapping[str, Any], /, *overrides: str, progress: bool = False, directory: str | Path | None = None, **settings: Any
+    source: str | Path | Mapping[str, Any],
+    /,
+    *overrides: str,
+    progress: bool = False,
+    directory: str | Path | None = None,
+    trust: Trust = False,
+    **settings: Any,
 ) -> Run:
     """Run an experiment and return its records.
 
@@ -27,6 +34,7 @@ def run(
         overrides: words such as ``"learning.iterations=50"``.
         progress: show progress on standard error.
         directory: exact run directory; must not exist.
+        trust: whether code may run that a file in a run directory names; what any other file names runs.
         settings: overrides as keywords: ``kappa=2``, ``learning={"iterations": 50}``.
 
     Raises:
@@ -35,9 +43,9 @@ def run(
     from netagents.launchers.display import make_display
 
     loaded = (
-        load_experiment(load_experiment(source, overrides).experiment, settings)
+        load_experiment(load_experiment(source, overrides, trust=trust).experiment, settings)
         if settings and overrides
-        else load_experiment(source, settings or overrides)
+        else load_experiment(source, settings or overrides, trust=trust)
     )
     return launch(loaded, make_display(progress), Path(directory) if directory is not None else None)
 
@@ -62,7 +70,10 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     interruptions = Interruptions()
     try:
         directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
-        return carry_out(prepared, directory, display, interruptions=interruptions)
+        try:
+            return carry_out(prepared, directory, display, interruptions=interruptions)
+        finally:
+            directory.lock.release()
     finally:
         interruptions.close()
 

@@ -76,7 +76,8 @@ def node_specs(
     """What to start: the environment server, the monitor and one process per agent, in the order that the experiment asks for."""
     experiment, run = prepared.experiment, directory.run_id.hex()
     listen = join = f"ipc://{sockets.path}/environment"
-    hosting = {"run_directory": str(directory.path), "lines": str(sockets.path)}
+    # Whether code that the experiment names may run was decided before there was a process.
+    hosting = {"run_directory": str(directory.path), "lines": str(sockets.path), "trust": "1"}
     if first is not None:
         hosting["resume_from"] = str(first)
     if experiment.runtime.transport == "tcp":

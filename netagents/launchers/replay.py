@@ -65,8 +65,10 @@ def replay(
     Raises:
         UsageError: there is no such agent, or ``last`` lies before ``start``.
         RunDirectoryError: nothing was recorded, not these iterations, or a file is damaged.
+        SecurityError: the settings name code, and the run was opened without trust.
         ReplayError: the agent came to another state, or reported other numbers, than in the run.
     """
+    run.directory.require_trust()
     if not 0 <= agent < run.n:
         raise UsageError(f"there is no agent {agent}", where="--agent", fix=f"the agents of this run are 0 to {run.n - 1}")
     if start is not None and last is not None and last < start:

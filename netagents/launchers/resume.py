@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from netagents.experiment.named_code import Trust
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reader import Run
@@ -13,23 +14,25 @@ from netagents.records.resuming import reopen
 from netagents.records.run_directory import RunDirectory
 
 
-def resume(path: str | Path, /, *overrides: str, progress: bool = False, **settings: Any) -> Run:
+def resume(path: str | Path, /, *overrides: str, progress: bool = False, trust: Trust = False, **settings: Any) -> Run:
     """Go on with a run and return its records.
 
     Args:
         path: the run directory.
         overrides: words such as ``"learning.iterations=200"``; only settings that leave the bits as they are.
         progress: show progress on standard error.
+        trust: whether code that the run directory names may run: all of it, or a set of names; see docs/security.md.
         settings: overrides as keywords: ``learning={"iterations": 200}``.
 
     Raises:
         RunDirectoryError: it still goes on, has nothing left to do, or its checkpoint is damaged.
         ExperimentError: a change would make it another run.
+        SecurityError: its settings name code to run, and ``trust`` does not let it.
         NetagentsError: whatever else goes wrong, in one line.
     """
     from netagents.launchers.display import make_display
 
-    return resume_run(RunDirectory.open(Path(path)), [*overrides], settings, make_display(progress))
+    return resume_run(RunDirectory.open(Path(path), trust), [*overrides], settings, make_display(progress))
 
 
 def resume_run(
@@ -37,5 +40,8 @@ def resume_run(
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
     prepared, first = reopen(directory, overrides or [], settings)
-    check_launcher(prepared, display)
-    return carry_out(prepared, directory, display, first)
+    try:
+        check_launcher(prepared, display)
+        return carry_out(prepared, directory, display, first)
+    finally:
+        directory.lock.release()

@@ -47,6 +47,7 @@ def start_environment(
     run: Path | None = None,
     lines: Path | None = None,
     status: Path | None = None,
+    trust: bool = False,
 ) -> tuple[int, Path]:
     """Make the run directory, or open one that is there, and serve the run from this process.
 
@@ -59,6 +60,7 @@ def start_environment(
         run: run directory that a launcher has made, or has opened again to go on with.
         lines: folder of the lines to that launcher.
         status: file for ``netagents health``.
+        trust: code that the run directory names may run.
 
     Returns:
         The exit code, and the run directory.
@@ -70,12 +72,15 @@ def start_environment(
     links = link_settings(secured, ENVIRONMENT)
     arguments = {"listen": listen, **secured}
     if resume is not None:
-        directory = RunDirectory.open(resume)
+        directory = RunDirectory.open(resume, trust)
         _try(listen, lambda transport: transport.listen(listen).close(), links)
         _, first = reopen(directory, overrides)
+        arguments["trust"] = "1"  # it would not have been opened otherwise
         arguments["resume_from"] = str(first)
     elif run is not None:
-        directory = RunDirectory.open(run)
+        directory = RunDirectory.open(run, trust)
+        directory.require_trust()
+        arguments["trust"] = "1"
         if lines is not None:
             arguments["lines"] = str(lines)
         if any(event["event"] == "started" for event in directory.events()):
@@ -87,7 +92,8 @@ def start_environment(
             arguments["resume_from"] = str(first)
     else:
         assert source is not None
-        loaded = load_experiment(source, overrides)
+        loaded = load_experiment(source, overrides, trust=trust)
+        arguments["trust"] = "1"
         prepared = prepare(loaded.experiment, loaded.base)
         experiment = prepared.experiment
         _try(listen, lambda transport: transport.listen(listen).close(), links)

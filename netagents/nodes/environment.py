@@ -43,9 +43,11 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
     Args:
         context: of the process.
         arguments: ``run_directory`` (made before), ``listen`` (address), ``announce`` (optional file in which to say the real one) and
-            ``resume_from`` (optional iteration to go on with) and ``lines`` (optional folder of the lines to the launcher).
+            ``resume_from`` (optional iteration to go on with), ``lines`` (optional folder of the lines to the launcher) and ``trust``
+            (code that the directory's settings name may run).
     """
-    directory = RunDirectory.open(Path(arguments["run_directory"]))
+    directory = RunDirectory.open(Path(arguments["run_directory"]), "trust" in arguments)
+    directory.require_trust()
     prepared = prepare(directory.experiment())
     links = link_settings(arguments, ENVIRONMENT)
     first = int(arguments["resume_from"]) if "resume_from" in arguments else None

@@ -7,18 +7,16 @@ whoever runs the server call anything on the agent's host, so a node started by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from netagents.errors import SecurityError
 from netagents.experiment import Experiment
+from netagents.experiment.named_code import named_code
 
-_BUILT_BY_THE_SERVER = frozenset({"environment", "topology"})
-_PREFIX = "import:"
+_BUILT_BY_THE_SERVER = ("environment.", "topology.", "runtime.")
 
 
 def imported_parts(experiment: Experiment) -> list[str]:
     """The import paths of all parts that a node other than the server would build."""
-    return sorted(set(_imports(experiment.model_dump(mode="json", exclude=set(_BUILT_BY_THE_SERVER)))))
+    return sorted({name for key, name in named_code(experiment) if not key.startswith(_BUILT_BY_THE_SERVER)})
 
 
 def refuse_foreign_code(experiment: Experiment, *, allowed: bool) -> None:
@@ -33,15 +31,3 @@ def refuse_foreign_code(experiment: Experiment, *, allowed: bool) -> None:
             f"the server's experiment names code to run here: {named[0][:200]}",
             fix="start this node with --allow-imports if you trust the server and that code",
         )
-
-
-def _imports(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        kind = value.get("kind")
-        if isinstance(kind, str) and kind.startswith(_PREFIX):
-            yield kind
-        for inner in value.values():
-            yield from _imports(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _imports(inner)

@@ -23,6 +23,7 @@ from netagents.errors import DecodeError, ExperimentError, RunDirectoryError
 from netagents.learning import Setup, Turn, Turns
 from netagents.messages import Envelope, Kind, Message, Snapshot
 from netagents.records.framed_log import Bytes, FramedWriter, read_framed
+from netagents.records.regular_files import open_regular
 from netagents.wire.codec import Codec
 from netagents.wire.limits import LIMITS
 
@@ -228,12 +229,12 @@ class InboxRecording:
                             f"is of agent {agent} of run {its_run.hex()}, not of agent {self.agent} of run {run.hex()}", where=str(path)
                         )
                 elif what == _STATE:
-                    self.starts[_ITERATION.unpack_from(payload)[1]] = place
+                    self.starts[_iteration(_ITERATION.unpack_from(payload)[1])] = place
                 elif what == _MESSAGE:
                     _, iteration, kind, step, sender = _KEY.unpack_from(payload)
-                    self.messages[iteration, Kind(kind), step, sender] = place
+                    self.messages[_iteration(iteration), Kind(kind), step, sender] = place
                 elif what == _END and len(payload) == _ITERATION.size + 32:
-                    self.ends[_ITERATION.unpack_from(payload)[1]] = payload[_ITERATION.size :].hex()
+                    self.ends[_iteration(_ITERATION.unpack_from(payload)[1])] = payload[_ITERATION.size :].hex()
                 else:
                     raise ValueError("a record that is none")
             except (struct.error, ValueError, IndexError) as error:
@@ -263,13 +264,19 @@ class InboxRecording:
 
     def _decode(self, place: tuple[Path, int, int], skip: int) -> Envelope:
         path, position, length = place
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(position + skip)
             packed = file.read(length - skip)
         try:
             return Codec().decode(list(_frames(packed)))
         except (DecodeError, struct.error) as error:
             raise RunDirectoryError(f"is damaged at byte {position}: {error}", where=str(path)) from error
+
+
+def _iteration(number: int) -> int:
+    if not 0 <= number < 1 << 31:
+        raise ValueError(f"iteration {number}")
+    return number
 
 
 def segment_files(folder: Path) -> list[Path]:

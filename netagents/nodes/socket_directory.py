@@ -38,12 +38,15 @@ class SocketDirectory:
     def create(cls) -> SocketDirectory:
         """A fresh directory in ``XDG_RUNTIME_DIR``, else in the folder for temporary files, else in ``/tmp``.
 
+        A folder whose path is too long for a socket, or holds a line break or another character that does not print, is passed over.
+
         Raises:
             CapacityError: nowhere can a directory with a path short enough be made.
         """
         bases = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]
         for base in bases:
-            if not base or not Path(base).is_absolute():
+            # The name stands in addresses, which end at a line break, and on terminals.
+            if not base or not Path(base).is_absolute() or not base.isprintable():
                 continue
             # mkdtemp adds eight random characters; the directory is 0700 from its first moment.
             length = len(os.fsencode(base)) + 1 + len(PREFIX) + 8 + 1 + _LONGEST_NAME

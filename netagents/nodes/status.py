@@ -10,8 +10,9 @@ import json
 import os
 from pathlib import Path
 
-from netagents.errors import NodeFailedError
+from netagents.errors import NodeFailedError, RunDirectoryError
 from netagents.records.logging import Log
+from netagents.records.regular_files import read_regular
 
 _BEFORE_THE_START = ("", "joining", "linking", "gathering")
 _UNFIT = {"T": "is stopped", "t": "is stopped by a debugger", "Z": "is dead", "X": "is dead"}
@@ -52,9 +53,9 @@ def check_health(path: Path) -> str:
         NodeFailedError: there is none, it has ended or is stopped, or it has not become part of its run yet.
     """
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(read_regular(path, 1 << 20))
         role, pid, began, phase = str(facts["role"]), int(facts["pid"]), str(facts["began"]), str(facts["phase"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (RunDirectoryError, ValueError, KeyError, TypeError, RecursionError):
         raise NodeFailedError("no node runs here", where=str(path), fix="start one with `netagents node ROLE --status FILE`") from None
     state, started = _stat(pid)
     if started != began:

@@ -19,9 +19,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from netagents.errors import RunDirectoryError
 from netagents.messages import ENVIRONMENT
+from netagents.records.record_files import RECORDS, first_error
+from netagents.records.regular_files import open_regular, read_regular
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -29,15 +32,7 @@ MANIFEST = "manifest.json"
 TEMPORARY = ".tmp-"
 """Prefix of everything that is being written; what is left of it after a kill may be removed."""
 
-_NAME = re.compile(r"iteration-(\d{8,})")
-
-MANIFEST_BYTES = 1 << 26
-"""A larger manifest is not read."""
-
-_COMPONENT = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_DTYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)) | {"bool", "float32", "float64"}
-_MOST_COMPONENTS = 4096
+_NAME = re.compile(r"iteration-(\d{8,12})", re.ASCII)
 _MOST_BYTES = 1 << 36
 _HEADER_BYTES = 1 << 21
 
@@ -101,7 +96,11 @@ def checkpoints(folder: Path) -> dict[int, Path]:
     """The complete checkpoints of a folder by iteration, ascending."""
     if not folder.is_dir():
         return {}
-    found = {int(match[1]): path for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)) and (path / MANIFEST).is_file()}
+    found = {
+        int(match[1]): path
+        for path in folder.iterdir()
+        if (match := _NAME.fullmatch(path.name)) and not path.is_symlink() and os.path.lexists(path / MANIFEST)
+    }
     return dict(sorted(found.items()))
 
 
@@ -138,8 +137,11 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
     from safetensors.numpy import load
 
     try:
-        _check_size(file, components)
-        found = load(file.read_bytes())
+        with open_regular(file) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            _check_size(file, size, int.from_bytes(opened.read(8), "little"), components)
+            opened.seek(0)
+            found = load(opened.read(size))
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
     except (SafetensorError, ValueError, KeyError) as error:
@@ -174,51 +176,31 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
 
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
+    kind = RECORDS["checkpoints/*/manifest.json"]
+    data = read_regular(file, kind.bytes(1))
     try:
-        if file.stat().st_size > MANIFEST_BYTES:
-            raise ValueError("too large")
-        manifest: dict[str, Any] = json.loads(file.read_text())
+        manifest: dict[str, Any] = kind.model.model_validate_json(data, strict=True).model_dump(mode="python")
         for name, entry in manifest["owners"].items():
-            # The owner names its file, so it must be a number and nothing else.
-            if type(entry["owner"]) is not int or not -1 <= entry["owner"] < 1 << 31 or name != owner_name(entry["owner"]):
+            # The owner names its file.
+            if name != owner_name(entry["owner"]):
                 raise ValueError("an owner that is none")
-            _check_components(entry["components"])
-        if type(manifest["facts"]) is not dict or type(manifest["iteration"]) is not int:
-            raise ValueError("facts or iteration of the wrong type")
-    except OSError as error:
-        raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            if _array_bytes(entry["components"]) > _MOST_BYTES:
+                raise ValueError("too large")
+    except ValueError as error:
+        why = first_error(error) if isinstance(error, ValidationError) else str(error)
         raise RunDirectoryError(
-            "is not the manifest of a checkpoint", where=str(file), fix="remove this checkpoint to go on from the one before"
+            f"is not the manifest of a checkpoint ({why})", where=str(file), fix="remove this checkpoint to go on from the one before"
         ) from error
     return manifest
-
-
-def _check_components(components: Mapping[str, Mapping[str, Any]]) -> None:
-    """ValueError unless every component has a plain name, a known dtype, a sensible shape and a digest."""
-    if len(components) > _MOST_COMPONENTS:
-        raise ValueError("too many components")
-    for name, listed in components.items():
-        shape = listed["shape"]
-        if not _COMPONENT.fullmatch(name) or listed["dtype"] not in _DTYPES or not _DIGEST.fullmatch(listed["sha256"]):
-            raise ValueError("a component that is none")
-        if type(shape) is not list or len(shape) > 8 or not all(type(extent) is int and 0 <= extent <= _MOST_BYTES for extent in shape):
-            raise ValueError("a shape that is none")
-    if _array_bytes(components) > _MOST_BYTES:
-        raise ValueError("too large")
 
 
 def _array_bytes(components: Mapping[str, Mapping[str, Any]]) -> int:
     return sum(math.prod(listed["shape"]) * np.dtype(listed["dtype"]).itemsize for listed in components.values())
 
 
-def _check_size(file: Path, components: Mapping[str, Mapping[str, Any]]) -> None:
-    """Nothing much larger than what is listed is read, and nothing from elsewhere; the finer differences are found one by one."""
-    if file.is_symlink():
-        raise RunDirectoryError("is a link to somewhere else", where=str(file), fix="remove this checkpoint to go on from the one before")
-    size, arrays = file.stat().st_size, _array_bytes(components)
-    with file.open("rb") as opened:
-        header = int.from_bytes(opened.read(8), "little")
+def _check_size(file: Path, size: int, header: int, components: Mapping[str, Mapping[str, Any]]) -> None:
+    """Nothing much larger than what is listed is read; the finer differences are found one by one."""
+    arrays = _array_bytes(components)
     if header > _HEADER_BYTES or size > 2 * arrays + _HEADER_BYTES:
         raise RunDirectoryError(
             f"is no safetensors file of these components: has {size} bytes, {header} of them header, for {arrays} bytes of arrays",

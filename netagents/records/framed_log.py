@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from netagents.errors import RunDirectoryError
+from netagents.records.regular_files import open_descriptor, open_regular
 
 Bytes = bytes | memoryview
 
@@ -34,7 +35,7 @@ class FramedWriter:
     def __init__(self, path: Path, magic: bytes) -> None:
         self.path = path
         self.size = 0
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = open_descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         self._write(magic)
 
     def append(self, parts: Sequence[Bytes]) -> None:
@@ -71,9 +72,7 @@ def read_framed(path: Path, magic: bytes, most_bytes: int) -> Iterator[tuple[int
         RunDirectoryError: the file cannot be read, is none of these, or is damaged; says at which byte.
     """
     try:
-        if path.is_symlink():
-            raise RunDirectoryError("is a link to somewhere else", where=str(path))
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if file.read(len(magic)) != magic:
                 if size < len(magic):

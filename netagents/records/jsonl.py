@@ -1,7 +1,8 @@
-"""JSON lines that survive kill -9: appended whole, mended when torn, read while they grow."""
+"""JSON lines that survive kill -9: appended whole, repaired when torn, read while they grow, a bounded line at a time."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +11,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from netagents.errors import RunDirectoryError
+from netagents.records.record_files import DAMAGED, plain_object
+from netagents.records.regular_files import open_descriptor, open_regular
+
+LONGEST_LINE = 1 << 30
+"""Bytes of the longest line that is looked at for its iteration."""
+
+_LONGEST_TORN = 1 << 30
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
@@ -50,7 +59,7 @@ class JsonLinesWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             _cut_torn_line(self._descriptor)
         except OSError as error:
             raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(path)) from error
@@ -79,6 +88,8 @@ def _cut_torn_line(descriptor: int) -> None:
     size = os.fstat(descriptor).st_size
     end = size
     while end > 0:
+        if size - end > _LONGEST_TORN:
+            raise OSError(errno.EFBIG, "its last line is too long to be one of a run")
         start = max(0, end - 65_536)
         newline = os.pread(descriptor, end - start, start).rfind(b"\n")
         if newline >= 0:
@@ -89,14 +100,29 @@ def _cut_torn_line(descriptor: int) -> None:
         os.ftruncate(descriptor, end)
 
 
+Parse = Callable[[bytes, str, int], dict[str, Any]]
+"""From a line, its place for errors (``file:line``) and its number from 0 to a row; raises RunDirectoryError for one that is none."""
+
+
+def _any_object(line: bytes, where: str, number: int) -> dict[str, Any]:  # noqa: ARG001 - a Parse
+    return plain_object(line, where)
+
+
 class JsonLinesReader:
     """Reads the complete lines of a file that may still grow; a torn last line is left for later.
 
     A file that is not there yet has no lines.
+
+    Args:
+        path: of the file.
+        parse: from lines to rows (default: any JSON object).
+        longest: bytes of the longest line.
+        most: bytes of the largest file; None where every row is bounded and told apart by its number.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parse: Parse = _any_object, longest: int = 1 << 20, most: int | None = None) -> None:
         self.path = path
+        self._parse, self._longest, self._most = parse, longest, most
         self._offset = 0
         self._lines = 0
 
@@ -104,44 +130,44 @@ class JsonLinesReader:
         """The rows that were completed since the last call.
 
         Raises:
-            RunDirectoryError: a complete line is not JSON, or not an object.
+            RunDirectoryError: a complete line is no such row, is too long, or no regular file is there.
         """
+        before = self._offset, self._lines
         try:
-            with self.path.open("rb") as file:
+            return list(self.each_new_row())
+        except RunDirectoryError:
+            self._offset, self._lines = before
+            raise
+
+    def each_new_row(self) -> Iterator[dict[str, Any]]:
+        """The same, one at a time."""
+        try:
+            with open_regular(self.path) as file:
+                if self._most is not None and os.fstat(file.fileno()).st_size > self._most:
+                    raise RunDirectoryError(f"is larger than {self._most} bytes", where=str(self.path), fix=DAMAGED)
                 file.seek(self._offset)
-                data = file.read()
+                while (line := file.readline(self._longest + 1)).endswith(b"\n"):
+                    row = self._parse(line, f"{self.path}:{self._lines + 1}", self._lines)
+                    self._lines += 1
+                    self._offset += len(line)
+                    yield row
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(self.path)) from error
-        complete = data.rfind(b"\n") + 1
-        self._offset += complete
-        rows = []
-        for line in data[:complete].splitlines():
-            self._lines += 1
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                raise RunDirectoryError(
-                    "this line is not a JSON object", where=f"{self.path}:{self._lines}", fix="the file was damaged after it was written"
-                )
-            rows.append(row)
-        return rows
+        if len(line) > self._longest:
+            raise _too_long(self.path, self._lines + 1, self._longest)
 
 
 class JsonLinesRows:
     """All complete rows of a file that may still grow, each parsed once.
 
     Args:
-        path: of the file.
-        convert: how rows are kept (default: as they are).
+        reader: of the file.
     """
 
-    def __init__(self, path: Path, convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> None:
-        self._reader = JsonLinesReader(path)
-        self._convert = convert
+    def __init__(self, reader: JsonLinesReader) -> None:
+        self._reader = reader
         self._rows: list[dict[str, Any]] = []
         self._held = False
 
@@ -156,27 +182,27 @@ class JsonLinesRows:
         Raises:
             RunDirectoryError: as :meth:`JsonLinesReader.new_rows`.
         """
-        fresh = [] if self._held else self._reader.new_rows()
-        self._rows.extend(fresh if self._convert is None else map(self._convert, fresh))
+        if not self._held:
+            self._rows.extend(self._reader.new_rows())
         return self._rows
 
 
-def recorded_iterations(path: Path) -> list[int]:
-    """The key "iteration" of every complete row, in order; none where there is no file.
+def recorded_iterations(path: Path, longest: int = LONGEST_LINE) -> list[int]:
+    """The key "iteration" of every complete row of at most ``longest`` bytes, in order; none where there is no file.
 
     Raises:
         RunDirectoryError: the file cannot be read, or a complete line is not a row with that key.
     """
     try:
-        with path.open("rb") as file:
-            return [iteration for _, iteration in _rows_by_iteration(file, path)]
+        with open_regular(path) as file:
+            return [iteration for _, iteration in _rows_by_iteration(file, path, longest)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def keep_rows_before(path: Path, iteration: int) -> None:
+def keep_rows_before(path: Path, iteration: int, longest: int = LONGEST_LINE) -> None:
     """Cut a file of rows with an ascending key "iteration" so that only rows below ``iteration`` are left.
 
     Raises:
@@ -185,23 +211,29 @@ def keep_rows_before(path: Path, iteration: int) -> None:
     if not path.exists():
         return
     kept = 0
-    with path.open("r+b") as file:
-        for line, its in _rows_by_iteration(file, path):
+    with os.fdopen(open_descriptor(path, os.O_RDWR), "r+b") as file:
+        for line, its in _rows_by_iteration(file, path, longest):
             if its >= iteration:
                 break
             kept += len(line)
         file.truncate(kept)
 
 
-def _rows_by_iteration(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
-    for number, line in enumerate(file, 1):
-        if not line.endswith(b"\n"):
-            return
+def _rows_by_iteration(file: BinaryIO, path: Path, longest: int) -> Iterator[tuple[bytes, int]]:
+    number = 0
+    while (line := file.readline(longest + 1)).endswith(b"\n"):
+        number += 1
         try:
-            its = json.loads(line)["iteration"]
+            its = from_json(line, allow_inf_nan=False)["iteration"]
         except (ValueError, TypeError, KeyError):
             its = None
         if type(its) is not int:
             where = f"{path}:{number}"
-            raise RunDirectoryError("this line is not a row of an iteration", where=where, fix="the file was damaged after it was written")
+            raise RunDirectoryError("this line is not a row of an iteration", where=where, fix=DAMAGED)
         yield line, its
+    if len(line) > longest:
+        raise _too_long(path, number + 1, longest)
+
+
+def _too_long(path: Path, line: int, longest: int) -> RunDirectoryError:
+    return RunDirectoryError(f"this line is longer than {longest} bytes", where=f"{path}:{line}", fix=DAMAGED)

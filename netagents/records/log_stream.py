@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import RunDirectoryError
+from netagents.errors import RunDirectoryError, printable
+from netagents.records.logging import read_entry, whole_lines
 from netagents.records.run_directory import LOGS, RunDirectory
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -37,7 +37,7 @@ class LogStream:
         there = [path.stem for path in self._files()]
         missing = [role for role in self._roles if role not in there]
         if missing and not directory.has_writer():
-            have = sorted({path.stem for path in self._folder.glob("*.jsonl")}, key=_natural)
+            have = sorted({printable(path.stem) for path in self._folder.glob("*.jsonl")}, key=_natural)
             shown = f"{', '.join(have[:6])}{', ...' if len(have) > 6 else ''}" if have else "none; one process keeps no logs"
             raise RunDirectoryError(f"no log of {missing[0]}", where=str(directory.path), fix=f"there are: {shown}")
         self.width = max((len(name) for name in (*there, *self._roles)), default=7)
@@ -49,7 +49,7 @@ class LogStream:
             for entry in self._read(path):
                 # A line without a time of its own belongs to the entry before it.
                 moment = entry.get("time")
-                self._times[path] = float(moment) if isinstance(moment, int | float) else self._times.get(path, 0.0)
+                self._times[path] = self._times.get(path, 0.0) if moment is None else float(moment)
                 entries.append((self._times[path], len(entries), entry))
         return [entry for _, _, entry in sorted(entries, key=lambda item: item[:2])]
 
@@ -60,31 +60,15 @@ class LogStream:
         return [path for path in found if not self._roles or path.stem in self._roles]
 
     def _read(self, path: Path) -> list[dict[str, Any]]:
-        try:
-            with path.open("rb") as file:
-                file.seek(self._offsets.get(path, 0))
-                data = file.read()
-        except OSError:
-            return []
-        # A line that is being written waits for its end.
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offsets[path] = self._offsets.get(path, 0) + len(whole)
+        lines, self._offsets[path] = whole_lines(path, self._offsets.get(path, 0))
         entries = []
-        for line in whole.decode(errors="replace").splitlines():
-            entry = _parsed(line)
-            entry.setdefault("role", path.stem)
+        for line in lines:
+            entry = read_entry(line)
+            entry["role"] = entry.get("role") or path.stem
             rank = _RANKS.get(str(entry.get("level")))
             if rank is None or rank >= _RANKS[self._level]:
                 entries.append(entry)
         return entries
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        entry = None
-    return entry if isinstance(entry, dict) else {"level": "output", "message": line}
 
 
 def _natural(name: str) -> tuple[str, int]:

@@ -9,15 +9,24 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import NetagentsError, RunDirectoryError, exit_code_of
+from netagents.errors import NetagentsError, RunDirectoryError, exit_code_of, printable
+from netagents.records.record_files import LOG_LINE_BYTES
+from netagents.records.record_models import LogEntry
+from netagents.records.regular_files import open_regular
 
 LOGGER = "netagents"
 """Name of the logger that everything below netagents inherits from."""
 
 _TAIL_BYTES = 262_144
+
+_LONGEST_TEXT = 10_000
+
+MOST_BYTES = 1 << 24
+"""Of what is new in a log; what comes before is left out."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -53,7 +62,7 @@ class LineFormatter(JsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
-        message = " ".join(record.getMessage().split())
+        message = printable(" ".join(record.getMessage().split()))
         if error is None:
             phase = f" [{self.phase}]" if self.phase else ""
             return f"netagents: {self.role}{phase}: {message}"
@@ -137,18 +146,48 @@ def read_log(path: Path, last: int | None = None) -> list[dict[str, Any]]:
         path: the log; a missing one is empty.
         last: only so many of the last entries, read from the file's end.
     """
+    lines: Iterable[bytes]
+    if last is None:
+        lines, end = whole_lines(path)
+        torn, _ = _lines(path, end)
+        lines = [*lines, *torn]
+    else:
+        lines = deque(_lines(path, None, _TAIL_BYTES)[0], maxlen=last)
+    return [read_entry(line) for line in lines]
+
+
+def whole_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
+    """The lines of a log that are complete, from a byte on, and the byte behind them.
+
+    A line is cut after :data:`netagents.records.record_files.LOG_LINE_BYTES`, and of much that is new only the last
+    :data:`MOST_BYTES` are read: a log may be of any size, and may come from anybody.  A log that is missing or no file has no lines.
+    """
+    lines, end = _lines(path, start)
+    if lines and not lines[-1].endswith(b"\n") and len(lines[-1]) < LOG_LINE_BYTES:
+        end -= len(lines.pop())  # being written
+    return lines, end
+
+
+def _lines(path: Path, start: int | None, most: int = MOST_BYTES) -> tuple[list[bytes], int]:
+    """Lines from a byte on (None: as far as ``most`` reaches back from the end) and the byte behind them."""
+    found: list[bytes] = []
     try:
-        with path.open("rb") as file:
-            if last is not None:
-                file.seek(0, 2)
-                start = max(0, file.tell() - _TAIL_BYTES)
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            begin = max(0, size - most)
+            if start is not None and start >= begin:
                 file.seek(start)
-                if start:
-                    file.readline()
-            lines: Any = deque(file, maxlen=last)
-    except OSError:
-        return []
-    return [_entry(line.decode(errors="replace").rstrip("\n")) for line in lines]
+            else:
+                file.seek(begin)
+                if begin:
+                    cut = file.readline(LOG_LINE_BYTES)
+                    if start is not None:
+                        found.append(f"({begin + len(cut) - start} bytes are left out here)\n".encode())
+            while file.tell() < size and (line := file.readline(LOG_LINE_BYTES)):
+                found.append(line)
+            return found, file.tell()
+    except (OSError, RunDirectoryError):
+        return [], start or 0
 
 
 def tail(path: Path, lines: int = 20) -> list[str]:
@@ -168,17 +207,20 @@ def failure_of(path: Path) -> dict[str, Any] | None:
 
 
 def plain(entry: dict[str, Any]) -> list[str]:
-    """One log entry as text: time, level, phase and message, then the traceback."""
+    """One log entry as printable text: time, level, phase and message, then the traceback."""
     moment = entry.get("time")
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, int | float) else "--:--:--"
     phase = f" [{entry['phase']}]" if entry.get("phase") else ""
     head = f"{clock} {entry.get('level', ''):<7}{phase} {entry.get('message', '')}"
-    return [*head.splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
+    lines = [*head.splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
+    return [printable(line, keep="\t") for line in lines]
 
 
-def _entry(line: str) -> dict[str, Any]:
+def read_entry(line: bytes) -> dict[str, Any]:
+    """A line of a log as an entry; one that is none, such as what a library printed, becomes the message of an entry ``output``."""
     try:
-        entry = json.loads(line)
+        return LogEntry.model_validate_json(line, strict=True).model_dump(mode="json", exclude_unset=True)
     except ValueError:
-        entry = None
-    return entry if isinstance(entry, dict) else {"level": "output", "message": line}
+        text = line.decode(errors="replace").rstrip("\n")
+        left = len(text) - _LONGEST_TEXT
+        return {"level": "output", "message": f"{text[:_LONGEST_TEXT]}... ({left} more characters)" if left > 0 else text}

@@ -10,8 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 import netagents
+from netagents.errors import RunDirectoryError, printable
 from netagents.learning import Setup
+from netagents.records.record_files import RECORDS, checked
+from netagents.records.regular_files import read_regular
+
+MANIFEST = "manifest.json"
 
 FORMAT_VERSION = 1
 """Of the run directory."""
@@ -36,6 +43,40 @@ def manifest_of(setup: Setup, name: str, run_id: bytes, launcher: str, now: floa
         "processor": _processor(),
         "cores": os.cpu_count(),
     }
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a run directory, checked.
+
+    Raises:
+        RunDirectoryError: there is no such directory, it is no run, another format version wrote it, or the file is damaged.
+    """
+    file = path / MANIFEST
+    if not path.is_dir():
+        raise RunDirectoryError("no such run directory", where=str(path), fix="`netagents runs` lists the runs there are")
+    if not os.path.lexists(file):
+        raise RunDirectoryError(f"is no run: it has no {MANIFEST}", where=str(path), fix="name a directory made by a run")
+    kind = RECORDS[MANIFEST]
+    data = read_regular(file, kind.bytes(1))
+    try:
+        facts = from_json(data, allow_inf_nan=False)
+        version = facts["format_version"]
+        if type(version) is not int or type(facts["run"]) is not str:
+            raise ValueError("not the values of a manifest")
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError("is not the manifest of a run", where=str(file), fix="the file was damaged") from error
+    if version != FORMAT_VERSION:
+        wrote = facts.get("versions")
+        writer = str(wrote.get("netagents", "unknown")) if isinstance(wrote, dict) else "unknown"
+        raise RunDirectoryError(
+            f"written by {'an older' if version < FORMAT_VERSION else 'a newer'} netagents ({printable(writer)[:40]}) in format "
+            f"{printable(str(version))[:40]}; this one ({netagents.__version__}) reads format {FORMAT_VERSION}",
+            where=str(path),
+            fix="read it with the version that wrote it",
+        )
+    checked(data, kind.model, None, str(file))
+    manifest: dict[str, Any] = facts
+    return manifest
 
 
 def _versions() -> dict[str, str]:

@@ -14,16 +14,10 @@ from netagents.records.table import Table
 
 FloatArray = NDArray[np.float64]
 Rows = Sequence[Mapping[str, Any]]
-"""As :func:`with_arrays` gives them, one per iteration."""
+"""As :func:`netagents.records.record_files.row_parser` makes them of ``metrics.jsonl``, one per iteration."""
 
 TIMING = ("compute", "wait", "serialise")
 RETURNS = ("team_return", "team_return_sd", "discounted_return", "seconds")
-
-
-def with_arrays(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its per-agent lists as arrays: a tenth of the memory of Python's floats."""
-    groups = {group: {name: floats_from_json(values) for name, values in row[group].items()} for group in ("agents", "timing")}
-    return row | groups
 
 
 def iterations_of(rows: Rows) -> NDArray[np.int64]:

@@ -48,7 +48,8 @@ def ledger_changes(rows: Iterable[Mapping[str, Any]]) -> IntArray:
     changes: list[tuple[int, ...]] = []
     for row in rows:
         iteration = int(row["iteration"])
-        page = {(sender, kind, receiver, hop): (count, size) for sender, kind, receiver, hop, count, size in row["rows"]}
+        listed = row["rows"].tolist() if isinstance(row["rows"], np.ndarray) else row["rows"]
+        page = {(sender, kind, receiver, hop): (count, size) for sender, kind, receiver, hop, count, size in listed}
         if row.get("whole"):
             page |= {link: (0, 0) for link in current if link not in page}
         for link, counted in page.items():
@@ -98,7 +99,7 @@ def each_reading(rows: Iterable[Mapping[str, Any]], file: Path, first: int = 0) 
     """
     pairs = np.zeros((0, 2), dtype=np.int64)
     for position, row in enumerate(rows):
-        if "pairs" in row:
+        if row.get("pairs") is not None:
             pairs = np.array(row["pairs"], dtype=np.int64).reshape(-1, 2)
         if position >= first:
             yield unpack_power(row, pairs, file)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
+from netagents.experiment.named_code import Trust
 from netagents.learning import METRICS, Setup
 from netagents.learning.power_facts import PowerFacts, power_facts
 from netagents.policies import Policy, TabularPolicy
@@ -19,12 +20,13 @@ from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import run_directory as layout
 from netagents.records.carried import CarriedView
 from netagents.records.checkpoint import checkpoints, load_checkpoint
-from netagents.records.jsonl import JsonLinesRows
+from netagents.records.jsonl import JsonLinesReader, JsonLinesRows
 from netagents.records.ledger_view import LedgerView
 from netagents.records.link_costs import link_costs
-from netagents.records.metric_rows import column, curve_table, iterations_of, metrics_table, per_agent, with_arrays
+from netagents.records.metric_rows import column, curve_table, iterations_of, metrics_table, per_agent
 from netagents.records.pages import each_reading, ledger_changes
 from netagents.records.power_readings import held_entries, mean_reading, stacked_power
+from netagents.records.record_files import RECORDS, row_parser
 from netagents.records.run_directory import RunDirectory, State
 from netagents.records.table import Table
 from netagents.records.trained import as_tables, find_checkpoint, load_policies
@@ -42,18 +44,24 @@ class Run:
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
-        self._metrics = JsonLinesRows(directory.path / layout.METRICS, with_arrays)
-        self._power = JsonLinesRows(directory.path / layout.POWER)
-        self._ledger = JsonLinesRows(directory.path / layout.LEDGER)
+        self._metrics, self._power, self._ledger = (self._rows(name) for name in (layout.METRICS, layout.POWER, layout.LEDGER))
+
+    def _rows(self, name: str) -> JsonLinesRows:
+        n = self.n
+        return JsonLinesRows(JsonLinesReader(self.path / name, row_parser(name, n), RECORDS[name].bytes(n)))
 
     @classmethod
-    def open(cls, path: Path | str) -> Run:
+    def open(cls, path: Path | str, trust: Trust = False) -> Run:
         """Open a run directory.
+
+        Args:
+            path: of the run.
+            trust: whether code that its settings name may run, where policies or an environment are built; or a set of what may.
 
         Raises:
             RunDirectoryError: there is none, it is no run, or another format version wrote it.
         """
-        return cls(RunDirectory.open(Path(path)))
+        return cls(RunDirectory.open(Path(path), trust))
 
     def as_of_now(self) -> Run:
         """The same run with the iterations that are recorded by now, for those who look several times and need one answer."""
@@ -267,7 +275,9 @@ class Run:
 
         Raises:
             RunDirectoryError: there is no such checkpoint, or it is damaged or does not fit the settings.
+            SecurityError: the settings name code, and the run was opened without trust.
         """
+        self.directory.require_trust()
         return load_policies(find_checkpoint(self.directory, iteration), self.setup)
 
     def tables(self, iteration: int | None = None) -> list[TabularPolicy]:

@@ -19,6 +19,7 @@ from netagents.records import run_directory as layout
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
 from netagents.records.pages import LedgerPages, PowerPages
+from netagents.records.record_files import RECORDS
 from netagents.records.run_directory import EndState, RunDirectory
 
 _LOCK_SECONDS = 1.0
@@ -54,12 +55,12 @@ class Recorder:
                 raise RunDirectoryError("holds records already", where=str(directory.path), fix="resume it, or make a new run directory")
             for folder in (directory.path, directory.path / layout.CHECKPOINTS):
                 for leftover in folder.glob(f"{TEMPORARY}*"):
-                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                    shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
             for name in (layout.METRICS, layout.POWER, layout.LEDGER):
                 # Opening cuts a torn last line, so that what is left can be parsed.
                 self._writers[name] = JsonLinesWriter(directory.path / name)
                 if resume_from is not None:
-                    keep_rows_before(directory.path / name, resume_from)
+                    keep_rows_before(directory.path / name, resume_from, RECORDS[name].bytes(setup.n))
         except OSError as error:
             self._release()
             raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(directory.path)) from error
@@ -167,6 +168,7 @@ class Recorder:
                 return  # a file system without locks
 
     def _release(self) -> None:
+        self.directory.lock.release()
         for writer in self._writers.values():
             writer.close()
         self._events.close()

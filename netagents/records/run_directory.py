@@ -13,29 +13,40 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-import netagents
 from netagents.environments.facts import spec_from_json, spec_to_json
-from netagents.errors import NetagentsError, RunDirectoryError
+from netagents.errors import NetagentsError, RunDirectoryError, TopologyError
 from netagents.experiment import Experiment
+from netagents.experiment.named_code import Trust, named_code, refuse_named_code
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
-from netagents.records.manifest import FORMAT_VERSION, manifest_of
+from netagents.records.manifest import MANIFEST as MANIFEST
+from netagents.records.manifest import manifest_of, read_manifest
+from netagents.records.record_files import (
+    EVENTS_BYTES,
+    EXPERIMENT_BYTES,
+    RECORDS,
+    TOPOLOGY_BYTES,
+    first_error,
+    parse_event,
+    read_record,
+)
+from netagents.records.regular_files import open_descriptor, read_regular
+from netagents.records.run_lock import RunLock
 from netagents.records.whole_files import sweep, write_atomically, write_json
 from netagents.topology import Topology, stored_settings
 
 EXPERIMENT = "experiment.json"
 TOPOLOGY = "topology.json"
 ENVIRONMENT_FACTS = "environment.json"
-MANIFEST = "manifest.json"
 EVENTS = "events.jsonl"
 METRICS = "metrics.jsonl"
 POWER = "power.jsonl"
@@ -59,10 +70,17 @@ class RunDirectory:
     Attributes:
         path: where it is.
         manifest: what was written once, when it was made: format version, run id, versions, platform, seed, graph digest.
+        trust: whether code that the settings name may run: all of it, or what is named in a set.
+        lock: of the directory; taken by whoever carries the run out.
     """
 
     path: Path
     manifest: Mapping[str, Any]
+    trust: Trust = field(default=False, compare=False)
+    lock: RunLock = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lock", RunLock(self.path))
 
     # -- making and opening ----------------------------------------------------------------------------------------------
 
@@ -77,7 +95,7 @@ class RunDirectory:
         launcher: str | None = None,
         path: Path | None = None,
     ) -> RunDirectory:
-        """Make the directory of a new run, complete with settings, graph and manifest.
+        """Make the directory of a new run, complete with settings, graph and manifest, and take its lock.
 
         Args:
             parent: where run directories are made; made itself if need be.
@@ -97,11 +115,13 @@ class RunDirectory:
         if os.path.lexists(final):
             raise RunDirectoryError("exists already", where=str(final), fix="name another directory, or remove this one")
         temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
+        lock = RunLock(temporary)
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             sweep(final.parent, _CREATING, older_than=STALE_SECONDS)
             temporary.mkdir()
             try:
+                lock.take()
                 for folder in (CHECKPOINTS, LOGS):
                     (temporary / folder).mkdir()
                 write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
@@ -120,36 +140,23 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"cannot be made: {error.strerror}", where=str(final), fix="name a directory that can be written"
             ) from error
-        return cls(final, manifest)
+        lock.folder = final
+        made = cls(final, manifest, trust=True)
+        object.__setattr__(made, "lock", lock)
+        return made
 
     @classmethod
-    def open(cls, path: Path) -> RunDirectory:
+    def open(cls, path: Path, trust: Trust = False) -> RunDirectory:
         """Open an existing run directory.
+
+        Args:
+            path: of the run.
+            trust: whether code that its settings name (``import:...``, ``environment.make``) may run; or a set of what may.
 
         Raises:
             RunDirectoryError: there is none, it is no run, or another format version wrote it.
         """
-        file = path / MANIFEST
-        if not path.is_dir():
-            raise RunDirectoryError("no such run directory", where=str(path), fix="`netagents runs` lists the runs there are")
-        try:
-            manifest = json.loads(file.read_text())
-            version, run = manifest["format_version"], bytes.fromhex(manifest["run"])
-        except FileNotFoundError as error:
-            raise RunDirectoryError(f"is no run: it has no {MANIFEST}", where=str(path), fix="name a directory made by a run") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunDirectoryError("is not the manifest of a run", where=str(file), fix="the file was damaged") from error
-        if version != FORMAT_VERSION:
-            age = "an older" if isinstance(version, int) and version < FORMAT_VERSION else "a newer"
-            raise RunDirectoryError(
-                f"written by {age} netagents ({manifest.get('versions', {}).get('netagents', 'unknown')}) in format {version}; "
-                f"this one ({netagents.__version__}) reads format {FORMAT_VERSION}",
-                where=str(path),
-                fix="read it with the version that wrote it",
-            )
-        if len(run) != 8:
-            raise RunDirectoryError(f"the run id has {len(run)} bytes, not 8", where=str(file), fix="the file was damaged")
-        return cls(path, manifest)
+        return cls(path, read_manifest(path), trust)
 
     # -- what never changes ----------------------------------------------------------------------------------------------
 
@@ -164,15 +171,24 @@ class RunDirectory:
         Raises:
             RunDirectoryError: the file is missing or damaged.
         """
-        raw = self._read_json(EXPERIMENT)
+        file = self.path / EXPERIMENT
+        data = read_regular(file, EXPERIMENT_BYTES)
         try:
-            return Experiment.model_validate(raw)
+            experiment = Experiment.model_validate_json(data, strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise RunDirectoryError(
-                f"{place}: {first['msg']}", where=str(self.path / EXPERIMENT), fix="read it with the version that wrote it"
-            ) from error
+            raise RunDirectoryError(first_error(error), where=str(file), fix="read it with the version that wrote it") from error
+        if experiment.topology.kind == "file":
+            # A path would lead out of the directory; a run stores its graph edge by edge.
+            raise RunDirectoryError("topology.kind is file, which no run directory holds", where=str(file), fix="the file was changed")
+        return experiment
+
+    def require_trust(self) -> None:
+        """Refuse to go on when the settings name code to run, and nobody said that this directory's may.
+
+        Raises:
+            SecurityError: names the first such thing.
+        """
+        refuse_named_code(named_code(self.experiment()), self.trust, str(self.path))
 
     def topology(self) -> Topology:
         """The graph of the run, the same as its digest says.
@@ -182,11 +198,14 @@ class RunDirectory:
         """
         file = self.path / TOPOLOGY
         try:
-            topology = Topology.from_json(file.read_text())
-        except OSError as error:
-            raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
-        except (KeyError, TypeError, ValueError, AttributeError, NetagentsError) as error:
-            raise RunDirectoryError("is not a graph", where=str(file), fix="the file was damaged") from error
+            topology = Topology.from_json(read_regular(file, TOPOLOGY_BYTES).decode("utf-8"))
+        except (UnicodeDecodeError, TopologyError) as error:
+            what = f"is not a graph: {error.what}" if isinstance(error, TopologyError) else "is not a graph"
+            raise RunDirectoryError(what, where=str(file), fix="the file was damaged") from error
+        if topology.n != self.manifest["n"]:
+            raise RunDirectoryError(
+                f"this graph has {topology.n} agents, but the run has {self.manifest['n']}", where=str(file), fix="the file was changed"
+            )
         if topology.digest != self.manifest["graph_digest"]:
             raise RunDirectoryError("this graph is not the one that the run was made with", where=str(file), fix="the file was changed")
         return topology
@@ -197,13 +216,12 @@ class RunDirectory:
         Raises:
             RunDirectoryError: a file is missing or damaged.
         """
-        raw = self._read_json(ENVIRONMENT_FACTS)
+        file = self.path / ENVIRONMENT_FACTS
+        raw = read_record(file, ENVIRONMENT_FACTS, self.manifest["n"])
         try:
             spec = spec_from_json(raw)
-        except (KeyError, TypeError, ValueError, NetagentsError) as error:
-            raise RunDirectoryError(
-                "does not describe an environment", where=str(self.path / ENVIRONMENT_FACTS), fix="the file was damaged"
-            ) from error
+        except (KeyError, TypeError, ValueError, OverflowError, NetagentsError) as error:
+            raise RunDirectoryError("does not describe an environment", where=str(file), fix="the file was damaged") from error
         return make_setup(self.experiment(), self.topology(), spec)
 
     def state_before(self, iteration: int, agents: int) -> dict[int, dict[str, NDArray[Any]]]:
@@ -234,7 +252,14 @@ class RunDirectory:
 
     def events(self) -> list[dict[str, Any]]:
         """Every event so far: ``time`` (seconds since 1970), ``event``, and what belongs to it."""
-        return JsonLinesReader(self.path / EVENTS).new_rows()
+        return list(self._each_event())
+
+    def _each_event(self) -> Iterator[dict[str, Any]]:
+        n = self.manifest["n"]
+        longest = RECORDS[EVENTS].bytes(n)
+        return JsonLinesReader(
+            self.path / EVENTS, lambda line, where, _: parse_event(line, where, n), longest, EVENTS_BYTES + longest
+        ).each_new_row()
 
     def append_event(self, event: str, **facts: Any) -> None:
         """Add an event, from any process: a launcher adds what its dead server cannot say any more."""
@@ -254,7 +279,7 @@ class RunDirectory:
         # The lock is asked first: a run that ends in between has written its last event by then.
         alive = self.has_writer()
         last: dict[str, Any] = {"event": "created"}
-        for event in self.events():
+        for event in self._each_event():
             if event["event"] == "started" or event["event"] in get_args(EndState):
                 # The launcher speaks last and sees every process, so its word on who failed first stands.
                 last = event
@@ -266,7 +291,7 @@ class RunDirectory:
     def has_writer(self) -> bool:
         """Whether a living process holds the run open for writing."""
         try:
-            descriptor = os.open(self.path / EVENTS, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_descriptor(self.path / EVENTS, os.O_RDONLY)
         except OSError as error:
             raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(self.path / EVENTS)) from error
         try:
@@ -288,15 +313,6 @@ class RunDirectory:
     def log(self, role: str) -> Path:
         """The log of one process: ``agent_3``, ``environment``, ``monitor``, ``launcher``."""
         return self.path / LOGS / f"{role}.jsonl"
-
-    def _read_json(self, name: str) -> Any:
-        file = self.path / name
-        try:
-            return json.loads(file.read_text())
-        except OSError as error:
-            raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
-        except ValueError as error:
-            raise RunDirectoryError("is not JSON", where=str(file), fix="the file was damaged") from error
 
 
 def run_directories(parent: Path) -> list[RunDirectory]:

@@ -23,7 +23,10 @@ def write_atomically(path: Path, data: bytes) -> Path:
     """
     temporary = path.parent / f"{TEMPORARY}{path.name}-{os.getpid()}"
     try:
-        temporary.write_bytes(data)
+        # Made anew, so that a link which somebody left under this name leads nowhere.
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
+            file.write(data)
         temporary.rename(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -66,7 +69,7 @@ def sweep(folder: Path, prefix: str, older_than: float = 0.0) -> list[Path]:
         try:
             if older_than and time.time() - path.stat().st_mtime < older_than:
                 continue
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()

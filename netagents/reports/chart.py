@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.reports.markup import data, rounded, short, text
@@ -66,7 +67,7 @@ def line_chart(
     percent: bool = False,
     with_value: bool = True,
     spans: Sequence[Span] = (),
-) -> str:
+) -> Markup:
     """A chart of ``lines`` over ``x``, as markup.
 
     Args:
@@ -127,7 +128,7 @@ def line_chart(
         "series": [{"name": line.name, "y": [rounded(value) for value in line.y.tolist()]} for line in drawn if line.name],
     }
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" data-chart="{text(data(facts))}">{"".join(parts)}</svg>'
-    return f'<div>{svg}<div class="readout"></div></div>'
+    return Markup(f'<div>{svg}<div class="readout"></div></div>')
 
 
 def _shaded(spans: Sequence[Span], span: tuple[float, float], box: tuple[int, int, int, int]) -> list[str]:
@@ -145,14 +146,14 @@ def _shaded(spans: Sequence[Span], span: tuple[float, float], box: tuple[int, in
     return parts
 
 
-def sparkline(y: FloatArray) -> str:
+def sparkline(y: FloatArray) -> Markup:
     """A small line without axes, from its lowest to its highest value."""
     points = _binned(y, 60)
     finite = points[np.isfinite(points)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     across = np.linspace(2.0, 128.0, len(points)) if len(points) > 1 else np.array([2.0])
     down = 22.0 - (points - low) / ((high - low) or 1.0) * 20.0
-    return f'<svg class="spark" viewBox="0 0 130 24" preserveAspectRatio="none"><path d="{_moves(across, down)}"/></svg>'
+    return Markup(f'<svg class="spark" viewBox="0 0 130 24" preserveAspectRatio="none"><path d="{_moves(across, down)}"/></svg>')
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

@@ -11,7 +11,7 @@ from netagents.records import write_atomically
 from netagents.reports.chart import Line, Reference, line_chart
 from netagents.reports.comparison import HEADS, Comparison, comparison_rows, notes, verdict
 from netagents.reports.learning_curve import progress
-from netagents.reports.markup import document, section, table, text
+from netagents.reports.markup import document, html, joined, section, table
 from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, png
 
 COLORS = ("#1f5fa8", "#c2500b", "#2f7d4f", "#7b4bb3", "#a8842c", "#2a8fa0", "#b03a72", "#6b7280")
@@ -50,20 +50,20 @@ def comparison_page(comparison: Comparison) -> str:
     chart = line_chart(iterations, lines, _references(comparison), y_label="return per agent")
     count = sum(len(group.runs) for group in groups)
     heading = f"{count} runs, {len(groups)} group{'s' if len(groups) > 1 else ''}"
-    head = f"<h1>{text(heading)}</h1>"
-    remarks = "".join(f'<p class="say">{text(note)}</p>' for note in notes(comparison))
-    rows = [[text(cell) for cell in row] for row in comparison_rows(comparison)]
+    head = html("<h1>{}</h1>", heading)
+    remarks = joined(html('<p class="say">{}</p>', note) for note in notes(comparison))
+    rows = comparison_rows(comparison)
     if comparison.differences:
         settings = table(
             ("setting", *(group.label for group in groups)),
-            [(text(key), *(f"<b>{text(value)}</b>" for value in values)) for key, values in comparison.differences],
+            [(key, *(html("<b>{}</b>", value) for value in values)) for key, values in comparison.differences],
             "settings",
         )
         say = "Everything else is the same in all groups; runs of one group differ by their seed alone."
     else:
-        settings, say = "", "Nothing but the seed: all runs are of one group."
+        settings, say = html(""), "Nothing but the seed: all runs are of one group."
     names = [
-        (text(group.label), text(run.path.name), str(run.manifest["seed"]), text(run.state), str(len(run.iterations)))
+        (group.label, run.path.name, str(run.manifest["seed"]), run.state, str(len(run.iterations)))
         for group in groups
         for run in group.runs
     ]
@@ -74,9 +74,8 @@ def comparison_page(comparison: Comparison) -> str:
         section("In numbers", table(HEADS, rows), remarks, wide=True),
         section("The runs", members, wide=True),
     ]
-    return document(
-        "comparison of runs", head, f'<p class="lead">{text(verdict(comparison))}</p>', f'<div class="grid">{"".join(body)}</div>'
-    )
+    lead = html('<p class="lead">{}</p>', verdict(comparison))
+    return document("comparison of runs", head, lead, html('<div class="grid">{}</div>', joined(body)))
 
 
 def _references(comparison: Comparison) -> list[Reference]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from netagents.records import Run
-from netagents.reports.markup import section, short, table, text
+from netagents.reports.markup import html, section, short, table
 from netagents.reports.power_picture import DEFAULT_LAST
 
 _NAMED = 5
@@ -71,16 +72,16 @@ def constraint_rows(run: Run) -> list[tuple[str, str]]:
     return [("constraints", f"violated by {len(broken)} of {len(found)} agents, worst first: {named}{further} ({span})")]
 
 
-def constraint_section(run: Run) -> str:
+def constraint_section(run: Run) -> Markup:
     """A table of all agents with constraints; nothing where nobody has any."""
     found = agent_violations(run)
     if not found:
-        return ""
+        return Markup("")
     rows = [
         (
-            text(run.topology.labels[each.agent]),
+            run.topology.labels[each.agent],
             short(each.first),
-            f"<b>{short(each.last)}</b>",
+            html("<b>{}</b>", short(each.last)),
             f"{each.share:.0%}",
             short(each.multiplier),
         )

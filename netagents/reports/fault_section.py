@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from netagents.experiment.agent_faults import AgentFault, CrashFault, FreezeFault
 from netagents.experiment.faults import LinkFault, PartitionFault
 from netagents.records import Run
 from netagents.reports.chart import Span
-from netagents.reports.markup import section, table, text
+from netagents.reports.markup import section, table
 
 _COLORS = ("var(--c1)", "var(--c3)", "var(--c4)", "var(--c5)")
 
@@ -71,24 +73,24 @@ def spans(run: Run) -> list[Span]:
     return [span._replace(color=_COLORS[at % len(_COLORS)]) for at, span in enumerate(found)]
 
 
-def fault_section(run: Run) -> str:
+def fault_section(run: Run) -> Markup:
     """A card with all of it; nothing for a run in which nothing went wrong."""
     rows, stale = fault_rows(run), _newest(run)
     parts = []
     if rows:
-        parts.append(table(("what", ""), [(text(what), text(value)) for what, value in rows], "left"))
+        parts.append(table(("what", ""), rows, "left"))
     ages: Mapping[str, Mapping[str, Mapping[str, int]]] = stale.get("ages", {})
     if ages:
-        parts.append("<h3>How old what was used was</h3>")
+        parts.append(Markup("<h3>How old what was used was</h3>"))
         parts.append(
             _histogram([(f"{agent}: {kind.replace('_', ' ')}", bins) for agent, kinds in ages.items() for kind, bins in kinds.items()])
         )
     actions: Mapping[str, Mapping[str, int]] = stale.get("actions", {})
     if actions:
-        parts.append("<h3>Ticks since each agent's newest action was due</h3>")
+        parts.append(Markup("<h3>Ticks since each agent's newest action was due</h3>"))
         parts.append(_histogram(list(actions.items())))
     if not parts:
-        return ""
+        return Markup("")
     say = (
         "A State ages by steps, or by ticks where the world runs free, the others by iterations. "
         "Absent: nothing was there, and what stands for an absent agent was used."
@@ -96,9 +98,9 @@ def fault_section(run: Run) -> str:
     return section("What went wrong", *parts, say=say if ages else "", wide=True)
 
 
-def _histogram(named: list[tuple[str, Mapping[str, int]]]) -> str:
+def _histogram(named: list[tuple[str, Mapping[str, int]]]) -> Markup:
     bins = sorted({age for _, counted in named for age in counted}, key=_order)
-    return table(("", *bins), [(text(name), *(f"{counted.get(age, 0):,}" for age in bins)) for name, counted in named])
+    return table(("", *bins), [(name, *(f"{counted.get(age, 0):,}" for age in bins)) for name, counted in named])
 
 
 def _order(age: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.reports.markup import short, text
@@ -61,7 +62,9 @@ def _folded(places: FloatArray) -> FloatArray:
     return np.column_stack([np.where(row % 2 == 0, column, columns - 1 - column), -row]).astype(np.float64)
 
 
-def draw_graph(topology: Topology, held: FloatArray | None = None, influence: Sequence[Influence] = (), *, standalone: bool = False) -> str:
+def draw_graph(
+    topology: Topology, held: FloatArray | None = None, influence: Sequence[Influence] = (), *, standalone: bool = False
+) -> Markup:
     """The graph as one SVG element.
 
     Args:
@@ -83,7 +86,7 @@ def draw_graph(topology: Topology, held: FloatArray | None = None, influence: Se
     parts.extend(_node(topology, agent, places, radii, held, total, top) for agent in range(topology.n))
     style = f"<style>{_STANDALONE}</style>" if standalone else ""
     space = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
-    return f'<svg{space} viewBox="0 0 {WIDTH} {height:.0f}" role="img">{style}{"".join(parts)}</svg>'
+    return Markup(f'<svg{space} viewBox="0 0 {WIDTH} {height:.0f}" role="img">{style}{"".join(parts)}</svg>')
 
 
 def _fit(places: FloatArray) -> tuple[FloatArray, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.power import PowerMatrix
@@ -23,7 +24,7 @@ _NUMBERED = 12
 """Up to so many agents each trusted cell shows its value."""
 
 
-def power_maps(windows: Sequence[Window], measured: BoolArray, names: Sequence[str]) -> str:
+def power_maps(windows: Sequence[Window], measured: BoolArray, names: Sequence[str]) -> Markup:
     """The last window large, all of them small, and what the colours mean.
 
     Args:
@@ -50,7 +51,7 @@ def power_maps(windows: Sequence[Window], measured: BoolArray, names: Sequence[s
         '<div class="readout" id="power-readout"></div>'
     )
     facts = {"n": n, "names": list(names), "titles": [window.title for window in windows], **_numbers(windows, measured)}
-    return (
+    return Markup(
         f'{store}<div class="maps"><div>{large}</div><div>{_key(windows, measured, top)}'
         f'<div class="thumbs">{thumbs}</div></div></div><script type="application/json" id="power-data">{data(facts)}</script>'
     )

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from netagents.messages import LINK_COSTS, node_name
 from netagents.records import Run
 from netagents.records.link_costs import total_costs
-from netagents.reports.markup import section, table, text
+from netagents.reports.markup import html, section, table
 from netagents.reports.power_picture import percent
 from netagents.reports.summary import byte_size
 
 _MOST_LINKS = 60
 
 
-def link_section(run: Run) -> str:
+def link_section(run: Run) -> Markup:
     """A table of the links, those that had to repeat most first; empty where no link had a model."""
     costs = run.link_costs
     total = total_costs(costs)
     if not total["messages"]:
-        return ""
+        return Markup("")
     heads = (
         "link",
         "messages",
@@ -35,10 +36,10 @@ def link_section(run: Run) -> str:
     )
     names = (*LINK_COSTS[:7], "transmissions_bytes", "resent_bytes", "lost_bytes")
     order = np.lexsort((costs["receiver"], costs["sender"], -costs["resent"]))[:_MOST_LINKS].tolist()
-    rows = [("<b>all</b>", *(_cell(name, total[name]) for name in names))]
+    rows = [(Markup("<b>all</b>"), *(_cell(name, total[name]) for name in names))]
     rows += [
         (
-            f"{text(node_name(int(costs['sender'][at])))} &rarr; {text(node_name(int(costs['receiver'][at])))}",
+            html("{} &rarr; {}", node_name(int(costs["sender"][at])), node_name(int(costs["receiver"][at]))),
             *(_cell(name, int(costs[name][at])) for name in names),
         )
         for at in order

@@ -1,13 +1,18 @@
-"""Building blocks of the HTML pages: escaping, numbers as people read them, tables, and one self-contained document."""
+"""Building blocks of the HTML pages: escaping, numbers as people read them, tables, and one self-contained document.
+
+Markup has a type of its own (MarkupSafe's ``Markup``).  Every block here escapes whatever is not of that type, so that a name, a setting or
+a log line that reaches a page as it is stands there as text.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib.resources import files
 from typing import Any
+
+from markupsafe import Markup, escape
 
 HEAT_LEVELS = 16
 """Colours of the heat maps, from nothing to the largest value."""
@@ -16,9 +21,19 @@ _HEAT_LIGHT = ("#fbfce8", "#d9efb8", "#8fd3b6", "#3fa9c0", "#2271ad", "#14296b")
 _HEAT_DARK = ("#202a33", "#23435a", "#256b86", "#35a08f", "#9fcf6a", "#fdf3a0")
 
 
-def text(value: object) -> str:
-    """Any value, safe between tags and inside attributes."""
-    return escape(str(value), quote=True)
+def text(value: object) -> Markup:
+    """Any value, safe between tags and inside attributes; markup stays as it is."""
+    return escape(value)
+
+
+def html(template: str, *values: object) -> Markup:
+    """A template with values in the places of ``{}``, each escaped unless it is markup."""
+    return Markup(template).format(*values)
+
+
+def joined(parts: Iterable[str]) -> Markup:
+    """One part after the other, each escaped unless it is markup."""
+    return Markup("").join(parts)
 
 
 def short(value: float, digits: int = 3) -> str:
@@ -42,24 +57,24 @@ def data(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def section(title: str, *parts: str, say: str = "", wide: bool = False) -> str:
+def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
     """A titled card; ``say`` is the sentence below the title."""
-    lead = f'<p class="say">{say}</p>' if say else ""
-    kind = ' class="wide"' if wide else ""
-    return f"<section{kind}><h2>{text(title)}</h2>{lead}{''.join(parts)}</section>"
+    lead = html('<p class="say">{}</p>', say) if say else ""
+    return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, lead, joined(parts))
 
 
-def tile(what: str, value: str, *below: str) -> str:
+def tile(what: str, value: str, *below: str) -> Markup:
     """A number that is read first."""
-    lines = "".join(f"<span>{text(line)}</span>" for line in below if line)
-    return f'<div class="tile"><span class="what">{text(what)}</span><b>{text(value)}</b>{lines}</div>'
+    lines = joined(html("<span>{}</span>", line) for line in below if line)
+    return html('<div class="tile"><span class="what">{}</span><b>{}</b>{}</div>', what, value, lines)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """A table of cells that are markup already."""
-    top = "".join(f"<th>{text(head)}</th>" for head in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> Markup:
+    """A table."""
+    top = joined(html("<th>{}</th>", head) for head in heads)
+    body = joined(html("<tr>{}</tr>", joined(html("<td>{}</td>", cell) for cell in row)) for row in rows)
+    frame = '<div class="scroll"><table class="{}"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    return html(frame, kind, top, body)
 
 
 def document(title: str, *parts: str) -> str:
@@ -72,7 +87,7 @@ def document(title: str, *parts: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         # An empty icon: without it a browser asks for one.
         f'<link rel="icon" href="data:,"><title>{text(title)}</title>\n<style>{style}</style></head>\n'
-        f"<body><main>{''.join(parts)}</main>\n<script>{script}</script></body></html>\n"
+        f"<body><main>{joined(parts)}</main>\n<script>{script}</script></body></html>\n"
     )
 
 

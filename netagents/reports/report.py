@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.intervals import standard_half_width
@@ -22,7 +23,7 @@ from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
 from netagents.reports.learning_curve import Progress, progress
 from netagents.reports.link_section import link_section
-from netagents.reports.markup import document, section, short, text, tile
+from netagents.reports.markup import document, html, joined, section, short, tile
 from netagents.reports.power_history import PowerHistory, power_history
 from netagents.reports.power_picture import DEFAULT_LAST, measured_pairs, no_entry, percent
 from netagents.reports.report_tables import agent_table, ending_section, messages_section, settings_section
@@ -82,14 +83,14 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     return write_atomically(run.path / REPORT if path is None else path, report(run).encode())
 
 
-def _grid(*sections: str) -> str:
-    return f'<div class="grid">{"".join(sections)}</div>'
+def _grid(*sections: Markup) -> Markup:
+    return html('<div class="grid">{}</div>', joined(sections))
 
 
-def _head(run: Run, name: str, verdict: str) -> str:
+def _head(run: Run, name: str, verdict: str) -> Markup:
     state = run.state
-    lines = [f'<h1>{text(name)}<span class="badge {state}">{state}</span></h1>']
-    lines.append(f'<p class="quiet">{text(describe(run))} · {text(run.manifest["created"])} · {text(run.path.name)}</p>')
+    lines = [html('<h1>{}<span class="badge {}">{}</span></h1>', name, state, state)]
+    lines.append(html('<p class="quiet">{} · {} · {}</p>', describe(run), run.manifest["created"], run.path.name))
     if state in ("failed", "interrupted", "killed"):
         ending = run.ending
         told = " ".join(part for part in (ending.get("role", ""), ending.get("line", "")) if part)
@@ -98,31 +99,34 @@ def _head(run: Run, name: str, verdict: str) -> str:
             if state == "killed"
             else "No reason was written down."
         )
-        lines.append(f'<p class="alarm">{text(told or silent)}</p>')
+        lines.append(html('<p class="alarm">{}</p>', told or silent))
     elif state == "running":
-        lines.append(f'<p class="alarm">The run still goes on; this is how it stood after {len(run.iterations)} iterations.</p>')
+        lines.append(html('<p class="alarm">The run still goes on; this is how it stood after {} iterations.</p>', len(run.iterations)))
     if verdict:
-        lines.append(f'<p class="lead">{verdict}</p>')
-    return "".join(lines)
+        lines.append(html('<p class="lead">{}</p>', verdict))
+    return joined(lines)
 
 
-def _verdict(run: Run, reached: Progress, found: Concentration) -> str:
+def _verdict(run: Run, reached: Progress, found: Concentration) -> Markup:
     """What happened, in one or two sentences."""
     change = "rose" if reached.last > reached.first else "fell" if reached.last < reached.first else "stayed"
-    sentence = f"The return per agent {change} from {short(reached.first)} to <b>{short(reached.last)}</b>"
+    sentence = html("The return per agent {} from {} to <b>{}</b>", change, short(reached.first), short(reached.last))
     if reached.untrained is not None and reached.best is not None and reached.best > reached.untrained:
         way = (reached.last - reached.untrained) / (reached.best - reached.untrained)
         sentence += f", {way:.0%} of the way from untrained ({short(reached.untrained)}) to the {best_name(run)} ({short(reached.best)})"
     sentence += "."
     if found.top_holder < 0:
-        return f"{sentence} Who holds power cannot be told. {text(no_entry(run))}"
-    return (
-        f"{sentence} Agent {text(_name(run, found.top_holder))} holds most power: <b>{percent(found.top_share)}</b> of all, "
-        f"{found.top_share * run.n:.1f} times an equal share."
+        return html("{} Who holds power cannot be told. {}", sentence, no_entry(run))
+    return html(
+        "{} Agent {} holds most power: <b>{}</b> of all, {} times an equal share.",
+        sentence,
+        _name(run, found.top_holder),
+        percent(found.top_share),
+        f"{found.top_share * run.n:.1f}",
     )
 
 
-def _tiles(run: Run, reached: Progress, found: Concentration) -> str:
+def _tiles(run: Run, reached: Progress, found: Concentration) -> Markup:
     total, seconds = run.ledger.total, float(run.seconds[-1])
     recorded, planned = len(run.iterations), run.experiment.learning.iterations
     known = [
@@ -153,27 +157,27 @@ def _tiles(run: Run, reached: Progress, found: Concentration) -> str:
     tiles.append(tile("Messages", f"{total.messages:,}", byte_size(total.bytes), f"{byte_size(total.bytes // recorded)} per iteration"))
     rate = f"{recorded / seconds:.3g} iterations/s" if seconds > 0 else ""
     tiles.append(tile("Time", f"{seconds:.1f} s", f"{recorded} of {planned} iterations", rate))
-    return f'<div class="tiles">{"".join(tiles)}</div>'
+    return html('<div class="tiles">{}</div>', joined(tiles))
 
 
-def _graph_section(run: Run, history: PowerHistory, found: Concentration) -> str:
+def _graph_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
     title = "Who holds power over whom"
     if run.n > LARGEST_DRAWN:
         return section(title, _holders(run, found), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
     arrows = _arrows(history.windows[-1].matrix)
     if found.top_holder < 0:
-        say = f"No power can be told. {text(no_entry(run))}"
+        say = f"No power can be told. {no_entry(run)}"
     else:
         some = f"the {_MOST_ARROWS} strongest of {len(arrows)} arrows" if len(arrows) > _MOST_ARROWS else "arrows"
         say = (
             f"A circle's area grows with the power that the agent holds; {some} point to those over whom it holds it. "
-            f"Grey lines are the graph. Mean of the {text(history.windows[-1].title)}."
+            f"Grey lines are the graph. Mean of the {history.windows[-1].title}."
         )
     held = found.held if found.top_holder >= 0 else None
     return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, found), say=say)
 
 
-def power_drawing(run: Run, *, standalone: bool = False) -> str:
+def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
     """The graph as SVG with agents sized by the power they hold at the end, and the strongest arrows; plain where nothing is recorded."""
     recorded = len(run.iterations)
     if recorded == 0:
@@ -191,26 +195,31 @@ def _arrows(matrix: PowerMatrix) -> list[Influence]:
     return sorted(arrows, key=lambda one: -one.value)
 
 
-def _holders(run: Run, found: Concentration) -> str:
+def _holders(run: Run, found: Concentration) -> Markup:
     """Those who hold most, as bars."""
     total = float(found.held.sum())
     if found.top_holder < 0 or total <= 0.0:
-        return ""
+        return Markup("")
     leaders = [int(agent) for agent in np.argsort(-found.held, kind="stable")[:_MOST_HOLDERS] if found.held[agent] > 0.0]
     largest = float(found.held[leaders[0]])
     lines = [
-        f'<tr><td>agent {text(_name(run, agent))}</td><td class="left fill"><span class="bar{" top" if agent == found.top_holder else ""}" '
-        f'style="width:{85 * found.held[agent] / largest:.1f}%"></span> {percent(found.held[agent] / total)}</td></tr>'
+        html(
+            '<tr><td>agent {}</td><td class="left fill"><span class="bar{}" style="width:{}%"></span> {}</td></tr>',
+            _name(run, agent),
+            " top" if agent == found.top_holder else "",
+            f"{85 * found.held[agent] / largest:.1f}",
+            percent(found.held[agent] / total),
+        )
         for agent in leaders
     ]
     rest = run.n - len(leaders)
     if rest:
         others = (total - float(found.held[leaders].sum())) / total
-        lines.append(f'<tr><td>{rest} others</td><td class="left fill quiet">{percent(others)} together</td></tr>')
-    return f'<table class="holders"><tbody>{"".join(lines)}</tbody></table>'
+        lines.append(html('<tr><td>{} others</td><td class="left fill quiet">{} together</td></tr>', rest, percent(others)))
+    return html('<table class="holders"><tbody>{}</tbody></table>', joined(lines))
 
 
-def _curve_section(run: Run, reached: Progress) -> str:
+def _curve_section(run: Run, reached: Progress) -> Markup:
     returns = run.returns
     half = standard_half_width(run.returns_sd, run.experiment.learning.batch)
     references = [
@@ -230,7 +239,7 @@ def _curve_section(run: Run, reached: Progress) -> str:
     return section("Did they learn?", chart, say=f"Undiscounted; the band is the 95 % interval of the mean over {copies} copies.{missing}")
 
 
-def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> str:
+def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
     title = "How power moved"
     if not np.isfinite(history.shares).any():
         return section(title, say="No iteration has power that counts.")
@@ -242,7 +251,7 @@ def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> st
     return section(title, line_chart(run.iterations, lines, references, y_label="share of power", percent=True), say=say)
 
 
-def _utility_section(run: Run) -> str:
+def _utility_section(run: Run) -> Markup:
     """Each agent's utility where one is learned from, else each agent's return."""
     general = learns_utility(run)
     values = run.agent_metric("utility" if general else "return")
@@ -271,15 +280,15 @@ def _spread(run: Run, values: FloatArray) -> list[Line]:
     ]
 
 
-def _maps_section(run: Run, history: PowerHistory, found: Concentration) -> str:
+def _maps_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
     names: Sequence[str] = [_name(run, agent) for agent in range(run.n)]
-    say = (
+    say = Markup(
         "One cell per pair: what agent i would lose, in discounted reward, had agent j acted worst for it. "
         "Small maps show how it came about"
         '<span class="quiet">; click one to see it large.</span>'
     )
     if found.top_holder < 0:
-        say += f" {text(no_entry(run))}"
+        say += f" {no_entry(run)}"
     return section("The power matrix over time", power_maps(history.windows, measured_pairs(run), names), say=say, wide=True)
 
 

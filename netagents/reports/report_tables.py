@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.power import Concentration
 from netagents.records import Run, tail
 from netagents.reports.chart import sparkline
-from netagents.reports.markup import section, short, table, text
+from netagents.reports.markup import html, joined, section, short, table
 from netagents.reports.power_picture import percent
 from netagents.reports.settings_table import settings_rows
 from netagents.reports.summary import byte_size, learns_utility
@@ -20,7 +22,7 @@ FloatArray = NDArray[np.float64]
 _MOST_AGENTS = 400
 
 
-def agent_table(run: Run, found: Concentration) -> str:
+def agent_table(run: Run, found: Concentration) -> Markup:
     """One row per agent, those who hold most power first."""
     general = learns_utility(run)
     returns = run.agent_metric("return")
@@ -45,8 +47,8 @@ def agent_table(run: Run, found: Concentration) -> str:
         label = f"{agent} ({name})" if name != str(agent) else name
         share = found.held[agent] / total if total > 0.0 else math.nan
         cells = [
-            _cell(text(label), agent),
-            f'<td class="left">{sparkline(drawn[:, agent])}</td>',
+            _cell(label, agent),
+            html('<td class="left">{}</td>', sparkline(drawn[:, agent])),
             *_first_last(returns[:, agent], averaged),
             *(_first_last(utility[:, agent], averaged) if general else ()),
             _cell(percent(share) if math.isfinite(share) else "-", share),
@@ -56,9 +58,10 @@ def agent_table(run: Run, found: Concentration) -> str:
         ]
         if timed:
             cells += [_milliseconds(timing["compute"][agent] + timing["serialise"][agent]), _milliseconds(timing["wait"][agent])]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    top = "".join(f'<th class="{kind or "sort"}">{text(head)}</th>' for head, kind in heads)
-    body = f'<div class="scroll tall"><table class="sortable"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        rows.append(html("<tr>{}</tr>", joined(cells)))
+    top = joined(html('<th class="{}">{}</th>', kind or "sort", head) for head, kind in heads)
+    frame = '<div class="scroll tall"><table class="sortable"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    body = html(frame, top, joined(rows))
     span = f"the last {averaged} iterations" if averaged > 1 else "the last iteration"
     said = f"Each small curve has its own scale. Last is the mean of {span}{'; times are per iteration' if timed else ''}."
     if run.n > _MOST_AGENTS:
@@ -72,20 +75,20 @@ def _sent_bytes(run: Run) -> FloatArray:
     return np.bincount(agents[:, 0], weights=agents[:, 5], minlength=run.n).astype(np.float64)
 
 
-def _first_last(values: FloatArray, averaged: int) -> tuple[str, str]:
+def _first_last(values: FloatArray, averaged: int) -> tuple[Markup, Markup]:
     last = float(values[-averaged:].mean())
-    return _cell(short(float(values[0])), float(values[0])), _cell(f"<b>{short(last)}</b>", last)
+    return _cell(short(float(values[0])), float(values[0])), _cell(html("<b>{}</b>", short(last)), last)
 
 
-def _milliseconds(seconds: float) -> str:
+def _milliseconds(seconds: float) -> Markup:
     return _cell(f"{1000 * seconds:.1f} ms", seconds)
 
 
-def _cell(content: str, value: float) -> str:
-    return f'<td data-value="{value:.6g}">{content}</td>'
+def _cell(content: str, value: float) -> Markup:
+    return html('<td data-value="{}">{}</td>', f"{value:.6g}", content)
 
 
-def messages_section(run: Run) -> str:
+def messages_section(run: Run) -> Markup:
     """Bytes by kind and hop as bars, then what was dropped."""
     split = run.ledger.by_kind_and_hop()
     largest = max((traffic.bytes for traffic in split.values()), default=1) or 1
@@ -93,9 +96,11 @@ def messages_section(run: Run) -> str:
     rows = []
     for (kind, hop), traffic in sorted(split.items(), key=lambda item: (item[0][1] == 0, item[0])):
         way = "environment" if hop == 0 else f"{hop} hop{'s' if hop > 1 else ''}"
-        bar = f'<span class="bar hop{min(hop, 6)}" style="width:{max(1.0, 70 * traffic.bytes / largest):.0f}px"></span>'
+        size = f"{max(1.0, 70 * traffic.bytes / largest):.0f}"
+        bar = html('<span class="bar hop{}" style="width:{}px"></span>', min(hop, 6), size)
         share = percent(traffic.bytes / total.bytes) if total.bytes else "-"
-        rows.append((text(kind), f'<span class="left">{way}</span>', f"{traffic.messages:,}", byte_size(traffic.bytes), f"{share} {bar}"))
+        left = html('<span class="left">{}</span>', way)
+        rows.append((kind, left, f"{traffic.messages:,}", byte_size(traffic.bytes), html("{} {}", share, bar)))
     between = sum(traffic.bytes for (_, hop), traffic in split.items() if hop > 0)
     say = (
         f"{percent(between / total.bytes) if total.bytes else '0%'} of all bytes went between agents, over as many hops as the radius of "
@@ -109,11 +114,11 @@ def messages_section(run: Run) -> str:
     )
 
 
-def _dropped(run: Run) -> str:
+def _dropped(run: Run) -> Markup:
     """What nodes refused to take, by node and reason, and the copies that the monitor never got."""
     events = [event for event in run.events if event.get("event") == "traffic"]
     if not events:
-        return '<p class="say">Refused messages were not counted (all agents in one process, or the run has not ended).</p>'
+        return Markup('<p class="say">Refused messages were not counted (all agents in one process, or the run has not ended).</p>')
     counted: dict[tuple[str, str], int] = {}
     for event in events:
         # Records of one process's refusals alone have no names in them.
@@ -125,31 +130,32 @@ def _dropped(run: Run) -> str:
     views = sum(int(event.get("digests_dropped", 0)) for event in events)
     late = f" {views} copies for the monitor were dropped; nothing that is learned or recorded depends on them." if views else ""
     if not counted:
-        return f"<p>No message was refused: nothing came twice, too late, or from where it may not come.{late}</p>"
-    rows = [(text(node), text(reason.replace("_", " ")), f"{count:,}") for (node, reason), count in sorted(counted.items())]
-    return f'<p class="alarm">Messages were refused.{late}</p>{table(("by", "because it was", "messages"), rows)}'
+        return html("<p>No message was refused: nothing came twice, too late, or from where it may not come.{}</p>", late)
+    rows = [(node, reason.replace("_", " "), f"{count:,}") for (node, reason), count in sorted(counted.items())]
+    return html('<p class="alarm">Messages were refused.{}</p>{}', late, table(("by", "because it was", "messages"), rows))
 
 
-def settings_section(run: Run) -> str:
+def settings_section(run: Run) -> Markup:
     """The settings that differ from the defaults, then all others folded away."""
     rows = settings_rows(run.experiment)
     changed = [row for row in rows if row.changed]
     others = [row for row in rows if not row.changed]
 
-    def body(part: list[tuple[str, str, str | None, bool]]) -> str:
-        lines = "".join(
-            f'<tr class="{"changed" if differs else ""}"><td>{text(key)}</td><td>{text(value)}</td>'
-            f"<td>{text('-' if default is None else default)}</td></tr>"
+    def body(part: list[tuple[str, str, str | None, bool]]) -> Markup:
+        row = '<tr class="{}"><td>{}</td><td>{}</td><td>{}</td></tr>'
+        lines = joined(
+            html(row, "changed" if differs else "", key, value, "-" if default is None else default)
             for key, value, default, differs in part
         )
-        heads = '<th>setting</th><th class="left">value</th><th class="left">default</th>'
-        return f'<div class="scroll"><table class="settings"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>'
+        heads = Markup('<th>setting</th><th class="left">value</th><th class="left">default</th>')
+        frame = '<div class="scroll"><table class="settings"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+        return html(frame, heads, lines)
 
-    rest = f"<details><summary>{len(others)} settings are at their defaults</summary>{body([*others])}</details>"
+    rest = html("<details><summary>{} settings are at their defaults</summary>{}</details>", len(others), body([*others]))
     return section("The settings that made it", body([*changed]), rest, say="Only what was chosen; everything else is at its default.")
 
 
-def ending_section(run: Run) -> str:
+def ending_section(run: Run) -> Markup:
     """State, versions and machine; for a run that ended badly, the last log lines of who failed."""
     manifest = run.manifest
     versions = manifest.get("versions", {})
@@ -167,11 +173,14 @@ def ending_section(run: Run) -> str:
         ("processor", f"{manifest.get('processor', '')}, {manifest.get('cores', '')} cores"),
         ("run id", str(manifest.get("run", ""))),
     ]
-    rows = "".join(f"<tr><td>{text(what)}</td><td>{text(value)}</td></tr>" for what, value in facts)
-    parts = [f'<table class="settings"><tbody>{rows}</tbody></table>']
+    rows = joined(html("<tr><td>{}</td><td>{}</td></tr>", what, value) for what, value in facts)
+    parts = [html('<table class="settings"><tbody>{}</tbody></table>', rows)]
     role = str(run.ending.get("role", ""))
     if run.state in ("failed", "interrupted") and role:
-        lines = tail(run.directory.log(role.replace("agent ", "agent_")), 20)
+        log = role.replace("agent ", "agent_")
+        # A role names a file of the logs, and nothing elsewhere.
+        lines = tail(run.directory.log(log), 20) if re.fullmatch(r"[a-z]+(_[0-9]{1,6})?", log) else []
         if lines:
-            parts.append(f"<p class='say'>Last lines of the log of {text(role)}:</p><pre>{text(chr(10).join(lines))}</pre>")
+            told = '<p class="say">Last lines of the log of {}:</p><pre>{}</pre>'
+            parts.append(html(told, role, "\n".join(lines)))
     return section("How it ended, and where", *parts)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
 from netagents.intervals import ENOUGH
 from netagents.records.whole_files import write_atomically
 from netagents.reports import study_figures as figures
-from netagents.reports.markup import document, section, short, table, text
+from netagents.reports.markup import document, html, joined, section, short, table
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
 from netagents.reports.study_settings import best_setting, dots, value_table, worth_table
@@ -36,7 +37,7 @@ def write_study_report(path: Path) -> Path:
     data = load_study(path)
     body = _radius_page(data) if data.study["question"] == "radius" else _settings_page(data)
     title = f"{data.study['question']} study of {data.study['name']}"
-    page = document(title, f"<h1>{text(title)}</h1>", f'<p class="quiet">{text(_subtitle(data))}</p>', *body, _notes(data))
+    page = document(title, html("<h1>{}</h1>", title), html('<p class="quiet">{}</p>', _subtitle(data)), *body, _notes(data))
     return write_atomically(path / REPORT, page.encode())
 
 
@@ -48,9 +49,9 @@ def _subtitle(data: StudyData) -> str:
     return f"{environment} on {topology}, {counted}, {runs} runs finished, {seconds / 60:.1f} CPU minutes"
 
 
-def _radius_page(data: StudyData) -> list[str]:
+def _radius_page(data: StudyData) -> list[Markup]:
     first = data.credits[0]
-    lead = "".join(f'<p class="lead"><b>{text(sentence)}</b></p>' for sentence in answers(data))
+    lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in answers(data))
     how = (
         f"{MIDDLES} The circle marks the knee: the smallest radius that no larger one beats by more than 2 % of what was learned. There is "
         f"none with fewer than {ENOUGH} seeds, nor where a larger radius has a higher value and intervals overlap."
@@ -144,19 +145,19 @@ def _radius_page(data: StudyData) -> list[str]:
         ]
     parts.extend(grid)
     parts.append(section("What travels, by kind and hop", _traffic(data), say="Per iteration, of every radius.", wide=True))
-    return [f'<div class="grid">{"".join(parts)}</div>']
+    return [html('<div class="grid">{}</div>', joined(parts))]
 
 
-def _settings_page(data: StudyData) -> list[str]:
+def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
     if data.study["question"] == "mute":
         say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
         parts.append(section("What is each message worth?", worth_table(data), _picture(dots(data), "settings"), say=say, wide=True))
     else:
-        lead = f'<p class="lead"><b>{text(best_setting(data))}</b></p>'
+        lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
         parts.append(section("Which setting is best?", lead, _picture(dots(data), "settings"), say=MIDDLES, wide=True))
     parts.append(section("In numbers", value_table(data), wide=True))
-    return [f'<div class="grid">{"".join(parts)}</div>']
+    return [html('<div class="grid">{}</div>', joined(parts))]
 
 
 def _crash_columns(data: StudyData) -> list[tuple[str, str, str]]:
@@ -182,15 +183,15 @@ def _budget(data: StudyData) -> str:
     return byte_size(int(data.facts["byte_budget"]))
 
 
-def _traffic(data: StudyData) -> str:
+def _traffic(data: StudyData) -> Markup:
     traffic = data.tables["traffic"]
     rows = []
     for at in range(traffic.rows):
         hop = int(traffic["distance"][at])
         rows.append(
             (
-                text(traffic["setting"][at]),
-                text(traffic["message"][at]),
+                str(traffic["setting"][at]),
+                str(traffic["message"][at]),
                 str(hop) if hop else "server",
                 f"{int(traffic['messages'][at]):,}",
                 byte_size(int(traffic["bytes"][at])),
@@ -199,27 +200,29 @@ def _traffic(data: StudyData) -> str:
             )
         )
     heads = ("setting", "message", "hop", "messages", "payload", "framed", "payload x hops")
-    return f'<details><summary>all {len(rows)} rows</summary><div class="tall">{table(heads, rows)}</div></details>'
+    return html('<details><summary>all {} rows</summary><div class="tall">{}</div></details>', len(rows), table(heads, rows))
 
 
-def _notes(data: StudyData) -> str:
+def _notes(data: StudyData) -> Markup:
     lines = [*data.study["notes"]]
     if "oracle" in data.facts:
         lines.append(str(data.facts["oracle"]))
     lines.append("curves come from one process for all agents, whose bits are those of one process per agent; times are measured apart")
-    items = "".join(f"<li>{text(line)}</li>" for line in lines)
-    settings = text(json.dumps(data.study["experiment"], indent=1))
-    return section("Notes", f"<ul>{items}</ul><details><summary>the experiment</summary><pre>{settings}</pre></details>", wide=True)
+    items = joined(html("<li>{}</li>", line) for line in lines)
+    settings = json.dumps(data.study["experiment"], indent=1)
+    body = html("<ul>{}</ul><details><summary>the experiment</summary><pre>{}</pre></details>", items, settings)
+    return section("Notes", body, wide=True)
 
 
-def _card(title: str, figure: Figure, say: str) -> str:
-    return section(title, _picture(figure, title), say=text(say))
+def _card(title: str, figure: Figure, say: str) -> Markup:
+    return section(title, _picture(figure, title), say=say)
 
 
-def _picture(figure: Figure, words: str) -> str:
+def _picture(figure: Figure, words: str) -> Markup:
     figure.set_dpi(150)
     encoded = base64.b64encode(png(figure)).decode()
-    return f'<img alt="{text(words)}" style="width:100%;height:auto;border-radius:6px" src="data:image/png;base64,{encoded}">'
+    picture = '<img alt="{}" style="width:100%;height:auto;border-radius:6px" src="data:image/png;base64,{}">'
+    return html(picture, words, encoded)
 
 
 def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str] = ("headline",)) -> list[Path]:

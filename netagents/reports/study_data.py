@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.intervals import Interval
+from netagents.records.regular_files import open_regular, read_regular
 from netagents.records.table import Table
 
 FloatArray = NDArray[np.float64]
+
+MOST_BYTES = 1 << 28
+"""Of ``study.json`` and ``facts.json``."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +111,15 @@ def load_study(path: Path) -> StudyData:
     from pyarrow import parquet
 
     try:
-        study = json.loads((path / "study.json").read_text())
-        facts = json.loads((path / "tables" / "facts.json").read_text())
+        study = json.loads(read_regular(path / "study.json", MOST_BYTES))
+        facts = json.loads(read_regular(path / "tables" / "facts.json", MOST_BYTES))
         files = sorted((path / "tables").glob("*.parquet"))
         tables = {}
         for file in files:
-            read = parquet.read_table(file)
+            with open_regular(file) as opened:
+                read = parquet.read_table(opened)
             tables[file.stem] = Table({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, RunDirectoryError) as error:
         raise RunDirectoryError("has no tables of a study", where=str(path), fix="carry the study out with `netagents study`") from error
     if "summary" in tables and "final_n" not in tables["summary"]:
         raise RunDirectoryError("its tables are of an older version", where=str(path), fix="the same study command writes them again")

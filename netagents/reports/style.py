@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Literal
 
+from netagents.errors import printable
 from netagents.records import Run
 
 if TYPE_CHECKING:
@@ -43,9 +45,21 @@ def calm(axes: Axes) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG; the same figure gives the same bytes."""
+    """The figure as PNG; the same figure gives the same bytes.
+
+    Every text is drawn as it is written: names and settings may hold what would be a formula, control characters, or signs without a glyph.
+    """
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph ", category=UserWarning)
+        for text in figure.findobj(Text):
+            if isinstance(text, Text):
+                text.set_parse_math(False)
+                text.set_text(printable(text.get_text(), keep="\n"))
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netagents.errors import printable
 from netagents.records import LedgerView, Run
 from netagents.records.link_costs import total_costs
 from netagents.reports.constraint_section import best_name, constraint_rows
@@ -51,7 +52,7 @@ def summary_text(run: Run) -> str:
     """The summary as plain lines."""
     rows = summary_rows(run)
     width = max(len(what) for what, _ in rows)
-    return "\n".join(f"{what:<{width}}  {value}" for what, value in rows)
+    return "\n".join(printable(f"{what:<{width}}  {value}") for what, value in rows)
 
 
 def summary_table(run: Run) -> Table:
@@ -63,7 +64,7 @@ def summary_table(run: Run) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for what, value in summary_rows(run):
-        table.add_row(Text(what), Text(value))
+        table.add_row(Text(printable(what)), Text(printable(value)))
     return table
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment.load import resolved
 from netagents.records.reader import Run
+from netagents.records.record_files import read_record
 from netagents.records.whole_files import check_folder, write_atomically
 from netagents.studies.specification import Study
 
@@ -67,9 +68,8 @@ class StudyDirectory:
             RunDirectoryError: there is none, or another format version wrote it.
         """
         try:
-            facts = json.loads((path / STUDY).read_text())
-            version = facts["format_version"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            version = read_record(path / STUDY, STUDY)["format_version"]
+        except RunDirectoryError as error:
             fix = "name an empty folder, or one that a study made"
             raise RunDirectoryError(f"is no study: it has no readable {STUDY}", where=str(path), fix=fix) from error
         if version != FORMAT_VERSION:
@@ -79,8 +79,7 @@ class StudyDirectory:
     @property
     def facts(self) -> dict[str, Any]:
         """What :func:`describe` wrote."""
-        loaded: dict[str, Any] = json.loads((self.path / STUDY).read_text())
-        return loaded
+        return read_record(self.path / STUDY, STUDY)
 
     def run_path(self, name: str) -> Path:
         """Where a run is or will be."""
@@ -89,10 +88,9 @@ class StudyDirectory:
     def result(self, name: str) -> dict[str, Any] | None:
         """What a run's worker wrote last; None while the run is not finished."""
         try:
-            loaded: dict[str, Any] = json.loads((self.run_path(name) / RESULT).read_text())
-        except (OSError, ValueError):
+            return read_record(self.run_path(name) / RESULT, RESULT)
+        except RunDirectoryError:
             return None
-        return loaded
 
     def sweep(self, name: str) -> str | None:
         """Remove what an interrupted or failed run left, so that it can be made again.

@@ -40,6 +40,7 @@ def work(job: dict[str, Any]) -> None:
         NetagentsError: the run failed.
     """
     from netagents.experiment import load_experiment
+    from netagents.experiment.named_code import names_of
     from netagents.launchers.launch import launch
     from netagents.learning.prepare import prepare
     from netagents.records.reader import Run
@@ -50,7 +51,7 @@ def work(job: dict[str, Any]) -> None:
     path = Path(job["path"])
     started, cpu = time.perf_counter(), _cpu_seconds()
     loaded = load_experiment(job["experiment"])
-    run = Run.open(path) if path.exists() else launch(loaded, path=path)
+    run = Run.open(path, names_of(loaded.experiment)) if path.exists() else launch(loaded, path=path)
     trained, trained_cpu = time.perf_counter() - started, _cpu_seconds() - cpu
     result: dict[str, Any] = {
         "wall_seconds": trained,
@@ -59,6 +60,7 @@ def work(job: dict[str, Any]) -> None:
         "launcher": loaded.experiment.runtime.launcher,
     }
     if job["copies"]:
+        run.directory.require_trust()
         prepared = prepare(run.experiment)
         policies = run.policies()
         copies = int(job["copies"])

@@ -77,7 +77,7 @@ def test_every_mistake_is_one_line_and_a_documented_code(
 def test_a_fault_of_our_own_is_one_line_too_and_debug_shows_where(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("first line\nsecond line")
 
     monkeypatch.setattr("netagents.experiment.load_experiment", broken)
@@ -92,7 +92,7 @@ def test_a_fault_of_our_own_is_one_line_too_and_debug_shows_where(
 
 
 def test_ctrl_c_ends_with_the_code_that_shells_expect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("netagents.experiment.load_experiment", interrupted)

@@ -44,6 +44,17 @@ def test_a_path_too_long_for_sockets_is_passed_over(tmp_path: Path, monkeypatch:
     assert directory.path.parent == Path("/tmp")
 
 
+@pytest.mark.parametrize("odd", ["line\nbreak", "tab\there", "esc\x1bape"])
+def test_a_path_that_no_address_can_hold_is_passed_over(odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / odd
+    folder.mkdir()
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    directory = SocketDirectory.create()
+    directory.remove()
+    assert directory.path.parent == Path("/tmp")
+
+
 def test_where_nothing_can_be_written_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**_: object) -> str:
         raise PermissionError

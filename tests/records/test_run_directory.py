@@ -108,12 +108,15 @@ def test_what_a_killed_creator_left_is_swept_by_a_later_one(tmp_path: Path, make
     [
         (lambda path: (path / "manifest.json").unlink(), "is no run: it has no manifest"),
         (lambda path: (path / "manifest.json").write_text("{"), "is not the manifest of a run"),
-        (lambda path: (path / "manifest.json").write_text('{"format_version": 1, "run": "00"}'), "the run id has 1 bytes"),
+        (
+            lambda path: (path / "manifest.json").write_text('{"format_version": 1, "run": "00"}'),
+            "manifest.json: run: String should match pattern",
+        ),
         (lambda path: _edit(path / "manifest.json", format_version=0), "written by an older netagents"),
         (lambda path: _edit(path / "manifest.json", format_version=99), "written by a newer netagents"),
-        (lambda path: _edit(path / "manifest.json", graph_digest="0"), "is not the one that the run was made with"),
+        (lambda path: _edit(path / "manifest.json", graph_digest="0" * 64), "is not the one that the run was made with"),
         (lambda path: (path / "topology.json").write_text('{"n": "many"}'), "is not a graph"),
-        (lambda path: (path / "environment.json").write_text("{}"), "does not describe an environment"),
+        (lambda path: (path / "environment.json").write_text("{}"), "environment.json: name: Field required"),
         (lambda path: _edit(path / "experiment.json", kappa=-1), "kappa: Input should be greater than or equal to 0"),
         (lambda path: (path / "experiment.json").unlink(), "experiment.json: cannot be read"),
     ],

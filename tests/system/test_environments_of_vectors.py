@@ -53,7 +53,7 @@ def test_processes_and_resume_leave_the_bits_of_one_process(settings: Settings, 
     one = netagents.run(merged(settings, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
     half = netagents.run(merged(settings, {"learning": {"iterations": 2}, "runtime": {"launcher": "local"}}), directory=tmp_path / "many")
     assert same_bits(one, half) != []
-    many = netagents.resume(tmp_path / "many", "learning.iterations=4")
+    many = netagents.resume(tmp_path / "many", "learning.iterations=4", trust=True)
     assert one.state == many.state == "finished"
     assert same_bits(one, many) == []
     assert len(many.iterations) == 4

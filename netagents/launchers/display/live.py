@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netagents.errors import printable
 from netagents.launchers.display.pace import Pace, duration
 from netagents.launchers.display.probe import Probe
 from netagents.nodes.view import View
@@ -67,7 +68,7 @@ class LiveDisplay:
 
     def note(self, line: str) -> None:
         """The line above the view."""
-        self._live.console.print(line, highlight=False, markup=False)
+        self._live.console.print(printable(line), highlight=False, markup=False)
 
     def close(self) -> None:
         """Leave the last picture standing and the terminal as it was."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
+from netagents.errors import printable
 from netagents.launchers.display.pace import Pace, duration
 from netagents.nodes.view import View
 
@@ -37,11 +38,11 @@ class PlainDisplay:
             self.note(describe(view, self._pace))
 
     def note(self, line: str) -> None:
-        """The line as it is."""
+        """The line, without what a terminal would obey."""
         if not self._open:
             return
         try:
-            print(line, file=self._stream, flush=True)
+            print(printable(line), file=self._stream, flush=True)
         except (OSError, ValueError):
             # Whoever read the lines has gone away; the run has not.
             self._open = False

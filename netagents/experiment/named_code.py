@@ -1,0 +1,100 @@
+"""Code that an experiment names, and whether it may run here.
+
+``import:package.module:Class``, ``environment.make`` and a container's image run code of whoever wrote them down.  In a person's own
+experiment file that is what they are for.  A run directory may come from anybody, so what its settings name runs only where a person said
+so (``--trust``, ``trust=True``) or names the same thing.  Parts that an installed package offers as an entry point are that host's own
+choice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from netagents.errors import SecurityError, printable
+from netagents.experiment.environment import ParallelEnvSettings
+
+if TYPE_CHECKING:
+    from netagents.experiment.experiment import Experiment
+
+Trust = bool | Set[str]
+"""Whether everything that settings name may run, or the names of what may."""
+
+ADD_TRUST = "add --trust (trust=True in Python) if you trust whoever made it as you would trust an experiment file of theirs"
+
+_PREFIX = "import:"
+_FOLDERS = ("runtime.tensorboard", "runtime.history")
+
+
+class NamedCode(NamedTuple):
+    """Something that settings name: ``key`` is the setting, ``name`` what would be imported, started or written to."""
+
+    key: str
+    name: str
+
+
+def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCode]:
+    """Everything that would be imported or started on behalf of the settings, in the order of the settings.
+
+    Args:
+        experiment: the settings.
+        writing: also the folders that a run would write to beside its own directory.
+    """
+    found = [NamedCode(key, kind) for key, kind in _imports(experiment.model_dump(mode="json"), "") if kind.startswith(_PREFIX)]
+    if isinstance(experiment.environment, ParallelEnvSettings):
+        found.append(NamedCode("environment.make", experiment.environment.make))
+    runtime = experiment.runtime
+    if runtime.launcher == "compose" and runtime.containers.image is not None:
+        found.append(NamedCode("runtime.containers.image", runtime.containers.image))
+    if writing:
+        folders = zip(_FOLDERS, (runtime.tensorboard, runtime.history), strict=True)
+        found.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
+    return found
+
+
+def refuse_named_code(named: Iterable[NamedCode], trust: Trust, where: str, fix: str = ADD_TRUST) -> None:
+    """Refuse what settings from elsewhere name, unless somebody said that it may run.
+
+    Args:
+        named: as :func:`named_code` gives it.
+        trust: what may run.
+        where: the run directory or file, for the error.
+        fix: what would be right.
+
+    Raises:
+        SecurityError: names the first such thing and its key.
+    """
+    if trust is True:
+        return
+    allowed: Set[str] = trust or frozenset()
+    for key, name in named:
+        if name not in allowed:
+            what = "a folder to write to" if key in _FOLDERS else "code to run"
+            raise SecurityError(f"its settings name {what}: {key} is {printable(name)[:200]}", where=where, fix=fix)
+
+
+def names_of(experiment: Experiment) -> frozenset[str]:
+    """The names of all code in a person's own experiment: what a run directory may name as well."""
+    return frozenset(name for _, name in named_code(experiment))
+
+
+def of_a_run(path: Path) -> bool:
+    """Whether a file is the experiment of a run directory, which somebody else may have written."""
+    return any(
+        file.name == "experiment.json" and os.path.lexists(file.parent / "manifest.json") for file in (path, Path(os.path.realpath(path)))
+    )
+
+
+def _imports(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """Every ``kind`` below a value of the settings, with its dotted key."""
+    if isinstance(value, dict):
+        kind = value.get("kind")
+        if isinstance(kind, str):
+            yield f"{key}.kind".lstrip("."), kind
+        for name, inner in value.items():
+            yield from _imports(inner, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, (list, tuple)):
+        for place, inner in enumerate(value):
+            yield from _imports(inner, f"{key}[{place}]")
