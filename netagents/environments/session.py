@@ -13,10 +13,8 @@ from netagents.environments.finite import FiniteNetworkedMDP
 from netagents.environments.proximity import Contacts, hop_distances, linked_pairs, told
 from netagents.environments.spaces import Box, Discrete, space_dtype
 from netagents.errors import EnvironmentMismatchError, NumericalError
-from netagents.messages import Step
+from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
-
-TERMINATED, TRUNCATED, ENDED, REPLACED = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
 
 
 class Returns(NamedTuple):

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.session import REPLACED
 from netagents.errors import DeadlineError
 from netagents.experiment import Experiment
 from netagents.experiment.clock import BoundedStalenessSettings, LockstepSettings, WaitSettings
 from netagents.learning import Setup, make_agent
 from netagents.learning.age_counts import ages_by_kind
-from netagents.messages import ENVIRONMENT, Action, Kind, Message, Snapshot, Step, node_name, node_names
+from netagents.messages import ENVIRONMENT, REPLACED, Action, Kind, Message, Snapshot, Step, node_name, node_names
 from netagents.nodes.answers import Answers
 from netagents.nodes.free_running import World, action_ages
 from netagents.nodes.stand_in import LostRewards, StandIns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import mul
 from typing import Any, ClassVar
 
@@ -73,6 +73,9 @@ class Policy(ABC):
     @abstractmethod
     def load(self, parameters: NDArray[Any]) -> None:
         """Take over parameters of the policy's own shape, else ValueError."""
+
+    def restore_statistics(self, statistics: Mapping[str, NDArray[Any]]) -> None:  # noqa: B027 - most policies have none
+        """Take over what is known of observations beside the parameters, by name; else KeyError or ValueError."""
 
 
 class TabularPolicy(Policy):

@@ -10,10 +10,11 @@ import pytest
 pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagents[environments]'")
 
 from netagents.environments import Box, Discrete, build_environment
-from netagents.environments.session import ENDED, EnvironmentSession
+from netagents.environments.session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError, MissingPackageError, NetagentsError, NumericalError, exit_code_of
 from netagents.experiment.environment import ParallelEnvSettings
 from netagents.experiment.topology import CompleteSettings
+from netagents.messages import ENDED
 from netagents.testing import check_environment
 from netagents.topology import Topology, build_topology
 

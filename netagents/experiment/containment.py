@@ -1,0 +1,150 @@
+"""Containment of other people's code in this process: its working directory, its standard output, its calls of ``os._exit``.
+
+An environment may change the directory to find its models, print what it does, from Python or from C, and end the process.  None of
+this may move the records, spoil what a command prints, or make a failed run look finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TextIO, cast
+
+from netagents.errors import ForeignExitError
+from netagents.experiment.part_faults import ExitCall, foreign_faults
+
+exit_at_once: Callable[[int], NoReturn] = os._exit
+"""What ends this process without another word, whatever stands in its place for others."""
+
+EXIT_CODE = ForeignExitError.exit_code
+
+
+@contextlib.contextmanager
+def contained(*, output: bool = True) -> Iterator[None]:
+    """Run other people's code.
+
+    Inside, standard output goes to standard error, and ``os._exit`` raises.  Afterwards, working directory and standard output are what
+    they were.  Several threads may be inside at once, and one thread several times: the first to enter changes and the last to leave
+    puts back.
+
+    Args:
+        output: also redirect standard output; not wanted by processes that have no output of their own.
+
+    Raises:
+        ForeignCodeError: an exception of their code, as one line that names file, line and function.
+        ForeignExitError: their code asked the process to end.
+    """
+    with foreign_faults(), _working_directory(), _no_exit(), _output_to_errors() if output else contextlib.nullcontext():
+        yield
+
+
+class _Shared:
+    """State of the whole process that the first caller changes and the last one puts back."""
+
+    def __init__(self, begin: Callable[[], Callable[[], None]]) -> None:
+        self._begin, self._lock, self._depth = begin, threading.RLock(), 0
+        self._end: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._depth == 0:
+                self._end = self._begin()
+            self._depth += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._end()
+
+
+def _keep_directory() -> Callable[[], None]:
+    try:
+        before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return lambda: None
+
+    def put_back() -> None:
+        try:
+            os.fchdir(before)
+        finally:
+            os.close(before)
+
+    return put_back
+
+
+def _refuse_exit() -> Callable[[], None]:
+    before, pid, main = os._exit, os.getpid(), threading.main_thread()
+
+    def refuse(code: int = 0) -> NoReturn:
+        if os.getpid() != pid:  # a child that they forked ends as it likes
+            exit_at_once(code)
+        if threading.current_thread() is not main:
+            # Raised in a thread of theirs it would end that thread alone.
+            _say(f"netagents: error: an environment called os._exit({code}) in a thread of its own")
+            exit_at_once(code or EXIT_CODE)
+        raise ExitCall(code)
+
+    os._exit = refuse  # type: ignore[assignment]
+
+    def put_back() -> None:
+        if os._exit is refuse:
+            os._exit = before
+
+    return put_back
+
+
+def _redirect() -> Callable[[], None]:
+    """Standard output of Python and of C goes where errors go."""
+    flush_output()
+    stream = sys.stdout
+    try:
+        before = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of them is closed
+        before = -1
+    own_descriptor = before >= 0 and _descriptor(stream) == 1
+    if not own_descriptor:
+        # A notebook, a test or a program has put something else in its place.
+        sys.stdout = sys.stderr
+
+    def put_back() -> None:
+        if not own_descriptor and sys.stdout is sys.stderr:
+            sys.stdout = stream
+        if before >= 0:
+            flush_output()
+            os.dup2(before, 1)
+            os.close(before)
+
+    return put_back
+
+
+def flush_output() -> None:
+    """Let go of everything printed so far, by Python and by C."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
+
+
+def _descriptor(stream: Any) -> int:
+    try:
+        return int(cast("TextIO", stream).fileno())
+    except (OSError, ValueError, AttributeError):
+        return -1
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, f"{line}\n".encode(errors="replace"))
+
+
+_working_directory = _Shared(_keep_directory)
+_no_exit = _Shared(_refuse_exit)
+_output_to_errors = _Shared(_redirect)
