@@ -29,6 +29,8 @@ def register_module(name: str) -> None:
 
 def definition(function: Any) -> str | None:
     """Where a function or method is defined, ``file:line in name``; None for what is not written in Python."""
+    if isinstance(function, type):
+        function = function.__init__  # type: ignore[misc]
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
     return None if code is None else f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}"
 

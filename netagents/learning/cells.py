@@ -92,7 +92,9 @@ class SpaceCells:
         uncut = np.flatnonzero((np.asarray(bins if bins is not None else 1) > 1) & ~(np.isfinite(low) & np.isfinite(high) & (low < high)))
         if uncut.size:
             raise EnvironmentMismatchError(
-                f"number {int(uncut[0])} of a box without bounds cannot be cut into bins", where=where, fix="give the space bounds, or 1 bin"
+                f"number {int(uncut[0])} of a box without bounds cannot be cut into bins",
+                where=where,
+                fix="give the space bounds, or 1 bin",
             )
 
     def index(self, values: NDArray[Any]) -> IntArray:

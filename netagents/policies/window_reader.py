@@ -56,7 +56,6 @@ class WindowReader:
             self.scale.normalise(features)
         return features.astype(np.float32)
 
-
     def settle(self) -> None:
         """An iteration has ended: what it observed takes effect on how numbers without bounds are read."""
         if self.scale is not None:
