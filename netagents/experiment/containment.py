@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
 from netagents.errors import ForeignExitError
@@ -21,6 +24,8 @@ exit_at_once: Callable[[int], NoReturn] = os._exit
 """What ends this process without another word, whatever stands in its place for others."""
 
 EXIT_CODE = ForeignExitError.exit_code
+
+_END_SECONDS = 0.4
 
 
 @contextlib.contextmanager
@@ -131,6 +136,48 @@ def flush_output() -> None:
         sys.stdout.flush()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).fflush(None)
+
+
+def children() -> list[int]:
+    """Numbers of this process's children, where the kernel tells; the resource tracker of multiprocessing is none."""
+    tracker = sys.modules.get("multiprocessing.resource_tracker")
+    own = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
+    found: list[int] = []
+    for task in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):
+            found += map(int, (task / "children").read_text().split())
+    return [pid for pid in found if pid != own]
+
+
+def end_children(spared: Collection[int] = ()) -> None:
+    """End the children that other people's code has left behind, within :data:`_END_SECONDS`; only for processes that are ours alone."""
+    left = [pid for pid in children() if pid not in spared]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + _END_SECONDS
+        while left and time.monotonic() < deadline:
+            left = [pid for pid in left if not _reaped(pid)]
+            if left:
+                time.sleep(0.01)
+
+
+def _reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except OSError:
+        return True
+
+
+def lingering_threads() -> bool:
+    """Whether threads of other people would hold up the end of this process; they get a moment to end by themselves."""
+    deadline = time.monotonic() + _END_SECONDS
+    while True:
+        others = [each for each in threading.enumerate() if each is not threading.current_thread() and not each.daemon]
+        if not others or time.monotonic() >= deadline:
+            return bool(others)
+        others[0].join(max(0.0, deadline - time.monotonic()))
 
 
 def _descriptor(stream: Any) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from netagents.experiment.containment import contained
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reader import Run
@@ -36,6 +38,9 @@ def resume_run(
     directory: RunDirectory, overrides: list[str] | None = None, settings: Mapping[str, Any] | None = None, display: Display | None = None
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
-    prepared, first = reopen(directory, overrides or [], settings)
-    check_launcher(prepared, display)
-    return carry_out(prepared, directory, display, first)
+    kept = replace(directory, path=directory.path.absolute())
+    with contained():
+        prepared, first = reopen(kept, overrides or [], settings)
+        check_launcher(prepared, display)
+        carry_out(prepared, kept, display, first)
+    return Run(directory)
