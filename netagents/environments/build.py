@@ -8,7 +8,7 @@ from netagents.environments.contract import NetworkedMDP
 from netagents.environments.validation import breach_of_spec
 from netagents.errors import ForeignCodeError
 from netagents.experiment.environment import OWN_ENVIRONMENTS, CustomEnvironmentSettings, EnvironmentSettings
-from netagents.experiment.part_faults import definition
+from netagents.foreign.part_faults import definition
 from netagents.topology import Topology
 
 _CLASSES: dict[str, tuple[str, str]] = {

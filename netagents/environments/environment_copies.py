@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from netagents.errors import EnvironmentMismatchError, ExperimentError, MissingPackageError, NetagentsError
-from netagents.experiment.part_faults import definition, foreign_fault
-from netagents.experiment.part_modules import import_module, refuse_shadowed
+from netagents.foreign.part_faults import definition, foreign_fault
+from netagents.foreign.part_modules import import_module, refuse_shadowed
 
 _log = logging.getLogger(__name__)
 

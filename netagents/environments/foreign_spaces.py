@@ -208,7 +208,8 @@ def _joint_action(space: Any, where: str) -> ActionAdapter:
     dtype = np.dtype(space.dtype)
 
     def write(value: Any) -> NDArray[Any]:
-        return (np.array(np.unravel_index(int(value), sizes)).reshape(shape) + start).astype(dtype)
+        indices: NDArray[Any] = np.array(np.unravel_index(int(value), sizes)).reshape(shape) + start
+        return indices.astype(dtype)
 
     return ActionAdapter(Discrete(prod(sizes)), write)
 

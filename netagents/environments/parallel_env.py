@@ -21,7 +21,7 @@ from netagents.environments.foreign_values import begun, flag_of, mask_in, mask_
 from netagents.environments.spaces import Discrete, space_shape
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError
 from netagents.experiment.environment import ParallelEnvSettings
-from netagents.experiment.part_faults import foreign_fault
+from netagents.foreign.part_faults import foreign_fault
 from netagents.topology import Topology
 
 _log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class ParallelEnvironment(NetworkedMDP):
         self._step = 0
         state = np.zeros((len(noise), 1 + self._columns[-1].end))
         for copy, seed in enumerate((noise[:, 0] * (1 << 31)).astype(np.int64).tolist()):
-            given = self._judged(copy, "reset", lambda copy=copy, seed=seed: begun(self.copies.call("reset", copy, seed=seed)))
+            given = self._judged(copy, "reset", None, "its reset", begun, self.copies.call("reset", copy, seed=seed))
             missing = [i for i, key in enumerate(self._keys) if key not in given.observations]
             if missing:
                 fix = "every possible agent must be there at the start"
@@ -169,20 +169,20 @@ class ParallelEnvironment(NetworkedMDP):
         truncated: BoolArray,
     ) -> None:
         chosen = {self._keys[i]: self._acting[i].write(actions[i][copy]) for i in there}
-        given = self._judged(copy, "step", lambda: stepped(self.copies.call("step", copy, chosen)))
+        given = self._judged(copy, "step", None, "its step", stepped, self.copies.call("step", copy, chosen))
         listed = getattr(self.copies[copy], "agents", None)
         for i in there:
             key, gone = self._keys[i], listed is not None and self._keys[i] not in listed
             for flags, theirs, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
                 if key in theirs:
-                    flags[i] = self._judged(copy, "step", lambda value=theirs[key]: flag_of(value), i, f"its {what}")
+                    flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, theirs[key])
             # An agent may also leave without a flag; nothing follows for it then.
             ended = bool(terminated[i] or truncated[i] or gone)
             terminated[i] |= ended and not truncated[i]
             if key in given.rewards:
-                rewards[i] = self._judged(copy, "step", lambda key=key: reward_of(given.rewards[key]), i, "its reward")
+                rewards[i] = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key])
             elif not gone:
-                raise self._misfit(copy, "step", MisfitError("gave it no reward"), i)
+                raise self._misfit(copy, "step", i, "its step", MisfitError("gave it no reward"))
             if ended:
                 row[self._columns[i].there] = 0.0
         still = [i for i in there if row[self._columns[i].there]]
@@ -234,22 +234,26 @@ class ParallelEnvironment(NetworkedMDP):
         """Whether its infos carry action masks after a reset."""
         if not any(isinstance(each.space, Discrete) for each in self._acting):
             return False
-        given = self._judged(0, "reset", lambda: begun(self.copies.call("reset", 0, seed=0)))
+        given = self._judged(0, "reset", None, "its reset", begun, self.copies.call("reset", 0, seed=0))
         return any(mask_in(info) is not None for info in given.infos.values())
 
-    def _judged(self, copy: int, method: str, judge: Callable[[], Any], agent: int | None = None, what: str = "") -> Any:
-        """What a judgement of their values gives."""
-        try:
-            return judge()
-        except MisfitError as misfit:
-            raise self._misfit(copy, method, misfit, agent, what) from misfit
+    def _judged(self, copy: int, method: str, agent: int | None, what: str, judge: Callable[..., Any], *values: Any) -> Any:
+        """What a judgement of values of theirs gives.
 
-    def _misfit(self, copy: int, method: str, misfit: MisfitError, agent: int | None = None, what: str = "") -> ForeignCodeError:
+        Raises:
+            ForeignCodeError: it found them not to fit; names copy, step, agent and the method that gave them.
+        """
+        try:
+            return judge(*values)
+        except MisfitError as misfit:
+            raise self._misfit(copy, method, agent, what, misfit) from misfit
+
+    def _misfit(self, copy: int, method: str, agent: int | None, what: str, misfit: MisfitError) -> ForeignCodeError:
         where = f"{self.where}, copy {copy}" + (f", step {self._step}" if method == "step" else "")
         if agent is not None:
             where = f"{where}, agent '{self.names[agent]}'"
         place = self.copies.definition(method)
-        return ForeignCodeError(f"{what or f'its {method}'} {misfit}", where=where, fix=None if place is None else f"see {place}")
+        return ForeignCodeError(f"{what} {misfit}", where=where, fix=None if place is None else f"see {place}")
 
     def _write(self, row: FloatArray, copy: int, method: str, agents: Iterable[int], observations: Any, infos: Any) -> None:
         """What some agents of one copy see now; one that is told nothing keeps what it saw, and everything is legal without a mask."""
@@ -258,9 +262,7 @@ class ParallelEnvironment(NetworkedMDP):
             row[columns.there + 1 : columns.end] = 1.0
             seen = observations.get(key)
             if seen is not None:
-                row[columns.begin : columns.there] = self._judged(
-                    copy, method, lambda adapter=adapter, seen=seen: adapter.read(seen), i, "its observation"
-                )
+                row[columns.begin : columns.there] = self._judged(copy, method, i, "its observation", adapter.read, seen)
                 if method == "reset":
                     row[columns.there] = 1.0
             if not row[columns.there]:
@@ -273,9 +275,9 @@ class ParallelEnvironment(NetworkedMDP):
                 self._refuse_mask(copy, method, i)
                 continue
             size = self._mask_sizes[i]
-            legal = self._judged(copy, method, lambda mask=mask, size=size: mask_of(mask, size), i, "its action mask")
+            legal = self._judged(copy, method, i, "its action mask", mask_of, mask, size)
             if not legal.any():
-                raise self._misfit(copy, method, MisfitError("allows no action; leave it one"), i, "its action mask")
+                raise self._misfit(copy, method, i, "its action mask", MisfitError("allows no action; leave it one"))
             row[columns.there + 1 : columns.end] = legal
 
     def _refuse_mask(self, copy: int, method: str, agent: int) -> None:
@@ -297,7 +299,7 @@ class ParallelEnvironment(NetworkedMDP):
             key = self._keys[i]
             back = listed is not None and key in listed and (key in given.observations or key in given.rewards)
             if back and not (given.terminated.get(key) or given.truncated.get(key)):
-                raise self._misfit(copy, "step", MisfitError("is back after it had ended; start a new episode instead"), i, "it")
+                raise self._misfit(copy, "step", i, "it", MisfitError("is back after it had ended; start a new episode instead"))
             if given.rewards.get(key) and "reward" not in self._reported:
                 self._reported.add("reward")
                 _log.warning("%s: it is paid in step %d although it has ended before; that does not count", self._of(i), self._step)

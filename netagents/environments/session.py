@@ -21,7 +21,7 @@ from netagents.environments.validation import (
     breach_of_transition,
 )
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NumericalError
-from netagents.experiment.part_faults import definition
+from netagents.foreign.part_faults import definition
 from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
@@ -48,6 +48,7 @@ class EnvironmentSession:
         seed: the run's seed.
         counted: steps of an iteration that enter its returns (default: all).
         contacts: where the graph moves, of which other agents each agent is told how far away they are.
+        drawn: random numbers are drawn for so many copies, of which the first B are played (default: B).
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class EnvironmentSession:
         seed: int,
         counted: int | None = None,
         contacts: Sequence[Contacts] | None = None,
+        drawn: int | None = None,
     ) -> None:
         self.environment = environment
         self.batch = batch
         self.discount = discount
         self.seed = seed
         self._counted = counted
+        self._drawn = batch if drawn is None else drawn
         spec = environment.spec
         self._dtypes = [space_dtype(space) for space in spec.observation_spaces]
         self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
@@ -88,7 +91,7 @@ class EnvironmentSession:
         """Reset all copies for an iteration; one message per agent, for step 0."""
         spec, seed = self.environment.spec, self.seed
         self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
-        reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self.batch, *spec.reset_noise))
+        reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self._drawn, *spec.reset_noise))[: self.batch]
         self._step = 0
         self._state = self.environment.reset(reset)
         if self._judged:
@@ -145,7 +148,7 @@ class EnvironmentSession:
             self._discounted += self.discount ** (self._step - 1) * mean
             self._unsettled = None
         if self._next_noise is None:
-            self._next_noise = self._noise.random((self.batch, *self.environment.spec.step_noise))
+            self._next_noise = self._noise.random((self._drawn, *self.environment.spec.step_noise))[: self.batch]
 
     def _flags(self, after: Transition) -> list[NDArray[np.uint8]]:
         """Who ended at this step and who had before: one array per agent, the same one where whole copies end."""

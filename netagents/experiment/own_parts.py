@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from netagents.errors import ExperimentError, NetagentsError
-from netagents.experiment.part_faults import brief, foreign_fault, place_of, register_module
-from netagents.experiment.part_modules import import_module, refuse_shadowed
+from netagents.foreign.part_faults import brief, foreign_fault, place_of, register_module
+from netagents.foreign.part_modules import import_module, refuse_shadowed
 
 Part = TypeVar("Part")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
-from netagents.experiment.containment import contained
 from netagents.experiment.load import LoadedExperiment, load_experiment
-from netagents.experiment.part_faults import foreign_faults
+from netagents.foreign.containment import contained
+from netagents.foreign.part_faults import foreign_faults
 from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.interruptions import Interruptions

@@ -8,8 +8,8 @@ from pathlib import Path
 from netagents.environments.build import build_environment
 from netagents.environments.contract import NetworkedMDP
 from netagents.experiment import Experiment
-from netagents.experiment.containment import contained
-from netagents.experiment.part_modules import search_folder
+from netagents.foreign.containment import contained
+from netagents.foreign.part_modules import search_folder
 from netagents.learning.check_faults import check_faults
 from netagents.learning.probe import check_first_occupancies
 from netagents.learning.setup import Setup, check_fits, make_setup

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netagents.errors import exit_code_of
-from netagents.experiment.part_faults import foreign_faults
+from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Setup, make_agent
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.routes import Routes, neighbours_used

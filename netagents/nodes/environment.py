@@ -14,7 +14,7 @@ from netagents.environments.facts import check_same_environment
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.experiment.clock import FreeRunningSettings
-from netagents.experiment.part_faults import foreign_faults
+from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.checkpointing import checkpoint_due
 from netagents.learning.prepare import Prepared, prepare

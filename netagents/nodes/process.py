@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
-from netagents.experiment.containment import contained, end_children, exit_at_once, flush_output, lingering_threads
-from netagents.experiment.part_faults import brief
+from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads
+from netagents.foreign.part_faults import brief
 from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.status import StatusLog

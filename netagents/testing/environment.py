@@ -21,7 +21,7 @@ from netagents.environments.validation import (
 )
 from netagents.environments.views import LARGEST_ONE_HOT, WindowView, unbounded_numbers
 from netagents.errors import EnvironmentMismatchError
-from netagents.experiment.containment import contained
+from netagents.foreign.containment import contained
 from netagents.testing.breaches import broken, guarded, random_actions, same
 from netagents.testing.kernel import check_kernel
 from netagents.testing.stepping import PlayedStep, check_copies, check_purity, check_replay, check_scopes

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from netagents.errors import ExperimentError
-from netagents.experiment.part_faults import register_module
+from netagents.foreign.part_faults import register_module
 
 _FOLDERS: list[Path] = []
 

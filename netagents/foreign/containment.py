@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
 from netagents.errors import ForeignExitError
-from netagents.experiment.part_faults import ExitCall, foreign_faults
+from netagents.foreign.part_faults import ExitCall, foreign_faults
 
 exit_at_once: Callable[[int], NoReturn] = os._exit
 """What ends this process without another word, whatever stands in its place for others."""
@@ -43,8 +43,38 @@ def contained(*, output: bool = True) -> Iterator[None]:
         ForeignCodeError: an exception of their code, as one line that names file, line and function.
         ForeignExitError: their code asked the process to end.
     """
-    with foreign_faults(), _working_directory(), _no_exit(), _output_to_errors() if output else contextlib.nullcontext():
+    with _own_children(), foreign_faults(), _working_directory(), _no_exit(), _output_to_errors() if output else contextlib.nullcontext():
         yield
+
+
+@contextlib.contextmanager
+def _own_children() -> Iterator[None]:
+    """In a process that is a command and nothing else, end what the code inside has started and left."""
+    before = children() if _COMMAND.running else []
+    try:
+        yield
+    finally:
+        if _COMMAND.running:
+            end_children(before)
+
+
+class _Command:
+    """Whether this process is a command of netagents, rather than a program or notebook that uses it."""
+
+    running = False
+
+
+_COMMAND = _Command()
+
+
+@contextlib.contextmanager
+def as_command() -> Iterator[None]:
+    """This process belongs to a command: what other people's code leaves running in it is ended."""
+    _COMMAND.running = True
+    try:
+        yield
+    finally:
+        _COMMAND.running = False
 
 
 class _Shared:
