@@ -209,7 +209,8 @@ def _joint_action(space: Any, where: str) -> ActionAdapter:
 
     def write(value: Any) -> NDArray[Any]:
         indices: NDArray[Any] = np.array(np.unravel_index(int(value), sizes)).reshape(shape) + start
-        return indices.astype(dtype)
+        written: NDArray[Any] = indices.astype(dtype)
+        return written
 
     return ActionAdapter(Discrete(prod(sizes)), write)
 
