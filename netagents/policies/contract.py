@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.foreign.part_values import check_distribution, is_foreign
 from netagents.policies.indexing import MixedRadix
 
 FloatArray = NDArray[np.float64]
@@ -176,6 +177,8 @@ class TabularPolicy(Policy):
         """Add ``step`` (X, A) to the parameters and project them."""
         self.logits = np.ascontiguousarray(self.project(self.logits + step, bound))
         self._refresh()
+        if is_foreign(self):
+            check_distribution(self.probabilities, self.logits.shape, self.distribution)
 
     def load(self, parameters: FloatArray) -> None:
         """Take over parameters of shape (X, A)."""
