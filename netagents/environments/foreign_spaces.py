@@ -231,7 +231,8 @@ def _box_action(space: Any, where: str) -> ActionAdapter:
         def nearest(value: Any) -> NDArray[Any]:
             # Every integer gets an equal share of [-1, 1], the outermost ones too.
             share = (np.asarray(value) + 1.0) / 2.0
-            return (low + np.clip(np.floor(share * count), 0.0, count - 1.0)).astype(dtype)
+            written: NDArray[Any] = (low + np.clip(np.floor(share * count), 0.0, count - 1.0)).astype(dtype)
+            return written
 
         note = f"its action space {_brief(space)} is of integers: continuous actions are rounded; use Discrete where they are few"
         return ActionAdapter(Box(shape, -1.0, 1.0), nearest, (note,))

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, ClassVar, NoReturn, TextIO, cast
 
 from netagents.errors import ForeignExitError
 from netagents.foreign.part_faults import ExitCall, foreign_faults
@@ -62,6 +62,8 @@ class _Command:
     """Whether this process is a command of netagents, rather than a program or notebook that uses it."""
 
     running = False
+    told: ClassVar[list[Callable[[BaseException], None]]] = []
+    """Who is told why the process ends, when a thread of other people ends it."""
 
 
 _COMMAND = _Command()
@@ -75,6 +77,16 @@ def as_command() -> Iterator[None]:
         yield
     finally:
         _COMMAND.running = False
+
+
+@contextlib.contextmanager
+def telling(tell: Callable[[BaseException], None]) -> Iterator[None]:
+    """Have ``tell`` called with the reason when a thread of other people's code ends this process."""
+    _COMMAND.told.append(tell)
+    try:
+        yield
+    finally:
+        _COMMAND.told.remove(tell)
 
 
 class _Shared:
@@ -122,8 +134,11 @@ def _refuse_exit() -> Callable[[], None]:
             exit_at_once(code)
         if threading.current_thread() is not main:
             # Raised in a thread of theirs it would end that thread alone.
-            _say(f"netagents: error: an environment called os._exit({code}) in a thread of its own")
-            exit_at_once(code or EXIT_CODE)
+            ended = ForeignExitError(f"a thread of the environment asked the process to end with os._exit({code})")
+            for tell in _COMMAND.told:
+                tell(ended)
+            _say(f"netagents: error: {ended}")
+            exit_at_once(EXIT_CODE)
         raise ExitCall(code)
 
     os._exit = refuse  # type: ignore[assignment]

@@ -67,4 +67,4 @@ def check_distribution(probabilities: Any, shape: tuple[int, ...], method: Calla
 
 
 def _place(method: Callable[..., Any]) -> str:
-    return definition(method) or getattr(method, "__qualname__", str(method))
+    return definition(method) or str(getattr(method, "__qualname__", method))

@@ -13,6 +13,7 @@ from netagents.foreign.containment import contained
 from netagents.foreign.part_faults import foreign_faults
 from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
+from netagents.launchers.facts_process import prepare_apart
 from netagents.launchers.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.inbox_recording import check_recorded_agents
@@ -62,7 +63,8 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     parent = Path(experiment.runtime.directory)
     home, relative = Path.cwd(), not (parent if path is None else path).is_absolute()
     with contained():
-        prepared = prepare(experiment, loaded.base, keep=experiment.runtime.launcher == "in_process")
+        here = experiment.runtime.launcher == "in_process"
+        prepared = prepare(experiment, loaded.base, keep=True) if here else prepare_apart(experiment, loaded.base)
         try:
             check_sinks(experiment)
             check_recorded_agents(prepared.setup)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
-from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads
+from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
 from netagents.foreign.part_faults import brief
 from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
@@ -163,7 +163,7 @@ def run_role(
         context = ProcessContext(role, log, parent_fd, wake_fd, sockets, _stop=stop)
         try:
             log.logger.info(greeting)
-            with contained(output=False):
+            with telling(log.failure), contained(output=False):
                 find()(context, arguments)
             if context.parent_lost():
                 log.logger.warning("the launcher is gone; left")
