@@ -298,9 +298,13 @@ class ParallelEnvironment(NetworkedMDP):
         for i in sorted(ended):
             key = self._keys[i]
             back = listed is not None and key in listed and (key in given.observations or key in given.rewards)
-            if back and not (given.terminated.get(key) or given.truncated.get(key)):
+            flags = [
+                self._judged(copy, "step", i, "its flag", flag_of, each[key]) for each in (given.terminated, given.truncated) if key in each
+            ]
+            if back and not any(flags):
                 raise self._misfit(copy, "step", i, "it", MisfitError("is back after it had ended; start a new episode instead"))
-            if given.rewards.get(key) and "reward" not in self._reported:
+            paid = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key]) if key in given.rewards else 0.0
+            if paid and "reward" not in self._reported:
                 self._reported.add("reward")
                 _log.warning("%s: it is paid in step %d although it has ended before; that does not count", self._of(i), self._step)
 

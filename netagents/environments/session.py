@@ -254,7 +254,7 @@ class EnvironmentSession:
         self._masks = self.environment.action_masks(self._state) if masked else None
         if self._judged and masked:
             spaces = self.environment.spec.action_spaces
-            breach = breach_of_masks(self._masks, spaces, self.batch, masked=True, ended=self._ended)
+            breach = breach_of_masks(self._masks, spaces, self.batch, masked=True, ended=self._ended, boxes=True)
             self._refuse(breach, self.environment.action_masks)
         if hops is None and self._masks is None:
             return list(map(Step, views, columns, flags))

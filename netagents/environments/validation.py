@@ -66,9 +66,12 @@ def breach_of_observations(seen: Any, spaces: Sequence[Space], copies: int, *, b
 
 
 def breach_of_masks(
-    masks: Any, spaces: Sequence[Space], copies: int, *, masked: bool, ended: NDArray[np.bool_] | None = None
+    masks: Any, spaces: Sequence[Space], copies: int, *, masked: bool, ended: NDArray[np.bool_] | None = None, boxes: bool = False
 ) -> Breach | None:
-    """None, or one bool array per agent, as the capability says, with a legal action in every copy that goes on."""
+    """None, or one bool array per agent, as the capability says, with a legal action in every copy that goes on.
+
+    With ``boxes``, what stands in the place of an agent with a box of actions is passed over.
+    """
     if (masks is not None) != masked:
         found = f"capability masked is {masked}, but action_masks gives {'None' if masks is None else 'masks'}"
         return Breach("masks", found, "let both say whether some actions are not always legal")
@@ -79,6 +82,8 @@ def breach_of_masks(
         return Breach("masks", f"{found} for {len(spaces)} agents", "return one per agent")
     for i, (mask, space) in enumerate(zip(masks, spaces, strict=True)):
         if not isinstance(space, Discrete):
+            if boxes:
+                continue
             return Breach("masks", f"agent {i} has a mask over a box", "mask discrete actions only")
         if not isinstance(mask, np.ndarray) or mask.shape != (copies, space.size) or mask.dtype != np.bool_:
             return Breach("masks", f"the mask of agent {i} is {_kind(mask)}", f"return bool {(copies, space.size)}")
