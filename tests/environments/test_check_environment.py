@@ -69,7 +69,7 @@ class Drift(NetworkedMDP):
 
 
 def test_real_vectors_and_mixed_actions_conform():
-    with pytest.warns(EnvironmentWarning, match="agent 0: its observation has 2 numbers without usable bounds"):
+    with pytest.warns(EnvironmentWarning, match="its observation has 2 numbers without usable bounds"):
         check_environment(Drift())
 
 

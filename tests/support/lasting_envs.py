@@ -187,3 +187,32 @@ class Legal(Plain):
             self.illegal += sum(actions.values())
         *given, _ = super().step(actions)
         return *given, self.infos(given[0])
+
+
+class Cued(Plain):
+    """Paid for the action that a cue demands; the cue stands beside other numbers, or is the parity of an index."""
+
+    def __init__(self, sight):
+        super().__init__()
+        self.sight = sight
+
+    def observation_space(self, _agent):
+        largest = float(np.finfo(np.float32).max)
+        return {
+            "wide": spaces.Box(np.array([0.0, 0.0]), np.array([1.0, 5e5]), dtype=np.float64),
+            "huge": spaces.Box(np.array([-largest, 0.0], np.float32), np.array([largest, 900.0], np.float32)),
+            "one-sided": spaces.Box(np.array([-np.inf, -1.0]), np.array([1.0, np.inf]), dtype=np.float64),
+            "index": spaces.Discrete(90, start=3),
+        }[self.sight]
+
+    def told(self):
+        self.cue = {name: int(self.rng.integers(2)) for name in self.agents}
+        if self.sight == "index":
+            return {name: np.int64(3 + 2 * int(self.rng.integers(45)) + cue) for name, cue in self.cue.items()}
+        beside = {"wide": 5e5, "huge": 900.0, "one-sided": 1e7}[self.sight]
+        return {name: np.array([cue, beside * self.rng.random()]) for name, cue in self.cue.items()}
+
+    def step(self, actions):
+        before = dict(self.cue)
+        given, _, *flags, infos = super().step(actions)
+        return given, {name: float(action == before[name]) for name, action in actions.items()}, *flags, infos
