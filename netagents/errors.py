@@ -89,6 +89,14 @@ class EnvironmentMismatchError(NetagentsError):
     action = "Choose the topology the line asks for, or run `netagents.testing.check_environment` on your environment."
 
 
+class ForeignCodeError(EnvironmentMismatchError):
+    """An environment, a utility or a policy that is not netagents' own raised an error, or gave a value that it may not give."""
+
+
+class ForeignExitError(ForeignCodeError):
+    """Such code asked the whole process to end."""
+
+
 class RunDirectoryError(NetagentsError):
     """A run directory exists already, is missing, or is not one."""
 

@@ -31,15 +31,23 @@ def evaluate(
 ) -> None:
     """Play the frozen policies of a run for many episodes: mean and interval of the return, for all and per agent."""
     from netagents.cli.locate import find_run
+    from netagents.launchers.copy_progress import CopyProgress
     from netagents.launchers.evaluation import evaluate as play
+    from netagents.launchers.evaluation import evaluation_environment
 
     found = find_run(run, trust)
     announce_run(found.path, trust)
-    result = play(found, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint)
-    if as_json:
+    baseline = None
+    with evaluation_environment(found) as environment:
+        progress = CopyProgress(lambda line: typer.echo(line, err=True))
+        result = play(found, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint, environment=environment, progress=progress)
+        if not as_json:
+            baseline = play(found, episodes, seed=seed, untrained=True, environment=environment)
+    # What the environment prints has gone elsewhere, and this comes alone.
+    if baseline is None:
         _print_json(found, result)
     else:
-        _print_table(found, result, play(found, episodes, seed=seed, untrained=True))
+        _print_table(found, result, baseline)
 
 
 def _print_json(run: Run, result: Evaluation) -> None:

@@ -70,10 +70,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Errors are one line on standard error, ``netagents: error: ...``; with ``NETAGENTS_DEBUG=1`` their traceback is shown
     as well.
     """
+    if arguments is not None:
+        return _run(arguments)
+    from netagents.foreign.containment import as_command, exit_at_once, flush_output, lingering_threads
+
+    with as_command():
+        code = _run(sys.argv[1:])
+    if lingering_threads():
+        # Threads of an environment that was not closed, or does not heed it, must not hold up the end.
+        flush_output()
+        exit_at_once(code)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         try:
-            with CtrlC().handling(), command.make_context("netagents", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
+            with CtrlC().handling(), command.make_context("netagents", list(arguments)) as ctx:
                 command.invoke(ctx)
         finally:
             # A reader that has gone away is noticed here, not at the interpreter's end.

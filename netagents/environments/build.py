@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 
 from netagents.environments.contract import NetworkedMDP
+from netagents.environments.validation import breach_of_spec
+from netagents.errors import ForeignCodeError
 from netagents.experiment.environment import OWN_ENVIRONMENTS, CustomEnvironmentSettings, EnvironmentSettings
+from netagents.foreign.part_faults import definition
 from netagents.topology import Topology
 
 _CLASSES: dict[str, tuple[str, str]] = {
@@ -35,6 +38,10 @@ def build_environment(settings: EnvironmentSettings, topology: Topology) -> Netw
     if isinstance(settings, CustomEnvironmentSettings):
         where = f"environment.kind '{settings.kind}'"
         made: NetworkedMDP = OWN_ENVIRONMENTS.make(settings.kind, NetworkedMDP, {"topology": topology}, settings.parameters, where)  # type: ignore[type-abstract]
+        breach = breach_of_spec(made)
+        if breach is not None:
+            place = definition(type(made))
+            raise ForeignCodeError(breach.what, where=where, fix=breach.fix + (f"; see {place}" if place else ""))
         return made
     module, name = _CLASSES[settings.kind]
     environment: NetworkedMDP = getattr(importlib.import_module(module), name)(topology, settings)

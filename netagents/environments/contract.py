@@ -8,7 +8,7 @@ rollouts with the same noise differ only by what the agents did (common random n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -124,6 +124,19 @@ class NetworkedMDP(ABC):
 
     spec: EnvironmentSpec
     topology: Topology
+    notes: tuple[str, ...] = ()
+    """What a user should know about how the environment is read; :func:`netagents.testing.check_environment` warns of each."""
+
+    def open(self, copies: int, report: Callable[[int, int], None] | None = None) -> None:  # noqa: B027 - most have nothing to make
+        """Make what ``copies`` parallel copies need, before anybody waits for a step.
+
+        Args:
+            copies: B.
+            report: called as ``report(made, wanted)`` on the way, where that takes long.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Give back processes, threads and files; called by the owner at the end, however that came.  Must not raise."""
 
     @abstractmethod
     def reset(self, noise: FloatArray) -> JointState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from netagents.environments.contract import Capabilities, EnvironmentSpec
 from netagents.environments.spaces import Box, Discrete, Space
 from netagents.environments.views import view_from_json, view_to_json
+from netagents.errors import EnvironmentMismatchError
 
 
 def spec_to_json(spec: EnvironmentSpec) -> dict[str, Any]:
@@ -57,16 +59,47 @@ def spec_from_json(facts: Mapping[str, Any]) -> EnvironmentSpec:
     )
 
 
+def check_same_environment(recorded: EnvironmentSpec, built: EnvironmentSpec, where: str) -> None:
+    """Refuse an environment that is not the one that a run was made with.
+
+    Raises:
+        EnvironmentMismatchError: names the first fact that differs.
+    """
+    before, now = spec_to_json(recorded), spec_to_json(built)
+    for name, value in before.items():
+        if now[name] != value:
+            pairs = list(zip(value, now[name], strict=False)) if isinstance(value, list) and isinstance(now[name], list) else []
+            agent = next((index for index, (old, new) in enumerate(pairs) if old != new), None)
+            if agent is None or len(value) != len(now[name]):
+                found, of = f"{_short(now[name])}, not {_short(value)}", name
+            else:
+                found, of = f"{_short(now[name][agent])}, not {_short(value[agent])}", f"{name} of agent {agent}"
+            raise EnvironmentMismatchError(
+                f"the environment that can be built here is not the one that the run was made with: {of} is {found}",
+                where=where,
+                fix="install the version that it was run with, or make a new run",
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _space_to_json(space: Space) -> dict[str, Any]:
     if isinstance(space, Discrete):
         return {"size": space.size}
-    return {"shape": list(space.shape), "low": repr(space.low), "high": repr(space.high)}
+    box = {"shape": list(space.shape), "low": repr(space.low), "high": repr(space.high)}
+    if space.lows:
+        box |= {"lows": list(map(repr, space.lows)), "highs": list(map(repr, space.highs))}
+    return box
 
 
 def _space_from_json(space: Mapping[str, Any]) -> Space:
     if "size" in space:
         return Discrete(int(space["size"]))
-    return Box(tuple(int(size) for size in space["shape"]), float(space["low"]), float(space["high"]))
+    lows, highs = (tuple(map(float, space.get(name, ()))) for name in ("lows", "highs"))
+    return Box(tuple(int(size) for size in space["shape"]), float(space["low"]), float(space["high"]), lows, highs)
 
 
 def _optional(value: Any) -> float | None:

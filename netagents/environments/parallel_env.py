@@ -1,36 +1,33 @@
 """Other people's environments: PettingZoo's ``ParallelEnv``, B copies of it stepped in the environment server.
 
 Such an environment is neither pure nor vectorized: it keeps its state to itself.  What stands here for the joint state is what can
-be seen of it, and a ticket: only the newest state can be stepped.  Each copy is reset, with a seed of its own drawn from the run's
+be seen of it, and its version: only the newest state can be stepped.  Each copy is reset, with a seed of its own drawn from the run's
 counter-based randomness, at every iteration, and so iterations repeat bit for bit as far as the environment keeps to its seed.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.contract import BoolArray, Capabilities, EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
-from netagents.environments.foreign_spaces import gate_of
+from netagents.environments.environment_copies import EnvironmentCopies, Report
+from netagents.environments.foreign_spaces import ActionAdapter, MisfitError, ObservationAdapter, adapt_action, adapt_observation
+from netagents.environments.foreign_values import begun, flag_of, mask_in, mask_of, reward_of, stepped
 from netagents.environments.spaces import Discrete, space_shape
-from netagents.errors import EnvironmentMismatchError, MissingPackageError, NetagentsError
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError
 from netagents.experiment.environment import ParallelEnvSettings
-from netagents.experiment.own_parts import standard_module
+from netagents.foreign.part_faults import foreign_fault
 from netagents.topology import Topology
 
 _log = logging.getLogger(__name__)
 
-EXTRA = frozenset({"pettingzoo", "mpe2", "gymnasium", "gymnasium_robotics", "mujoco"})
-"""Top-level modules that the extra ``environments`` brings."""
 
-
-class _Place(NamedTuple):
+class _Columns(NamedTuple):
     """Where an agent stands in the joint state: its observation, whether it is there, its mask."""
 
     begin: int
@@ -41,8 +38,10 @@ class _Place(NamedTuple):
 class ParallelEnvironment(NetworkedMDP):
     """B copies of a ``ParallelEnv``.
 
-    The joint state is ``(B, 1 + W)`` float64: the ticket, then for each agent its observation, flat, whether it is still there, and
+    The joint state is ``(B, 1 + W)`` float64: its version, then for each agent its observation, flat, whether it is still there, and
     its mask where there are masks.  An agent that has ended keeps its last observation.
+
+    One copy is made to learn the spaces; who owns the environment calls :meth:`close`, after which copies are made anew when needed.
 
     Args:
         topology: node i is the environment's i-th possible agent, unless names say otherwise.
@@ -56,29 +55,49 @@ class ParallelEnvironment(NetworkedMDP):
     def __init__(self, topology: Topology, settings: ParallelEnvSettings) -> None:
         self.topology, self.settings = topology, settings
         self.where = f"environment '{settings.make}'"
-        self._function = _find(settings.make, self.where)
-        first = self._made()
-        self._copies = [first]
-        self.names = _matched(tuple(first.possible_agents), settings.agents, topology, self.where)
-        self._observed = tuple(gate_of(first.observation_space(name), "observation", self._of(name)) for name in self.names)
-        self._acting = tuple(gate_of(first.action_space(name), "action", self._of(name)) for name in self.names)
-        masked = any(gate.masked for gate in self._observed) or self._told_masks()
-        self._mask_sizes = [gate.space.size if masked and isinstance(gate.space, Discrete) else 0 for gate in self._acting]
+        self.copies = EnvironmentCopies(settings.make, settings.arguments, self.where)
+        try:
+            self._learn_spaces()
+        except BaseException:
+            self.copies.close()
+            raise
+
+    def _learn_spaces(self) -> None:
+        topology, settings = self.topology, self.settings
+        self.copies.open(1)
+        first = self.copies[0]
+        keys = tuple(first.possible_agents)
+        chosen = _matched(tuple(map(str, keys)), settings.agents, topology, self.where)
+        self.names = chosen
+        self._keys: tuple[Hashable, ...] = tuple(keys[list(map(str, keys)).index(name)] for name in chosen)
+        self._observed = tuple(self._adapted(adapt_observation, "observation_space", i) for i in range(topology.n))
+        self._acting = tuple(self._adapted(adapt_action, "action_space", i) for i in range(topology.n))
+        masked = settings.masked if settings.masked is not None else any(each.masked for each in self._observed) or self._masks_at_reset()
+        self._mask_sizes = [each.space.size if masked and isinstance(each.space, Discrete) else 0 for each in self._acting]
         if masked and not all(self._mask_sizes):
-            boxed = self.names[self._mask_sizes.index(0)]
+            boxed = self._mask_sizes.index(0)
             raise EnvironmentMismatchError(
                 "it has action masks beside a box of actions", where=self._of(boxed), fix="mask Discrete actions"
             )
-        self._places = _places([gate.width for gate in self._observed], self._mask_sizes)
-        self._ticket = 0
+        self._columns = _columns([each.width for each in self._observed], self._mask_sizes)
+        self._version, self._step = 0, 0
+        self._reported: set[str] = set()
         n = topology.n
         everybody = (tuple(range(n)),) * n
         if settings.positions is not None:
             self._check_positions(settings.positions)
+        self.notes = tuple(
+            dict.fromkeys(
+                f"agent '{name}': {note}"
+                for name, *both in zip(self.names, self._observed, self._acting, strict=True)
+                for each in both
+                for note in each.notes
+            )
+        )
         self.spec = EnvironmentSpec(
             name="pettingzoo",
-            state_spaces=tuple(gate.space for gate in self._observed),
-            action_spaces=tuple(gate.space for gate in self._acting),
+            state_spaces=tuple(each.space for each in self._observed),
+            action_spaces=tuple(each.space for each in self._acting),
             horizon=settings.horizon,
             discount=settings.discount,
             reset_noise=(1,),
@@ -91,60 +110,93 @@ class ParallelEnvironment(NetworkedMDP):
 
     # -- the contract ----------------------------------------------------------------------------------------------------
 
+    def open(self, copies: int, report: Report | None = None) -> None:
+        """Make so many copies now, before anybody waits for a step."""
+        self.copies.open(copies, report)
+
+    def close(self) -> None:
+        """Close all copies."""
+        self.copies.close()
+
     def reset(self, noise: FloatArray) -> JointState:
         """Every copy from a seed of its own: 31 bits of its uniform number, ``(B, 1)``."""
-        while len(self._copies) < len(noise):
-            self._copies.append(self._made())
-        state = np.zeros((len(noise), 1 + self._places[-1].end))
+        self.copies.open(len(noise))
+        self._step = 0
+        state = np.zeros((len(noise), 1 + self._columns[-1].end))
         for copy, seed in enumerate((noise[:, 0] * (1 << 31)).astype(np.int64).tolist()):
-            told, infos = self._called("reset", copy, seed=seed)
-            missing = [name for name in self.names if name not in told]
+            given = self._judged(copy, "reset", None, "its reset", begun, self.copies.call("reset", copy, seed=seed))
+            missing = [i for i, key in enumerate(self._keys) if key not in given.observations]
             if missing:
                 fix = "every possible agent must be there at the start"
-                raise EnvironmentMismatchError(f"{missing[0]} is not there after reset", where=f"{self.where}, copy {copy}", fix=fix)
-            self._write(state[copy], range(self.spec.n), told, infos)
-        self._ticket += 1
-        state[:, 0] = self._ticket
+                raise EnvironmentMismatchError(
+                    f"{self.names[missing[0]]} is not there after reset", where=f"{self.where}, copy {copy}", fix=fix
+                )
+            self._write(state[copy], copy, "reset", range(self.spec.n), given.observations, given.infos)
+        self._version += 1
+        state[:, 0] = self._version
         return state
 
-    def step(self, state: JointState, actions: Sequence[NDArray[Any]], noise: FloatArray) -> Transition:  # noqa: ARG002 - it has its own luck
+    def step(self, state: JointState, actions: Sequence[NDArray[Any]], noise: FloatArray) -> Transition:  # noqa: ARG002 - it draws its own
         """One step of every copy that still has agents.
 
         Raises:
-            EnvironmentMismatchError: ``state`` is not the newest one, or the environment failed.
+            EnvironmentMismatchError: ``state`` is not the newest one, or the environment failed or gave what does not fit.
         """
-        if not (state[:, 0] == self._ticket).all():
+        if not (state[:, 0] == self._version).all() or len(self.copies) < len(state):
             raise EnvironmentMismatchError(
                 "it can only go on from its newest state", where=self.where, fix="it is not branchable: reset it and play again"
             )
         copies, n = len(state), self.spec.n
         after, rewards = state.copy(), np.zeros((copies, n))
         terminated, truncated = np.zeros((copies, n), dtype=np.bool_), np.zeros((copies, n), dtype=np.bool_)
+        self._step += 1
         for copy in range(copies):
-            there = [i for i in range(n) if state[copy, self._places[i].there]]
-            if not there:
-                continue
-            chosen = {self.names[i]: self._acting[i].outward(actions[i][copy]) for i in there}
-            told, paid, ended, cut, infos = self._called("step", copy, chosen)
-            self._write(after[copy], there, told, infos)
-            for i in there:
-                name = self.names[i]
-                rewards[copy, i] = paid.get(name, 0.0)
-                terminated[copy, i], truncated[copy, i] = bool(ended.get(name, False)), bool(cut.get(name, False))
-                # An agent may also leave without a flag; nothing follows for it then.
-                if terminated[copy, i] or truncated[copy, i] or name not in self._copies[copy].agents:
-                    after[copy, self._places[i].there] = 0.0
-                    terminated[copy, i] |= not truncated[copy, i]
-        self._ticket += 1
-        after[:, 0] = self._ticket
+            there = [i for i in range(n) if state[copy, self._columns[i].there]]
+            if there:
+                self._step_one(copy, there, actions, after[copy], rewards[copy], terminated[copy], truncated[copy])
+        self._version += 1
+        after[:, 0] = self._version
         return Transition(after, rewards, terminated, truncated)
+
+    def _step_one(
+        self,
+        copy: int,
+        there: Sequence[int],
+        actions: Sequence[NDArray[Any]],
+        row: FloatArray,
+        rewards: FloatArray,
+        terminated: BoolArray,
+        truncated: BoolArray,
+    ) -> None:
+        chosen = {self._keys[i]: self._acting[i].write(actions[i][copy]) for i in there}
+        given = self._judged(copy, "step", None, "its step", stepped, self.copies.call("step", copy, chosen))
+        listed = getattr(self.copies[copy], "agents", None)
+        for i in there:
+            key, gone = self._keys[i], listed is not None and self._keys[i] not in listed
+            for flags, theirs, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
+                if key in theirs:
+                    flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, theirs[key])
+            # An agent may also leave without a flag; nothing follows for it then.
+            ended = bool(terminated[i] or truncated[i] or gone)
+            terminated[i] |= ended and not truncated[i]
+            if key in given.rewards:
+                rewards[i] = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key])
+            elif not gone:
+                raise self._misfit(copy, "step", i, "its step", MisfitError("gave it no reward"))
+            if ended:
+                row[self._columns[i].there] = 0.0
+        still = [i for i in there if row[self._columns[i].there]]
+        self._write(row, copy, "step", [i for i in there if i not in still], given.observations, {})
+        self._write(row, copy, "step", still, given.observations, given.infos)
+        if len(there) < self.spec.n:
+            self._check_ended(copy, set(range(self.spec.n)) - set(there), listed, given)
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """``(B,)`` int64 or ``(B, *shape)`` float64 of each agent."""
         seen: list[NDArray[Any]] = []
-        for place, gate in zip(self._places, self._observed, strict=True):
-            flat = state[:, place.begin : place.there]
-            whole = flat[:, 0].astype(np.int64) if isinstance(gate.space, Discrete) else flat.reshape(len(state), *space_shape(gate.space))
+        for columns, adapter in zip(self._columns, self._observed, strict=True):
+            flat, space = state[:, columns.begin : columns.there], adapter.space
+            whole = flat[:, 0].astype(np.int64) if isinstance(space, Discrete) else flat.reshape(len(state), *space_shape(space))
             seen.append(np.ascontiguousarray(whole))
         return seen
 
@@ -152,146 +204,124 @@ class ParallelEnvironment(NetworkedMDP):
         """``(B, |A_i|)`` of each agent; everything is legal for one that has ended."""
         if not self.spec.capabilities.masked:
             return None
-        return [np.ascontiguousarray(state[:, place.there + 1 : place.end]) != 0.0 for place in self._places]
+        return [np.ascontiguousarray(state[:, columns.there + 1 : columns.end]) != 0.0 for columns in self._columns]
 
     def graph(self, state: JointState) -> BoolArray | None:
         """Who stands within ``radius`` of whom, by the numbers of the observation that ``positions`` names."""
-        columns = self.settings.positions
-        if columns is None:
+        numbers = self.settings.positions
+        if numbers is None:
             return None
-        points = np.stack([state[:, [place.begin + column for column in columns]] for place in self._places], axis=1)
+        points = np.stack([state[:, [columns.begin + number for number in numbers]] for columns in self._columns], axis=1)
         gaps = np.sqrt(((points[:, :, None] - points[:, None]) ** 2).sum(axis=-1))
         near: BoolArray = (gaps <= self.settings.radius) & ~np.eye(self.spec.n, dtype=np.bool_)
         return near
 
     # -- their side ------------------------------------------------------------------------------------------------------
 
-    def _of(self, name: str) -> str:
-        return f"{self.where}, agent '{name}'"
+    def _of(self, agent: int) -> str:
+        return f"{self.where}, agent '{self.names[agent]}'"
 
-    def _made(self) -> Any:
-        _hush_mujoco()
+    def _adapted(self, adapt: Callable[[Any, str], Any], method: str, agent: int) -> Any:
+        space_of = getattr(self.copies[0], method)
         try:
-            made = self._function(**self.settings.arguments)
-        except NetagentsError:
-            raise
-        except ModuleNotFoundError as error:
-            raise _missing(error, self.where) from error
-        except Exception as error:
-            raise EnvironmentMismatchError(
-                f"making it failed: {type(error).__name__}: {error}", where=self.where, fix="mend environment.arguments"
-            ) from error
-        lacking = [part for part in ("possible_agents", "reset", "step", "observation_space", "action_space") if not hasattr(made, part)]
-        if lacking:
-            raise EnvironmentMismatchError(
-                f"it made a {type(made).__name__} without {lacking[0]}", where=self.where, fix="name a function that gives a ParallelEnv"
-            )
-        return made
+            space = space_of(self._keys[agent])
+        except (Exception, SystemExit) as error:
+            raise foreign_fault(error, f"its {method}", self._of(agent), space_of) from error
+        adapter: ObservationAdapter | ActionAdapter = adapt(space, self._of(agent))
+        return adapter
 
-    def _called(self, name: str, copy: int, *given: Any, **named: Any) -> Any:
+    def _masks_at_reset(self) -> bool:
+        """Whether its infos carry action masks after a reset."""
+        if not any(isinstance(each.space, Discrete) for each in self._acting):
+            return False
+        given = self._judged(0, "reset", None, "its reset", begun, self.copies.call("reset", 0, seed=0))
+        return any(mask_in(info) is not None for info in given.infos.values())
+
+    def _judged(self, copy: int, method: str, agent: int | None, what: str, judge: Callable[..., Any], *values: Any) -> Any:
+        """What a judgement of values of theirs gives.
+
+        Raises:
+            ForeignCodeError: it found them not to fit; names copy, step, agent and the method that gave them.
+        """
         try:
-            return getattr(self._copies[copy], name)(*given, **named)
-        except NetagentsError:
-            raise
-        except Exception as error:
-            raise EnvironmentMismatchError(
-                f"its {name} failed: {type(error).__name__}: {error}", where=f"{self.where}, copy {copy}", fix="mend the environment"
-            ) from error
+            return judge(*values)
+        except MisfitError as misfit:
+            raise self._misfit(copy, method, agent, what, misfit) from misfit
 
-    def _told_masks(self) -> bool:
-        """Whether its infos carry action masks."""
-        _, infos = self._called("reset", 0, seed=0)
-        return any("action_mask" in info for info in infos.values())
+    def _misfit(self, copy: int, method: str, agent: int | None, what: str, misfit: MisfitError) -> ForeignCodeError:
+        where = f"{self.where}, copy {copy}" + (f", step {self._step}" if method == "step" else "")
+        if agent is not None:
+            where = f"{where}, agent '{self.names[agent]}'"
+        place = self.copies.definition(method)
+        return ForeignCodeError(f"{what} {misfit}", where=where, fix=None if place is None else f"see {place}")
 
-    def _write(self, row: FloatArray, agents: Iterable[int], told: Mapping[str, Any], infos: Mapping[str, Any]) -> None:
-        """What some agents of one copy see now; one that is told nothing keeps what it saw."""
+    def _write(self, row: FloatArray, copy: int, method: str, agents: Iterable[int], observations: Any, infos: Any) -> None:
+        """What some agents of one copy see now; one that is told nothing keeps what it saw, and everything is legal without a mask."""
         for i in agents:
-            name, place, gate = self.names[i], self._places[i], self._observed[i]
-            seen = told.get(name)
-            row[place.there + 1 : place.end] = 1.0
-            if seen is None:
+            columns, adapter, key = self._columns[i], self._observed[i], self._keys[i]
+            row[columns.there + 1 : columns.end] = 1.0
+            seen = observations.get(key)
+            if seen is not None:
+                row[columns.begin : columns.there] = self._judged(copy, method, i, "its observation", adapter.read, seen)
+                if method == "reset":
+                    row[columns.there] = 1.0
+            if not row[columns.there]:
                 continue
-            if self._mask_sizes[i]:
-                mask = seen.get("action_mask") if gate.masked else infos.get(name, {}).get("action_mask")
-                if mask is not None:
-                    row[place.there + 1 : place.end] = np.asarray(mask, dtype=np.float64)
-            flat = gate.inward(seen["observation"] if gate.masked else seen)
-            if len(flat) != gate.width:
-                fix = f"its observation space has {gate.width}"
-                raise EnvironmentMismatchError(f"an observation of {len(flat)} numbers", where=self._of(name), fix=fix)
-            row[place.begin : place.there] = flat
-            row[place.there] = 1.0
+            held = seen.get("action_mask") if adapter.masked and hasattr(seen, "get") else None
+            mask = mask_in(infos.get(key)) if held is None else held
+            if mask is None:
+                continue
+            if not self._mask_sizes[i]:
+                self._refuse_mask(copy, method, i)
+                continue
+            size = self._mask_sizes[i]
+            legal = self._judged(copy, method, i, "its action mask", mask_of, mask, size)
+            if not legal.any():
+                raise self._misfit(copy, method, i, "its action mask", MisfitError("allows no action; leave it one"))
+            row[columns.there + 1 : columns.end] = legal
 
-    def _check_positions(self, columns: tuple[int, ...]) -> None:
-        for name, gate in zip(self.names, self._observed, strict=True):
-            if isinstance(gate.space, Discrete) or max(columns) >= gate.width:
+    def _refuse_mask(self, copy: int, method: str, agent: int) -> None:
+        if self.settings.masked is False or not isinstance(self._acting[agent].space, Discrete):
+            if "mask" not in self._reported:
+                self._reported.add("mask")
+                _log.warning("%s: its action masks are not heeded", self._of(agent))
+            return
+        where = f"{self.where}, copy {copy}, step {self._step}, agent '{self.names[agent]}'"
+        raise ForeignCodeError(
+            f"its info has an action mask after {method}, which no info had after the first reset",
+            where=where,
+            fix="set environment.masked: true to heed masks that come later (false to play without them)",
+        )
+
+    def _check_ended(self, copy: int, ended: set[int], listed: Any, given: Any) -> None:
+        """An agent that has ended must not come back, and what it is paid is told once to be lost."""
+        for i in sorted(ended):
+            key = self._keys[i]
+            back = listed is not None and key in listed and (key in given.observations or key in given.rewards)
+            flags = [
+                self._judged(copy, "step", i, "its flag", flag_of, each[key]) for each in (given.terminated, given.truncated) if key in each
+            ]
+            if back and not any(flags):
+                raise self._misfit(copy, "step", i, "it", MisfitError("is back after it had ended; start a new episode instead"))
+            paid = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key]) if key in given.rewards else 0.0
+            if paid and "reward" not in self._reported:
+                self._reported.add("reward")
+                _log.warning("%s: it is paid in step %d although it has ended before; that does not count", self._of(i), self._step)
+
+    def _check_positions(self, numbers: tuple[int, ...]) -> None:
+        for i, adapter in enumerate(self._observed):
+            if isinstance(adapter.space, Discrete) or max(numbers) >= adapter.width:
                 raise EnvironmentMismatchError(
-                    f"its observation has no number {max(columns)}", where=self._of(name), fix="mend environment.positions"
+                    f"its observation has no number {max(numbers)}", where=self._of(i), fix="correct environment.positions"
                 )
 
 
-def _places(widths: Sequence[int], masks: Sequence[int]) -> list[_Place]:
-    places, begin = [], 1  # behind the ticket
+def _columns(widths: Sequence[int], masks: Sequence[int]) -> list[_Columns]:
+    columns, begin = [], 1  # behind the version
     for width, mask in zip(widths, masks, strict=True):
-        places.append(_Place(begin, begin + width, begin + width + 1 + mask))
-        begin = places[-1].end
-    return places
-
-
-def _hush_mujoco() -> None:
-    """MuJoCo's warnings go to the log, each once; by itself it writes a file into the working directory."""
-    mujoco = sys.modules.get("mujoco")
-    if mujoco is None or mujoco.get_mju_user_warning() is not None:
-        return
-    said: set[str] = set()
-
-    def warn(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            _log.warning("MuJoCo: %s", text)
-
-    mujoco.set_mju_user_warning(warn)
-
-
-def _find(path: str, where: str) -> Callable[..., Any]:
-    """The class or function that ``module:function`` names, found without calling anything.
-
-    Raises:
-        EnvironmentMismatchError: there is none, or it is one of Python's own or a class that is no ParallelEnv; nothing of that is called.
-        MissingPackageError: its package is not installed.
-    """
-    module_name, _, names = path.partition(":")
-    if module_name.partition(".")[0] in sys.stdlib_module_names:
-        raise _no_environment(f"module {module_name} is one of Python's own", where)
-    try:
-        found: Any = importlib.import_module(module_name)
-        for name in names.split("."):
-            found = getattr(found, name, None)
-    except ModuleNotFoundError as error:
-        raise _missing(error, where) from error
-    except Exception as error:
-        raise EnvironmentMismatchError(
-            f"importing {module_name} failed: {type(error).__name__}: {error}", where=where, fix="mend or reinstall the package"
-        ) from error
-    if not callable(found):
-        raise _no_environment(f"module {module_name} has no function '{names}'", where)
-    if (origin := standard_module(found)) is not None:
-        raise _no_environment(f"it belongs to Python's own module {origin}", where)
-    if isinstance(found, type) and not (callable(getattr(found, "reset", None)) and callable(getattr(found, "step", None))):
-        raise _no_environment(f"the class {found.__name__} is no ParallelEnv: it has no reset and step", where)
-    function: Callable[..., Any] = found
-    return function
-
-
-def _no_environment(what: str, where: str) -> EnvironmentMismatchError:
-    return EnvironmentMismatchError(what, where=where, fix="write module:function, such as mpe2.simple_spread_v3:parallel_env")
-
-
-def _missing(error: ModuleNotFoundError, where: str) -> NetagentsError:
-    if error.name in EXTRA:
-        return MissingPackageError(f"the package {error.name} is not installed", where=where, fix="pip install 'netagents[environments]'")
-    fix = "install the package that has it, or mend environment.make"
-    return MissingPackageError(f"there is no module {error.name}", where=where, fix=fix)
+        columns.append(_Columns(begin, begin + width, begin + width + 1 + mask))
+        begin = columns[-1].end
+    return columns
 
 
 def _matched(possible: tuple[str, ...], chosen: Sequence[str], topology: Topology, where: str) -> tuple[str, ...]:
@@ -301,6 +331,8 @@ def _matched(possible: tuple[str, ...], chosen: Sequence[str], topology: Topolog
     """
     n, labels = topology.n, topology.labels
     listed = ", ".join(possible[:6]) + (", ..." if len(possible) > 6 else "")
+    if len(set(possible)) != len(possible):
+        raise EnvironmentMismatchError(f"two of its agents have one name ({listed})", where=where, fix="give every agent a name of its own")
     if len(possible) != n:
         found = f"it has {len(possible)} agents ({listed}), the topology {n}"
         raise EnvironmentMismatchError(found, where=where, fix=f"use a topology of {len(possible)} agents")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -12,11 +12,18 @@ from netagents.environments.contract import BoolArray, FloatArray, NetworkedMDP,
 from netagents.environments.finite import FiniteNetworkedMDP
 from netagents.environments.proximity import Contacts, hop_distances, linked_pairs, told
 from netagents.environments.spaces import Box, Discrete, space_dtype
-from netagents.errors import EnvironmentMismatchError, NumericalError
-from netagents.messages import Step
+from netagents.environments.validation import (
+    Breach,
+    breach_of_graph,
+    breach_of_masks,
+    breach_of_observations,
+    breach_of_reset,
+    breach_of_transition,
+)
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NumericalError
+from netagents.foreign.part_faults import definition
+from netagents.messages import ENDED, REPLACED, TERMINATED, TRUNCATED, Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
-
-TERMINATED, TRUNCATED, ENDED, REPLACED = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
 
 
 class Returns(NamedTuple):
@@ -41,6 +48,7 @@ class EnvironmentSession:
         seed: the run's seed.
         counted: steps of an iteration that enter its returns (default: all).
         contacts: where the graph moves, of which other agents each agent is told how far away they are.
+        drawn: random numbers are drawn for so many copies, of which the first B are played (default: B).
     """
 
     def __init__(
@@ -51,12 +59,14 @@ class EnvironmentSession:
         seed: int,
         counted: int | None = None,
         contacts: Sequence[Contacts] | None = None,
+        drawn: int | None = None,
     ) -> None:
         self.environment = environment
         self.batch = batch
         self.discount = discount
         self.seed = seed
         self._counted = counted
+        self._drawn = batch if drawn is None else drawn
         spec = environment.spec
         self._dtypes = [space_dtype(space) for space in spec.observation_spaces]
         self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
@@ -66,7 +76,9 @@ class EnvironmentSession:
         # Where all agents' spaces are finite, a step's actions and observations are worked on all at once.
         self._finite = all(self._action_sizes)
         self._joint = isinstance(environment, FiniteNetworkedMDP)
-        self._by_column = type(environment).observe is FiniteNetworkedMDP.observe
+        # What netagents' own environments give is known; that of others is judged in every step.
+        self._judged = not type(environment).__module__.startswith("netagents.")
+        self._by_column = not self._judged and type(environment).observe is FiniteNetworkedMDP.observe
         self._index_dtype = self._dtypes[0] if not self._boxes and len(set(self._dtypes)) == 1 else None
         self._going_on: list[NDArray[np.uint8]] = [np.zeros(batch, dtype=np.uint8)] * spec.n
         self._masks: list[BoolArray] | None = None
@@ -79,12 +91,14 @@ class EnvironmentSession:
         """Reset all copies for an iteration; one message per agent, for step 0."""
         spec, seed = self.environment.spec, self.seed
         self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
-        reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self.batch, *spec.reset_noise))
+        reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self._drawn, *spec.reset_noise))[: self.batch]
+        self._step = 0
         self._state = self.environment.reset(reset)
+        if self._judged:
+            self._refuse(breach_of_reset(self._state, self.batch), self.environment.reset)
         self._ended: BoolArray = np.zeros(self.batch, dtype=np.bool_)
         self._team = np.zeros(self.batch)
         self._discounted = np.zeros(self.batch)
-        self._step = 0
         self._some_ended = False
         self._unsettled: FloatArray | None = None
         self._next_noise: FloatArray | None = None
@@ -106,6 +120,8 @@ class EnvironmentSession:
         noise, self._next_noise = self._next_noise, None
         assert noise is not None
         after = self.environment.step(self._state, whole, noise)
+        if self._judged:
+            self._refuse(breach_of_transition(self._state, after, self.environment.spec.n), self.environment.step)
         ended, rewards = self._ended, after.rewards
         if np.count_nonzero(np.isfinite(rewards)) < rewards.size:
             agent = int(np.flatnonzero(~np.isfinite(rewards).all(axis=0))[0])
@@ -136,7 +152,7 @@ class EnvironmentSession:
             self._discounted += self.discount ** (self._step - 1) * mean
             self._unsettled = None
         if self._next_noise is None:
-            self._next_noise = self._noise.random((self.batch, *self.environment.spec.step_noise))
+            self._next_noise = self._noise.random((self._drawn, *self.environment.spec.step_noise))[: self.batch]
 
     def _flags(self, after: Transition) -> list[NDArray[np.uint8]]:
         """Who ended at this step and who had before: one array per agent, the same one where whole copies end."""
@@ -240,6 +256,10 @@ class EnvironmentSession:
         hops = None if self._contacts is None else self._hops(self._contacts)
         masked = self.environment.spec.capabilities.masked
         self._masks = self.environment.action_masks(self._state) if masked else None
+        if self._judged and masked:
+            spaces = self.environment.spec.action_spaces
+            breach = breach_of_masks(self._masks, spaces, self.batch, masked=True, ended=self._ended, boxes=True)
+            self._refuse(breach, self.environment.action_masks)
         if hops is None and self._masks is None:
             return list(map(Step, views, columns, flags))
         none: NDArray[np.uint8] = np.zeros((self.batch, 0), dtype=np.uint8)
@@ -253,6 +273,9 @@ class EnvironmentSession:
         if self._by_column and self._index_dtype is not None:
             return list(self._state.T.astype(self._index_dtype, order="C"))
         observed = self.environment.observe(self._state)
+        if self._judged:
+            spaces = self.environment.spec.observation_spaces
+            self._refuse(breach_of_observations(observed, spaces, self.batch, bounds=False), self.environment.observe)
         for agent in self._boxes:
             if not np.isfinite(observed[agent]).all():
                 raise NumericalError(
@@ -262,8 +285,17 @@ class EnvironmentSession:
             return list(np.concatenate(observed, dtype=self._index_dtype, casting="unsafe").reshape(len(observed), -1))
         return [np.array(view, dtype=dtype, order="C") for view, dtype in zip(observed, self._dtypes, strict=True)]
 
+    def _refuse(self, breach: Breach | None, method: Callable[..., Any]) -> None:
+        """Raise what is wrong with what somebody else's environment gave."""
+        if breach is not None:
+            place = definition(method)
+            where = f"environment '{self.environment.spec.name}' breaks rule '{breach.rule}' at step {self._step}"
+            raise ForeignCodeError(breach.what, where=where, fix=breach.fix + (f"; see {place}" if place else ""))
+
     def _hops(self, contacts: Sequence[Contacts]) -> list[NDArray[np.uint8]]:
         near = self.environment.graph(self._state)
+        if self._judged and near is not None:
+            self._refuse(breach_of_graph(near, self.environment.spec.n, self.batch, moving=True), self.environment.graph)
         if near is None:
             raise EnvironmentMismatchError(
                 f"environment '{self.environment.spec.name}' has capability moving but gives no graph", fix="return one from graph(state)"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.errors import EnvironmentMismatchError
 from netagents.messages import index_dtype
@@ -24,15 +25,48 @@ class Discrete:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Real vectors of a fixed shape with one lower and one upper bound (infinite where unbounded)."""
+    """Real vectors of a fixed shape with a lower and an upper bound (infinite where unbounded).
+
+    Attributes:
+        shape: of one value.
+        low, high: the lowest and the highest bound of any of its numbers.
+        lows, highs: the bounds of each number, in C order, where they differ from number to number; else empty.
+    """
 
     shape: tuple[int, ...]
     low: float
     high: float
+    lows: tuple[float, ...] = ()
+    highs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
             raise EnvironmentMismatchError(f"a box from {self.low} to {self.high}", fix="low must be below high")
+        numbers = int(np.prod(self.shape, dtype=np.int64))
+        if (self.lows or self.highs) and not len(self.lows) == len(self.highs) == numbers:
+            raise EnvironmentMismatchError(
+                f"a box of {numbers} numbers with {len(self.lows)} lower and {len(self.highs)} upper bounds", fix="give one pair per number"
+            )
+        if any(not low <= high for low, high in zip(self.lows, self.highs, strict=True)):
+            raise EnvironmentMismatchError("a box with a lower bound above its upper bound", fix="swap them")
+
+    @classmethod
+    def of(cls, low: NDArray[Any], high: NDArray[Any]) -> Box:
+        """The box between two arrays of one shape; a box whose bounds all coincide has no upper bound."""
+        shape = tuple(int(size) for size in low.shape)
+        lows, highs = tuple(low.astype(np.float64).ravel().tolist()), tuple(high.astype(np.float64).ravel().tolist())
+        lowest, highest = min(lows), max(highs)
+        if not lowest < highest:
+            return cls(shape, lowest, float("inf"))
+        same = len(set(lows)) == 1 and len(set(highs)) == 1
+        return cls(shape, lowest, highest) if same else cls(shape, lowest, highest, lows, highs)
+
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper bound of each number, in C order."""
+        if self.lows:
+            return np.array(self.lows), np.array(self.highs)
+        numbers = int(np.prod(self.shape, dtype=np.int64))
+        return np.full(numbers, self.low), np.full(numbers, self.high)
 
 
 Space = Discrete | Box

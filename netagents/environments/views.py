@@ -19,8 +19,13 @@ from netagents.environments.spaces import Box, Discrete, Space
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-LARGEST_ONE_HOT = 64
-"""Discrete spaces up to this size are read as one-hot vectors, larger ones as one number in [-1, 1]."""
+LARGEST_ONE_HOT = 1024
+"""Discrete spaces up to this size are read as one-hot vectors, larger ones as the one-hot digits of the index in base :data:`BASE`."""
+
+BASE = 64
+
+LARGEST_SPAN = 1000.0
+"""Bounds that lie further apart say little about what occurs (CartPole's are float32.max), and count as none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,14 @@ class View(ABC):
             ``(N, F)`` float64.
         """
 
+    def unscaled(self, spaces: Sequence[Space], own: int, marked: bool) -> list[tuple[int, int]]:  # noqa: ARG002 - overriders read it
+        """The features whose scale nothing but observation can tell: for each its column, and the column of its mark or -1."""
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class WindowView(View):
-    """Every member's observation side by side: indices one-hot, bounded boxes scaled to [-1, 1], unbounded ones as they are."""
+    """Every member's observation side by side: indices one-hot, each bounded number scaled to [-1, 1], unbounded ones as they are."""
 
     kind: ClassVar[str] = "window"
 
@@ -75,6 +84,17 @@ class WindowView(View):
             else:
                 parts.append(part)
         return np.concatenate(parts, axis=1)
+
+    def unscaled(self, spaces: Sequence[Space], own: int, marked: bool) -> list[tuple[int, int]]:
+        """The numbers without usable bounds of every member; a mark follows the numbers of the member that it is about."""
+        columns: list[tuple[int, int]] = []
+        begin = 0
+        for member, space in enumerate(spaces):
+            end = begin + width(space)
+            mark = end if marked and member != own else -1
+            columns += [(begin + number, mark) for number in unbounded_numbers(space)]
+            begin = end + (mark >= 0)
+        return columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +145,58 @@ class PoseView(View):
 def width(space: Space) -> int:
     """How many features one observation takes."""
     if isinstance(space, Discrete):
-        return space.size if space.size <= LARGEST_ONE_HOT else 1
+        return space.size if space.size <= LARGEST_ONE_HOT else BASE * _digits(space.size)
     return int(np.prod(space.shape, dtype=np.int64))
 
 
 def flat(values: NDArray[Any], space: Space) -> FloatArray:
     """Observations ``(N,)`` or ``(N, *shape)`` as ``(N, width)`` float64 features."""
     if isinstance(space, Discrete):
+        one_hot: FloatArray = np.zeros((len(values), width(space)))
+        rows, indices = np.arange(len(values)), values.astype(np.int64)
         if space.size <= LARGEST_ONE_HOT:
-            one_hot: FloatArray = np.eye(space.size)[values]
+            one_hot[rows, indices] = 1.0
             return one_hot
-        return (values.astype(np.float64) * (2.0 / (space.size - 1)) - 1.0)[:, None]
-    rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    return scaled(rows, space)
+        for digit in range(_digits(space.size)):
+            one_hot[rows, BASE * digit + indices % BASE] = 1.0
+            indices //= BASE
+        return one_hot
+    numbers = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    return scaled(numbers, space)
 
 
 def scaled(rows: FloatArray, space: Box) -> FloatArray:
-    """Values of a bounded box brought to [-1, 1]; those of an unbounded one as they are."""
-    if not (np.isfinite(space.low) and np.isfinite(space.high)):
+    """Each number with usable bounds brought to [-1, 1] by its own; the others as they are."""
+    low, high = space.bounds()
+    usable = _usable(low, high)
+    if not usable.any():
         return rows
-    return (rows - (space.low + space.high) / 2) / ((space.high - space.low) / 2)
+    centre, half = np.zeros(len(low)), np.ones(len(low))
+    centre[usable] = (low[usable] + high[usable]) / 2
+    half[usable] = (high[usable] - low[usable]) / 2
+    return (rows - centre) / half
+
+
+def unbounded_numbers(space: Space) -> list[int]:
+    """The numbers of a box, in C order, whose bounds are infinite, too far apart or equal."""
+    if isinstance(space, Discrete):
+        return []
+    return np.flatnonzero(~_usable(*space.bounds())).tolist()
+
+
+def _usable(low: FloatArray, high: FloatArray) -> BoolArray:
+    finite = np.isfinite(low) & np.isfinite(high)
+    span = np.where(finite, high, 0.0) / 2 - np.where(finite, low, 0.0) / 2  # halved, so that it cannot overflow
+    usable: BoolArray = finite & (span > 0.0) & (span <= LARGEST_SPAN / 2)
+    return usable
+
+
+def _digits(size: int) -> int:
+    """Digits of the largest index in base :data:`BASE`."""
+    digits = 1
+    while BASE**digits < size:
+        digits += 1
+    return digits
 
 
 _VIEWS: dict[str, type[View]] = {view.kind: view for view in (WindowView, PoseView)}

@@ -95,6 +95,10 @@ class ParallelEnvSettings(Settings):
         (),
         description="its agents in the order of the graph's nodes; default: by the graph's names if it has some, else its own order",
     )
+    masked: bool | None = Field(
+        None,
+        description="whether some of its actions may be illegal at times; default: as its spaces and the infos of its first reset show",
+    )
     positions: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=3)] | None = Field(
         None, description="which numbers of an agent's observation are its position; the graph is then computed from them in each step"
     )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
 from netagents.errors import ExperimentError, NetagentsError
+from netagents.foreign.part_faults import brief, foreign_fault, place_of, register_module
+from netagents.foreign.part_modules import import_module, refuse_shadowed, standard_module
 
 Part = TypeVar("Part")
 
@@ -69,16 +67,21 @@ class PartKind:
             raise ExperimentError(f"it is a {type(make).__name__} and cannot be called", where=where, fix="name a class")
         if (origin := standard_module(make)) is not None:
             raise ExperimentError(f"it belongs to Python's own module {origin}", where=where, fix=f"name a subclass of {self.base}")
+        register_module(str(getattr(make, "__module__", "")))
         try:
             made = make(*arguments.values(), **parameters)
         except NetagentsError:
             raise
+        except SystemExit as error:
+            raise foreign_fault(error, "it", where, make) from error
         except Exception as error:
+            place = place_of(error)
             raise ExperimentError(
-                f"calling it with ({', '.join((*arguments, *parameters))}) failed: {type(error).__name__}: {error}",
+                f"calling it with ({', '.join((*arguments, *parameters))}) failed: {brief(error)}",
                 where=where,
-                fix="parameters must be the keyword arguments of the class",
+                fix="parameters must be the keyword arguments of the class" + (f"; see {place}" if place else ""),
             ) from error
+        register_module(type(made).__module__)
         if not isinstance(made, wanted):
             raise ExperimentError(
                 f"it made a {type(made).__name__}, which is no {self.noun}", where=where, fix=f"name a subclass of {self.base}"
@@ -95,34 +98,23 @@ class PartKind:
             return offered[name].load()
         except Exception as error:
             raise ExperimentError(
-                f"loading the entry point failed: {type(error).__name__}: {error}",
+                f"loading the entry point failed: {brief(error)}",
                 where=where,
-                fix="mend or reinstall the package that offers it",
+                fix="correct or reinstall the package that offers it",
             ) from error
-
-
-def standard_module(value: object) -> str | None:
-    """The module of Python's standard library that a callable comes from, such as ``os`` or ``builtins``; None for all others.
-
-    Nothing there is an environment, a policy or a utility, and much of it does harm when it is called.
-    """
-    while isinstance(value, functools.partial):
-        value = value.func
-    module = getattr(value, "__module__", None) or getattr(type(value), "__module__", None)
-    top = str(module).partition(".")[0]
-    return top if top in sys.stdlib_module_names and top != "__main__" else None
 
 
 def _imported(kind: str, where: str) -> Any:
     module_name, _, path = kind.removeprefix("import:").partition(":")
     try:
-        found: Any = _module(module_name)
+        found: Any = import_module(module_name)
     except Exception as error:
         raise ExperimentError(
-            f"importing {module_name} failed: {type(error).__name__}: {error}",
+            f"importing {module_name} failed: {brief(error)}",
             where=where,
-            fix="write import:package.module:Class with a module that this Python can import",
+            fix="write import:package.module:Class with a module that this Python can import" + _seen_at(error),
         ) from error
+    refuse_shadowed(module_name, path, where)
     for part in path.split("."):
         if not hasattr(found, part):
             raise ExperimentError(f"module {module_name} has no '{path}'", where=where, fix="write import:package.module:Class")
@@ -130,14 +122,6 @@ def _imported(kind: str, where: str) -> Any:
     return found
 
 
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        here = str(Path.cwd())
-        if error.name != name.partition(".")[0] or here in sys.path:
-            raise
-    # As `python -m` would: the command's own sys.path does not hold the working directory.
-    sys.path.append(here)
-    importlib.invalidate_caches()
-    return importlib.import_module(name)
+def _seen_at(error: BaseException) -> str:
+    place = None if isinstance(error, ModuleNotFoundError) else place_of(error)
+    return "" if place is None else f"; see {place}"

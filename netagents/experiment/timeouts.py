@@ -17,6 +17,7 @@ class Timeouts(Settings):
     scale: Annotated[float, Field(gt=0.0, le=1_000.0)] = Field(1.0, description="multiplies every other value (slow machines)")
     join: Seconds = Field(60.0, description="for all nodes to say hello to the rendezvous")
     ready: Seconds = Field(30.0, description="for all links to carry their first hello")
+    make: Seconds = Field(300.0, description="for one more copy of somebody else's environment to be made, before the start")
     exchange: Seconds = Field(30.0, description="for one phase's messages from all peers")
     answer: Seconds = Field(
         10.0, description="for a silent agent to give a sign of life, before failures.agent (restart, continue_without) takes it for lost"

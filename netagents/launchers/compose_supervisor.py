@@ -160,7 +160,7 @@ class ContainerSupervisor(Supervisor):
         self._containers = ContainerWatch(engine, project, log_directory)
         self._watch = self._containers
 
-    def start(self) -> None:
+    def start(self, first: Sequence[str] = ()) -> None:  # noqa: ARG002 - containers start together
         """Start all containers; returns when they run, not when their roles are ready.
 
         Raises:

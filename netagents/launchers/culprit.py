@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netagents.errors import NodeFailedError
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NodeFailedError, NumericalError
 from netagents.launchers.processes import signal_name
 from netagents.nodes.process import FOLLOWERS
 from netagents.records.logging import plain, read_log
@@ -27,6 +27,7 @@ class Exit:
         started: when it was started, likewise.
         asked: when the launcher sent it a signal, likewise; None if it did not.
         log: its log, if it has one.
+        early: it left with exit code 0 although its work was not done.
     """
 
     role: str
@@ -36,6 +37,7 @@ class Exit:
     started: float
     asked: float | None
     log: Path | None
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Failure:
         traceback: the traceback it wrote; empty when a signal killed it.
         last_lines: the last lines of its log.
         time: when it failed, in seconds since the epoch.
+        error_name: class of the error that it wrote down; empty when it wrote none.
     """
 
     role: str
@@ -61,6 +64,7 @@ class Failure:
     traceback: str
     last_lines: tuple[str, ...]
     time: float
+    error_name: str = ""
 
     @property
     def how(self) -> str:
@@ -81,6 +85,9 @@ class Failure:
         """The exception that ends the run; its attribute ``failure`` is this one, ``details`` are its details."""
         what = f"{self.how} (process {self.pid})"
         error = NodeFailedError(f"{what}: {self.line}" if self.line else what, where=self.role)
+        if self.error_name in _OWN_CODES:
+            # What an environment, a utility or a policy does wrong has one exit code under every launcher.
+            error.exit_code = _OWN_CODES[self.error_name]  # type: ignore[misc]
         error.failure = self  # type: ignore[attr-defined]
         error.details = self.details  # type: ignore[attr-defined]
         return error
@@ -96,7 +103,7 @@ def first_failure(exits: Iterable[Exit]) -> Failure | None:
     When nobody can be blamed but for waiting in vain, the line goes on with who waited for what came earliest in the run.
     """
     ended = list(exits)
-    failures = [_tell(exit_) for exit_ in ended if exit_.exit_code != 0]
+    failures = [_tell(exit_) for exit_ in ended if exit_.exit_code != 0 or exit_.early]
     if not failures:
         return None
     rank, failure = min(failures, key=lambda entry: (entry[0], entry[1].time))
@@ -122,7 +129,7 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
     lines = tuple([line for entry in entries[-_LAST_LINES:] for line in plain(entry)][-_LAST_LINES:])
     code = exit_.exit_code
     killer = signal_name(code)
-    time, line, traceback, name = exit_.time, _NO_WORD.get(killer or str(exit_.exit_code), ""), "", ""
+    time, line, traceback, name = exit_.time, _NO_WORD.get("early" if exit_.early else killer or str(exit_.exit_code), ""), "", ""
     if written is not None and (killer is None or exit_.asked is not None):
         # It had failed by itself; if we then ended it, it was only slow to leave.
         code, killer = None if killer else code, None
@@ -137,12 +144,16 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
     if rank == _FOLLOWED and name == NodeFailedError.__name__:
         # It only passes on what another node told it; that node's own words say more.
         rank = _RELAYED
-    return rank, Failure(exit_.role, exit_.pid, code, killer, line, traceback, lines, time)
+    return rank, Failure(exit_.role, exit_.pid, code, killer, line, traceback, lines, time, name)
 
 
 _KILLED, _FAILED, _FOLLOWED, _RELAYED, _OURS = range(5)
 
+_OWN_CODES = {kind.__name__: kind.exit_code for kind in (EnvironmentMismatchError, ForeignCodeError, NumericalError)}
+"""Errors whose exit code a run ends with; others of a process end it with that of :class:`NodeFailedError`."""
+
 _NO_WORD = {
+    "early": "it left before the last iteration; something in the environment or in a library of it ended the process",
     "SIGKILL": "from outside: by hand, or by the kernel when memory ran out",
     "SIGSEGV": "it touched memory that is not its own; the stack is in its log",
     "SIGABRT": "it gave up on an inner contradiction; the stack is in its log",

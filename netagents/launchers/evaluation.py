@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.build import build_environment
+from netagents.environments.contract import NetworkedMDP
+from netagents.environments.facts import check_same_environment
 from netagents.environments.session import EnvironmentSession
-from netagents.errors import RunDirectoryError
+from netagents.foreign.containment import contained
 from netagents.intervals import Interval, mean_interval, mean_intervals
 from netagents.learning.playing import Players
 from netagents.policies import Policy
@@ -60,8 +64,34 @@ class Evaluation:
         return [Interval(float(mean), float(low), float(high), len(self.returns)) for mean, low, high in zip(*edges, strict=True)]
 
 
+@contextlib.contextmanager
+def evaluation_environment(run: Run) -> Iterator[NetworkedMDP]:
+    """The environment of a run, for several evaluations that share its copies; closed at the end.
+
+    Raises:
+        EnvironmentMismatchError: the environment that can be built here is not the one that the run was made with.
+        MissingPackageError, ExperimentError: it cannot be built here.
+    """
+    setup = run.setup
+    with contained():
+        environment = build_environment(setup.experiment.environment, setup.topology)
+        try:
+            check_same_environment(setup.spec, environment.spec, str(run.path))
+            yield environment
+        finally:
+            environment.close()
+
+
 def evaluate(
-    run: Run, episodes: int = 1000, *, greedy: bool = False, seed: int = 0, checkpoint: int | None = None, untrained: bool = False
+    run: Run,
+    episodes: int = 1000,
+    *,
+    greedy: bool = False,
+    seed: int = 0,
+    checkpoint: int | None = None,
+    untrained: bool = False,
+    environment: NetworkedMDP | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Play the policies of a run without learning.
 
@@ -72,10 +102,12 @@ def evaluate(
         seed: names the evaluation's own stream; episode k is the same whatever N is.
         checkpoint: the iteration after which the policies were saved (default: the newest).
         untrained: play the policies that training began with instead.
+        environment: of :func:`evaluation_environment`; made and closed here if None.
+        progress: called as ``progress(made, wanted)`` while copies of somebody else's environment are made.
 
     Raises:
         RunDirectoryError: there is no such checkpoint, or it is damaged.
-        EnvironmentMismatchError, ExperimentError: the environment cannot be built here.
+        EnvironmentMismatchError, ExperimentError: the environment cannot be built here, or is not the one that the run was made with.
         SecurityError: the settings name code, and the run was opened without trust.
     """
     run.directory.require_trust()
@@ -86,16 +118,19 @@ def evaluate(
     else:
         policies = run.policies(checkpoint)
         played = max(run.checkpoints) if checkpoint is None else checkpoint
-    environment = build_environment(setup.experiment.environment, setup.topology)
-    if environment.spec.n != setup.n:
-        raise RunDirectoryError(
-            "the environment that can be built here has other agents", where=str(run.path), fix="install the one it was run with"
-        )
-    blocks = range(-(-episodes // COPIES))
-    # A whole block is always played, so that an episode does not depend on how many others there are.
-    session = setup.session(environment, COPIES, _own_seed(seed))
-    players = Players(setup, policies)
-    played_blocks = [_play(session, players, block, setup.horizon, setup.discount, greedy, seed) for block in blocks]
+    with contextlib.ExitStack() as exits:
+        if environment is None:
+            environment = exits.enter_context(evaluation_environment(run))
+        players = Players(setup, policies)
+        played_blocks = []
+        for block in range(-(-episodes // COPIES)):
+            # Numbers are drawn for a whole block, so that an episode does not depend on how many others there are.  A whole block is also
+            # played where that costs nothing; copies of somebody else's environment are made only as many as are needed.
+            vectorized = environment.spec.capabilities.vectorized
+            copies = COPIES if vectorized else min(COPIES, episodes - block * COPIES)
+            environment.open(copies, progress)
+            session = setup.session(environment, copies, _own_seed(seed), drawn=COPIES)
+            played_blocks.append(_play(session, players, block, setup.horizon, setup.discount, greedy, seed))
     returns = np.concatenate([returns for returns, _ in played_blocks])[:episodes]
     discounted = np.concatenate([discounted for _, discounted in played_blocks])[:episodes]
     return Evaluation(played, greedy, seed, setup.horizon, setup.discount, returns, discounted)
@@ -104,14 +139,16 @@ def evaluate(
 def _play(
     session: EnvironmentSession, players: Players, block: int, horizon: int, discount: float, greedy: bool, seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """One block of episodes: (COPIES, n) returns, plain and discounted."""
-    n = len(players.policies)
+    """One block of episodes, as many as the session has copies: (copies, n) returns, plain and discounted."""
+    n, copies = len(players.policies), session.batch
     generators = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)]
-    returns, discounted = np.zeros((COPIES, n)), np.zeros((COPIES, n))
+    returns, discounted = np.zeros((copies, n)), np.zeros((copies, n))
     messages = session.begin(block)
     players.begin()
     for step in range(horizon):
-        actions = [players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent]) for agent in range(n)]
+        actions = [
+            players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent], COPIES) for agent in range(n)
+        ]
         messages = session.advance(actions)
         rewards = np.column_stack([message.reward for message in messages])
         returns += rewards

@@ -31,18 +31,23 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class Exited:
-    """A process has ended.  ``exit_code`` is negative for a signal, whose name is ``signal``, and None when nobody could tell."""
+    """A process has ended.
+
+    ``exit_code`` is negative for a signal, whose name is ``signal``, and None when nobody could tell; ``early``: it left with exit code 0
+    although its work was not done.
+    """
 
     role: str
     pid: int
     exit_code: int | None
     signal: str | None
     essential: bool
+    early: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether it ended in another way than by finishing its work."""
-        return self.exit_code != 0
+        return self.exit_code != 0 or self.early
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from typing import Any
 
 from netagents.errors import NodeFailedError
 from netagents.launchers.processes import WatchedProcess
-from netagents.nodes.guard import LAUNCHER_MARKER, RUN_MARKER
+from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
+from netagents.nodes.strays import RUN_MARKER
 
 PRELOAD = ("numpy", "zmq", "msgpack", "netagents.nodes.process", "netagents.nodes.guard")
 """What tabular runs import once, before the first child; the guard stands last because it closes the books on memory."""

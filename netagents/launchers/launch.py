@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.experiment.named_code import Trust
+from netagents.foreign.containment import contained
+from netagents.foreign.part_faults import foreign_faults
+from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
+from netagents.launchers.facts_process import prepare_apart
 from netagents.launchers.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.inbox_recording import check_recorded_agents
@@ -62,20 +67,30 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
     """
     experiment = loaded.experiment
-    prepared = prepare(experiment, loaded.base)
-    check_sinks(experiment)
-    check_recorded_agents(prepared.setup)
-    check_launcher(prepared, display)
-    # From the moment on at which there is a directory a signal ends the run in good order.
-    interruptions = Interruptions()
-    try:
-        directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, path=path)
+    # Other people's code may go elsewhere while it is imported, made or stepped; the records stay where they were asked for.
+    parent = Path(experiment.runtime.directory)
+    home, relative = Path.cwd(), not (parent if path is None else path).is_absolute()
+    with contained():
+        here = experiment.runtime.launcher == "in_process"
+        prepared = prepare(experiment, loaded.base, keep=True) if here else prepare_apart(experiment, loaded.base)
         try:
-            return carry_out(prepared, directory, display, interruptions=interruptions)
+            check_sinks(experiment)
+            check_recorded_agents(prepared.setup)
+            check_launcher(prepared, display)
+            # From the moment on at which there is a directory a signal ends the run in good order.
+            interruptions = Interruptions()
+            try:
+                exact = None if path is None else home / path
+                directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
+                try:
+                    carry_out(prepared, directory, display, interruptions=interruptions)
+                finally:
+                    directory.lock.release()
+            finally:
+                interruptions.close()
         finally:
-            directory.lock.release()
-    finally:
-        interruptions.close()
+            prepared.environment.close()
+    return Run(replace(directory, path=directory.path.relative_to(home)) if relative and directory.path.is_relative_to(home) else directory)
 
 
 def check_launcher(prepared: Prepared, display: Display | None = None) -> None:
@@ -110,7 +125,11 @@ def carry_out(
     shown = SilentDisplay() if display is None else display
     try:
         if prepared.experiment.runtime.launcher == "in_process":
-            _run_in_process(prepared, directory, shown, first, caught)
+            with contained():
+                try:
+                    _run_in_process(prepared, directory, shown, first, caught)
+                finally:
+                    prepared.environment.close()
         elif prepared.experiment.runtime.launcher == "compose":
             from netagents.launchers.compose import run_compose
 
@@ -134,6 +153,7 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
     from netagents.records.recorder import Recorder
 
     iterations = prepared.experiment.learning.iterations
+    prepared.environment.open(prepared.setup.batch, CopyProgress(display.note))
     network = InProcessNetwork(prepared.setup, prepared.environment)
     power = PowerMonitor(prepared.setup)
     if first:
@@ -144,15 +164,16 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
         with Recorder(directory, prepared.setup, resume_from=first) as recorder:
             try:
                 try:
-                    for record in network.run(first or 0, iterations):
-                        recorder.iteration(record)
-                        if network.snapshot_iteration == record.iteration:
-                            recorder.snapshot(record.iteration, network.snapshots)
-                        display.show(make_view(power, record, iterations, 0))
-                        for sink in sinks:
-                            sink.write(record, power.concentration(power.matrix(record.power)))
-                        if interruptions.first is not None:
-                            raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
+                    with foreign_faults():
+                        for record in network.run(first or 0, iterations):
+                            recorder.iteration(record)
+                            if network.snapshot_iteration == record.iteration:
+                                recorder.snapshot(record.iteration, network.snapshots)
+                            display.show(make_view(power, record, iterations, 0))
+                            for sink in sinks:
+                                sink.write(record, power.concentration(power.matrix(record.power)))
+                            if interruptions.first is not None:
+                                raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
                 finally:
                     if network.links is not None:
                         recorder.event("links", columns=list(LINK_COSTS), rows=network.links.costs().tolist())

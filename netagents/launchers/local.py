@@ -67,7 +67,7 @@ def run_local(
             preload=NEURAL_PRELOAD if experiment.learning.is_neural else TABULAR_PRELOAD,
             interruptions=interruptions,
         ) as supervisor:
-            supervise(supervisor, prepared, directory, display, listener, sockets.path)
+            supervise(supervisor, prepared, directory, display, listener, sockets.path, copies_file(prepared, sockets))
 
 
 def node_specs(
@@ -77,7 +77,10 @@ def node_specs(
     experiment, run = prepared.experiment, directory.run_id.hex()
     listen = join = f"ipc://{sockets.path}/environment"
     # Whether code that the experiment names may run was decided before there was a process.
-    hosting = {"run_directory": str(directory.path), "lines": str(sockets.path), "trust": "1"}
+    hosting = {"run_directory": str(directory.path.absolute()), "lines": str(sockets.path), "trust": "1"}
+    copies = copies_file(prepared, sockets)
+    if copies is not None:
+        hosting["copies"] = str(copies)
     if first is not None:
         hosting["resume_from"] = str(first)
     if experiment.runtime.transport == "tcp":
@@ -118,6 +121,11 @@ def node_specs(
         return specs
     order: Sequence[int] = np.random.default_rng(seed).permutation(len(specs)).tolist()
     return [specs[place] for place in order]
+
+
+def copies_file(prepared: Prepared, sockets: SocketDirectory) -> Path | None:
+    """Where the server says how many copies of its environment there are; None where there is nothing to make."""
+    return None if prepared.setup.spec.capabilities.vectorized else sockets.path / "copies"
 
 
 def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[str, str]:

@@ -22,6 +22,7 @@ from netagents.launchers.supervisor import Supervisor
 from netagents.launchers.watch import FORKSERVER, Node
 from netagents.nodes.process import child_main
 from netagents.nodes.socket_directory import SocketDirectory
+from netagents.nodes.strays import end_members
 
 _STARTING_AT_ONCE = 64
 
@@ -59,8 +60,8 @@ class ProcessSupervisor(Supervisor):
         self._preload = preload
         self._environment = environment
 
-    def start(self) -> None:
-        """Start all nodes; returns when every process exists, not when its role is ready.
+    def start(self, first: Sequence[str] = ()) -> None:
+        """Start all nodes, or the roles in ``first``; returns when every process exists, not when its role is ready.
 
         Raises:
             NodeFailedError: the forkserver ended meanwhile.
@@ -82,15 +83,25 @@ class ProcessSupervisor(Supervisor):
             self._watch.forkserver.start()
             self._watch.follow(self._watch.forkserver.process, FORKSERVER)
             self._watch.follow_tracker()
-            self._fork_all(time.monotonic() + self.timeouts.seconds("join"))
+            self._fork_all([spec for spec in self.specs if not first or spec.role in first])
         except BaseException:
             self.close()
             raise
 
-    def _fork_all(self, deadline: float) -> None:
+    def start_others(self) -> None:
+        """Start those that :meth:`start` has not.
+
+        Raises:
+            NodeFailedError, DeadlineError: as :meth:`start`.
+        """
+        begun = {*self.running, *(exit_.role for exit_ in self.exits)}
+        self._fork_all([spec for spec in self.specs if spec.role not in begun])
+
+    def _fork_all(self, specs: Sequence[NodeSpec]) -> None:
+        deadline = time.monotonic() + self.timeouts.seconds("join")
         unborn: dict[int, Node] = {}
         try:
-            for spec in self.specs:
+            for spec in specs:
                 node = self._fork(spec)
                 unborn[node.link.status] = node
                 if len(unborn) >= _STARTING_AT_ONCE:
@@ -169,6 +180,8 @@ class ProcessSupervisor(Supervisor):
         server = self._watch.leave_forkserver()
         if server is not None:
             server.stop(seconds)
+        if self.sockets is not None:
+            end_members(self.sockets.path)
         for exit_ in self._watch.exits:
             # A stuck forkserver leaves us its zombies.
             with contextlib.suppress(OSError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from netagents.experiment.named_code import Trust
+from netagents.foreign.containment import contained
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reader import Run
@@ -39,9 +41,12 @@ def resume_run(
     directory: RunDirectory, overrides: list[str] | None = None, settings: Mapping[str, Any] | None = None, display: Display | None = None
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
-    prepared, first = reopen(directory, overrides or [], settings)
-    try:
-        check_launcher(prepared, display)
-        return carry_out(prepared, directory, display, first)
-    finally:
-        directory.lock.release()
+    kept = replace(directory, path=directory.path.absolute())
+    with contained():
+        prepared, first = reopen(kept, overrides or [], settings)
+        try:
+            check_launcher(prepared, display)
+            carry_out(prepared, kept, display, first)
+        finally:
+            kept.lock.release()
+    return Run(directory)

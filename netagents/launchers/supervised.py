@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netagents.errors import DecodeError, EngineError, InterruptedRunError, NodeFailedError
 from netagents.experiment.failures import FailureSettings
+from netagents.launchers.copy_progress import await_copies
 from netagents.launchers.display import Display
 from netagents.launchers.events import Exited, NodeEvent, Paused, Ready, Restarted
 from netagents.launchers.restart import GoingOn, Recovery, Restarts
@@ -60,7 +61,13 @@ def ending(directory: RunDirectory, sockets: SocketDirectory) -> Iterator[None]:
 
 
 def supervise(
-    supervisor: Supervisor, prepared: Prepared, directory: RunDirectory, display: Display, listener: Listener, lines: Path
+    supervisor: Supervisor,
+    prepared: Prepared,
+    directory: RunDirectory,
+    display: Display,
+    listener: Listener,
+    lines: Path,
+    copies: Path | None = None,
 ) -> None:
     """Start the nodes and watch them until the run has finished.
 
@@ -69,6 +76,7 @@ def supervise(
         prepared, directory, display: as :func:`netagents.launchers.launch.carry_out` has them.
         listener: for views.
         lines: folder of the lines between launcher and server.
+        copies: file in which the server says how many copies of its environment it has made, where others are to start only then.
 
     Raises:
         NodeFailedError: names the node that failed first; all others have been ended.
@@ -81,7 +89,13 @@ def supervise(
             lost, silent = (exits.enter_context(contextlib.closing(WordLine(lines / name))) for name in (LOST, SILENT))
             supervisor.recovery = _recovery(prepared, lost)
             supervisor.watch(silent.descriptor)
-        supervisor.start()
+        supervisor.completed = lambda role: role != "environment" or _has_ended(directory)
+        if copies is None:
+            supervisor.start()
+        else:
+            supervisor.start(("environment",))
+            await_copies(supervisor, display, copies, experiment.timeouts)
+            supervisor.start_others()
         display.started(experiment.name, supervisor.pids())
         watchdog = Watchdog(directory.path / METRICS, directory.path / LOGS, experiment.timeouts.seconds("progress"))
 
@@ -100,6 +114,12 @@ def supervise(
 
         supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",))
         _show(listener, display)
+
+
+def _has_ended(directory: RunDirectory) -> bool:
+    """Whether the server has written down how the run ended."""
+    words = [event["event"] for event in directory.events() if event["event"] in ("started", "finished", "interrupted")]
+    return bool(words) and words[-1] != "started"
 
 
 def _recovery(prepared: Prepared, lost: WordLine) -> Recovery | None:

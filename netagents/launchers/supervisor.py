@@ -73,8 +73,24 @@ class Supervisor(ABC):
         self.close()
 
     @abstractmethod
-    def start(self) -> None:
-        """Start all nodes; returns when every one exists, not when its role is ready."""
+    def start(self, first: Sequence[str] = ()) -> None:
+        """Start all nodes; returns when every one exists, not when its role is ready.
+
+        Args:
+            first: start these roles alone, where that can be done; :meth:`start_others` starts the rest.
+        """
+
+    def start_others(self) -> None:  # noqa: B027 - who starts all at once has nothing left
+        """Start those that :meth:`start` has not."""
+
+    @property
+    def completed(self) -> Callable[[str], bool] | None:
+        """Asked about a role that ended with exit code 0: whether its work was done; None: it always was."""
+        return self._watch.completed
+
+    @completed.setter
+    def completed(self, ask: Callable[[str], bool]) -> None:
+        self._watch.completed = ask
 
     @abstractmethod
     def _start_one(self, spec: NodeSpec) -> Node:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Watch:
         forkserver: parent of all nodes; None before the start and once it is gone.
         tracker: multiprocessing's resource tracker.
         interruptions: the launcher's signals.
+        completed: asked about a role that ended with exit code 0, whether its work was done; None: it always was.
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,7 @@ class Watch:
         self.forkserver: ForkServer | None = None
         self.tracker: WatchedProcess | None = None
         self.interruptions: Interruptions | None = None
+        self.completed: Callable[[str], bool] | None = None
         self._owners: dict[int, str] = {}
         self._forkserver_is_mute = False
 
@@ -138,8 +140,9 @@ class Watch:
         role = node.spec.role
         del self.nodes[role]
         self.forget(node)
-        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log))
-        self.events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential))
+        early = code == 0 and node.asked is None and self.completed is not None and not self.completed(role)
+        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log, early))
+        self.events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential, early))
 
     def forget(self, node: Node) -> None:
         self._owners.pop(node.link.status, None)

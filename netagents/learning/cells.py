@@ -88,8 +88,14 @@ class SpaceCells:
                 where=where,
                 fix=f"give {axes} numbers, 1 for an axis that does not matter",
             )
-        if bins is not None and max(bins) > 1 and not (np.isfinite(space.low) and np.isfinite(space.high)):
-            raise EnvironmentMismatchError("a box without bounds cannot be cut into bins", where=where, fix="give the space bounds")
+        low, high = space.bounds()
+        uncut = np.flatnonzero((np.asarray(bins if bins is not None else 1) > 1) & ~(np.isfinite(low) & np.isfinite(high) & (low < high)))
+        if uncut.size:
+            raise EnvironmentMismatchError(
+                f"number {int(uncut[0])} of a box without bounds cannot be cut into bins",
+                where=where,
+                fix="give the space bounds, or 1 bin",
+            )
 
     def index(self, values: NDArray[Any]) -> IntArray:
         """The cell of each value: (T, B) indices, or (T, B, *shape) of a box, to (T, B) int64; beyond the bounds the outermost bin."""
@@ -98,8 +104,11 @@ class SpaceCells:
         cell = np.zeros(values.shape[:2], dtype=np.int64)
         if self.count == 1:
             return cell
-        width = self.space.high - self.space.low
-        share = (values.reshape(*values.shape[:2], -1) - self.space.low) / width
+        lows, highs = self.space.bounds()
+        numbers = values.reshape(*values.shape[:2], -1)
         for axis, bins in enumerate(self.bins):
-            cell = cell * bins + np.clip((share[:, :, axis] * bins).astype(np.int64), 0, bins - 1)
+            if bins == 1:
+                continue
+            share = (numbers[:, :, axis] - lows[axis]) / (highs[axis] - lows[axis])
+            cell = cell * bins + np.clip((share * bins).astype(np.int64), 0, bins - 1)
         return cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.foreign.part_values import check_array, is_foreign
 from netagents.policies import TabularPolicy
 
 FloatArray = NDArray[np.float64]
@@ -35,7 +36,8 @@ def truncated_policy_gradient(
     if baseline:
         advantage = summed_q - batch_baseline(cells, summed_q, weights, policy.probabilities)[context]
     credit = np.bincount(cells, weights=weights * advantage / n, minlength=contexts * size).astype(np.float64, copy=False)
-    return policy.score_sum(credit.reshape(contexts, size))
+    score = policy.score_sum(credit.reshape(contexts, size))
+    return check_array(score, (contexts, size), policy.score_sum) if is_foreign(policy) else score
 
 
 def clipped(gradient: FloatArray, limit: float | None) -> FloatArray:

@@ -123,6 +123,10 @@ class NeuralAgent(NetworkedAgent):
             intentions = [its.intentions for its in members if its.intentions is not None] or None
             power = self.power.rows(self.task, batch, [its.actions for its in members], intentions, generator, iteration)
 
+        # What the iteration observed takes effect with the next one.
+        self.policy.reader.settle()
+        self.reader.settle()
+
         # Report: rides with the next iteration's first action.
         discounted = float((weights * rollout.rewards).sum() / setup.batch)
         self._report(
@@ -238,8 +242,10 @@ class NeuralAgent(NetworkedAgent):
     # -- state that outlives an iteration --------------------------------------------------------------------------------
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights, target networks, Adam's moments, units, and what power and the objective remember."""
+        """Weights, target networks, Adam's moments, units, what was observed, and what power and the objective remember."""
         named: dict[str, NDArray[Any]] = {"policy.weights": self.policy.weights}
+        named |= {f"policy.{name}": array for name, array in self.policy.reader.statistics().items()}
+        named |= {f"critic_reader.{name}": array for name, array in self.reader.statistics().items()}
         named |= {f"actor.{name}": array for name, array in self.actor.arrays().items()}
         named |= {f"task.{name}": array for name, array in self.task.arrays().items()}
         if self.learned is not self.task:
@@ -253,6 +259,8 @@ class NeuralAgent(NetworkedAgent):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
         self.policy.load(arrays["policy.weights"])
+        self.policy.reader.restore(below("policy.", arrays))
+        self.reader.restore(below("critic_reader.", arrays))
         self.actor.restore(below("actor.", arrays))
         self.task.restore(below("task.", arrays))
         if self.learned is not self.task:

@@ -36,10 +36,11 @@ class Players:
         """New episodes: nobody has heard anything yet."""
         self._past.clear()
 
-    def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator) -> NDArray[Any]:
-        """An action of ``agent`` per copy, from the generator's next numbers."""
+    def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator, drawn: int | None = None) -> NDArray[Any]:
+        """An action of ``agent`` per copy, from the generator's next numbers; the first of those for ``drawn`` copies, where given."""
         policy, context = self.policies[agent], self._context(agent, messages)
-        noise = policy.noise(generator, 1, len(messages[agent].reward))[0]
+        copies = len(messages[agent].reward)
+        noise = policy.noise(generator, 1, copies if drawn is None else drawn)[0][:copies]
         return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
 
     def decide(self, agent: int, messages: Sequence[Step], noise: NDArray[np.float64]) -> NDArray[Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from netagents.environments.build import build_environment
 from netagents.environments.contract import NetworkedMDP
 from netagents.experiment import Experiment
+from netagents.foreign.containment import contained
+from netagents.foreign.part_modules import search_folder
 from netagents.learning.check_faults import check_faults
 from netagents.learning.probe import check_first_occupancies
 from netagents.learning.setup import Setup, check_fits, make_setup
@@ -24,20 +26,30 @@ class Prepared:
     setup: Setup
 
 
-def prepare(experiment: Experiment, base: Path | None = None) -> Prepared:
+def prepare(experiment: Experiment, base: Path | None = None, *, keep: bool = False) -> Prepared:
     """Build graph and environment and check that every agent's tables, utility and radii fit.
 
     Args:
         experiment: the settings.
-        base: folder against which graph files are looked up.
+        base: folder of the experiment file, in which graph files and modules of the user's own are looked up.
+        keep: leave what the environment has opened to the caller, who closes it; otherwise it is closed, and opened anew when it is used.
 
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
     topology = build_topology(experiment.topology, base, experiment.seed)
-    environment = build_environment(experiment.environment, topology)
-    setup = make_setup(experiment, topology, environment.spec)
-    check_fits(setup)
-    check_faults(setup)
-    check_first_occupancies(setup, environment)
+    if base is not None:
+        search_folder(base)
+    with contained():
+        environment = build_environment(experiment.environment, topology)
+        try:
+            setup = make_setup(experiment, topology, environment.spec)
+            check_fits(setup)
+            check_faults(setup)
+            check_first_occupancies(setup, environment)
+        except BaseException:
+            environment.close()
+            raise
+        if not keep:
+            environment.close()
     return Prepared(experiment, topology, environment, setup)

@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 
 from netagents.environments.spaces import Space, space_dtype, space_shape
 from netagents.errors import NumericalError
-from netagents.messages import Step
+from netagents.messages import ENDED, REPLACED, TERMINATED, TRUNCATED, Step
 
 FloatArray = NDArray[np.float64]
-
-TERMINATED, TRUNCATED, ENDED, REPLACED = 1, 2, 4, 8
-"""Bits of :attr:`netagents.messages.Step.flags`."""
 
 
 class Rollout:

@@ -147,7 +147,9 @@ class Setup:
         limits = [min(max(reach.radii[i] for reach in self.reach.values() for i in (agent, j)), FAR - 1) for j in met]
         return Contacts(tuple(met), np.array(limits, dtype=np.uint8))
 
-    def session(self, environment: NetworkedMDP, batch: int | None = None, seed: int | None = None) -> EnvironmentSession:
+    def session(
+        self, environment: NetworkedMDP, batch: int | None = None, seed: int | None = None, drawn: int | None = None
+    ) -> EnvironmentSession:
         """The environment in use: by default as in training, where the first H steps of an iteration enter its returns."""
         moving = self.spec.capabilities.moving
         return EnvironmentSession(
@@ -157,6 +159,7 @@ class Setup:
             self.experiment.seed if seed is None else seed,
             self.horizon,
             [self.contacts(agent) for agent in range(self.n)] if moving else None,
+            drawn,
         )
 
     def _reach_of(self, kind: Kind) -> Reach | None:

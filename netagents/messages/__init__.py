@@ -4,6 +4,10 @@ from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, 
 from netagents.messages.envelope import Envelope, Message
 from netagents.messages.kinds import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS, Kind, RadiusKind, node_name, node_names, radius_of
 from netagents.messages.learning import (
+    ENDED,
+    REPLACED,
+    TERMINATED,
+    TRUNCATED,
     Action,
     Digest,
     Report,
@@ -20,10 +24,14 @@ from netagents.messages.links import LINK_COSTS
 from netagents.messages.relay import Bundle, Carried
 
 __all__ = [
+    "ENDED",
     "ENVIRONMENT",
     "LINK_COSTS",
     "MONITOR",
     "NEIGHBOUR_KINDS",
+    "REPLACED",
+    "TERMINATED",
+    "TRUNCATED",
     "Action",
     "Bundle",
     "Carried",

@@ -21,6 +21,10 @@ def index_dtype(size: int) -> np.dtype[Any]:
     return np.dtype(np.uint16) if size <= 1 << 16 else np.dtype(np.uint32)
 
 
+TERMINATED, TRUNCATED, ENDED, REPLACED = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
+"""Bits of :attr:`Step.flags`."""
+
+
 class Step(NamedTuple):
     """Environment to agent, once per step: the agent's own view and nothing about anyone else.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netagents.errors import exit_code_of
+from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Setup, make_agent
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.routes import Routes, neighbours_used
@@ -40,7 +41,7 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
         membership = join(context, index, arguments, lambda setup: plan(setup, index))
         while True:
             try:
-                with _recording(arguments, membership) as recorder:
+                with _recording(arguments, membership) as recorder, foreign_faults():
                     learn(context, membership, recorder)
             except TakenBackError as taken_back:
                 context.log.logger.info("%s", taken_back)

@@ -82,7 +82,7 @@ def start_environment(
         directory.require_trust()
         arguments["trust"] = "1"
         if lines is not None:
-            arguments["lines"] = str(lines)
+            arguments["lines"] = str(lines.absolute())
         if any(event["event"] == "started" for event in directory.events()):
             first = next_iteration(directory)
             if first >= directory.experiment().learning.iterations:
@@ -213,6 +213,7 @@ def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None
     # By hand there is no launcher to answer Ctrl-C: it ends the role as SIGTERM does.
     previous = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
-        return run_role(role, lambda: function, arguments, log_path=log, status=status)
+        # An environment may change the working directory.
+        return run_role(role, lambda: function, arguments, log_path=log, status=None if status is None else status.absolute())
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.facts import check_same_environment
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.experiment.clock import FreeRunningSettings
+from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Ledger, Setup, make_record
 from netagents.learning.checkpointing import checkpoint_due
-from netagents.learning.prepare import prepare
+from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Kind, Message, Report, Snapshot, Step, Stop, node_name
 from netagents.nodes.addresses import announce
 from netagents.nodes.company import staleness
-from netagents.nodes.endings import EndRequestedError, ParentLostError
+from netagents.nodes.endings import EndRequestedError, ParentLostError, watch
 from netagents.nodes.free_running import World
 from netagents.nodes.keys import link_settings
 from netagents.nodes.participants import Participants
@@ -29,6 +31,7 @@ from netagents.nodes.refusals import refusals, refusals_line
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
+from netagents.records.whole_files import write_atomically
 from netagents.wire.line import Line
 
 FINISHED = "finished"
@@ -43,16 +46,30 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
     Args:
         context: of the process.
         arguments: ``run_directory`` (made before), ``listen`` (address), ``announce`` (optional file in which to say the real one) and
-            ``resume_from`` (optional iteration to go on with), ``lines`` (optional folder of the lines to the launcher) and ``trust``
-            (code that the directory's settings name may run).
+            ``resume_from`` (optional iteration to go on with), ``lines`` (optional folder of the lines to the launcher), ``copies``
+            (optional file in which to say how many copies of the environment are made) and ``trust`` (code that the directory's settings
+            name may run).
+
+    Raises:
+        EnvironmentMismatchError: the environment that is built here is not the one that the run was made with.
+        SecurityError: the settings name code, and nobody trusts it.
     """
-    directory = RunDirectory.open(Path(arguments["run_directory"]), "trust" in arguments)
+    directory = RunDirectory.open(Path(arguments["run_directory"]).absolute(), "trust" in arguments)
     directory.require_trust()
-    prepared = prepare(directory.experiment())
+    prepared = prepare(directory.experiment(), keep=True)
+    try:
+        check_same_environment(directory.setup().spec, prepared.setup.spec, str(directory.path))
+        _serve(context, arguments, directory, prepared)
+    finally:
+        prepared.environment.close()
+
+
+def _serve(context: ProcessContext, arguments: Mapping[str, Any], directory: RunDirectory, prepared: Prepared) -> None:
     links = link_settings(arguments, ENVIRONMENT)
     first = int(arguments["resume_from"]) if "resume_from" in arguments else None
     states = directory.state_before(first, prepared.setup.n) if first else {}
     with Recorder(directory, prepared.setup, resume_from=first) as recorder:
+        _open_copies(context, prepared, recorder, Path(arguments["copies"]) if "copies" in arguments else None)
         listen, lines = str(arguments["listen"]), Path(arguments["lines"]) if "lines" in arguments else None
         participants = Participants(context, prepared.setup, recorder, directory.run_id, listen, first or 0, states, links, lines)
         server = EnvironmentServer(context, prepared.setup, recorder, participants)
@@ -60,7 +77,8 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
             announce(participants.endpoint, context.own(Path(arguments["announce"])))
         try:
             participants.gather()
-            server.train(prepared.setup.session(prepared.environment))
+            with foreign_faults():
+                server.train(prepared.setup.session(prepared.environment))
             server.stop(FINISHED)
             recorder.close("finished")
         except EndRequestedError as error:
@@ -77,6 +95,31 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
             raise
         finally:
             participants.close()
+
+
+def _open_copies(context: ProcessContext, prepared: Prepared, recorder: Recorder, file: Path | None) -> None:
+    """Make all copies of the environment, before anybody can wait for a step."""
+    wanted, look = prepared.setup.batch, [*dict.fromkeys(watch(context).values())]
+    context.log.phase("making copies of the environment")
+
+    def report(made: int, whole: int) -> None:
+        if file is not None:
+            write_atomically(file, f"{made} {whole}".encode())
+        context.log.logger.info("%d of %d copies of the environment are made", made, whole)
+        for each in look:
+            each()
+
+    try:
+        prepared.environment.open(wanted, report)
+        if file is not None:
+            write_atomically(file, f"{wanted} {wanted}".encode())
+    except (EndRequestedError, ParentLostError) as ended:
+        recorder.close("interrupted", line=str(ended), code=143)
+        raise
+    except Exception as error:
+        line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
+        recorder.close("failed", line=line, code=exit_code_of(error), role=context.role)
+        raise
 
 
 class EnvironmentServer:

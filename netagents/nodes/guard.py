@@ -17,9 +17,7 @@ import time
 from pathlib import Path
 
 from netagents.nodes.socket_directory import SocketDirectory
-
-RUN_MARKER = "NETAGENTS_RUN"
-"""Environment variable that every process of a run carries: the path of its socket directory."""
+from netagents.nodes.strays import RUN_MARKER, end_members
 
 LAUNCHER_MARKER = "NETAGENTS_LAUNCHER"
 """Environment variable that tells the forkserver, and nobody else, who its launcher is."""
@@ -37,6 +35,8 @@ def end_children() -> None:
         _all_gone(_KILL_SECONDS)
     directory = os.environ.get(RUN_MARKER)
     if directory:
+        # Whatever nodes started, such as the simulator of an environment that was killed.
+        end_members(Path(directory))
         SocketDirectory(Path(directory)).remove()
 
 

@@ -19,7 +19,9 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import DeadlineError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
+from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
+from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
+from netagents.foreign.part_faults import brief
 from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.status import StatusLog
@@ -99,6 +101,9 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
         preload: modules that the forkserver was to import; those missing are named in the log, because multiprocessing passes over them
             in silence.
     """
+    # What other people's code prints is no output of the command that started the run.
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     missing = [name for name in preload if name not in sys.modules]
@@ -115,6 +120,10 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
         sockets=SocketDirectory(Path(sockets)),
         greeting=f"started, process {os.getpid()}" + (f"; not preloaded: {', '.join(missing)}" if missing else ""),
     )
+    end_children()
+    if lingering_threads():
+        flush_output()
+        exit_at_once(code)
     raise SystemExit(code)
 
 
@@ -154,7 +163,8 @@ def run_role(
         context = ProcessContext(role, log, parent_fd, wake_fd, sockets, _stop=stop)
         try:
             log.logger.info(greeting)
-            find()(context, arguments)
+            with telling(log.failure), contained(output=False):
+                find()(context, arguments)
             if context.parent_lost():
                 log.logger.warning("the launcher is gone; left")
             elif stop.is_set():
@@ -167,6 +177,10 @@ def run_role(
         except Exception as error:
             log.failure(error)
             return exit_code_of(error)
+        except SystemExit as asked:
+            ended = ForeignExitError(f"something asked the process to end with {brief(asked)}", where=role)
+            log.failure(ended)
+            return ended.exit_code
         finally:
             context.leave()
             log.close()

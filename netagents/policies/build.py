@@ -8,11 +8,9 @@ import numpy as np
 
 from netagents.errors import ExperimentError
 from netagents.experiment.policy import OWN_POLICIES, CustomPolicySettings, PolicySettings
+from netagents.foreign.part_values import SUM_TOLERANCE
 from netagents.policies.contract import TabularPolicy
 from netagents.policies.softmax_table import SoftmaxTable, check_table
-
-SUM_TOLERANCE = 1e-9
-"""How far from 1 the probabilities of a row may sum."""
 
 
 def build_policy(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import mul
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.foreign.part_values import check_distribution, is_foreign
 from netagents.policies.indexing import MixedRadix
 
 FloatArray = NDArray[np.float64]
@@ -73,6 +74,9 @@ class Policy(ABC):
     @abstractmethod
     def load(self, parameters: NDArray[Any]) -> None:
         """Take over parameters of the policy's own shape, else ValueError."""
+
+    def restore_statistics(self, statistics: Mapping[str, NDArray[Any]]) -> None:  # noqa: B027 - most policies have none
+        """Take over what is known of observations beside the parameters, by name; else KeyError or ValueError."""
 
 
 class TabularPolicy(Policy):
@@ -173,6 +177,8 @@ class TabularPolicy(Policy):
         """Add ``step`` (X, A) to the parameters and project them."""
         self.logits = np.ascontiguousarray(self.project(self.logits + step, bound))
         self._refresh()
+        if is_foreign(self):
+            check_distribution(self.probabilities, self.logits.shape, self.distribution)
 
     def load(self, parameters: FloatArray) -> None:
         """Take over parameters of shape (X, A)."""

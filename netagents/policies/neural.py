@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,10 @@ class NeuralPolicy(Policy):
             raise NumericalError("a weight of the policy is not finite", where=self.where, fix="lower learning.algorithm.policy_rate")
         self.weights[:] = parameters
         self._layers = self.layout.layers(self.weights)
+
+    def restore_statistics(self, statistics: Mapping[str, NDArray[Any]]) -> None:
+        """How numbers without bounds are read, as :meth:`WindowReader.statistics` gave it."""
+        self.reader.restore(statistics)
 
     @abstractmethod
     def probabilities_at(self, context: Float32) -> FloatArray:

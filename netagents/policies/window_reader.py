@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from netagents.environments.spaces import Discrete, Space
 from netagents.environments.views import LARGEST_ONE_HOT, View, WindowView, flat, width
 from netagents.policies.mlp import Float32, aligned
+from netagents.policies.observed_scale import ObservedScale
 
 BoolArray = NDArray[np.bool_]
 
@@ -24,11 +25,16 @@ class WindowReader:
         spaces: observation space of each member of the window, in its order.
         own: the agent's own place in the window.
         marked: members may be missing (a graph that moves); then each of the others has a feature that says whether it is there.
+
+    Attributes:
+        scale: of numbers without usable bounds, which are read relative to what was observed; None where there are none.
     """
 
     def __init__(self, view: View, spaces: Sequence[Space], own: int, marked: bool) -> None:
         self.view, self.spaces, self.own, self.marked = view, tuple(spaces), own, marked
         self.size = view.size(self.spaces, own, marked)
+        columns = view.unscaled(self.spaces, own, marked)
+        self.scale = ObservedScale(columns) if columns else None
         # Indices of one size, which is what networked finite models have, are looked up in one table: one call for the whole window.
         sizes = {space.size if isinstance(space, Discrete) else 0 for space in self.spaces}
         self._one_hot: Float32 | None = None
@@ -46,7 +52,27 @@ class WindowReader:
             together: NDArray[Any] = np.stack(values, axis=1)
             return self._one_hot.take(together, axis=0).reshape(len(together), self.size)
         features = self.view.features(values, self.spaces, self.own, near if self.marked else None)
+        if self.scale is not None:
+            self.scale.normalise(features)
         return features.astype(np.float32)
+
+    def settle(self) -> None:
+        """An iteration has ended: what it observed takes effect on how numbers without bounds are read."""
+        if self.scale is not None:
+            self.scale.settle()
+
+    def statistics(self) -> dict[str, NDArray[np.float64]]:
+        """``observed``: how numbers without bounds are read; empty where there are none."""
+        return {} if self.scale is None else {"observed": self.scale.array()}
+
+    def restore(self, statistics: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`statistics` gave.
+
+        Raises:
+            KeyError, ValueError: they are missing or do not fit.
+        """
+        if self.scale is not None:
+            self.scale.restore(statistics["observed"])
 
 
 class ActionReader:

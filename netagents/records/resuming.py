@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from netagents.environments.facts import check_same_environment
 from netagents.errors import ExperimentError, RunDirectoryError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import resolved
@@ -82,6 +83,7 @@ def _reopen(directory: RunDirectory, overrides: Sequence[str], settings: Mapping
     prepared = prepare(changed)
     if prepared.topology.digest != directory.manifest["graph_digest"]:
         raise RunDirectoryError("its settings give another graph than it was made with", where=str(directory.path))
+    check_same_environment(directory.setup().spec, prepared.setup.spec, str(directory.path))
     first = begin_with(directory, recorded, changed)
     if changed != recorded:
         directory.rewrite_experiment(prepared.setup)

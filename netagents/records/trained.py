@@ -40,6 +40,7 @@ def load_policies(checkpoint: Path, setup: Setup) -> list[Policy]:
         policy = setup.policy(agent)
         try:
             policy.load(arrays[agent][f"policy.{policy.component}"])
+            policy.restore_statistics({name.removeprefix("policy."): array for name, array in arrays[agent].items()})
         except (KeyError, ValueError) as error:
             raise RunDirectoryError(f"agent {agent} has no policy that fits the settings: {error}", where=str(checkpoint)) from error
         policies.append(policy)

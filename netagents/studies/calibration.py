@@ -11,6 +11,7 @@ import numpy as np
 
 from netagents.experiment import load_experiment
 from netagents.experiment.load import LoadedExperiment
+from netagents.foreign.containment import contained
 from netagents.learning.playing import Players
 from netagents.learning.prepare import Prepared, prepare
 from netagents.randomness import Purpose, stream
@@ -76,15 +77,19 @@ def compute_seconds(prepared: Prepared) -> float:
     players = Players(setup, [setup.policy(agent) for agent in range(setup.n)])
     generators = [stream(0, agent, Purpose.EVALUATION, 0) for agent in range(setup.n)]
     deciding = stepping = 0.0
-    messages = session.begin(0)
-    for step in range(_PLAYED + 1):
-        begun = perf_counter()
-        actions = [players.draw(agent, messages, generators[agent]) for agent in range(setup.n)]
-        decided = perf_counter()
-        messages = session.advance(actions)
-        if step > 0:  # the first one fills caches
-            deciding += decided - begun
-            stepping += perf_counter() - decided
+    with contained():
+        try:
+            messages = session.begin(0)
+            for step in range(_PLAYED + 1):
+                begun = perf_counter()
+                actions = [players.draw(agent, messages, generators[agent]) for agent in range(setup.n)]
+                decided = perf_counter()
+                messages = session.advance(actions)
+                if step > 0:  # the first one fills caches
+                    deciding += decided - begun
+                    stepping += perf_counter() - decided
+        finally:
+            prepared.environment.close()
     return (stepping + deciding / min(setup.n, len(os.sched_getaffinity(0)))) / _PLAYED
 
 

@@ -73,6 +73,7 @@ def work(job: dict[str, Any]) -> None:
                 float((each.plain.sum() - each.plain[agent]) / max(1, run.n - 1)) for agent, each in enumerate(played)
             ]
             result[f"crash_{failure}_discounted"] = [float(each.discounted.mean()) for each in played]
+        prepared.environment.close()
     write_atomically(path / RESULT, json.dumps(result).encode())
 
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.contract import EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
-from netagents.environments.spaces import Discrete, Space
+from netagents.environments.spaces import Discrete
+from netagents.environments.validation import (
+    Breach,
+    breach_of_graph,
+    breach_of_masks,
+    breach_of_observations,
+    breach_of_reset,
+    breach_of_spec,
+    breach_of_transition,
+)
+from netagents.environments.views import LARGEST_ONE_HOT, WindowView, unbounded_numbers
 from netagents.errors import EnvironmentMismatchError
+from netagents.foreign.containment import contained
 from netagents.testing.breaches import broken, guarded, random_actions, same
 from netagents.testing.kernel import check_kernel
 from netagents.testing.stepping import PlayedStep, check_copies, check_purity, check_replay, check_scopes
-from netagents.topology import Topology
+
+
+class EnvironmentWarning(UserWarning):
+    """Something about an environment that is handled, and that its user should know."""
 
 
 def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int = 0, steps: int = 8, samples: int = 4_000) -> None:
-    """Check that an environment keeps the contract; silent when it does.
+    """Check that an environment keeps the contract; silent when it does, but for what its user should know.
+
+    It owns the environment while it checks, and closes its copies in the end.  Warns (:class:`EnvironmentWarning`) of numbers that are
+    normalised by what is observed because their bounds are missing or too wide, of indices that are too large to be read one-hot,
+    and of integer boxes of actions, which are rounded.
 
     Random legal actions are played for a few steps, and at every step these rules are tried:
 
@@ -52,14 +69,26 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
     """
     if batch < 2:
         raise EnvironmentMismatchError(f"a batch of {batch}", where="check_environment", fix="use at least 2 copies")
+    with contained():
+        try:
+            _check_all(environment, batch, seed, steps, samples)
+        finally:
+            if isinstance(environment, NetworkedMDP):
+                environment.close()
+    for note in _notes(environment):
+        warnings.warn(f"environment '{environment.spec.name}', {note}", EnvironmentWarning, stacklevel=2)
+
+
+def _check_all(environment: NetworkedMDP, batch: int, seed: int, steps: int, samples: int) -> None:
     _check_spec(environment)
     rng = np.random.default_rng(seed)
     spec = environment.spec
     began = rng.random((batch, *spec.reset_noise))
     state = _check_reset(environment, began)
     taken: list[PlayedStep] = []
+    ended = np.zeros((batch, spec.n), dtype=np.bool_)
     for _ in range(min(steps, spec.horizon)):
-        _check_observations(environment, state)
+        _check_observations(environment, state, ended)
         actions = random_actions(environment, state, rng)
         noise = rng.random((batch, *spec.step_noise))
         given = [part.copy() for part in (state, noise, *actions)]
@@ -74,31 +103,25 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
             check_scopes(environment, played, rng)
         taken.append(played)
         state = outcome.state
+        over = outcome.terminated | outcome.truncated
+        ended = ended | (over if over.ndim == 2 else over[:, None])
     if not spec.capabilities.branchable:
         check_replay(environment, began, taken)
     if spec.capabilities.enumerable and spec.observation_spaces == spec.state_spaces:
         check_kernel(environment, [(played.state, played.actions) for played in taken], samples=samples, rng=rng)
 
 
+def _check(environment: NetworkedMDP, breach: Breach | None) -> None:
+    if breach is not None:
+        raise broken(environment, *breach)
+
+
 def _check_spec(environment: NetworkedMDP) -> None:
-    spec = getattr(environment, "spec", None)
-    if not isinstance(spec, EnvironmentSpec) or not isinstance(getattr(environment, "topology", None), Topology):
-        raise EnvironmentMismatchError(
-            f"{type(environment).__name__} has no spec or no topology", fix="set self.spec and self.topology in __init__"
-        )
-    n = environment.topology.n
-    lengths = [("state_spaces", spec.state_spaces), ("action_spaces", spec.action_spaces), ("observations", spec.observation_spaces)]
-    for name, values in [*lengths, ("state_scopes", spec.state_scopes), ("action_scopes", spec.action_scopes)]:
-        if len(values) != n:
-            raise broken(environment, "spec", f"{name} has {len(values)} entries for {n} agents", "give one per agent of the topology")
-    for name, scopes in (("state_scopes", spec.state_scopes), ("action_scopes", spec.action_scopes)):
-        for i, scope in enumerate(scopes):
-            if list(scope) != sorted({j for j in scope if 0 <= j < n}):
-                fix = f"list agents 0..{n - 1} in ascending order, once each"
-                raise broken(environment, "spec", f"{name}[{i}] is {tuple(scope)}", fix)
-    if spec.horizon < 1 or not 0.0 < spec.discount < 1.0 or spec.reach_offset < 0:
-        found = f"horizon {spec.horizon}, discount {spec.discount}, reach_offset {spec.reach_offset}"
-        raise broken(environment, "spec", found, "use horizon >= 1, 0 < discount < 1 and reach_offset >= 0")
+    breach = breach_of_spec(environment)
+    if breach is not None and not isinstance(getattr(environment, "spec", None), EnvironmentSpec):
+        raise EnvironmentMismatchError(breach.what, fix=breach.fix)
+    _check(environment, breach)
+    spec = environment.spec
     others = [any(j != i for j in scope) for i, scope in enumerate(spec.action_scopes)]
     if spec.reach_offset == 0 and not any(others) and any(j != i for i, scope in enumerate(spec.state_scopes) for j in scope):
         # Too small an offset would let power be trusted one hop too far; too large a one only costs a hop.
@@ -109,9 +132,7 @@ def _check_spec(environment: NetworkedMDP) -> None:
 def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:
     before = noise.copy()
     state: JointState = guarded(environment, "reset", partial(environment.reset, noise))
-    if not isinstance(state, np.ndarray) or state.ndim < 1 or len(state) != len(noise):
-        shape = getattr(state, "shape", type(state).__name__)
-        raise broken(environment, "reset", f"{len(noise)} copies gave a state of shape {shape}", "return an array with first axis B")
+    _check(environment, breach_of_reset(state, len(noise)))
     if not np.array_equal(noise, before):
         raise broken(environment, "purity", "reset changed its noise", "work on a copy")
     if environment.spec.capabilities.branchable and not same(environment.reset(noise.copy()), state):
@@ -119,86 +140,36 @@ def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:
     return state
 
 
-def _check_observations(environment: NetworkedMDP, state: JointState) -> None:
+def _check_observations(environment: NetworkedMDP, state: JointState, ended: NDArray[np.bool_]) -> None:
     spec, copies = environment.spec, len(state)
     before = state.copy()
     seen = guarded(environment, "observe", partial(environment.observe, state))
-    if len(seen) != spec.n:
-        raise broken(environment, "observe", f"{len(seen)} observations for {spec.n} agents", "return one array per agent")
-    for i, (values, space) in enumerate(zip(seen, spec.observation_spaces, strict=True)):
-        complaint = _misfit(values, space, copies)
-        if complaint:
-            raise broken(environment, "observe", f"the observation of agent {i} {complaint}", "match the observation spaces")
+    _check(environment, breach_of_observations(seen, spec.observation_spaces, copies, bounds=True))
     masks = guarded(environment, "masks", partial(environment.action_masks, state))
-    if (masks is not None) != spec.capabilities.masked:
-        found = f"capability masked is {spec.capabilities.masked}, but action_masks gives {'None' if masks is None else 'masks'}"
-        raise broken(environment, "masks", found, "let both say whether some actions are not always legal")
-    if masks is not None:
-        _check_masks(environment, masks, copies)
+    _check(environment, breach_of_masks(masks, spec.action_spaces, copies, masked=spec.capabilities.masked, ended=ended))
     near = guarded(environment, "graph", partial(environment.graph, state))
-    _check_graph(environment, near, copies)
+    _check(environment, breach_of_graph(near, spec.n, copies, moving=spec.capabilities.moving))
     if not np.array_equal(state, before):
         raise broken(environment, "purity", "observe, action_masks or graph changed the state", "work on a copy")
 
 
-def _check_graph(environment: NetworkedMDP, near: Any, copies: int) -> None:
-    n, moving = environment.spec.n, environment.spec.capabilities.moving
-    if (near is not None) != moving:
-        found = f"capability moving is {moving}, but graph gives {'None' if near is None else 'a graph'}"
-        raise broken(environment, "graph", found, "let both say whether the graph is computed from the state")
-    if near is None:
-        return
-    if not isinstance(near, np.ndarray) or near.shape != (copies, n, n) or near.dtype != np.bool_:
-        found = f"the graph is {near.dtype} {near.shape}" if isinstance(near, np.ndarray) else f"the graph is a {type(near).__name__}"
-        raise broken(environment, "graph", found, f"return bool {(copies, n, n)}")
-    if near[:, np.arange(n), np.arange(n)].any() or not np.array_equal(near, near.transpose(0, 2, 1)):
-        raise broken(
-            environment, "graph", "the graph is not symmetric, or an agent is its own neighbour", "a graph is undirected and simple"
-        )
-
-
-def _check_masks(environment: NetworkedMDP, masks: Sequence[NDArray[Any]], copies: int) -> None:
-    spec = environment.spec
-    if len(masks) != spec.n:
-        raise broken(environment, "masks", f"{len(masks)} masks for {spec.n} agents", "return one per agent")
-    for i, (mask, space) in enumerate(zip(masks, spec.action_spaces, strict=True)):
-        if not isinstance(space, Discrete):
-            raise broken(environment, "masks", f"agent {i} has a mask over a box", "mask discrete actions only")
-        if mask.shape != (copies, space.size) or mask.dtype != np.bool_:
-            found = f"the mask of agent {i} is {mask.dtype} {mask.shape}"
-            raise broken(environment, "masks", found, f"return bool {(copies, space.size)}")
-        if not mask.any(axis=1).all():
-            raise broken(environment, "masks", f"agent {i} has no legal action in some copy", "leave it at least one, such as waiting")
-
-
 def _check_transition(environment: NetworkedMDP, state: JointState, outcome: Transition) -> None:
-    copies, n = len(state), environment.spec.n
-    if not isinstance(outcome, Transition):
-        raise broken(environment, "step", f"it returned a {type(outcome).__name__}", "return a netagents.environments.Transition")
-    after = outcome.state
-    if after.shape != state.shape or after.dtype != state.dtype:
-        found = f"the state went from {state.dtype} {state.shape} to {after.dtype} {after.shape}"
-        raise broken(environment, "step", found, "keep shape and dtype")
-    if outcome.rewards.shape != (copies, n) or outcome.rewards.dtype != np.float64:
-        found = f"rewards are {outcome.rewards.dtype} {outcome.rewards.shape}"
-        raise broken(environment, "step", found, f"return float64 {(copies, n)}")
+    _check(environment, breach_of_transition(state, outcome, environment.spec.n))
     if not np.isfinite(outcome.rewards).all():
         agent = int(np.argwhere(~np.isfinite(outcome.rewards))[0, 1])
         raise broken(environment, "step", f"the reward of agent {agent} is not finite", "return finite rewards")
-    for name, flags in (("terminated", outcome.terminated), ("truncated", outcome.truncated)):
-        if flags.shape not in ((copies,), (copies, n)) or flags.dtype != np.bool_:
-            raise broken(environment, "step", f"{name} is {flags.dtype} {flags.shape}", f"return bool {(copies,)} or {(copies, n)}")
-    if outcome.terminated.shape != outcome.truncated.shape:
-        raise broken(environment, "step", "terminated and truncated differ in shape", "end whole copies or single agents, in both")
 
 
-def _misfit(values: Any, space: Space, copies: int) -> str | None:
-    shape = (copies,) if isinstance(space, Discrete) else (copies, *space.shape)
-    dtype = np.int64 if isinstance(space, Discrete) else np.float64
-    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype != dtype:
-        found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        return f"is {found}, not {np.dtype(dtype)} {shape}"
-    low, high = (0, space.size - 1) if isinstance(space, Discrete) else (space.low, space.high)
-    if not (np.isfinite(values).all() and (values >= low).all() and (values <= high).all()):
-        return f"leaves [{low}, {high}]"
-    return None
+def _notes(environment: NetworkedMDP) -> list[str]:
+    """What is worth a warning: the environment's own notes, and boxes whose bounds say nothing."""
+    if environment.notes:
+        return list(environment.notes)
+    spec = environment.spec
+    free = {i: unbounded_numbers(space) for i, space in enumerate(spec.observation_spaces)} if isinstance(spec.view, WindowView) else {}
+    notes = [
+        f"agent {i}: its observation has {len(numbers)} numbers without usable bounds, which are normalised by what is observed"
+        for i, numbers in free.items()
+        if numbers
+    ]
+    digits = [i for i, space in enumerate(spec.observation_spaces) if isinstance(space, Discrete) and space.size > LARGEST_ONE_HOT]
+    return notes + [f"agent {i}: its index is read digit by digit in base 64, not one-hot" for i in digits]

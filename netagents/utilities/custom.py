@@ -6,6 +6,7 @@ import numpy as np
 
 from netagents.errors import UtilityError
 from netagents.experiment.utility import OWN_UTILITIES, CustomUtilitySettings
+from netagents.foreign.part_values import check_array, check_number
 from netagents.utilities.contract import Utility
 
 
@@ -20,7 +21,15 @@ def custom_utility(settings: CustomUtilitySettings, state_size: int, action_size
     arguments = {"state_size": state_size, "action_size": action_size, "discount": discount}
     utility: Utility = OWN_UTILITIES.make(settings.kind, Utility, arguments, settings.parameters, where)  # type: ignore[type-abstract]
     _probe(utility, (state_size, action_size), discount, where)
+    _judge(utility, (state_size, action_size))
     return utility
+
+
+def _judge(utility: Utility, shape: tuple[int, int]) -> None:
+    """From here on, every value and gradient is looked at before anything is computed from it."""
+    value, gradient = utility.value, utility.gradient
+    utility.value = lambda occupancy: check_number(value(occupancy), value)  # type: ignore[method-assign]
+    utility.gradient = lambda occupancy: check_array(gradient(occupancy), shape, gradient)  # type: ignore[method-assign]
 
 
 def _probe(utility: Utility, shape: tuple[int, int], discount: float, where: str) -> None:

@@ -102,7 +102,7 @@ class Steered(ParallelEnv):
 
     def observation_space(self, agent):
         if self.broken == "space" and agent == "robot_1":
-            return spaces.MultiDiscrete([2, 3])
+            return spaces.Text(4)
         return spaces.Box(-np.inf, np.inf, (4,), np.float64)
 
     def action_space(self, agent):

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from netagents.environments.rendezvous import Rendezvous
-from netagents.environments.session import TERMINATED, EnvironmentSession
+from netagents.environments.session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.environment import RendezvousSettings
 from netagents.experiment.topology import CompleteSettings
+from netagents.messages import TERMINATED
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 

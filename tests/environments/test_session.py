@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from netagents.environments import Box, Capabilities, Discrete, EnvironmentSpec, NetworkedMDP, Transition
 from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.environments.proximity import FAR, Contacts, hop_distances, told
-from netagents.environments.session import ENDED, TERMINATED, TRUNCATED, EnvironmentSession
+from netagents.environments.session import EnvironmentSession
 from netagents.environments.views import PoseView
 from netagents.errors import EnvironmentMismatchError, NumericalError
 from netagents.experiment import load_experiment
 from netagents.learning.prepare import prepare
+from netagents.messages import ENDED, TERMINATED, TRUNCATED
 
 
 class Script(NetworkedMDP):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.environments import Box, Discrete
-from netagents.environments.views import PoseView, WindowView, view_from_json, view_to_json
+from netagents.environments.facts import _space_from_json, _space_to_json
+from netagents.environments.views import PoseView, WindowView, flat, unbounded_numbers, view_from_json, view_to_json, width
+from netagents.errors import EnvironmentMismatchError
 
 POSE = Box((3,), 0.0, 200.0)
 
@@ -58,17 +61,54 @@ def test_a_missing_robot_reads_as_zeros_and_is_marked() -> None:
 def test_a_window_of_mixed_spaces_stands_side_by_side() -> None:
     spaces = [Discrete(3), Box((2,), -4.0, 4.0), Discrete(1000), Box((1, 2), -np.inf, np.inf)]
     values = [np.array([2, 0], np.uint8), np.array([[4.0, 0.0], [-4.0, 2.0]]), np.array([0, 999]), np.array([[[7.0, 8.0]], [[9.0, 10.0]]])]
+    first, last = np.eye(1000)[[0, 999]].tolist()
     assert WindowView().features(values, spaces, 1).tolist() == [
-        [0, 0, 1, 1, 0, -1, 7, 8],
-        [1, 0, 0, -1, 0.5, 1, 9, 10],
+        [0, 0, 1, 1, 0, *first, 7, 8],
+        [1, 0, 0, -1, 0.5, *last, 9, 10],
     ]
     near = np.array([[True, False], [True, True], [False, True], [True, True]])
     assert WindowView().features(values, spaces, 1, near).tolist() == [
-        [0, 0, 1, 1, 1, 0, 0, 0, 7, 8, 1],
-        [0, 0, 0, 0, -1, 0.5, 1, 1, 9, 10, 1],
+        [0, 0, 1, 1, 1, 0, *[0] * 1000, 0, 7, 8, 1],
+        [0, 0, 0, 0, -1, 0.5, *last, 1, 9, 10, 1],
     ]
-    assert WindowView().size(spaces, 1, False) == 8
-    assert WindowView().size(spaces, 1, True) == 11
+    assert WindowView().size(spaces, 1, False) == 1007
+    assert WindowView().size(spaces, 1, True) == 1010
+    # The unbounded numbers are the last member's, before its mark.
+    assert WindowView().unscaled(spaces, 1, False) == [(1005, -1), (1006, -1)]
+    assert WindowView().unscaled(spaces, 1, True) == [(1007, 1009), (1008, 1009)]
+
+
+def test_large_indices_lose_nothing() -> None:
+    space = Discrete(70_000)
+    values = np.random.default_rng(0).choice(70_000, 500, replace=False)
+    features = flat(values, space)
+    assert features.shape == (500, width(space)) == (500, 192)
+    digits = features.reshape(500, 3, 64)
+    assert (digits.sum(axis=2) == 1.0).all()
+    assert (digits.argmax(axis=2) @ [1, 64, 64**2]).tolist() == values.tolist()
+
+
+def test_each_number_is_scaled_by_its_own_bounds() -> None:
+    largest = float(np.finfo(np.float32).max)
+    low, high = np.array([0.0, -10.0, -largest, -np.inf, 0.0, 3.0]), np.array([1.0, 990.0, largest, 5.0, 1e6, 3.0])
+    space = Box.of(low, high)
+    assert unbounded_numbers(space) == [2, 3, 4, 5]
+    assert flat(np.array([[0.25, 740.0, 7.0, -8.0, 9.0, 3.0]]), space).tolist() == [[-0.5, 0.5, 7.0, -8.0, 9.0, 3.0]]
+    assert spec_space(space) == space
+
+
+def test_bounds_of_one_pair_are_kept_as_one_pair() -> None:
+    assert Box.of(np.zeros((2, 3)), np.ones((2, 3))) == Box((2, 3), 0.0, 1.0)
+    low, high = Box((2,), -1.0, 3.0).bounds()
+    assert (low.tolist(), high.tolist()) == ([-1.0, -1.0], [3.0, 3.0])
+    for wrong in ({"lows": (0.0,), "highs": (1.0,)}, {"lows": (0.0, 2.0), "highs": (1.0, 1.0)}):
+        with pytest.raises(EnvironmentMismatchError):
+            Box((2,), 0.0, 2.0, **wrong)
+
+
+def spec_space(space: Box) -> object:
+    """As it comes out of a record."""
+    return _space_from_json(json.loads(json.dumps(_space_to_json(space))))
 
 
 @pytest.mark.parametrize("view", [WindowView(), PoseView(), PoseView(scale=50.0, side=20.0)])

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.learning.returns import lambda_returns
-from netagents.learning.rollout import ENDED, TERMINATED, TRUNCATED, Rollout
-from netagents.messages import Step
+from netagents.learning.rollout import Rollout
+from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 
 
 def advantages_by_double_sum(signal: Any, values: Any, flags: Any, discount: float, decay: float) -> Any:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netagents.errors import NumericalError
-from netagents.learning.rollout import ENDED, TERMINATED, TRUNCATED, Rollout
-from netagents.messages import Step
+from netagents.learning.rollout import Rollout
+from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 
 
 def observe(flags: list[list[int]], rewards: list[list[float]]) -> Rollout:

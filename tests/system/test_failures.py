@@ -157,9 +157,9 @@ def test_a_bug_in_a_role_shows_its_traceback_once(start: Starter, tmp_path: Path
     run = start(merged(ENDLESS, {"environment": {"kind": "import:broken_environment:Broken"}}))
     ended = run.ended(30.0)
     run.assert_nothing_left()
-    assert ended.code == 10
-    assert ended.last_line.startswith("netagents: error: environment: exit code 1 ")
-    assert "ZeroDivisionError: an inner fault" in ended.last_line
+    assert ended.code == 5
+    assert ended.last_line.startswith("netagents: error: environment: exit code 5 ")
+    assert "broken_environment.py:6 in step: ZeroDivisionError: an inner fault" in ended.last_line
     assert ended.err.count("Traceback (most recent call last)") >= 1
     assert "broken_environment.py" in ended.err
 

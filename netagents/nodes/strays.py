@@ -1,0 +1,52 @@
+"""Processes that somebody else's code started within a run and left behind, such as a simulator whose environment was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+RUN_MARKER = "NETAGENTS_RUN"
+"""Environment variable that every process of a run carries: the path of its socket directory."""
+
+
+def end_members(sockets: Path) -> list[int]:
+    """Kill every process that still carries the run's marker in its environment, and give their numbers.
+
+    Every node of a run carries it, and so does whatever a node starts.  Called when all nodes have ended; where there is no ``/proc``,
+    nothing is found.
+
+    Args:
+        sockets: the run's socket directory, which the marker names.
+    """
+    marker = f"{RUN_MARKER}={sockets}".encode()
+    ended: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        if pid == os.getpid() or not _carries(folder, marker):
+            continue
+        with contextlib.suppress(OSError):
+            _kill(pid, folder, marker)
+            ended.append(pid)
+    for pid in ended:
+        with contextlib.suppress(OSError):
+            os.waitpid(pid, os.WNOHANG)
+    return ended
+
+
+def _kill(pid: int, folder: Path, marker: bytes) -> None:
+    descriptor = os.pidfd_open(pid)
+    try:
+        # Looked at again, now that the number can no longer pass to another process.
+        if _carries(folder, marker):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    finally:
+        os.close(descriptor)
+
+
+def _carries(folder: Path, marker: bytes) -> bool:
+    try:
+        return marker in (folder / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
