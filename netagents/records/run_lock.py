@@ -16,7 +16,7 @@ from pathlib import Path
 from netagents.errors import RunDirectoryError
 from netagents.records.regular_files import open_descriptor
 
-LOCK = ".lock"
+LOCK = "lock"
 """Name of the lock file, which is empty and stays."""
 
 _SECONDS = 1.0

@@ -193,7 +193,7 @@ def test_make_is_found_without_calling_what_is_no_environment(
     sys.modules.pop("hostile_names", None)
 
 
-@pytest.mark.parametrize("name", ["events.jsonl", "metrics.jsonl", "logs/agent_0.jsonl", "checkpoints", "tables", ".lock"])
+@pytest.mark.parametrize("name", ["events.jsonl", "metrics.jsonl", "logs/agent_0.jsonl", "checkpoints", "tables", "lock"])
 def test_a_resume_is_not_led_out_of_the_directory(name: str, sample: Path, tmp_path: Path) -> None:
     run = planted(sample, tmp_path, {})
     (tmp_path / "elsewhere").mkdir()
