@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from netagents.errors import TopologyError
 from netagents.experiment.load import packaged_directory
+from netagents.topology.adjacency_list import parse_adjacency_list
 from netagents.topology.edge_list import parse_edge_list
 from netagents.topology.graph import Topology
 from netagents.topology.graphml import parse_graphml
+from netagents.topology.json_graph import parse_json_graph
 from netagents.topology.node_link import parse_node_link
 
 LIMIT_BYTES = 16 << 20
@@ -22,11 +24,12 @@ _READERS: dict[str, Callable[[str, str], Topology]] = {
     ".txt": parse_edge_list,
     ".csv": parse_edge_list,
     ".tsv": parse_edge_list,
+    ".adjlist": parse_adjacency_list,
     ".graphml": parse_graphml,
     ".xml": parse_graphml,
     ".yaml": parse_node_link,
     ".yml": parse_node_link,
-    ".json": parse_node_link,
+    ".json": parse_json_graph,
 }
 
 ENDINGS = tuple(_READERS)
