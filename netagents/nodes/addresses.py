@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from netagents.errors import DeadlineError
+from netagents.wire.pauses import note_waking, waiting_clock
 from netagents.wire.zeromq_addresses import is_loopback
 
 ANNOUNCE_INTERVAL = 0.01
@@ -36,11 +37,13 @@ def found_address(address: str, seconds: float) -> str:
     scheme, _, rest = address.partition("://")
     if scheme != "file":
         return address
-    deadline = time.monotonic() + seconds
+    deadline = waiting_clock() + seconds
     while not Path(rest).exists():
-        if time.monotonic() > deadline:
+        began = waiting_clock()
+        if began > deadline:
             raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
         time.sleep(ANNOUNCE_INTERVAL)
+        note_waking(began + ANNOUNCE_INTERVAL)
     return Path(rest).read_text()
 
 

@@ -97,7 +97,7 @@ class Neighbourhoods:
         degrees = np.array([len(near) for near in self._adjacency])
         node = int(degrees.argmax())
         for search in range(max(1, searches)):
-            distances = dijkstra(graph, directed=True, indices=node, unweighted=True)
+            distances = dijkstra(graph, directed=True, indices=np.array([node]), unweighted=True)[0]
             eccentricity = distances.max()
             if np.isinf(eccentricity):
                 return UNREACHABLE, UNREACHABLE
