@@ -30,7 +30,9 @@ def exit_codes() -> str:
     """The page of exit codes, from the exception tree."""
     rows: list[Row] = [("0", "", "The command did what it was asked to.", ""), *_error_rows()]
     rows.append(("141", "", "The reader of the output went away (`netagents ... | head`).", "Nothing needs mending."))
+    rows.append(("129", "`InterruptedRunError`", errors.InterruptedRunError.symptom, errors.InterruptedRunError.action))
     rows.append(("143", "`InterruptedRunError`", errors.InterruptedRunError.symptom, errors.InterruptedRunError.action))
+    rows.sort(key=lambda row: int(row[0]))
     return _page(
         "Exit codes",
         "Every command ends with one of these. An error is one line on standard error, `netagents: error: where: what is wrong; what"

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from netagents import __version__
 from netagents.cli.commands import COMMANDS
+from netagents.cli.output_streams import ReaderGoneError, abandon, usable_streams
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.launchers.interruptions import CtrlC
 
@@ -70,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Errors are one line on standard error, ``netagents: error: ...``; with ``NETAGENTS_DEBUG=1`` their traceback is shown
     as well.
     """
+    with usable_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
         try:
@@ -83,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (ReaderGoneError, BrokenPipeError):
         # Whatever is still buffered has nowhere to go; the interpreter must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except NetagentsError as error:
         return _failed(error, str(error), exit_code_of(error))

@@ -23,6 +23,7 @@ def runs(
 
     from netagents.errors import NetagentsError, RunDirectoryError
     from netagents.records.checkpoint import TEMPORARY
+    from netagents.records.manifest import created_time
     from netagents.records.reader import Run
     from netagents.records.run_directory import MANIFEST
 
@@ -31,14 +32,17 @@ def runs(
     # A run that is named itself is listed alone.
     paths = [folder] if (folder / MANIFEST).is_file() else sorted(path for path in folder.iterdir() if (path / MANIFEST).is_file())
     rows: list[dict[str, Any]] = []
+    moments: dict[str, float] = {}
     for path in paths:
         if path.name.startswith(TEMPORARY):
             continue
         try:
-            rows.append(_facts(Run.open(path)))
+            run = Run.open(path)
+            moments[path.name] = created_time(run.manifest)
+            rows.append(_facts(run))
         except NetagentsError as error:
             rows.append({"name": path.name, "path": str(path), "state": "unreadable", "line": error.what, "created": ""})
-    rows.sort(key=lambda row: (row["created"], row["name"]))
+    rows.sort(key=lambda row: (moments.get(row["name"], 0.0), row["name"]))
     if as_json:
         typer.echo(json.dumps(rows, indent=2, allow_nan=False))
     elif rows:

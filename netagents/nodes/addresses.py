@@ -24,7 +24,7 @@ def own_address(join: str, name: str) -> str:
 def announce(endpoint: str, path: Path) -> None:
     """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
     temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(endpoint)
+    temporary.write_text(endpoint, encoding="utf-8")
     temporary.rename(path)
 
 
@@ -44,7 +44,7 @@ def found_address(address: str, seconds: float) -> str:
             raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
         time.sleep(ANNOUNCE_INTERVAL)
         note_waking(began + ANNOUNCE_INTERVAL)
-    return Path(rest).read_text()
+    return Path(rest).read_text(encoding="utf-8")
 
 
 def socket_path(endpoint: str) -> Path | None:

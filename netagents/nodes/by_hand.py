@@ -204,9 +204,11 @@ def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings)
 
 
 def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None, status: Path | None) -> int:
-    # By hand there is no launcher to answer Ctrl-C: it ends the role as SIGTERM does.
-    previous = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    # By hand there is no launcher to answer Ctrl-C or a lost terminal: they end the role as SIGTERM does.
+    numbers = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM)) for number in numbers}
     try:
         return run_role(role, lambda: function, arguments, log_path=log, status=status)
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -99,8 +99,10 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
         preload: modules that the forkserver was to import; those missing are named in the log, because multiprocessing passes over them
             in silence.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Ctrl-C and a lost terminal reach every process of the terminal; the launcher answers them for all.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
     missing = [name for name in preload if name not in sys.modules]
     _give_back_forkserver()
     _name_process(role)
@@ -247,7 +249,7 @@ def _give_back_forkserver() -> None:
 def _name_process(role: str) -> None:
     """Show the role instead of ``python`` in ``ps`` and ``top``, where the kernel allows it."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(role[:15])
+        Path("/proc/self/comm").write_text(role[:15], encoding="utf-8")
 
 
 def wait_for_end(context: ProcessContext, seconds: float) -> bool:

@@ -36,7 +36,7 @@ class StatusLog(Log):
         super().phase(phase)
         # Written whole or not at all.  A full disk must not end a run.
         with contextlib.suppress(OSError):
-            self._temporary.write_text(json.dumps({**self._facts, "phase": phase}))
+            self._temporary.write_text(json.dumps({**self._facts, "phase": phase}), encoding="utf-8")
             self._temporary.rename(self._path)
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ def check_health(path: Path) -> str:
         NodeFailedError: there is none, it has ended or is stopped, or it has not become part of its run yet.
     """
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(path.read_text(encoding="utf-8"))
         role, pid, began, phase = str(facts["role"]), int(facts["pid"]), str(facts["began"]), str(facts["phase"])
     except (OSError, ValueError, KeyError, TypeError):
         raise NodeFailedError("no node runs here", where=str(path), fix="start one with `netagents node ROLE --status FILE`") from None
@@ -70,7 +70,7 @@ def _stat(pid: int) -> tuple[str, str]:
     """State letter and start time of a process, in clock ticks since boot; empty when there is no such process."""
     try:
         # The second field is the command in brackets and may hold anything, spaces and brackets too.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return fields[0], fields[19]
     except (OSError, IndexError):
         return "", ""

@@ -82,7 +82,7 @@ def write_checkpoint(folder: Path, iteration: int, arrays: Mapping[int, Arrays],
                 },
             }
         manifest = {"iteration": iteration, "facts": dict(facts), "owners": listed}
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         if final.exists():
             # The same iteration again, after a resume: the old one steps aside first, because a rename cannot replace a full directory.
             aside = folder / f"{TEMPORARY}old-{final.name}-{os.getpid()}"
@@ -177,7 +177,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > MANIFEST_BYTES:
             raise ValueError("too large")
-        manifest: dict[str, Any] = json.loads(file.read_text())
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         for name, entry in manifest["owners"].items():
             # The owner names its file, so it must be a number and nothing else.
             if type(entry["owner"]) is not int or not -1 <= entry["owner"] < 1 << 31 or name != owner_name(entry["owner"]):

@@ -28,7 +28,7 @@ from netagents.experiment import Experiment
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
-from netagents.records.manifest import FORMAT_VERSION, manifest_of
+from netagents.records.manifest import FORMAT_VERSION, created_time, manifest_of
 from netagents.records.whole_files import sweep, write_atomically, write_json
 from netagents.topology import Topology, stored_settings
 
@@ -96,6 +96,7 @@ class RunDirectory:
         final = parent / f"{name}-{stamp}-{run_id.hex()[:4]}" if path is None else path
         if os.path.lexists(final):
             raise RunDirectoryError("exists already", where=str(final), fix="name another directory, or remove this one")
+        check_path(final)
         temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ class RunDirectory:
                 for folder in (CHECKPOINTS, LOGS):
                     (temporary / folder).mkdir()
                 write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
-                (temporary / TOPOLOGY).write_text(setup.topology.to_json())
+                (temporary / TOPOLOGY).write_text(setup.topology.to_json(), encoding="utf-8")
                 write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
                 for file in (EVENTS, METRICS, POWER, LEDGER):
                     (temporary / file).touch()
@@ -133,7 +134,7 @@ class RunDirectory:
         if not path.is_dir():
             raise RunDirectoryError("no such run directory", where=str(path), fix="`netagents runs` lists the runs there are")
         try:
-            manifest = json.loads(file.read_text())
+            manifest = json.loads(file.read_text(encoding="utf-8"))
             version, run = manifest["format_version"], bytes.fromhex(manifest["run"])
         except FileNotFoundError as error:
             raise RunDirectoryError(f"is no run: it has no {MANIFEST}", where=str(path), fix="name a directory made by a run") from error
@@ -182,7 +183,7 @@ class RunDirectory:
         """
         file = self.path / TOPOLOGY
         try:
-            topology = Topology.from_json(file.read_text())
+            topology = Topology.from_json(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
         except (KeyError, TypeError, ValueError, AttributeError, NetagentsError) as error:
@@ -292,11 +293,28 @@ class RunDirectory:
     def _read_json(self, name: str) -> Any:
         file = self.path / name
         try:
-            return json.loads(file.read_text())
+            return json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
         except ValueError as error:
             raise RunDirectoryError("is not JSON", where=str(file), fix="the file was damaged") from error
+
+
+def check_path(path: Path) -> None:
+    """Refuse a run directory whose path is no text: libraries that write tables and pages, and files that name it, could not say it.
+
+    Raises:
+        RunDirectoryError: the path holds bytes that are not UTF-8, or that this locale cannot express.
+    """
+    try:
+        whole = os.path.abspath(path)  # noqa: PTH100 - absolute() leaves dots in
+        whole.encode("utf-8")
+    except UnicodeEncodeError:
+        raise RunDirectoryError(
+            "the path is not UTF-8 text, or not text in this locale",
+            where=ascii(str(path))[1:-1],
+            fix="name another directory with --out, or set LC_ALL=C.UTF-8",
+        ) from None
 
 
 def run_directories(parent: Path) -> list[RunDirectory]:
@@ -308,7 +326,7 @@ def run_directories(parent: Path) -> list[RunDirectory]:
                 found.append(RunDirectory.open(path))
             except RunDirectoryError:
                 continue
-    return sorted(found, key=lambda run: (run.manifest.get("created", ""), run.path.name))
+    return sorted(found, key=lambda run: (created_time(run.manifest), run.path.name))
 
 
 def _self_contained(setup: Setup) -> Experiment:

@@ -88,8 +88,8 @@ def load_study(path: Path) -> StudyData:
     from pyarrow import parquet
 
     try:
-        study = json.loads((path / "study.json").read_text())
-        facts = json.loads((path / "tables" / "facts.json").read_text())
+        study = json.loads((path / "study.json").read_text(encoding="utf-8"))
+        facts = json.loads((path / "tables" / "facts.json").read_text(encoding="utf-8"))
         files = sorted((path / "tables").glob("*.parquet"))
         tables = {}
         for file in files:

@@ -67,7 +67,7 @@ class StudyDirectory:
             RunDirectoryError: there is none, or another format version wrote it.
         """
         try:
-            facts = json.loads((path / STUDY).read_text())
+            facts = json.loads((path / STUDY).read_text(encoding="utf-8"))
             version = facts["format_version"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             fix = "name an empty folder, or one that a study made"
@@ -79,7 +79,7 @@ class StudyDirectory:
     @property
     def facts(self) -> dict[str, Any]:
         """What :func:`describe` wrote."""
-        loaded: dict[str, Any] = json.loads((self.path / STUDY).read_text())
+        loaded: dict[str, Any] = json.loads((self.path / STUDY).read_text(encoding="utf-8"))
         return loaded
 
     def run_path(self, name: str) -> Path:
@@ -89,7 +89,7 @@ class StudyDirectory:
     def result(self, name: str) -> dict[str, Any] | None:
         """What a run's worker wrote last; None while the run is not finished."""
         try:
-            loaded: dict[str, Any] = json.loads((self.run_path(name) / RESULT).read_text())
+            loaded: dict[str, Any] = json.loads((self.run_path(name) / RESULT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return loaded

@@ -62,7 +62,7 @@ class SampleComplexity:
             {"agents": n, "kappa": kappa, **{name: None if math.isnan(value) else value for name, value in law._asdict().items()}}
             for (n, kappa), law in self.exponents.items()
         ]
-        (directory / "exponents.json").write_text(json.dumps(rows, indent=1) + "\n")
+        (directory / "exponents.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         return [directory / "samples.parquet", directory / "exponents.json"]
 
 
