@@ -106,9 +106,9 @@ def usable_streams() -> Iterator[None]:
             narrow = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if narrow else stream.encoding, errors="backslashreplace")
     if type(sys.stdout) is io.TextIOWrapper:
-        sys.stdout = _Output(sys.stdout, 1)  # type: ignore[assignment]  # everything but writing is passed on
+        sys.stdout = _Output(sys.stdout, 1)
     if type(sys.stderr) is io.TextIOWrapper:
-        sys.stderr = _Stream(sys.stderr, 2)  # type: ignore[assignment]
+        sys.stderr = _Stream(sys.stderr, 2)
     try:
         yield
     finally:

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from netagents.errors import ExperimentError, NetagentsError
 
 Part = TypeVar("Part")
+
+BROUGHT_IN = frozenset({"pettingzoo"})
+"""Built-in kinds that run other people's code."""
 
 CustomKind = Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")]
 """``import:package.module:Class``, or the name of an entry point."""
@@ -126,3 +129,15 @@ def _module(name: str) -> Any:
     sys.path.append(here)
     importlib.invalidate_caches()
     return importlib.import_module(name)
+
+
+def has_foreign_code(settings: BaseModel) -> bool:
+    """Whether settings name, anywhere below them, a part that does not come with netagents."""
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if name == "kind" and (get_origin(field.annotation) is not Literal or value in BROUGHT_IN):
+            return True
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
+        if any(has_foreign_code(part) for part in parts if isinstance(part, BaseModel)):
+            return True
+    return False

@@ -12,7 +12,7 @@ from netagents.environments.session import EnvironmentSession
 from netagents.errors import RunDirectoryError
 from netagents.learning.playing import Players
 from netagents.policies import Policy
-from netagents.randomness import Purpose, stream
+from netagents.randomness import ENVIRONMENT_OWNER, Purpose, seeded_globally, stream
 from netagents.records.reader import Run
 from netagents.records.statistics import Interval, bootstrap_interval, bootstrap_intervals
 
@@ -77,6 +77,11 @@ def evaluate(
         RunDirectoryError: there is no such checkpoint, or it is damaged.
         EnvironmentMismatchError, ExperimentError: the environment cannot be built here.
     """
+    with seeded_globally(_own_seed(seed), ENVIRONMENT_OWNER):
+        return _evaluate(run, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint, untrained=untrained)
+
+
+def _evaluate(run: Run, episodes: int, *, greedy: bool, seed: int, checkpoint: int | None, untrained: bool) -> Evaluation:
     setup = run.setup
     if untrained:
         policies = _untrained(run)

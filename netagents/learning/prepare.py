@@ -8,9 +8,11 @@ from pathlib import Path
 from netagents.environments.build import build_environment
 from netagents.environments.contract import NetworkedMDP
 from netagents.experiment import Experiment
+from netagents.experiment.own_parts import has_foreign_code
 from netagents.learning.check_faults import check_faults
 from netagents.learning.probe import check_first_occupancies
 from netagents.learning.setup import Setup, check_fits, make_setup
+from netagents.randomness import ENVIRONMENT_OWNER, seeded_globally
 from netagents.topology import Topology, build_topology
 
 
@@ -34,6 +36,13 @@ def prepare(experiment: Experiment, base: Path | None = None) -> Prepared:
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
+    if not has_foreign_code(experiment):
+        return _prepare(experiment, base)
+    with seeded_globally(experiment.seed, ENVIRONMENT_OWNER):
+        return _prepare(experiment, base)
+
+
+def _prepare(experiment: Experiment, base: Path | None) -> Prepared:
     topology = build_topology(experiment.topology, base, experiment.seed)
     environment = build_environment(experiment.environment, topology)
     setup = make_setup(experiment, topology, environment.spec)

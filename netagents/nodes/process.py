@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
@@ -23,6 +24,7 @@ from netagents.errors import DeadlineError, InterruptedRunError, NodeFailedError
 from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.status import StatusLog
+from netagents.randomness import BEFORE_TRAINING, ENVIRONMENT_OWNER, seed_globally
 from netagents.records.logging import Log, open_log
 
 FOLLOWERS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
@@ -103,6 +105,8 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
+    # Forked processes share the state of the global generators; runs seed them for what is built and for each iteration, this is the rest.
+    seed_globally(zlib.crc32(role.encode()), ENVIRONMENT_OWNER, BEFORE_TRAINING)
     missing = [name for name in preload if name not in sys.modules]
     _give_back_forkserver()
     _name_process(role)
