@@ -7,7 +7,7 @@ from pathlib import Path
 
 from netagents.errors import DeadlineError
 from netagents.wire.pauses import note_waking, waiting_clock
-from netagents.wire.zeromq_addresses import is_loopback
+from netagents.wire.zeromq_addresses import is_ipv6, is_loopback
 
 ANNOUNCE_INTERVAL = 0.01
 """Seconds between looks for the server's announcement."""
@@ -18,7 +18,10 @@ def own_address(join: str, name: str) -> str:
     scheme, _, rest = join.partition("://")
     if scheme == "ipc":
         return f"ipc://{Path(rest).parent / name}"
-    return "tcp://127.0.0.1:0" if is_loopback(rest.rpartition(":")[0]) else "tcp://0.0.0.0:0"
+    host = rest.rpartition(":")[0]
+    if is_ipv6(host):
+        return "tcp://[::1]:0" if is_loopback(host) else "tcp://[::]:0"
+    return "tcp://127.0.0.1:0" if is_loopback(host) else "tcp://0.0.0.0:0"
 
 
 def announce(endpoint: str, path: Path) -> None:

@@ -177,7 +177,9 @@ def own_host(seconds: float) -> str:
     limit = time.monotonic() + seconds
     while True:
         try:
-            return socket.gethostbyname(socket.gethostname())
+            found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
+            # The older family first: whoever has both is reached by it from everywhere.
+            return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
         except OSError as error:
             if time.monotonic() >= limit:
                 why = f"waited {seconds:g} s for this host's own name to have an address: {error.strerror}"
