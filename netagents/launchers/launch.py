@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
+from netagents.launchers.capacity import check_messages, check_processes
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.interruptions import Interruptions
+from netagents.launchers.signs_of_life import signs_of_life
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.inbox_recording import check_recorded_agents
 from netagents.nodes.sinks import check_sinks
 from netagents.records.reader import Run
-from netagents.records.run_directory import RunDirectory
+from netagents.records.run_directory import RunDirectory, check_free, check_path
 
 
 def run(
@@ -54,10 +57,24 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
     """
     experiment = loaded.experiment
-    prepared = prepare(experiment, loaded.base)
-    check_sinks(experiment)
-    check_recorded_agents(prepared.setup)
-    check_launcher(prepared, display)
+    if path is not None:
+        check_path(path)
+        check_free(path)
+    shown = SilentDisplay() if display is None else display
+    try:
+        with signs_of_life(experiment.name, "reading the graph", shown.note) as stage:
+            prepared = prepare(experiment, loaded.base, check=partial(check_processes, experiment), stage=stage)
+            stage("checking what is to carry out the run")
+            check_sinks(experiment)
+            check_recorded_agents(prepared.setup)
+            check_messages(prepared.setup)
+            check_launcher(prepared, display)
+        for note in prepared.topology.notes:
+            shown.note(f"note: {note}")
+    except BaseException:
+        # It may have taken the terminal already.
+        shown.close()
+        raise
     # From the moment on at which there is a directory a signal ends the run in good order.
     interruptions = Interruptions()
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from netagents.launchers.capacity import check_processes
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reader import Run
@@ -37,5 +38,6 @@ def resume_run(
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
     prepared, first = reopen(directory, overrides or [], settings)
+    check_processes(prepared.experiment, prepared.topology)
     check_launcher(prepared, display)
     return carry_out(prepared, directory, display, first)

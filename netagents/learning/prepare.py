@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,27 +27,49 @@ class Prepared:
     setup: Setup
 
 
-def prepare(experiment: Experiment, base: Path | None = None) -> Prepared:
+def prepare(
+    experiment: Experiment,
+    base: Path | None = None,
+    *,
+    check: Callable[[Topology], None] | None = None,
+    stage: Callable[[str], None] | None = None,
+) -> Prepared:
     """Build graph and environment and check that every agent's tables, utility and radii fit.
 
     Args:
         experiment: the settings.
         base: folder against which graph files are looked up.
+        check: called with the graph, before anything that takes long with many agents; may raise.
+        stage: told what is being looked at.
 
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
     if not has_foreign_code(experiment):
-        return _prepare(experiment, base)
+        return _prepare(experiment, base, check, stage)
     with seeded_globally(experiment.seed, ENVIRONMENT_OWNER):
-        return _prepare(experiment, base)
+        return _prepare(experiment, base, check, stage)
 
 
-def _prepare(experiment: Experiment, base: Path | None) -> Prepared:
+def _prepare(
+    experiment: Experiment, base: Path | None, check: Callable[[Topology], None] | None, stage: Callable[[str], None] | None
+) -> Prepared:
+    say = stage if stage is not None else _nothing
+    say("building the graph")
     topology = build_topology(experiment.topology, base, experiment.seed)
+    if check is not None:
+        check(topology)
+    say(f"building the environment of {topology.n} agents")
     environment = build_environment(experiment.environment, topology)
+    say(f"working out the neighbourhoods of {topology.n} agents")
     setup = make_setup(experiment, topology, environment.spec)
+    say(f"checking what each of {topology.n} agents needs")
     check_fits(setup)
     check_faults(setup)
+    say("checking the first utilities")
     check_first_occupancies(setup, environment)
     return Prepared(experiment, topology, environment, setup)
+
+
+def _nothing(_: str) -> None:
+    """Nobody wants to know what is being looked at."""

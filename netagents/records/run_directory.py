@@ -94,8 +94,7 @@ class RunDirectory:
         now = time.time()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
         final = parent / f"{name}-{stamp}-{run_id.hex()[:4]}" if path is None else path
-        if os.path.lexists(final):
-            raise RunDirectoryError("exists already", where=str(final), fix="name another directory, or remove this one")
+        check_free(final)
         check_path(final)
         temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
         try:
@@ -298,6 +297,16 @@ class RunDirectory:
             raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
         except ValueError as error:
             raise RunDirectoryError("is not JSON", where=str(file), fix="the file was damaged") from error
+
+
+def check_free(path: Path) -> None:
+    """Refuse a path at which there is something already.
+
+    Raises:
+        RunDirectoryError: it is taken.
+    """
+    if os.path.lexists(path):
+        raise RunDirectoryError("exists already", where=str(path), fix="name another directory, or remove this one")
 
 
 def check_path(path: Path) -> None:

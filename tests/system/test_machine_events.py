@@ -23,8 +23,8 @@ KINDS: dict[str, Settings] = {
     "plain": {},
     "restarting": {"failures": {"agent": "restart"}},
     "relayed": {"routing": "relay"},
-    "lossy": {"faults": [{"kind": "drop", "probability": 0.02}]},
-    "stale": {"clock": {"kind": "bounded_staleness"}},
+    "lossy": {"faults": [{"kind": "link", "loss": 0.02, "delay": 0.001}]},
+    "stale": {"clock": {"kind": "bounded_staleness", "steps": 2}},
 }
 
 
