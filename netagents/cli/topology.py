@@ -84,7 +84,7 @@ def draw(
         drawn = power_drawing(Run.open(source), standalone=True)
     else:
         drawn = draw_graph(graph, standalone=True)
-    typer.echo(str(write_atomically(path, drawn.encode())))
+    typer.echo(str(write_atomically(path, drawn.encode("utf-8", "backslashreplace"))))
 
 
 def find_graph(source: str, parameters: list[str]) -> Topology:

@@ -16,7 +16,7 @@ from netagents.errors import RunDirectoryError
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
     """One line of strict JSON; NaN and infinities must have gone through :func:`json_floats`."""
-    return json.dumps(row, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(row, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def json_floats(values: NDArray[np.float64]) -> list[Any]:

@@ -35,7 +35,7 @@ def write_study_report(path: Path) -> Path:
     body = _radius_page(data) if data.study["question"] == "radius" else _settings_page(data)
     title = f"{data.study['question']} study of {data.study['name']}"
     page = document(title, f"<h1>{text(title)}</h1>", f'<p class="quiet">{text(_subtitle(data))}</p>', *body, _notes(data))
-    return write_atomically(path / REPORT, page.encode())
+    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
 
 
 def _subtitle(data: StudyData) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -68,8 +69,9 @@ def find_topology(path: str, base: Path | None = None) -> Path:
     if "\0" in path:
         raise TopologyError(f"{path!r} is no path")
     near = (base or Path.cwd()) / path
-    if near.exists():
-        return near
+    for each in (near, _in_utf8(near)):
+        if each.exists():
+            return each
     words = PurePosixPath(path)
     if not words.is_absolute() and words.parent in (PurePosixPath(), PurePosixPath("topologies")):
         shipped = packaged_directory("topologies")
@@ -77,6 +79,14 @@ def find_topology(path: str, base: Path | None = None) -> Path:
             if (shipped / name).is_file():
                 return shipped / name
     raise TopologyError("no such graph file", where=path, fix=_nearby(near, words.name))
+
+
+def _in_utf8(path: Path) -> Path:
+    """The path whose name on disk is UTF-8, whatever the locale makes of it: experiment files are UTF-8, and so are the names in them."""
+    try:
+        return Path(os.fsdecode(str(path).encode("utf-8")))
+    except UnicodeEncodeError:
+        return path
 
 
 def shipped_topologies() -> tuple[str, ...]:
