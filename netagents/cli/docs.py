@@ -50,8 +50,8 @@ def timeouts() -> str:
         "Deadlines",
         "No wait of the runtime is without a deadline. A wait that runs out ends the run with exit code 11 and names the phase, the step"
         " and the peers that are missing. Values are seconds; `scale` multiplies all others, which is the one to raise on a slow machine:"
-        " `netagents run FILE timeouts.scale=3`. The time in which a waiting process was itself stopped does not count, so a run that is suspended"
-        " as a whole goes on when it wakes.",
+        " `netagents run FILE timeouts.scale=3`. The time in which a waiting process was itself stopped does not count, so a run that is"
+        " suspended as a whole goes on when it wakes.",
         ("setting", "default", "type", "for what"),
         rows,
     )
