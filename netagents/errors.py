@@ -189,8 +189,16 @@ class ReplayError(NetagentsError):
     action = "Replay with the code, the packages and the kind of processor that the run was made with."
 
 
+class OutputError(NetagentsError):
+    """Standard output cannot be written."""
+
+    exit_code = 17
+    symptom = "What a command prints cannot be written: the disk is full, or the terminal is gone."
+    action = "Send the output elsewhere and call the command again; runs and files that it made are complete."
+
+
 class InterruptedRunError(NetagentsError):
-    """The run was ended by Ctrl-C (exit code 130) or SIGTERM (exit code 143)."""
+    """The run was ended by Ctrl-C (exit code 130), SIGTERM (exit code 143) or the loss of its terminal (SIGHUP, exit code 129)."""
 
     exit_code = 130
     symptom = "The run was interrupted; its records up to then are complete and readable."

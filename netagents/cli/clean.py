@@ -20,9 +20,7 @@ def clean(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
 ) -> None:
-    """Remove run directories; a run that still goes on is never touched."""
-    import shutil
-
+    """Remove run directories; a run that still goes on is never touched, and of a link only the link is removed."""
     from netagents.errors import RunDirectoryError, printable
     from netagents.nodes.socket_directory import abandoned
     from netagents.records.run_directory import MANIFEST, RunDirectory, run_directories
@@ -39,17 +37,20 @@ def clean(
         elif paths:
             raise RunDirectoryError("no such run directory", where=str(path), fix="name a run directory, or a folder of them")
     removed = 0
+    failures: list[RunDirectoryError] = []
     seen: set[Path] = set()
     for run, by_name in runs:
-        real = run.path.resolve()
-        if real in seen:
+        # Two ways to one directory, but a link is something of its own.
+        place = run.path.parent.resolve() / run.path.name
+        if place in seen:
             continue
-        seen.add(real)
+        seen.add(place)
         state = run.state
         shown = printable(str(run.path))
         if state == "running" or run.lock.is_held_elsewhere():
             typer.echo(f"kept     {shown}  (still running)")
         elif by_name or everything or state in ("killed", "failed", "created"):
+            what = f"link to {run.path.readlink()}, which stays" if run.path.is_symlink() else state
             if not dry_run:
                 try:
                     # From here on nobody begins to write; whoever did before is running.
@@ -57,19 +58,33 @@ def clean(
                     if run.has_writer():
                         typer.echo(f"kept     {shown}  (still running)")
                         continue
-                    shutil.rmtree(run.path)
+                    _remove(run.path)
                 except OSError as error:
-                    raise RunDirectoryError(
-                        f"cannot be removed: {error.strerror or error}", where=str(error.filename or run.path)
-                    ) from error
+                    # The others are removed all the same.
+                    why = f"cannot be removed: {error.strerror or error}"
+                    failures.append(RunDirectoryError(why, where=str(error.filename or run.path)))
+                    continue
                 finally:
                     run.lock.release()
-            typer.echo(f"{'would remove' if dry_run else 'removed '} {shown}  ({state})")
+            typer.echo(f"{'would remove' if dry_run else 'removed '} {shown}  ({printable(what)})")
             removed += 1
     for sockets in abandoned():
         typer.echo(f"{'would remove' if dry_run else 'removed '} {sockets.path}  (sockets of a dead run)")
         removed += 1
         if not dry_run:
             sockets.remove()
+    if failures:
+        for failure in failures[1:]:
+            typer.echo(f"netagents: {failure}", err=True)
+        raise failures[0]
     if not removed:
         typer.echo("nothing to remove" + ("" if everything else "; --all also removes runs that finished"))
+
+
+def _remove(path: Path) -> None:
+    import shutil
+
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)

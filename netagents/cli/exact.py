@@ -12,6 +12,7 @@ from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
     from netagents.exact import ExactTables
+    from netagents.exact.forecast import Forecast
 
 app = typer.Typer(add_completion=False)
 
@@ -35,6 +36,7 @@ def exact(
 ) -> None:
     """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
     from netagents.exact import exact_experiment
+    from netagents.launchers.signs_of_life import signs_of_life
     from netagents.records.whole_files import check_folder, writing_into
 
     loaded = load_trusted(file, overrides, trust)
@@ -46,9 +48,22 @@ def exact(
         logits = [policy.logits for policy in Run.open(run, trust or names_of(loaded.experiment)).tables()]
     if out is not None:
         check_folder(out)
-    tables = exact_experiment(
-        loaded.experiment, loaded.base, logits, power_steps=power_steps, restarts=restarts, memory_limit=int(memory * 2**30)
-    )
+
+    def announce(forecast: Forecast) -> None:
+        ascent = f", and {restarts} ascents" if restarts else ""
+        typer.echo(f"exact: {forecast}{ascent}", err=True)
+        stage(f"computing the tables of {forecast.states:,} joint states")
+
+    with signs_of_life("exact", "building the model") as stage:
+        tables = exact_experiment(
+            loaded.experiment,
+            loaded.base,
+            logits,
+            power_steps=power_steps,
+            restarts=restarts,
+            memory_limit=int(memory * 2**30),
+            before=announce,
+        )
     print_tables(tables, rows)
     if out is not None:
         with writing_into(out):

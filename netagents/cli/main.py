@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from netagents import __version__
 from netagents.cli.commands import COMMANDS
+from netagents.cli.output_streams import ReaderGoneError, abandon, usable_streams
 from netagents.errors import NetagentsError, exit_code_of, printable
 from netagents.launchers.interruptions import CtrlC
 
@@ -71,10 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as well.
     """
     if arguments is not None:
-        return _run(arguments)
+        with usable_streams():
+            return _run(arguments)
     from netagents.foreign.containment import as_command, exit_at_once, flush_output, lingering_threads
 
-    with as_command():
+    with usable_streams(), as_command():
         code = _run(sys.argv[1:])
     if lingering_threads():
         # Threads of an environment that was not closed, or does not heed it, must not hold up the end.
@@ -97,9 +99,9 @@ def _run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _say("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (ReaderGoneError, BrokenPipeError):
         # Whatever is still buffered has nowhere to go; the interpreter must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except NetagentsError as error:
         return _failed(error, str(error), exit_code_of(error))

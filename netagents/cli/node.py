@@ -40,7 +40,7 @@ def node(
     ] = None,
     advertise: Annotated[
         str | None,
-        typer.Option("--advertise", help="Host that others reach this node by, if it listens on 0.0.0.0; or own-address."),
+        typer.Option("--advertise", help="Host that others reach this node by, if it listens on 0.0.0.0 or [::]; or own-address."),
     ] = None,
     allow_imports: Annotated[
         bool, typer.Option("--allow-imports", help="Run parts that the server's experiment names by import path (not environment).")

@@ -37,6 +37,7 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
+    from netagents.launchers.signs_of_life import signs_of_life
     from netagents.learning.prepare import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
@@ -49,9 +50,11 @@ def plan(
 
     links = [parse_link(word) for word in link or []]
     loaded = load_trusted(file, overrides, trust)
-    prepared = prepare(loaded.experiment, loaded.base)
-    setup = prepared.setup
-    cost = predict(setup)
+    with signs_of_life("plan", "reading the graph") as stage:
+        prepared = prepare(loaded.experiment, loaded.base, stage=stage)
+        setup = prepared.setup
+        stage(f"counting the messages of {setup.n} agents")
+        cost = predict(setup)
     iterations = loaded.experiment.learning.iterations
     typer.echo(f"{setup.n} agents, {setup.steps} steps per iteration, {setup.batch} copies, {iterations:,} iterations\n")
     grid = Table(box=None, pad_edge=False, header_style="bold")

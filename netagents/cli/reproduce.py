@@ -38,7 +38,7 @@ def reproduce(
         claims = [with_result(other, value, verdict) if other.id == each.id else other for other in claims]
     if write:
         write_registry(path, claims)
-        path.with_suffix(".md").write_text(page(claims))
+        path.with_suffix(".md").write_text(page(claims), encoding="utf-8")
     if changed:
         typer.echo(f"{len(changed)} of {len(chosen)} came out other than recorded: {', '.join(changed)}", err=True)
         raise typer.Exit(1)

@@ -46,16 +46,18 @@ def show_result(run: Run) -> None:
     """The table and the pictures of a run that has ended."""
     from rich.console import Console
 
+    from netagents.cli.output_streams import printing_results
     from netagents.errors import printable
     from netagents.reports.pictures import write_pictures
     from netagents.reports.report import write_report
     from netagents.reports.summary import summary_table
 
     pictures = [*write_pictures(run), write_report(run)]
-    Console().print(summary_table(run))
-    typer.echo("")
-    for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
-        typer.echo(f"{name:<16}{printable(str(path))}")
+    with printing_results():
+        Console().print(summary_table(run))
+        typer.echo("")
+        for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
+            typer.echo(f"{name:<16}{printable(str(path))}")
 
 
 def tell(error: NetagentsError) -> None:

@@ -25,6 +25,7 @@ def runs(
 
     from netagents.errors import NetagentsError, RunDirectoryError
     from netagents.records.checkpoint import TEMPORARY
+    from netagents.records.manifest import created_time
     from netagents.records.reader import Run
     from netagents.records.run_directory import MANIFEST
 
@@ -35,16 +36,19 @@ def runs(
         [folder] if os.path.lexists(folder / MANIFEST) else sorted(path for path in folder.iterdir() if os.path.lexists(path / MANIFEST))
     )
     rows: list[dict[str, Any]] = []
+    moments: dict[str, float] = {}
     for path in paths:
         if path.name.startswith(TEMPORARY):
             continue
         try:
-            rows.append(_facts(Run.open(path)))
+            run = Run.open(path)
+            moments[path.name] = created_time(run.manifest)
+            rows.append(_facts(run))
         except NetagentsError as error:
             rows.append(
                 {"name": path.name, "path": str(path), "state": "unreadable", "line": error.what, "created": "", **_place(path, error)}
             )
-    rows.sort(key=lambda row: (row["created"], row["name"]))
+    rows.sort(key=lambda row: (moments.get(row["name"], 0.0), row["name"]))
     if as_json:
         typer.echo(json.dumps(rows, indent=2, allow_nan=False))  # in ASCII
     elif rows:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
+_EXACT_DIAMETER = 2048
+"""Largest number of agents whose distances are all computed."""
+
+_SAMPLED_AGENTS = 128
+"""Agents of a larger graph whose neighbourhoods are counted."""
+
 _SOURCE = "A graph file, the name of one that comes with netagents, a run directory, or a kind such as ring with its parameters."
 
 
@@ -78,7 +84,7 @@ def draw(
         drawn = power_drawing(Run.open(source), standalone=True)
     else:
         drawn = draw_graph(graph, standalone=True)
-    typer.echo(str(write_atomically(path, drawn.encode())))
+    typer.echo(str(write_atomically(path, drawn.encode("utf-8", "backslashreplace"))))
 
 
 def find_graph(source: str, parameters: list[str]) -> Topology:
@@ -123,16 +129,23 @@ def facts(graph: Topology) -> list[tuple[str, str]]:
         ("connected", "yes" if parts == 1 else f"no, {parts} parts"),
     ]
     if parts == 1:
-        rows.append(("diameter", str(graph.diameter)))
+        low, high = (graph.diameter, graph.diameter) if graph.n <= _EXACT_DIAMETER else graph.hops.diameter_bounds()
+        rows.append(("diameter", str(low) if low == high else f"between {low} and {high}"))
+    few = graph.n <= _EXACT_DIAMETER
+    sample = np.linspace(0, graph.n - 1, _SAMPLED_AGENTS).astype(np.int64)
+    among = "" if few else f" among {_SAMPLED_AGENTS} that were looked at"
     for kappa in range(1, 4):
-        sizes = np.array([len(graph.hops.within(i, kappa)) for i in range(graph.n)])
-        rows.append((f"kappa {kappa}", f"{sizes.mean():.1f} agents in a neighbourhood on average, at most {sizes.max()}"))
+        exact = few or kappa == 1
+        sizes = np.array([len(graph.hops.within(i, kappa)) for i in range(graph.n)]) if exact else graph.hops.sampled_sizes(kappa, sample)
+        told = f"{sizes.mean():.1f} agents in a neighbourhood on average, at most {sizes.max()}"
+        rows.append((f"kappa {kappa}", told + ("" if exact else among)))
         if sizes.min() == graph.n:
             break
     names = [label for index, label in enumerate(graph.labels) if label != str(index)]
     if names:
         rows.append(("names", ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")))
     rows.append(("digest", graph.digest[:16]))
+    rows.extend(("note", note) for note in graph.notes)
     return rows
 
 

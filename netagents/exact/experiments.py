@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from netagents.environments import build_environment, discrete_size
 from netagents.errors import EnvironmentMismatchError, ExperimentError
+from netagents.exact.forecast import Forecast, forecast_tables
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
-from netagents.exact.model import MEMORY_LIMIT
+from netagents.exact.model import MEMORY_LIMIT, JointModel
 from netagents.exact.tables import ExactTables, exact_tables
 from netagents.experiment import Experiment
 from netagents.topology import Reach, build_topology, spread_radius
@@ -29,6 +30,7 @@ def exact_experiment(
     power_steps: int = 3,
     restarts: int = 0,
     memory_limit: int = MEMORY_LIMIT,
+    before: Callable[[Forecast], None] | None = None,
 ) -> ExactTables:
     """The tables of the experiment's environment, utilities, constraints, discount and policy radius; its critic and gradient radii are
     swept.
@@ -38,6 +40,7 @@ def exact_experiment(
         base: the folder that the topology's path is relative to.
         logits: of every agent, ``(X_i, |A_i|)``, for instance those that a run learned; uniform policies by default.
         kappas, power_steps, restarts, memory_limit: see :func:`exact_tables`.
+        before: told what the tables will take, before they are made and only if they fit.
 
     Raises:
         EnvironmentMismatchError: the environment has no exact kernel, or the logits do not fit.
@@ -76,9 +79,14 @@ def exact_experiment(
         )
         for agent in range(topology.n)
     ]
+    hops = topology.hops.matrix()
+    if before is not None:
+        JointModel(kernel, discount, memory_limit)
+        radii = len(kappas) if kappas is not None else int(hops[hops < topology.n].max()) + 1
+        before(forecast_tables(kernel, radii))
     return exact_tables(
         kernel,
-        topology.hops.matrix(),
+        hops,
         policy,
         discount,
         utilities=[build_utility(experiment.utility, agent, *size, discount) for agent, size in enumerate(sizes)],

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from netagents.errors import ExperimentError, NetagentsError
 from netagents.foreign.part_faults import brief, foreign_fault, place_of, register_module
 from netagents.foreign.part_modules import import_module, refuse_shadowed, standard_module
 
 Part = TypeVar("Part")
+
+BROUGHT_IN = frozenset({"pettingzoo"})
+"""Built-in kinds that run other people's code."""
 
 CustomKind = Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")]
 """``import:package.module:Class``, or the name of an entry point."""
@@ -125,3 +128,15 @@ def _imported(kind: str, where: str) -> Any:
 def _seen_at(error: BaseException) -> str:
     place = None if isinstance(error, ModuleNotFoundError) else place_of(error)
     return "" if place is None else f"; see {place}"
+
+
+def has_foreign_code(settings: BaseModel) -> bool:
+    """Whether settings name, anywhere below them, a part that does not come with netagents."""
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if name == "kind" and (get_origin(field.annotation) is not Literal or value in BROUGHT_IN):
+            return True
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
+        if any(has_foreign_code(part) for part in parts if isinstance(part, BaseModel)):
+            return True
+    return False

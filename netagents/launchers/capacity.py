@@ -7,6 +7,7 @@ import resource
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
@@ -19,8 +20,12 @@ from netagents.experiment import Experiment
 from netagents.experiment.policy import MlpPolicySettings
 from netagents.launchers.processes import allow_descriptors
 from netagents.learning import Setup
-from netagents.messages import RadiusKind
+from netagents.messages import Kind, RadiusKind
+from netagents.nodes.forms import forms_of
 from netagents.nodes.socket_directory import SUN_PATH_BYTES, SocketDirectory
+from netagents.topology import Topology
+from netagents.wire.forms import ANY
+from netagents.wire.limits import LIMITS
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -116,6 +121,53 @@ def _process_findings(experiment: Experiment, nodes: int) -> list[Finding]:
     return found
 
 
+def check_processes(experiment: Experiment, topology: Topology) -> None:
+    """Refuse a run whose processes this machine does not allow, before anything is built or written.
+
+    Raises:
+        CapacityError: too few open files or processes are allowed, or nowhere can the run's sockets be.
+    """
+    if experiment.runtime.launcher != "local":
+        return
+    nodes = topology.n + 1 + int(experiment.runtime.monitor)
+    allow_descriptors(nodes)()
+    limit, needed = resource.getrlimit(resource.RLIMIT_NPROC)[0], nodes + _OTHER_PROCESSES
+    # The kernel does not hold root to it.
+    if os.getuid() != 0 and limit != resource.RLIM_INFINITY and needed > limit:
+        raise CapacityError(
+            f"{nodes} processes are needed, and {limit} are allowed to this user",
+            where="local launcher",
+            fix="raise ulimit -u, use fewer agents or runtime.launcher=in_process",
+        )
+    SocketDirectory.create().remove()
+
+
+def check_messages(setup: Setup) -> None:
+    """Refuse a run whose largest messages could not travel, before anything is written.
+
+    Raises:
+        CapacityError: names the kind of message and its size.
+    """
+    if setup.experiment.runtime.launcher == "in_process":
+        return
+    largest, kind = max(_largest_messages(setup))
+    if largest > LIMITS.message_bytes:
+        raise CapacityError(
+            f"one {Kind(kind).name.lower()} message would have {largest:,} bytes, and at most {LIMITS.message_bytes:,} can travel",
+            where="learning.batch",
+            fix=f"use learning.batch={max(1, setup.batch * LIMITS.message_bytes // largest)} or a smaller horizon",
+        )
+
+
+def _largest_messages(setup: Setup) -> Iterator[tuple[int, int]]:
+    """Bytes of the messages that each agent is told, and their kinds; where a size is open, that of a whole batch."""
+    for agent in range(setup.n):
+        for (kind, _), ways in forms_of(setup, agent).items():
+            for way in ways:
+                whole = (prod(setup.steps + 1 if size == ANY else size for size in form.shape) * form.dtype.itemsize for form in way[:2])
+                yield sum(whole), int(kind)
+
+
 def agent_bytes(setup: Setup, agent: int) -> int:
     """Memory that an agent's tables and batch may take, at most, in bytes."""
     experiment = setup.experiment
@@ -153,11 +205,11 @@ def available_memory() -> int | None:
     """Bytes of memory that can be had without swapping, within the container's limit; None where that cannot be told."""
     found: list[int] = []
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         found.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8").strip()
         if limit != "max":
-            found.append(int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+            found.append(int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="utf-8")))
     except (OSError, ValueError, IndexError):
         pass
     return max(0, min(found)) if found else None

@@ -62,7 +62,7 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
                 (logs / f"{spec.role}.jsonl").touch()
             user = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"
             file = sockets.path / "docker-compose.yml"
-            file.write_text(launched_file(prepared, Places(user, directory.path, keys, window, lines)))
+            file.write_text(launched_file(prepared, Places(user, directory.path, keys, window, lines)), encoding="utf-8")
             with ContainerSupervisor(
                 specs,
                 engine=engine,

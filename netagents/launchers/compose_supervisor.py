@@ -269,6 +269,6 @@ def _exit_code(code: int) -> int:
 def _child_of(init: int) -> int:
     """The node's own process, which the container's init has started; 0 if this host does not see it."""
     try:
-        return int(Path(f"/proc/{init}/task/{init}/children").read_text().split()[0])
+        return int(Path(f"/proc/{init}/task/{init}/children").read_text(encoding="utf-8").split()[0])
     except (OSError, IndexError, ValueError):
         return 0

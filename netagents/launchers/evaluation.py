@@ -17,7 +17,7 @@ from netagents.foreign.containment import contained
 from netagents.intervals import Interval, mean_interval, mean_intervals
 from netagents.learning.playing import Players
 from netagents.policies import Policy
-from netagents.randomness import Purpose, stream
+from netagents.randomness import ENVIRONMENT_OWNER, Purpose, seeded_globally, stream
 from netagents.records.reader import Run
 
 FloatArray = NDArray[np.float64]
@@ -111,6 +111,23 @@ def evaluate(
         SecurityError: the settings name code, and the run was opened without trust.
     """
     run.directory.require_trust()
+    with seeded_globally(_own_seed(seed), ENVIRONMENT_OWNER):
+        return _evaluate(
+            run, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint, untrained=untrained, environment=environment, progress=progress
+        )
+
+
+def _evaluate(
+    run: Run,
+    episodes: int,
+    *,
+    greedy: bool,
+    seed: int,
+    checkpoint: int | None,
+    untrained: bool,
+    environment: NetworkedMDP | None,
+    progress: Callable[[int, int], None] | None,
+) -> Evaluation:
     setup = run.setup
     if untrained:
         policies = _untrained(run)

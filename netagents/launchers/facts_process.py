@@ -12,6 +12,7 @@ import select
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -54,7 +55,13 @@ class EnvironmentElsewhere(NetworkedMDP):
         return EnvironmentMismatchError(f"environment '{self.spec.name}' lives in the server's process", fix="use launcher in_process")
 
 
-def prepare_apart(experiment: Experiment, base: Path | None = None) -> Prepared:
+def prepare_apart(
+    experiment: Experiment,
+    base: Path | None = None,
+    *,
+    check: Callable[[Topology], None] | None = None,
+    stage: Callable[[str], None] | None = None,
+) -> Prepared:
     """As :func:`netagents.learning.prepare.prepare`, but somebody else's environment is made in another process.
 
     Raises:
@@ -64,13 +71,17 @@ def prepare_apart(experiment: Experiment, base: Path | None = None) -> Prepared:
     """
     settings = experiment.environment
     if not isinstance(settings, ParallelEnvSettings) or not hasattr(os, "fork"):
-        return prepare(experiment, base)
+        return prepare(experiment, base, check=check, stage=stage)
     topology = build_topology(experiment.topology, base, experiment.seed)
+    if check is not None:
+        check(topology)
     if base is not None:
         search_folder(base)
     # The nodes of the run look where this process would.
     make_importable(settings.make.partition(":")[0])
     where = f"environment '{settings.make}'"
+    if stage is not None:
+        stage(f"making one copy of {where}")
     spec = spec_from_json(_asked(experiment, base, where))
     setup = make_setup(experiment, topology, spec)
     check_fits(setup)

@@ -93,7 +93,8 @@ class ForkServer:
     def start(self) -> None:
         """Start it; returns before its imports are done."""
         # The tracker is shared by the whole program, so it starts outside of the run's environment.
-        resource_tracker.ensure_running()
+        with _without_interrupts():
+            resource_tracker.ensure_running()
         with _ENVIRONMENT_LOCK, _variables(self._environment), _temporary_files_in(str(self._sockets.path)), _without_interrupts():
             self._server.ensure_running()
         self.process = WatchedProcess(int(self._server._forkserver_pid))
@@ -160,7 +161,7 @@ def tracker_process() -> WatchedProcess | None:
 
 def renew_tracker() -> None:
     """Start the resource tracker again after somebody killed it; nodes register nothing there, so nothing was lost."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_interrupts():
         warnings.simplefilter("ignore", UserWarning)
         resource_tracker.ensure_running()
 
@@ -201,8 +202,8 @@ def _temporary_files_in(directory: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """The forkserver inherits a blocked SIGINT: Ctrl-C during its imports must not end it, only the launcher handles it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """The forkserver inherits blocked SIGINT and SIGHUP: Ctrl-C, or a lost terminal, must not end it, only the launcher handles them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from netagents.environments.contract import NetworkedMDP
 from netagents.environments.session import Returns
+from netagents.experiment.own_parts import has_foreign_code
 from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
 from netagents.learning.aging import delays, is_aged
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.random_play import beginning
 from netagents.learning.routes import Routes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
+from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.wire.link_model import link_faults
 from netagents.wire.simulated_links import SimulatedLinks
 
@@ -37,6 +39,7 @@ class InProcessNetwork:
 
     def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None) -> None:
         self.setup = setup
+        self._numbers = GlobalNumbers(setup.experiment.seed, has_foreign_code(setup.experiment))
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
         self.session = setup.session(environment)
         self._begin = [beginning(agent) for agent in self.agents]
@@ -85,10 +88,13 @@ class InProcessNetwork:
         yield self._close(last - 1)
 
     def _iterate(self, iteration: int) -> None:
+        for owner in (ENVIRONMENT_OWNER, *self._everybody):
+            self._numbers.begin(owner, iteration)
         generators = [begin(iteration) for begin in self._begin]
         waiting: list[Turn | None] = []
         for index, generator in enumerate(generators):
-            first = next(generator)
+            with self._numbers.of(index):
+                first = next(generator)
             self._send(index, first)
             waiting.append(first)
         self._step(iteration, 0, None)
@@ -101,7 +107,8 @@ class InProcessNetwork:
                     if self._observer is not None:
                         self._observer(index, turn, messages)
                     try:
-                        waiting[index] = generator.send(messages)
+                        with self._numbers.of(index):
+                            waiting[index] = generator.send(messages)
                     except StopIteration:
                         waiting[index] = None
                         break
@@ -118,7 +125,8 @@ class InProcessNetwork:
         self._server_pages[iteration] = (self.session.returns(), self._server_ledger.close())
 
     def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
-        messages = self.session.begin(iteration) if actions is None else self.session.advance(actions)
+        with self._numbers.of(ENVIRONMENT_OWNER):
+            messages = self.session.begin(iteration) if actions is None else self.session.advance(actions)
         if step == 0:
             self._server_ledger.count_steps(iteration, messages, self.setup.steps)
         else:

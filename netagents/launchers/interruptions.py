@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM in the launcher: they become events of its one poller, and nothing else happens until it looks."""
+"""Interruptions of the launcher, by Ctrl-C, SIGTERM or a lost terminal (SIGHUP).
+
+They become events of its one poller, and nothing else happens until it looks.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ class CtrlC:
 
 
 class Interruptions:
-    """Catches SIGINT and SIGTERM while open, if this is the main thread; elsewhere it does nothing, as Python demands.
+    """Catches SIGINT, SIGTERM and SIGHUP while open, if this is the main thread; elsewhere it does nothing, as Python demands.
+
+    A signal that is ignored stays ignored, so that a run under ``nohup`` outlives its terminal.
 
     Attributes:
         descriptor: readable while signals wait to be taken.
@@ -55,7 +60,9 @@ class Interruptions:
         self.urgent = False
         self._previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._previous[number] = previous = signal.signal(number, self._note)
                 if isinstance(previous, CtrlC) and previous.came:
                     self._note(number, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
 from netagents.foreign.part_faults import foreign_faults
+from netagents.launchers.capacity import check_messages, check_processes
 from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
 from netagents.launchers.interruptions import Interruptions
+from netagents.launchers.signs_of_life import signs_of_life
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.inbox_recording import check_recorded_agents
 from netagents.nodes.sinks import check_sinks
 from netagents.records.reader import Run
-from netagents.records.run_directory import RunDirectory
+from netagents.records.run_directory import RunDirectory, check_free, check_path
 
 
 def run(
@@ -70,20 +73,20 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
     # Other people's code may go elsewhere while it is imported, made or stepped; the records stay where they were asked for.
     parent = Path(experiment.runtime.directory)
     home, relative = Path.cwd(), not (parent if path is None else path).is_absolute()
+    exact = None if path is None else home / path
+    if exact is not None:
+        check_path(exact)
+        check_free(exact)
+    shown = SilentDisplay() if display is None else display
     with contained():
-        here = experiment.runtime.launcher == "in_process"
-        prepared = prepare(experiment, loaded.base, keep=True) if here else prepare_apart(experiment, loaded.base)
+        prepared = _prepared(loaded, shown)
         try:
-            check_sinks(experiment)
-            check_recorded_agents(prepared.setup)
-            check_launcher(prepared, display)
             # From the moment on at which there is a directory a signal ends the run in good order.
             interruptions = Interruptions()
             try:
-                exact = None if path is None else home / path
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
-                    carry_out(prepared, directory, display, interruptions=interruptions)
+                    carry_out(prepared, directory, shown, interruptions=interruptions)
                 finally:
                     directory.lock.release()
             finally:
@@ -91,6 +94,32 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
         finally:
             prepared.environment.close()
     return Run(replace(directory, path=directory.path.relative_to(home)) if relative and directory.path.is_relative_to(home) else directory)
+
+
+def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
+    """Everything that is checked before there is a directory; the display is closed where something is wrong."""
+    experiment = loaded.experiment
+    here = experiment.runtime.launcher == "in_process"
+    build = partial(prepare, keep=True) if here else prepare_apart
+    try:
+        with signs_of_life(experiment.name, "reading the graph", display.note) as stage:
+            prepared = build(experiment, loaded.base, check=partial(check_processes, experiment), stage=stage)
+            try:
+                stage("checking what is to carry out the run")
+                check_sinks(experiment)
+                check_recorded_agents(prepared.setup)
+                check_messages(prepared.setup)
+                check_launcher(prepared, display)
+            except BaseException:
+                prepared.environment.close()
+                raise
+        for note in prepared.topology.notes:
+            display.note(f"note: {note}")
+    except BaseException:
+        # It may have taken the terminal already.
+        display.close()
+        raise
+    return prepared
 
 
 def check_launcher(prepared: Prepared, display: Display | None = None) -> None:

@@ -23,6 +23,7 @@ from netagents.launchers.watch import FORKSERVER, Node
 from netagents.nodes.process import child_main
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.strays import end_members
+from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
 
 _STARTING_AT_ONCE = 64
 
@@ -98,7 +99,7 @@ class ProcessSupervisor(Supervisor):
         self._fork_all([spec for spec in self.specs if spec.role not in begun])
 
     def _fork_all(self, specs: Sequence[NodeSpec]) -> None:
-        deadline = time.monotonic() + self.timeouts.seconds("join")
+        deadline = waiting_clock() + self.timeouts.seconds("join")
         unborn: dict[int, Node] = {}
         try:
             for spec in specs:
@@ -126,7 +127,7 @@ class ProcessSupervisor(Supervisor):
 
     def _start_one(self, spec: NodeSpec) -> Node:
         node = self._fork(spec)
-        self._await_births({node.link.status: node}, time.monotonic() + self.timeouts.seconds("join"), 0)
+        self._await_births({node.link.status: node}, waiting_clock() + self.timeouts.seconds("join"), 0)
         return node
 
     def _await_births(self, unborn: dict[int, Node], deadline: float, enough: int) -> None:
@@ -135,7 +136,12 @@ class ProcessSupervisor(Supervisor):
         for descriptor in unborn:
             poller.register(descriptor, select.POLLIN)
         while len(unborn) > enough:
-            ready = poller.poll(max(0.0, 1000 * (deadline - time.monotonic())))
+            began = waiting_clock()
+            asleep = min(SLICE_SECONDS, max(0.0, deadline - began))
+            ready = poller.poll(1000 * asleep)
+            note_waking(began + asleep)
+            if not ready and waiting_clock() < deadline:
+                continue
             if not ready:
                 names = ", ".join(node.spec.role for node in unborn.values())
                 raise DeadlineError(

@@ -84,7 +84,7 @@ def start_time(pid: int) -> int | None:
     """When a running process started, in clock ticks since boot; None for a zombie, for no process, and without ``/proc``."""
     try:
         # The second field is the command in brackets and may hold anything, spaces and brackets too.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return None if fields[0] in "ZX" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return None

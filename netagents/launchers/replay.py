@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import ReplayError, RunDirectoryError, UsageError
+from netagents.experiment.own_parts import has_foreign_code
 from netagents.learning import METRICS, NetworkedAgent, Outgoing, Turn, make_agent
 from netagents.learning.checkpointing import restore_agent
 from netagents.learning.random_play import beginning
 from netagents.messages import Kind, Report, node_names
 from netagents.nodes.inbox_recording import LEDGER, InboxRecording, state_digest
+from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
 from netagents.records.reader import Run
 from netagents.records.run_directory import CHECKPOINTS
@@ -100,6 +102,7 @@ class _Replay:
     def __init__(self, run: Run, recording: InboxRecording, agent: NetworkedAgent, found: Replayed) -> None:
         self.run, self.recording, self.agent, self.found = run, recording, agent, found
         self.begin = beginning(agent)
+        self.numbers = GlobalNumbers(run.experiment.seed, has_foreign_code(run.experiment))
         self.metrics = {name: run.agent_metric(name) for name in METRICS}
         self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
 
@@ -119,8 +122,11 @@ class _Replay:
 
     def _iterate(self, iteration: int) -> Iterator[Turn]:
         """Feeds the agent one iteration; yields the turn for which there is nothing more."""
+        one = self.found.agent
+        self.numbers.begin(one, iteration)
         turns = self.begin(iteration)
-        turn = next(turns)
+        with self.numbers.of(one):
+            turn = next(turns)
         while True:
             for outgoing in turn.outgoing:
                 self._hear(outgoing)
@@ -129,7 +135,8 @@ class _Replay:
                 yield turn
                 return
             try:
-                turn = turns.send(messages)
+                with self.numbers.of(one):
+                    turn = turns.send(messages)
             except StopIteration:
                 return
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
+from netagents.launchers.capacity import check_processes
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reader import Run
@@ -45,6 +46,7 @@ def resume_run(
     with contained():
         prepared, first = reopen(kept, overrides or [], settings)
         try:
+            check_processes(prepared.experiment, prepared.topology)
             check_launcher(prepared, display)
             carry_out(prepared, kept, display, first)
         finally:

@@ -49,7 +49,8 @@ def ending(directory: RunDirectory, sockets: SocketDirectory) -> Iterator[None]:
         )
         raise
     except InterruptedRunError as error:
-        if directory.ending()[0] not in ("interrupted", "finished"):
+        # The server says who asked it to end; why that was, the launcher knows.
+        if directory.ending()[0] != "finished":
             directory.append_event("interrupted", role="launcher", exit_code=error.code, line=str(error))
         raise
     except EngineError as error:

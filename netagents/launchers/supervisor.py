@@ -116,7 +116,7 @@ class Supervisor(ABC):
 
     @property
     def interrupted(self) -> int | None:
-        """The first of SIGINT and SIGTERM that the launcher got."""
+        """The first of SIGINT, SIGTERM and SIGHUP that the launcher got."""
         return self._watch.interruptions.first if self._watch.interruptions is not None else None
 
     @abstractmethod
@@ -154,7 +154,7 @@ class Supervisor(ABC):
 
         Raises:
             NodeFailedError: an essential node, or the forkserver, failed; all others have been ended.
-            InterruptedRunError: SIGINT or SIGTERM came; all nodes have been ended.
+            InterruptedRunError: SIGINT, SIGTERM or SIGHUP came; all nodes have been ended.
         """
         while True:
             events = self.poll(self._start_again(interval))
@@ -173,7 +173,7 @@ class Supervisor(ABC):
         """End the run if one of the events demands it, and raise what :meth:`wait` raises."""
         for event in events:
             if isinstance(event, Signalled):
-                name = signal.Signals(event.number).name
+                name = signal.Signals(event.number).name + (" (the terminal is gone)" if event.number == signal.SIGHUP else "")
                 self.stop(f"got {name}", ask=ask)
                 raise InterruptedRunError(f"the run was interrupted by {name}", signal_number=event.number)
         if any(isinstance(event, Exited) and event.essential and event.failed and not self._forgive(event) for event in events):

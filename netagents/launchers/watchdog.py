@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 _STACK_SECONDS = 0.3
+_PAUSE_SECONDS = 5.0
 # No divisor of the tenth of a second at which those who wait look about.
 _GLANCES = 7
 _WAITING = {"wait", "poll", "serve", "gather", "take", "receive", "_receive_authenticated", "_await", "_pump", "pump"}
@@ -49,7 +50,7 @@ class Watchdog:
     def __init__(self, progress: Path, logs: Path, seconds: float) -> None:
         self._progress, self._logs, self._seconds = progress, logs, seconds
         self._size = _size(progress)
-        self._moved = time.monotonic()
+        self._moved = self._looked = time.monotonic()
         self._next = seconds
 
     def look(self, pids: Mapping[str, int]) -> list[str]:
@@ -59,6 +60,10 @@ class Watchdog:
             pids: process of every role.
         """
         size, now = _size(self._progress), time.monotonic()
+        if now - self._looked > _PAUSE_SECONDS:
+            # Nobody looked either: the whole run was stopped meanwhile.
+            self._moved += now - self._looked
+        self._looked = now
         if size != self._size:
             self._size, self._moved, self._next = size, now, self._seconds
         elapsed = now - self._moved
@@ -113,7 +118,7 @@ def _size(path: Path) -> int:
 
 def _status(pid: int, key: str) -> str:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")), "")

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from netagents.errors import DeadlineError
-from netagents.wire.zeromq_addresses import is_loopback
+from netagents.wire.pauses import note_waking, waiting_clock
+from netagents.wire.zeromq_addresses import is_ipv6, is_loopback
 
 ANNOUNCE_INTERVAL = 0.01
 """Seconds between looks for the server's announcement."""
@@ -17,13 +18,16 @@ def own_address(join: str, name: str) -> str:
     scheme, _, rest = join.partition("://")
     if scheme == "ipc":
         return f"ipc://{Path(rest).parent / name}"
-    return "tcp://127.0.0.1:0" if is_loopback(rest.rpartition(":")[0]) else "tcp://0.0.0.0:0"
+    host = rest.rpartition(":")[0]
+    if is_ipv6(host):
+        return "tcp://[::1]:0" if is_loopback(host) else "tcp://[::]:0"
+    return "tcp://127.0.0.1:0" if is_loopback(host) else "tcp://0.0.0.0:0"
 
 
 def announce(endpoint: str, path: Path) -> None:
     """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
     temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(endpoint)
+    temporary.write_text(endpoint, encoding="utf-8")
     temporary.rename(path)
 
 
@@ -36,12 +40,14 @@ def found_address(address: str, seconds: float) -> str:
     scheme, _, rest = address.partition("://")
     if scheme != "file":
         return address
-    deadline = time.monotonic() + seconds
+    deadline = waiting_clock() + seconds
     while not Path(rest).exists():
-        if time.monotonic() > deadline:
+        began = waiting_clock()
+        if began > deadline:
             raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
         time.sleep(ANNOUNCE_INTERVAL)
-    return Path(rest).read_text()
+        note_waking(began + ANNOUNCE_INTERVAL)
+    return Path(rest).read_text(encoding="utf-8")
 
 
 def socket_path(endpoint: str) -> Path | None:

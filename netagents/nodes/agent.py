@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netagents.errors import exit_code_of
+from netagents.experiment.own_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Setup, make_agent
 from netagents.learning.checkpointing import restore_agent
@@ -24,6 +25,7 @@ from netagents.nodes.joining import Part, join
 from netagents.nodes.membership import Membership
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
+from netagents.randomness import seed_globally
 from netagents.wire.control import StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN
 
@@ -82,10 +84,13 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
     send, receive, walk = drive.send, drive.receive, drive.walk
     clock = _Clock(membership)
     iterations = setup.experiment.learning.iterations
+    foreign = has_foreign_code(setup.experiment)
     for iteration in range(membership.first_iteration, iterations):
         context.log.phase(f"iteration {iteration}")
         if recorder is not None:
             recorder.begin(iteration, agent.arrays)
+        if foreign:
+            seed_globally(setup.experiment.seed, agent.index, iteration)
         turns = drive.begin(iteration)
         turn = next(turns)
         while True:

@@ -7,7 +7,6 @@ asked, because a node that waits answers at once; one that is gone, stopped or c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts
 from netagents.messages import Kind, Message, Sign
 from netagents.wire.exchange import Exchange
+from netagents.wire.pauses import waiting_clock
 
 ASK = Sign(np.zeros((0, 0), dtype=np.int64))
 
@@ -45,9 +45,9 @@ class Answers:
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message]:
         """As :meth:`netagents.wire.exchange.Exchange.receive`, and whoever does not answer meanwhile is silent."""
-        exchange, limit = self._exchange, perf_counter() + self._whole
+        exchange, limit = self._exchange, waiting_clock() + self._whole
         while True:
-            left = limit - perf_counter()
+            left = limit - waiting_clock()
             patience = min(self._seconds / 2.0, left)
             try:
                 return exchange.receive(iteration, kind, step, senders, patience)
@@ -64,12 +64,12 @@ class Answers:
         self._heard.clear()
         for agent in missing():
             self._exchange.offer(ASK, Kind.SIGN, 0, 0, agent)
-        limit = perf_counter() + self._seconds / 2.0
+        limit = waiting_clock() + self._seconds / 2.0
 
         def silent() -> list[int]:
             return [agent for agent in missing() if agent not in self._heard]
 
-        while silent() and (left := limit - perf_counter()) > 0.0:
+        while silent() and (left := limit - waiting_clock()) > 0.0:
             self._exchange.pump(left, lambda: not silent())
         # Once each: whoever was told ends the agent's process and starts another, which needs longer to come than an answer.
         if left_over := [agent for agent in silent() if agent not in self._given_up]:

@@ -183,7 +183,9 @@ def own_host(seconds: float) -> str:
     limit = time.monotonic() + seconds
     while True:
         try:
-            return socket.gethostbyname(socket.gethostname())
+            found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
+            # The older family first: whoever has both is reached by it from everywhere.
+            return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
         except OSError as error:
             if time.monotonic() >= limit:
                 why = f"waited {seconds:g} s for this host's own name to have an address: {error.strerror}"
@@ -210,10 +212,12 @@ def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings)
 
 
 def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None, status: Path | None) -> int:
-    # By hand there is no launcher to answer Ctrl-C: it ends the role as SIGTERM does.
-    previous = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    # By hand there is no launcher to answer Ctrl-C or a lost terminal: they end the role as SIGTERM does.
+    numbers = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM)) for number in numbers}
     try:
         # An environment may change the working directory.
         return run_role(role, lambda: function, arguments, log_path=log, status=None if status is None else status.absolute())
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -14,6 +14,7 @@ from netagents.environments.facts import check_same_environment
 from netagents.environments.session import EnvironmentSession, Returns
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.experiment.clock import FreeRunningSettings
+from netagents.experiment.own_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Ledger, Setup, make_record
 from netagents.learning.checkpointing import checkpoint_due
@@ -29,6 +30,7 @@ from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import AgentLostError, AgentRestartedError
 from netagents.nodes.refusals import refusals, refusals_line
 from netagents.nodes.view import to_digest
+from netagents.randomness import ENVIRONMENT_OWNER, seed_globally
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.records.whole_files import write_atomically
@@ -135,6 +137,7 @@ class EnvironmentServer:
     def __init__(self, context: ProcessContext, setup: Setup, recorder: Recorder, participants: Participants) -> None:
         self._context, self._setup, self._recorder, self._participants = context, setup, recorder, participants
         self._agents = tuple(range(setup.n))
+        self._foreign = has_foreign_code(setup.experiment)
         self._exchange, self._company = participants.exchange, participants.company
         self._lines: list[Line] = []
         self._receive: Receive = self._exchange.receive if self._company is None else self._company.receive
@@ -178,6 +181,7 @@ class EnvironmentServer:
         first = self._participants.first
         for iteration in range(first, iterations):
             self._context.log.phase(f"iteration {iteration}")
+            self._seed_globally(iteration)
             self._send_steps(iteration, 0, session.begin(iteration))
             began = 0.0
             for step in range(setup.steps):
@@ -205,12 +209,17 @@ class EnvironmentServer:
             self._world = World(self._exchange, self._setup, company.send, company.missed, company.stand_in)
         for iteration in range(self._participants.first, self._setup.experiment.learning.iterations):
             self._context.log.phase(f"iteration {iteration}")
+            self._seed_globally(iteration)
             began = perf_counter()
             steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in company.lost])
             self._ledger.count_steps(iteration, steps, self._world.ticks)
             self._sample_seconds += perf_counter() - began
             self._pages[iteration] = (session.returns(), self._ledger.close())
             self._record(iteration)
+
+    def _seed_globally(self, iteration: int) -> None:
+        if self._foreign:
+            seed_globally(self._setup.experiment.seed, ENVIRONMENT_OWNER, iteration)
 
     def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
         if self._company is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import reduce
-from time import perf_counter
 from typing import Any
 
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from netagents.nodes.stale import ShelfWait
 from netagents.nodes.stand_in import legal, noop
 from netagents.nodes.tolerant import Tolerant
 from netagents.wire.exchange import Exchange
+from netagents.wire.pauses import waiting_clock
 from netagents.wire.shelves import ShelfInbox, Shelved
 
 TICKS_KEPT = 4096
@@ -153,13 +153,13 @@ class World:
             self._inbox.advance(iteration)
         messages = session.begin(iteration)
         self._tell(iteration, 0, messages)
-        tick, due = 0, perf_counter() + self._period
-        heard = dict.fromkeys(agents, perf_counter())
+        tick, due = 0, waiting_clock() + self._period
+        heard = dict.fromkeys(agents, waiting_clock())
         lost = [agent for agent in range(self._setup.n) if agent not in heard]
         while waiting := self._inbox.missing(iteration, Kind.REPORT, 0, agents):
             self._sleep_until(due)
             tick += 1
-            now = perf_counter()
+            now = waiting_clock()
             self.overruns += now > due + self._period
             due = max(due + self._period, now)
             for agent in self._take(iteration, tick, agents):
@@ -167,7 +167,7 @@ class World:
             silent = [agent for agent in waiting if now - heard[agent] > self._seconds]
             if silent:
                 self._on_silent(iteration, silent)
-                heard |= dict.fromkeys(silent, perf_counter())
+                heard |= dict.fromkeys(silent, waiting_clock())
             held = {agent: legal(action, messages[agent]) for agent, action in self._actions.items()}
             actions = held | {agent: self._stand_in(agent, iteration) for agent in lost}
             messages = session.advance([actions[agent] for agent in range(self._setup.n)])
@@ -177,7 +177,7 @@ class World:
 
     def _sleep_until(self, due: float) -> None:
         self._exchange.pump(0.0)
-        while (left := due - perf_counter()) > 0.0:
+        while (left := due - waiting_clock()) > 0.0:
             self._exchange.pump(left)
 
     def _take(self, iteration: int, tick: int, agents: Sequence[int]) -> list[int]:

@@ -54,7 +54,7 @@ def _all_gone(seconds: float) -> bool:
 def _children() -> list[int]:
     me = os.getpid()
     try:
-        return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
+        return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text(encoding="utf-8").split()]
     except OSError:
         return []
 

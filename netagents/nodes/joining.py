@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +30,7 @@ from netagents.wire.faulty import FaultyFeed
 from netagents.wire.handshake import NodeHandshake, Phase, Reply, StrangerError
 from netagents.wire.inbox import UNKNOWN_RUN, Inbox
 from netagents.wire.link_layer import LinkLayer
+from netagents.wire.pauses import waiting_clock
 from netagents.wire.relay import Places, RelayExchange
 from netagents.wire.security import role_name
 from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
@@ -117,12 +117,12 @@ class _Joining:
     def run(self, plan: Plan) -> Membership:
         handshake, log = self.handshake, self.context.log
         log.phase("joining")
-        deadline = time.monotonic() + self.timeouts.seconds("join")
+        deadline = waiting_clock() + self.timeouts.seconds("join")
         while handshake.phase is Phase.HELLO:
             self._send(handshake.hello())
             # Up to the welcome and no further: what follows it is for the inbox that is yet to be made.
             self.exchange.pump(HELLO_INTERVAL, lambda: handshake.phase is not Phase.HELLO)
-            if handshake.phase is Phase.HELLO and time.monotonic() > deadline:
+            if handshake.phase is Phase.HELLO and waiting_clock() > deadline:
                 self.exchange.serve(lambda: False, 0.0, handshake.status)
         if handshake.welcome is None:
             raise ProtocolError("welcomed without a welcome", where=self.context.role)

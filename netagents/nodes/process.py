@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
@@ -25,6 +26,7 @@ from netagents.foreign.part_faults import brief
 from netagents.nodes.guard import LAUNCHER_MARKER
 from netagents.nodes.socket_directory import SocketDirectory
 from netagents.nodes.status import StatusLog
+from netagents.randomness import BEFORE_TRAINING, ENVIRONMENT_OWNER, seed_globally
 from netagents.records.logging import Log, open_log
 
 FOLLOWERS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
@@ -104,8 +106,12 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
     # What other people's code prints is no output of the command that started the run.
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Ctrl-C and a lost terminal reach every process of the terminal; the launcher answers them for all.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
+    # Forked processes share the state of the global generators; runs seed them for what is built and for each iteration, this is the rest.
+    seed_globally(zlib.crc32(role.encode()), ENVIRONMENT_OWNER, BEFORE_TRAINING)
     missing = [name for name in preload if name not in sys.modules]
     _give_back_forkserver()
     _name_process(role)
@@ -261,7 +267,7 @@ def _give_back_forkserver() -> None:
 def _name_process(role: str) -> None:
     """Show the role instead of ``python`` in ``ps`` and ``top``, where the kernel allows it."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(role[:15])
+        Path("/proc/self/comm").write_text(role[:15], encoding="utf-8")
 
 
 def wait_for_end(context: ProcessContext, seconds: float) -> bool:

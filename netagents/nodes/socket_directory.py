@@ -36,14 +36,16 @@ class SocketDirectory:
 
     @classmethod
     def create(cls) -> SocketDirectory:
-        """A fresh directory in ``XDG_RUNTIME_DIR``, else in the folder for temporary files, else in ``/tmp``.
+        """A fresh directory in the folder for temporary files (``TMPDIR``), else in ``/tmp``, else in ``XDG_RUNTIME_DIR``.
+
+        ``XDG_RUNTIME_DIR`` comes last because it is removed when its user logs out, and a run under ``nohup`` or ``tmux`` goes on then.
 
         A folder whose path is too long for a socket, or holds a line break or another character that does not print, is passed over.
 
         Raises:
             CapacityError: nowhere can a directory with a path short enough be made.
         """
-        bases = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]
+        bases = [tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR")]
         for base in bases:
             # The name stands in addresses, which end at a line break, and on terminals.
             if not base or not Path(base).is_absolute() or not base.isprintable():

@@ -7,7 +7,6 @@ the s iterations before.  With s = 0 this is lockstep, and leaves its bits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 
 from netagents.errors import DeadlineError, Wait
 from netagents.experiment import Experiment
@@ -16,6 +15,7 @@ from netagents.learning.age_counts import AgeCounts
 from netagents.messages import NEIGHBOUR_KINDS, Kind, Message, node_name, node_names
 from netagents.nodes.tolerant import Tolerant
 from netagents.wire.exchange import Exchange
+from netagents.wire.pauses import waiting_clock
 from netagents.wire.shelves import ShelfInbox, Shelved
 
 Choose = Callable[[Kind, int, int, int], Shelved | None]
@@ -48,7 +48,7 @@ class ShelfWait:
             DeadlineError: names those of whom nothing that will do has come.
         """
         self.exchange.pump(0.0)
-        now = perf_counter()
+        now = waiting_clock()
         until, limit = now + self._grace, now + self._seconds
         awaited = senders if self._tolerant is None else self._tolerant.unheard.awaited(senders, iteration)
         while True:
@@ -64,7 +64,7 @@ class ShelfWait:
             if not waiting:
                 break
             self.exchange.pump((until if now < until else limit) - now)
-            now = perf_counter()
+            now = waiting_clock()
         if self._tolerant is not None:
             for sender in senders:
                 if chosen[sender] is not None:

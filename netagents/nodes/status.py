@@ -37,7 +37,7 @@ class StatusLog(Log):
         super().phase(phase)
         # Written whole or not at all.  A full disk must not end a run.
         with contextlib.suppress(OSError):
-            self._temporary.write_text(json.dumps({**self._facts, "phase": phase}))
+            self._temporary.write_text(json.dumps({**self._facts, "phase": phase}), encoding="utf-8")
             self._temporary.rename(self._path)
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ def _stat(pid: int) -> tuple[str, str]:
     """State letter and start time of a process, in clock ticks since boot; empty when there is no such process."""
     try:
         # The second field is the command in brackets and may hold anything, spaces and brackets too.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return fields[0], fields[19]
     except (OSError, IndexError):
         return "", ""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from time import perf_counter
 
 from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts
 from netagents.messages import NEIGHBOUR_KINDS, Kind, Message, node_names
 from netagents.wire.exchange import Exchange
+from netagents.wire.pauses import waiting_clock
 
 _log = logging.getLogger(__name__)
 
@@ -78,9 +78,9 @@ class Tolerant:
 
     def _wait_for(self, iteration: int, kind: Kind, step: int, awaited: Sequence[int]) -> list[int]:
         """Waits for some of those who speak; gives those who were not heard."""
-        inbox, limit = self._exchange.inbox, perf_counter() + self.seconds
+        inbox, limit = self._exchange.inbox, waiting_clock() + self.seconds
         self._exchange.pump(0.0)
-        while (missing := inbox.missing(iteration, kind, step, awaited)) and (left := limit - perf_counter()) > 0.0:
+        while (missing := inbox.missing(iteration, kind, step, awaited)) and (left := limit - waiting_clock()) > 0.0:
             self._exchange.pump(left, lambda: not inbox.missing(iteration, kind, step, awaited))
         return missing
 

@@ -77,7 +77,7 @@ def write_checkpoint(folder: Path, iteration: int, arrays: Mapping[int, Arrays],
                 },
             }
         manifest = {"iteration": iteration, "facts": dict(facts), "owners": listed}
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         if final.exists():
             # The same iteration again, after a resume: the old one steps aside first, because a rename cannot replace a full directory.
             aside = folder / f"{TEMPORARY}old-{final.name}-{os.getpid()}"

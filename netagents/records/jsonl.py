@@ -25,7 +25,7 @@ _LONGEST_TORN = 1 << 30
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
     """One line of strict JSON; NaN and infinities must have gone through :func:`json_floats`."""
-    return json.dumps(row, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(row, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def json_floats(values: NDArray[np.float64]) -> list[Any]:

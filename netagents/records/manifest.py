@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import sys
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ def manifest_of(setup: Setup, name: str, run_id: bytes, launcher: str, now: floa
         "format_version": FORMAT_VERSION,
         "run": run_id.hex(),
         "name": name,
+        "created_time": now,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now)),
         "seed": setup.experiment.seed,
         "n": setup.n,
@@ -79,6 +83,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def created_time(manifest: Mapping[str, Any]) -> float:
+    """When a run was created, in seconds since the epoch: the instant, whatever clock and zone it was written down in; 0 if unknown."""
+    moment = manifest.get("created_time")
+    if isinstance(moment, int | float) and not isinstance(moment, bool) and math.isfinite(moment):
+        return float(moment)
+    try:
+        # Runs of earlier versions have whole seconds and the offset of their zone.
+        return datetime.fromisoformat(str(manifest.get("created", ""))).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+
+
 def _versions() -> dict[str, str]:
     versions = {}
     for package in _PACKAGES:
@@ -91,7 +107,7 @@ def _versions() -> dict[str, str]:
 
 def _processor() -> str:
     try:
-        with Path("/proc/cpuinfo").open() as file:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 if line.startswith("model name"):
                     return line.partition(":")[2].strip()

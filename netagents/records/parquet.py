@@ -42,7 +42,9 @@ def write_tables(directory: RunDirectory) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         for name, table in tables.items():
-            parquet.write_table(table.to_arrow(), temporary / f"{name}.parquet", compression="zstd")
+            # An open file, because the library takes paths for UTF-8 whatever the locale is.
+            with (temporary / f"{name}.parquet").open("wb") as file:
+                parquet.write_table(table.to_arrow(), file, compression="zstd")
         if final.exists():
             shutil.rmtree(final)
         temporary.rename(final)

@@ -29,7 +29,7 @@ from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
 from netagents.records.manifest import MANIFEST as MANIFEST
-from netagents.records.manifest import manifest_of, read_manifest
+from netagents.records.manifest import created_time, manifest_of, read_manifest
 from netagents.records.record_files import (
     EVENTS_BYTES,
     EXPERIMENT_BYTES,
@@ -112,8 +112,8 @@ class RunDirectory:
         now = time.time()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
         final = parent / f"{name}-{stamp}-{run_id.hex()[:4]}" if path is None else path
-        if os.path.lexists(final):
-            raise RunDirectoryError("exists already", where=str(final), fix="name another directory, or remove this one")
+        check_free(final)
+        check_path(final)
         temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
         lock = RunLock(temporary)
         try:
@@ -125,7 +125,7 @@ class RunDirectory:
                 for folder in (CHECKPOINTS, LOGS):
                     (temporary / folder).mkdir()
                 write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
-                (temporary / TOPOLOGY).write_text(setup.topology.to_json())
+                (temporary / TOPOLOGY).write_text(setup.topology.to_json(), encoding="utf-8")
                 write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
                 for file in (EVENTS, METRICS, POWER, LEDGER):
                     (temporary / file).touch()
@@ -315,6 +315,33 @@ class RunDirectory:
         return self.path / LOGS / f"{role}.jsonl"
 
 
+def check_free(path: Path) -> None:
+    """Refuse a path at which there is something already.
+
+    Raises:
+        RunDirectoryError: it is taken.
+    """
+    if os.path.lexists(path):
+        raise RunDirectoryError("exists already", where=str(path), fix="name another directory, or remove this one")
+
+
+def check_path(path: Path) -> None:
+    """Refuse a run directory whose path is no text: libraries that write tables and pages, and files that name it, could not say it.
+
+    Raises:
+        RunDirectoryError: the path holds bytes that are not UTF-8, or that this locale cannot express.
+    """
+    try:
+        whole = os.path.abspath(path)  # noqa: PTH100 - absolute() leaves dots in
+        whole.encode("utf-8")
+    except UnicodeEncodeError:
+        raise RunDirectoryError(
+            "the path is not UTF-8 text, or not text in this locale",
+            where=ascii(str(path))[1:-1],
+            fix="name another directory with --out, or set LC_ALL=C.UTF-8",
+        ) from None
+
+
 def run_directories(parent: Path) -> list[RunDirectory]:
     """The runs in a folder, oldest first; whatever else lies there is passed over."""
     found = []
@@ -324,7 +351,7 @@ def run_directories(parent: Path) -> list[RunDirectory]:
                 found.append(RunDirectory.open(path))
             except RunDirectoryError:
                 continue
-    return sorted(found, key=lambda run: (run.manifest.get("created", ""), run.path.name))
+    return sorted(found, key=lambda run: (created_time(run.manifest), run.path.name))
 
 
 def _self_contained(setup: Setup) -> Experiment:

@@ -59,7 +59,7 @@ def writing_into(folder: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a small JSON file into a directory that nobody sees yet."""
-    path.write_text(json.dumps(value, indent=1) + "\n")
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def sweep(folder: Path, prefix: str, older_than: float = 0.0) -> list[Path]:

@@ -25,7 +25,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
         RunDirectoryError: the file cannot be written.
     """
     if path.suffix == ".html":
-        return write_atomically(path, comparison_page(comparison).encode())
+        return write_atomically(path, comparison_page(comparison).encode("utf-8", "backslashreplace"))
     if path.suffix == ".png":
         return write_atomically(path, comparison_picture(comparison))
     raise UsageError(f"cannot write '{path.name}'", fix="end the file's name with .html or .png")

@@ -80,7 +80,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     Raises:
         RunDirectoryError: a record is damaged, or the file cannot be written.
     """
-    return write_atomically(run.path / REPORT if path is None else path, report(run).encode())
+    return write_atomically(run.path / REPORT if path is None else path, report(run).encode("utf-8", "backslashreplace"))
 
 
 def _grid(*sections: Markup) -> Markup:

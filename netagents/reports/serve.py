@@ -42,7 +42,7 @@ def serve_report(address: str, find: Callable[[], Run], ready: Callable[[str], N
                 with tempfile.TemporaryDirectory() as folder:
                     body, code, kind = write_report(find(), Path(folder) / "report.html").read_bytes(), 200, "text/html"
             except NetagentsError as error:
-                body, code, kind = f"{error}\n".encode(), 503, "text/plain"
+                body, code, kind = f"{error}\n".encode("utf-8", "backslashreplace"), 503, "text/plain"
             self.send_response(code)
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

@@ -38,7 +38,7 @@ def write_study_report(path: Path) -> Path:
     body = _radius_page(data) if data.study["question"] == "radius" else _settings_page(data)
     title = f"{data.study['question']} study of {data.study['name']}"
     page = document(title, html("<h1>{}</h1>", title), html('<p class="quiet">{}</p>', _subtitle(data)), *body, _notes(data))
-    return write_atomically(path / REPORT, page.encode())
+    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
 
 
 def _subtitle(data: StudyData) -> str:

@@ -163,9 +163,9 @@ def with_result(claim: Claim, measured: float | Interval, verdict: Verdict) -> C
 
 def write_registry(path: Path, claims: Sequence[Claim]) -> None:
     """Write ``claims.yaml`` again, comments at its top kept."""
-    head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     body = yaml.safe_dump([_plain(claim) for claim in claims], sort_keys=False, allow_unicode=True, width=120)
-    path.write_text("\n".join([*head, "", body]))
+    path.write_text("\n".join([*head, "", body]), encoding="utf-8")
 
 
 def page(claims: Sequence[Claim]) -> str:

@@ -91,7 +91,7 @@ class SampleComplexity:
             }
             for (n, kappa), law in self.exponents.items()
         ]
-        (directory / "exponents.json").write_text(json.dumps(rows, indent=1) + "\n")
+        (directory / "exponents.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         return [directory / "samples.parquet", directory / "exponents.json"]
 
 

@@ -32,7 +32,7 @@ def save_tables(directory: StudyDirectory, tables: Mapping[str, Table], facts: M
         temporary.mkdir()
         for name, table in tables.items():
             parquet.write_table(table.to_arrow(), temporary / f"{name}.parquet", compression="zstd")
-        (temporary / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False) + "\n")
+        (temporary / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         if final.exists():
             shutil.rmtree(final)
         temporary.rename(final)

@@ -46,7 +46,7 @@ def time_settings(study: Study, directory: StudyDirectory, iterations: int) -> T
             predicted = calibrations[routing].step_seconds(prepare(setting.experiment)) * 1e3
             row = {"predicted_ms": predicted, **timed_run(load_experiment(setting.experiment, words))}
             write_atomically(file, json.dumps(row).encode())
-        rows.append({"setting": setting.label, **setting.values, **json.loads(file.read_text())})
+        rows.append({"setting": setting.label, **setting.values, **json.loads(file.read_text(encoding="utf-8"))})
     return Table({name: np.array([row[name] for row in rows]) for name in rows[0]})
 
 

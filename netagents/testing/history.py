@@ -134,7 +134,7 @@ def read_histories(folder: Path | str) -> dict[int, list[LinkEvent]]:
             node = {"environment": ENVIRONMENT, "monitor": MONITOR}.get(name)
             node = int(name.removeprefix("agent_")) if node is None else node
             # A node that was killed may have left half a line.
-            lines = file.read_text().split("\n")[:-1]
+            lines = file.read_text(encoding="utf-8").split("\n")[:-1]
             histories[node] = [LinkEvent(*json.loads(line)["event"]) for line in lines]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"is no history of a node: {error}", where=str(file), fix="name the folder of runtime.history") from error

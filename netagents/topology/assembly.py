@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from math import isfinite
 
 from netagents.errors import TopologyError
@@ -18,10 +19,17 @@ class GraphAssembly:
 
     Args:
         shown: how messages name the file.
+        lenient: parallel edges count once, equal labels are told apart by the nodes' names, and positions that not all nodes have are
+            left out, each with a note, as files of real networks need it; otherwise these are errors.
     """
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, *, lenient: bool = False) -> None:
         self._shown = shown
+        self._lenient = lenient
+        self._notes: list[str] = []
+        self._parallel: list[int] = []
+        self._first_of_label: dict[str, int] = {}
+        self._same_labels: dict[str, list[int]] = {}
         self._nodes: dict[str, int] = {}
         self._labels: list[str] = []
         self._label_lines: dict[str, int] = {}
@@ -44,12 +52,15 @@ class GraphAssembly:
         if not label.isprintable() or not 0 < len(label) <= LIMIT_LABEL:
             raise self.error(line, f"node name {quoted(label)}", f"names are 1 to {LIMIT_LABEL} printable characters")
         if label in self._label_lines:
-            raise self.error(line, f"two nodes are labelled {quoted(label)}", f"the first is in line {self._label_lines[label]}")
+            if not self._lenient:
+                raise self.error(line, f"two nodes are labelled {quoted(label)}", f"the first is in line {self._label_lines[label]}")
+            self._same_labels.setdefault(label, [self._first_of_label[label]]).append(len(self._labels))
         if len(self._nodes) == LIMIT_NODES:
             raise self.error(line, f"more than {LIMIT_NODES} nodes", "use a smaller graph")
         self._nodes[name] = len(self._nodes)
         self._labels.append(label)
-        self._label_lines[label] = line
+        self._label_lines.setdefault(label, line)
+        self._first_of_label.setdefault(label, len(self._nodes) - 1)
 
     def place(self, name: str, x: float, y: float, line: int) -> None:
         """Say where a node stands.
@@ -77,6 +88,9 @@ class GraphAssembly:
             )
         edge = (i, j) if i < j else (j, i)
         if edge in self._edges:
+            if self._lenient:
+                self._parallel.append(line)
+                return
             raise self.error(line, f"edge {quoted(first)} - {quoted(second)} stands twice", f"it is in line {self._edges[edge]} already")
         if len(self._edges) == LIMIT_EDGES:
             raise self.error(line, f"more than {LIMIT_EDGES} edges", "use a smaller graph")
@@ -90,15 +104,47 @@ class GraphAssembly:
         """
         if not self._nodes:
             raise TopologyError("holds no graph", where=f"{self._shown}:1", fix="write at least one node or edge")
-        n = len(self._nodes)
-        positions: tuple[Position, ...] | None = None
-        if self._positions:
-            missing = next((label for i, label in enumerate(self._labels) if i not in self._positions), None)
-            if missing is not None:
-                line = self._label_lines[missing]
-                raise self.error(line, f"node {quoted(missing)} has no position but others do", "give every node a position, or none")
-            positions = tuple(self._positions[i] for i in range(n))
-        return Topology(n, tuple(self._edges), "file", labels=tuple(self._labels), positions=positions)
+        positions = self._finished_positions()
+        self._tell_labels_apart()
+        if self._parallel:
+            times = len(self._parallel)
+            self._note(self._parallel[0], f"{times} parallel edge{'s are' if times > 1 else ' is'} left out: agents hear each other once")
+        n, labels = len(self._nodes), tuple(self._labels)
+        return Topology(n, tuple(self._edges), "file", labels=labels, positions=positions, notes=tuple(self._notes))
+
+    def _finished_positions(self) -> tuple[Position, ...] | None:
+        if not self._positions:
+            return None
+        without = [i for i in range(len(self._labels)) if i not in self._positions]
+        if without:
+            line = self._label_lines[self._labels[without[0]]]
+            if not self._lenient:
+                label = quoted(self._labels[without[0]])
+                raise self.error(line, f"node {label} has no position but others do", "give every node a position, or none")
+            have = "have" if len(without) > 1 else "has"
+            self._note(line, f"{len(without)} of {len(self._labels)} nodes {have} no position, so the positions of the others are left out")
+            return None
+        return tuple(self._positions[i] for i in range(len(self._labels)))
+
+    def _tell_labels_apart(self) -> None:
+        """Equal labels get the names by which edges call their nodes."""
+        if not self._same_labels:
+            return
+        names = list(self._nodes)
+        taken = set(self._labels) - set(self._same_labels)
+        for label, nodes in self._same_labels.items():
+            for i in nodes:
+                short = label[: LIMIT_LABEL // 2]
+                choices = chain((f"{label} ({names[i]})",), (f"{short} (node {i}, {k})" for k in count()))
+                new = next(each for each in choices if each not in taken and len(each) <= LIMIT_LABEL and each.isprintable())
+                taken.add(new)
+                self._labels[i] = new
+        first, nodes = next(iter(self._same_labels.items()))
+        total = sum(len(each) for each in self._same_labels.values())
+        self._note(self._label_lines[first], f"{total} nodes share labels, such as {quoted(first)}; their ids stand behind them")
+
+    def _note(self, line: int, what: str) -> None:
+        self._notes.append(f"{self._shown}:{line}: {what}")
 
     def _index(self, name: str, line: int) -> int:
         index = self._nodes.get(name)

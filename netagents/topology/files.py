@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from netagents.errors import TopologyError
 from netagents.experiment.load import packaged_directory
+from netagents.topology.adjacency_list import parse_adjacency_list
 from netagents.topology.edge_list import parse_edge_list
 from netagents.topology.graph import Topology
 from netagents.topology.graphml import parse_graphml
+from netagents.topology.json_graph import parse_json_graph
 from netagents.topology.node_link import parse_node_link
 
 LIMIT_BYTES = 16 << 20
@@ -22,11 +25,12 @@ _READERS: dict[str, Callable[[str, str], Topology]] = {
     ".txt": parse_edge_list,
     ".csv": parse_edge_list,
     ".tsv": parse_edge_list,
+    ".adjlist": parse_adjacency_list,
     ".graphml": parse_graphml,
     ".xml": parse_graphml,
     ".yaml": parse_node_link,
     ".yml": parse_node_link,
-    ".json": parse_node_link,
+    ".json": parse_json_graph,
 }
 
 ENDINGS = tuple(_READERS)
@@ -65,8 +69,9 @@ def find_topology(path: str, base: Path | None = None) -> Path:
     if "\0" in path:
         raise TopologyError(f"{path!r} is no path")
     near = (base or Path.cwd()) / path
-    if near.exists():
-        return near
+    for each in (near, _in_utf8(near)):
+        if each.exists():
+            return each
     words = PurePosixPath(path)
     if not words.is_absolute() and words.parent in (PurePosixPath(), PurePosixPath("topologies")):
         shipped = packaged_directory("topologies")
@@ -74,6 +79,14 @@ def find_topology(path: str, base: Path | None = None) -> Path:
             if (shipped / name).is_file():
                 return shipped / name
     raise TopologyError("no such graph file", where=path, fix=_nearby(near, words.name))
+
+
+def _in_utf8(path: Path) -> Path:
+    """The path whose name on disk is UTF-8, whatever the locale makes of it: experiment files are UTF-8, and so are the names in them."""
+    try:
+        return Path(os.fsdecode(str(path).encode("utf-8")))
+    except UnicodeEncodeError:
+        return path
 
 
 def shipped_topologies() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ class Topology:
         labels: a different name for each node; "0", "1", ... where none are given.
         positions: (x, y) of each node, x to the right, y upwards, or None; for pictures, and for agents that move.
         version: 0 for the graph at the start of a run.
+        notes: what was left out or changed when the graph was read from a file, a line each; does not count in comparisons.
 
     Raises:
         TopologyError: no nodes, too many, a self-loop, an edge twice, an edge to a node that does not exist, a wrong number of
@@ -56,6 +57,7 @@ class Topology:
     labels: tuple[str, ...] = ()
     positions: tuple[Position, ...] | None = None
     version: int = 0
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= LIMIT_NODES:

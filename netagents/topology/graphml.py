@@ -30,7 +30,7 @@ class _Reader:
     """Follows the elements; anything it does not know is skipped, anything that would change the graph is refused."""
 
     def __init__(self, shown: str) -> None:
-        self.assembly = GraphAssembly(shown)
+        self.assembly = GraphAssembly(shown, lenient=True)
         self.parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.StartElementHandler = self._start
@@ -116,8 +116,8 @@ class _Reader:
             label = next((node.data[key] for key in _LABELS if node.data.get(key)), None)
             self.assembly.node(node.name, node.line, label)
         for node in self.nodes:
-            x = next((node.data[key] for key in _X if key in node.data), None)
-            y = next((node.data[key] for key in _Y if key in node.data), None)
+            x = next((node.data[key] for key in _X if node.data.get(key)), None)
+            y = next((node.data[key] for key in _Y if node.data.get(key)), None)
             if x is not None and y is not None:
                 try:
                     self.assembly.place(node.name, float(x), float(y), node.line)
@@ -134,7 +134,8 @@ def parse_graphml(text: str, shown: str) -> Topology:
     """The graph of a GraphML text; ``shown`` is how messages name the file.
 
     Node data called ``label`` or ``name`` gives the names (the ids otherwise), ``x`` and ``y`` or ``longitude`` and ``latitude``
-    the positions; other data, weights included, is ignored.
+    the positions; other data, weights included, is ignored.  Files of real networks, such as those of the Internet Topology Zoo,
+    have parallel links, equal labels and nodes without a position: these are read, with a note in :attr:`Topology.notes`.
 
     Raises:
         TopologyError: one line with file and line number; a document type, directed edges, several or nested graphs, hyperedges

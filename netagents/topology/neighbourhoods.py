@@ -7,6 +7,7 @@ agents that each look two hops far cost ten thousand small balls, not a table of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,50 @@ class Neighbourhoods:
             return int(self._matrix.max())
         return max(int(rows.max()) for _, rows in self._rows())
 
+    def diameter_bounds(self, searches: int = 48) -> tuple[int, int]:
+        """Bounds on the largest distance of two nodes of a connected graph; equal where a few searches find it, which is usual.
+
+        Each search from a node of eccentricity e bounds the eccentricity of a node at distance d from it by max(d, e - d) and e + d
+        (Takes and Kosters 2011, "Determining the diameter of small world networks").
+
+        Args:
+            searches: most breadth-first searches to make, each over all nodes.
+        """
+        from scipy.sparse.csgraph import dijkstra
+
+        graph = self._sparse()
+        low = np.zeros(self.n)
+        high = np.full(self.n, np.inf)
+        open_nodes = np.ones(self.n, dtype=bool)
+        degrees = np.array([len(near) for near in self._adjacency])
+        node = int(degrees.argmax())
+        for search in range(max(1, searches)):
+            distances = dijkstra(graph, directed=True, indices=np.array([node]), unweighted=True)[0]
+            eccentricity = distances.max()
+            if np.isinf(eccentricity):
+                return UNREACHABLE, UNREACHABLE
+            np.maximum(low, np.maximum(distances, eccentricity - distances), out=low)
+            np.minimum(high, eccentricity + distances, out=high)
+            low[node] = high[node] = eccentricity
+            # Only nodes that may be farther from something than what is known matter.
+            open_nodes &= (high > low.max()) & (low < high)
+            if not open_nodes.any():
+                break
+            among = np.flatnonzero(open_nodes)
+            node = int(among[high[among].argmax()] if search % 2 == 0 else among[low[among].argmin()])
+        best = int(low.max())
+        return best, max(best, int(high[open_nodes].max())) if open_nodes.any() else best
+
+    def sampled_sizes(self, k: int, nodes: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """How many nodes are at most k hops from each of ``nodes``, without keeping whom; for large graphs."""
+        from scipy.sparse.csgraph import dijkstra
+
+        graph = self._sparse()
+        count = max(1, (1 << 21) // self.n)
+        parts = [nodes[first : first + count] for first in range(0, len(nodes), count)]
+        found = [np.isfinite(dijkstra(graph, directed=True, indices=part, unweighted=True, limit=k)).sum(axis=1) for part in parts]
+        return np.concatenate(found)
+
     def matrix(self) -> NDArray[np.int32]:
         """All distances: ``(n, n)`` int32, read-only, symmetric, computed once.
 
@@ -107,18 +152,23 @@ class Neighbourhoods:
                 row[0, ball.order] = list(ball.found.values())
                 yield i, row
             return
-        from scipy.sparse import csr_array
         from scipy.sparse.csgraph import dijkstra
 
-        starts = np.cumsum([0, *(len(near) for near in self._adjacency)])
-        ends = np.array([j for near in self._adjacency for j in near], dtype=np.int32)
-        graph = csr_array((np.ones(len(ends)), ends, starts), shape=(self.n, self.n))
+        graph = self._sparse()
         # scipy gives float64; some rows at a time keep that small beside the table.
         count = max(1, (1 << 23) // self.n)
         for first in range(0, self.n, count):
             part = dijkstra(graph, directed=True, indices=np.arange(first, min(first + count, self.n)), unweighted=True)
             part[np.isinf(part)] = UNREACHABLE
             yield first, part.astype(np.int32)
+
+    def _sparse(self) -> Any:
+        """The adjacency as a scipy matrix of ones."""
+        from scipy.sparse import csr_array
+
+        starts = np.cumsum([0, *(len(near) for near in self._adjacency)])
+        ends = np.array([j for near in self._adjacency for j in near], dtype=np.int32)
+        return csr_array((np.ones(len(ends)), ends, starts), shape=(self.n, self.n))
 
     def _check(self, i: int) -> None:
         # A negative index would silently count from the end.

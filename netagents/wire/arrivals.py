@@ -22,6 +22,7 @@ from netagents.wire.faulty import FaultyFeed
 from netagents.wire.frames import HEAD, PREFIX, Frame, frame_bytes
 from netagents.wire.inbox import Inbox
 from netagents.wire.link_layer import LinkLayer
+from netagents.wire.pauses import LATE_SECONDS, SLICE_SECONDS, note_waking, paused_seconds, waiting_clock
 from netagents.wire.traffic import Traffic, tally
 from netagents.wire.transport import Listener, Received, ReceivedFrames, in_frames
 
@@ -33,6 +34,8 @@ _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
 GLANCE_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
+
+_LATE = GLANCE_SECONDS + LATE_SECONDS
 
 
 def _nothing() -> None:
@@ -112,11 +115,11 @@ class Arrivals:
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
         """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
         inbox = self.inbox
-        limit = perf_counter() + allowed
+        limit = waiting_clock() + allowed
         while True:
             if self._faults is None:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
-                other = self.gather(iteration, step, {kind: phase}, kind, len(senders), limit=limit)
+                other = self.gather(iteration, step, {kind: phase}, kind, len(senders), limit=limit + paused_seconds())
                 if other is not None:
                     self.settle(other)
                 messages = inbox.collect(iteration, kind, step, senders)
@@ -124,7 +127,7 @@ class Arrivals:
                 messages = self._pump(limit, partial(inbox.collect, iteration, kind, step, senders))[1]
             if messages is not None:
                 return messages
-            if perf_counter() >= limit:
+            if waiting_clock() >= limit:
                 raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
 
     def gather(
@@ -167,9 +170,12 @@ class Arrivals:
                 received = take()
             except nothing:
                 waited += perf_counter() - now
+                note_waking(now - paused_seconds() + patience)
                 break
             woken = perf_counter()
             waited += woken - now
+            if woken - now > _LATE:
+                note_waking(now - paused_seconds() + patience)
             first, user = (received, None) if isinstance(received, bytes) else _alone(received)
             length, at, its = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
             layout = layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
@@ -225,7 +231,7 @@ class Arrivals:
         Raises:
             DeadlineError: the time was up.
         """
-        limit = perf_counter() + timeout_seconds
+        limit = waiting_clock() + timeout_seconds
         while not done():
             if not self._pump(limit, _nothing)[0]:
                 if done():
@@ -235,21 +241,30 @@ class Arrivals:
     def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
         """One wait of at most ``timeout_seconds``, and what is there afterwards, up to the message that makes ``done()`` true; False
         when nothing came."""
-        return self._pump(perf_counter() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
+        return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         """Sleeps once, then takes in what is there until ``collect`` gives a phase.
+
+        Args:
+            limit: when to end, on the waiting clock.
+            collect: gives a phase that is complete.
 
         Returns:
             Whether anything came before ``limit`` passed, and the phase.
         """
         traffic, faults = self.traffic, self._faults
         now = perf_counter()
-        wake = limit
-        if faults is not None and (due := faults.next_due()) is not None:
-            wake = min(limit, due)
-        ready = self._listener.wait(self._descriptors, max(0.0, wake - now))
-        woken = perf_counter()
+        held = inf if faults is None or (due := faults.next_due()) is None else due
+        while True:
+            began = waiting_clock()
+            wake = min(limit, held - paused_seconds())
+            asleep = min(SLICE_SECONDS, max(0.0, wake - began))
+            ready = self._listener.wait(self._descriptors, asleep)
+            note_waking(began + asleep)
+            woken = perf_counter()
+            if ready.messages or ready.descriptors or woken >= min(limit + paused_seconds(), held):
+                break
         traffic.wait_seconds += woken - now
         for descriptor in ready.descriptors:
             self._watched[descriptor]()
@@ -271,7 +286,7 @@ class Arrivals:
             for envelope, user in faults.each_due(perf_counter()):
                 self._deliver(envelope, user)
             messages = collect()
-        return woken < limit or ready.messages or bool(ready.descriptors), messages
+        return woken < limit + paused_seconds() or ready.messages or bool(ready.descriptors), messages
 
     # -- each message ----------------------------------------------------------------------------------------------------
 

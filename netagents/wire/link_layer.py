@@ -14,7 +14,6 @@ import contextlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from netagents.wire.link_costs import CostCounter
 from netagents.wire.link_end import LinkEnd, link_name
 from netagents.wire.link_header import ACKNOWLEDGEMENT, LinkHeader, is_link_header, read_link_header
 from netagents.wire.link_model import LinkModel, link_faults
+from netagents.wire.pauses import note_waking, waiting_clock
 from netagents.wire.reliable import Subject
 from netagents.wire.transport import Listener, ReceivedFrames, Sender, Waited
 
@@ -117,7 +117,7 @@ class LinkLayer:
 
     def note(self, peers: Collection[int]) -> str:
         """What the models do to the links with ``peers`` at the moment, to go behind the word that one of them is awaited."""
-        now = perf_counter()
+        now = waiting_clock()
         cut: dict[int, list[str]] = {}
         for peer in sorted(peers):
             end = self._ends.get(peer)
@@ -141,22 +141,23 @@ class LinkLayer:
             every.iteration = max(every.iteration, envelope.iteration)
         if self._history is not None:
             self._history(link_event(What.SENT, peer, envelope, frames))
-        end.send(frames, Subject(kind, envelope.iteration, envelope.step), perf_counter(), reliable=reliable)
+        end.send(frames, Subject(kind, envelope.iteration, envelope.step), waiting_clock(), reliable=reliable)
         return True
 
     # -- in ----------------------------------------------------------------------------------------------------------------
 
     def wait(self, inner: Listener, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
         """Sleeps until something is ready for the exchange, a descriptor is readable or the time is up, and does all that is due."""
-        limit = perf_counter() + timeout_seconds
+        limit = waiting_clock() + timeout_seconds
         while True:
             self._take_in(inner)
-            now = perf_counter()
+            now = waiting_clock()
             wake = now if self._ready else min(limit, self._next_due(limit))
             waited = inner.wait(descriptors, max(0.0, wake - now))
+            note_waking(max(now, wake))
             if waited.messages or not self._ready:
                 self._take_in(inner)
-            if self._ready or waited.descriptors or perf_counter() >= limit:
+            if self._ready or waited.descriptors or waiting_clock() >= limit:
                 return Waited(bool(self._ready), waited.descriptors)
 
     def next_ready(self, inner: Listener) -> ReceivedFrames | None:
@@ -188,7 +189,7 @@ class LinkLayer:
             received = inner.receive(0.0)
             if received is None:
                 break
-            now = perf_counter()
+            now = waiting_clock()
             try:
                 header = self._header(received)
             except DecodeError:
@@ -198,7 +199,7 @@ class LinkLayer:
                 continue
             self._arrivals += 1
             heapq.heappush(self._held, (now + header.hold, self._arrivals, header, ReceivedFrames(received.frames[1:], received.user)))
-        self._work(perf_counter())
+        self._work(waiting_clock())
 
     def _header(self, received: ReceivedFrames) -> LinkHeader | None:
         """The header of a message that came over a modelled link of this run from who it says it is from; None for all others."""
@@ -251,9 +252,9 @@ class LinkSender(Sender):
         return self._layer.send(self._peer, self._end, frames)
 
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
-        limit = perf_counter() + timeout_seconds
+        limit = waiting_clock() + timeout_seconds
         while not self.try_send(frames):
-            left = limit - perf_counter()
+            left = limit - waiting_clock()
             if left <= 0.0:
                 raise DeadlineError(
                     f"waited {timeout_seconds:g} s to send: the peer does not acknowledge",

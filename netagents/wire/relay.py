@@ -26,6 +26,7 @@ from netagents.topology import Place
 from netagents.wire.exchange import Exchange
 from netagents.wire.frames import Frame, frame_bytes
 from netagents.wire.inbox import Drop
+from netagents.wire.pauses import waiting_clock
 from netagents.wire.traffic import counters, tally
 
 Places = Mapping[Kind, Mapping[int, Place]]
@@ -117,7 +118,7 @@ class RelayExchange(Exchange):
                 queue = queues[0]
                 frames = self._encode(_bundle(queue), Kind.BUNDLE, self.inbox.iteration, 0)
                 if sender is None or not sender.try_send(frames):
-                    waited = perf_counter() - queue.since
+                    waited = waiting_clock() - queue.since
                     if waited > self._send_seconds:
                         what = f"waited {waited:.3g} s to hand messages on to {node_name(neighbour)}: it is gone or does not read"
                         raise DeadlineError(what, where=node_name(self.node), fix="look at that agent's log")
@@ -133,7 +134,7 @@ class RelayExchange(Exchange):
     def _queue(self, neighbour: int, frames: Sequence[Frame]) -> None:
         queues = self._queues.setdefault(neighbour, [])
         if not queues or queues[-1].nbytes >= LARGEST_BUNDLE:
-            queues.append(_Queue(perf_counter()))
+            queues.append(_Queue(waiting_clock()))
         queue = queues[-1]
         for place, frame in enumerate(frames):
             nbytes = frame_bytes((frame,))
@@ -144,7 +145,7 @@ class RelayExchange(Exchange):
     # -- in --------------------------------------------------------------------------------------------------------------
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
-        limit = perf_counter() + allowed
+        limit = waiting_clock() + allowed
         collect = partial(self.inbox.collect, iteration, kind, step, senders)
         while True:
             alive, messages = self._pump(limit, collect)
@@ -156,7 +157,7 @@ class RelayExchange(Exchange):
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         while True:
             # A neighbour that took nothing is asked again soon.
-            until = min(limit, perf_counter() + _RETRY_SECONDS) if self._queues else limit
+            until = min(limit, waiting_clock() + _RETRY_SECONDS) if self._queues else limit
             came, messages = super()._pump(until, collect)
             if messages is not None:
                 # This node will compute now; others should not wait for that.

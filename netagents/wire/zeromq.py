@@ -19,7 +19,7 @@ from netagents.wire.cut_links import CutLinks
 from netagents.wire.doorkeeper import Doorkeeper
 from netagents.wire.in_flight import InFlight
 from netagents.wire.transport import LinkSettings, Transport, register
-from netagents.wire.zeromq_addresses import ipc_path, is_wildcard, tcp_host
+from netagents.wire.zeromq_addresses import bracketed, ipc_path, is_ipv6, is_wildcard, tcp_host
 from netagents.wire.zeromq_ends import ZmqListener, ZmqSender
 
 _RECONNECT_MILLISECONDS = (20, 500)
@@ -76,6 +76,8 @@ class ZmqTransport(Transport):
                 watch = partial(self._cut_links.forget, socket)
             else:
                 watch = self._watch(socket, address, None, in_flight)
+            if host:
+                socket.set(zmq.IPV6, int(is_ipv6(host)))
             socket.bind(address)
         except zmq.ZMQError as error:
             if watch is not None:
@@ -88,15 +90,14 @@ class ZmqTransport(Transport):
         endpoint = socket.get(zmq.LAST_ENDPOINT)
         text = (endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)).rstrip("\0")
         if not path and is_wildcard(host):
-            text = f"tcp://{self._settings.advertise or names.gethostname()}:{text.rpartition(':')[2]}"
+            text = f"tcp://{bracketed(self._settings.advertise or names.gethostname())}:{text.rpartition(':')[2]}"
         listener = ZmqListener(socket, text, path, self._settings, in_flight=in_flight, before_close=watch)
         self._open.append(listener)
         return listener
 
     def connect(self, endpoint: str, peer: str | None = None) -> ZmqSender:
         path = ipc_path(endpoint)
-        if not path:
-            tcp_host(endpoint, keys=self._credentials is not None)
+        host = "" if path else tcp_host(endpoint, keys=self._credentials is not None)
         socket = self._socket(zmq.PUSH)
         watch = None
         try:
@@ -104,6 +105,7 @@ class ZmqTransport(Transport):
                 self._credentials.secure_sender(socket, endpoint, peer)
             if not path:
                 watch = self._watch(socket, endpoint, peer or "the peer")
+                socket.set(zmq.IPV6, int(is_ipv6(host)))
             socket.connect(endpoint)
         except zmq.ZMQError as error:
             if watch is not None:
@@ -162,13 +164,18 @@ class ZmqTransport(Transport):
         first, most = _RECONNECT_MILLISECONDS
         socket.set(zmq.RECONNECT_IVL, first)
         socket.set(zmq.RECONNECT_IVL_MAX, most)
-        socket.set(zmq.IPV6, 0)
         return socket
 
 
 def _bind_error(address: str, error: zmq.ZMQError) -> UsageError:
     if error.errno == errno.EADDRINUSE:
         return UsageError("something listens there already", where=address, fix="take another port, or port 0 for a free one")
+    if "[" in address and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENODEV):
+        return UsageError(
+            "cannot listen: this machine has no such IPv6 address",
+            where=address,
+            fix="name an address of this machine (`ip -6 address` lists them), or use IPv4",
+        )
     return UsageError(f"cannot listen: {error.strerror}", where=address, fix="name an address of this machine, or an existing directory")
 
 

@@ -40,6 +40,9 @@ def tcp_host(address: str, *, keys: bool) -> str:
     """
     scheme, _, rest = address.partition("://")
     host, _, port = rest.rpartition(":")
+    bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
+    if scheme == "tcp" and bare and port.isalnum():
+        raise UsageError(f"'{address[:200]}' is no address", fix="write numeric IPv6 addresses in brackets, such as tcp://[::1]:5555")
     if scheme != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 65_536)):
         raise UsageError(f"'{address[:200]}' is no address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
     if not keys and not is_loopback(host):
@@ -47,6 +50,20 @@ def tcp_host(address: str, *, keys: bool) -> str:
             f"{host} is not loopback and this node has no keys", where=address, fix="make keys with `netagents keys FILE --out DIR`"
         )
     return host
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether ``host`` is a numeric IPv6 address.  Names are taken for IPv4: to look them up here could hold up a node for long."""
+    return host.startswith("[")
+
+
+def bracketed(host: str) -> str:
+    """The host as it stands in an address: numeric IPv6 addresses in brackets."""
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return host
+    return f"[{host}]"
 
 
 def is_wildcard(host: str) -> bool:

@@ -16,6 +16,7 @@ import zmq
 from netagents.errors import DeadlineError
 from netagents.wire.frames import FOLLOWED, Frame
 from netagents.wire.in_flight import FRAME_BYTES, InFlight
+from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
 from netagents.wire.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, Waited
 
 _AT_ONCE, _MORE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -155,8 +156,12 @@ class ZmqSender(Sender):
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
         if self.try_send(frames):
             return
-        if not self._socket.closed and self._socket.poll(_milliseconds(timeout_seconds), zmq.POLLOUT) and self.try_send(frames):
-            return
+        limit = waiting_clock() + timeout_seconds
+        while not self._socket.closed and (left := limit - waiting_clock()) > 0.0:
+            began, asleep = waiting_clock(), min(SLICE_SECONDS, left)
+            if self._socket.poll(_milliseconds(asleep), zmq.POLLOUT) and self.try_send(frames):
+                return
+            note_waking(began + asleep)
         raise DeadlineError(
             f"waited {timeout_seconds:g} s to send: the peer is gone or does not read", where=self.endpoint, fix="look at the peer's log"
         )

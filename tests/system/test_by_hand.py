@@ -68,9 +68,11 @@ def environment(listen: str, folder: Path) -> list[str]:
     return ["--experiment", str(file), "--listen", listen, "--announce", str(folder / "address"), "--out", str(folder / "run")]
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+@pytest.mark.parametrize("transport", ["ipc", "tcp", "tcp over IPv6"])
 def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, tmp_path: Path, shell: ByHand, leaks: LeakWatch) -> None:
-    listen = f"ipc://{leaks.root}/environment" if transport == "ipc" else "tcp://127.0.0.1:0"
+    if transport == "tcp over IPv6" and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    listen = {"ipc": f"ipc://{leaks.root}/environment", "tcp": "tcp://127.0.0.1:0"}.get(transport, "tcp://[::1]:0")
     join = listen if transport == "ipc" else f"file://{tmp_path}/address"
     roles = ["environment", "monitor", "agent-0", "agent-1", "agent-2"]
     random.Random(transport).shuffle(roles)

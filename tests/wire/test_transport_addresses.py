@@ -101,3 +101,58 @@ def test_an_ipc_path_of_107_bytes_is_short_enough(tmp_path: Path) -> None:
     assert message is not None
     assert list(message.frames) == [b"x"]
     transport.close()
+
+
+def has_ipv6() -> bool:
+    """Whether this machine can listen on the loopback address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_ipv6_links_carry_messages_and_need_no_keys_on_loopback() -> None:
+    transport = open_transport("tcp://x")
+    try:
+        listener = transport.listen("tcp://[::1]:0")
+        assert listener.endpoint.startswith("tcp://[::1]:")
+        transport.connect(listener.endpoint, "agent-1").send([b"a"], 5.0)
+        message = listener.receive(5.0)
+        assert message is not None
+        assert list(message.frames) == [b"a"]
+    finally:
+        transport.close()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_numeric_host_to_be_reached_by_gets_its_brackets() -> None:
+    transport = open_transport("tcp://x", LinkSettings(credentials=OpenDoor(), advertise="::1"))
+    try:
+        listener = transport.listen("tcp://[::]:0")
+        assert listener.endpoint.startswith("tcp://[::1]:")
+        transport.connect(listener.endpoint, "agent-1").send([b"a"], 5.0)
+        assert listener.receive(5.0) is not None
+        # Both families reach a node that listens on all addresses.
+        port = listener.endpoint.rpartition(":")[2]
+        transport.connect(f"tcp://127.0.0.1:{port}", "agent-1").send([b"b"], 5.0)
+        assert listener.receive(5.0) is not None
+    finally:
+        transport.close()
+
+
+def test_ipv6_addresses_say_what_is_wrong_with_them() -> None:
+    transport = open_transport("tcp://x", LinkSettings(credentials=OpenDoor()))
+    try:
+        with pytest.raises(UsageError, match=r"write numeric IPv6 addresses in brackets, such as tcp://\[::1\]:5555"):
+            transport.listen("tcp://fd00::1:5000")
+        with pytest.raises(UsageError, match="cannot listen: this machine has no such IPv6 address"):
+            transport.listen("tcp://[2001:db8::dead]:0")
+    finally:
+        transport.close()
+    from netagents.nodes.addresses import own_address
+
+    assert own_address("tcp://[::1]:5000", "agent-1") == "tcp://[::1]:0"
+    assert own_address("tcp://[fd00::1]:5000", "agent-1") == "tcp://[::]:0"

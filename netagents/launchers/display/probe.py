@@ -52,7 +52,7 @@ def _stat(pid: int) -> tuple[str, float]:
     """State letter and seconds of processor time; empty and 0 when there is no such process or no ``/proc``."""
     try:
         # The second field is the command in brackets and may hold anything, spaces and brackets too.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return fields[0], (int(fields[11]) + int(fields[12])) * _TICK
     except (OSError, IndexError, ValueError):
         return "", 0.0
