@@ -43,6 +43,8 @@ LEDGER = "ledger.jsonl"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 TABLES = "tables"
+COMPARISON = "comparison"
+"""Folder of the runs that a run is compared with, each a run directory of its own."""
 
 EndState = Literal["finished", "interrupted", "failed"]
 State = Literal["created", "running", "finished", "interrupted", "failed", "killed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 
@@ -17,42 +18,34 @@ from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, p
 COLORS = ("#1f5fa8", "#c2500b", "#2f7d4f", "#7b4bb3", "#a8842c", "#2a8fa0", "#b03a72", "#6b7280")
 
 
-def write_comparison(comparison: Comparison, path: Path) -> Path:
+def write_comparison(comparison: Comparison, path: Path, verdict: str | None = None) -> Path:
     """Write the page (``.html``) or the picture (``.png``).
+
+    Args:
+        comparison: what to show.
+        path: of the file.
+        verdict: a sentence to begin with; by default the page names the highest return, and the picture says what it shows.
 
     Raises:
         UsageError: another ending.
         RunDirectoryError: the file cannot be written.
     """
     if path.suffix == ".html":
-        return write_atomically(path, comparison_page(comparison).encode())
+        return write_atomically(path, comparison_page(comparison, verdict).encode())
     if path.suffix == ".png":
-        return write_atomically(path, comparison_picture(comparison))
+        return write_atomically(path, comparison_picture(comparison, verdict))
     raise UsageError(f"cannot write '{path.name}'", fix="end the file's name with .html or .png")
 
 
-def comparison_page(comparison: Comparison) -> str:
+def comparison_page(comparison: Comparison, verdict: str | None = None) -> str:
     """One page that needs nothing besides itself: curves with intervals, the table, and what differs in the settings."""
     groups = comparison.groups
     best = max(groups, key=lambda group: group.final.mean)
-    lines = [
-        Line(group.label, group.mean, f"var(--c{at % len(COLORS)})", group.low, group.high)
-        for at, group in enumerate(groups)
-        # Lines of a chart share its iterations.
-        if len(group.iterations) == len(groups[0].iterations)
-    ]
-    shortest = min(len(group.iterations) for group in groups)
-    if len(lines) < len(groups):
-        lines = [
-            Line(group.label, group.mean[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
-            for at, group in enumerate(groups)
-        ]
-    iterations = groups[0].iterations[: len(lines[0].y)]
-    chart = line_chart(iterations, lines, _references(comparison), y_label="return per agent")
+    chart = comparison_chart(comparison)
     count = sum(len(group.runs) for group in groups)
     heading = f"{count} runs, {len(groups)} group{'s' if len(groups) > 1 else ''}"
     head = f"<h1>{text(heading)}</h1>"
-    verdict = f"Highest final return: <b>{text(best.label)}</b> with {text(best.final.text())}."
+    lead = text(verdict) if verdict else f"Highest final return: <b>{text(best.label)}</b> with {text(best.final.text())}."
     remarks = "".join(f'<p class="say">{text(note)}</p>' for note in notes(comparison))
     rows = [[text(cell) for cell in row] for row in comparison_rows(comparison)]
     if comparison.differences:
@@ -76,7 +69,26 @@ def comparison_page(comparison: Comparison) -> str:
         section("In numbers", table(HEADS, rows), remarks, wide=True),
         section("The runs", members, wide=True),
     ]
-    return document("comparison of runs", head, f'<p class="lead">{verdict}</p>', f'<div class="grid">{"".join(body)}</div>')
+    return document("comparison of runs", head, f'<p class="lead">{lead}</p>', f'<div class="grid">{"".join(body)}</div>')
+
+
+def comparison_chart(comparison: Comparison) -> str:
+    """The curves with their intervals, as a chart of a page."""
+    groups = comparison.groups
+    lines = [
+        Line(group.label, group.mean, f"var(--c{at % len(COLORS)})", group.low, group.high)
+        for at, group in enumerate(groups)
+        # Lines of a chart share its iterations.
+        if len(group.iterations) == len(groups[0].iterations)
+    ]
+    shortest = min(len(group.iterations) for group in groups)
+    if len(lines) < len(groups):
+        lines = [
+            Line(group.label, group.mean[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
+            for at, group in enumerate(groups)
+        ]
+    iterations = groups[0].iterations[: len(lines[0].y)]
+    return line_chart(iterations, lines, _references(comparison), y_label="return per agent")
 
 
 def _references(comparison: Comparison) -> list[Reference]:
@@ -89,7 +101,7 @@ def _references(comparison: Comparison) -> list[Reference]:
     return [Reference(name, value, color) for name, value, color in named if value is not None]
 
 
-def comparison_picture(comparison: Comparison) -> bytes:
+def comparison_picture(comparison: Comparison, verdict: str | None = None) -> bytes:
     """The curves with their intervals as PNG, each labelled at its end."""
     figure = new_figure(9.0, 4.8)
     axes = figure.subplots()
@@ -109,8 +121,10 @@ def comparison_picture(comparison: Comparison) -> bytes:
     ordered = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: -_height(pair[0]))
     handles, labels = zip(*ordered, strict=True)
     axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelcolor="linecolor")
-    head = "Return per agent, with 95 % intervals"
-    axes.set_title(head, loc="left", color=INK, fontsize=12, fontweight="bold")
+    if verdict:
+        axes.set_title("\n".join(wrap(verdict, 100)), loc="left", color=INK, fontsize=10.5)
+    else:
+        axes.set_title("Return per agent, with 95 % intervals", loc="left", color=INK, fontsize=12, fontweight="bold")
     return png(figure)
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run, held_entries, write_atomically
+from netagents.reports.baseline_verdict import baseline_of, verdict
 from netagents.reports.chart import Line, Reference, line_chart
+from netagents.reports.comparison_page import comparison_chart
 from netagents.reports.fault_section import fault_section, spans
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
@@ -57,6 +59,7 @@ def report(run: Run) -> str:
     body = _grid(
         _graph_section(run, history, found),
         _curve_section(run, reached),
+        _baseline_section(run),
         _shares_section(run, history, found),
         _utility_section(run),
         _maps_section(run, history, found),
@@ -225,6 +228,14 @@ def _curve_section(run: Run, reached: Progress) -> str:
     copies = run.experiment.learning.batch
     missing = "" if references else " This environment knows no untrained or best return for this horizon."
     return section("Did they learn?", chart, say=f"Undiscounted; the band is the 95 % interval of the mean over {copies} copies.{missing}")
+
+
+def _baseline_section(run: Run) -> str:
+    """Beside the runs that it was compared with; nothing where there are none."""
+    comparison = baseline_of(run)
+    if comparison is None:
+        return ""
+    return section("Beside the same with other settings", comparison_chart(comparison), say=text(verdict(comparison)), wide=True)
 
 
 def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> str:
