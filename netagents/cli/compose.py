@@ -15,9 +15,9 @@ def compose(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
 ) -> None:
     """Print a Compose file that runs an experiment with one container per agent: netagents compose FILE > docker-compose.yml."""
-    from netagents.experiment import load_experiment
+    from netagents.cli.experiment_source import load_with_notes
     from netagents.launchers.compose_file import standalone_file
     from netagents.learning.prepare import prepare
 
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_with_notes(file, overrides)
     typer.echo(standalone_file(loaded, prepare(loaded.experiment, loaded.base)), nl=False)

@@ -26,10 +26,10 @@ def doctor(
 
     findings = machine()
     if file is not None:
-        from netagents.experiment import load_experiment
+        from netagents.cli.experiment_source import load_with_notes
         from netagents.learning.prepare import prepare
 
-        loaded = load_experiment(file, overrides or [])
+        loaded = load_with_notes(file, overrides)
         setup = prepare(loaded.experiment, loaded.base).setup
         findings.extend(experiment_findings(setup, Path(loaded.experiment.runtime.directory)))
     styles = {"ok": "green", "warning": "yellow", "problem": "bold red"}

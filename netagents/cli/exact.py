@@ -31,11 +31,11 @@ def exact(
     rows: Annotated[int, typer.Option("--rows", min=1, help="Rows of each table to print; the files hold them all.")] = 20,
 ) -> None:
     """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
+    from netagents.cli.experiment_source import load_with_notes
     from netagents.exact import exact_experiment
-    from netagents.experiment import load_experiment
     from netagents.records.whole_files import check_folder, writing_into
 
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_with_notes(file, overrides)
     logits = None
     if run is not None:
         from netagents.records.reader import Run

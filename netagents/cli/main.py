@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from netagents import __version__
 from netagents.cli.commands import COMMANDS
+from netagents.cli.setting_options import translate_settings
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.launchers.interruptions import CtrlC
 
@@ -51,7 +52,9 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=LazyGroup, add_completion=False, invoke_without_command=True)
+app = typer.Typer(
+    cls=LazyGroup, add_completion=False, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.callback()
@@ -73,8 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         try:
-            with CtrlC().handling(), command.make_context("netagents", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
-                command.invoke(ctx)
+            with CtrlC().handling():
+                given = translate_settings(
+                    command, typer.Context(command, info_name="netagents"), sys.argv[1:] if arguments is None else arguments
+                )
+                with command.make_context("netagents", given) as ctx:
+                    command.invoke(ctx)
         finally:
             # A reader that has gone away is noticed here, not at the interpreter's end.
             sys.stdout.flush()

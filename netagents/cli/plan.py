@@ -34,7 +34,7 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
-    from netagents.experiment import load_experiment
+    from netagents.cli.experiment_source import load_with_notes
     from netagents.learning.prepare import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
@@ -46,7 +46,7 @@ def plan(
         return summary.byte_size(round(size))
 
     links = [parse_link(word) for word in link or []]
-    loaded = load_experiment(file, overrides or [])
+    loaded = load_with_notes(file, overrides)
     prepared = prepare(loaded.experiment, loaded.base)
     setup = prepared.setup
     cost = predict(setup)

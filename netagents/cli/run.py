@@ -33,13 +33,13 @@ def run(
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="With --against: seeds on either side, from the own one on.")] = 1,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
+    from netagents.cli.experiment_source import load_with_notes
     from netagents.errors import InterruptedRunError, NodeFailedError
-    from netagents.experiment import load_experiment
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
     words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
-    loaded = load_experiment(file, words)
+    loaded = load_with_notes(file, words)
     baseline = _planned(file, words, against or [], seeds)
     try:
         finished = launch(loaded, make_display(not quiet), out)

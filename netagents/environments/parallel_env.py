@@ -79,7 +79,7 @@ class ParallelEnvironment(NetworkedMDP):
             state_spaces=tuple(gate.space for gate in self._observed),
             action_spaces=tuple(gate.space for gate in self._acting),
             horizon=settings.horizon,
-            discount=settings.discount,
+            discount=settings.gamma,
             reset_noise=(1,),
             step_noise=(0,),
             reach_offset=settings.reach_offset,

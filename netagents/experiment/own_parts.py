@@ -10,13 +10,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field
-
 from netagents.errors import ExperimentError, NetagentsError
+from netagents.experiment.base import written
 
 Part = TypeVar("Part")
 
-CustomKind = Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")]
+CustomKind = Annotated[
+    str,
+    written(r"import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*", "write import:package.module:Class, or the name of an entry point"),
+]
 """``import:package.module:Class``, or the name of an entry point."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -88,6 +89,8 @@ def start_environment(
     else:
         assert source is not None
         loaded = load_experiment(source, overrides)
+        for note in loaded.notes:
+            print(f"netagents: note: {note}", file=sys.stderr)
         prepared = prepare(loaded.experiment, loaded.base)
         experiment = prepared.experiment
         _try(listen, lambda transport: transport.listen(listen).close(), links)

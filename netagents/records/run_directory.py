@@ -25,6 +25,7 @@ import netagents
 from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
+from netagents.experiment.aliases import rename_aliases
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
@@ -167,6 +168,8 @@ class RunDirectory:
             RunDirectoryError: the file is missing or damaged.
         """
         raw = self._read_json(EXPERIMENT)
+        # Runs of earlier versions have earlier names of settings.
+        rename_aliases(raw, Experiment)
         try:
             return Experiment.model_validate(raw)
         except ValidationError as error:
