@@ -163,7 +163,9 @@ def start_member(
         return _start("monitor", run_monitor, {**arguments, **seen, **({"progress": "1"} if progress else {})}, log, status)
     from netagents.nodes.agent import run_agent
 
-    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log, status)
+    # Whoever starts a node in the place of a dead one starts it again when it fails; an agent that was sent home must stay there.
+    alone = {} if replace else {"by_hand": "1"}
+    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, **alone, "index": found[1]}, log, status)
 
 
 def _clock_incarnation() -> int:

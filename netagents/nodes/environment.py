@@ -29,10 +29,8 @@ from netagents.nodes.refusals import refusals, refusals_line
 from netagents.nodes.view import to_digest
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
+from netagents.wire.control import FINISHED
 from netagents.wire.line import Line
-
-FINISHED = "finished"
-"""The reason of a Stop that ends a whole run."""
 
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
 

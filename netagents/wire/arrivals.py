@@ -6,6 +6,7 @@ answered by callbacks that may raise), or with a DeadlineError that names the ph
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
@@ -33,6 +34,11 @@ _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
 GLANCE_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
+
+NOTE_SECONDS = 10.0
+"""After which a node that still waits says in its log for whom, and again."""
+
+_log = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
@@ -113,6 +119,7 @@ class Arrivals:
         """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
         inbox = self.inbox
         limit = perf_counter() + allowed
+        next_note = perf_counter() + NOTE_SECONDS
         while True:
             if self._faults is None:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
@@ -121,10 +128,14 @@ class Arrivals:
                     self.settle(other)
                 messages = inbox.collect(iteration, kind, step, senders)
             else:
-                messages = self._pump(limit, partial(inbox.collect, iteration, kind, step, senders))[1]
+                messages = self._pump(min(limit, next_note), partial(inbox.collect, iteration, kind, step, senders))[1]
             if messages is not None:
                 return messages
-            if perf_counter() >= limit:
+            now = perf_counter()
+            if now >= next_note:
+                next_note = now + NOTE_SECONDS
+                _log.info("waiting for %s, %.0f s left", self._what(iteration, kind, step, senders), max(0.0, limit - now))
+            if now >= limit:
                 raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
 
     def gather(
@@ -220,14 +231,21 @@ class Arrivals:
         """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
 
         Args:
-            describe: given the seconds left, says what is being waited for; it becomes the text of the error.
+            describe: given the seconds left, says what is being waited for; the log gets it every :data:`NOTE_SECONDS`, and it becomes the
+                text of the error.
 
         Raises:
             DeadlineError: the time was up.
         """
-        limit = perf_counter() + timeout_seconds
+        now = perf_counter()
+        limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
         while not done():
-            if not self._pump(limit, _nothing)[0]:
+            came = self._pump(min(limit, next_note), _nothing)[0]
+            now = perf_counter()
+            if now < limit and now >= next_note and not done():
+                next_note = now + NOTE_SECONDS
+                _log.info("%s", describe(limit - now))
+            elif not came and now >= limit:
                 if done():
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))
