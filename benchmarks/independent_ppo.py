@@ -30,6 +30,8 @@ LINES = {
     "sb3-reads-itself": "SB3, independent PPO, reads its own queue",
 }
 """Labels by the name of the file with their rows."""
+NEIGHBOURS = {"sb3-reads-itself": False, "sb3-reads-neighbours": True}
+"""Whether users read their neighbours' queues, by the name of the file that is made here."""
 COLORS = ("#1f5fa8", "#2a8fa0", "#a8842c", "#c2500b")
 
 
@@ -169,17 +171,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draw", action="store_true", help="only draw, from the files")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", choices=NEIGHBOURS, help="train one of the two")
     given = parser.parse_args()
-    for name, neighbours in () if given.draw else (("sb3-reads-itself", False), ("sb3-reads-neighbours", True)):
+    for name in [] if given.draw else [given.only] if given.only else NEIGHBOURS:
         rows: list[dict[str, float]] = []
         for seed in range(given.seeds):
-            rows += train(seed, neighbours)
+            rows += train(seed, NEIGHBOURS[name])
             print(name, seed, rows[-1], flush=True)
-        with (DATA / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    draw()
+            with (DATA / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+    if not given.only:
+        draw()
 
 
 if __name__ == "__main__":
