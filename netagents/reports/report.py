@@ -235,7 +235,7 @@ def _baseline_section(run: Run) -> str:
     comparison = baseline_of(run)
     if comparison is None:
         return ""
-    return section("Beside the same with other settings", comparison_chart(comparison), say=text(verdict(comparison)), wide=True)
+    return section(f"Beside {comparison.groups[1].label}", comparison_chart(comparison), say=text(verdict(comparison)))
 
 
 def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> str:
