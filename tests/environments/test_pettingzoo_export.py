@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,3 +160,12 @@ def test_the_room_does_not_import_pettingzoo_by_itself() -> None:
         "try:\n    from netagents.environments import as_parallel_env\nexcept MissingPackageError as error:\n    sys.exit(error.exit_code)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 15
+
+
+def test_the_lines_of_the_page_work_as_they_stand() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "other-libraries.md").read_text(encoding="utf-8")
+    block = page.split("```python\n", 1)[1].split("```", 1)[0]
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - the page is ours, and running it is the test
+    assert names["env"].metadata["graph"]["edges"][:2] == [("agent_0", "agent_1"), ("agent_0", "agent_5")]
+    assert not names["env"].agents
