@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from netagents.errors import ExperimentError, NetagentsError
 from netagents.experiment import Experiment, load_experiment, resolved
+from netagents.experiment.load import packaged_directory
 from netagents.experiment.source import LIMIT_BYTES, LIMIT_VALUES, parse
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
     experiment = loaded.experiment
     assert [experiment.radius(name) for name in ("policy", "critic", "gradient")] == [1, 1, 1]
     assert resolved(experiment)["topology"] == {"kind": "access_grid", "rows": 2, "columns": 5, "users": 1}
-    assert loaded.base == ROOT / "launch"
+    assert loaded.base == packaged_directory("launch")
 
 
 @pytest.mark.parametrize(
