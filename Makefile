@@ -1,9 +1,11 @@
 # Every target sets up what it needs: a machine with Python >= 3.11 and make is enough.
 #
-#   make run          train ten agents, one process each, and show the result (ARGS="kappa=3" overrides settings)
+#   make run          train ten agents, one process each, beside agents that hear nobody, and show the result (ARGS="seed=3" overrides settings)
 #   make test         all tests, those that start real processes included (ARGS="-k name" chooses)
 #   make test-system  only the tests that start real processes
 #   make test-containers   the tests in containers; fails where there is no engine
+#   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
+#   make test-wheel        build what is shipped, install it in a clean environment and run it there
 #   make chaos        the long adversarial tests: a million mutated messages
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
@@ -26,11 +28,11 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system test-containers chaos lint bench docs lock clean venv
+.PHONY: run test test-system test-containers test-versions test-wheel chaos lint bench docs lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
-	$(BIN)/netagents run launch/quickstart.yaml $(ARGS)
+	$(BIN)/netagents run launch/quickstart.yaml --against kappa=0 --seeds 5 $(ARGS)
 
 # First what needs no processes of its own, on all cores; then what starts them, two at a time, since it mostly waits; then containers, one
 # after another.  5: ARGS chose none of the one kind.
@@ -44,6 +46,12 @@ test-system: $(STAMP)
 
 test-containers: $(STAMP)
 	NETAGENTS_REQUIRE_ENGINE=1 $(BIN)/python -m pytest -m "containers and not chaos" $(ARGS)
+
+test-versions: $(STAMP)
+	$(BIN)/python requirements/test_versions.py $(ARGS)
+
+test-wheel: $(STAMP)
+	sh requirements/test_wheel.sh $(BIN)/python
 
 chaos: $(STAMP)
 	$(BIN)/python -m pytest -s -m chaos $(ARGS)
@@ -74,9 +82,9 @@ venv: $(STAMP)
 
 # Two steps: everything but torch by hash, then the project itself with torch, whose pinned version has different
 # builds (CPU, CUDA) and so no single set of hashes.  See CONTRIBUTING.md.
-$(STAMP): pyproject.toml requirements/lock.txt
+$(STAMP): pyproject.toml requirements/lock.txt requirements/torch.txt
 	@test -n "$(PYTHON)" || { echo "netagents needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment with $(PYTHON); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements/lock.txt
-	$(PIP) install --quiet --no-build-isolation -e '.[dev,environments]'
+	$(PIP) install --quiet --no-build-isolation --constraint requirements/torch.txt -e '.[dev,environments]'
 	@touch $@

@@ -29,7 +29,11 @@ EXPERIMENT: dict[str, Any] = {
         "iterations": TRAINED + MEASURED,
         "batch": 128,
         "schedule": {"kind": "linear", "over": TRAINED, "final": 0.0},
-        "algorithm": {"kind": "ppo", "policy_rate": 0.01, "critic": {"hidden": [32, 32], "steps": 40, "minibatch": 256, "rate": 0.003}},
+        "algorithm": {
+            "kind": "ppo",
+            "learning_rate": 0.01,
+            "critic": {"hidden": [32, 32], "steps": 40, "minibatch": 256, "learning_rate": 0.003},
+        },
     },
     "power": {"visits": 100_000},
 }

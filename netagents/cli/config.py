@@ -27,9 +27,10 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the values alone, as JSON that loads again.")] = False,
 ) -> None:
     """Print every setting, its value, and where it came from."""
-    from netagents.experiment import load_experiment, resolved
+    from netagents.cli.experiment_source import load_with_notes
+    from netagents.experiment import resolved
 
-    loaded = load_experiment(file, overrides or [], trust=True)  # shows what would run, and runs nothing
+    loaded = load_with_notes(file, overrides, trust=True)  # shows what would run, and runs nothing
     if as_json:
         import json
 

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netagents.experiment.load import LoadedExperiment
 
 PREFIX = "env:"
+
+
+def load_with_notes(source: str | dict[str, Any], overrides: Sequence[str] | None, trust: bool = False) -> LoadedExperiment:
+    """The experiment, and on standard error a line for each setting that was read by another name than it has."""
+    import typer
+
+    from netagents.experiment import load_experiment
+
+    loaded = load_experiment(source, overrides or [], trust=trust)
+    for note in loaded.notes:
+        typer.echo(f"netagents: note: {note}", err=True)
+    return loaded
 
 
 def experiment_source(word: str) -> str | dict[str, Any]:

@@ -30,14 +30,13 @@ def keys(
     trust: TrustOption = False,
 ) -> None:
     """Make one folder per node, each with its own secret and the public keys it needs; give each host only its own."""
-    from netagents.cli.experiment_source import experiment_source
-    from netagents.experiment import load_experiment
+    from netagents.cli.experiment_source import experiment_source, load_with_notes
     from netagents.learning.prepare import prepare
     from netagents.nodes.keys import run_bundles
     from netagents.wire.security import write_bundles
 
     source = experiment_source(file)
-    loaded = load_trusted(source, overrides, trust) if isinstance(source, str) else load_experiment(source, overrides or [])
+    loaded = load_trusted(source, overrides, trust) if isinstance(source, str) else load_with_notes(source, overrides)
     bundles = run_bundles(prepare(loaded.experiment, loaded.base).setup)
     if into_volumes is not None:
         from netagents.launchers.compose_keys import fill_volumes

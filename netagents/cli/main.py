@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from netagents import __version__
 from netagents.cli.commands import COMMANDS
 from netagents.cli.output_streams import ReaderGoneError, abandon, usable_streams
+from netagents.cli.setting_options import translate_settings
 from netagents.errors import NetagentsError, exit_code_of, printable
 from netagents.launchers.interruptions import CtrlC
 
@@ -52,7 +53,9 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=LazyGroup, add_completion=False, invoke_without_command=True)
+app = typer.Typer(
+    cls=LazyGroup, add_completion=False, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.callback()
@@ -89,8 +92,10 @@ def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         try:
-            with CtrlC().handling(), command.make_context("netagents", list(arguments)) as ctx:
-                command.invoke(ctx)
+            with CtrlC().handling():
+                given = translate_settings(command, typer.Context(command, info_name="netagents"), list(arguments))
+                with command.make_context("netagents", given) as ctx:
+                    command.invoke(ctx)
         finally:
             # A reader that has gone away is noticed here, not at the interpreter's end.
             sys.stdout.flush()

@@ -12,6 +12,7 @@ from netagents.cli.trust import TrustOption, load_trusted
 if TYPE_CHECKING:
     from netagents.errors import NetagentsError
     from netagents.records.reader import Run
+    from netagents.studies.baseline import Baseline
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +26,13 @@ def run(
         str | None, typer.Option("--launcher", help="local, in_process or compose: short for runtime.launcher=LAUNCHER.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against", metavar="KEY=VALUE", help="Then run the same with this changed, such as kappa=0, and compare; may be repeated."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="With --against: seeds on either side, from the own one on.")] = 1,
     trust: TrustOption = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
@@ -34,12 +42,44 @@ def run(
 
     words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
     loaded = load_trusted(file, words, trust)
+    baseline = _planned(file, words, against or [], seeds)
     try:
         finished = launch(loaded, make_display(not quiet), out)
+        if baseline is not None:
+            _compare(baseline, finished, quiet)
     except (NodeFailedError, InterruptedRunError) as error:
         tell(error)
         raise
     show_result(finished)
+
+
+def _planned(file: str, words: list[str], against: list[str], seeds: int) -> Baseline | None:
+    """The runs that a comparison needs, checked before anything runs."""
+    from netagents.errors import UsageError
+    from netagents.studies.baseline import plan_baseline
+
+    if against:
+        return plan_baseline(file, words, against, seeds)
+    if seeds > 1:
+        raise UsageError(
+            "--seeds goes with --against", fix="add --against KEY=VALUE; netagents study sweep runs an experiment with many seeds"
+        )
+    return None
+
+
+def _compare(baseline: Baseline, run: Run, quiet: bool) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from netagents.studies.baseline import run_baseline
+
+    said = f"{len(baseline.runs)} more runs to compare with {' '.join(baseline.changes)}"
+    console = Console(stderr=True)
+    if not quiet and not console.is_terminal:
+        typer.echo(f"{run.manifest['name']}: {said}", err=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task(said, total=len(baseline.runs))
+        run_baseline(baseline, run, lambda at, _: progress.update(task, completed=at))
 
 
 def show_result(run: Run) -> None:
@@ -48,13 +88,17 @@ def show_result(run: Run) -> None:
 
     from netagents.cli.output_streams import printing_results
     from netagents.errors import printable
+    from netagents.reports.baseline_verdict import baseline_of, baseline_sentence, write_verdict
     from netagents.reports.pictures import write_pictures
     from netagents.reports.report import write_report
     from netagents.reports.summary import summary_table
 
-    pictures = [*write_pictures(run), write_report(run)]
+    comparison = baseline_of(run)
+    pictures = [*write_pictures(run), *(write_verdict(comparison, run) if comparison is not None else []), write_report(run)]
     with printing_results():
         Console().print(summary_table(run))
+        if comparison is not None:
+            typer.echo(f"\n{printable(baseline_sentence(comparison))}")
         typer.echo("")
         for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
             typer.echo(f"{name:<16}{printable(str(path))}")

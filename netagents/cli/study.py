@@ -220,9 +220,9 @@ class _Line:
 
 
 def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
-    from netagents.experiment import load_experiment
+    from netagents.cli.experiment_source import load_with_notes
 
-    first = load_experiment(file, overrides or []).experiment.seed
+    first = load_with_notes(file, overrides).experiment.seed
     return list(range(first, first + count))
 
 

@@ -22,10 +22,10 @@ def load_trusted(source: str, overrides: list[str] | None, trust: bool) -> Loade
         SecurityError: it belongs to a run directory and names code, without ``--trust``.
         NetagentsError: as :func:`netagents.experiment.load_experiment`.
     """
-    from netagents.experiment import load_experiment
+    from netagents.cli.experiment_source import load_with_notes
     from netagents.experiment.named_code import of_a_run
 
-    loaded = load_experiment(source, overrides or [], trust=trust)
+    loaded = load_with_notes(source, overrides, trust)
     if trust and loaded.path is not None and of_a_run(loaded.path):
         announce(loaded.experiment, loaded.path)
     return loaded

@@ -72,7 +72,7 @@ class NeuralCritic:
         self.name = name
         layout = MlpLayout((inputs, *settings.hidden, 1), settings.activation)
         weights = [layout.first_weights(generator, LAST_GAIN) for _ in range(PAIR)]
-        self.net = TrainedMlp(layout, weights, settings.rate, settings.gradient_clip, name, agent)
+        self.net = TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent)
         self.target = self.net.flat.detach().clone()
         self.units = Units(layout)
 
@@ -131,7 +131,7 @@ class NeuralCritic:
             self.net.descend(loss, f"{where}, step {step}")
             error = scale * float(difference.detach().square().mean().sqrt())
             with torch.no_grad():
-                self.target.lerp_(self.net.flat, self.settings.target_rate)
+                self.target.lerp_(self.net.flat, self.settings.tau)
         return error
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -161,7 +161,7 @@ class ValueNetwork:
         self.settings = settings
         layout = MlpLayout((inputs, *settings.hidden, 1), settings.activation)
         self.net = TrainedMlp(
-            layout, [layout.first_weights(generator, LAST_GAIN)], settings.rate, settings.gradient_clip, "state value", agent
+            layout, [layout.first_weights(generator, LAST_GAIN)], settings.learning_rate, settings.max_grad_norm, "state value", agent
         )
         self.units = Units(layout)
 

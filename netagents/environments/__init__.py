@@ -1,9 +1,16 @@
-"""The environment contract, the built-in networked MDPs, and what builds them."""
+"""The environment contract, the built-in networked MDPs, what builds them, and their export to other libraries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from netagents.environments.build import build_environment
 from netagents.environments.contract import Capabilities, EnvironmentSpec, NetworkedMDP, Transition
 from netagents.environments.kernel import FactoredKernel, LocalKernel
 from netagents.environments.spaces import Box, Discrete, Space, discrete_size
+
+if TYPE_CHECKING:
+    from netagents.environments.pettingzoo_export import as_parallel_env
 
 __all__ = [
     "Box",
@@ -15,6 +22,24 @@ __all__ = [
     "NetworkedMDP",
     "Space",
     "Transition",
+    "as_parallel_env",
     "build_environment",
     "discrete_size",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # PettingZoo belongs to an extra, so what needs it is imported when asked for.
+    if name != "as_parallel_env":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from netagents.errors import MissingPackageError
+
+    try:
+        from netagents.environments.pettingzoo_export import as_parallel_env
+    except ModuleNotFoundError as error:
+        if error.name not in ("pettingzoo", "gymnasium"):
+            raise
+        raise MissingPackageError(
+            f"the package {error.name} is not installed", where="as_parallel_env", fix="pip install 'netagents[environments]'"
+        ) from error
+    return as_parallel_env

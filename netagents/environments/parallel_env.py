@@ -99,7 +99,7 @@ class ParallelEnvironment(NetworkedMDP):
             state_spaces=tuple(each.space for each in self._observed),
             action_spaces=tuple(each.space for each in self._acting),
             horizon=settings.horizon,
-            discount=settings.discount,
+            discount=settings.gamma,
             reset_noise=(1,),
             step_noise=(0,),
             reach_offset=settings.reach_offset,

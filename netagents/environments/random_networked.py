@@ -92,7 +92,7 @@ class RandomNetworked(FiniteNetworkedMDP):
             state_spaces=(Discrete(S),) * n,
             action_spaces=(Discrete(A),) * n,
             horizon=settings.horizon,
-            discount=settings.discount,
+            discount=settings.gamma,
             reset_noise=(n,),
             step_noise=(n, 2),
             reach_offset=1,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import BoolArray, FloatArray, NetworkedMDP, Transition
+from netagents.environments.contract import BoolArray, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.finite import FiniteNetworkedMDP
 from netagents.environments.proximity import Contacts, hop_distances, linked_pairs, told
 from netagents.environments.spaces import Box, Discrete, space_dtype
@@ -86,6 +86,11 @@ class EnvironmentSession:
         if self._contacts is not None:
             self._linked = linked_pairs(environment.topology)
             self._farthest = max((int(near.limits.max(initial=0)) for near in self._contacts), default=0)
+
+    @property
+    def state(self) -> JointState:
+        """The joint state of all copies now."""
+        return self._state
 
     def begin(self, iteration: int) -> list[Step]:
         """Reset all copies for an iteration; one message per agent, for step 0."""

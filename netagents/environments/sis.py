@@ -49,7 +49,7 @@ class NetworkedSis(FiniteNetworkedMDP):
             state_spaces=(Discrete(2),) * n,
             action_spaces=(Discrete(2),) * n,
             horizon=settings.horizon,
-            discount=settings.discount,
+            discount=settings.gamma,
             reset_noise=(n,),
             step_noise=(n,),
             reach_offset=1,

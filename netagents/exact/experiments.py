@@ -67,7 +67,7 @@ def exact_experiment(
         )
     kernel = environment.kernel()
     learning = experiment.learning
-    discount = spec.discount if learning.discount is None else learning.discount
+    discount = spec.discount if learning.gamma is None else learning.gamma
     reach = Reach(topology.hops, spread_radius(experiment.radius("policy"), topology.n, "kappa_policy"))
     scopes = tuple(reach.window(i) for i in range(topology.n))
     shapes = zip(policy_contexts(kernel, scopes), kernel.action_sizes, strict=True)

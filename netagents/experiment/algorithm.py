@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,23 +24,43 @@ class TableAlgorithmSettings(Settings):
 class NeuralCriticSettings(Settings):
     """Truncated Q-functions as networks, and the state values beside them; trained with Adam."""
 
+    aliases: ClassVar[Mapping[str, str]] = {
+        "rate": "learning_rate",
+        "lr": "learning_rate",
+        "target_rate": "tau",
+        "polyak": "tau",
+        "gradient_clip": "max_grad_norm",
+    }
     hidden: HiddenLayers = Field((64, 64), description="neurons of each hidden layer")
     activation: Literal["tanh", "relu"] = Field("tanh", description="of the hidden layers")
-    rate: Rate = Field(1e-3, description="Adam's step size")
+    learning_rate: Rate = Field(1e-3, description="Adam's step size")
     steps: Count = Field(20, description="minibatch steps of temporal differences per iteration")
     minibatch: Count = Field(256, description="transitions per step and critic")
-    target_rate: Rate = Field(0.05, description="share by which target networks follow after each step; 1 does without them")
-    gradient_clip: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="largest Euclidean norm of a critic's gradient")
+    tau: Rate = Field(0.05, description="share by which target networks follow after each step; 1 does without them")
+    max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="largest Euclidean norm of a critic's gradient")
     value_epochs: Count = Field(4, description="passes over the batch that state values make per iteration")
 
 
 class NeuralAlgorithmSettings(Settings):
     """What both ways to train networks share."""
 
-    policy_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
+    aliases: ClassVar[Mapping[str, str]] = {
+        "policy_rate": "learning_rate",
+        "lr": "learning_rate",
+        "trace_decay": "gae_lambda",
+        "entropy_bonus": "entropy_coef",
+        "ent_coef": "entropy_coef",
+        "clip": "clip_range",
+        "clip_coef": "clip_range",
+        "n_epochs": "epochs",
+        "update_epochs": "epochs",
+        "num_minibatches": "minibatches",
+        "normalize_advantage": "normalise",
+    }
+    learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
     minibatches: Count = Field(4, description="parts into which the batch is cut for each pass of the policy")
-    trace_decay: Share = Field(0.9, description="lambda of the lambda-returns (GAE); 0 trusts the critic, 1 the sampled return")
-    entropy_bonus: Annotated[float, Field(ge=0.0, le=10.0)] = Field(0.0, description="weight of the policy's entropy in what it climbs")
+    gae_lambda: Share = Field(0.9, description="lambda of the lambda-returns (GAE); 0 trusts the critic, 1 the sampled return")
+    entropy_coef: Annotated[float, Field(ge=0.0, le=10.0)] = Field(0.0, description="weight of the policy's entropy in what it climbs")
     discount_weights: bool = Field(False, description="weight step t by gamma^t, as the policy gradient theorem has it")
     normalise: bool = Field(True, description="scale advantages to unit variance over the batch")
     critic: NeuralCriticSettings = NeuralCriticSettings()
@@ -56,7 +77,9 @@ class PpoSettings(NeuralAlgorithmSettings):
 
     kind: Literal["ppo"] = "ppo"
     epochs: Count = Field(4, description="passes of the policy over the batch per iteration")
-    clip: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.2, description="the ratio of probabilities counts within 1 - clip and 1 + clip")
+    clip_range: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.2, description="the ratio of probabilities counts within 1 - clip_range and 1 + clip_range"
+    )
 
 
 AlgorithmSettings = Annotated[

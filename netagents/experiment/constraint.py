@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from netagents.experiment.utility import AgentIndex, AgentUtilitySettings
 class ConstraintSettings(Settings):
     """One constraint, g(lambda_i) >= threshold, for all agents or some; g is any utility."""
 
+    aliases: ClassVar[Mapping[str, str]] = {"learning_rate": "step_size", "lr": "step_size"}
     utility: AgentUtilitySettings = Field(description="g, the left side")
     threshold: float = Field(description="c, the least value that g may take")
     update: Literal["memoryless", "projected_ascent"] = Field(

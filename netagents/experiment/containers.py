@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from netagents.experiment.base import Settings
+from netagents.experiment.base import Settings, written
 
 
 class ContainerSettings(Settings):
     """Images and limits of containers, for the compose launcher and ``netagents compose``; none of it changes what is learned."""
 
-    image: Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$")] | None = Field(
+    image: Annotated[str, written(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}", "write a name of an image, such as netagents:0.1.0")] | None = Field(
         None, description="image of all containers, with your own code in it if need be; by default the one of launch/Dockerfile"
     )
     memory: Annotated[int, Field(ge=64, le=1 << 20)] = Field(256, description="MiB that an agent or the monitor may use")

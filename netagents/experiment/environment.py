@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
-from netagents.experiment.base import Settings
+from netagents.experiment.base import Settings, written
 from netagents.experiment.own_parts import CustomKind, PartKind
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -47,6 +47,7 @@ class WirelessQuLinSettings(Settings):
 class SisSettings(Settings):
     """An epidemic on a graph: susceptible (0), infected (1), susceptible again; each agent may pay for protection."""
 
+    aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
     kind: Literal["sis"] = "sis"
     infection: Probability = Field(0.3, description="chance per step that one infected neighbour infects an unprotected agent (beta)")
     protected_infection: Probability = Field(0.05, description="the same chance for an agent that protects itself")
@@ -56,12 +57,13 @@ class SisSettings(Settings):
     infection_cost: Cost = Field(1.0, description="what being infected before the step costs per step")
     initial: Probability = Field(0.2, description="chance that an agent is infected at the start")
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="default episode length H")
-    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="default gamma")
+    gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="default discount factor")
 
 
 class RandomNetworkedSettings(Settings):
     """Random local dynamics and rewards on any graph, with a dial on how strongly neighbours matter."""
 
+    aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
     kind: Literal["random_networked"] = "random_networked"
     rho: Annotated[float, Field(ge=0.0, le=1_000.0)] = Field(
         0.5, description="largest row sum of the coupling matrix C: 0 decouples all agents; above 1 / gamma no certificate is finite"
@@ -71,7 +73,7 @@ class RandomNetworkedSettings(Settings):
     own_share: Probability = Field(0.5, description="share of rho that an agent's own state takes, the rest is split among its neighbours")
     task_seed: Annotated[int, Field(ge=0, lt=1 << 63)] = Field(0, description="which random environment")
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="default episode length H")
-    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default gamma")
+    gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default discount factor")
 
 
 class RendezvousSettings(Settings):
@@ -86,10 +88,11 @@ class RendezvousSettings(Settings):
 class ParallelEnvSettings(Settings):
     """Somebody else's environment, a PettingZoo ParallelEnv; copies run in the environment server."""
 
+    aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
     kind: Literal["pettingzoo"] = "pettingzoo"
-    make: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = Field(
-        description="'module:function' that gives a ParallelEnv, such as mpe2.simple_spread_v3:parallel_env (extra 'environments')"
-    )
+    make: Annotated[
+        str, written(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", "write module:function, such as mpe2.simple_spread_v3:parallel_env")
+    ] = Field(description="'module:function' that gives a ParallelEnv, such as mpe2.simple_spread_v3:parallel_env (extra 'environments')")
     arguments: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the function")
     agents: tuple[str, ...] = Field(
         (),
@@ -107,7 +110,7 @@ class ParallelEnvSettings(Settings):
         1, description="after how many steps an agent's action first touches another; 0 where rewards are shared at once"
     )
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(100, description="default episode length H")
-    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.99, description="default gamma")
+    gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.99, description="default discount factor")
 
 
 BUILT_IN: tuple[type[Settings], ...] = (

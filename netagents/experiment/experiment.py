@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.agent_faults import AgentFault, ProcessFault
-from netagents.experiment.base import Settings
+from netagents.experiment.base import Settings, written
 from netagents.experiment.checkpoints import CheckpointSettings
 from netagents.experiment.clock import ClockSettings, LockstepSettings, WaitSettings
 from netagents.experiment.constraint import ConstraintSettings
@@ -21,9 +21,16 @@ from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology import TopologySettings
 from netagents.experiment.utility import NoUtilitySettings, UtilitySettings
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 Kappa = Annotated[int, Field(ge=0, le=100_000)]
 Radius = Kappa | tuple[Kappa, ...]
-MutedKind = Annotated[str, Field(pattern=r"^(state|trace|shadow_reward|truncated_q)(@[1-9][0-9]{0,4})?$")]
+MutedKind = Annotated[
+    str,
+    written(
+        r"(state|trace|shadow_reward|truncated_q)(@[1-9][0-9]{0,4})?",
+        "write state, trace, shadow_reward or truncated_q, with the hop distance if only that is meant: truncated_q@2",
+    ),
+]
 
 
 class RuntimeSettings(Settings):
@@ -52,7 +59,9 @@ class RuntimeSettings(Settings):
 class Experiment(Settings):
     """A run, described.  ``kappa`` sets all three radii; each may be set alone, as one number or one per agent."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "experiment"
+    name: Annotated[str, written(NAME, "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first")] = Field(
+        "experiment", description="default: that of the file"
+    )
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     environment: EnvironmentSettings
     topology: TopologySettings

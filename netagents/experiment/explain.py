@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from netagents.errors import ExperimentError
 from netagents.experiment import schema
+from netagents.experiment.aliases import known_aliases
 from netagents.experiment.source import KeyPath
 
 Where = Callable[[KeyPath], tuple[str, float]]
@@ -129,8 +130,6 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
         given = _given(values, path)
         allowed = [part.strip(" '") for part in str(context.get("expected", "")).replace(" or ", ", ").split(",")]
         return f"{name}unknown choice {show(given)}", _did_you_mean(str(given), allowed) or f"choose one of {', '.join(allowed)}"
-    if kind == "string_pattern_mismatch":
-        return f"{name}{show(_given(values, path))} is not allowed", f"it must match {context.get('pattern')}"
     message = str(details["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if path and message.startswith(dotted(path)):
         return message, None
@@ -155,8 +154,10 @@ def _suggest_key(path: KeyPath, parent: schema.Model | None, root: schema.Model)
     word = str(path[-1])
     siblings = list(parent.model_fields) if parent is not None else []
     by_name: dict[str, str] = {}
-    for leaf in schema.leaves(root):
+    for leaf in sorted(schema.leaves(root), key=lambda leaf: leaf[0] != "learning"):
         by_name.setdefault(str(leaf[-1]), dotted(leaf))
+    for alias, paths in known_aliases(root).items():
+        by_name.setdefault(alias, paths[0])
     # A slip of the pen, or the right word in the wrong group; a word that is right somewhere is no slip of the pen.
     close = [] if word in by_name else get_close_matches(word, siblings, n=1, cutoff=0.6)
     if close:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,31 +15,33 @@ Steps = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class ConstantScheduleSettings(Settings):
-    """The step size stays as it is."""
+    """The learning rate stays as it is."""
 
     kind: Literal["constant"] = "constant"
 
 
 class HarmonicScheduleSettings(Settings):
-    """step_size * offset / (k + offset) at iteration k: h / (k + k0) with k0 = offset and h = step_size * offset."""
+    """learning_rate * offset / (k + offset) at iteration k: h / (k + k0) with k0 = offset and h = learning_rate * offset."""
 
     kind: Literal["harmonic"] = "harmonic"
-    offset: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="k0, the iterations after which the step size has halved")
+    offset: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="k0, the iterations after which the learning rate has halved")
 
 
 class LinearScheduleSettings(Settings):
-    """From step_size to a share of it, in a straight line, and constant from then on."""
+    """From learning_rate to a share of it, in a straight line, and constant from then on."""
 
     kind: Literal["linear"] = "linear"
     over: Iterations = Field(description="iterations that the ramp takes, counted from iteration 0 whatever the run's length")
-    final: Annotated[float, Field(ge=0.0, le=1e3)] = Field(0.1, description="share of step_size at the end of the ramp; above 1 it rises")
+    final: Annotated[float, Field(ge=0.0, le=1e3)] = Field(
+        0.1, description="share of learning_rate at the end of the ramp; above 1 it rises"
+    )
 
 
 ScheduleSettings = Annotated[
     ConstantScheduleSettings | HarmonicScheduleSettings | LinearScheduleSettings,
     Field(discriminator="kind"),
 ]
-"""The step size over iterations: a function of the iteration and of stated numbers, never of how long the run happens to be."""
+"""The learning rate over iterations: a function of the iteration and of stated numbers, never of how long the run happens to be."""
 
 
 class CriticSettings(Settings):
@@ -71,13 +74,22 @@ class CellSettings(Settings):
 class LearningSettings(Settings):
     """The truncated policy-gradient algorithm (arXiv 2302.07938, Algorithm 1), with tables or with networks."""
 
+    aliases: ClassVar[Mapping[str, str]] = {
+        "step_size": "learning_rate",
+        "lr": "learning_rate",
+        "discount": "gamma",
+        "gradient_clip": "max_grad_norm",
+        "num_envs": "batch",
+        "n_envs": "batch",
+        "n_steps": "horizon",
+    }
     algorithm: AlgorithmSettings = Field(
         TableAlgorithmSettings(), description="tables, or for policies of kind mlp actor_critic or ppo, each with settings of its own"
     )
     iterations: Iterations = 60
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(64, description="parallel copies of the environment (B)")
     horizon: Steps | None = Field(None, description="steps per iteration (H); default: the environment's")
-    discount: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(None, description="gamma; default: the environment's")
+    gamma: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(None, description="discount factor; default: the environment's")
     credit: Literal["shared_q", "shared_reward"] = Field("shared_q", description="what neighbours share: Q-values or rewards")
     task_weight: Annotated[float, Field(ge=0.0)] = Field(1.0, description="weight w of the task reward in the learning signal")
     evaluation: Literal["relabelled", "fresh"] = Field(
@@ -87,11 +99,11 @@ class LearningSettings(Settings):
     occupancy: Literal["before", "after"] = Field(
         "before", description="pair an action with the own state before the step, or after it as SPDAC's release does on LineMsg"
     )
-    step_size: Annotated[float, Field(gt=0.0)] = Field(
+    learning_rate: Annotated[float, Field(gt=0.0)] = Field(
         10.0, description="step of gradient ascent on the logits, with the gradient's 1/n kept"
     )
     schedule: ScheduleSettings = ConstantScheduleSettings()
-    gradient_clip: Annotated[float, Field(gt=0.0, le=1e9)] | None = Field(
+    max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] | None = Field(
         None, description="largest Euclidean norm of one agent's gradient, which is scaled down to it; default: no limit"
     )
     baseline: bool = Field(True, description="subtract the batch's state-dependent mean of the summed Q")
@@ -111,10 +123,9 @@ class LearningSettings(Settings):
             if self.cells != CellSettings():
                 raise ValueError("cells belong to networks; tables see every state and action")
             return self
-        for name in ("step_size", "critic"):
+        for name in ("learning_rate", "critic"):
             if getattr(self, name) != LearningSettings.model_fields[name].default:
-                instead = {"step_size": "policy_rate", "critic": "critic"}[name]
-                raise ValueError(f"{name} belongs to tables; networks have algorithm.{instead}")
+                raise ValueError(f"{name} belongs to tables; networks have algorithm.{name}")
         if self.evaluation != "relabelled":
             raise ValueError("networks learn from the batch itself; leave evaluation at relabelled")
         return self

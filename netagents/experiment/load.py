@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 import netagents
 from netagents.errors import ExperimentError
 from netagents.experiment import overrides as override_words
+from netagents.experiment.aliases import Renamed, canonical_path, rename_aliases
 from netagents.experiment.experiment import Experiment
-from netagents.experiment.explain import explain
+from netagents.experiment.explain import dotted, explain
 from netagents.experiment.named_code import ADD_TRUST, Trust, named_code, of_a_run, refuse_named_code
 from netagents.experiment.origins import Origin, closest, leaves, trace
 from netagents.experiment.source import KeyPath, read_file
@@ -29,12 +31,14 @@ class LoadedExperiment:
         origins: of every value of :func:`resolved`, by path.
         path: the file, or None for settings given in Python.
         base: the directory that relative paths inside the experiment start from.
+        notes: what was read as something else, such as a setting by an earlier name of it; one line each.
     """
 
     experiment: Experiment
     origins: Mapping[KeyPath, Origin]
     path: Path | None
     base: Path
+    notes: tuple[str, ...] = ()
 
 
 def load_experiment(
@@ -76,14 +80,24 @@ def load_experiment(
         given = {leaf: Origin("file", f"{shown}:{line}", line) for leaf, line in document.lines.items()}
         if not isinstance(values, dict):
             raise ExperimentError("not a mapping of settings", where=shown, fix="write lines such as 'kappa: 2'")
+    renamed = rename_aliases(values, Experiment, given)
     for override in override_words.read(overrides):
-        plain = override._replace(value=_plain_values(override.value, override.path))
+        place = canonical_path(override.path, values, Experiment)
+        if place != override.path:
+            renamed.append(Renamed(override.path, place, override.origin))
+        plain = override._replace(path=place, value=_plain_values(override.value, override.path))
         override_words.apply(plain, values, given, Experiment)
-    experiment = _validate(values, given, shown)
+    renamed += rename_aliases(values, Experiment, given)
+    _complete(values, given, path, shown)
+    try:
+        experiment = _validate(values, given, shown)
+    except ExperimentError as error:
+        raise _as_written(error, renamed) from None
     if foreign:
         named = [each for each in named_code(experiment) if closest(tuple(each.key.split(".")), given).source == "file"]
         refuse_named_code(named, trust, shown, f"{ADD_TRUST}; a copy elsewhere counts as your own")
-    return LoadedExperiment(experiment, trace(resolved(experiment), given, values), path, base)
+    notes = tuple(dict.fromkeys(each.text() for each in renamed))
+    return LoadedExperiment(experiment, trace(resolved(experiment), given, values), path, base, notes)
 
 
 def resolved(experiment: Experiment) -> dict[str, Any]:
@@ -112,6 +126,22 @@ def _find(source: str | Path) -> tuple[Path, str]:
     return path, str(source) or str(path)
 
 
+def _complete(values: dict[str, Any], given: dict[KeyPath, Origin], path: Path | None, shown: str) -> None:
+    """What follows from other settings where nobody set it: the name from the file, a policy of networks from the algorithm."""
+    if "name" not in values and path is not None:
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64]
+        if name:
+            values["name"] = name
+            given[("name",)] = Origin("file", shown)
+    learning = values.get("learning")
+    algorithm = learning.get("algorithm") if isinstance(learning, dict) else None
+    kind = algorithm.get("kind") if isinstance(algorithm, dict) else None
+    policy = values.get("policy", {})
+    if kind in ("actor_critic", "ppo") and isinstance(policy, dict) and "kind" not in policy:
+        values["policy"] = {"kind": "mlp", **policy}
+        given[("policy", "kind")] = closest(("learning", "algorithm", "kind"), given)
+
+
 def _validate(values: Mapping[str, Any], given: Mapping[KeyPath, Origin], shown: str) -> Experiment:
     def where(path: KeyPath) -> tuple[str, float]:
         origin = closest(path, given)
@@ -127,6 +157,16 @@ def _validate(values: Mapping[str, Any], given: Mapping[KeyPath, Origin], shown:
         return Experiment.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         raise explain(error, Experiment, values, where) from None
+
+
+def _as_written(error: ExperimentError, renamed: Sequence[Renamed]) -> ExperimentError:
+    """The error with the name under which the file or the override has the setting."""
+    for each in renamed:
+        now = dotted(each.new)
+        if error.what.startswith(f"{now}:"):
+            what = f"{dotted(each.old)} (read as {now}):{error.what.removeprefix(f'{now}:')}"
+            return ExperimentError(what, where=error.where, fix=error.fix)
+    return error
 
 
 def _plain_values(value: Any, path: KeyPath) -> Any:

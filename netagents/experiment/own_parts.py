@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from netagents.errors import ExperimentError, NetagentsError
+from netagents.experiment.base import written
 from netagents.foreign.part_faults import brief, foreign_fault, place_of, register_module
 from netagents.foreign.part_modules import import_module, refuse_shadowed, standard_module
 
@@ -18,7 +19,10 @@ Part = TypeVar("Part")
 BROUGHT_IN = frozenset({"pettingzoo"})
 """Built-in kinds that run other people's code."""
 
-CustomKind = Annotated[str, Field(pattern=r"^(import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*)$")]
+CustomKind = Annotated[
+    str,
+    written(r"import:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*|[A-Za-z_][\w.-]*", "write import:package.module:Class, or the name of an entry point"),
+]
 """``import:package.module:Class``, or the name of an entry point."""
 
 

@@ -125,8 +125,8 @@ class Agent(NetworkedAgent):
             learning.baseline,
         )
         entropy = self._visited_entropy(rollout)
-        step_size = step_size_at(learning.schedule, learning.step_size, iteration)
-        self.policy.ascend(step_size * clipped(gradient, learning.gradient_clip), learning.logit_bound)
+        step_size = step_size_at(learning.schedule, learning.learning_rate, iteration)
+        self.policy.ascend(step_size * clipped(gradient, learning.max_grad_norm), learning.logit_bound)
 
         # Report: rides with the next iteration's first action.
         discounted = float((weights * rollout.rewards).sum() / setup.batch)

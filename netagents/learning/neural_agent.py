@@ -64,7 +64,7 @@ class NeuralAgent(NetworkedAgent):
         first = stream(setup.experiment.seed, index, Purpose.INITIALISATION, 1)
         with repeatable_torch():
             self.actor = TrainedMlp(
-                self.policy.layout, [self.policy.weights], settings.policy_rate, self.learning.gradient_clip, "policy", index
+                self.policy.layout, [self.policy.weights], settings.learning_rate, self.learning.max_grad_norm, "policy", index
             )
             self.task = NeuralCritic(settings.critic, inputs, first, "task critic", index)
             pure_task = self.learning.credit == "shared_q" and self.learning.task_weight == 1.0 and self.objective.is_zero
@@ -114,7 +114,7 @@ class NeuralAgent(NetworkedAgent):
             worth = self._fold(worth, {j: its.values for j, its in values.items()})
 
         # Improve: gradient steps on the policy, then a new snapshot of its weights to act with.
-        rate = step_size_at(learning.schedule, self.settings.policy_rate, iteration)
+        rate = step_size_at(learning.schedule, self.settings.learning_rate, iteration)
         self.actor.rate = rate
         with repeatable_torch():
             if isinstance(self.settings, ActorCriticSettings) and learning.baseline:
@@ -185,7 +185,7 @@ class NeuralAgent(NetworkedAgent):
         if self.learned is not self.task:
             td_change = self._fit(self.learned, batch, signal, generator, where)
         ahead = _along(self.learned.values(batch.features), batch)[1:]
-        decay = self.settings.trace_decay
+        decay = self.settings.gae_lambda
         return lambda_returns(signal, ahead, batch.bootstrap, batch.alive, self.setup.discount, decay), td_change
 
     def _generalized_advantages(
@@ -196,7 +196,7 @@ class NeuralAgent(NetworkedAgent):
         Advantages are linear in the signal: those of a neighbourhood's summed signal are the sum of what its members send.
         """
         values = _along(self.value.values(observed), batch)
-        returns = lambda_returns(signal, values[1:], batch.bootstrap, batch.alive, self.setup.discount, self.settings.trace_decay)
+        returns = lambda_returns(signal, values[1:], batch.bootstrap, batch.alive, self.setup.discount, self.settings.gae_lambda)
         alive = np.flatnonzero(batch.alive)
         self.value.fit(observed[alive], returns[batch.alive], self.settings.minibatches, generator, where)
         return (returns - values[:-1]) * batch.alive

@@ -78,11 +78,11 @@ def improve(
         now = log_probability(net, policy, part, None if old.drawn is None else old.drawn[chosen])
         if clipped and isinstance(settings, PpoSettings):
             ratio = (now.log_probability - old.log_probability[chosen]).exp()
-            bounded = ratio.clamp(1.0 - settings.clip, 1.0 + settings.clip)
+            bounded = ratio.clamp(1.0 - settings.clip_range, 1.0 + settings.clip_range)
             surrogate = torch.minimum(ratio * part.advantage, bounded * part.advantage)
         else:
             surrogate = now.log_probability * part.advantage
-        climbed = (part.weight * (surrogate + settings.entropy_bonus * now.entropy)).mean()
+        climbed = (part.weight * (surrogate + settings.entropy_coef * now.entropy)).mean()
         square = net.descend(-climbed, f"{where}, step {step}")
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())

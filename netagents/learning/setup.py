@@ -190,7 +190,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     told = credited if shared_reward else muted[Kind.SHADOW_REWARD]
     shadow_reach = Reach(topology.hops, radii[RadiusKind.GRADIENT], told)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
-    discount = spec.discount if learning.discount is None else learning.discount
+    discount = spec.discount if learning.gamma is None else learning.gamma
     setup = Setup(experiment, topology, spec, reach, horizon, discount, shadow_reach)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from netagents.errors import DeadlineError
+from netagents.wire.arrivals import NOTE_SECONDS
 from netagents.wire.pauses import note_waking, waiting_clock
 from netagents.wire.zeromq_addresses import is_ipv6, is_loopback
 
@@ -31,8 +33,13 @@ def announce(endpoint: str, path: Path) -> None:
     temporary.rename(path)
 
 
-def found_address(address: str, seconds: float) -> str:
+def found_address(address: str, seconds: float, note: Callable[[str], None] | None = None) -> str:
     """The address itself or, for ``file://PATH``, what the server announced there.
+
+    Args:
+        address: as it was given.
+        seconds: to wait for the file.
+        note: is told every :data:`netagents.wire.arrivals.NOTE_SECONDS` what is waited for.
 
     Raises:
         DeadlineError: nothing was announced within ``seconds``.
@@ -41,10 +48,14 @@ def found_address(address: str, seconds: float) -> str:
     if scheme != "file":
         return address
     deadline = waiting_clock() + seconds
+    next_note = waiting_clock() + NOTE_SECONDS
     while not Path(rest).exists():
         began = waiting_clock()
         if began > deadline:
             raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
+        if note is not None and began >= next_note:
+            next_note += NOTE_SECONDS
+            note(f"waiting for the environment server to announce its address in {rest}, {deadline - began:.0f} s left")
         time.sleep(ANNOUNCE_INTERVAL)
         note_waking(began + ANNOUNCE_INTERVAL)
     return Path(rest).read_text(encoding="utf-8")

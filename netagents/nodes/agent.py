@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from netagents.errors import exit_code_of
+from netagents.errors import NodeFailedError, exit_code_of
 from netagents.experiment.own_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Setup, make_agent
@@ -26,7 +26,7 @@ from netagents.nodes.membership import Membership
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError
 from netagents.randomness import seed_globally
-from netagents.wire.control import StopReceivedError
+from netagents.wire.control import FINISHED, StopReceivedError
 from netagents.wire.inbox import UNKNOWN_RUN
 
 
@@ -35,7 +35,11 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
 
     Args:
         context: of the process.
-        arguments: ``index``, and what :func:`netagents.nodes.joining.join` needs.
+        arguments: ``index``, ``by_hand`` (there is no launcher that knows how the run ended), and what
+            :func:`netagents.nodes.joining.join` needs.
+
+    Raises:
+        NodeFailedError: started by hand, and the server sent it home before the last iteration.
     """
     index = int(arguments["index"])
     membership: Membership | None = None
@@ -52,6 +56,9 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
         context.log.leaving(ended)
         if membership is not None:
             membership.tell_carried()
+        if isinstance(ended, StopReceivedError) and ended.reason != FINISHED and "by_hand" in arguments:
+            # Nobody else tells whoever started it that the work is not done.
+            raise NodeFailedError(f"the run did not finish: {ended.reason}", where=context.role) from ended
     except Exception as error:
         if membership is not None:
             membership.fail(error, exit_code_of(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -94,6 +95,8 @@ def start_environment(
         assert source is not None
         loaded = load_experiment(source, overrides, trust=trust)
         arguments["trust"] = "1"
+        for note in loaded.notes:
+            print(f"netagents: note: {note}", file=sys.stderr)
         prepared = prepare(loaded.experiment, loaded.base)
         experiment = prepared.experiment
         _try(listen, lambda transport: transport.listen(listen).close(), links)
@@ -166,7 +169,9 @@ def start_member(
         return _start("monitor", run_monitor, {**arguments, **seen, **({"progress": "1"} if progress else {})}, log, status)
     from netagents.nodes.agent import run_agent
 
-    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, "index": found[1]}, log, status)
+    # Whoever starts a node in the place of a dead one starts it again when it fails; an agent that was sent home must stay there.
+    alone = {} if replace else {"by_hand": "1"}
+    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, **alone, "index": found[1]}, log, status)
 
 
 def _clock_incarnation() -> int:

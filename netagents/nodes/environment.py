@@ -34,10 +34,8 @@ from netagents.randomness import ENVIRONMENT_OWNER, seed_globally
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.records.whole_files import write_atomically
+from netagents.wire.control import FINISHED
 from netagents.wire.line import Line
-
-FINISHED = "finished"
-"""The reason of a Stop that ends a whole run."""
 
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
 

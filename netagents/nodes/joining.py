@@ -23,6 +23,7 @@ from netagents.nodes.membership import Membership, State
 from netagents.nodes.process import ProcessContext
 from netagents.nodes.recovery import TakenBackError, Window
 from netagents.nodes.welcome import REFUSED, read_welcome
+from netagents.wire.arrivals import NOTE_SECONDS
 from netagents.wire.codec import Codec
 from netagents.wire.control import StopReceivedError
 from netagents.wire.exchange import Exchange
@@ -76,7 +77,7 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
     scale = float(arguments.get("timeout_scale", 1.0))
-    address = found_address(arguments["join"], Timeouts(scale=scale).seconds("join"))
+    address = found_address(arguments["join"], Timeouts(scale=scale).seconds("join"), context.log.logger.info)
     settings = link_settings(arguments, index)
     transport = open_transport(address, settings)
     try:
@@ -118,7 +119,11 @@ class _Joining:
         handshake, log = self.handshake, self.context.log
         log.phase("joining")
         deadline = waiting_clock() + self.timeouts.seconds("join")
+        next_note = waiting_clock() + NOTE_SECONDS
         while handshake.phase is Phase.HELLO:
+            if waiting_clock() >= next_note:
+                next_note += NOTE_SECONDS
+                log.logger.info("%s", handshake.status(deadline - waiting_clock()))
             self._send(handshake.hello())
             # Up to the welcome and no further: what follows it is for the inbox that is yet to be made.
             self.exchange.pump(HELLO_INTERVAL, lambda: handshake.phase is not Phase.HELLO)

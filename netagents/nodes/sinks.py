@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from netagents.errors import ExperimentError
+from netagents.errors import MissingPackageError
 from netagents.experiment import Experiment
 from netagents.learning import IterationRecord
 from netagents.learning.metrics import METRICS
@@ -66,11 +66,11 @@ def check_sinks(experiment: Experiment) -> None:
     """Refuse sinks whose library is not installed, before anything is started.
 
     Raises:
-        ExperimentError: names the setting and what to install.
+        MissingPackageError: names the setting and what to install.
     """
     if experiment.runtime.tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
-        raise ExperimentError(
-            "TensorBoard is not installed",
+        raise MissingPackageError(
+            "the package tensorboard is not installed",
             where="runtime.tensorboard",
             fix="pip install 'netagents[tensorboard]', or leave the setting out",
         )

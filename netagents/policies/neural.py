@@ -80,7 +80,7 @@ class NeuralPolicy(Policy):
         if parameters.shape != (self.layout.total,):
             raise ValueError(f"weights of shape {parameters.shape} for a policy of {self.layout.total}")
         if not np.isfinite(parameters).all():
-            raise NumericalError("a weight of the policy is not finite", where=self.where, fix="lower learning.algorithm.policy_rate")
+            raise NumericalError("a weight of the policy is not finite", where=self.where, fix="lower learning.algorithm.learning_rate")
         self.weights[:] = parameters
         self._layers = self.layout.layers(self.weights)
 

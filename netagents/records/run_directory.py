@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from netagents.environments.facts import spec_from_json, spec_to_json
 from netagents.errors import NetagentsError, RunDirectoryError, TopologyError
 from netagents.experiment import Experiment
+from netagents.experiment.aliases import rename_aliases
 from netagents.experiment.named_code import Trust, named_code, refuse_named_code
 from netagents.learning import Setup, make_setup
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
@@ -54,6 +55,8 @@ LEDGER = "ledger.jsonl"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 TABLES = "tables"
+COMPARISON = "comparison"
+"""Folder of the runs that a run is compared with, each a run directory of its own."""
 
 EndState = Literal["finished", "interrupted", "failed"]
 State = Literal["created", "running", "finished", "interrupted", "failed", "killed"]
@@ -172,7 +175,7 @@ class RunDirectory:
             RunDirectoryError: the file is missing or damaged.
         """
         file = self.path / EXPERIMENT
-        data = read_regular(file, EXPERIMENT_BYTES)
+        data = _present_names(read_regular(file, EXPERIMENT_BYTES))
         try:
             experiment = Experiment.model_validate_json(data, strict=True)
         except ValidationError as error:
@@ -352,6 +355,17 @@ def run_directories(parent: Path) -> list[RunDirectory]:
             except RunDirectoryError:
                 continue
     return sorted(found, key=lambda run: (created_time(run.manifest), run.path.name))
+
+
+def _present_names(data: bytes) -> bytes:
+    """The settings under the names that they have today; runs of earlier versions have earlier ones.  What is no JSON stays as it is."""
+    try:
+        values = json.loads(data)
+        if not rename_aliases(values, Experiment):
+            return data
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return data  # what is wrong with it is said where it is checked
+    return json.dumps(values).encode()
 
 
 def _self_contained(setup: Setup) -> Experiment:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from netagents.errors import UsageError
+from netagents.errors import MissingPackageError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -43,12 +43,14 @@ class Table(Mapping[str, NDArray[Any]]):
         """A ``pandas.DataFrame`` of the columns.
 
         Raises:
-            UsageError: pandas is not installed.
+            MissingPackageError: pandas is not installed.
         """
         try:
             import pandas  # type: ignore[import-untyped,unused-ignore]
         except ImportError as error:
-            raise UsageError("pandas is not installed", fix="install it, or use the columns as numpy arrays") from error
+            raise MissingPackageError(
+                "the package pandas is not installed", fix="pip install pandas, or use the columns as numpy arrays"
+            ) from error
         return pandas.DataFrame(self._columns)
 
     def to_arrow(self) -> pyarrow.Table:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
+from markupsafe import Markup
 
 from netagents.errors import UsageError
 from netagents.records import write_atomically
@@ -17,37 +19,29 @@ from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, p
 COLORS = ("#1f5fa8", "#c2500b", "#2f7d4f", "#7b4bb3", "#a8842c", "#2a8fa0", "#b03a72", "#6b7280")
 
 
-def write_comparison(comparison: Comparison, path: Path) -> Path:
+def write_comparison(comparison: Comparison, path: Path, sentence: str | None = None) -> Path:
     """Write the page (``.html``) or the picture (``.png``).
+
+    Args:
+        comparison: what to show.
+        path: of the file.
+        sentence: a sentence to begin with; by default the page names the highest return, and the picture says what it shows.
 
     Raises:
         UsageError: another ending.
         RunDirectoryError: the file cannot be written.
     """
     if path.suffix == ".html":
-        return write_atomically(path, comparison_page(comparison).encode("utf-8", "backslashreplace"))
+        return write_atomically(path, comparison_page(comparison, sentence).encode("utf-8", "backslashreplace"))
     if path.suffix == ".png":
-        return write_atomically(path, comparison_picture(comparison))
+        return write_atomically(path, comparison_picture(comparison, sentence))
     raise UsageError(f"cannot write '{path.name}'", fix="end the file's name with .html or .png")
 
 
-def comparison_page(comparison: Comparison) -> str:
+def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     """One page that needs nothing besides itself: curves with intervals, the table, and what differs in the settings."""
     groups = comparison.groups
-    lines = [
-        Line(group.label, group.middle, f"var(--c{at % len(COLORS)})", group.low, group.high)
-        for at, group in enumerate(groups)
-        # Lines of a chart share its iterations.
-        if len(group.iterations) == len(groups[0].iterations)
-    ]
-    shortest = min(len(group.iterations) for group in groups)
-    if len(lines) < len(groups):
-        lines = [
-            Line(group.label, group.middle[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
-            for at, group in enumerate(groups)
-        ]
-    iterations = groups[0].iterations[: len(lines[0].y)]
-    chart = line_chart(iterations, lines, _references(comparison), y_label="return per agent")
+    chart = comparison_chart(comparison)
     count = sum(len(group.runs) for group in groups)
     heading = f"{count} runs, {len(groups)} group{'s' if len(groups) > 1 else ''}"
     head = html("<h1>{}</h1>", heading)
@@ -74,8 +68,27 @@ def comparison_page(comparison: Comparison) -> str:
         section("In numbers", table(HEADS, rows), remarks, wide=True),
         section("The runs", members, wide=True),
     ]
-    lead = html('<p class="lead">{}</p>', verdict(comparison))
+    lead = html('<p class="lead">{}</p>', sentence or verdict(comparison))
     return document("comparison of runs", head, lead, html('<div class="grid">{}</div>', joined(body)))
+
+
+def comparison_chart(comparison: Comparison) -> Markup:
+    """The curves with their intervals, as a chart of a page."""
+    groups = comparison.groups
+    lines = [
+        Line(group.label, group.middle, f"var(--c{at % len(COLORS)})", group.low, group.high)
+        for at, group in enumerate(groups)
+        # Lines of a chart share its iterations.
+        if len(group.iterations) == len(groups[0].iterations)
+    ]
+    shortest = min(len(group.iterations) for group in groups)
+    if len(lines) < len(groups):
+        lines = [
+            Line(group.label, group.middle[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
+            for at, group in enumerate(groups)
+        ]
+    iterations = groups[0].iterations[: len(lines[0].y)]
+    return line_chart(iterations, lines, _references(comparison), y_label="return per agent")
 
 
 def _references(comparison: Comparison) -> list[Reference]:
@@ -88,7 +101,7 @@ def _references(comparison: Comparison) -> list[Reference]:
     return [Reference(name, value, color) for name, value, color in named if value is not None]
 
 
-def comparison_picture(comparison: Comparison) -> bytes:
+def comparison_picture(comparison: Comparison, sentence: str | None = None) -> bytes:
     """The curves with their intervals as PNG, each labelled at its end."""
     figure = new_figure(9.0, 4.8)
     axes = figure.subplots()
@@ -108,8 +121,10 @@ def comparison_picture(comparison: Comparison) -> bytes:
     ordered = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: -_height(pair[0]))
     handles, labels = zip(*ordered, strict=True)
     axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelcolor="linecolor")
-    head = "Return per agent, with 95 % intervals"
-    axes.set_title(head, loc="left", color=INK, fontsize=12, fontweight="bold")
+    if sentence:
+        axes.set_title("\n".join(wrap(sentence, 100)), loc="left", color=INK, fontsize=10.5)
+    else:
+        axes.set_title("Return per agent, with 95 % intervals", loc="left", color=INK, fontsize=12, fontweight="bold")
     return png(figure)
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from netagents.intervals import standard_half_width
 from netagents.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run, held_entries, write_atomically
+from netagents.reports.baseline_verdict import baseline_of, baseline_sentence
 from netagents.reports.chart import Line, Reference, line_chart
+from netagents.reports.comparison_page import comparison_chart
 from netagents.reports.constraint_section import best_name, constraint_section
 from netagents.reports.fault_section import fault_section, spans
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
@@ -60,6 +62,7 @@ def report(run: Run) -> str:
     body = _grid(
         _graph_section(run, history, found),
         _curve_section(run, reached),
+        _baseline_section(run),
         _shares_section(run, history, found),
         _utility_section(run),
         constraint_section(run),
@@ -237,6 +240,14 @@ def _curve_section(run: Run, reached: Progress) -> Markup:
     copies = run.experiment.learning.batch
     missing = "" if references else " This environment knows no untrained or best return for this horizon."
     return section("Did they learn?", chart, say=f"Undiscounted; the band is the 95 % interval of the mean over {copies} copies.{missing}")
+
+
+def _baseline_section(run: Run) -> Markup:
+    """Beside the runs that it was compared with; nothing where there are none."""
+    comparison = baseline_of(run)
+    if comparison is None:
+        return Markup("")
+    return section(f"Beside {comparison.groups[1].label}", comparison_chart(comparison), say=baseline_sentence(comparison))
 
 
 def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:

@@ -168,10 +168,10 @@ def _with_radius(experiment: Experiment, kappa: int, **learning: Any) -> Experim
     return load_experiment(experiment, words | {f"learning.{name}": value for name, value in learning.items()}).experiment
 
 
-def _train(experiment: Experiment, kappa: int, iterations: int, step_size: float | None) -> list[SoftmaxTable]:
+def _train(experiment: Experiment, kappa: int, iterations: int, learning_rate: float | None) -> list[SoftmaxTable]:
     changes: dict[str, Any] = {"iterations": iterations}
-    if step_size is not None:
-        changes["step_size"] = step_size
+    if learning_rate is not None:
+        changes["learning_rate"] = learning_rate
     prepared = prepare(_with_radius(experiment, kappa, **changes))
     network = InProcessNetwork(prepared.setup, prepared.environment)
     for _ in network.run(0, iterations):
@@ -186,7 +186,7 @@ def _untrained(setup: Setup) -> list[SoftmaxTable]:
 def _split(experiment: Experiment, evaluation: Evaluation, kappa: int, iterations: int) -> dict[str, Any]:
     """Fit critics of one radius to one batch of untrained policies, and split their error."""
     widest = diameter(prepare(experiment).topology)
-    frozen = _with_radius(experiment, widest, iterations=iterations, step_size=FROZEN)
+    frozen = _with_radius(experiment, widest, iterations=iterations, learning_rate=FROZEN)
     words = {"kappa_critic": kappa, "kappa_gradient": kappa, "kappa_policy": frozen.radius("policy"), "learning.critic.solver": "lstd"}
     chosen = load_experiment(frozen, words).experiment
     prepared = prepare(chosen)

@@ -6,6 +6,7 @@ answered by callbacks that may raise), or with a DeadlineError that names the ph
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
@@ -35,7 +36,11 @@ _NO_PREFIX = (0, -1, -1)
 GLANCE_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
 
+NOTE_SECONDS = 10.0
+"""After which a node that still waits says in its log for whom, and again."""
+
 _LATE = GLANCE_SECONDS + LATE_SECONDS
+_log = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
@@ -116,6 +121,7 @@ class Arrivals:
         """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
         inbox = self.inbox
         limit = waiting_clock() + allowed
+        next_note = waiting_clock() + NOTE_SECONDS
         while True:
             if self._faults is None:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
@@ -124,10 +130,14 @@ class Arrivals:
                     self.settle(other)
                 messages = inbox.collect(iteration, kind, step, senders)
             else:
-                messages = self._pump(limit, partial(inbox.collect, iteration, kind, step, senders))[1]
+                messages = self._pump(min(limit, next_note), partial(inbox.collect, iteration, kind, step, senders))[1]
             if messages is not None:
                 return messages
-            if waiting_clock() >= limit:
+            now = waiting_clock()
+            if now >= next_note:
+                next_note = now + NOTE_SECONDS
+                _log.info("waiting for %s, %.0f s left", self._what(iteration, kind, step, senders), max(0.0, limit - now))
+            if now >= limit:
                 raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
 
     def gather(
@@ -226,14 +236,21 @@ class Arrivals:
         """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
 
         Args:
-            describe: given the seconds left, says what is being waited for; it becomes the text of the error.
+            describe: given the seconds left, says what is being waited for; the log gets it every :data:`NOTE_SECONDS`, and it becomes the
+                text of the error.
 
         Raises:
             DeadlineError: the time was up.
         """
-        limit = waiting_clock() + timeout_seconds
+        now = waiting_clock()
+        limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
         while not done():
-            if not self._pump(limit, _nothing)[0]:
+            came = self._pump(min(limit, next_note), _nothing)[0]
+            now = waiting_clock()
+            if now < limit and now >= next_note and not done():
+                next_note = now + NOTE_SECONDS
+                _log.info("%s", describe(limit - now))
+            elif not came and now >= limit:
                 if done():
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))

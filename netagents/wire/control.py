@@ -7,6 +7,9 @@ from collections.abc import Callable
 from netagents.errors import NetagentsError
 from netagents.messages import Envelope, Stop
 
+FINISHED = "finished"
+"""The reason of a Stop that ends a whole run."""
+
 
 class StopReceivedError(NetagentsError):
     """The server asked this node to end; ``reason`` is ``finished`` or one line of explanation."""

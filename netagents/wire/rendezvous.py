@@ -167,4 +167,5 @@ class Rendezvous:
             return f"all {len(self.expected)} nodes are ready"
         why = "never said hello" if self.phase is Phase.HELLO else "said hello, but not ready"
         left = f"{seconds_left:.0f} s left" if seconds_left > 0.0 else "no time left"
-        return f"waiting for {len(missing)} of {len(self.expected)}: {node_names(missing)} ({why}), {left}"
+        alone = "; start it by `netagents node monitor`, or do without by runtime.monitor=false" if missing == [MONITOR] else ""
+        return f"waiting for {len(missing)} of {len(self.expected)}: {node_names(missing)} ({why}), {left}{alone}"

@@ -9,7 +9,7 @@ import pytest
 
 from netagents.cli.main import main
 
-SMALL = ["launch/quickstart.yaml", "topology.n=3", "kappa=1"]
+SMALL = ["launch/line_msg.yaml", "topology.n=3", "kappa=1"]
 
 
 def test_it_prints_and_saves_the_same_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,7 +23,7 @@ def test_it_prints_and_saves_the_same_tables(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_model_that_does_not_fit_is_refused_with_its_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["exact", "launch/quickstart.yaml", "topology.n=40", "--out", str(tmp_path / "tables")]) == 7
+    assert main(["exact", "launch/line_msg.yaml", "topology.n=40", "--out", str(tmp_path / "tables")]) == 7
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "GiB" in error or "bytes" in error

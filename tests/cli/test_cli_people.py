@@ -185,10 +185,10 @@ def test_doctor_is_content_with_the_quickstart_and_refuses_what_cannot_fit(comma
     code, out, _ = command("doctor", "quickstart")
     assert code == 0
     assert "processes" in out
-    code, _, err = command("doctor", "quickstart", "topology.n=90000")
+    code, _, err = command("doctor", "line_msg", "topology.n=90000")
     assert code == 7
     assert err.count("\n") == 1
-    assert command("doctor", "quickstart", "topology.m=3")[0] == 3
+    assert command("doctor", "line_msg", "topology.m=3")[0] == 3
 
 
 def test_topology_lists_shows_and_draws(command: Command, finished: Path, tmp_path: Path) -> None:

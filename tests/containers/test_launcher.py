@@ -113,7 +113,7 @@ def test_without_restarts_a_killed_agent_ends_the_run_and_resume_goes_on(start: 
 def test_what_does_not_fit_is_one_line_and_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
     def refused(words: list[str], **changes: str) -> str:
         out = tmp_path / "run"
-        command = [sys.executable, "-m", "netagents", "run", "launch/quickstart.yaml", "--launcher", "compose", "--out", str(out), *words]
+        command = [sys.executable, "-m", "netagents", "run", "launch/line_msg.yaml", "--launcher", "compose", "--out", str(out), *words]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **changes}, timeout=60, check=False)
         assert (done.returncode, done.stderr.count("\n"), out.exists()) == (14, 1, False), done.stderr
         return done.stderr

@@ -24,7 +24,7 @@ def critic_of(**changes: Any) -> NeuralCritic:
 
 def test_one_step_of_temporal_differences_is_the_one_by_hand() -> None:
     """A linear pair of critics, one transition per half: gradient, Adam's first step and the target's step worked out in numpy."""
-    critic = critic_of(steps=1, minibatch=8, target_rate=0.25, rate=0.01, gradient_clip=1e9)
+    critic = critic_of(steps=1, minibatch=8, tau=0.25, learning_rate=0.01, max_grad_norm=1e9)
     features = np.eye(4)[[0, 1, 2, 3]]  # two steps of two copies: z0, z1, then z2, z3
     batch = Transitions(tensor(features), np.ones((1, 2), dtype=bool), np.array([[1.0, 0.0]]))
     signal, returns = np.array([[1.0, 2.0]]), np.array([[0.0, 2.0]])  # units: centre 1, scale 1
@@ -68,7 +68,7 @@ def test_it_converges_to_the_values_of_a_small_chain() -> None:
     batch = Transitions(features, np.ones((steps, copies), dtype=bool), np.ones((steps, copies)))
     signal = (path[:-1] == 0).astype(float)
     exact = np.linalg.solve(np.eye(3) - GAMMA * np.roll(np.eye(3), 1, axis=1), np.array([1.0, 0.0, 0.0]))
-    critic = critic_of(steps=1500, minibatch=64, rate=0.02, target_rate=0.2)
+    critic = critic_of(steps=1500, minibatch=64, learning_rate=0.02, tau=0.2)
     with repeatable_torch():
         critic.learn(batch, signal, exact[path[:-1]], GAMMA, np.random.default_rng(2), "iteration 0")
         found = critic.pair(tensor(np.eye(4)[:3]))
@@ -92,7 +92,7 @@ def test_units_follow_what_is_fitted_and_values_stay_what_they_were(means: list[
 
 
 def test_a_state_value_fits_what_it_is_shown() -> None:
-    described = NeuralCriticSettings.model_validate({"hidden": [16], "rate": 0.01, "value_epochs": 200})
+    described = NeuralCriticSettings.model_validate({"hidden": [16], "learning_rate": 0.01, "value_epochs": 200})
     value = ValueNetwork(described, 1, np.random.default_rng(0), 0)
     inputs = np.linspace(-1, 1, 64)[:, None]
     with repeatable_torch():

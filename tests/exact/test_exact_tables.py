@@ -104,7 +104,7 @@ def test_a_fixed_point_that_does_not_fit_leaves_the_other_tables_alone():
 
 
 def test_an_experiment_gives_the_tables_of_its_model_at_its_policy_radius_and_horizon():
-    found = exact_experiment(experiment(kappa_policy=1, utility={"kind": "entropy"}, learning={"task_weight": 0.5, "discount": 0.95}))
+    found = exact_experiment(experiment(kappa_policy=1, utility={"kind": "entropy"}, learning={"task_weight": 0.5, "gamma": 0.95}))
     quantities = dict(found["model"].rows)
     assert quantities["discount"] == 0.95
     kernel = line_msg(4)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from netagents.errors import ExperimentError, NetagentsError
 from netagents.experiment import Experiment, load_experiment, resolved
+from netagents.experiment.load import packaged_directory
 from netagents.experiment.source import LIMIT_BYTES, LIMIT_VALUES, parse
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def test_every_shipped_experiment_loads_and_survives_its_own_record(path: Path) 
 
 
 def test_a_record_written_as_json_is_an_experiment_file(tmp_path: Path) -> None:
-    experiment = load_experiment("quickstart", ["learning.step_size=1e-7", "kappa_policy=[1, 2]", "faults=[{kind: delay}]"]).experiment
+    experiment = load_experiment("quickstart", ["learning.learning_rate=1e-7", "kappa_policy=[1, 2]", "faults=[{kind: delay}]"]).experiment
     path = tmp_path / "resolved.json"
     path.write_text(json.dumps(resolved(experiment), indent=2))
     assert load_experiment(path).experiment == experiment
@@ -51,9 +52,9 @@ def test_a_record_written_as_json_is_an_experiment_file(tmp_path: Path) -> None:
 def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
     loaded = load_experiment("quickstart")
     experiment = loaded.experiment
-    assert [experiment.radius(name) for name in ("policy", "critic", "gradient")] == [1, 2, 2]
-    assert resolved(experiment)["topology"] == {"kind": "line", "n": 10}
-    assert loaded.base == ROOT / "launch"
+    assert [experiment.radius(name) for name in ("policy", "critic", "gradient")] == [1, 1, 1]
+    assert resolved(experiment)["topology"] == {"kind": "access_grid", "rows": 2, "columns": 5, "users": 1}
+    assert loaded.base == packaged_directory("launch")
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,8 @@ def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
         ("kappa_policy: abc", "x.yaml:3: kappa_policy: must be a whole number or a list, not 'abc'"),
         ("kappa_policy:\n  - 1\n  - -2", "x.yaml:5: kappa_policy.1: must be at least 0, not -2"),
         ("learning: 5", "x.yaml:3: learning: must be a group of settings, not 5"),
-        ("learning: {discount: .nan}", "x.yaml:3: learning.discount: must be a finite number, not nan"),
-        ("learning: {discount: 1}", "x.yaml:3: learning.discount: must be below 1.0, not 1"),
+        ("learning: {discount: .nan}", "x.yaml:3: learning.discount (read as learning.gamma): must be a finite number, not nan"),
+        ("learning: {discount: 1}", "x.yaml:3: learning.discount (read as learning.gamma): must be below 1.0, not 1"),
         ("learning: {baseline: 1}", "x.yaml:3: learning.baseline: must be true or false, not 1"),
         (
             "learning: {credit: shared_w}",

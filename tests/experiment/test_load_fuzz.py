@@ -14,7 +14,7 @@ from netagents.errors import ExperimentError, UsageError
 from netagents.experiment import Experiment, load_experiment, resolved, schema
 from netagents.experiment.source import Document, parse
 
-QUICKSTART = (Path(__file__).parents[2] / "launch" / "quickstart.yaml").read_text(encoding="utf-8")
+QUICKSTART = (Path(__file__).parents[2] / "launch" / "line_msg.yaml").read_text(encoding="utf-8")
 BASE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}}
 KEYS = sorted({".".join(map(str, leaf)) for leaf in schema.leaves(Experiment)})
 

@@ -24,7 +24,7 @@ from netagents.learning.prepare import prepare
 TOP = Path(netagents.__file__).parent.parent
 
 
-def standalone(*words: str, source: Any = "launch/quickstart.yaml") -> tuple[str, dict[str, Any]]:
+def standalone(*words: str, source: Any = "launch/line_msg.yaml") -> tuple[str, dict[str, Any]]:
     loaded = load_experiment(source, words)
     text = standalone_file(loaded, prepare(loaded.experiment, loaded.base))
     return text, yaml.safe_load(text)
@@ -41,11 +41,11 @@ def test_the_committed_file_is_what_the_command_writes() -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("launch/quickstart.yaml", ["kappa_gradient=[1,2,1,0,3,1,1,1,1,1]", "failures.agent=restart"]),
+        ("launch/line_msg.yaml", ["kappa_gradient=[1,2,1,0,3,1,1,1,1,1]", "failures.agent=restart"]),
         ("launch/heterogeneous.yaml", []),
         ("launch/epidemic_abilene.yaml", []),
         ("launch/line_msg_constrained.yaml", ["runtime.monitor=false"]),
-        ("launch/quickstart.yaml", ["topology={kind: erdos_renyi, n: 12, p: 0.4}", "environment={kind: sis}", "kappa_policy=1"]),
+        ("launch/line_msg.yaml", ["topology={kind: erdos_renyi, n: 12, p: 0.4}", "environment={kind: sis}", "kappa_policy=1"]),
     ],
 )
 def test_the_experiment_inside_is_the_same_experiment(source: str, words: list[str]) -> None:
@@ -106,7 +106,7 @@ def test_relay_routing_has_one_network_per_edge_and_link_until_there_are_too_man
 
 
 def test_a_launched_run_mounts_one_folder_of_keys_and_one_log_each(tmp_path: Path) -> None:
-    loaded = load_experiment("launch/quickstart.yaml", ["topology.n=3"])
+    loaded = load_experiment("launch/line_msg.yaml", ["topology.n=3"])
     folder = tmp_path / "a$b"
     places = Places("1000:1001", folder / "run", folder / "keys", folder / "window", folder / "lines")
     file = yaml.safe_load(launched_file(prepare(loaded.experiment, loaded.base), places))
@@ -131,12 +131,12 @@ def test_a_launched_run_mounts_one_folder_of_keys_and_one_log_each(tmp_path: Pat
 def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str], said: str) -> None:
     from netagents.launchers.compose_file import check_fits_containers
 
-    experiment = load_experiment("launch/quickstart.yaml", words).experiment
+    experiment = load_experiment("launch/line_msg.yaml", words).experiment
     with pytest.raises(EngineError, match=re.escape(said)) as caught:
         check_fits_containers(experiment)
     assert "\n" not in str(caught.value)
     if "policy" in words[0]:
-        own = load_experiment("launch/quickstart.yaml", [*words, "runtime.containers.image=mine:1"]).experiment
+        own = load_experiment("launch/line_msg.yaml", [*words, "runtime.containers.image=mine:1"]).experiment
         check_fits_containers(own)
 
 

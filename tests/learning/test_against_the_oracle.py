@@ -16,7 +16,7 @@ N = 4
 
 
 def experiment(**changes: Any) -> Experiment:
-    learning = {"batch": 256, "horizon": 60, "discount": 0.9, "critic": {"sweeps": 60}, **changes.pop("learning", {})}
+    learning = {"batch": 256, "horizon": 60, "gamma": 0.9, "critic": {"sweeps": 60}, **changes.pop("learning", {})}
     settings = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": N}, "kappa": 2, "kappa_policy": 1}
     return Experiment.model_validate({**settings, "learning": learning, **changes})
 
@@ -30,7 +30,7 @@ def trained(described: Experiment, iterations: int) -> tuple[InProcessNetwork, l
 @pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])
 @pytest.mark.parametrize("utility", [{"kind": "none"}, {"kind": "entropy", "over": "state", "weight": 2.0}])
 def test_the_learned_policies_come_within_two_percent_of_the_best_that_exact_ascent_finds(utility: dict[str, Any], credit: str) -> None:
-    described = experiment(utility=utility, learning={"credit": credit, "step_size": 5.0})
+    described = experiment(utility=utility, learning={"credit": credit, "learning_rate": 5.0})
     network, _ = trained(described, 40)
     tables = exact_experiment(described, logits=[agent.policy.logits for agent in network.agents], restarts=2)
     reached = dict(zip(tables["model"].column("quantity"), tables["model"].column("value"), strict=True))["objective"]
@@ -40,7 +40,7 @@ def test_the_learned_policies_come_within_two_percent_of_the_best_that_exact_asc
 
 def test_realized_power_read_by_the_agents_is_the_exact_one_where_it_is_called_reliable() -> None:
     # Policies that hardly move, so that all iterations estimate the power of one policy.
-    described = experiment(learning={"step_size": 1e-9, "batch": 512})
+    described = experiment(learning={"learning_rate": 1e-9, "batch": 512})
     _, records = trained(described, 8)
     power = exact_experiment(described)["power"]
     exact = {(int(j), int(i)): float(p) for j, i, p in zip(*(power.column(c) for c in ("holder", "over", "realized")), strict=True)}

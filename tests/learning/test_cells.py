@@ -68,7 +68,7 @@ MODEL: dict[str, Any] = {
         "iterations": 1,
         "batch": 4000,
         "horizon": 40,
-        "discount": 0.8,
+        "gamma": 0.8,
         "task_weight": 0.0,
         "logit_bound": 1e-6,  # uniform, whatever the network says
         "algorithm": {"kind": "ppo", "minibatches": 1, "epochs": 1, "critic": {"hidden": [8], "steps": 1, "value_epochs": 1}},

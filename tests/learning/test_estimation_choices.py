@@ -108,7 +108,7 @@ def test_step_sizes_are_functions_of_the_iteration_alone() -> None:
 
 
 def test_a_clipped_gradient_moves_the_logits_by_its_limit() -> None:
-    net = network(learning={"gradient_clip": 1e-3, "step_size": 10})
+    net = network(learning={"max_grad_norm": 1e-3, "learning_rate": 10})
     (record,) = net.run(0, 1)
     for agent, squared in zip(net.agents, record.column("gradient_sq"), strict=True):
         moved = float(np.sqrt((agent.policy.logits**2).sum()))

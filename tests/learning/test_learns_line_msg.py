@@ -39,7 +39,7 @@ def test_every_seed_passes_23_with_either_credit(seed: int, credit: str) -> None
 @pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])
 def test_an_entropy_utility_spreads_the_local_states_of_agents_that_began_lopsided(credit: str) -> None:
     utility = {"kind": "entropy", "over": "state"}
-    learning = {"task_weight": 0.0, "step_size": 100.0, "credit": credit}
+    learning = {"task_weight": 0.0, "learning_rate": 100.0, "credit": credit}
     net = network(utility=utility, learning=learning, topology={"kind": "line", "n": 4})
     for agent in net.agents:
         agent.policy.load(np.full_like(agent.policy.logits, [-2.0, 2.0]))

@@ -16,7 +16,7 @@ LAUNCH = Path(__file__).parents[2] / "launch"
 
 def test_the_two_halves_of_a_cheetah_stop_falling_back() -> None:
     pytest.importorskip("mujoco", reason="needs the extra: pip install 'netagents[environments]'")
-    short = ["learning.batch=16", "learning.horizon=100", "learning.iterations=12", "learning.algorithm.policy_rate=0.001"]
+    short = ["learning.batch=16", "learning.horizon=100", "learning.iterations=12", "learning.algorithm.learning_rate=0.001"]
     loaded = load_experiment(LAUNCH / "half_cheetah.yaml", short)
     prepared = prepare(loaded.experiment, loaded.base)
     returns = [record.team_return for record in InProcessNetwork(prepared.setup, prepared.environment).run(0, 12)]

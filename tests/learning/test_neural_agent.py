@@ -71,7 +71,7 @@ def test_what_was_trained_can_be_played_and_is_worth_more_than_what_was_not(tmp_
 def test_short_training_beats_untrained_policies(kind: str) -> None:
     """Six users, two access points; the grid of 25 users is a claim (``netagents reproduce``)."""
     settings = small(kind, iterations=15, batch=64)
-    settings["learning"]["algorithm"] |= {"policy_rate": 1e-2, "critic": {"hidden": [32], "steps": 20, "minibatch": 128}}
+    settings["learning"]["algorithm"] |= {"learning_rate": 1e-2, "critic": {"hidden": [32], "steps": 20, "minibatch": 128}}
     _, network = network_of(settings)
     returns = [record.team_return for record in network.run(0, 15)]
     assert returns[0] == pytest.approx(1.0, abs=0.1)
@@ -134,7 +134,10 @@ def test_a_weight_that_is_not_finite_is_found_before_it_acts() -> None:
     [
         ({"policy": {"kind": "softmax"}}, "learning.algorithm of kind ppo needs a policy of kind mlp"),
         ({"learning": {}}, "a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo"),
-        ({"learning": {**SMALL["learning"], "step_size": 3.0}}, "step_size belongs to tables; networks have algorithm.policy_rate"),
+        (
+            {"learning": {**SMALL["learning"], "learning_rate": 3.0}},
+            "learning_rate belongs to tables; networks have algorithm.learning_rate",
+        ),
         ({"learning": {**SMALL["learning"], "critic": {"sweeps": 3}}}, "critic belongs to tables; networks have algorithm.critic"),
         ({"learning": {**SMALL["learning"], "evaluation": "fresh"}}, "leave evaluation at relabelled"),
         ({"learning": {"cells": {"state": [2]}}, "policy": {"kind": "softmax"}}, "cells belong to networks"),
@@ -161,7 +164,7 @@ def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
     from netagents.policies.torch_mlp import tensor
 
     settings = small("actor_critic")
-    settings["learning"]["algorithm"] |= {"minibatches": 1, "discount_weights": True, "policy_rate": 1e-9}
+    settings["learning"]["algorithm"] |= {"minibatches": 1, "discount_weights": True, "learning_rate": 1e-9}
     _, network = network_of(settings)
     agent = network.agents[2]
     assert isinstance(agent, NeuralAgent)

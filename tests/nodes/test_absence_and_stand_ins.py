@@ -22,7 +22,7 @@ from netagents.nodes.stand_in import LostRewards, StandIns, legal
 SETTINGS: dict[str, Any] = {
     "environment": {"kind": "line_msg"},
     "topology": {"kind": "line", "n": 4},
-    "learning": {"iterations": 3, "batch": 5, "horizon": 6, "discount": 0.5},
+    "learning": {"iterations": 3, "batch": 5, "horizon": 6, "gamma": 0.5},
     "seed": 3,
 }
 

@@ -82,7 +82,7 @@ def trained(policy: dict[str, Any], step_size: float, bound: float) -> list[Any]
             "environment": {"kind": "line_msg"},
             "topology": {"kind": "line", "n": 3},
             "policy": policy,
-            "learning": {"batch": 32, "horizon": 40, "step_size": step_size, "logit_bound": bound},
+            "learning": {"batch": 32, "horizon": 40, "learning_rate": step_size, "logit_bound": bound},
         }
     )
     prepared = prepare(experiment)

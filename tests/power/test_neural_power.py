@@ -142,8 +142,8 @@ def test_who_cannot_influence_whom_shows_a_floor_near_zero_beside_real_power() -
             "iterations": 8,
             "batch": 32,
             "horizon": 40,
-            "discount": 0.9,
-            "algorithm": {"kind": "ppo", "critic": {"hidden": [32], "steps": 60, "rate": 0.005}},
+            "gamma": 0.9,
+            "algorithm": {"kind": "ppo", "critic": {"hidden": [32], "steps": 60, "learning_rate": 0.005}},
         },
     }
     prepared = prepare(load_experiment(settings).experiment)

@@ -75,7 +75,7 @@ def test_changed_settings_are_told_from_defaults(recorded_run: Callable[..., Run
     page = report(recorded_run())
     for key in ("kappa_policy", "learning.batch", "learning.horizon", "power.min_visits", "topology.n"):
         assert f'<tr class="changed"><td>{key}</td>' in page
-    for key in ("learning.step_size", "learning.critic.sweeps", "timeouts.join", "seed"):
+    for key in ("learning.learning_rate", "learning.critic.sweeps", "timeouts.join", "seed"):
         assert f'<tr class=""><td>{key}</td>' in page
 
 

@@ -64,7 +64,7 @@ def test_a_plan_predicts_the_step_time_from_this_machines_own_costs_and_measures
 ) -> None:
     monkeypatch.setattr(calibration, "_STEPS", 20)
     monkeypatch.setattr(calibration, "_ITERATIONS", 2)
-    assert main(["plan", "quickstart", "topology.n=3", "learning.batch=8", "learning.horizon=20", "routing=relay", "--measure", "2"]) == 0
+    assert main(["plan", "line_msg", "topology.n=3", "learning.batch=8", "learning.horizon=20", "routing=relay", "--measure", "2"]) == 0
     lines = {line[:24].strip(): line[24:] for line in capsys.readouterr().out.splitlines()}
     assert lines["routing"] == "relay"
     assert float(lines["step, predicted"].split(" ms")[0]) > 0.0

@@ -283,10 +283,10 @@ def _writes(path: Path) -> bool:
 
 
 def test_the_plan_is_printed_with_links(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "quickstart", "topology.n=200", "--link", "1Gbit/0.2ms"]) == 0
+    assert main(["plan", "line_msg", "topology.n=200", "--link", "1Gbit/0.2ms"]) == 0
     told = capsys.readouterr().out
     assert "truncated_q" in told
     assert "1Gbit/0.2ms" in told
-    assert main(["plan", "quickstart", "--link", "fast"]) == 2
-    assert main(["study", "radius", "quickstart", "--routing", "by_post"]) == 2
+    assert main(["plan", "line_msg", "--link", "fast"]) == 2
+    assert main(["study", "radius", "line_msg", "--routing", "by_post"]) == 2
     assert "choose direct, relay or both" in capsys.readouterr().err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -189,3 +191,54 @@ def test_a_server_that_waits_in_vain_names_who_never_came(tmp_path: Path, shell:
     assert "(never said hello), no time left" in last
     assert "monitor, agents 0, " in last
     assert netagents.Run.open(tmp_path / "run").state == "failed"
+
+
+def test_who_waits_says_for_whom_and_an_agent_of_a_failed_run_does_not_end_well(tmp_path: Path, shell: ByHand) -> None:
+    words = environment("tcp://127.0.0.1:0", tmp_path)
+    join = ["--join", f"file://{tmp_path}/address"]
+    shell.node("early", "agent-0", "--join", f"file://{tmp_path}/never", "--timeout-scale", "0.18")
+    shell.node("environment", "environment", "timeouts.join=13", *words)
+    shell.node("agent-1", "agent-1", *join)
+    shell.node("agent-2", "agent-2", *join, "--replace")
+    assert shell.code("environment", 60.0) == 11
+    assert shell.code("agent-1") == 10, shell.said("agent-1")
+    assert shell.said("agent-1")[-1] == "netagents: error: agent_1: the run did not finish: environment failed"
+    assert shell.code("agent-2") == 0, "whoever starts agents again when they fail must not do so when they were sent home"
+    notes = [line for line in shell.said("environment") if "waiting for 2 of 4: monitor, agent 0 (never said hello), " in line]
+    assert any(line.endswith(" s left") and "no time left" not in line for line in notes), shell.said("environment")
+    assert any("waiting for a welcome from the environment server, " in line for line in shell.said("agent-1"))
+    assert shell.code("early") == 11
+    assert any("waiting for the environment server to announce its address in" in line for line in shell.said("early"))
+
+
+def test_an_agent_of_an_interrupted_run_does_not_end_well(tmp_path: Path, shell: ByHand) -> None:
+    shell.node("environment", "environment", "learning.iterations=100000", *environment("tcp://127.0.0.1:0", tmp_path))
+    for role in ("agent-0", "agent-1", "agent-2", "monitor"):
+        shell.node(role, role, "--join", f"file://{tmp_path}/address")
+    wait_until(lambda: (tmp_path / "run" / "metrics.jsonl").exists() and netagents.Run.open(tmp_path / "run").returns.size > 1, "a start")
+    shell.nodes["environment"].terminate()
+    assert shell.code("environment") == 143
+    assert [shell.code(f"agent-{i}") for i in range(3)] == [10, 10, 10]
+    assert shell.said("agent-0")[-1] == "netagents: error: agent_0: the run did not finish: interrupted"
+
+
+def test_the_lines_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "by-hand.md").read_text(encoding="utf-8")
+    lines = page.split("```console\n", 1)[1].split("```", 1)[0]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert lines.count("5701") == 3
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"set -e\n{lines.replace('5701', str(port))}"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=patience(60.0),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert netagents.Run.open(tmp_path / "runs" / "by-hand").state == "finished"
+    assert (tmp_path / "runs" / "by-hand" / "report.html").exists()

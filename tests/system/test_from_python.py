@@ -24,7 +24,7 @@ SMALL = merged(LINE, {"topology": {"n": 4}, "learning": {"iterations": 2}})
 
 
 def test_a_run_from_python_gives_metrics_power_ledger_and_policies(tmp_path: Path) -> None:
-    file = ROOT / "launch" / "quickstart.yaml"
+    file = ROOT / "launch" / "line_msg.yaml"
     words = "learning.iterations=3", "topology.n=5"
     run = netagents.run(file, *words, kappa=2, learning={"horizon": 12, "batch": 16}, directory=tmp_path / "run")
     assert run.state == "finished"

@@ -71,5 +71,10 @@ def test_a_tabular_run_never_imports_torch(tmp_path: Path) -> None:
             "run.metrics, run.power_matrix(), run.policies()\n"
             "print(run.state, 'torch' in sys.modules)"
         )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=patience(30.0))
+        # Whichever process imports it, this one is what it finds.
+        (tmp_path / "torch.py").write_text("raise ImportError('a tabular run has imported torch')")
+        paths = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=patience(30.0), env=paths
+        )
         assert done.stdout.split() == ["finished", "False"], done.stderr
