@@ -2,17 +2,18 @@
 
 from netagents.power.concentration import Concentration, concentration
 from netagents.power.matrix import PowerMatrix, assemble, cannot_influence
-from netagents.power.realized import KnownVisits, PowerReading, known_visits, power_of_member, realized_power
+from netagents.power.reading import READING_COLUMNS, PowerReading
+from netagents.power.state_values import Experience
+from netagents.power.tabular import TabularPower
 
 __all__ = [
     "Concentration",
-    "KnownVisits",
+    "READING_COLUMNS",
+    "Experience",
     "PowerMatrix",
     "PowerReading",
+    "TabularPower",
     "assemble",
     "cannot_influence",
     "concentration",
-    "known_visits",
-    "power_of_member",
-    "realized_power",
 ]

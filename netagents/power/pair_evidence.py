@@ -1,0 +1,129 @@
+"""Realized one-step power of one agent over another, from all that recent batches said about the two.
+
+``p_{j -> i}(s, a) = Q_i(s, a) - min_b Q_i(s, b, a_-j)``: how much worse off i would have been had j played its worst action for
+i at that step.  It needs no message beyond those the critic is built from.
+
+**What is compared.**  The key of a truncated critic holds everybody in its window and hardly ever comes back, so a value at a key rests on
+one sample.  What j does at random, given what its policy reads, is independent of everything else that happens at that step.
+So the samples (:mod:`netagents.power.state_values`) of all visits that agree in a small *context*, namely the states of i, of j and of
+whom j's policy reads, and i's action, may be averaged for each action of j, and differences of these means are effects of j's action.
+The worst action is then one for the context and not for every joint action; where it depends on what else happens, the reading is low.
+
+**How a minimum is taken.**  A minimum over noisy values lies too low, and power read from it too high: ``single``.  A choice of b from some of
+the data that the rest values is never better than the true minimum, and power read from it is too low on average: ``double`` (van Hasselt
+2010; here each part of the data values what the others chose).  The truth lies between the two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.policies.indexing import MixedRadix
+from netagents.power.reading import UNKNOWN, PowerReading
+from netagents.power.state_values import FOLDS, Samples
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+QUANTILE = 2.365
+"""Of Student's t with one degree of freedom less than there are folds, 97.5 %."""
+LARGEST = 1 << 16
+"""Cells, contexts times actions of j, beyond which nothing is kept and power stays unknown."""
+
+
+class PairEvidence:
+    """Fading sums of samples by context and action of j.
+
+    Args:
+        context_sizes: number of values of each variable of the context.
+        actions: |A_j|.
+        window: a sample loses 1/window of its weight with every iteration that passes.
+    """
+
+    def __init__(self, context_sizes: tuple[int, ...], actions: int, window: int) -> None:
+        self._radix = MixedRadix((*context_sizes, actions))
+        self.fading = 1.0 - 1.0 / window
+        self.actions = actions
+        shape = (FOLDS, self._radix.total // actions, actions)
+        self.weights: FloatArray = np.zeros(shape)
+        self.sums: FloatArray = np.zeros(shape)
+        self.ages: FloatArray = np.zeros(shape[1:])
+        """Weight times age."""
+        self.copies: FloatArray = np.zeros(1)
+        """Copies of the environment behind the samples."""
+
+    def add(self, variables: list[IntArray], samples: Samples) -> None:
+        """Let one iteration pass, and take its samples in.
+
+        Args:
+            variables: (M,) values of each variable of the context, then of j's action.
+            samples: of the iteration.
+        """
+        fading, shape = self.fading, self.weights.shape
+        self.ages = fading * (self.ages + self.weights.sum(axis=0))
+        self.weights *= fading
+        self.sums *= fading
+        self.copies = fading * self.copies + samples.copies
+        cells = self._radix.encode(variables)
+        places = samples.fold * self._radix.total + cells
+        size = FOLDS * self._radix.total
+        self.weights += np.bincount(places, minlength=size).reshape(shape)
+        self.sums += np.bincount(places, weights=samples.values, minlength=size).reshape(shape)
+
+    def reading(self, min_visits: int) -> PowerReading:
+        """Mean power over the visits of the window.
+
+        Args:
+            min_visits: effective visits that make a mean known; an action of j without them makes its context unknown, not zero.
+        """
+        weights, total = self.weights, self.weights.sum(axis=0)
+        least = np.minimum(weights.min(axis=0), (total - weights.max(axis=0)))
+        known = ((total >= min_visits) & (least >= min(1.0, min_visits / (2 * FOLDS)))).all(axis=1)
+        visits = np.where(known[:, None], total, 0.0)
+        everything, counted = float(total.sum()), float(visits.sum())
+        if counted <= 0.0:
+            return UNKNOWN
+        share = visits[known] / counted
+        weights, sums = weights[:, known], self.sums[:, known]
+        pooled = sums.sum(axis=0) / total[known]
+        single = pooled - pooled.min(axis=1, keepdims=True)
+        double = np.zeros((FOLDS, *single.shape))
+        for fold in range(FOLDS):
+            chosen_by = (sums.sum(axis=0) - sums[fold]) / (total[known] - weights[fold])
+            worst = chosen_by.argmin(axis=1)[:, None]
+            value = sums[fold] / weights[fold]
+            double[fold] = value - np.take_along_axis(value, worst, axis=1)
+        by_fold = (share * double).sum(axis=(1, 2))
+        low, high = float(by_fold.mean()), float((share * single).sum())
+        middle = 0.5 * (low + high)
+        variance = float(by_fold.var(ddof=1)) / FOLDS
+        # Which contexts came up is a sample as well; visits of one copy resemble each other, so a copy counts once.
+        each = 0.5 * (single + double.mean(axis=0))
+        variance += max(float((share * each**2).sum()) - middle**2, 0.0) / float(self.copies[0])
+        behind = total[known]
+        return PowerReading(
+            power=middle,
+            error=0.5 * abs(high - low) + QUANTILE * float(np.sqrt(variance)),
+            known=counted / everything,
+            visits=float(behind.size / (1.0 / behind).sum()),
+            age=float((share * (self.ages[known] / behind)).sum()),
+        )
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What the next iteration depends on."""
+        return {"weights": self.weights, "sums": self.sums, "ages": self.ages, "copies": self.copies}
+
+    def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+        self.weights, self.sums, self.ages, self.copies = (
+            np.array(arrays[name], dtype=np.float64) for name in ("weights", "sums", "ages", "copies")
+        )
+
+
+def make_evidence(context_sizes: tuple[int, ...], actions: int, window: int) -> PairEvidence | None:
+    """Evidence of a pair, None where its contexts are too many to be kept."""
+    total = actions
+    for size in context_sizes:
+        total *= size
+    return PairEvidence(context_sizes, actions, window) if total <= LARGEST else None
