@@ -78,6 +78,10 @@ class CriticTable:
         self._last[slots] = iteration
         return slots
 
+    def age(self, slots: IntArray, iteration: int) -> IntArray:
+        """Iterations since the last visit of each slot (meaningless where never visited)."""
+        return iteration - self._last[slots].astype(np.int64)
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to restore the table, as named arrays."""
         named: dict[str, NDArray[np.generic]] = {

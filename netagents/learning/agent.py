@@ -60,9 +60,7 @@ class Agent(NetworkedAgent):
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
         pure_task = learning.credit == "shared_q" and learning.task_weight == 1.0 and self.objective.is_zero
         self.column = TASK if pure_task else LEARNING
-        self.table = CriticTable(
-            self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit
-        )
+        self.table = CriticTable(self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit)
         window, policies = self.critic_window, setup.reach[RadiusKind.POLICY]
         read_by, sizes = [policies.window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
         self.power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)

@@ -1,6 +1,6 @@
 """Measures of power and of its concentration."""
 
-from netagents.power.concentration import Concentration, concentration
+from netagents.power.concentration import Concentration, concentration, held_entries
 from netagents.power.matrix import PowerMatrix, assemble, cannot_influence
 from netagents.power.reading import READING_COLUMNS, PowerReading
 from netagents.power.state_values import Experience
@@ -16,4 +16,5 @@ __all__ = [
     "assemble",
     "cannot_influence",
     "concentration",
+    "held_entries",
 ]

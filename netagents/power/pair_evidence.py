@@ -6,7 +6,7 @@ i at that step.  It needs no message beyond those the critic is built from.
 **What is compared.**  The key of a truncated critic holds everybody in its window and hardly ever comes back, so a value at a key rests on
 one sample.  What j does at random, given what its policy reads, is independent of everything else that happens at that step.
 So the samples (:mod:`netagents.power.state_values`) of all visits that agree in a small *context*, namely the states of i, of j and of
-whom j's policy reads, and i's action, may be averaged for each action of j, and differences of these means are effects of j's action.
+those whom j's policy reads, and i's action, may be averaged for each action of j, and differences of these means are effects of j's action.
 The worst action is then one for the context and not for every joint action; where it depends on what else happens, the reading is low.
 
 **How a minimum is taken.**  A minimum over noisy values lies too low, and power read from it too high: ``single``.  A choice of b from some of
@@ -20,16 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.policies.indexing import MixedRadix
-from netagents.power.reading import UNKNOWN, PowerReading
-from netagents.power.state_values import FOLDS, Samples
+from netagents.power.reading import FOLDS, QUANTILE, UNKNOWN, PowerReading
+from netagents.power.state_values import Samples
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-QUANTILE = 2.365
-"""Of Student's t with one degree of freedom less than there are folds, 97.5 %."""
-LARGEST = 1 << 16
-"""Cells, contexts times actions of j, beyond which nothing is kept and power stays unknown."""
 
 
 class PairEvidence:
@@ -104,7 +99,8 @@ class PairEvidence:
         behind = total[known]
         return PowerReading(
             power=middle,
-            error=0.5 * abs(high - low) + QUANTILE * float(np.sqrt(variance)),
+            # Of visits that are not known all that is taken for granted is that power there lies between nothing and twice this.
+            error=0.5 * abs(high - low) + QUANTILE * float(np.sqrt(variance)) + (1.0 - counted / everything) * abs(middle),
             known=counted / everything,
             visits=float(behind.size / (1.0 / behind).sum()),
             age=float((share * (self.ages[known] / behind)).sum()),
@@ -119,11 +115,3 @@ class PairEvidence:
         self.weights, self.sums, self.ages, self.copies = (
             np.array(arrays[name], dtype=np.float64) for name in ("weights", "sums", "ages", "copies")
         )
-
-
-def make_evidence(context_sizes: tuple[int, ...], actions: int, window: int) -> PairEvidence | None:
-    """Evidence of a pair, None where its contexts are too many to be kept."""
-    total = actions
-    for size in context_sizes:
-        total *= size
-    return PairEvidence(context_sizes, actions, window) if total <= LARGEST else None

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.policies.indexing import MixedRadix
+from netagents.power.reading import FOLDS
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-FOLDS = 8
 LARGEST = 1 << 13
 """Joint states beyond which members are left out of the table, from behind."""
 TRACE_DECAY = 0.95
@@ -115,9 +115,7 @@ class StateValues:
             usable = alive
         positions = np.flatnonzero(usable)
         copy = positions % copies
-        return Samples(
-            positions, (outcome - baseline).reshape(-1)[positions], fold[copy], np.count_nonzero(np.bincount(copy, minlength=copies))
-        )
+        return Samples(positions, (outcome - baseline).reshape(-1)[positions], fold[copy], len(np.unique(copy)))
 
     def _means(self, entries: IntArray, fold: IntArray | None, level: float) -> tuple[FloatArray, BoolArray]:
         """Values at (T, B) entries, of each copy's own part of the data, else of all, else ``level``; and where there is any."""

@@ -1,19 +1,28 @@
-"""Power of everyone in a tabular agent's window over it: the rows of its report."""
+"""Power of everyone in a window of finite spaces over its owner: the rows of its report.
+
+Agents with tables and agents with networks are measured alike; what they learn with has no part in it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment.learning import PowerSettings
-from netagents.power.pair_evidence import PairEvidence, make_evidence
+from netagents.power.pair_evidence import PairEvidence
 from netagents.power.reading import READING_COLUMNS, UNKNOWN
 from netagents.power.state_values import Experience, StateValues
 
 FloatArray = NDArray[np.float64]
+
+COMFORTABLE = 1 << 11
+"""Cells of a pair's evidence up to which the states of those whom j's policy reads are told apart, the first ones first."""
+LARGEST = 1 << 16
+"""Cells beyond which nothing is kept and a pair's power stays unknown."""
 
 
 class TabularPower:
@@ -25,7 +34,7 @@ class TabularPower:
         read_by: for each member the agents whose states its policy reads.
         state_sizes, action_sizes: of the members.
         discount: gamma.
-        settings: ``min_visits`` and ``window``.
+        settings: ``min_visits``, ``window`` and ``variant``; before anyone acts (ex-ante), the owner's action is not part of a context.
     """
 
     def __init__(
@@ -44,12 +53,20 @@ class TabularPower:
         self.values = StateValues([state_sizes[each] for each in self._order], discount, settings.window)
         self._scopes: dict[int, tuple[int, ...]] = {}
         self._evidence: dict[int, PairEvidence | None] = {}
+        self._known_action = (self._own,) if settings.variant == "realized" else ()
         for member, j in enumerate(self.window):
-            if j != own:
-                near = {self.window.index(k) for k in read_by[member] if k in self.window}
-                scope = self._scopes[member] = tuple(sorted({self._own, member, *near}))
-                sizes = (*(state_sizes[each] for each in scope), action_sizes[self._own])
-                self._evidence[member] = make_evidence(sizes, action_sizes[member], settings.window)
+            if j == own:
+                continue
+            scope = tuple(sorted({self._own, member}))
+            acted = [action_sizes[each] for each in (*self._known_action, member)]
+            cells = prod([*(state_sizes[each] for each in scope), *acted])
+            evidence = None
+            if cells <= LARGEST:
+                for other in (self.window.index(k) for k in read_by[member] if k in self.window):
+                    if other not in scope and cells * state_sizes[other] <= COMFORTABLE:
+                        scope, cells = (*scope, other), cells * state_sizes[other]
+                evidence = PairEvidence((*(state_sizes[each] for each in scope), *acted[:-1]), acted[-1], settings.window)
+            self._scopes[member], self._evidence[member] = scope, evidence
 
     def rows(self, experience: Experience, iteration: int) -> FloatArray:
         """Take one iteration in; a row for every other agent j of the window: j, and the fields of a reading."""
@@ -62,7 +79,7 @@ class TabularPower:
             evidence = self._evidence[member]
             reading = UNKNOWN
             if evidence is not None:
-                evidence.add([*(seen[each] for each in scope), played[self._own], played[member]], samples)
+                evidence.add([*(seen[each] for each in scope), *(played[each] for each in (*self._known_action, member))], samples)
                 reading = evidence.reading(self.settings.min_visits)
             rows.append((self.window[member], *reading))
         return np.array(rows, dtype=np.float64).reshape(-1, READING_COLUMNS)

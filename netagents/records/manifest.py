@@ -13,7 +13,7 @@ from typing import Any
 import netagents
 from netagents.learning import Setup
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the run directory."""
 
 _PACKAGES = ("numpy", "pydantic", "networkx", "pyzmq", "msgpack", "safetensors", "pyarrow", "scipy", "torch")

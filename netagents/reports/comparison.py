@@ -35,7 +35,7 @@ class Group:
             over the copies of the one run.
         final: mean over the last tenth of the iterations.
         area: mean over all iterations that every compared run has, the area under the curve per iteration.
-        top_share: of all power, by who holds most; NaN where no power can be told.
+        top_share: of all power, by who holds most; NaN where it is not known in any of its runs.
         bytes_per_iteration, messages_per_iteration, seconds: means over the runs.
     """
 
@@ -97,7 +97,7 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
             str(len(group.runs)),
             group.final.text(),
             group.area.text(),
-            percent(group.top_share.mean) if math.isfinite(group.top_share.mean) else "unknown",
+            percent(group.top_share.mean) if math.isfinite(group.top_share.mean) else "not known",
             byte_size(round(group.bytes_per_iteration)),
             f"{group.seconds:.1f} s",
         )
