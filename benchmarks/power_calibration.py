@@ -61,9 +61,7 @@ class Pair(NamedTuple):
     reliable: bool
 
 
-def table_task(
-    name: str, environment: dict[str, Any], topology: dict[str, Any], batch: int, step: float, exact: bool, **more: Any
-) -> Task:
+def table_task(name: str, environment: dict[str, Any], topology: dict[str, Any], batch: int, step: float, exact: bool, **more: Any) -> Task:
     """A task of agents with tables."""
     trained, measured = more.pop("trained", 20), more.pop("measured", 30)
     holders, learning = more.pop("holders", ()), more.pop("learning", {})
@@ -152,7 +150,9 @@ def measure(task: Task, seed: int) -> list[Pair]:
     for j, i in ((int(j), int(i)) for j, i in mean[:, :2] if np.isfinite(truth[int(j), int(i)])):
         measured = (float(each[j, i]) for each in (matrix.values, matrix.error, matrix.known, matrix.visits))
         marks = (bool(each[j, i]) for each in (matrix.near, matrix.impossible, matrix.reliable))
-        rows.append(Pair(task.name, seed, j, i, int(facts.distances[j, i]), float(truth[j, i]), float(truth_error[j, i]), *measured, *marks))
+        rows.append(
+            Pair(task.name, seed, j, i, int(facts.distances[j, i]), float(truth[j, i]), float(truth_error[j, i]), *measured, *marks)
+        )
     return rows
 
 

@@ -60,15 +60,14 @@ class Samples(NamedTuple):
 
 
 class StateValues:
-    """V(s) of the states of a window's members, or of the first of them where all would be too many.
+    """V(s) of the states of a window's members in the newest iteration, or of the first members' where all would be too many.
 
     Args:
         sizes: number of states of each member, those first that matter most.
         discount: gamma.
-        window: a visit loses 1/window of its weight with every iteration that passes.
     """
 
-    def __init__(self, sizes: Sequence[int], discount: float, window: int) -> None:
+    def __init__(self, sizes: Sequence[int], discount: float) -> None:
         self._members, total = 0, 1
         for size in sizes:
             if total * size > LARGEST:
@@ -77,7 +76,7 @@ class StateValues:
             self._members += 1
         self._whole = self._members == len(sizes)
         self._radix = MixedRadix((1, *sizes[: self._members]))
-        self._discount, self._fading = discount, 1.0 - 1.0 / window
+        self._discount = discount
         self._weights: FloatArray = np.zeros((FOLDS, total))
         self._sums: FloatArray = np.zeros((FOLDS, total))
 
@@ -101,11 +100,10 @@ class StateValues:
         baseline, _ = self._means(entries[:-1], None, level)
         before, _ = self._means(entries, fold, level)
         returns = lambda_returns(rewards, before[1:], bootstrap, alive, self._discount, TRACE_DECAY)
-        self._weights *= self._fading
-        self._sums *= self._fading
         places = (fold * self._weights.shape[1] + entries[:-1])[alive]
-        self._weights += np.bincount(places, minlength=self._weights.size).reshape(self._weights.shape)
-        self._sums += np.bincount(places, weights=returns[alive], minlength=self._sums.size).reshape(self._sums.shape)
+        # Of this iteration alone: while policies learn values rise, and states that have become rare would seem worse than they are.
+        self._weights = np.bincount(places, minlength=self._weights.size).reshape(self._sums.shape).astype(np.float64)
+        self._sums = np.bincount(places, weights=returns[alive], minlength=self._sums.size).reshape(self._sums.shape)
         after, valued = self._means(entries[1:], fold, level)
         if self._whole:
             outcome = rewards + self._discount * bootstrap * after

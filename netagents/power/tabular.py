@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 COMFORTABLE = 1 << 11
 """Cells of a pair's evidence up to which the states of those whom j's policy reads are told apart, the first ones first."""
-LARGEST = 1 << 16
+LARGEST = 1 << 13
 """Cells beyond which nothing is kept and a pair's power stays unknown."""
 
 
@@ -50,7 +50,7 @@ class TabularPower:
         self.settings, self.window = settings, tuple(window)
         self._own = self.window.index(own)
         self._order = [self._own, *(member for member in range(len(self.window)) if member != self._own)]
-        self.values = StateValues([state_sizes[each] for each in self._order], discount, settings.window)
+        self.values = StateValues([state_sizes[each] for each in self._order], discount)
         self._scopes: dict[int, tuple[int, ...]] = {}
         self._evidence: dict[int, PairEvidence | None] = {}
         self._known_action = (self._own,) if settings.variant == "realized" else ()
