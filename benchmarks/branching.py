@@ -58,9 +58,9 @@ class Brancher:
         horizon: int,
         discount: float,
         seed: int,
-        visits: int = 512,
-        replicates: int = 16,
-        tail: float = 0.02,
+        visits: int = 256,
+        replicates: int = 12,
+        tail: float = 0.05,
     ) -> None:
         self.environment, self.policies, self.discount = environment, tuple(policies), discount
         self.visits, self.replicates = visits, replicates

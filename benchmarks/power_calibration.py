@@ -63,7 +63,7 @@ class Pair(NamedTuple):
 
 def table_task(name: str, environment: dict[str, Any], topology: dict[str, Any], batch: int, step: float, exact: bool, **more: Any) -> Task:
     """A task of agents with tables."""
-    trained, measured = more.pop("trained", 20), more.pop("measured", 30)
+    trained, measured = more.pop("trained", 10), more.pop("measured", 30)
     holders, learning = more.pop("holders", ()), more.pop("learning", {})
     settings = {
         "environment": environment,
@@ -105,20 +105,20 @@ QUICK = (
 """A quick form of the study, which the tests run."""
 
 FULL = (
-    table_task("line_msg, 6 in a row", {"kind": "line_msg"}, {"kind": "line", "n": 6}, 512, 5.0, True),
+    table_task("line_msg, 6 in a row", {"kind": "line_msg"}, {"kind": "line", "n": 6}, 256, 5.0, True),
     table_task("wireless_spdac 2 x 2", SPDAC, {"kind": "access_grid", "rows": 2, "columns": 2}, 2000, 50.0, True, kappa=1, kappa_policy=0),
-    table_task("wireless_spdac 5 x 5", SPDAC, {"kind": "access_grid", "rows": 5, "columns": 5}, 1500, 50.0, False, kappa=1, kappa_policy=0,
-               holders=(6, 12, 15)),
-    table_task("wireless_qu_lin 3 x 4 x 2", QU_LIN, {"kind": "access_grid", "rows": 3, "columns": 4, "users": 2}, 1500, 200.0, False,
-               kappa=1, kappa_policy=0, holders=(0, 9, 10)),
-    table_task("sis, ring of 6", {"kind": "sis"}, {"kind": "ring", "n": 6}, 1500, 5.0, True),
+    table_task("wireless_spdac 5 x 5", SPDAC, {"kind": "access_grid", "rows": 5, "columns": 5}, 1000, 50.0, False, kappa=1, kappa_policy=0,
+               holders=(6, 12), measured=20),
+    table_task("wireless_qu_lin 3 x 4 x 2", QU_LIN, {"kind": "access_grid", "rows": 3, "columns": 4, "users": 2}, 1000, 200.0, False,
+               kappa=1, kappa_policy=0, holders=(0, 9), measured=20),
+    table_task("sis, ring of 6", {"kind": "sis"}, {"kind": "ring", "n": 6}, 1000, 5.0, True),
     *(table_task(f"random ring of 6, model {seed}", {"kind": "random_networked", "task_seed": seed, "coupling": 0.5 + 0.5 * seed},
                  {"kind": "ring", "n": 6}, 1000, 5.0, True) for seed in range(3)),
-    neural_task("line_msg, 6 in a row, networks", {"kind": "line_msg"}, {"kind": "line", "n": 6}, 128, True, kappa=2, kappa_policy=0),
+    neural_task("line_msg, 6 in a row, networks", {"kind": "line_msg"}, {"kind": "line", "n": 6}, 96, True, kappa=2, kappa_policy=0),
     neural_task("wireless line of 5, networks", LINE_WIRELESS, {"kind": "line", "n": 5}, 512, True, kappa=1, kappa_policy=1),
-    neural_task("wireless_spdac 4 x 4, networks", SPDAC, {"kind": "access_grid", "rows": 4, "columns": 4}, 1000, False, kappa=1,
-                holders=(5, 6)),
-    neural_task("sis, ring of 6, networks", {"kind": "sis"}, {"kind": "ring", "n": 6}, 1000, True, kappa=2, kappa_policy=0),
+    neural_task("wireless_spdac 4 x 4, networks", SPDAC, {"kind": "access_grid", "rows": 4, "columns": 4}, 600, False, kappa=1,
+                holders=(5,), measured=20),
+    neural_task("sis, ring of 6, networks", {"kind": "sis"}, {"kind": "ring", "n": 6}, 600, True, kappa=2, kappa_policy=0),
 )  # fmt: skip
 
 

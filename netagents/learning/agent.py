@@ -30,8 +30,8 @@ from netagents.messages import (
     Trace,
     TruncatedQ,
 )
-from netagents.policies import TabularPolicy
 from netagents.messages.kinds import RadiusKind
+from netagents.policies import TabularPolicy
 from netagents.power import Experience, TabularPower
 
 FloatArray = NDArray[np.float64]

@@ -7,8 +7,8 @@ from netagents.power.state_values import Experience
 from netagents.power.tabular import TabularPower
 
 __all__ = [
-    "Concentration",
     "READING_COLUMNS",
+    "Concentration",
     "Experience",
     "PowerMatrix",
     "PowerReading",

@@ -16,6 +16,7 @@ import pytest
 
 from netagents.errors import RunDirectoryError
 from netagents.records import Recorder, Run, RunDirectory, is_run, run_directories, runs
+from netagents.records.manifest import FORMAT_VERSION
 
 KILLED_WRITER = """
 import sys, time
@@ -108,7 +109,10 @@ def test_what_a_killed_creator_left_is_swept_by_a_later_one(tmp_path: Path, make
     [
         (lambda path: (path / "manifest.json").unlink(), "is no run: it has no manifest"),
         (lambda path: (path / "manifest.json").write_text("{"), "is not the manifest of a run"),
-        (lambda path: (path / "manifest.json").write_text('{"format_version": 1, "run": "00"}'), "the run id has 1 bytes"),
+        (
+            lambda path: (path / "manifest.json").write_text(f'{{"format_version": {FORMAT_VERSION}, "run": "00"}}'),
+            "the run id has 1 bytes",
+        ),
         (lambda path: _edit(path / "manifest.json", format_version=0), "written by an older netagents"),
         (lambda path: _edit(path / "manifest.json", format_version=99), "written by a newer netagents"),
         (lambda path: _edit(path / "manifest.json", graph_digest="0"), "is not the one that the run was made with"),
