@@ -112,7 +112,7 @@ FULL = (
     table_task("wireless_qu_lin 3 x 4 x 2", QU_LIN, {"kind": "access_grid", "rows": 3, "columns": 4, "users": 2}, 1000, 200.0, False,
                kappa=1, kappa_policy=0, holders=(0, 9), measured=20),
     table_task("sis, ring of 6", {"kind": "sis"}, {"kind": "ring", "n": 6}, 1000, 5.0, True),
-    *(table_task(f"random ring of 6, model {seed}", {"kind": "random_networked", "task_seed": seed, "coupling": 0.5 + 0.5 * seed},
+    *(table_task(f"random ring of 6, model {seed}", {"kind": "random_networked", "task_seed": seed, "rho": 0.5 + 0.25 * seed},
                  {"kind": "ring", "n": 6}, 1000, 5.0, True) for seed in range(3)),
     neural_task("line_msg, 6 in a row, networks", {"kind": "line_msg"}, {"kind": "line", "n": 6}, 96, True, kappa=2, kappa_policy=0),
     neural_task("wireless line of 5, networks", LINE_WIRELESS, {"kind": "line", "n": 5}, 512, True, kappa=1, kappa_policy=1),
@@ -148,11 +148,10 @@ def measure(task: Task, seed: int) -> list[Pair]:
     truth, truth_error = _truth(task, seed, prepared, network)
     rows = []
     for j, i in ((int(j), int(i)) for j, i in mean[:, :2] if np.isfinite(truth[int(j), int(i)])):
-        measured = (float(each[j, i]) for each in (matrix.values, matrix.error, matrix.known, matrix.visits))
-        marks = (bool(each[j, i]) for each in (matrix.near, matrix.impossible, matrix.reliable))
-        rows.append(
-            Pair(task.name, seed, j, i, int(facts.distances[j, i]), float(truth[j, i]), float(truth_error[j, i]), *measured, *marks)
-        )
+        power, error, known, visits = (float(each[j, i]) for each in (matrix.values, matrix.error, matrix.known, matrix.visits))
+        near, impossible, reliable = (bool(each[j, i]) for each in (matrix.near, matrix.impossible, matrix.reliable))
+        true = int(facts.distances[j, i]), float(truth[j, i]), float(truth_error[j, i])
+        rows.append(Pair(task.name, seed, j, i, *true, power, error, known, visits, near, impossible, reliable))
     return rows
 
 
@@ -199,10 +198,11 @@ def summary(pairs: Sequence[Pair]) -> str:
         within = np.mean([abs(pair.power - pair.truth) <= pair.error + 2 * pair.truth_error for pair in told])
         reliable = [abs(pair.power - pair.truth) / pair.truth for pair in told if pair.reliable]
         far = "" if here[0].near else " (too far)"
+        most = f"{max(reliable):.0%}" if reliable else "-"
         lines.append(
             f"| {task} | {distance}{far} | {len(here)} | {np.mean([pair.truth for pair in told]):.4f} | "
-            f"{np.mean([pair.power for pair in told]):.4f} | {np.mean([pair.error for pair in told]):.4f} | {within:.0%} | {len(reliable)} | "
-            f"{f'{max(reliable):.0%}' if reliable else '-'} |"
+            f"{np.mean([pair.power for pair in told]):.4f} | {np.mean([pair.error for pair in told]):.4f} | "
+            f"{within:.0%} | {len(reliable)} | {most} |"
         )
     lines[2:] = sorted(lines[2:], key=lambda line: [task.name for task in FULL + QUICK].index(line.split(" | ")[0][2:]))
     return "\n".join(lines)

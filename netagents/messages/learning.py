@@ -115,8 +115,8 @@ class Digest(NamedTuple):
     """Environment server to monitor, once per iteration, best effort: all that the records hold of the iteration.
 
     ``team`` (3,) float64: team return, its standard deviation over copies, discounted team return;
-    ``metrics`` (n, M), ``power`` (p, 7) rows i, j, power of j over i, its error, known share, effective visits, age; ``ledger`` (r, 6) rows sender, kind,
-    receiver, hop, messages, payload bytes; ``timing`` (n, 3) seconds.
+    ``metrics`` (n, M), ``power`` (p, 7) rows i, j, power of j over i, its error, known share, effective visits,
+    age; ``ledger`` (r, 6) rows sender, kind, receiver, hop, messages, payload bytes; ``timing`` (n, 3) seconds.
     """
 
     team: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""How concentrated power is: top share, Herfindahl index and Gini coefficient of the power that agents hold, and how much of it is known."""
+"""Concentration of power: top share, Herfindahl index and Gini coefficient of the power that agents hold, and how much of it is known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Concentration(NamedTuple):
         top_holder: the agent that holds most, -1 when it is not known.
         top_share: its share of all held power.
         top_error: how far that share may be off, by the errors of the agent's entries and by what is not known.
-        leaders: the agents that may hold most, given the errors of all entries; the top holder alone where the data tell it from the others.
+        leaders: the agents that may hold most, given the errors of all entries; the top holder alone where it stands out.
         herfindahl: sum of squared shares, from 1/n (equal) to 1 (one agent holds all).
         gini: Gini coefficient of the held power, 0 (equal) to (n - 1)/n.
         largest: the largest single entry.

@@ -1,9 +1,9 @@
-"""How much of the effect of an agent's actions a critic tells: the slope of returns on the differences that it sees between them.
+"""The slope of returns on a critic's differences between an agent's actions: how much of their effect the critic tells.
 
 For visits that the critic has not learned from let ``c`` be its value of what j did less its mean value over j's actions, everything
-else being the same, and ``m`` that mean.  In ``return = a + slope * c + b * m + noise`` the slope is 1 where the critic is right about j, above 1
-where it tells too little and 0 where it tells nothing but noise; m takes up what the state decides.  The error is a jackknife over parts
-of the data that share no copy of the environment.
+else being the same, and ``m`` that mean.  In ``return = a + slope * c + b * m + noise`` the slope is 1 where the critic is right about
+j, above 1 where it tells too little and 0 where it tells nothing but noise; m takes up what the state decides.  The error is a
+jackknife over parts of the data that share no copy of the environment.
 """
 
 from __future__ import annotations

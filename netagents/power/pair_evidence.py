@@ -9,15 +9,15 @@ So the samples (:mod:`netagents.power.state_values`) of all visits that agree in
 those whom j's policy reads, and i's action, may be averaged for each action of j, and differences of these means are effects of j's action.
 The worst action is then one for the context and not for every joint action; where it depends on what else happens, the reading is low.
 
-**What changes meanwhile.**  Policies that learn play other actions than some iterations ago, and values rise: actions that have become rare would be
-known from worse times only, and look worse than they are.  So samples are compared within their iteration: with ``theta[c, b]`` the
-effect of action b in context c and ``p_t`` the shares of the actions that iteration t played there, a sample with action b, less the mean of
-its context and iteration, has the expectation ``theta[c, b] - p_t theta[c]`` (fixed effects).  Summed over iterations these are as many linear
-equations as actions.
+**What changes meanwhile.**  Policies that learn play other actions than some iterations ago, and values rise: actions that have become
+rare would be known from worse times only, and look worse than they are.  So samples are compared within their iteration.  With
+``theta[c, b]`` the effect of action b in context c and ``p_t`` the shares of the actions that iteration t played there, a sample with
+action b, less the mean of its context and iteration, has the expectation ``theta[c, b] - p_t theta[c]`` (fixed effects).  Summed over
+iterations these are as many linear equations as actions.
 
-**How a minimum is taken.**  A minimum over noisy values lies too low, and power read from it too high: ``single``.  A choice of b from some of
-the data that the rest values is never better than the true minimum, and power read from it is too low on average: ``double`` (van Hasselt
-2010; here each part of the data values what the others chose).  The truth lies between the two.
+**How a minimum is taken.**  A minimum over noisy values lies too low, and power read from it too high: ``single``.  A choice of b from
+some of the data that the rest values is never better than the true minimum, and power read from it is too low on average: ``double``
+(van Hasselt 2010; here each part of the data values what the others chose).  The truth lies between the two.
 """
 
 from __future__ import annotations

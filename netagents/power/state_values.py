@@ -102,7 +102,8 @@ class StateValues:
         returns = lambda_returns(rewards, before[1:], bootstrap, alive, self._discount, TRACE_DECAY)
         places = (fold * self._weights.shape[1] + entries[:-1])[alive]
         # Of this iteration alone: while policies learn values rise, and states that have become rare would seem worse than they are.
-        self._weights = np.bincount(places, minlength=self._weights.size).reshape(self._sums.shape).astype(np.float64)
+        counts: FloatArray = np.bincount(places, minlength=self._weights.size).astype(np.float64)
+        self._weights = counts.reshape(self._sums.shape)
         self._sums = np.bincount(places, weights=returns[alive], minlength=self._sums.size).reshape(self._sums.shape)
         after, valued = self._means(entries[1:], fold, level)
         if self._whole:

@@ -42,7 +42,7 @@ def stacked_power(readings: Iterable[FloatArray], count: int, n: int, directory:
 
 
 class ReadingMean:
-    """Mean of several readings: power, error and age over the readings in which an entry was known, known share and visits over all of them.
+    """Mean of several readings: power, error and age over those in which an entry was known, known share and visits over all of them.
 
     Errors of readings that follow one another are of the same data and do not average out.
 

@@ -154,9 +154,8 @@ def _key(windows: Sequence[Window], measured: BoolArray, top: float) -> str:
     ]
     box = '<svg viewBox="0 0 1 1"><rect class="h3" width="1" height="1"/>'
     if any(_hatched(matrix).any() for matrix in matrices):
-        marks.append(
-            f'<span>{box}<path class="hatch" stroke-width=".14" d="M0 1L1 0"/></svg>hatched: not reliable, too far or its error too large</span>'
-        )
+        hatch = f'{box}<path class="hatch" stroke-width=".14" d="M0 1L1 0"/></svg>'
+        marks.append(f"<span>{hatch}hatched: not reliable, too far or its error too large</span>")
     if any((known & matrix.near & matrix.impossible).any() for known, matrix in zip(finite, matrices, strict=True)):
         floor = matrices[-1].noise_floor
         level = f", on average {short(floor, 2)}" if np.isfinite(floor) else ""

@@ -33,9 +33,10 @@ _NUMBERED = 12
 def power_picture(run: Run, last: int | None = None) -> bytes:
     """A PNG of the power matrix averaged over the ``last`` iterations, beside the power that each agent holds.
 
-    Entries that are not reliable are hatched (too far away, or their error is too large), unknown ones are grey with a cross, pairs beyond the critic's radius
-    stay white.  What is measured between agents that cannot influence each other is the noise floor; it is marked on the
-    colour scale.  Where it is not known who holds power the picture says so and what would change it.
+    Entries that are not reliable are hatched (too far away, or their error is too large), unknown ones are grey with a
+    cross, pairs beyond the critic's radius stay white.  What is measured between agents that cannot influence each other
+    is the noise floor; it is marked on the colour scale.  Where it is not known who holds power the picture says so and
+    what would change it.
 
     Raises:
         RunDirectoryError: nothing is recorded yet.
@@ -190,7 +191,10 @@ def no_entry(run: Run) -> str:
     matrix = run.power_matrix(-1, min(DEFAULT_LAST, len(run.iterations)))
     pairs = matrix.near & ~matrix.impossible
     count = f"{int((matrix.reliable & pairs).sum())} of {int(pairs.sum())} pairs"
-    return f"Not known:\nthe power of {count} is reliable,\nof the others too little was seen.\n\nRaise learning.batch or power.window,\nor train on."
+    return (
+        f"Not known:\nthe power of {count} is reliable,\nof the others too little was seen.\n\n"
+        "Raise learning.batch or power.window,\nor train on."
+    )
 
 
 def top_power(found: Concentration) -> str:
