@@ -133,4 +133,6 @@ class PowerSettings(Settings):
     draws: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="joint actions drawn from intentions at each visit (ex_ante)")
     min_visits: Annotated[int, Field(ge=1)] = Field(5, description="effective visits that make a compared value known")
     window: Annotated[int, Field(ge=1)] = Field(10, description="a visit loses 1/window of its weight with every iteration that passes")
-    visits: Annotated[int, Field(ge=1)] = Field(256, description="visits of a batch at which networks are asked, where spaces are not finite; else all count")
+    visits: Annotated[int, Field(ge=1)] = Field(
+        256, description="visits of a batch at which networks are asked, where spaces are not finite"
+    )

@@ -45,12 +45,12 @@ class View:
     utility: float
     top_holder: int
     top_share: float
-    leaders: int
     messages: int
     payload: int
     dropped: int
     slowest: int
     busy: tuple[int, ...] = ()
+    leaders: int = 1
 
     def to_json(self) -> bytes:
         """As one JSON text; NaN travels as null."""

@@ -104,7 +104,8 @@ class StateValues:
         # Of this iteration alone: while policies learn values rise, and states that have become rare would seem worse than they are.
         counts: FloatArray = np.bincount(places, minlength=self._weights.size).astype(np.float64)
         self._weights = counts.reshape(self._sums.shape)
-        self._sums = np.bincount(places, weights=returns[alive], minlength=self._sums.size).reshape(self._sums.shape)
+        totals: FloatArray = np.bincount(places, weights=returns[alive], minlength=self._sums.size).astype(np.float64)
+        self._sums = totals.reshape(self._sums.shape)
         after, valued = self._means(entries[1:], fold, level)
         if self._whole:
             outcome = rewards + self._discount * bootstrap * after
