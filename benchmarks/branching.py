@@ -58,8 +58,8 @@ class Brancher:
         horizon: int,
         discount: float,
         seed: int,
-        visits: int = 256,
-        replicates: int = 12,
+        visits: int = 2000,
+        replicates: int = 8,
         tail: float = 0.05,
     ) -> None:
         self.environment, self.policies, self.discount = environment, tuple(policies), discount
