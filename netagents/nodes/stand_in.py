@@ -98,4 +98,4 @@ class LostRewards:
         plain, discounted = self._sums.mean(axis=1)
         numbers = {"return": float(plain), "discounted_return": float(discounted)}
         metrics = np.array([numbers.get(name, np.nan) for name in METRICS])
-        return Report(metrics, np.zeros((0, 4)), np.zeros((0, 5), dtype=np.int64), np.zeros(3))
+        return Report(metrics, np.zeros((0, READING_COLUMNS)), np.zeros((0, 5), dtype=np.int64), np.zeros(3))
