@@ -12,6 +12,7 @@ from netagents.experiment.failures import StandIn
 from netagents.learning import METRICS, Setup
 from netagents.learning.random_play import uniform_actions
 from netagents.messages import Report, Step
+from netagents.power import READING_COLUMNS
 from netagents.randomness import Purpose, stream
 
 Actions = NDArray[Any]
