@@ -75,7 +75,7 @@ def traffic_of(prepared: Prepared) -> Traffic:
     ]
     if shared_q:
         phases.append(_exchange(setup, Kind.TRUNCATED_Q, TruncatedQ(np.zeros((H, B)))))
-    report = Report(np.zeros(len(METRICS)), np.zeros((4, 4)), np.zeros((16, 5), np.int64), np.zeros(3))
+    report = Report(np.zeros(len(METRICS)), np.zeros((4, 6)), np.zeros((16, 5), np.int64), np.zeros(3))
     return Traffic(
         n=setup.n,
         steps=H,

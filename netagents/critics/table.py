@@ -16,7 +16,7 @@ NOWHERE = -1
 
 
 class CriticTable:
-    """Values, visit counts and ages of the entries of one or more truncated Q-functions that share a window.
+    """Values of the entries of one or more truncated Q-functions that share a window, and when each was visited last.
 
     Args:
         keys: the encoding of the window.
@@ -24,27 +24,22 @@ class CriticTable:
         full_limit: largest number of entries of a full table.
         visited_limit: largest number of entries when only visited keys are kept.  When a batch's new keys would exceed it, the longest
             unvisited leave until half of the limit is taken, but never a key of the batch itself.
-        window: iterations within which visits count; kept in two buckets, so between ``window`` and twice as many.
 
     Attributes:
         values: (columns, capacity) float64, zero where never visited.
     """
 
-    def __init__(self, keys: WindowKeys, columns: int, full_limit: int, visited_limit: int, window: int) -> None:
+    def __init__(self, keys: WindowKeys, columns: int, full_limit: int, visited_limit: int) -> None:
         self.keys = keys
         self.full = keys.is_integer and keys.total <= full_limit
         self.visited_limit = visited_limit
-        self.window = window
         capacity = keys.total if self.full else 1024
         self.values: FloatArray = np.zeros((columns, capacity))
-        self._recent = np.zeros(capacity, dtype=np.int32)
-        self._earlier = np.zeros(capacity, dtype=np.int32)
         self._last = np.full(capacity, -1, dtype=np.int32)
         # Entries by ascending fingerprint, their slots and, where the fingerprint is not the key itself, the keys by slot.
         self._sorted: IntArray = np.empty(0, dtype=np.int64)
         self._slots: IntArray = np.empty(0, dtype=np.int64)
         self._keys: Keys = keys.empty(0 if keys.is_integer else capacity)
-        self._bucket = 0
         self.evicted = 0
 
     @property
@@ -77,29 +72,17 @@ class CriticTable:
             slots[pending] = np.where(same, self._slots[nearest], NOWHERE)
             pending = pending[same]
 
-    def visit(self, keys: Keys, counts: IntArray, iteration: int) -> IntArray:
-        """Count visits to ``keys``, as :meth:`WindowKeys.distinct` gave them, and return their slots, making entries for new ones.
+    def visit(self, keys: Keys, iteration: int) -> IntArray:
+        """The slots of ``keys``, as :meth:`WindowKeys.distinct` gave them, with entries made for new ones.
 
         Raises:
             CapacityError: these alone are more than the limit.
         """
-        if iteration // self.window != self._bucket:
-            apart = iteration // self.window - self._bucket
-            self._earlier = self._recent if apart == 1 else np.zeros_like(self._recent)
-            self._recent = np.zeros_like(self._recent)
-            self._bucket = iteration // self.window
         if not self.full:
             self._insert(keys)
         slots = self.find(keys)
-        self._recent[slots] += counts.astype(np.int32)
         self._last[slots] = iteration
         return slots
-
-    def visits(self, slots: IntArray) -> IntArray:
-        """Visits of each slot within the window; 0 for :data:`NOWHERE`."""
-        counted = self._recent[slots].astype(np.int64) + self._earlier[slots]
-        counted[slots == NOWHERE] = 0
-        return counted
 
     def age(self, slots: IntArray, iteration: int) -> IntArray:
         """Iterations since the last visit of each slot (meaningless where never visited)."""
@@ -109,10 +92,8 @@ class CriticTable:
         """Everything needed to restore the table, as named arrays."""
         named: dict[str, NDArray[np.generic]] = {
             "values": self.values,
-            "recent": self._recent,
-            "earlier": self._earlier,
             "last": self._last,
-            "bucket": np.array([self._bucket, self.evicted], dtype=np.int64),
+            "evicted": np.array([self.evicted], dtype=np.int64),
         }
         if not self.full:
             named["keys"] = self._sorted if self.keys.is_integer else self._keys[self._slots]
@@ -122,10 +103,8 @@ class CriticTable:
     def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         """Take over what :meth:`arrays` gave."""
         self.values = np.array(arrays["values"], dtype=np.float64)
-        self._recent = np.array(arrays["recent"], dtype=np.int32)
-        self._earlier = np.array(arrays["earlier"], dtype=np.int32)
         self._last = np.array(arrays["last"], dtype=np.int32)
-        self._bucket, self.evicted = (int(value) for value in arrays["bucket"])
+        (self.evicted,) = (int(value) for value in arrays["evicted"])
         if not self.full:
             keys = np.array(arrays["keys"], dtype=np.int64)
             self._sorted = self.keys.fingerprint(keys)
@@ -135,10 +114,8 @@ class CriticTable:
                 self._keys[self._slots] = keys
 
     def reset(self) -> None:
-        """Forget every value and every visit."""
+        """Forget every value."""
         self.values[:] = 0.0
-        self._recent[:] = 0
-        self._earlier[:] = 0
         self._last[:] = -1
         self._sorted = np.empty(0, dtype=np.int64)
         self._slots = np.empty(0, dtype=np.int64)
@@ -172,8 +149,6 @@ class CriticTable:
             return
         extra = max(needed, 2 * capacity) - capacity
         self.values = np.concatenate([self.values, np.zeros((len(self.values), extra))], axis=1)
-        self._recent = np.concatenate([self._recent, np.zeros(extra, dtype=np.int32)])
-        self._earlier = np.concatenate([self._earlier, np.zeros(extra, dtype=np.int32)])
         self._last = np.concatenate([self._last, np.full(extra, -1, dtype=np.int32)])
         if not self.keys.is_integer:
             self._keys = np.concatenate([self._keys, self.keys.empty(extra)])
@@ -194,8 +169,6 @@ class CriticTable:
         values = np.zeros_like(self.values)
         values[:, : len(kept)] = self.values[:, old]
         self.values = values
-        for name, empty in (("_recent", 0), ("_earlier", 0), ("_last", -1)):
-            column = getattr(self, name)
-            fresh = np.full_like(column, empty)
-            fresh[: len(kept)] = column[old]
-            setattr(self, name, fresh)
+        last = np.full_like(self._last, -1)
+        last[: len(kept)] = self._last[old]
+        self._last = last

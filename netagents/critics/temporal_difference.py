@@ -57,7 +57,7 @@ def compact(
     """
     index = np.flatnonzero(alive.reshape(-1))
     unique, inverse, counts = table.keys.distinct(keys[: steps * copies][index])
-    slots = table.visit(unique, counts, iteration)
+    slots = table.visit(unique, iteration)
     return Batch(
         keys=unique,
         counts=counts,

@@ -51,7 +51,7 @@ class CriticSettings(Settings):
         "td", description="sweeps of batch temporal differences, or their fixed point at once, by sparse least squares"
     )
     sweeps: Annotated[int, Field(ge=1, le=10_000)] = Field(10, description="batch-TD sweeps over the batch per iteration")
-    carry: bool = Field(True, description="start from the last iteration's values; false forgets them, and power with them, each time")
+    carry: bool = Field(True, description="start from the last iteration's values; false forgets them each time")
     full_table_limit: Annotated[int, Field(ge=1)] = Field(
         1 << 20, description="largest number of entries of a full table; above it only visited keys are stored"
     )
@@ -137,12 +137,14 @@ class LearningSettings(Settings):
 
 
 class PowerSettings(Settings):
-    """How power is read from the task critic."""
+    """How power is measured."""
 
     variant: Literal["realized", "ex_ante"] = Field(
         "realized", description="of the actions that were played, or before anyone acts; ex_ante needs networks and sends intentions along"
     )
     draws: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="joint actions drawn from intentions at each visit (ex_ante)")
-    min_visits: Annotated[int, Field(ge=1)] = Field(5, description="visits within the window that make an entry known")
-    window: Annotated[int, Field(ge=1)] = Field(10, description="iterations in which visits count")
-    visits: Annotated[int, Field(ge=1)] = Field(256, description="visits of a batch at which networks are asked; tables look at all")
+    min_visits: Annotated[int, Field(ge=1)] = Field(5, description="effective visits that make a compared value known")
+    window: Annotated[int, Field(ge=1)] = Field(10, description="a visit loses 1/window of its weight with every iteration that passes")
+    visits: Annotated[int, Field(ge=1)] = Field(
+        256, description="visits of a batch at which networks are asked, where spaces are not finite"
+    )

@@ -30,8 +30,9 @@ from netagents.messages import (
     Trace,
     TruncatedQ,
 )
+from netagents.messages.kinds import RadiusKind
 from netagents.policies import TabularPolicy
-from netagents.power import known_visits, power_of_member
+from netagents.power import Experience, TabularPower
 
 FloatArray = NDArray[np.float64]
 
@@ -59,9 +60,10 @@ class Agent(NetworkedAgent):
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
         pure_task = learning.credit == "shared_q" and learning.task_weight == 1.0 and self.objective.is_zero
         self.column = TASK if pure_task else LEARNING
-        self.table = CriticTable(
-            self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit, setup.experiment.power.window
-        )
+        self.table = CriticTable(self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit)
+        window, policies = self.critic_window, setup.reach[RadiusKind.POLICY]
+        read_by, sizes = [policies.window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
+        self.power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
@@ -149,15 +151,19 @@ class Agent(NetworkedAgent):
             "violation": shadow.violation,
             "step_size": step_size,
         }
-        self._report(iteration, numbers, self._power(iteration, batch))
+        self._report(iteration, numbers, self._power(iteration, further, traces))
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
     def _encode(self, rollout: Rollout, traces: Mapping[int, Trace]) -> Keys:
         """Keys of the critic's window along a rollout and the neighbours' traces of the same steps, in step order."""
-        own = Trace(rollout.states, rollout.actions)
-        members = [own if j == self.index else traces[j] for j in self.critic_window]
+        members = self._members(rollout, traces)
         return self.keys.encode([member.states.reshape(-1) for member in members], [member.actions.reshape(-1) for member in members])
+
+    def _members(self, rollout: Rollout, traces: Mapping[int, Trace]) -> list[Trace]:
+        """What everyone in the critic's window did, in its order."""
+        own = Trace(rollout.states, rollout.actions)
+        return [own if j == self.index else traces[j] for j in self.critic_window]
 
     def _evaluate(self, signals: Mapping[int, FloatArray], batch: Batch) -> float:
         """Fit every Q-function to its signal; the change of the last sweep of the one that is learned from."""
@@ -195,16 +201,11 @@ class Agent(NetworkedAgent):
         visits = np.bincount(rollout.context[:-1][rollout.alive], minlength=self.policy.contexts)
         return float((visits * per_context).sum() / visits.sum())
 
-    def _power(self, iteration: int, batch: Batch) -> FloatArray:
-        """Rows j, power, known share, age for every other agent of the critic's window."""
-        minimum = self.setup.experiment.power.min_visits
-        known = known_visits(self.table, batch.keys, batch.counts, minimum, batch.slots)
-        rows = [
-            (j, *power_of_member(self.table, TASK, known, member, minimum, iteration))
-            for member, j in enumerate(self.critic_window)
-            if j != self.index
-        ]
-        return np.array(rows, dtype=np.float64).reshape(-1, 4)
+    def _power(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> FloatArray:
+        """A row for every other agent of the critic's window: who, and the fields of a reading."""
+        members = self._members(rollout, traces)
+        states, actions = [member.states for member in members], [member.actions for member in members]
+        return self.power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
 
     # -- state that outlives an iteration --------------------------------------------------------------------------------
 
@@ -212,6 +213,7 @@ class Agent(NetworkedAgent):
         """Every component that the next iteration depends on, by name."""
         named: dict[str, NDArray[Any]] = {"policy.logits": self.policy.logits}
         named |= {f"critic.{name}": array for name, array in self.table.arrays().items()}
+        named |= {f"power.{name}": array for name, array in self.power.arrays().items()}
         named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
         # The report that rides with the next iteration is counted there already.
         named["ledger.open"] = self.ledger.open_rows()
@@ -221,5 +223,6 @@ class Agent(NetworkedAgent):
         """Take over what :meth:`arrays` gave."""
         self.policy.load(arrays["policy.logits"])
         self.table.restore(below("critic.", arrays))
+        self.power.restore(below("power.", arrays))
         self.objective.restore(below("objective.", arrays))
         self.ledger.restore(arrays["ledger.open"])

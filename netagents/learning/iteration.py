@@ -24,7 +24,7 @@ class IterationRecord:
         team_return_sd: standard deviation over the copies of the mean over agents.
         discounted_return: mean over copies and agents of the discounted sum.
         metrics: (n, M) float64, the agents' reports, columns in the order of METRICS.
-        power: per agent i an (m, 4) array: j, power of j over i, share of known entries, age.
+        power: per agent i an (m, 6) array: j, power of j over i, its error, share of known visits, effective visits, age.
         ledger: (r, 6) int64: sender, kind, receiver, hop, messages, payload bytes.
         timing: (n, 3) float64 seconds: compute, wait, serialise (zero in process; never part of a comparison).
     """

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.neural import NeuralCritic, Transitions, ValueNetwork
+from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm import ActorCriticSettings, PpoSettings
 from netagents.learning.networked import NetworkedAgent, below
 from netagents.learning.neural_policy_steps import Decisions, PolicyChange, advantages, improve, mean_entropy
@@ -24,9 +25,11 @@ from netagents.learning.schedules import step_size_at
 from netagents.learning.setup import Setup
 from netagents.learning.turns import Turns
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
+from netagents.messages.kinds import RadiusKind
 from netagents.policies.neural import CategoricalPolicy, NeuralPolicy
 from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.policies.window_reader import ActionReader, WindowReader
+from netagents.power import Experience, TabularPower
 from netagents.power.neural import NeuralPower
 from netagents.randomness import Purpose, stream
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 NAN = float("nan")
+POWER_TRACE_DECAY = 0.95
+"""Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
 
 
 class NeuralAgent(NetworkedAgent):
@@ -72,6 +77,12 @@ class NeuralAgent(NetworkedAgent):
             self.learned = NeuralCritic(settings.critic, inputs, first, "learning critic", index) if own_critic else self.task
             self.value = ValueNetwork(settings.critic, self.reader.size, first, index)
         self.power = NeuralPower(index, window, self.action_reader, setup.experiment.power)
+        spaces = [spec.observation_spaces[j] for j in window] + [spec.action_spaces[j] for j in window]
+        self.tabular_power: TabularPower | None = None
+        if self.nearby is None and all(isinstance(space, Discrete) for space in spaces):
+            sizes = setup.state_sizes(window), setup.action_sizes(window)
+            read_by = [setup.reach[RadiusKind.POLICY].window(j) for j in window]
+            self.tabular_power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
@@ -120,8 +131,7 @@ class NeuralAgent(NetworkedAgent):
             if isinstance(self.settings, ActorCriticSettings) and learning.baseline:
                 worth = self._beyond_baseline(observed, batch, worth, generator, where)
             change = self._improve(rollout, worth, weights, generator, where)
-            intentions = [its.intentions for its in members if its.intentions is not None] or None
-            power = self.power.rows(self.task, batch, [its.actions for its in members], intentions, generator, iteration)
+            power = self._power(iteration, rollout, batch, members, generator)
 
         # What the iteration observed takes effect with the next one.
         self.policy.reader.settle()
@@ -153,6 +163,18 @@ class NeuralAgent(NetworkedAgent):
         )
 
     # -- phases ----------------------------------------------------------------------------------------------------------
+
+    def _power(
+        self, iteration: int, rollout: Rollout, batch: Transitions, members: Sequence[Trace], generator: np.random.Generator
+    ) -> FloatArray:
+        """A row for every other agent of the critic's window: who, and the fields of a reading."""
+        states, actions = [member.states for member in members], [member.actions for member in members]
+        if self.tabular_power is not None:
+            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
+        intentions = [member.intentions for member in members if member.intentions is not None] or None
+        ahead = _along(self.task.values(batch.features), batch)[1:]
+        outcome = lambda_returns(rollout.rewards, ahead, batch.bootstrap, batch.alive, self.setup.discount, POWER_TRACE_DECAY)
+        return self.power.rows(self.task, batch, actions, intentions, outcome, generator, iteration)
 
     def _intentions(self, rollout: Rollout) -> FloatArray | None:
         """(T + 1, B, m) what the agent's actions were drawn from, for those who read power before anyone acts."""
@@ -251,7 +273,8 @@ class NeuralAgent(NetworkedAgent):
         if self.learned is not self.task:
             named |= {f"learned.{name}": array for name, array in self.learned.arrays().items()}
         named |= {f"value.{name}": array for name, array in self.value.arrays().items()}
-        named |= {f"power.{name}": array for name, array in self.power.arrays().items()}
+        power = self.power if self.tabular_power is None else self.tabular_power
+        named |= {f"power.{name}": array for name, array in power.arrays().items()}
         named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
         named["ledger.open"] = self.ledger.open_rows()
         return named
@@ -266,7 +289,7 @@ class NeuralAgent(NetworkedAgent):
         if self.learned is not self.task:
             self.learned.restore(below("learned.", arrays))
         self.value.restore(below("value.", arrays))
-        self.power.restore(below("power.", arrays))
+        (self.power if self.tabular_power is None else self.tabular_power).restore(below("power.", arrays))
         self.objective.restore(below("objective.", arrays))
         self.ledger.restore(arrays["ledger.open"])
 

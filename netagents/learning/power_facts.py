@@ -29,7 +29,7 @@ class PowerFacts(NamedTuple):
     impossible: NDArray[np.bool_]
 
     def matrix(self, rows: Sequence[FloatArray]) -> PowerMatrix:
-        """The power matrix from the agents' (m, 4) rows."""
+        """The power matrix from the agents' (m, 6) rows."""
         return assemble(rows, self.distances, self.trusted, self.impossible)
 
 

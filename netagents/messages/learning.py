@@ -100,7 +100,8 @@ class Report(NamedTuple):
     """Agent to environment server, once per iteration, riding with the next iteration's first action.
 
     ``metrics`` (M,) float64 in the order of :data:`netagents.learning.metrics.METRICS`;
-    ``power`` (m, 4) float64, a row per agent j of the critic's neighbourhood: j, power, share of known entries, age;
+    ``power`` (m, 6) float64, a row per agent j of the critic's neighbourhood: j, power, its error, share of known visits, effective
+    visits, age;
     ``ledger`` (r, 5) int64, a row per kind and receiver: kind, receiver, hop, messages, payload bytes;
     ``timing`` (3,) float64 seconds: compute, wait, serialise (not part of what launchers must agree on).
     """
@@ -124,8 +125,8 @@ class Digest(NamedTuple):
     """Environment server to monitor, once per iteration, best effort: all that the records hold of the iteration.
 
     ``team`` (3,) float64: team return, its standard deviation over copies, discounted team return;
-    ``metrics`` (n, M), ``power`` (p, 5) rows i, j, power of j over i, known share, age; ``ledger`` (r, 6) rows sender, kind,
-    receiver, hop, messages, payload bytes; ``timing`` (n, 3) seconds.
+    ``metrics`` (n, M), ``power`` (p, 7) rows i, j, power of j over i, its error, known share, effective visits,
+    age; ``ledger`` (r, 6) rows sender, kind, receiver, hop, messages, payload bytes; ``timing`` (n, 3) seconds.
     """
 
     team: NDArray[np.float64]

@@ -12,6 +12,7 @@ from netagents.experiment.failures import StandIn
 from netagents.learning import METRICS, Setup
 from netagents.learning.random_play import uniform_actions
 from netagents.messages import Report, Step
+from netagents.power import READING_COLUMNS
 from netagents.randomness import Purpose, stream
 
 Actions = NDArray[Any]
@@ -98,4 +99,4 @@ class LostRewards:
         plain, discounted = self._sums.mean(axis=1)
         numbers = {"return": float(plain), "discounted_return": float(discounted)}
         metrics = np.array([numbers.get(name, np.nan) for name in METRICS])
-        return Report(metrics, np.zeros((0, 4)), np.zeros((0, 5), dtype=np.int64), np.zeros(3))
+        return Report(metrics, np.zeros((0, READING_COLUMNS)), np.zeros((0, 5), dtype=np.int64), np.zeros(3))

@@ -15,12 +15,11 @@ from netagents.learning import IterationRecord, Setup
 from netagents.learning.power_facts import power_facts
 from netagents.messages import Digest
 from netagents.power import Concentration, PowerMatrix, concentration
-from netagents.records.power_readings import held_entries
 
 FloatArray = NDArray[np.float64]
 LARGEST_VIEW = 64 * 1024
 MOST_BUSY = 4096
-WHOLE_NUMBERS = ("iteration", "total", "top_holder", "messages", "payload", "dropped", "slowest")
+WHOLE_NUMBERS = ("iteration", "total", "top_holder", "leaders", "messages", "payload", "dropped", "slowest")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class View:
         iteration, total: iterations finished and planned.
         team_return: mean over agents and copies of the undiscounted return.
         utility: mean over agents of f_i.
-        top_holder, top_share: who holds most of the reliable power, and its share; -1 and NaN when no entry is reliable.
+        top_holder, top_share: who holds most power, and its share; -1 and NaN when it is not known.
+        leaders: how many agents may hold most, given the errors; 0 when it is not known.
         messages, payload: sent in this iteration, in messages and bytes.
         dropped: digests that never reached the monitor.
         slowest: the agent that kept the others waiting longest in this iteration, -1 when times are not known.
@@ -50,6 +50,7 @@ class View:
     dropped: int
     slowest: int
     busy: tuple[int, ...] = ()
+    leaders: int = 1
 
     def to_json(self) -> bytes:
         """As one JSON text; NaN travels as null."""
@@ -88,12 +89,12 @@ class PowerMonitor:
         self._facts = power_facts(setup)
 
     def matrix(self, rows: tuple[FloatArray, ...]) -> PowerMatrix:
-        """The power matrix of one iteration from the agents' (m, 4) rows."""
+        """The power matrix of one iteration from the agents' (m, 6) rows."""
         return self._facts.matrix(rows)
 
     def concentration(self, matrix: PowerMatrix) -> Concentration:
         """Concentration over the entries that count, as the records and the report take it."""
-        return concentration(held_entries(matrix))
+        return concentration(matrix)
 
 
 def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, dropped: int) -> View:
@@ -110,6 +111,7 @@ def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, droppe
         utility=float(record.column("utility").mean()),
         top_holder=held.top_holder,
         top_share=held.top_share,
+        leaders=len(held.leaders),
         messages=int(record.ledger[:, 4].sum()),
         payload=int(record.ledger[:, 5].sum()),
         dropped=dropped,
@@ -126,7 +128,7 @@ def to_digest(record: IterationRecord) -> Digest:
     return Digest(
         team=np.array([record.team_return, record.team_return_sd, record.discounted_return]),
         metrics=record.metrics,
-        power=np.concatenate(rows).reshape(-1, 5),
+        power=np.concatenate(rows).reshape(-1, 7),
         ledger=record.ledger,
         timing=record.timing,
     )

@@ -1,18 +1,20 @@
 """Measures of power and of its concentration."""
 
-from netagents.power.concentration import Concentration, concentration
+from netagents.power.concentration import Concentration, concentration, held_entries
 from netagents.power.matrix import PowerMatrix, assemble, cannot_influence
-from netagents.power.realized import KnownVisits, PowerReading, known_visits, power_of_member, realized_power
+from netagents.power.reading import READING_COLUMNS, PowerReading
+from netagents.power.state_values import Experience
+from netagents.power.tabular import TabularPower
 
 __all__ = [
+    "READING_COLUMNS",
     "Concentration",
-    "KnownVisits",
+    "Experience",
     "PowerMatrix",
     "PowerReading",
+    "TabularPower",
     "assemble",
     "cannot_influence",
     "concentration",
-    "known_visits",
-    "power_of_member",
-    "realized_power",
+    "held_entries",
 ]

@@ -14,27 +14,39 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
+RELIABLE_ERROR = 0.25
+"""Of an entry: the largest error with which it is called reliable."""
+RELIABLE_KNOWN = 0.8
+"""Share of the visits that must be known for that."""
+
+
 @dataclass(frozen=True, slots=True)
 class PowerMatrix:
     """Power of j (row) over i (column), at one iteration.
 
     Attributes:
         values: (n, n) float64, NaN where unknown or out of reach; the diagonal is NaN.
+        error: (n, n) the true value is expected within ``values`` plus or minus this, NaN where unknown.
         known: (n, n) share of the visits on which the entry rests, 0 where nothing is known.
-        age: (n, n) mean age in iterations of the alternatives behind the entry, NaN where unknown.
-        reliable: (n, n) bool, j is within ``kappa_critic - reach_offset`` of i and something is known.
+        visits: (n, n) effective visits behind each value that was compared, 0 where nothing is known.
+        age: (n, n) mean age in iterations of what the entry rests on, NaN where unknown.
+        near: (n, n) bool, j is within ``kappa_critic - reach_offset`` of i, and not i.
+        reliable: (n, n) bool, near, with enough known and an error that is small against the entry.
         impossible: (n, n) bool, j's action cannot reach i's reward at all; what is measured there is noise.
     """
 
     values: FloatArray
+    error: FloatArray
     known: FloatArray
+    visits: FloatArray
     age: FloatArray
+    near: BoolArray
     reliable: BoolArray
     impossible: BoolArray
 
     @property
     def noise_floor(self) -> float:
-        """Mean power measured on pairs that cannot influence each other: the bias of a minimum over noise.  NaN if there is none."""
+        """Mean power measured on pairs that cannot influence each other: the bias of the measurement.  NaN if there is none."""
         floor = self.values[self.impossible]
         floor = floor[np.isfinite(floor)]
         return float(floor.mean()) if floor.size else float("nan")
@@ -44,18 +56,23 @@ def assemble(rows: Sequence[FloatArray], distances: FloatArray, trusted: Sequenc
     """Build the matrix from the agents' reports.
 
     Args:
-        rows: for each agent i the (m, 4) array of its report: j, power, known share, age.
+        rows: for each agent i the (m, 6) array of its report: j, then the fields of a :class:`PowerReading`.
         distances: (n, n) graph distances.
         trusted: for each agent i the largest distance at which its critic's power can be trusted.
         impossible: see :func:`cannot_influence`.
     """
     n = len(rows)
-    values, known, age = np.full((n, n), np.nan), np.zeros((n, n)), np.full((n, n), np.nan)
+    values, error, age = (np.full((n, n), np.nan) for _ in range(3))
+    known, visits = np.zeros((n, n)), np.zeros((n, n))
     for i, row in enumerate(rows):
         sources = row[:, 0].astype(np.int64)
-        values[sources, i], known[sources, i], age[sources, i] = row[:, 1], row[:, 2], row[:, 3]
-    within = np.asarray(distances) <= np.asarray(trusted)[None, :]
-    return PowerMatrix(values, known, age, reliable=within & np.isfinite(values), impossible=impossible)
+        for column, matrix in enumerate((values, error, known, visits, age), start=1):
+            matrix[sources, i] = row[:, column]
+    near = np.asarray(distances) <= np.asarray(trusted)[None, :]
+    np.fill_diagonal(near, False)
+    with np.errstate(invalid="ignore"):
+        reliable = near & (error <= RELIABLE_ERROR * values) & (known >= RELIABLE_KNOWN)
+    return PowerMatrix(values, error, known, visits, age, near, reliable, impossible)
 
 
 def cannot_influence(spec: EnvironmentSpec, read_by_policy: Sequence[Sequence[int]]) -> BoolArray:

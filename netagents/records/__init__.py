@@ -4,7 +4,6 @@ from netagents.records.checkpoint import load_checkpoint, write_checkpoint
 from netagents.records.compare import same_bits
 from netagents.records.ledger_view import LedgerView, Traffic
 from netagents.records.logging import Log, failure_of, open_log, read_log, tail
-from netagents.records.power_readings import held_entries
 from netagents.records.reader import Run, is_run, runs
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import EndState, RunDirectory, State, run_directories
@@ -22,7 +21,6 @@ __all__ = [
     "Table",
     "Traffic",
     "failure_of",
-    "held_entries",
     "is_run",
     "load_checkpoint",
     "open_log",

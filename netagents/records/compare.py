@@ -67,7 +67,7 @@ def _power_differences(a: Run, b: Run) -> Iterable[str]:
         if len(unequal):
             place, column = (int(index) for index in unequal[0])
             holder, over = (int(agent) for agent in left[place, :2])
-            what = ("power", "known share", "age")[column - 2]
+            what = ("power", "error", "known share", "visits", "age")[column - 2]
             yield (
                 f"power: {what} of agent {holder} over agent {over} differs first in row {row}: "
                 f"{left[place, column]!r} against {right[place, column]!r}"

@@ -23,7 +23,7 @@ from netagents.records.regular_files import read_regular
 
 MANIFEST = "manifest.json"
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the run directory."""
 
 _PACKAGES = ("numpy", "pydantic", "networkx", "pyzmq", "msgpack", "safetensors", "pyarrow", "scipy", "torch")

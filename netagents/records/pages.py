@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
+from netagents.power import READING_COLUMNS
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _FLOATS = np.dtype("<f8")
+NUMBERS = READING_COLUMNS - 1
+"""Of a pair in a row of power."""
 
 
 class LedgerPages:
@@ -71,10 +74,10 @@ class PowerPages:
 
         Args:
             iteration: from 0.
-            power: per agent i an (m, 4) array: j, power of j over i, share of known entries, age.
+            power: per agent i an (m, 6) array: j, power of j over i, its error, share of known visits, effective visits, age.
         """
         owners = np.repeat(np.arange(len(power)), [len(rows) for rows in power])
-        stacked = np.concatenate(power) if power else np.zeros((0, 4))
+        stacked = np.concatenate(power) if power else np.zeros((0, 6))
         pairs = np.column_stack([stacked[:, 0], owners])
         columns = np.ascontiguousarray(stacked[:, 1:].T, dtype=_FLOATS)
         packed = base64.b64encode(zlib.compress(columns.tobytes(), 1)).decode()
@@ -87,7 +90,7 @@ class PowerPages:
 
 
 def each_reading(rows: Iterable[Mapping[str, Any]], file: Path, first: int = 0) -> Iterator[FloatArray]:
-    """Per row an (r, 5) float64 array: j, i, power of j over i, share of known entries, age.
+    """Per row an (r, 7) float64 array: j, i, power of j over i, its error, share of known visits, effective visits, age.
 
     Args:
         rows: as :meth:`PowerPages.row` made them, from the first iteration on.
@@ -106,7 +109,7 @@ def each_reading(rows: Iterable[Mapping[str, Any]], file: Path, first: int = 0) 
 
 
 def unpack_power(row: Mapping[str, Any], pairs: IntArray, file: Path) -> FloatArray:
-    """(r, 5) float64 of one iteration: j, i, power of j over i, share of known entries, age.
+    """(r, 7) float64 of one iteration, as :func:`each_reading` gives them.
 
     Args:
         row: as :meth:`PowerPages.row` made it.
@@ -116,7 +119,7 @@ def unpack_power(row: Mapping[str, Any], pairs: IntArray, file: Path) -> FloatAr
     Raises:
         RunDirectoryError: the numbers are damaged.
     """
-    size = 3 * len(pairs) * _FLOATS.itemsize
+    size = NUMBERS * len(pairs) * _FLOATS.itemsize
     try:
         inflater = zlib.decompressobj()
         data = inflater.decompress(base64.b64decode(row["values"], validate=True), size + 1)
@@ -124,5 +127,5 @@ def unpack_power(row: Mapping[str, Any], pairs: IntArray, file: Path) -> FloatAr
             raise ValueError
     except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as error:
         raise RunDirectoryError(f"the numbers of iteration {row.get('iteration')} are damaged", where=str(file)) from error
-    columns = np.frombuffer(data, dtype=_FLOATS).reshape(3, len(pairs))
+    columns = np.frombuffer(data, dtype=_FLOATS).reshape(NUMBERS, len(pairs))
     return np.column_stack([pairs, columns.T]).astype(np.float64)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from netagents.errors import RunDirectoryError
+from netagents.power import PowerReading
 from netagents.records import run_directory as layout
 from netagents.records.checkpoint import TEMPORARY
 from netagents.records.ledger_view import kind_name
@@ -55,14 +56,13 @@ def write_tables(directory: RunDirectory) -> Path:
 
 
 def power_table(run: Run) -> Table:
-    """One row per iteration and pair: iteration, holder, over, power (NaN where unknown), known, age."""
+    """One row per iteration and pair: iteration, holder, over, power (NaN where unknown), error, known, visits, age."""
     readings = run.power_readings()
     iterations = np.repeat(run.iterations[: len(readings)], [len(reading) for reading in readings])
-    stacked = np.concatenate(readings) if readings else np.zeros((0, 5))
+    stacked = np.concatenate(readings) if readings else np.zeros((0, 7))
     holder, over = stacked[:, 0].astype(np.int64), stacked[:, 1].astype(np.int64)
-    return Table(
-        {"iteration": iterations, "holder": holder, "over": over, "power": stacked[:, 2], "known": stacked[:, 3], "age": stacked[:, 4]}
-    )
+    measured = {name: stacked[:, at] for at, name in enumerate(PowerReading._fields, start=2)}
+    return Table({"iteration": iterations, "holder": holder, "over": over, **measured})
 
 
 def traffic_table(run: Run) -> Table:

@@ -1,6 +1,6 @@
-"""The power readings of a run as matrices: one array of all iterations, an average over some, and the entries that are held.
+"""The power readings of a run as matrices: one array of all iterations, and an average over some.
 
-A reading is an (r, 5) float64 array of one iteration: j, i, power of j over i, share of known entries, age.
+A reading is an (r, 7) float64 array of one iteration: j, i, power of j over i, its error, share of known visits, effective visits, age.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import CapacityError
-from netagents.power import PowerMatrix
 
 FloatArray = NDArray[np.float64]
 LARGEST_POWER_BYTES = 2 << 30
@@ -42,32 +41,49 @@ def stacked_power(readings: Iterable[FloatArray], count: int, n: int, directory:
     return values
 
 
-def mean_reading(readings: Sequence[FloatArray], n: int) -> FloatArray:
-    """One reading for several: each entry averaged over those in which it was known, its known share over all of them.
+class ReadingMean:
+    """Mean of several readings: power, error and age over those in which an entry was known, known share and visits over all of them.
 
-    Pairs that were never known are left out; a single reading is given back as it is.
+    Errors of readings that follow one another are of the same data and do not average out.
+
+    Args:
+        n: number of agents.
     """
+
+    def __init__(self, n: int) -> None:
+        self._power, self._error, self._known, self._visits, self._age = (np.zeros((n, n)) for _ in range(5))
+        self._counted = np.zeros((n, n), dtype=np.int64)
+        self._read = np.zeros((n, n), dtype=np.bool_)
+        self._added = 0
+
+    def add(self, reading: FloatArray) -> None:
+        """Take in one reading."""
+        self._added += 1
+        holders, over = reading[:, 0].astype(np.int64), reading[:, 1].astype(np.int64)
+        self._read[holders, over] = True
+        self._known[holders, over] += reading[:, 4]
+        self._visits[holders, over] += reading[:, 5]
+        finite = np.isfinite(reading[:, 2])
+        holders, over = holders[finite], over[finite]
+        self._counted[holders, over] += 1
+        for total, column in ((self._power, 2), (self._error, 3), (self._age, 6)):
+            total[holders, over] += reading[finite, column]
+
+    def reading(self) -> FloatArray:
+        """The mean as one reading, with a row for each pair that was read at all."""
+        holders, over = np.nonzero(self._read)
+        counted = self._counted[holders, over].astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            power, error, age = (total[holders, over] / counted for total in (self._power, self._error, self._age))
+        known, visits = (total[holders, over] / max(self._added, 1) for total in (self._known, self._visits))
+        return np.column_stack([holders, over, power, error, known, visits, age]).astype(np.float64)
+
+
+def mean_reading(readings: Sequence[FloatArray], n: int) -> FloatArray:
+    """One reading for several (:class:`ReadingMean`); a single reading is given back as it is."""
     if len(readings) == 1:
         return readings[0]
-    values, known, age = (np.zeros((n, n)) for _ in range(3))
-    counted = np.zeros((n, n), dtype=np.int64)
+    mean = ReadingMean(n)
     for reading in readings:
-        holders, over = reading[:, 0].astype(np.int64), reading[:, 1].astype(np.int64)
-        known[holders, over] += reading[:, 3]
-        fine = np.isfinite(reading[:, 2])
-        holders, over = holders[fine], over[fine]
-        values[holders, over] += reading[fine, 2]
-        age[holders, over] += reading[fine, 4]
-        counted[holders, over] += 1
-    holders, over = np.nonzero(counted)
-    seen = counted[holders, over]
-    mean = [holders, over, values[holders, over] / seen, known[holders, over] / len(readings), age[holders, over] / seen]
-    return np.column_stack(mean).astype(np.float64)
-
-
-def held_entries(matrix: PowerMatrix) -> FloatArray:
-    """The entries over which concentration is taken, NaN elsewhere: reliable ones, of pairs that can influence each other.
-
-    What is measured between pairs that cannot is noise, and power that an agent cannot have is not power that it holds.
-    """
-    return np.where(matrix.reliable & ~matrix.impossible, matrix.values, np.nan)
+        mean.add(reading)
+    return mean.reading()

@@ -25,7 +25,7 @@ from netagents.records.ledger_view import LedgerView
 from netagents.records.link_costs import link_costs
 from netagents.records.metric_rows import column, curve_table, iterations_of, metrics_table, per_agent
 from netagents.records.pages import each_reading, ledger_changes
-from netagents.records.power_readings import held_entries, mean_reading, stacked_power
+from netagents.records.power_readings import mean_reading, stacked_power
 from netagents.records.record_files import RECORDS, row_parser
 from netagents.records.run_directory import RunDirectory, State
 from netagents.records.table import Table
@@ -180,7 +180,7 @@ class Run:
     # -- power -----------------------------------------------------------------------------------------------------------
 
     def power_readings(self, last: int | None = None) -> list[FloatArray]:
-        """Per iteration an (r, 5) array: j, i, power of j over i, share of known entries, age.
+        """Per iteration an (r, 7) array: j, i, power of j over i, its error, share of known visits, effective visits, age.
 
         Args:
             last: only so many of the last recorded iterations (default: all).
@@ -220,12 +220,12 @@ class Run:
         return self.matrix_of(mean_reading(self.power_readings(recorded - first)[: end + 1 - first], self.n))
 
     def concentration(self, iteration: int = -1, last: int = 1) -> Concentration:
-        """Concentration of the power held, over the entries that count (:func:`held_entries`)."""
-        return concentration(held_entries(self.power_matrix(iteration, last)))
+        """Concentration of the power held, over the entries that count (:func:`netagents.power.held_entries`)."""
+        return concentration(self.power_matrix(iteration, last))
 
     def matrix_of(self, reading: FloatArray) -> PowerMatrix:
-        """The power matrix of an (r, 5) reading, with what is known of distances and influence."""
-        rows = [reading[reading[:, 1] == agent][:, [0, 2, 3, 4]] for agent in range(self.n)]
+        """The power matrix of an (r, 7) reading, with what is known of distances and influence."""
+        rows = [reading[reading[:, 1] == agent][:, [0, 2, 3, 4, 5, 6]] for agent in range(self.n)]
         return self.power_facts.matrix(rows)
 
     @cached_property

@@ -81,9 +81,9 @@ def baseline_sentence(comparison: Comparison) -> str:
         sentence = f"{ends}: {gap.mean:+.2f}, from one seed, so how much of it is chance is not known (--seeds 5 says)"
     else:
         edges = f"{gap.mean:+.2f} [{gap.low:.2f}, {gap.high:.2f}]"
-        doubt = (
-            ", which may be chance" if not gap.certain else f", too few seeds to be sure ({ENOUGH} at least)" if gap.seeds < ENOUGH else ""
-        )
+        doubt = "" if gap.certain else ", which may be chance"
+        if gap.certain and gap.seeds < ENOUGH:
+            doubt = f", too few seeds to be sure ({ENOUGH} at least)"
         sentence = f"{ends}: {edges}{doubt} (95 % interval over {gap.seeds} seeds, the same on both sides)"
     untrained = progress(own.runs[0]).untrained
     if untrained is not None:

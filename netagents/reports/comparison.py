@@ -33,7 +33,7 @@ class Group:
             else the mean over the copies of the one run.
         final: over the runs, of each one's mean over the last tenth of the iterations.
         area: over the runs, of each one's mean over all iterations that every compared run has: the area under the curve per iteration.
-        top_share: of all power, by who holds most, over the runs in which it can be told.
+        top_share: of all power, by who holds most, over the runs in which it is known.
         bytes_per_iteration, messages_per_iteration, seconds: means over the runs.
     """
 
@@ -95,7 +95,7 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
             str(len(group.runs)),
             group.final.text(count=False),
             group.area.text(count=False),
-            group.top_share.text(number=percent) if group.top_share.n else "unknown",
+            group.top_share.text(number=percent) if group.top_share.n else "not known",
             byte_size(round(group.bytes_per_iteration)),
             f"{group.seconds:.1f} s",
         )

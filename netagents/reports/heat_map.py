@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -77,12 +78,12 @@ def _cells(matrix: PowerMatrix, measured: BoolArray, top: float) -> str:
     parts = [_squares(np.argwhere(finite & (level == each)), f"h{each}") for each in range(HEAT_LEVELS)]
     parts.append(_squares(np.argwhere(measured & ~finite), "unknown"))
     stroke = "M{i} {j1}l1 -1" if n > _SMALL else "M{i} {j5}l.5 -.5M{i} {j1}l1 -1M{i5} {j1}l.5 -.5"
-    strokes = "".join(stroke.format(i=i, i5=i + 0.5, j5=j + 0.5, j1=j + 1) for j, i in np.argwhere(finite & ~matrix.reliable).tolist())
+    strokes = "".join(stroke.format(i=i, i5=i + 0.5, j5=j + 0.5, j1=j + 1) for j, i in np.argwhere(_hatched(matrix)).tolist())
     if strokes:
         width = 0.12 if n > _SMALL else 0.035
         parts.append(f'<path class="hatch-under" stroke-width="{2.5 * width:.3g}" d="{strokes}"/>')
         parts.append(f'<path class="hatch" stroke-width="{width}" d="{strokes}"/>')
-    dots = np.argwhere(finite & matrix.reliable & matrix.impossible).tolist()
+    dots = np.argwhere(finite & matrix.near & matrix.impossible).tolist()
     if dots:
         path = "".join(f"M{i + 0.36:.2f} {j + 0.36:.2f}h.28v.28h-.28z" for j, i in dots)
         parts.append(f'<path class="noise" d="{path}"/>')
@@ -93,6 +94,12 @@ def _cells(matrix: PowerMatrix, measured: BoolArray, top: float) -> str:
             for j, i in np.argwhere(matrix.reliable & ~matrix.impossible).tolist()
         )
     return "".join(parts)
+
+
+def _hatched(matrix: PowerMatrix) -> BoolArray:
+    """Entries that are not reliable, other than the noise of pairs that cannot influence each other."""
+    hatched: BoolArray = np.isfinite(matrix.values) & ~matrix.reliable & ~(matrix.near & matrix.impossible)
+    return hatched
 
 
 def _squares(cells: NDArray[np.intp], kind: str) -> str:
@@ -121,15 +128,20 @@ def _large(frame: int, n: int, names: Sequence[str]) -> str:
 
 
 def _numbers(windows: Sequence[Window], measured: BoolArray) -> dict[str, object]:
-    """What the pointer reads: pairs [j, i, kind] with kind 1 for too far and 2 for cannot influence, and values per window."""
+    """What the pointer reads: pairs [j, i, kind] with kind 1 for too far and 2 for cannot influence, and per window values, errors and
+    whether each is reliable."""
     finite = np.any([np.isfinite(window.matrix.values) for window in windows], axis=0)
     cells = np.argwhere(finite | measured)
-    within = np.any([window.matrix.reliable for window in windows], axis=0)
-    impossible = windows[-1].matrix.impossible
-    kinds = np.where(impossible, 2, np.where(within, 0, 1))
+    kinds = np.where(windows[-1].matrix.impossible, 2, np.where(windows[-1].matrix.near, 0, 1))
+
+    def each(matrices: list[NDArray[Any]]) -> list[list[object]]:
+        return [[rounded(float(value)) for value in matrix[cells[:, 0], cells[:, 1]].tolist()] for matrix in matrices]
+
     return {
         "pairs": [[j, i, int(kinds[j, i])] for j, i in cells.tolist()],
-        "frames": [[rounded(value) for value in window.matrix.values[cells[:, 0], cells[:, 1]].tolist()] for window in windows],
+        "frames": each([window.matrix.values for window in windows]),
+        "errors": each([window.matrix.error for window in windows]),
+        "reliable": each([window.matrix.reliable for window in windows]),
     }
 
 
@@ -142,9 +154,10 @@ def _key(windows: Sequence[Window], measured: BoolArray, top: float) -> str:
         f"{short(top)}</span>"
     ]
     box = '<svg viewBox="0 0 1 1"><rect class="h3" width="1" height="1"/>'
-    if any((known & ~matrix.reliable).any() for known, matrix in zip(finite, matrices, strict=True)):
-        marks.append(f'<span>{box}<path class="hatch" stroke-width=".14" d="M0 1L1 0"/></svg>hatched: too far to trust</span>')
-    if any((known & matrix.reliable & matrix.impossible).any() for known, matrix in zip(finite, matrices, strict=True)):
+    if any(_hatched(matrix).any() for matrix in matrices):
+        hatch = f'{box}<path class="hatch" stroke-width=".14" d="M0 1L1 0"/></svg>'
+        marks.append(f"<span>{hatch}hatched: not reliable, too far or its error too large</span>")
+    if any((known & matrix.near & matrix.impossible).any() for known, matrix in zip(finite, matrices, strict=True)):
         floor = matrices[-1].noise_floor
         level = f", on average {short(floor, 2)}" if np.isfinite(floor) else ""
         marks.append(

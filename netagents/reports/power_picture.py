@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.power import Concentration, PowerMatrix, concentration
-from netagents.records import Run, held_entries
+from netagents.records import Run
 from netagents.reports.style import ACCENT, FAINT, INK, MAIN, QUIET, UNKNOWN, calm, describe, new_figure, png
 from netagents.topology import spread_radius
 
@@ -33,9 +33,10 @@ _NUMBERED = 12
 def power_picture(run: Run, last: int | None = None) -> bytes:
     """A PNG of the power matrix averaged over the ``last`` iterations, beside the power that each agent holds.
 
-    Entries too far away to be trusted are hatched, unknown ones are grey with a cross, pairs beyond the critic's radius
-    stay white.  What is measured between agents that cannot influence each other is the noise floor; it is marked on the
-    colour scale.  Where no entry can be trusted the picture says so and what would change it.
+    Entries that are not reliable are hatched (too far away, or their error is too large), unknown ones are grey with a
+    cross, pairs beyond the critic's radius stay white.  What is measured between agents that cannot influence each other
+    is the noise floor; it is marked on the colour scale.  Where it is not known who holds power the picture says so and
+    what would change it.
 
     Raises:
         RunDirectoryError: nothing is recorded yet.
@@ -50,7 +51,7 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
     figure = new_figure(side + 4.4, side + 1.2, layout="compressed")
     heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[side, 2.7])
     _heat_map(figure, heat, matrix, measured_pairs(run))
-    found = concentration(held_entries(matrix))
+    found = concentration(matrix)
     _bars(bars, run, found, n)
     for axes in (heat, bars):
         axes.set_ylim(n - 0.5, -0.5)
@@ -84,14 +85,15 @@ def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArr
     top = float(shown.max()) if shown.size and shown.max() > 0 else 1.0
     axes.imshow(np.where(unknown, 1.0, np.nan), cmap=ListedColormap([UNKNOWN]), vmin=0, vmax=1, aspect="equal")
     image = axes.imshow(np.where(finite, matrix.values, np.nan), cmap="YlGnBu", norm=PowerNorm(0.5, 0.0, top), aspect="equal")
-    j, i = np.nonzero(finite & ~matrix.reliable)
+    hatched = finite & ~matrix.reliable & ~(matrix.impossible & matrix.near)
+    j, i = np.nonzero(hatched)
     offsets = (-0.5, 0.0, 0.5) if n <= _SMALL else (0.0,)
     strokes = [_stroke(column, row, offset) for row, column in zip(j.tolist(), i.tolist(), strict=True) for offset in offsets]
     axes.add_collection(LineCollection(strokes, colors="#ffffff", linewidths=2.0 if n <= _SMALL else 0.9))
     axes.add_collection(LineCollection(strokes, colors=QUIET, linewidths=0.9 if n <= _SMALL else 0.5))
     j, i = np.nonzero(unknown)
     axes.scatter(i, j, marker="x", s=(170.0 / n) ** 1.6, color=QUIET, linewidths=1.2 if n <= _SMALL else 0.5)
-    noise = finite & matrix.impossible
+    noise = finite & matrix.impossible & matrix.near
     if n <= _NUMBERED:
         _numbers(axes, matrix, top)
     else:
@@ -104,7 +106,7 @@ def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArr
         spine.set_color(FAINT)
     axes.tick_params(colors=QUIET, labelsize=9, length=2)
     marks = {
-        "hatched: too far to trust": bool((finite & ~matrix.reliable).any()),
+        "hatched: too far, or error too large": bool(hatched.any()),
         "grey x: unknown, alternatives too rarely played": bool(unknown.any()),
         "orange: cannot influence, so noise" if n <= _NUMBERED else "orange dot: cannot influence, so noise": bool(noise.any()),
         "white: beyond the critic's radius": bool((~measured).sum() > n),
@@ -129,7 +131,8 @@ def _scale(figure: Figure, axes: Axes, image: AxesImage, floor: float, top: floa
 
 def _numbers(axes: Axes, matrix: PowerMatrix, top: float) -> None:
     """The value in each cell that can be trusted."""
-    for j, i in np.argwhere(matrix.reliable).tolist():
+    noise = np.isfinite(matrix.values) & matrix.impossible & matrix.near
+    for j, i in np.argwhere(matrix.reliable | noise).tolist():
         value = float(matrix.values[j, i])
         color = ACCENT if matrix.impossible[j, i] else "white" if value > 0.3 * top else INK
         axes.text(i, j, f"{value:.2g}", ha="center", va="center", fontsize=8, color=color)
@@ -172,23 +175,38 @@ def _bars(axes: Axes, run: Run, found: Concentration, n: int) -> None:
 def _headline(run: Run, found: Concentration) -> str:
     name = run.manifest["name"]
     if found.top_holder < 0:
-        return f"{name}: no entry of the power matrix can be trusted"
-    return (
-        f"{name}: agent {found.top_holder} holds most power, {percent(found.top_share)} of all\n"
-        f"Herfindahl {found.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {found.gini:.2f}"
-    )
+        return f"{name}: who holds power is not known"
+    return f"{name}: {top_power(found)}\nHerfindahl {found.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {found.gini:.2f}"
 
 
 def no_entry(run: Run) -> str:
-    """Why no entry of the power matrix counts, and what would change it."""
+    """Why it is not known who holds power, and what would change it."""
     offset = run.setup.spec.reach_offset
     radius = max(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
     if radius - offset < 1:
         return (
-            f"No entry is reliable:\nkappa_critic is {radius}, and here\nonly pairs within kappa_critic - {offset}\ncan be trusted.\n\n"
+            f"Not known:\nkappa_critic is {radius}, and here\nonly pairs within kappa_critic - {offset}\ncan be trusted.\n\n"
             f"Use kappa_critic = {offset + 1} or more."
         )
-    return "No entry is reliable yet:\nalternatives were played too rarely.\n\nTrain on, or raise learning.batch."
+    matrix = run.power_matrix(-1, min(DEFAULT_LAST, len(run.iterations)))
+    pairs = matrix.near & ~matrix.impossible
+    count = f"{int((matrix.reliable & pairs).sum())} of {int(pairs.sum())} pairs"
+    return (
+        f"Not known:\nthe power of {count} is reliable,\nof the others too little was seen.\n\n"
+        "Raise learning.batch or power.window,\nor train on."
+    )
+
+
+def top_power(found: Concentration) -> str:
+    """Who holds most power, and how far that is certain; for a concentration that is known."""
+    share = f"{percent(found.top_share)} of all (± {percent(found.top_error)})"
+    others = len(found.leaders) - 1
+    if others <= 0:
+        return f"agent {found.top_holder} holds most power, {share}"
+    if others == 1:
+        first, second = found.leaders
+        return f"agents {first} and {second} hold most power; which of them more is not known; agent {found.top_holder} {share}"
+    return f"who holds most is not known: {len(found.leaders)} agents are alike within the errors; agent {found.top_holder} {share}"
 
 
 def percent(share: float) -> str:

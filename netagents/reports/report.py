@@ -14,8 +14,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.intervals import standard_half_width
-from netagents.power import Concentration, PowerMatrix, concentration
-from netagents.records import Run, held_entries, write_atomically
+from netagents.power import Concentration, PowerMatrix, concentration, held_entries
+from netagents.records import Run, write_atomically
 from netagents.reports.baseline_verdict import baseline_of, baseline_sentence
 from netagents.reports.chart import Line, Reference, line_chart
 from netagents.reports.comparison_page import comparison_chart
@@ -58,7 +58,7 @@ def report(run: Run) -> str:
     reached = progress(run)
     history = power_history(run, DEFAULT_LAST)
     newest = history.windows[-1]
-    found = concentration(held_entries(newest.matrix))
+    found = concentration(newest.matrix)
     body = _grid(
         _graph_section(run, history, found),
         _curve_section(run, reached),
@@ -119,14 +119,23 @@ def _verdict(run: Run, reached: Progress, found: Concentration) -> Markup:
         sentence += f", {way:.0%} of the way from untrained ({short(reached.untrained)}) to the {best_name(run)} ({short(reached.best)})"
     sentence += "."
     if found.top_holder < 0:
-        return html("{} Who holds power cannot be told. {}", sentence, no_entry(run))
+        return html("{} Who holds power is not known. {}", sentence, no_entry(run))
     return html(
-        "{} Agent {} holds most power: <b>{}</b> of all, {} times an equal share.",
+        "{} {} <b>{}</b> of all power (± {}), {} times an equal share.",
         sentence,
-        _name(run, found.top_holder),
+        _top_sentence(run, found),
         percent(found.top_share),
+        percent(found.top_error),
         f"{found.top_share * run.n:.1f}",
     )
+
+
+def _top_sentence(run: Run, found: Concentration) -> str:
+    """Who holds most power, as the beginning of a sentence that goes on with a share."""
+    top = f"agent {_name(run, found.top_holder)}"
+    if len(found.leaders) == 1:
+        return f"A{top[1:]} holds most power:"
+    return f"Who holds most power is not known, {len(found.leaders)} agents are alike within the errors; {top} holds"
 
 
 def _tiles(run: Run, reached: Progress, found: Concentration) -> Markup:
@@ -151,12 +160,12 @@ def _tiles(run: Run, reached: Progress, found: Concentration) -> Markup:
             tile(
                 "Top power",
                 f"agent {_name(run, found.top_holder)}: {percent(found.top_share)}",
-                f"equal shares: {percent(1 / run.n)}",
+                f"± {percent(found.top_error)}; equal shares: {percent(1 / run.n)}",
                 f"Herfindahl {found.herfindahl:.3f} · Gini {found.gini:.2f}",
             )
         )
     else:
-        tiles.append(tile("Top power", "unknown", "no entry can be trusted"))
+        tiles.append(tile("Top power", "not known", "too few entries are reliable"))
     tiles.append(tile("Messages", f"{total.messages:,}", byte_size(total.bytes), f"{byte_size(total.bytes // recorded)} per iteration"))
     rate = f"{recorded / seconds:.3g} iterations/s" if seconds > 0 else ""
     tiles.append(tile("Time", f"{seconds:.1f} s", f"{recorded} of {planned} iterations", rate))
@@ -169,7 +178,7 @@ def _graph_section(run: Run, history: PowerHistory, found: Concentration) -> Mar
         return section(title, _holders(run, found), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
     arrows = _arrows(history.windows[-1].matrix)
     if found.top_holder < 0:
-        say = f"No power can be told. {no_entry(run)}"
+        say = f"It is not known who holds power. {no_entry(run)}"
     else:
         some = f"the {_MOST_ARROWS} strongest of {len(arrows)} arrows" if len(arrows) > _MOST_ARROWS else "arrows"
         say = (
@@ -186,7 +195,7 @@ def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
     if recorded == 0:
         return draw_graph(run.topology, standalone=standalone)
     matrix = run.power_matrix(last=min(DEFAULT_LAST, recorded))
-    found = concentration(held_entries(matrix))
+    found = concentration(matrix)
     held = found.held if found.top_holder >= 0 else None
     return draw_graph(run.topology, held, _arrows(matrix)[:_MOST_ARROWS], standalone=standalone)
 
@@ -253,7 +262,7 @@ def _baseline_section(run: Run) -> Markup:
 def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
     title = "How power moved"
     if not np.isfinite(history.shares).any():
-        return section(title, say="No iteration has power that counts.")
+        return section(title, say="In no iteration it is known who holds power.")
     peak = np.nan_to_num(np.nanmax(np.nan_to_num(history.shares, nan=-1.0), axis=0))
     leaders = [int(agent) for agent in np.lexsort((-peak, -found.held))[:5]]
     lines = [Line(f"agent {_name(run, agent)}", history.shares[:, agent], _COLORS[at]) for at, agent in enumerate(leaders)]

@@ -13,7 +13,7 @@ from netagents.records.link_costs import total_costs
 from netagents.reports.constraint_section import best_name, constraint_rows
 from netagents.reports.fault_section import fault_rows
 from netagents.reports.learning_curve import progress
-from netagents.reports.power_picture import DEFAULT_LAST, percent
+from netagents.reports.power_picture import DEFAULT_LAST, no_entry, percent, top_power
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,12 +80,11 @@ def _return_line(run: Run) -> str:
 def _power_rows(run: Run, last: int) -> list[tuple[str, str]]:
     found = run.concentration(last=last)
     if found.top_holder < 0:
-        offset = run.setup.spec.reach_offset
-        return [("power", f"no entry is reliable (distance up to kappa_critic - {offset}, alternatives played often enough)")]
+        return [("power", " ".join(no_entry(run).split()).lower())]
     floor = run.power_matrix(last=last).noise_floor
     noise = f"; noise floor {floor:.2g}" if math.isfinite(floor) else ""
     return [
-        ("top power", f"agent {found.top_holder} holds {percent(found.top_share)} of all (equal shares: {percent(1 / run.n)})"),
+        ("top power", f"{top_power(found)} (equal shares: {percent(1 / run.n)})"),
         ("concentration", f"Herfindahl {found.herfindahl:.3f}, Gini {found.gini:.2f}, largest entry {found.largest:.2g}{noise}"),
     ]
 

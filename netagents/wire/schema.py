@@ -137,7 +137,7 @@ ARRAYS: dict[Kind, ArraySchema] = {
         Report,
         (
             _field("metrics", _FLOAT64, 1),
-            _field("power", _FLOAT64, 2, last=4),
+            _field("power", _FLOAT64, 2, last=6),
             _field("ledger", _INT64, 2, last=5),
             _field("timing", _FLOAT64, 1, last=3),
         ),
@@ -148,7 +148,7 @@ ARRAYS: dict[Kind, ArraySchema] = {
         (
             _field("team", _FLOAT64, 1, last=3),
             _field("metrics", _FLOAT64, 2),
-            _field("power", _FLOAT64, 2, last=5),
+            _field("power", _FLOAT64, 2, last=7),
             _field("ledger", _INT64, 2, last=6),
             _field("timing", _FLOAT64, 2, last=3),
         ),

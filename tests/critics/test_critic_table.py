@@ -1,4 +1,4 @@
-"""A table of visited keys behaves like the full one; visits are windowed; the longest unvisited entries leave first."""
+"""A table of visited keys behaves like the full one; the longest unvisited entries leave first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from netagents.errors import CapacityError
 WINDOW = WindowKeys((0, 1), (2, 3), (2, 2))
 
 
-def table(full_limit: int, visited_limit: int = 1 << 20, window: int = 3) -> CriticTable:
-    return CriticTable(WINDOW, 2, full_limit, visited_limit, window)
+def table(full_limit: int, visited_limit: int = 1 << 20) -> CriticTable:
+    return CriticTable(WINDOW, 2, full_limit, visited_limit)
 
 
 @settings(max_examples=30)
@@ -35,30 +35,24 @@ def test_visited_keys_and_the_full_table_learn_the_same_values(seed: int) -> Non
             batch_td(critic, 1, batch, signal, 0.9, 3)
         every = np.arange(WINDOW.total)
         seen = visited.find(every) >= 0
-        assert np.array_equal(full.visits(full.find(every)), visited.visits(visited.find(every)))
         assert np.array_equal(full.values[:, every[seen]], visited.values[:, visited.find(every[seen])])
         assert full.entries == visited.entries == seen.sum()
 
 
-def test_visits_count_within_the_window_only() -> None:
-    critic = table(1000, window=2)
-    key = np.array([5])
-    for iteration in (0, 1, 2, 3):
-        critic.visit(key, np.array([10]), iteration)
-    assert critic.visits(critic.find(key)).tolist() == [40]
-    critic.visit(np.array([6]), np.array([1]), 5)
-    assert critic.visits(critic.find(key)).tolist() == [20]
-    critic.visit(np.array([6]), np.array([1]), 9)
-    assert critic.visits(critic.find(key)).tolist() == [0]
-    assert critic.age(critic.find(key), 9).tolist() == [6]
+def test_the_age_of_an_entry_counts_from_its_last_visit() -> None:
+    critic = table(1000)
+    for iteration in (0, 1, 3):
+        critic.visit(np.array([5]), iteration)
+    critic.visit(np.array([6]), 9)
+    assert critic.age(np.array([5, 6]), 9).tolist() == [6, 0]
 
 
 def test_the_longest_unvisited_entries_leave_first_and_are_counted() -> None:
     critic = table(1, visited_limit=8)
     for iteration in range(8):
-        slots = critic.visit(np.array([iteration]), np.array([1]), iteration)
+        slots = critic.visit(np.array([iteration]), iteration)
         critic.values[:, slots] = iteration
-    critic.visit(np.array([20]), np.array([1]), 8)
+    critic.visit(np.array([20]), 8)
     assert critic.evicted == 5
     kept = [key for key in range(24) if critic.find(np.array([key]))[0] >= 0]
     assert kept == [5, 6, 7, 20]
@@ -135,7 +129,7 @@ def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int)
     window = (range(18), [4] * 18, [9] * 18)
     honest, colliding = WindowKeys(*window), Colliding(*window)
     assert honest.words == 2
-    tables = [CriticTable(keys, 1, 1, 40, 3) for keys in (honest, colliding)]
+    tables = [CriticTable(keys, 1, 1, 40) for keys in (honest, colliding)]
     seen: dict[tuple[int, ...], int] = {}
     for iteration in range(6):
         chosen = rng.integers(0, 2, (12, 3))
@@ -144,7 +138,7 @@ def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int)
             keys = table.keys.encode(columns[:18], columns[18:])
             unique, inverse, counts = table.keys.distinct(keys)
             assert np.array_equal(unique[inverse], keys)
-            slots = table.visit(unique, counts, iteration)
+            slots = table.visit(unique, iteration)
             assert len(set(slots.tolist())) == len(unique)
             table.values[0, slots] += unique[:, 0] % 97 + counts
         for row in map(tuple, chosen.tolist()):
@@ -153,7 +147,7 @@ def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int)
     columns = [everything[:, k % 3] for k in range(36)]
     read = []
     for table in tables:
-        restored = CriticTable(table.keys, 1, 1, 40, 3)
+        restored = CriticTable(table.keys, 1, 1, 40)
         restored.restore(table.arrays())
         slots = restored.find(table.keys.encode(columns[:18], columns[18:]))
         assert (slots >= 0).all()

@@ -17,7 +17,7 @@ WINDOW = WindowKeys((0, 1), (2, 3), (2, 2))
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_it_is_the_fixed_point_of_the_sweeps_for_all_columns_at_once(seed: int, full: bool) -> None:
     rng = np.random.default_rng(seed)
-    exact, swept = (CriticTable(WINDOW, 2, 1000 if full else 1, 1000, 3) for _ in range(2))
+    exact, swept = (CriticTable(WINDOW, 2, 1000 if full else 1, 1000) for _ in range(2))
     start = rng.normal(size=(2, exact.values.shape[1]))
     exact.values[:], swept.values[:] = start, start
     keys = rng.integers(0, WINDOW.total, 8 * 3)
@@ -34,7 +34,7 @@ def test_it_is_the_fixed_point_of_the_sweeps_for_all_columns_at_once(seed: int, 
 
 
 def test_a_batch_without_transitions_changes_nothing() -> None:
-    table = CriticTable(WINDOW, 1, 1000, 1000, 3)
+    table = CriticTable(WINDOW, 1, 1000, 1000)
     batch = compact(table, np.arange(4), 1, 2, np.zeros((1, 2), dtype=bool), np.ones((1, 2)), 0)
     batch_lstd(table, {0: np.ones((1, 2))}, batch, 0.9)
     assert batch_td(table, 0, batch, np.ones((1, 2)), 0.9, 3) == 0.0

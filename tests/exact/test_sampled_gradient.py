@@ -132,7 +132,7 @@ def learned_critic(sampler, model, agent, window, copies, horizon):
     local = model.kernel.agents[agent]
     states, actions = sampler.rollout(copies, horizon)
     keys = WindowKeys(window, [model.state_sizes[j] for j in window], [model.action_sizes[j] for j in window])
-    table = CriticTable(keys, 1, 1 << 10, 1 << 10, 10)
+    table = CriticTable(keys, 1, 1 << 10, 1 << 10)
     encoded = keys.encode([states[:, :, j].reshape(-1) for j in window], [actions[:, :, j].reshape(-1) for j in window])
     batch = compact(table, encoded, horizon, copies, np.ones((horizon, copies), dtype=bool), np.ones((horizon, copies)), 0)
     signal = local.reward[(*(states[:-1, :, j] for j in local.state_scope), *(actions[:-1, :, k] for k in local.action_scope))]

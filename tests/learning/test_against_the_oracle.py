@@ -10,6 +10,7 @@ import pytest
 from netagents.exact import exact_experiment
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.power_facts import power_facts
 from netagents.learning.prepare import prepare
 
 N = 4
@@ -41,19 +42,15 @@ def test_the_learned_policies_come_within_two_percent_of_the_best_that_exact_asc
 def test_realized_power_read_by_the_agents_is_the_exact_one_where_it_is_called_reliable() -> None:
     # Policies that hardly move, so that all iterations estimate the power of one policy.
     described = experiment(learning={"learning_rate": 1e-9, "batch": 512})
-    _, records = trained(described, 8)
+    network, records = trained(described, 12)
     power = exact_experiment(described)["power"]
     exact = {(int(j), int(i)): float(p) for j, i, p in zip(*(power.column(c) for c in ("holder", "over", "realized")), strict=True)}
-    reliable = 0
-    for i in range(N):
-        rows = np.mean([record.power[i] for record in records[2:]], axis=0)
-        for source, measured, known, _ in rows:
-            j = int(source)
-            if abs(i - j) > 1:  # kappa_critic 2, reach_offset 1
-                continue
-            reliable += 1
-            assert known == 1.0
-            # The minimum over noisy values adds a floor, which agent 0, who cannot influence anyone, shows as it is.
-            assert measured == pytest.approx(exact[j, i], abs=0.02 + 0.05 * exact[j, i]), (j, i)
-    assert reliable == 2 * (N - 1)
+    matrix = power_facts(network.setup).matrix(records[-1].power)
+    for j, i in np.argwhere(matrix.near).tolist():
+        assert matrix.known[j, i] == 1.0
+        assert matrix.values[j, i] == pytest.approx(exact[j, i], abs=1.5 * matrix.error[j, i] + 1e-12), (j, i)
+        if matrix.reliable[j, i]:
+            assert matrix.values[j, i] == pytest.approx(exact[j, i], rel=0.2), (j, i)
+    assert matrix.reliable[1, 0]
     assert exact[1, 0] > 0.2
+    assert not (matrix.reliable & matrix.impossible).any()

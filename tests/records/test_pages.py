@@ -78,10 +78,10 @@ def test_an_empty_ledger_has_no_traffic() -> None:
     assert view.over_time().tolist() == [[0, 0]] * 3
 
 
-@given(st.lists(st.lists(st.lists(st.floats(allow_nan=True), min_size=3, max_size=3), max_size=3), min_size=1, max_size=4))
+@given(st.lists(st.lists(st.lists(st.floats(allow_nan=True), min_size=5, max_size=5), max_size=3), min_size=1, max_size=4))
 def test_power_readings_come_back_to_the_last_bit(rows_per_agent: list[list[list[float]]]) -> None:
     power = [
-        np.array([[10 + position, *row] for position, row in enumerate(rows)], dtype=np.float64).reshape(-1, 4) for rows in rows_per_agent
+        np.array([[10 + position, *row] for position, row in enumerate(rows)], dtype=np.float64).reshape(-1, 6) for rows in rows_per_agent
     ]
     writer = PowerPages()
     first, second = _through_file([writer.row(0, power), writer.row(1, power)])
@@ -90,7 +90,7 @@ def test_power_readings_come_back_to_the_last_bit(rows_per_agent: list[list[list
     pairs = np.array(first["pairs"], dtype=np.int64).reshape(-1, 2)
     reading = unpack_power(second, pairs, Path("power.jsonl"))
     for agent, rows in enumerate(power):
-        np.testing.assert_array_equal(reading[reading[:, 1] == agent][:, [0, 2, 3, 4]], rows)
+        np.testing.assert_array_equal(reading[reading[:, 1] == agent][:, [0, 2, 3, 4, 5, 6]], rows)
 
 
 @pytest.mark.parametrize("values", ["", "!!!", "AAAA", None])

@@ -16,6 +16,7 @@ import pytest
 
 from netagents.errors import RunDirectoryError
 from netagents.records import Recorder, Run, RunDirectory, is_run, run_directories, runs
+from netagents.records.manifest import FORMAT_VERSION
 
 KILLED_WRITER = """
 import sys, time
@@ -103,13 +104,16 @@ def test_what_a_killed_creator_left_is_swept_by_a_later_one(tmp_path: Path, make
     assert fresh.exists()
 
 
+SHORT_ID = json.dumps({"format_version": FORMAT_VERSION, "run": "00"})
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
         (lambda path: (path / "manifest.json").unlink(), "is no run: it has no manifest"),
         (lambda path: (path / "manifest.json").write_text("{"), "is not the manifest of a run"),
         (
-            lambda path: (path / "manifest.json").write_text('{"format_version": 1, "run": "00"}'),
+            lambda path: (path / "manifest.json").write_text(SHORT_ID),
             "manifest.json: run: String should match pattern",
         ),
         (lambda path: _edit(path / "manifest.json", format_version=0), "written by an older netagents"),

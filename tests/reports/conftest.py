@@ -18,7 +18,7 @@ from netagents.topology import build_topology
 
 @pytest.fixture
 def recorded_run(tmp_path: Path) -> Callable[..., Run]:
-    def _run(*, iterations: int = 3, close: str | None = "finished", horizon: int | None = 10, **changes: Any) -> Run:
+    def _run(*, iterations: int = 3, close: str | None = "finished", horizon: int | None = 10, much: bool = False, **changes: Any) -> Run:
         settings: dict[str, Any] = {
             "name": "small",
             "environment": {"kind": "line_msg"},
@@ -28,6 +28,9 @@ def recorded_run(tmp_path: Path) -> Callable[..., Run]:
             "learning": {"iterations": max(iterations, 1), "batch": 8, "horizon": horizon},
             "power": {"min_visits": 1},
         }
+        if much:
+            # Enough, from policies that hardly move, for power to be known.
+            settings["learning"] |= {"batch": 512, "horizon": 60, "discount": 0.9, "step_size": 1e-6}
         experiment = Experiment.model_validate(settings | changes)
         topology = build_topology(experiment.topology)
         environment = build_environment(experiment.environment, topology)

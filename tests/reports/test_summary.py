@@ -14,16 +14,25 @@ from netagents.reports.report import report
 
 
 def test_a_finished_run_is_told_in_a_few_lines(recorded_run: Callable) -> None:
-    run = recorded_run(horizon=None)
+    run = recorded_run(iterations=4, much=True)
     rows = dict(summary_rows(run))
     assert rows["return"].startswith(f"{run.returns[0]:.2f} -> ")
-    assert "best known" in rows["return"]
-    assert "of all (equal shares: 20%)" in rows["top power"]
+    assert "(equal shares: 20%)" in rows["top power"]
     assert rows["messages"].startswith(f"{run.ledger.total.messages:,} with ")
     assert rows["  state"].startswith("1 hop: ")
     assert "2 hops: " in rows["  truncated_q"]
     assert "state" not in rows
     assert rows["time"].endswith("messages/s")
+
+
+def test_the_return_is_set_beside_what_is_known_of_the_environment(recorded_run: Callable) -> None:
+    assert "best known" in dict(summary_rows(recorded_run(horizon=None)))["return"]
+
+
+def test_where_little_was_seen_nobody_is_named(recorded_run: Callable) -> None:
+    rows = dict(summary_rows(recorded_run()))
+    assert "top power" not in rows
+    assert "pairs is reliable" in rows["power"]
 
 
 def test_a_failed_run_says_who_and_why(recorded_run: Callable) -> None:
@@ -33,7 +42,7 @@ def test_a_failed_run_says_who_and_why(recorded_run: Callable) -> None:
 
 def test_a_run_without_records_or_reliable_power_says_so(recorded_run: Callable) -> None:
     assert dict(summary_rows(recorded_run(iterations=0)))["return"] == "no iteration recorded"
-    assert "no entry is reliable" in summary_text(recorded_run(kappa=1))
+    assert "not known: kappa_critic is 1" in summary_text(recorded_run(kappa=1))
 
 
 @pytest.mark.parametrize("width", [60, 120])

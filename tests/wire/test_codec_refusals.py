@@ -32,7 +32,7 @@ def seeds() -> list[Envelope]:
         Envelope(RUN, 0, -1, Kind.STEP, 1, 2, Step(np.zeros(9, "<u2"), float_array(9), np.zeros(9, "u1"))),
         Envelope(RUN, 0, 1, Kind.TRACE, 1, 2, Trace(np.zeros((5, 4), "u1"), np.zeros((5, 4), "u1"))),
         Envelope(RUN, 0, 1, Kind.TRUNCATED_Q, 1, 0, TruncatedQ(big)),
-        Envelope(RUN, 0, 1, Kind.REPORT, 1, 0, Report(float_array(6), float_array((3, 4)), np.zeros((2, 5), "<i8"), float_array(3))),
+        Envelope(RUN, 0, 1, Kind.REPORT, 1, 0, Report(float_array(6), float_array((3, 6)), np.zeros((2, 5), "<i8"), float_array(3))),
         Envelope(RUN, 0, 1, Kind.SNAPSHOT, 1, 0, Snapshot({"policy.logits": big, "visits": np.zeros(3, "<i8"), "known": np.ones(3, "?")})),
         Envelope(RUN, 0, -1, Kind.WELCOME, 0, 0, Welcome("{}", "{}", "{}", {0: "tcp://127.0.0.1:1", -1: "ipc:///x"})),
         Envelope(RUN, 0, 4, Kind.HELLO, 0, 0, Hello("agent", "ipc:///tmp/x", "0.1.0", 12)),

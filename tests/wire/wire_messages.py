@@ -100,10 +100,10 @@ def envelopes(draw: st.DrawFn) -> Envelope:
     elif kind is Kind.TRUNCATED_Q:
         message = TruncatedQ(array(draw, (8 * h, 8 * b)))
     elif kind is Kind.REPORT:
-        message = Report(array(draw, (t,)), array(draw, (h, 4)), array(draw, (b, 5), ("<i8",)), array(draw, (3,)))
+        message = Report(array(draw, (t,)), array(draw, (h, 6)), array(draw, (b, 5), ("<i8",)), array(draw, (3,)))
     elif kind is Kind.DIGEST:
         ledger = array(draw, (t, 6), ("<i8",))
-        message = Digest(array(draw, (3,)), array(draw, (h, b)), array(draw, (t, 5)), ledger, array(draw, (h, 3)))
+        message = Digest(array(draw, (3,)), array(draw, (h, b)), array(draw, (t, 7)), ledger, array(draw, (h, 3)))
     else:
         names = st.text("abcXYZ019_.-", min_size=1, max_size=128)
         shapes = st.lists(st.integers(0, 9), max_size=4)

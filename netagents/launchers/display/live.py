@@ -118,9 +118,10 @@ class LiveDisplay:
         if view.utility != 0.0:
             text.append("  utility ").append(f"{view.utility:.3f}", style="bold green")
         if view.top_holder < 0:
-            text.append("  top power ").append("none reliable", style="dim")
+            text.append("  top power ").append("not known", style="dim")
         else:
-            text.append("  top power ").append(f"agent {view.top_holder} {view.top_share:.0%}", style="bold magenta")
+            alike = "" if view.leaders == 1 else f", one of {view.leaders} alike"
+            text.append("  top power ").append(f"agent {view.top_holder} {view.top_share:.0%}{alike}", style="bold magenta")
         return text
 
     def _rates(self, view: View) -> Text:

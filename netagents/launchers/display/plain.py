@@ -69,5 +69,6 @@ def describe(view: View, pace: Pace) -> str:
 def power_text(view: View) -> str:
     """Who holds most power, in words."""
     if view.top_holder < 0:
-        return "no reliable power"
-    return f"top power: agent {view.top_holder} with {view.top_share:.0%}"
+        return "top power not known"
+    alike = "" if view.leaders == 1 else f" (one of {view.leaders} alike)"
+    return f"top power: agent {view.top_holder} with {view.top_share:.0%}{alike}"

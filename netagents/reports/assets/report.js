@@ -53,7 +53,9 @@
       else if (at === undefined) { text += "beyond the critic's radius"; }
       else {
         var value = maps.frames[shown][at], kind = maps.pairs[at][2];
-        text += value === null ? "unknown, alternatives too rarely played" : number(value) + ["", " (too far to trust)", " (cannot influence: noise)"][kind];
+        var sure = maps.reliable[shown][at] ? "" : " (not reliable: the error is too large, or too little is known)";
+        text += value === null ? "unknown, alternatives too rarely played"
+          : number(value) + " \u00b1 " + number(maps.errors[shown][at]) + [sure, " (too far to trust)", " (cannot influence: noise)"][kind];
       }
       readout.textContent = text;
     });
