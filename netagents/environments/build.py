@@ -8,16 +8,6 @@ from netagents.environments.contract import NetworkedMDP
 from netagents.experiment.environment import OWN_ENVIRONMENTS, CustomEnvironmentSettings, EnvironmentSettings
 from netagents.topology import Topology
 
-_CLASSES: dict[str, tuple[str, str]] = {
-    "line_msg": ("netagents.environments.line_msg", "LineMsg"),
-    "wireless_spdac": ("netagents.environments.wireless_spdac", "WirelessSpdac"),
-    "wireless_qu_lin": ("netagents.environments.wireless_qu_lin", "WirelessQuLin"),
-    "sis": ("netagents.environments.sis", "NetworkedSis"),
-    "rendezvous": ("netagents.environments.rendezvous", "Rendezvous"),
-    "pettingzoo": ("netagents.environments.parallel_env", "ParallelEnvironment"),
-    "random_networked": ("netagents.environments.random_networked", "RandomNetworked"),
-}
-
 
 def build_environment(settings: EnvironmentSettings, topology: Topology) -> NetworkedMDP:
     """The environment that the settings describe, on this topology.
@@ -36,6 +26,6 @@ def build_environment(settings: EnvironmentSettings, topology: Topology) -> Netw
         where = f"environment.kind '{settings.kind}'"
         made: NetworkedMDP = OWN_ENVIRONMENTS.make(settings.kind, NetworkedMDP, {"topology": topology}, settings.parameters, where)  # type: ignore[type-abstract]
         return made
-    module, name = _CLASSES[settings.kind]
+    module, _, name = settings.built_by.partition(":")
     environment: NetworkedMDP = getattr(importlib.import_module(module), name)(topology, settings)
     return environment

@@ -15,6 +15,7 @@ from netagents.errors import ExperimentError
 from netagents.experiment import overrides as override_words
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.explain import explain
+from netagents.experiment.game_file import embed_game
 from netagents.experiment.origins import Origin, closest, leaves, trace
 from netagents.experiment.source import KeyPath, read_file
 
@@ -72,6 +73,7 @@ def load_experiment(
     for override in override_words.read(overrides):
         plain = override._replace(value=_plain_values(override.value, override.path))
         override_words.apply(plain, values, given, Experiment)
+    embed_game(values, given, base)
     experiment = _validate(values, given, shown)
     return LoadedExperiment(experiment, trace(resolved(experiment), given, values), path, base)
 
