@@ -17,12 +17,12 @@ Discount = Annotated[float, Field(gt=0.0, lt=1.0)]
 class EnvironmentKind(Settings):
     """Settings of one kind of environment.
 
-    A built-in environment is this class, with its fields and their bounds, and the class that ``built_by`` names.  That one is called
-    as ``Class(topology, settings)``, is imported only when it is needed, and refuses topologies that it cannot run on with an
-    :class:`~netagents.errors.EnvironmentMismatchError` that names the right ones.
+    A built-in environment is this class, with its fields and their bounds, and the class (or function) that ``built_by`` names.  That
+    one is called with the topology and the settings and imported only when it is needed.  It refuses topologies that it cannot run on
+    with an :class:`~netagents.errors.EnvironmentMismatchError` that names the right ones.
     """
 
     built_by: ClassVar[str] = ""
-    """``module:Class`` of the environment."""
+    """``module:Class`` of the environment, or ``module:function`` that makes it."""
 
     kind: str

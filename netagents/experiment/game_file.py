@@ -31,6 +31,8 @@ def embed_game(values: Any, given: dict[KeyPath, Origin], base: Path) -> None:
     name = rules.get("path")
     if rules.get("kind") != "file" or not isinstance(name, str) or "\0" in name or set(rules) != {"kind", "path"}:
         return  # the settings say what is wrong
+    if not (base / name).is_file():
+        raise ExperimentError("no such game file", where=name, fix="paths are relative to the experiment file")
     document = read_file(base / name, name)
     try:
         read_game(document.values)

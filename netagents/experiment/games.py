@@ -112,7 +112,7 @@ RulesSettings = Annotated[
 class GameSettings(EnvironmentKind):
     """A finite game in tables, repeated: a shipped one, or your own from a file."""
 
-    built_by: ClassVar[str] = "netagents.environments.games.table_game:TableGame"
+    built_by: ClassVar[str] = "netagents.environments.games.build_game:build_game"
 
     kind: Literal["game"] = "game"
     rules: RulesSettings = Field(PrisonersDilemmaRules(), description="which game")

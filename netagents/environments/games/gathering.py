@@ -131,26 +131,6 @@ def crowding(cells: IntArray) -> FloatArray:
     return shared
 
 
-def meet_at_sight(environment: Gathering, observed: Sequence[IntArray]) -> list[IntArray]:
-    """A scripted policy for ``observation: sight``: who is alone walks on to the right, but agent 0 waits; else all walk towards the
-    nearest cell, their own first, on which the most stand.
-
-    Args:
-        observed: as the environment gives it.
-
-    Returns:
-        One action per agent, ``(B,)``.
-    """
-    counts = sight_counts(environment)
-    sight = environment.settings.sight
-    counts[:, sight] += 1
-    order = sorted(range(2 * sight + 1), key=lambda place: (abs(place - sight), -place))
-    aim = np.array(order)[np.argmax(counts[:, order], axis=1)]
-    alone = counts.sum(axis=1) == 1
-    met = np.sign(aim - sight) + STAY
-    return [np.where(alone, STAY if i == 0 else RIGHT, met)[seen] for i, seen in enumerate(observed)]
-
-
 def sight_counts(environment: Gathering) -> IntArray:
     """How many others are in each of the 2 r + 1 cells, left to right, for every number that an agent may observe: ``(numbers, 2 r + 1)``.
 

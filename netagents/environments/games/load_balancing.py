@@ -115,15 +115,3 @@ class LoadBalancing(FiniteNetworkedMDP):
             shape = (size,) * n + reward.shape[1:]
             agents.append(LocalKernel(everybody, scope, law.reshape(*shape, size), reward.reshape(shape), start.copy()))
         return FactoredKernel((size,) * n, tuple(choices), tuple(agents))
-
-
-def execute_when_loaded(environment: LoadBalancing, state: IntArray) -> list[IntArray]:
-    """A scripted policy: whoever has a job executes one.
-
-    Args:
-        state: loads, ``(B, n)``.
-
-    Returns:
-        One action per node, ``(B,)``.
-    """
-    return [(state[:, i] >= 1).astype(np.int64) for i in range(environment.spec.n)]

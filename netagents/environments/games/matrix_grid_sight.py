@@ -78,7 +78,8 @@ class Sight:
         seen = codes.reshape(-1).take(windows) + (CODES * headings)[..., None]
         seen[:, :, OWN] = FLOOR_CODE
         seen[~here] = FLOOR_CODE
-        return self._layers.take(seen, axis=0).reshape(len(cells), self._players, -1)
+        layers: FloatArray = self._layers.take(seen, axis=0).reshape(len(cells), self._players, -1)
+        return layers
 
 
 def unpack(observed: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:

@@ -124,31 +124,3 @@ class PredatorPrey(NetworkedMDP):
         side = self.settings.side
         number = np.floor(noise * side * side).astype(np.int64)
         return np.stack([number // side, number % side], axis=-1)
-
-
-def hunt_in_sight(environment: PredatorPrey, observed: Sequence[FloatArray], noise: FloatArray) -> list[IntArray]:
-    """A scripted policy: walk towards the nearest prey in sight, else towards the nearest predator in sight, else at random.
-
-    Args:
-        observed: as the environment gives it.
-        noise: ``(B, n)`` uniforms for those who see nobody.
-
-    Returns:
-        One action per predator, ``(B,)``.
-    """
-    window = 2 * environment.settings.sight + 1
-    middle = environment.settings.sight
-    down, across = (axis.ravel() - middle for axis in np.indices((window, window)))
-    order = np.argsort(np.maximum(abs(down), abs(across)), kind="stable")
-    vertical = abs(down) >= abs(across)
-    towards = np.where(vertical, np.where(down < 0, 1, 2), np.where(across < 0, 3, 4))
-    towards[(down == 0) & (across == 0)] = 0
-    actions = []
-    for i, seen in enumerate(observed):
-        layers = seen.reshape(len(seen), 3, -1)[:, :, order] > 0.0
-        chosen = np.floor(noise[:, i] * 5).astype(np.int64)
-        for layer in (PREDATORS, PREY):  # the later one counts
-            there = layers[:, layer].any(axis=1)
-            chosen = np.where(there, towards[order[np.argmax(layers[:, layer], axis=1)]], chosen)
-        actions.append(chosen)
-    return actions

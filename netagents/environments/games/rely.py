@@ -22,18 +22,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netagents.environments.finite import require_capacity
-from netagents.environments.games.stage_games import stateless
-from netagents.environments.kernel import FactoredKernel
-from netagents.errors import CapacityError, EnvironmentMismatchError
+from netagents.environments.contract import FloatArray, IntArray
+from netagents.environments.games.stage_games import StageRules
+from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.games import RelyRules
 from netagents.topology import Topology
 
 SERVE, SABOTAGE = 0, 1
-ALONE, FIRST, SECOND, SPLIT = 0, 1, 2, 3
+ALONE, FIRST_HUB, SECOND_HUB, SPLIT = 0, 1, 2, 3
 HUBS = (0, 1)
-MOST_LEAVES = 12
-"""A hub's table has 2 * 4^leaves entries."""
 
 
 class Switches(NamedTuple):
@@ -51,14 +48,13 @@ def switch_points(rules: RelyRules) -> Switches:
     return Switches(gain / span, 2.0 * rules.split_cost / span, 2.0 * (gain - rules.split_cost) / span)
 
 
-def rely(topology: Topology, rules: RelyRules) -> FactoredKernel:
-    """Tables of the game: agents 0 and 1 are the hubs (serve, sabotage), the others leaves (self, hub 0, hub 1, split).
+def rely(topology: Topology, rules: RelyRules) -> StageRules:
+    """The game: agents 0 and 1 are the hubs (serve, sabotage), all others leaves (self, hub 0, hub 1, split), as many as there are.
 
     A hub that serves earns ``wage`` for each leaf that relies on it, half for one that splits.
 
     Raises:
         EnvironmentMismatchError: no leaf, or one that is not a neighbour of both hubs.
-        CapacityError: more leaves than a hub's table can hold.
     """
     n = topology.n
     if n < 3:
@@ -71,21 +67,22 @@ def rely(topology: Topology, rules: RelyRules) -> FactoredKernel:
                 where="topology",
                 fix="join agents 0 and 1 to all others, as kind complete does",
             )
-    if n - 2 > MOST_LEAVES:
-        raise CapacityError(
-            f"{n - 2} leaves", where="game 'rely'", fix=f"use at most {MOST_LEAVES}: a hub's table has 2 x 4^leaves entries"
-        )
     leaves = tuple(range(2, n))
-    require_capacity("game", [2 * 4 ** len(leaves)] * 2)
-    agents = []
-    for hub in HUBS:
-        chosen = np.indices((2,) + (4,) * len(leaves))
-        reliance = ((chosen[1:] == (FIRST, SECOND)[hub]) + 0.5 * (chosen[1:] == SPLIT)).sum(axis=0)
-        agents.append(stateless((hub, *leaves), rules.wage * reliance * (chosen[0] == SERVE)))
-    first, second, chosen = np.indices((2, 2, 4))
-    served = np.stack([first == SERVE, second == SERVE])
-    relying = np.where(served, 1.0, -rules.loss)
-    split = 1.0 - rules.split_cost - (1.0 + rules.loss) / 2.0 * (~served).sum(axis=0)
-    reward = np.select([chosen == ALONE, chosen == FIRST, chosen == SECOND], [rules.self_reward, relying[0], relying[1]], split)
-    agents += [stateless((*HUBS, leaf), reward.copy()) for leaf in leaves]
-    return FactoredKernel((1,) * n, (2, 2) + (4,) * len(leaves), tuple(agents))
+    span = 1.0 + rules.loss
+    # How much of a leaf's reliance each action gives each hub, and what it earns while both serve.
+    reliance = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    served = np.array([rules.self_reward, 1.0, 1.0, 1.0 - rules.split_cost])
+
+    def rewards(acts: IntArray) -> FloatArray:
+        sabotaged = acts[:, :2] == SABOTAGE
+        relied = reliance[acts[:, 2:]]  # (B, leaves, hubs)
+        paid = np.empty(acts.shape)
+        paid[:, :2] = rules.wage * relied.sum(axis=1) * ~sabotaged
+        paid[:, 2:] = served[acts[:, 2:]] - span * (relied * sabotaged[:, None]).sum(axis=2)
+        return paid
+
+    scopes = (*((hub, *leaves) for hub in HUBS), *((*HUBS, leaf) for leaf in leaves))
+    leaf_mean = float(served.mean()) - span * float(reliance.mean(axis=0).sum()) / 2.0
+    hub_mean = rules.wage * len(leaves) * float(reliance[:, 0].mean()) / 2.0
+    mean = (2.0 * hub_mean + len(leaves) * leaf_mean) / n
+    return StageRules((2, 2) + (4,) * len(leaves), scopes, rewards, mean)

@@ -4,69 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.contract import Capabilities, EnvironmentSpec, FloatArray, JointState, Transition
 from netagents.environments.finite import FiniteNetworkedMDP, joint_actions, transition
-from netagents.environments.games.rely import rely
-from netagents.environments.games.stage_games import matrix_game, public_goods, with_last_actions
-from netagents.environments.games.written_games import written_game
 from netagents.environments.kernel import FactoredKernel
 from netagents.environments.spaces import Discrete
-from netagents.errors import EnvironmentMismatchError, ExperimentError
-from netagents.experiment.games import (
-    ChickenRules,
-    GameFileRules,
-    GameSettings,
-    GameTableRules,
-    PrisonersDilemmaRules,
-    PublicGoodsRules,
-    PureCoordinationRules,
-    RelyRules,
-    RulesSettings,
-    StagHuntRules,
-)
+from netagents.errors import EnvironmentMismatchError
 from netagents.topology import Topology
 
 
 class TableGame(FiniteNetworkedMDP):
-    """A game given by its exact local tables (Shapley 1953 for one shared state; repeated stage games have none).
+    """A game given by its exact local tables, such as a stochastic game (Shapley 1953) whose state one player keeps.
 
-    From settings it is one of the shipped games or a game file.  From Python, give the tables: ``TableGame(topology, kernel=kernel)``,
-    which a function named by ``environment.kind: import:module:function`` may return.
-
-    The joint state is ``(B, n)`` int64.  In a stage game everybody has one local state, or with ``memory: last_action`` its last
-    action plus one.  A game file's shared state is the local state of its keeper; others hear of it as of any neighbour's state.
-    Rewards are the tables' expected rewards, paid without noise.
+    The joint state is ``(B, n)`` int64, rewards are the tables' expected rewards, paid without noise.  A function named by
+    ``environment.kind: import:module:function`` may return one.
 
     Args:
-        topology: the graph; who plays with whom is up to the rules.
-        settings: which game, its memory, horizon and discount.
-        kernel, horizon, discount: the tables and the defaults of a game without settings.
+        topology: the graph.
+        kernel: the tables.
+        horizon, discount: defaults.
 
     Raises:
-        EnvironmentMismatchError: the rules do not fit the topology.
-        CapacityError: a table would be too large.
-        ExperimentError: neither rules nor tables, or a game file that was not loaded.
+        EnvironmentMismatchError: as many players as the topology has agents are needed.
     """
 
-    def __init__(
-        self,
-        topology: Topology,
-        settings: GameSettings | None = None,
-        *,
-        kernel: FactoredKernel | None = None,
-        horizon: int = 20,
-        discount: float = 0.95,
-    ) -> None:
-        if settings is not None:
-            horizon, discount = settings.horizon, settings.discount
-            kernel = tables_of(topology, settings)
-        if kernel is None:
-            raise ExperimentError("a game without rules", where="TableGame", fix="give settings or a kernel")
+    def __init__(self, topology: Topology, kernel: FactoredKernel, horizon: int = 20, discount: float = 0.95) -> None:
         if len(kernel.agents) != topology.n:
             raise EnvironmentMismatchError(
                 f"the game has {len(kernel.agents)} players, and the topology {topology.n} agents",
@@ -128,26 +94,3 @@ class TableGame(FiniteNetworkedMDP):
     def kernel(self) -> FactoredKernel:
         """The tables that it is made of."""
         return self._kernel
-
-
-def tables_of(topology: Topology, settings: GameSettings) -> FactoredKernel:
-    """The tables of the settings' rules on this topology, with the memory that they ask for."""
-    stage = _rules_tables(topology, settings.rules)
-    return with_last_actions(stage) if settings.memory == "last_action" else stage
-
-
-def _rules_tables(topology: Topology, rules: RulesSettings) -> FactoredKernel:
-    match rules:
-        case PrisonersDilemmaRules() | StagHuntRules() | ChickenRules() | PureCoordinationRules():
-            return matrix_game(topology, rules.payoffs, rules.kind)
-        case PublicGoodsRules():
-            return public_goods(topology, rules)
-        case RelyRules():
-            return rely(topology, rules)
-        case GameTableRules():
-            return written_game(rules.game)
-        case GameFileRules():
-            raise ExperimentError(
-                f"the game file '{rules.path}' has not been read", where="environment.rules", fix="load the experiment by load_experiment"
-            )
-    assert_never(rules)

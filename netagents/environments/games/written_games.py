@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from netagents.environments.contract import FloatArray, IntArray
 from netagents.environments.finite import require_capacity
+from netagents.environments.games.stage_games import StageRules
 from netagents.environments.kernel import FactoredKernel, LocalKernel
+from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.game_table import read_game
+from netagents.topology import Topology
 
 
 def written_game(game: Mapping[str, Any]) -> FactoredKernel:
@@ -40,3 +44,28 @@ def written_game(game: Mapping[str, Any]) -> FactoredKernel:
         agents.append(LocalKernel(holders, actors, law[kept].copy(), reward[kept].copy(), start))
     sizes = tuple(S if i == table.keeper else 1 for i in range(n))
     return FactoredKernel(sizes, choices, tuple(agents))
+
+
+def stage_rules(topology: Topology, game: Mapping[str, Any]) -> StageRules:
+    """A written game without states as a stage game, for a memory of last actions.
+
+    Raises:
+        EnvironmentMismatchError: the topology has another number of agents.
+    """
+    kernel = written_game(game)
+    n = len(kernel.agents)
+    if n != topology.n:
+        raise EnvironmentMismatchError(
+            f"the game has {n} players, and the topology {topology.n} agents",
+            where="environment.rules",
+            fix=f"use a topology of {n} agents, such as kind complete",
+        )
+
+    def rewards(acts: IntArray) -> FloatArray:
+        paid = np.empty(acts.shape)
+        for i, local in enumerate(kernel.agents):
+            paid[:, i] = local.reward[tuple(acts[:, k] for k in local.action_scope)]
+        return paid
+
+    mean = float(np.mean([local.reward.mean() for local in kernel.agents]))
+    return StageRules(kernel.action_sizes, tuple(local.action_scope for local in kernel.agents), rewards, mean)
