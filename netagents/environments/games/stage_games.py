@@ -95,9 +95,9 @@ class StageGame(FiniteNetworkedMDP):
             raise CapacityError(
                 f"a table over the actions of {widest} agents", where="exact kernel of environment 'game'", fix="use fewer neighbours"
             )
-        require_capacity(
-            "game", [prod(sizes[k] for k in scope) * (size + 1 if self._memory else 1) for size, scope in zip(sizes, scopes, strict=True)]
-        )
+        # Entries of a table, or of the joint actions that it is worked out from.
+        widths = [max(self.spec.n, size + 1 if self._memory else 1) for size in sizes]
+        require_capacity("game", [prod(sizes[k] for k in scope) * width for scope, width in zip(scopes, widths, strict=True)])
         agents = []
         for i, scope in enumerate(scopes):
             shape = tuple(sizes[k] for k in scope)
