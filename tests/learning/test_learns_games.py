@@ -39,10 +39,10 @@ def test_nodes_learn_to_balance_better_than_by_executing_whatever_is_there():
     assert value > rule.mean() + 1.5
 
 
-def test_gatherers_learn_what_random_ones_do_not():
-    value, prepared = learned("gathering", 10, "learning.batch=64")
-    # From 2.4; the launch file itself goes on for longer.
-    assert value > scripted_returns(prepared.environment, scripted.uniform, 500, 0).mean() + 3.0
+def test_gatherers_learn_to_meet():
+    value, prepared = learned("gathering", 60)
+    # From 2.4; the launch file goes on for longer, to 17.7 against the rule's 17.4.
+    assert value > scripted_returns(prepared.environment, scripted.uniform, 500, 0).mean() + 12.0
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "games").glob("*.json")), ids=lambda path: path.stem)
