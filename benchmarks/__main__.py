@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import codec, crossover, curve, monitor, neural, scale, start, step, training
+from benchmarks import codec, crossover, curve, environments, monitor, neural, scale, start, step, training
 from benchmarks.table import Section
 
 SECTIONS: dict[str, Callable[[int], Section]] = {
@@ -26,6 +26,7 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "start": start.measure,
     "neural": neural.measure_memory,
     "decision": neural.measure_speed,
+    "environments": environments.measure,
 }
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -11,16 +11,6 @@ from netagents.experiment.environment import OWN_ENVIRONMENTS, CustomEnvironment
 from netagents.foreign.part_faults import definition
 from netagents.topology import Topology
 
-_CLASSES: dict[str, tuple[str, str]] = {
-    "line_msg": ("netagents.environments.line_msg", "LineMsg"),
-    "wireless_spdac": ("netagents.environments.wireless_spdac", "WirelessSpdac"),
-    "wireless_qu_lin": ("netagents.environments.wireless_qu_lin", "WirelessQuLin"),
-    "sis": ("netagents.environments.sis", "NetworkedSis"),
-    "rendezvous": ("netagents.environments.rendezvous", "Rendezvous"),
-    "pettingzoo": ("netagents.environments.parallel_env", "ParallelEnvironment"),
-    "random_networked": ("netagents.environments.random_networked", "RandomNetworked"),
-}
-
 
 def build_environment(settings: EnvironmentSettings, topology: Topology) -> NetworkedMDP:
     """The environment that the settings describe, on this topology.
@@ -43,6 +33,6 @@ def build_environment(settings: EnvironmentSettings, topology: Topology) -> Netw
             place = definition(type(made))
             raise ForeignCodeError(breach.what, where=where, fix=breach.fix + (f"; see {place}" if place else ""))
         return made
-    module, name = _CLASSES[settings.kind]
+    module, _, name = settings.built_by.partition(":")
     environment: NetworkedMDP = getattr(importlib.import_module(module), name)(topology, settings)
     return environment

@@ -1,6 +1,7 @@
 """Exact values of small models by linear algebra: the oracle that every estimate is checked against."""
 
 from netagents.exact.ascent import Ascent, exact_ascent
+from netagents.exact.best_response import BestResponse, best_response, deviating, observed_policy
 from netagents.exact.constrained_ascent import ConstrainedAscent, constrained_ascent, violations
 from netagents.exact.coupling import Coupling, Sensitivity, certificates, coupling, local_sensitivity, refined_certificates
 from netagents.exact.decay import CriticError, decay_rate, reading_error, split_error, truncation_error
@@ -16,6 +17,7 @@ from netagents.exact.truncation import Truncated, conditional_mean, fixed_point,
 
 __all__ = [
     "Ascent",
+    "BestResponse",
     "ConstrainedAscent",
     "Coupling",
     "CriticError",
@@ -26,6 +28,7 @@ __all__ = [
     "Sensitivity",
     "Table",
     "Truncated",
+    "best_response",
     "calibrate_power",
     "certificates",
     "compare_gradients",
@@ -33,6 +36,7 @@ __all__ = [
     "constrained_ascent",
     "coupling",
     "decay_rate",
+    "deviating",
     "exact_ascent",
     "exact_experiment",
     "exact_gradient",
@@ -43,6 +47,7 @@ __all__ = [
     "learning_signals",
     "local_sensitivity",
     "objective",
+    "observed_policy",
     "placeholder",
     "policy_gradient",
     "power_matrices",

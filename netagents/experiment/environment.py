@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
-from netagents.experiment.base import Settings, written
+from netagents.experiment.base import written
+from netagents.experiment.environment_kind import Cost, EnvironmentKind, Probability
+from netagents.experiment.games import GAMES
 from netagents.experiment.own_parts import CustomKind, PartKind
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Cost = Annotated[float, Field(ge=0.0, le=1e6)]
 
-
-class LineMsgSettings(Settings):
+class LineMsgSettings(EnvironmentKind):
     """LineMsg, the message-passing chain of SPDAC (arXiv 2305.17568): bits travel from the last agent to agent 0."""
+
+    built_by: ClassVar[str] = "netagents.environments.line_msg:LineMsg"
 
     kind: Literal["line_msg"] = "line_msg"
     coupling: Probability = Field(
@@ -23,8 +26,10 @@ class LineMsgSettings(Settings):
     )
 
 
-class WirelessSpdacSettings(Settings):
+class WirelessSpdacSettings(EnvironmentKind):
     """Wireless access on a g x g king-move grid, as in SPDAC (arXiv 2305.17568)."""
+
+    built_by: ClassVar[str] = "netagents.environments.wireless_spdac:WirelessSpdac"
 
     kind: Literal["wireless_spdac"] = "wireless_spdac"
     deadline: Annotated[int, Field(ge=1, le=8)] = Field(2, description="slots until a packet expires (d)")
@@ -32,8 +37,10 @@ class WirelessSpdacSettings(Settings):
     success: Probability = Field(0.8, description="chance that a transmission without collision succeeds (q)")
 
 
-class WirelessQuLinSettings(Settings):
+class WirelessQuLinSettings(EnvironmentKind):
     """Wireless access with several users per cell, as in Qu, Wierman and Li (arXiv 1912.02906) and Lin et al. (2006.06555)."""
+
+    built_by: ClassVar[str] = "netagents.environments.wireless_qu_lin:WirelessQuLin"
 
     kind: Literal["wireless_qu_lin"] = "wireless_qu_lin"
     deadline: Annotated[int, Field(ge=1, le=8)] = Field(2, description="slots until a packet expires (d)")
@@ -44,10 +51,12 @@ class WirelessQuLinSettings(Settings):
     success_seed: Annotated[int, Field(ge=0, lt=1 << 32)] = Field(0, description="seed of numpy's RandomState for the default chances")
 
 
-class SisSettings(Settings):
+class SisSettings(EnvironmentKind):
     """An epidemic on a graph: susceptible (0), infected (1), susceptible again; each agent may pay for protection."""
 
     aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
+    built_by: ClassVar[str] = "netagents.environments.sis:NetworkedSis"
+
     kind: Literal["sis"] = "sis"
     infection: Probability = Field(0.3, description="chance per step that one infected neighbour infects an unprotected agent (beta)")
     protected_infection: Probability = Field(0.05, description="the same chance for an agent that protects itself")
@@ -60,10 +69,12 @@ class SisSettings(Settings):
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="default discount factor")
 
 
-class RandomNetworkedSettings(Settings):
+class RandomNetworkedSettings(EnvironmentKind):
     """Random local dynamics and rewards on any graph, with a dial on how strongly neighbours matter."""
 
     aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
+    built_by: ClassVar[str] = "netagents.environments.random_networked:RandomNetworked"
+
     kind: Literal["random_networked"] = "random_networked"
     rho: Annotated[float, Field(ge=0.0, le=1_000.0)] = Field(
         0.5, description="largest row sum of the coupling matrix C: 0 decouples all agents; above 1 / gamma no certificate is finite"
@@ -76,8 +87,10 @@ class RandomNetworkedSettings(Settings):
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default discount factor")
 
 
-class RendezvousSettings(Settings):
+class RendezvousSettings(EnvironmentKind):
     """Unicycle robots in a walled square of 200 cm that want to meet (arXiv 2310.09833); needs neural policies."""
+
+    built_by: ClassVar[str] = "netagents.environments.rendezvous:Rendezvous"
 
     kind: Literal["rendezvous"] = "rendezvous"
     sensing_radius: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
@@ -85,10 +98,12 @@ class RendezvousSettings(Settings):
     )
 
 
-class ParallelEnvSettings(Settings):
+class ParallelEnvSettings(EnvironmentKind):
     """Somebody else's environment, a PettingZoo ParallelEnv; copies run in the environment server."""
 
     aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
+    built_by: ClassVar[str] = "netagents.environments.parallel_env:ParallelEnvironment"
+
     kind: Literal["pettingzoo"] = "pettingzoo"
     make: Annotated[
         str, written(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", "write module:function, such as mpe2.simple_spread_v3:parallel_env")
@@ -113,7 +128,7 @@ class ParallelEnvSettings(Settings):
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.99, description="default discount factor")
 
 
-BUILT_IN: tuple[type[Settings], ...] = (
+BUILT_IN: tuple[type[EnvironmentKind], ...] = (
     LineMsgSettings,
     WirelessSpdacSettings,
     WirelessQuLinSettings,
@@ -121,8 +136,9 @@ BUILT_IN: tuple[type[Settings], ...] = (
     RandomNetworkedSettings,
     RendezvousSettings,
     ParallelEnvSettings,
+    *GAMES,
 )
-"""Settings of the environments that come with netagents."""
+"""Settings of the environments that come with netagents; a new one is one more class and a line here."""
 
 BUILT_IN_KINDS: tuple[str, ...] = tuple(get_args(settings.model_fields["kind"].annotation)[0] for settings in BUILT_IN)
 """The names of the environments that come with netagents."""
@@ -131,7 +147,7 @@ OWN_ENVIRONMENTS = PartKind("environment", "netagents.environments", BUILT_IN_KI
 """How environments of your own are named and found."""
 
 
-class CustomEnvironmentSettings(Settings):
+class CustomEnvironmentSettings(EnvironmentKind):
     """An environment of your own: called as ``Class(topology, **parameters)``."""
 
     kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.environments")
@@ -150,18 +166,16 @@ def _tag(value: Any) -> str | None:
     return kind if kind in BUILT_IN_KINDS else "custom"
 
 
-EnvironmentSettings = Annotated[
-    Annotated[LineMsgSettings, Tag("line_msg")]
-    | Annotated[WirelessSpdacSettings, Tag("wireless_spdac")]
-    | Annotated[WirelessQuLinSettings, Tag("wireless_qu_lin")]
-    | Annotated[SisSettings, Tag("sis")]
-    | Annotated[RandomNetworkedSettings, Tag("random_networked")]
-    | Annotated[RendezvousSettings, Tag("rendezvous")]
-    | Annotated[ParallelEnvSettings, Tag("pettingzoo")]
-    | Annotated[CustomEnvironmentSettings, Tag("custom")],
-    Discriminator(
-        _tag,
-        custom_error_type="environment_kind",
-        custom_error_message=f"environment needs a key 'kind': one of {', '.join(BUILT_IN_KINDS)}, or import:package.module:Class",
-    ),
-]
+_BY_TAG = {**dict(zip(BUILT_IN_KINDS, BUILT_IN, strict=True)), "custom": CustomEnvironmentSettings}
+
+if TYPE_CHECKING:
+    EnvironmentSettings: TypeAlias = EnvironmentKind
+else:
+    EnvironmentSettings = Annotated[
+        reduce(or_, (Annotated[settings, Tag(tag)] for tag, settings in _BY_TAG.items())),
+        Discriminator(
+            _tag,
+            custom_error_type="environment_kind",
+            custom_error_message=f"environment needs a key 'kind': one of {', '.join(BUILT_IN_KINDS)}, or import:package.module:Class",
+        ),
+    ]

@@ -17,6 +17,7 @@ from netagents.experiment import overrides as override_words
 from netagents.experiment.aliases import Renamed, canonical_path, rename_aliases
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.explain import dotted, explain
+from netagents.experiment.game_file import embed_game
 from netagents.experiment.named_code import ADD_TRUST, Trust, named_code, of_a_run, refuse_named_code
 from netagents.experiment.origins import Origin, closest, leaves, trace
 from netagents.experiment.source import KeyPath, read_file
@@ -89,6 +90,7 @@ def load_experiment(
         override_words.apply(plain, values, given, Experiment)
     renamed += rename_aliases(values, Experiment, given)
     _complete(values, given, path, shown)
+    embed_game(values, given, base)
     try:
         experiment = _validate(values, given, shown)
     except ExperimentError as error:

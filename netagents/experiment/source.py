@@ -32,10 +32,11 @@ _SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "nu
 
 
 class Document(NamedTuple):
-    """Plain values, and the line (from 1) on which each path stands."""
+    """Plain values, and the line (from 1) on which each path stands; for the value itself, its column (from 1)."""
 
     values: Any
     lines: dict[KeyPath, int]
+    columns: dict[KeyPath, int]
 
 
 class _Loader(yaml.SafeLoader):
@@ -133,11 +134,12 @@ class _Builder:
         self._shown = shown
         self._limit = limit
         self._lines: dict[KeyPath, int] = {}
+        self._columns: dict[KeyPath, int] = {}
         self._count = 0
 
     def document(self, node: yaml.Node | None) -> Document:
         values = None if node is None else self._value(node, ())
-        return Document(values, self._lines)
+        return Document(values, self._lines, self._columns)
 
     def _error(self, node: yaml.Node, what: str, fix: str | None = None) -> ExperimentError:
         return ExperimentError(what, where=f"{self._shown}:{node.start_mark.line + 1}", fix=fix)
@@ -149,6 +151,7 @@ class _Builder:
         if len(path) > LIMIT_DEPTH:
             raise self._error(node, f"nested deeper than {LIMIT_DEPTH} levels")
         self._lines[path] = line or node.start_mark.line + 1
+        self._columns[path] = node.start_mark.column + 1
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":

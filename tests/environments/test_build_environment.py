@@ -28,7 +28,7 @@ def no_environment(topology):
 @pytest.mark.parametrize("kind", BUILT_IN_KINDS)
 def test_every_built_in_kind_is_built_under_its_name(kind):
     topology = line(5) if kind == "line_msg" else cells(2, 3, 1)
-    others = {}
+    others = {"map": "obstacle"} if kind == "matrix_grid" else {}  # it has a start for each of six
     if kind == "pettingzoo":
         pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagents[environments]'")
         others = {"make": "strange_envs:Steered", "arguments": {"n": 6}}
@@ -81,7 +81,7 @@ def test_the_environments_own_complaint_passes_through():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"kind": "line_mgs"}, "no environment is called 'line_mgs'; choose one of line_msg, "),
+        ({"kind": "line_mgs"}, "no environment is called 'line_mgs'; choose one of game, gathering, line_msg, "),
         ({"kind": "import:module_without_class"}, "kind"),
         ({}, "environment needs a key 'kind'"),
         ({"kind": "line_msg", "coupling": 1.5}, "coupling"),

@@ -1,0 +1,101 @@
+"""What is learned in the games of launch/, against random and scripted play: ``python -m benchmarks.games [NAME ...] [--seeds 5]``.
+
+Each launch file is trained in process with seeds 0, 1, ...; what counts is the mean return of its last 5 iterations, per agent and
+undiscounted, while policies still explore.  Printed with 95 % t-intervals over seeds (over episodes for what is not learned), and
+written to docs/games/NAME.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from netagents.environments.games import scripted
+from netagents.environments.games.scripted import Script, scripted_returns
+from netagents.experiment import load_experiment
+from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.prepare import prepare
+
+FOLDER = Path(__file__).parent.parent / "docs" / "games"
+
+LAST, EPISODES = 5, 1_000
+
+
+def _rely_on_oneself(environment: Any, observed: Any, noise: Any) -> Any:  # noqa: ARG001 - a script
+    """RELY: hubs serve and leaves look after themselves; both are action 0."""
+    return [np.zeros(len(noise), dtype=np.int64) for _ in range(environment.spec.n)]
+
+
+SCRIPTS: dict[str, Script] = {
+    "rely": _rely_on_oneself,
+    "load_balancing": scripted.execute,
+    "gathering": scripted.meet,
+    "predator_prey": scripted.hunt,
+    "matrix_grid": scripted.collect_and_interact,
+}
+
+
+class Estimate(NamedTuple):
+    """A mean and its 95 % t-interval over ``n`` independent values."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def text(self) -> str:
+        """For the screen."""
+        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def estimate(values: Any) -> Estimate:
+    """Of independent values."""
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Estimate(mean, mean - half, mean + half, len(values))
+
+
+def learned(name: str, seed: int, overrides: tuple[str, ...] = ()) -> float:
+    """Mean return of the last iterations of one training."""
+    loaded = load_experiment(name, [f"seed={seed}", *overrides])
+    prepared = prepare(loaded.experiment, loaded.base)
+    records = list(InProcessNetwork(prepared.setup, prepared.environment).run(0, loaded.experiment.learning.iterations))
+    return float(np.mean([record.team_return for record in records[-LAST:]]))
+
+
+def measure(name: str, seeds: int, say: Callable[[str], None] = print) -> dict[str, Estimate]:
+    """Random, scripted and learned returns of one launch file."""
+    loaded = load_experiment(name)
+    prepared = prepare(loaded.experiment, loaded.base)
+    play = {"random": scripted.uniform, "scripted": SCRIPTS[name]}
+    found = {
+        who: estimate(scripted_returns(prepared.environment, script, EPISODES, 0, prepared.setup.horizon)) for who, script in play.items()
+    }
+    returns = []
+    for seed in range(seeds):
+        returns.append(learned(name, seed))
+        say(f"{name} seed {seed}: {returns[-1]:.3f}")
+    return {**found, "learned": estimate(returns)}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.games", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(SCRIPTS)}; default: all")
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    for name in arguments.names or SCRIPTS:
+        found = measure(name, arguments.seeds)
+        print(f"{name}: " + ", ".join(f"{who} {each.text()} (n = {each.n})" for who, each in found.items()), flush=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / f"{name}.json").write_text(json.dumps({who: each._asdict() for who, each in found.items()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

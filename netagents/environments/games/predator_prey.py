@@ -1,0 +1,126 @@
+"""Predator and prey: predators with local sight who can only catch prey together, the resilience benchmark of games on grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.contract import (
+    BoolArray,
+    Capabilities,
+    EnvironmentSpec,
+    FloatArray,
+    IntArray,
+    JointState,
+    NetworkedMDP,
+    Transition,
+)
+from netagents.environments.finite import joint_actions, transition
+from netagents.environments.spaces import Box, Discrete
+from netagents.experiment.games import PredatorPreySettings
+from netagents.topology import Topology
+
+MOVES = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
+"""Row and column of each action: stay, up, down, left, right."""
+
+PREDATORS, PREY, OUTSIDE = 0, 1, 2
+"""Layers of what a predator sees."""
+
+
+class PredatorPrey(NetworkedMDP):
+    """n predators, agents, and m prey, which move at random, on a square grid with walls around it.
+
+    The joint state is ``(B, n + m, 2)`` int64, row and column of the predators, then of the prey; cells may hold any number.  A step:
+
+    1. predators move (stay, up, down, left, right; walls stop them);
+    2. a prey is caught where a predator stands on it and at least ``hunters`` predators are within ``reach`` king's moves of it; the
+       predators on its cell share 1 point, and it comes back on a uniform cell;
+    3. other prey move at random with chance ``prey_motion``: one of the five actions.
+
+    An agent observes the square of ``2 sight + 1`` cells per side around itself, ``(3 (2 sight + 1)^2,)`` float64: other predators per
+    cell divided by n, prey per cell divided by m, and 1 for cells outside the grid.  Predators who see each other are neighbours, as far
+    as the topology lets them: the graph moves.
+
+    That catches come before the prey's move, and how prey move, is ours.
+
+    Args:
+        topology: who may ever talk.
+        settings: sizes and the rule of a catch.
+    """
+
+    def __init__(self, topology: Topology, settings: PredatorPreySettings | None = None) -> None:
+        settings = settings or PredatorPreySettings()
+        n = topology.n
+        self.topology = topology
+        self.settings = settings
+        self.prey = max(1, n // 2) if settings.prey is None else settings.prey
+        self._window = 2 * settings.sight + 1
+        everybody = (tuple(range(n)),) * n
+        self.spec = EnvironmentSpec(
+            name="predator_prey",
+            state_spaces=(Box((3 * self._window**2,), -1.0, 1.0),) * n,
+            action_spaces=(Discrete(5),) * n,
+            horizon=settings.horizon,
+            discount=settings.gamma,
+            reset_noise=(n + self.prey,),
+            step_noise=(self.prey, 3),
+            reach_offset=0,
+            state_scopes=everybody,
+            action_scopes=everybody,
+            capabilities=Capabilities(moving=True),
+        )
+
+    def reset(self, noise: FloatArray) -> JointState:
+        """Everybody on a uniform cell."""
+        return self._cell(noise)
+
+    def step(self, state: JointState, actions: Sequence[NDArray[Any]], noise: FloatArray) -> Transition:
+        """One step; of a prey's three numbers the first says where it comes back, the others whether and how it moves."""
+        n, side, settings = self.spec.n, self.settings.side, self.settings
+        predators = np.clip(state[:, :n] + MOVES[joint_actions(actions)], 0, side - 1)
+        prey = state[:, n:]
+        gaps = np.abs(predators[:, :, None] - prey[:, None]).max(axis=3)  # (B, n, m)
+        on = gaps == 0
+        shares = on.sum(axis=1)
+        caught = (shares >= 1) & ((gaps <= settings.reach).sum(axis=1) >= settings.hunters)
+        rewards = (on * (caught / np.maximum(shares, 1))[:, None]).sum(axis=2)
+        wander = MOVES[np.floor(noise[..., 2] * 5).astype(np.int64)] * (noise[..., 1] < settings.prey_motion)[..., None]
+        moved = np.where(caught[..., None], self._cell(noise[..., 0]), np.clip(prey + wander, 0, side - 1))
+        return transition(np.concatenate([predators, moved], axis=1), rewards)
+
+    def observe(self, state: JointState) -> list[NDArray[Any]]:
+        """Each predator's square, layers of predators, prey and outside, ``(B, 3 (2 sight + 1)^2)``."""
+        n, copies, side, sight, window = self.spec.n, len(state), self.settings.side, self.settings.sight, self._window
+        whole = side + 2 * sight
+        grid = np.zeros((copies, 3, whole, whole))
+        rows = np.arange(copies)
+        row, column = np.moveaxis(state + sight, 2, 0)
+        for member in range(n + self.prey):  # one after the other: a cell may hold several
+            grid[rows, PREDATORS if member < n else PREY, row[:, member], column[:, member]] += 1.0
+        grid[:, OUTSIDE] = 1.0
+        grid[:, OUTSIDE, sight : sight + side, sight : sight + side] = 0.0
+        squares = np.lib.stride_tricks.sliding_window_view(grid, (window, window), axis=(2, 3))
+        seen = []
+        for i in range(n):
+            mine = squares[rows, :, state[:, i, 0], state[:, i, 1]].copy()
+            mine[:, PREDATORS, sight, sight] -= 1.0
+            mine[:, PREDATORS] /= n
+            mine[:, PREY] /= self.prey
+            seen.append(mine.reshape(copies, -1))
+        return seen
+
+    def graph(self, state: JointState) -> BoolArray:
+        """Predators who see each other: ``(B, n, n)``."""
+        n = self.spec.n
+        predators = state[:, :n]
+        near: BoolArray = np.abs(predators[:, :, None] - predators[:, None]).max(axis=3) <= self.settings.sight
+        return near & ~np.eye(n, dtype=np.bool_)
+
+    def _cell(self, noise: FloatArray) -> IntArray:
+        """Uniform cells, ``(..., 2)``."""
+        side = self.settings.side
+        number = np.floor(noise * side * side).astype(np.int64)
+        return np.stack([number // side, number % side], axis=-1)
