@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import NetworkedMDP
+from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.environments.spaces import Discrete
 from netagents.policies import Policy
 

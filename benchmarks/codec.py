@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.table import Section
 from netagents.messages import Envelope, Kind, Message, State, Step
 from netagents.wire.codec import Codec
-from netagents.wire.frames import frame_bytes
+from netagents.wire.codec.frames import frame_bytes
 
 LOOPS = 20_000
 

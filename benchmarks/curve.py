@@ -9,8 +9,8 @@ from time import perf_counter
 from benchmarks.pairs import alternate
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, train
-from netagents.wire.security import CurveCredentials, make_bundles
-from netagents.wire.transport import LinkSettings, open_transport
+from netagents.wire.security.key_bundles import CurveCredentials, make_bundles
+from netagents.wire.transport.transport import LinkSettings, open_transport
 
 SIZES = {100: 2_000, 8_192: 1_000, 262_144: 200}
 """Bytes of a message -> round trips per measurement: a step of few copies, a step of many, a large trace."""

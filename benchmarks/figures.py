@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.aloha import best_aloha
-from netagents.environments.sis import NetworkedSis
-from netagents.environments.threshold import ALWAYS, best_threshold, never, rule_returns
-from netagents.environments.wireless import WirelessAccess
+from netagents.environments.builtin.aloha import best_aloha
+from netagents.environments.builtin.sis_epidemic import NetworkedSis
+from netagents.environments.builtin.threshold_rules import ALWAYS, best_threshold, never, rule_returns
+from netagents.environments.builtin.wireless import WirelessAccess
 from netagents.exact import JointModel, constrained_ascent, exact_ascent
 from netagents.experiment import load_experiment
-from netagents.experiment.utility import group_of
+from netagents.experiment.utility_settings import group_of
 from netagents.launchers.launch import run
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import RadiusKind

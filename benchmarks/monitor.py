@@ -15,7 +15,7 @@ from benchmarks.workloads import line_msg, train
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.display import SilentDisplay
 from netagents.launchers.launch import launch
-from netagents.nodes.view import View
+from netagents.nodes.monitor.progress_view import ProgressView
 
 ITERATIONS = 8
 LONG = 16
@@ -32,7 +32,7 @@ class _Disturber(SilentDisplay):
         del title
         self.monitor = processes["monitor"]
 
-    def show(self, view: View) -> None:
+    def show(self, view: ProgressView) -> None:
         del view
         if self.number is not None:
             os.kill(self.monitor, self.number)

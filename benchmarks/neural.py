@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.table import Section
+from netagents.environments.feature_encoders import WindowEncoder
 from netagents.environments.spaces import Box, Discrete, Space
-from netagents.environments.views import WindowView
 from netagents.experiment import load_experiment
-from netagents.experiment.policy import MlpPolicySettings
+from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.launchers.launch import launch
-from netagents.policies.neural import build_neural_policy
+from netagents.policies.neural_policy import build_neural_policy
 
 
 def measure_memory(rounds: int) -> Section:
@@ -59,7 +59,7 @@ def measure_speed(rounds: int) -> Section:
     for words, spaces, action, hidden, copies in cases:
         settings, generator = MlpPolicySettings(hidden=hidden), np.random.default_rng(0)
         window = range(len(spaces))
-        policy = build_neural_policy(settings, window, spaces, action, 0, WindowView(), False, 2.5, generator, "agent 0")
+        policy = build_neural_policy(settings, window, spaces, action, 0, WindowEncoder(), False, 2.5, generator, "agent 0")
         states: list[Any] = [
             generator.integers(0, 4, copies).astype(np.uint8) if isinstance(space, Discrete) else generator.uniform(-1, 1, (copies, 6))
             for space in spaces

@@ -168,9 +168,9 @@ def _truth(task: Task, seed: int, prepared: Any, network: Any) -> tuple[FloatArr
             branched = brancher.power_of(holder)
             truth[holder], error[holder] = branched.middle, np.hypot(branched.error, 0.5 * (branched.high - branched.low))
         return truth, error
-    from netagents.exact import Evaluation, JointModel
+    from netagents.exact import ExactValues, JointModel
+    from netagents.exact.exact_power import power_matrices
     from netagents.exact.joint_policy import JointPolicy
-    from netagents.exact.power import power_matrices
 
     kernel = environment.kernel()
     tables = []
@@ -179,7 +179,7 @@ def _truth(task: Task, seed: int, prepared: Any, network: Any) -> tuple[FloatArr
         context = policy.context(list(states))
         tables.append(policy.probabilities[context] if hasattr(policy, "probabilities") else policy.probabilities_at(context))
     model = JointModel(kernel, setup.discount)
-    evaluation = Evaluation(model, JointPolicy(tuple(policy.window for policy in policies), tuple(tables)))
+    evaluation = ExactValues(model, JointPolicy(tuple(policy.window for policy in policies), tuple(tables)))
     power = power_matrices(evaluation, evaluation.action_values(model.rewards), evaluation.visits(setup.horizon)).realized
     return power, np.zeros((n, n))
 

@@ -15,7 +15,7 @@ from netagents.learning import METRICS, Setup
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import Action, Envelope, Kind, Message, Report, ShadowReward, State, Step, Trace, TruncatedQ, index_dtype
 from netagents.wire.codec import Codec
-from netagents.wire.frames import frame_bytes
+from netagents.wire.codec.frames import frame_bytes
 
 
 def line_msg(n: int, batch: int, iterations: int, **changes: Any) -> Experiment:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netagents.experiment import Experiment, load_experiment
     from netagents.launchers.launch import run
-    from netagents.launchers.resume import resume
-    from netagents.records.reader import Run
+    from netagents.launchers.resumed_run import resume
+    from netagents.records.run_reader import Run
 
 __version__ = "0.1.0"
 
@@ -21,8 +21,8 @@ _HOMES = {
     "Experiment": "netagents.experiment",
     "load_experiment": "netagents.experiment",
     "run": "netagents.launchers.launch",
-    "resume": "netagents.launchers.resume",
-    "Run": "netagents.records.reader",
+    "resume": "netagents.launchers.resumed_run",
+    "Run": "netagents.records.run_reader",
 }
 
 

@@ -22,7 +22,7 @@ def clean(
 ) -> None:
     """Remove run directories; a run that still goes on is never touched, and of a link only the link is removed."""
     from netagents.errors import RunDirectoryError, printable
-    from netagents.nodes.socket_directory import abandoned
+    from netagents.nodes.process.socket_directory import abandoned
     from netagents.records.run_directory import MANIFEST, RunDirectory, run_directories
 
     named = paths or [Path("runs")]

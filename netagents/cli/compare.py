@@ -25,7 +25,7 @@ def compare(
     from rich.text import Text
 
     from netagents.errors import printable
-    from netagents.records.reader import Run
+    from netagents.records.run_reader import Run
     from netagents.reports.comparison import HEADS, compare_runs, comparison_rows, notes, verdict
     from netagents.reports.comparison_page import write_comparison
 

@@ -18,7 +18,7 @@ def compose(
     trust: TrustOption = False,
 ) -> None:
     """Print a Compose file that runs an experiment with one container per agent: netagents compose FILE > docker-compose.yml."""
-    from netagents.launchers.compose_file import standalone_file
+    from netagents.launchers.compose.compose_file import standalone_file
     from netagents.learning.prepare import prepare
 
     loaded = load_trusted(file, overrides, trust)

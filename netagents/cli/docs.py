@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from netagents import errors
 from netagents.cli.command_pages import commands_lines
-from netagents.experiment import schema
+from netagents.experiment import settings_schema as schema
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.timeouts import Timeouts
 

@@ -11,8 +11,8 @@ from netagents.cli.trust import TrustOption, announce_run
 
 if TYPE_CHECKING:
     from netagents.intervals import Interval
-    from netagents.launchers.evaluation import Evaluation
-    from netagents.records.reader import Run
+    from netagents.launchers.policy_evaluation import Evaluation
+    from netagents.records.run_reader import Run
 
 app = typer.Typer(add_completion=False)
 
@@ -32,8 +32,8 @@ def evaluate(
     """Play the frozen policies of a run for many episodes: mean and interval of the return, for all and per agent."""
     from netagents.cli.locate import find_run
     from netagents.launchers.copy_progress import CopyProgress
-    from netagents.launchers.evaluation import evaluate as play
-    from netagents.launchers.evaluation import evaluation_environment
+    from netagents.launchers.policy_evaluation import evaluate as play
+    from netagents.launchers.policy_evaluation import evaluation_environment
 
     found = find_run(run, trust)
     announce_run(found.path, trust)

@@ -37,13 +37,13 @@ def exact(
     """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
     from netagents.exact import exact_experiment
     from netagents.launchers.signs_of_life import signs_of_life
-    from netagents.records.whole_files import check_folder, writing_into
+    from netagents.records.atomic_files import check_folder, writing_into
 
     loaded = load_trusted(file, overrides, trust)
     logits = None
     if run is not None:
         from netagents.experiment.named_code import names_of
-        from netagents.records.reader import Run
+        from netagents.records.run_reader import Run
 
         logits = [policy.logits for policy in Run.open(run, trust or names_of(loaded.experiment)).tables()]
     if out is not None:

@@ -33,7 +33,7 @@ def experiment_source(word: str) -> str | dict[str, Any]:
     if not word.startswith(PREFIX):
         return word
     from netagents.errors import ExperimentError
-    from netagents.experiment.source import parse
+    from netagents.experiment.yaml_document import parse
 
     name = word.removeprefix(PREFIX)
     text = os.environ.get(name)

@@ -32,14 +32,14 @@ def keys(
     """Make one folder per node, each with its own secret and the public keys it needs; give each host only its own."""
     from netagents.cli.experiment_source import experiment_source, load_with_notes
     from netagents.learning.prepare import prepare
-    from netagents.nodes.keys import run_bundles
-    from netagents.wire.security import write_bundles
+    from netagents.nodes.bootstrap.node_keys import run_bundles
+    from netagents.wire.security.key_bundles import write_bundles
 
     source = experiment_source(file)
     loaded = load_trusted(source, overrides, trust) if isinstance(source, str) else load_with_notes(source, overrides)
     bundles = run_bundles(prepare(loaded.experiment, loaded.base).setup)
     if into_volumes is not None:
-        from netagents.launchers.compose_keys import fill_volumes
+        from netagents.launchers.compose.key_volumes import fill_volumes
 
         fresh = fill_volumes(bundles.values(), out, into_volumes)
         typer.echo(f"keys of {len(bundles)} nodes, one folder each" if fresh else "a run goes on with these keys; they stay")

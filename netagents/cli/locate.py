@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netagents.records.reader import Run
+    from netagents.records.run_reader import Run
 
 DEFAULT_FOLDER = Path("runs")
 
@@ -18,8 +18,8 @@ def find_run(path: Path | None, trust: bool = False) -> Run:
         RunDirectoryError: there is no such run, or another format version wrote it.
     """
     from netagents.errors import RunDirectoryError
-    from netagents.records.reader import Run
     from netagents.records.run_directory import run_directories
+    from netagents.records.run_reader import Run
 
     if path is not None:
         return Run.open(path, trust)

@@ -20,7 +20,7 @@ from netagents.cli.commands import COMMANDS
 from netagents.cli.output_streams import ReaderGoneError, abandon, usable_streams
 from netagents.cli.setting_options import translate_settings
 from netagents.errors import NetagentsError, exit_code_of, printable
-from netagents.launchers.interruptions import CtrlC
+from netagents.launchers.supervision.interruptions import CtrlC
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141

@@ -66,8 +66,8 @@ def node(
     """Start one node and stay until the run ends; start the nodes in any order."""
     from netagents.cli.experiment_source import experiment_source
     from netagents.errors import UsageError
+    from netagents.nodes.bootstrap.folder_owner import become_owner_of
     from netagents.nodes.by_hand import start_environment, start_member
-    from netagents.nodes.ownership import become_owner_of
 
     of_others = (
         {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace}
@@ -129,8 +129,8 @@ def node(
 
 def _report(directory: Path) -> None:
     """The report of a run that recorded anything, however it ended."""
-    from netagents.records.reader import Run
-    from netagents.reports.report import write_report
+    from netagents.records.run_reader import Run
+    from netagents.reports.run_report import write_report
 
     run = Run.open(directory)
     if len(run.iterations):

@@ -41,9 +41,9 @@ def plan(
     from netagents.learning.prepare import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
-    from netagents.studies.calibration import calibrate, compute_seconds
-    from netagents.studies.cost import parse_link, predict
-    from netagents.studies.timing import measured_step_seconds
+    from netagents.studies.cost_model import parse_link, predict
+    from netagents.studies.step_time_model import calibrate, compute_seconds
+    from netagents.studies.step_timing import measured_step_seconds
 
     def byte_size(size: float) -> str:
         return summary.byte_size(round(size))

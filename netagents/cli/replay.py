@@ -29,7 +29,7 @@ def replay(
 
     from netagents.cli.locate import find_run
     from netagents.errors import printable
-    from netagents.launchers.replay import replay as play
+    from netagents.launchers.agent_replay import replay as play
 
     found = find_run(run, trust)
     announce_run(found.path, trust)

@@ -25,11 +25,11 @@ def report(
     """Write the report of a run, one HTML file that needs nothing besides itself; the run may still go on."""
     from netagents.cli.locate import find_run
     from netagents.errors import printable
-    from netagents.reports.report import write_report
+    from netagents.reports.run_report import write_report
     from netagents.reports.summary import byte_size
 
     if become_owner is not None:
-        from netagents.nodes.ownership import become_owner_of
+        from netagents.nodes.bootstrap.folder_owner import become_owner_of
 
         become_owner_of(become_owner)
     if serve is not None:

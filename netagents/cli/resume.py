@@ -25,7 +25,7 @@ def resume(
     from netagents.cli.run import show_result, tell
     from netagents.errors import InterruptedRunError, NodeFailedError
     from netagents.launchers.display import make_display
-    from netagents.launchers.resume import resume_run
+    from netagents.launchers.resumed_run import resume_run
     from netagents.records.run_directory import RunDirectory
 
     announce_run(run, trust)

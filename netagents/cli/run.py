@@ -11,7 +11,7 @@ from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
     from netagents.errors import NetagentsError
-    from netagents.records.reader import Run
+    from netagents.records.run_reader import Run
     from netagents.studies.baseline import Baseline
 
 app = typer.Typer(add_completion=False)
@@ -90,7 +90,7 @@ def show_result(run: Run) -> None:
     from netagents.errors import printable
     from netagents.reports.baseline_verdict import baseline_of, baseline_sentence, write_verdict
     from netagents.reports.pictures import write_pictures
-    from netagents.reports.report import write_report
+    from netagents.reports.run_report import write_report
     from netagents.reports.summary import summary_table
 
     comparison = baseline_of(run)

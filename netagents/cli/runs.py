@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from netagents.errors import NetagentsError
-    from netagents.records.reader import Run
+    from netagents.records.run_reader import Run
 
 app = typer.Typer(add_completion=False)
 
@@ -26,8 +26,8 @@ def runs(
     from netagents.errors import NetagentsError, RunDirectoryError
     from netagents.records.checkpoint import TEMPORARY
     from netagents.records.manifest import created_time
-    from netagents.records.reader import Run
     from netagents.records.run_directory import MANIFEST
+    from netagents.records.run_reader import Run
 
     if not folder.is_dir():
         raise RunDirectoryError("no such folder", where=str(folder), fix="name a folder of run directories, or make a run first")

@@ -68,7 +68,8 @@ def _setting(option: str, value: str) -> str | None:
         UsageError: it is the last word of one or several settings inside groups.
     """
     from netagents.errors import UsageError
-    from netagents.experiment import Experiment, schema
+    from netagents.experiment import Experiment
+    from netagents.experiment import settings_schema as schema
     from netagents.experiment.aliases import known_aliases
 
     key = option.removeprefix("--").replace("-", "_")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from netagents.studies.directory import StudyDirectory
-    from netagents.studies.execute import Progress
-    from netagents.studies.specification import Measure, Study
+    from netagents.studies.study_directory import StudyDirectory
+    from netagents.studies.study_runs import StudyProgress
+    from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Many runs, one question: the communication radius, any setting, messages."
@@ -54,7 +54,7 @@ def radius(
     ] = 0,
 ) -> None:
     """What does each hop of communication buy, and what does it cost?"""
-    from netagents.studies.specification import parse_whole_numbers, radius_study
+    from netagents.studies.study_specification import parse_whole_numbers, radius_study
 
     study = radius_study(
         file,
@@ -81,7 +81,7 @@ def sweep(
     episodes: Copies = 256,
 ) -> None:
     """Run every combination of the values of some settings."""
-    from netagents.studies.specification import sweep_study
+    from netagents.studies.study_specification import sweep_study
 
     axes, fixed = _axes(words)
     study = sweep_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), measure=_measure(measure))
@@ -99,7 +99,7 @@ def mute(
     episodes: Copies = 0,
 ) -> None:
     """Cut one kind of message at one hop distance at a time: what is each byte worth?"""
-    from netagents.studies.specification import mute_study
+    from netagents.studies.study_specification import mute_study
 
     study = mute_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), measure=_measure(measure))
     _carry_out(study, out, jobs, episodes)
@@ -118,9 +118,9 @@ def samples(
     out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")] = Path("studies/samples"),
 ) -> None:
     """How many samples until the exact squared gradient norm is small?"""
-    from netagents.records.whole_files import check_folder, writing_into
+    from netagents.records.atomic_files import check_folder, writing_into
     from netagents.studies.sample_complexity import sample_complexity
-    from netagents.studies.specification import parse_whole_numbers
+    from netagents.studies.study_specification import parse_whole_numbers
 
     levels = _levels(epsilon)
     check_folder(out)
@@ -143,15 +143,15 @@ def samples(
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
-    from netagents.reports.study import write_study_report
+    from netagents.reports.study_report import write_study_report
 
     typer.echo(str(write_study_report(directory)))
 
 
 def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
     from netagents.errors import NodeFailedError
-    from netagents.studies.directory import StudyDirectory
-    from netagents.studies.execute import carry_out
+    from netagents.studies.study_directory import StudyDirectory
+    from netagents.studies.study_runs import carry_out
 
     path = out or Path("studies") / f"{study.question}-{study.name}"
     directory = StudyDirectory.open_for(path, study)
@@ -171,11 +171,11 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
 
 
 def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: _Line) -> Path:
-    from netagents.reports.study import write_study_report
-    from netagents.studies.collect import collect
-    from netagents.studies.oracle import consult
-    from netagents.studies.save import save_tables
-    from netagents.studies.timing import time_settings
+    from netagents.reports.study_report import write_study_report
+    from netagents.studies.exact_errors import consult
+    from netagents.studies.saved_tables import save_tables
+    from netagents.studies.step_timing import time_settings
+    from netagents.studies.study_tables import collect
 
     collected = collect(study, directory)
     tables, facts = dict(collected.tables), dict(collected.facts)
@@ -199,7 +199,7 @@ class _Line:
         self._last = ""
         self._finished = -1
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: StudyProgress) -> None:
         line = progress.line()
         if self._terminal and line != self._last:
             sys.stderr.write(f"\r\x1b[K{line}")
@@ -262,7 +262,7 @@ def _hold(words: list[str]) -> dict[str, int | None]:
 
 def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
     from netagents.errors import ExperimentError, UsageError
-    from netagents.experiment.source import parse
+    from netagents.experiment.yaml_document import parse
 
     axes: dict[str, list[Any]] = {}
     fixed = []

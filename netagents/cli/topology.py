@@ -31,8 +31,8 @@ def topology(ctx: typer.Context) -> None:
 @app.command("list")
 def list_graphs() -> None:
     """The graph files that come with netagents, and the kinds of graphs that can be made."""
-    from netagents.experiment.topology import TopologySettings
-    from netagents.topology.files import read_topology, shipped_topologies
+    from netagents.experiment.topology_settings import TopologySettings
+    from netagents.topology.graph_files import read_topology, shipped_topologies
 
     typer.echo("files that come with netagents (topology: {kind: file, path: NAME})")
     for name in shipped_topologies():
@@ -67,8 +67,8 @@ def draw(
 ) -> None:
     """Draw a graph as SVG; of a run directory, agents are sized by the power they hold."""
     from netagents.errors import CapacityError, UsageError
+    from netagents.records.atomic_files import write_atomically
     from netagents.records.run_directory import MANIFEST
-    from netagents.records.whole_files import write_atomically
     from netagents.reports.graph_drawing import LARGEST_DRAWN, draw_graph
 
     path = Path(f"{Path(source).stem or 'graph'}.svg") if out is None else out
@@ -78,8 +78,8 @@ def draw(
     if graph.n > LARGEST_DRAWN:
         raise CapacityError(f"a drawing of {graph.n} agents shows nothing", where=source, fix=f"draw graphs of at most {LARGEST_DRAWN}")
     if (Path(source) / MANIFEST).is_file():
-        from netagents.records.reader import Run
-        from netagents.reports.report import power_drawing
+        from netagents.records.run_reader import Run
+        from netagents.reports.run_report import power_drawing
 
         drawn = power_drawing(Run.open(source), standalone=True)
     else:
@@ -97,10 +97,10 @@ def find_graph(source: str, parameters: list[str]) -> Topology:
     """
     from netagents.errors import UsageError
     from netagents.experiment import load_experiment
-    from netagents.experiment.topology import TopologySettings
+    from netagents.experiment.topology_settings import TopologySettings
     from netagents.records.run_directory import MANIFEST, RunDirectory
     from netagents.topology import build_topology
-    from netagents.topology.files import read_topology
+    from netagents.topology.graph_files import read_topology
 
     if source in _kinds(TopologySettings) and source not in ("file", "edges"):
         words = [f"topology.kind={source}", *(f"topology.{word}" for word in parameters)]
@@ -151,7 +151,7 @@ def facts(graph: Topology) -> list[tuple[str, str]]:
 
 def _kinds(annotation: object) -> dict[str, list[str]]:
     """Kinds of graphs and their parameters."""
-    from netagents.experiment import schema
+    from netagents.experiment import settings_schema as schema
 
     found = schema.kinds(annotation)
     names = schema.kind_names(found)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.critics.table import CriticTable
+from netagents.critics.critic_table import CriticTable
 from netagents.critics.temporal_difference import Batch
 
 FloatArray = NDArray[np.float64]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.critics.keys import Keys
-from netagents.critics.table import CriticTable
+from netagents.critics.critic_table import CriticTable
+from netagents.critics.window_keys import Keys
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

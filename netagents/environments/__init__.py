@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netagents.environments.build import build_environment
-from netagents.environments.contract import Capabilities, EnvironmentSpec, NetworkedMDP, Transition
-from netagents.environments.kernel import FactoredKernel, LocalKernel
+from netagents.environments.environment_builder import build_environment
+from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
+from netagents.environments.networked_mdp import Capabilities, EnvironmentSpec, NetworkedMDP, Transition
 from netagents.environments.spaces import Box, Discrete, Space, discrete_size
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.foreign_spaces import MASK_KEY, MisfitError, shown
+from netagents.environments.adapters.gymnasium_spaces import MASK_KEY, MisfitError, shown
 
 _API = "follow PettingZoo's present ParallelEnv interface"
 

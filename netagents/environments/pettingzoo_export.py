@@ -13,9 +13,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from netagents.environments.build import build_environment
-from netagents.environments.contract import BoolArray, NetworkedMDP
-from netagents.environments.session import EnvironmentSession
+from netagents.environments.environment_builder import build_environment
+from netagents.environments.environment_session import EnvironmentSession
+from netagents.environments.networked_mdp import BoolArray, NetworkedMDP
 from netagents.environments.spaces import Box, Discrete, Space
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment import Experiment, load_experiment

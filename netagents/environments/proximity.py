@@ -67,7 +67,7 @@ def hop_distances(adjacency: BoolArray, farthest: int) -> HopArray:
     return distances
 
 
-def told(distances: HopArray, agent: int, contacts: Contacts) -> HopArray:
+def contacts_within(distances: HopArray, agent: int, contacts: Contacts) -> HopArray:
     """(B, m) hops from ``agent`` to its contacts; :data:`FAR` for those beyond every radius between the two."""
     hops: NDArray[Any] = distances[:, agent, list(contacts.agents)]
     return np.ascontiguousarray(np.where(hops <= contacts.limits, hops, np.uint8(FAR)))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import EnvironmentSpec, JointState, Transition
+from netagents.environments.networked_mdp import EnvironmentSpec, JointState, Transition
 from netagents.environments.spaces import Discrete, Space
 from netagents.topology import Topology
 

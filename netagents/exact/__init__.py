@@ -1,17 +1,17 @@
 """Exact values of small models by linear algebra: the oracle that every estimate is checked against."""
 
-from netagents.exact.ascent import Ascent, exact_ascent
 from netagents.exact.best_response import BestResponse, best_response, deviating, observed_policy
 from netagents.exact.constrained_ascent import ConstrainedAscent, constrained_ascent, violations
 from netagents.exact.coupling import Coupling, Sensitivity, certificates, coupling, local_sensitivity, refined_certificates
 from netagents.exact.decay import CriticError, decay_rate, reading_error, split_error, truncation_error
-from netagents.exact.evaluation import Evaluation
-from netagents.exact.experiments import exact_experiment
+from netagents.exact.exact_power import calibrate_power, k_step_power, power_matrices, truncated_power
+from netagents.exact.exact_values import ExactValues
+from netagents.exact.experiment_tables import exact_experiment
+from netagents.exact.gradient_ascent import Ascent, exact_ascent
+from netagents.exact.joint_model import JointModel
 from netagents.exact.joint_policy import JointPolicy, joint_policy_of, softmax_policy, uniform_policy
-from netagents.exact.model import JointModel
-from netagents.exact.objective import exact_gradient, learning_signals, objective, policy_gradient
-from netagents.exact.power import calibrate_power, k_step_power, power_matrices, truncated_power
-from netagents.exact.tables import ExactTables, Table, exact_tables
+from netagents.exact.oracle_tables import ExactTable, ExactTables, exact_tables
+from netagents.exact.team_objective import exact_gradient, learning_signals, objective, policy_gradient
 from netagents.exact.truncated_gradient import compare_gradients, truncated_critics, truncated_gradient
 from netagents.exact.truncation import Truncated, conditional_mean, fixed_point, placeholder, truncate, windows
 
@@ -21,12 +21,12 @@ __all__ = [
     "ConstrainedAscent",
     "Coupling",
     "CriticError",
-    "Evaluation",
+    "ExactTable",
     "ExactTables",
+    "ExactValues",
     "JointModel",
     "JointPolicy",
     "Sensitivity",
-    "Table",
     "Truncated",
     "best_response",
     "calibrate_power",

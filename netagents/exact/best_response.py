@@ -4,7 +4,7 @@ Agents who know the joint state and act together face an ordinary Markov decisio
 solved by policy iteration (Howard 1960), or backwards over a horizon.  With their own reward as signal this is the exact best response,
 with minus the others' reward the exact worst adversary.
 
-What fits: one ``(S, S)`` transition per evaluation of a :class:`~netagents.exact.model.JointModel`, whose memory limit says so before
+What fits: one ``(S, S)`` transition per evaluation of a :class:`~netagents.exact.joint_model.JointModel`, whose memory limit says so before
 anything is made; with a horizon no such table is needed beyond the model's own.
 """
 
@@ -17,11 +17,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import NetworkedMDP
+from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.errors import EnvironmentMismatchError
-from netagents.exact.evaluation import Evaluation
+from netagents.exact.exact_values import ExactValues
+from netagents.exact.joint_model import JointModel
 from netagents.exact.joint_policy import JointPolicy
-from netagents.exact.model import JointModel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -72,7 +72,7 @@ def best_response(
         return _backwards(model, local, group, signal, horizon)
     present = policy
     for _ in range(MOST_ROUNDS):
-        evaluation = Evaluation(model, present)
+        evaluation = ExactValues(model, present)
         values = evaluation.values(signal[None])[0]
         options = _options(model, local, group, signal + model.discount * model.expected_next(values[None])[0])
         best = options.argmax(axis=1)

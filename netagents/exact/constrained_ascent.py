@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.exact.ascent import first_logits
-from netagents.exact.evaluation import Evaluation
+from netagents.exact.exact_values import ExactValues
+from netagents.exact.gradient_ascent import first_logits
+from netagents.exact.joint_model import JointModel
 from netagents.exact.joint_policy import Scopes, policy_contexts, softmax_policy
-from netagents.exact.model import JointModel
-from netagents.exact.objective import Utilities, exact_gradient, objective, policy_gradient
+from netagents.exact.team_objective import Utilities, exact_gradient, objective, policy_gradient
 from netagents.utilities import Constraint
 
 FloatArray = NDArray[np.float64]
@@ -68,7 +68,7 @@ class ConstrainedAscent:
     attempts: list[Attempt]
 
 
-def violations(evaluation: Evaluation, constraints: Constraints) -> list[Violation]:
+def violations(evaluation: ExactValues, constraints: Constraints) -> list[Violation]:
     """Every constraint of every agent at the exact occupancy of a policy, the worst first."""
     found = [
         Violation(agent, number, one.utility.value(occupancy), one.threshold)
@@ -132,7 +132,7 @@ class _Problem:
         self._constraints = [(agent, one) for agent, mine in enumerate(constraints) for one in mine]
         self._shapes = list(zip(policy_contexts(model.kernel, scopes), model.action_sizes, strict=True))
         self._cuts = np.cumsum([rows * actions for rows, actions in self._shapes])[:-1]
-        self._newest: tuple[bytes, Evaluation] | None = None
+        self._newest: tuple[bytes, ExactValues] | None = None
 
     def logits(self, point: FloatArray) -> list[FloatArray]:
         """One table per agent."""
@@ -163,10 +163,10 @@ class _Problem:
             rows.append(model.n * _row(policy_gradient(evaluation, [values] * model.n)))
         return np.array(rows)
 
-    def _at(self, point: FloatArray) -> Evaluation:
+    def _at(self, point: FloatArray) -> ExactValues:
         name = point.tobytes()
         if self._newest is None or self._newest[0] != name:
-            self._newest = name, Evaluation(self._model, softmax_policy(self._model.kernel, self._scopes, self.logits(point)))
+            self._newest = name, ExactValues(self._model, softmax_policy(self._model.kernel, self._scopes, self.logits(point)))
         return self._newest[1]
 
 

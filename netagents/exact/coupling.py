@@ -45,7 +45,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.kernel import FactoredKernel, LocalKernel
+from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
 from netagents.exact.joint_policy import JointPolicy
 
 FloatArray = NDArray[np.float64]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.exact.model import JointModel
+from netagents.exact.joint_model import JointModel
 from netagents.exact.truncation import Truncated, Window
 
 FloatArray = NDArray[np.float64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from netagents.environments.kernel import FactoredKernel
-from netagents.exact.model import required_bytes
+from netagents.environments.factored_kernel import FactoredKernel
+from netagents.exact.joint_model import required_bytes
 
 _START_SECONDS = 0.1
 _ENTRY_SECONDS = 1.3e-6

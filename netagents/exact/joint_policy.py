@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.kernel import FactoredKernel
+from netagents.environments.factored_kernel import FactoredKernel
 from netagents.errors import EnvironmentMismatchError
 from netagents.policies import SoftmaxTable
 

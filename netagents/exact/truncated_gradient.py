@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.exact.evaluation import Evaluation
-from netagents.exact.objective import policy_gradient
+from netagents.exact.exact_values import ExactValues
+from netagents.exact.team_objective import policy_gradient
 from netagents.exact.truncation import Reading, Truncated, Window, truncate
 
 FloatArray = NDArray[np.float64]
@@ -18,7 +18,7 @@ CREDITS: tuple[Credit, ...] = ("shared_q", "shared_reward")
 
 
 def truncated_critics(
-    evaluation: Evaluation,
+    evaluation: ExactValues,
     signals: FloatArray,
     q: FloatArray,
     critic_windows: Sequence[Window],
@@ -57,7 +57,7 @@ def credited_q(critics: Sequence[Truncated], gradient_windows: Sequence[Window],
 
 
 def truncated_gradient(
-    evaluation: Evaluation,
+    evaluation: ExactValues,
     signals: FloatArray,
     q: FloatArray,
     critic_windows: Sequence[Window],

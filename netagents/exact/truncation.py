@@ -23,8 +23,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from netagents.exact.contraction import Labelled, contract
-from netagents.exact.evaluation import Evaluation
-from netagents.exact.model import BATCH, JointModel
+from netagents.exact.exact_values import ExactValues
+from netagents.exact.joint_model import BATCH, JointModel
 
 FloatArray = NDArray[np.float64]
 Window = tuple[int, ...]
@@ -88,7 +88,7 @@ def conditional_mean(model: JointModel, q: FloatArray, window: Window, weights: 
     return Truncated(model, window, np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0.0))
 
 
-def fixed_point(evaluation: Evaluation, signals: FloatArray, window: Window, weights: FloatArray) -> list[Truncated]:
+def fixed_point(evaluation: ExactValues, signals: FloatArray, window: Window, weights: FloatArray) -> list[Truncated]:
     """The solution of the aggregated Bellman equation, for several signals u.
 
     With V^(s') = sum_a' pi(a'|s') Q^(z'), which depends only on the agents U that the window's policies read (the window included),
@@ -126,7 +126,9 @@ def fixed_point(evaluation: Evaluation, signals: FloatArray, window: Window, wei
     return [Truncated(model, window, np.ascontiguousarray(table[:, k]).reshape(mass.shape)) for k in range(len(signals))]
 
 
-def truncate(evaluation: Evaluation, signal: FloatArray, q: FloatArray, window: Window, weights: FloatArray, reading: Reading) -> Truncated:
+def truncate(
+    evaluation: ExactValues, signal: FloatArray, q: FloatArray, window: Window, weights: FloatArray, reading: Reading
+) -> Truncated:
     """One signal's truncated Q under the named reading.
 
     Args:
@@ -140,7 +142,7 @@ def truncate(evaluation: Evaluation, signal: FloatArray, q: FloatArray, window: 
     return fixed_point(evaluation, signal[None], window, weights)[0]
 
 
-def _next_given_cell(evaluation: Evaluation, window: Window, read: Window, weights: FloatArray) -> FloatArray:
+def _next_given_cell(evaluation: ExactValues, window: Window, read: Window, weights: FloatArray) -> FloatArray:
     """sum over (s, a) in z of w(s, a) Pr(s'_U = u' | s, a), ``(cells, |U|)``."""
     model = evaluation.model
     inside = [model.action_label(j) for j in window]
@@ -177,7 +179,7 @@ def _schedule(model: JointModel, inside: list[int], read: Window, involved: list
     return steps
 
 
-def _window_policy(evaluation: Evaluation, window: Window, read: Window) -> scipy.sparse.csr_array:
+def _window_policy(evaluation: ExactValues, window: Window, read: Window) -> scipy.sparse.csr_array:
     """G: the probability of the window's actions given the states of U, placed at the cell (s_W, a_W), ``(|U|, cells)``."""
     model = evaluation.model
     sizes = [model.state_sizes[j] for j in read]

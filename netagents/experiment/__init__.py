@@ -1,7 +1,7 @@
 """What a run IS: typed, frozen settings loaded from YAML; nothing here builds anything."""
 
 from netagents.experiment.experiment import Experiment, RuntimeSettings
-from netagents.experiment.learning import CriticSettings, LearningSettings, PowerSettings
+from netagents.experiment.learning_settings import CriticSettings, LearningSettings, PowerSettings
 from netagents.experiment.load import LoadedExperiment, load_experiment, packaged_directory, resolved
 from netagents.experiment.origins import Origin
 from netagents.experiment.timeouts import Timeouts

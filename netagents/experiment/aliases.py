@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from netagents.errors import ExperimentError
-from netagents.experiment import schema
+from netagents.experiment import settings_schema as schema
 from netagents.experiment.origins import Origin, closest
-from netagents.experiment.source import KeyPath
+from netagents.experiment.yaml_document import KeyPath
 
 
 class Renamed(NamedTuple):

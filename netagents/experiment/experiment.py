@@ -6,20 +6,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from netagents.experiment.agent_faults import AgentFault, ProcessFault
+from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
 from netagents.experiment.base import Settings, written
-from netagents.experiment.checkpoints import CheckpointSettings
-from netagents.experiment.clock import ClockSettings, LockstepSettings, WaitSettings
-from netagents.experiment.constraint import ConstraintSettings
-from netagents.experiment.containers import ContainerSettings
-from netagents.experiment.environment import EnvironmentSettings
-from netagents.experiment.failures import FailureSettings
-from netagents.experiment.faults import FaultSettings
-from netagents.experiment.learning import LearningSettings, PowerSettings
-from netagents.experiment.policy import MlpPolicySettings, PolicySettings, SoftmaxPolicySettings
+from netagents.experiment.checkpoint_settings import CheckpointSettings
+from netagents.experiment.clock_settings import ClockSettings, LockstepSettings, WaitSettings
+from netagents.experiment.constraint_settings import ConstraintSettings
+from netagents.experiment.container_settings import ContainerSettings
+from netagents.experiment.environment_settings import EnvironmentSettings
+from netagents.experiment.failure_settings import FailureSettings
+from netagents.experiment.learning_settings import LearningSettings, PowerSettings
+from netagents.experiment.link_fault_settings import FaultSettings
+from netagents.experiment.policy_settings import MlpPolicySettings, PolicySettings, SoftmaxPolicySettings
 from netagents.experiment.timeouts import Timeouts
-from netagents.experiment.topology import TopologySettings
-from netagents.experiment.utility import NoUtilitySettings, UtilitySettings
+from netagents.experiment.topology_settings import TopologySettings
+from netagents.experiment.utility_settings import NoUtilitySettings, UtilitySettings
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 Kappa = Annotated[int, Field(ge=0, le=100_000)]

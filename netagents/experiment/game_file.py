@@ -8,7 +8,7 @@ from typing import Any
 from netagents.errors import ExperimentError
 from netagents.experiment.game_table import GameTableError, read_game
 from netagents.experiment.origins import Origin, leaves
-from netagents.experiment.source import Document, KeyPath, read_file
+from netagents.experiment.yaml_document import Document, KeyPath, read_file
 
 RULES: KeyPath = ("environment", "rules")
 

@@ -16,11 +16,11 @@ from netagents.errors import ExperimentError
 from netagents.experiment import overrides as override_words
 from netagents.experiment.aliases import Renamed, canonical_path, rename_aliases
 from netagents.experiment.experiment import Experiment
-from netagents.experiment.explain import dotted, explain
 from netagents.experiment.game_file import embed_game
 from netagents.experiment.named_code import ADD_TRUST, Trust, named_code, of_a_run, refuse_named_code
 from netagents.experiment.origins import Origin, closest, leaves, trace
-from netagents.experiment.source import KeyPath, read_file
+from netagents.experiment.validation_errors import dotted, explain
+from netagents.experiment.yaml_document import KeyPath, read_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from netagents.errors import SecurityError, printable
-from netagents.experiment.environment import ParallelEnvSettings
+from netagents.experiment.environment_settings import ParallelEnvSettings
 
 if TYPE_CHECKING:
     from netagents.experiment.experiment import Experiment

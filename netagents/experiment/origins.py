@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from netagents.experiment.source import KeyPath
+from netagents.experiment.yaml_document import KeyPath
 
 
 class Origin(NamedTuple):

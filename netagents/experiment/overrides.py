@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from netagents.errors import ExperimentError, UsageError
-from netagents.experiment import schema
-from netagents.experiment.explain import dotted, show
+from netagents.experiment import settings_schema as schema
 from netagents.experiment.origins import Origin
-from netagents.experiment.source import KeyPath, parse
+from netagents.experiment.validation_errors import dotted, show
+from netagents.experiment.yaml_document import KeyPath, parse
 
 
 class Override(NamedTuple):

@@ -14,18 +14,18 @@ from math import prod
 from pathlib import Path
 from typing import Literal
 
-from netagents.environments.views import width
+from netagents.environments.feature_encoders import width
 from netagents.errors import CapacityError
 from netagents.experiment import Experiment
-from netagents.experiment.policy import MlpPolicySettings
-from netagents.launchers.processes import allow_descriptors
+from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.learning import Setup
 from netagents.messages import Kind, RadiusKind
-from netagents.nodes.forms import forms_of
-from netagents.nodes.socket_directory import SUN_PATH_BYTES, SocketDirectory
+from netagents.nodes.bootstrap.run_shapes import shapes_of
+from netagents.nodes.process.socket_directory import SUN_PATH_BYTES, SocketDirectory
 from netagents.topology import Topology
-from netagents.wire.forms import ANY
-from netagents.wire.limits import LIMITS
+from netagents.wire.codec.expected_shapes import ANY
+from netagents.wire.codec.limits import LIMITS
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -162,7 +162,7 @@ def check_messages(setup: Setup) -> None:
 def _largest_messages(setup: Setup) -> Iterator[tuple[int, int]]:
     """Bytes of the messages that each agent is told, and their kinds; where a size is open, that of a whole batch."""
     for agent in range(setup.n):
-        for (kind, _), ways in forms_of(setup, agent).items():
+        for (kind, _), ways in shapes_of(setup, agent).items():
             for way in ways:
                 whole = (prod(setup.steps + 1 if size == ANY else size for size in form.shape) * form.dtype.itemsize for form in way[:2])
                 yield sum(whole), int(kind)

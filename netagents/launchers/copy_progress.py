@@ -9,7 +9,7 @@ from pathlib import Path
 from netagents.errors import NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.display import Display
-from netagents.launchers.supervisor import Supervisor
+from netagents.launchers.supervision.supervisor import Supervisor
 
 NOTE_SECONDS = 5.0
 _LOOK_SECONDS = 0.1

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import netagents.errors
-from netagents.environments.contract import EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
-from netagents.environments.facts import spec_from_json, spec_to_json
+from netagents.environments.networked_mdp import EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
+from netagents.environments.specification_json import spec_from_json, spec_to_json
 from netagents.errors import DeadlineError, EnvironmentMismatchError, ForeignExitError, NetagentsError
 from netagents.experiment import Experiment
-from netagents.experiment.environment import ParallelEnvSettings
+from netagents.experiment.environment_settings import ParallelEnvSettings
 from netagents.foreign.containment import end_children, exit_at_once, flush_output
 from netagents.foreign.part_modules import make_importable, search_folder
 from netagents.learning.prepare import Prepared, prepare
-from netagents.learning.setup import check_fits, make_setup
+from netagents.learning.protocol.setup import check_fits, make_setup
 from netagents.topology import Topology, build_topology
 
 

@@ -11,20 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import NetworkedMDP
-from netagents.environments.session import Returns
-from netagents.experiment.own_parts import has_foreign_code
-from netagents.learning import Agent, IterationRecord, Ledger, NetworkedAgent, Outgoing, Setup, Turn, make_agent, make_record
-from netagents.learning.aging import delays, is_aged
-from netagents.learning.checkpointing import restore_agent
-from netagents.learning.random_play import beginning
-from netagents.learning.routes import Routes
+from netagents.environments.environment_session import Returns
+from netagents.environments.networked_mdp import NetworkedMDP
+from netagents.experiment.imported_parts import has_foreign_code
+from netagents.learning import (
+    ExchangeRequest,
+    IterationRecord,
+    Ledger,
+    NetworkedAgent,
+    Outgoing,
+    Setup,
+    TabularAgent,
+    make_agent,
+    make_record,
+)
+from netagents.learning.interventions.random_actions import beginning
+from netagents.learning.protocol.agent_checkpoint import restore_agent
+from netagents.learning.protocol.information_age import delays, is_aged
+from netagents.learning.protocol.relay_routes import Routes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
-from netagents.wire.link_model import link_faults
-from netagents.wire.simulated_links import SimulatedLinks
+from netagents.wire.links.link_model import link_faults
+from netagents.wire.links.simulated_links import SimulatedLinks
 
-Observer = Callable[[int, Turn, list[Message]], None]
+Observer = Callable[[int, ExchangeRequest, list[Message]], None]
 """Called as ``observer(agent, turn, messages)`` each time an agent gets what it waited for."""
 
 
@@ -62,9 +72,9 @@ class InProcessNetwork:
         self.snapshot_iteration = -1
 
     @property
-    def tabular_agents(self) -> list[Agent]:
+    def tabular_agents(self) -> list[TabularAgent]:
         """The agents of an experiment that learns with tables, whose entries may be looked at."""
-        return [agent for agent in self.agents if isinstance(agent, Agent)]
+        return [agent for agent in self.agents if isinstance(agent, TabularAgent)]
 
     def restore(self, states: Mapping[int, Mapping[str, NDArray[Any]]], where: str) -> None:
         """Give every agent its state of a checkpoint.
@@ -91,7 +101,7 @@ class InProcessNetwork:
         for owner in (ENVIRONMENT_OWNER, *self._everybody):
             self._numbers.begin(owner, iteration)
         generators = [begin(iteration) for begin in self._begin]
-        waiting: list[Turn | None] = []
+        waiting: list[ExchangeRequest | None] = []
         for index, generator in enumerate(generators):
             with self._numbers.of(index):
                 first = next(generator)
@@ -114,7 +124,7 @@ class InProcessNetwork:
                         break
                     self._send(index, waiting[index])
             if executed < self.setup.steps:
-                actions = self._collect(ENVIRONMENT, Turn([], Kind.ACTION, iteration, executed, self._everybody))
+                actions = self._collect(ENVIRONMENT, ExchangeRequest([], Kind.ACTION, iteration, executed, self._everybody))
                 if actions is not None:
                     executed += 1
                     self._step(iteration, executed, [action.actions for action in actions if isinstance(action, Action)])
@@ -134,7 +144,7 @@ class InProcessNetwork:
         for index, message in enumerate(messages):
             self._deliver(ENVIRONMENT, Outgoing(Kind.STEP, iteration, step, message, (index,)))
 
-    def _send(self, sender: int, turn: Turn | None) -> None:
+    def _send(self, sender: int, turn: ExchangeRequest | None) -> None:
         if turn is not None:
             for outgoing in turn.outgoing:
                 self._deliver(sender, outgoing)
@@ -162,7 +172,7 @@ class InProcessNetwork:
         for node, place in self._routes.tree(outgoing.kind, sender).items():
             yield node, place.children
 
-    def _collect(self, receiver: int, turn: Turn) -> list[Message] | None:
+    def _collect(self, receiver: int, turn: ExchangeRequest) -> list[Message] | None:
         mail, keys = self._mail, [(receiver, turn.kind, turn.iteration, turn.step, sender) for sender in turn.senders]
         for key in keys:
             if key not in mail:

@@ -17,13 +17,13 @@ from netagents.launchers.capacity import check_messages, check_processes
 from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
-from netagents.launchers.interruptions import Interruptions
 from netagents.launchers.signs_of_life import signs_of_life
+from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
-from netagents.nodes.inbox_recording import check_recorded_agents
-from netagents.nodes.sinks import check_sinks
-from netagents.records.reader import Run
+from netagents.nodes.agent.inbox_recording import check_recorded_agents
+from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.run_directory import RunDirectory, check_free, check_path
+from netagents.records.run_reader import Run
 
 
 def run(
@@ -129,7 +129,7 @@ def check_launcher(prepared: Prepared, display: Display | None = None) -> None:
         EngineError: there is no container engine that could.
     """
     if prepared.experiment.runtime.launcher == "compose":
-        from netagents.launchers.compose import check_containers
+        from netagents.launchers.compose.compose_launcher import check_containers
 
         check_containers(prepared, SilentDisplay() if display is None else display)
 
@@ -160,7 +160,7 @@ def carry_out(
                 finally:
                     prepared.environment.close()
         elif prepared.experiment.runtime.launcher == "compose":
-            from netagents.launchers.compose import run_compose
+            from netagents.launchers.compose.compose_launcher import run_compose
 
             run_compose(prepared, directory, shown, caught)
         else:
@@ -177,8 +177,8 @@ def carry_out(
 def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None, interruptions: Interruptions) -> None:
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.messages import LINK_COSTS
-    from netagents.nodes.sinks import open_sinks
-    from netagents.nodes.view import PowerMonitor, make_view
+    from netagents.nodes.monitor.progress_view import PowerMonitor, make_view
+    from netagents.nodes.monitor.sinks import open_sinks
     from netagents.records.recorder import Recorder
 
     iterations = prepared.experiment.learning.iterations

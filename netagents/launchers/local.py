@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from netagents.launchers.display import Display
-from netagents.launchers.events import NodeSpec
-from netagents.launchers.forkserver import PRELOAD
-from netagents.launchers.interruptions import Interruptions
-from netagents.launchers.process_supervisor import ProcessSupervisor
-from netagents.launchers.supervised import ending, supervise, viewing
+from netagents.launchers.supervision.forkserver import PRELOAD
+from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
+from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
+from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.learning.prepare import Prepared
-from netagents.nodes.inbox_recording import inbox_folder
-from netagents.nodes.keys import run_bundles
-from netagents.nodes.socket_directory import SocketDirectory
+from netagents.nodes.agent.inbox_recording import inbox_folder
+from netagents.nodes.bootstrap.node_keys import run_bundles
+from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.run_directory import RunDirectory
-from netagents.wire.security import write_bundles
+from netagents.wire.security.key_bundles import write_bundles
 
 TABULAR_PRELOAD = (
     *PRELOAD[:-1],
     "numpy.random",  # numpy imports it when it is first used, which would be once per agent
-    "netagents.nodes.agent",
-    "netagents.nodes.monitor",
+    "netagents.nodes.agent.agent_process",
+    "netagents.nodes.monitor.monitor_process",
     "netagents.learning.prepare",
-    "netagents.topology.json",
+    "netagents.topology.topology_json",
     PRELOAD[-1],
 )
 """What every node of a tabular run imports once, before the first fork; the guard stays last."""
@@ -35,7 +35,7 @@ NEURAL_PRELOAD = (
     *TABULAR_PRELOAD[:-1],
     "torch",
     "torch.optim.adam",
-    "netagents.learning.neural_agent",
+    "netagents.learning.algorithms.neural_agent",
     PRELOAD[-1],
 )
 """The same for agents that train networks."""
@@ -94,12 +94,12 @@ def node_specs(
     if "keys" in hosting:
         common["keys"] = hosting["keys"]
     specs = [
-        NodeSpec("environment", "netagents.nodes.environment:run_environment", {**hosting, "listen": listen}),
+        NodeSpec("environment", "netagents.nodes.server.environment_server:run_environment", {**hosting, "listen": listen}),
         *(
             [
                 NodeSpec(
                     "monitor",
-                    "netagents.nodes.monitor:run_monitor",
+                    "netagents.nodes.monitor.monitor_process:run_monitor",
                     {**common, "view": view},
                     essential=experiment.failures.monitor == "stop_all",
                 )
@@ -110,7 +110,7 @@ def node_specs(
         *(
             NodeSpec(
                 f"agent_{index}",
-                "netagents.nodes.agent:run_agent",
+                "netagents.nodes.agent.agent_process:run_agent",
                 {**common, **_recorded(prepared, directory, index), "index": str(index)},
             )
             for index in range(prepared.setup.n)

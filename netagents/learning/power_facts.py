@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.learning.setup import Setup
+from netagents.learning.protocol.setup import Setup
+from netagents.measures.power import PowerMatrix, assemble, cannot_influence
 from netagents.messages import RadiusKind
-from netagents.power import PowerMatrix, assemble, cannot_influence
 
 FloatArray = NDArray[np.float64]
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netagents.environments.build import build_environment
-from netagents.environments.contract import NetworkedMDP
+from netagents.environments.environment_builder import build_environment
+from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.experiment import Experiment
-from netagents.experiment.own_parts import has_foreign_code
+from netagents.experiment.imported_parts import has_foreign_code
 from netagents.foreign.containment import contained
 from netagents.foreign.part_modules import search_folder
-from netagents.learning.check_faults import check_faults
-from netagents.learning.probe import check_first_occupancies
-from netagents.learning.setup import Setup, check_fits, make_setup
+from netagents.learning.fault_checks import check_faults
+from netagents.learning.first_occupancies import check_first_occupancies
+from netagents.learning.protocol.setup import Setup, check_fits, make_setup
 from netagents.randomness import ENVIRONMENT_OWNER, seeded_globally
 from netagents.topology import Topology, build_topology
 

@@ -1,9 +1,8 @@
 """The typed message values that nodes exchange; no codec, no I/O."""
 
-from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, Tally, Welcome
+from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
 from netagents.messages.envelope import Envelope, Message
-from netagents.messages.kinds import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS, Kind, RadiusKind, node_name, node_names, radius_of
-from netagents.messages.learning import (
+from netagents.messages.learning_messages import (
     ENDED,
     REPLACED,
     TERMINATED,
@@ -20,8 +19,9 @@ from netagents.messages.learning import (
     index_dtype,
     payload_bytes,
 )
-from netagents.messages.links import LINK_COSTS
-from netagents.messages.relay import Bundle, Carried
+from netagents.messages.link_cost_fields import LINK_COSTS
+from netagents.messages.message_kinds import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS, Kind, RadiusKind, node_name, node_names, radius_of
+from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
     "ENDED",
@@ -34,24 +34,24 @@ __all__ = [
     "TRUNCATED",
     "Action",
     "Bundle",
-    "Carried",
     "Digest",
+    "DropCounts",
     "Envelope",
     "Failed",
+    "Heartbeat",
     "Hello",
     "Kind",
     "Message",
     "RadiusKind",
     "Ready",
+    "RelayStats",
     "Report",
     "ShadowReward",
-    "Sign",
     "Snapshot",
     "Start",
     "State",
     "Step",
     "Stop",
-    "Tally",
     "Trace",
     "TruncatedQ",
     "Welcome",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netagents.messages.control import Failed, Hello, Ready, Sign, Start, Stop, Tally, Welcome
-from netagents.messages.kinds import Kind
-from netagents.messages.learning import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
-from netagents.messages.relay import Bundle, Carried
+from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.learning_messages import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.message_kinds import Kind
+from netagents.messages.relay_messages import Bundle, RelayStats
 
 Message = (
     Hello
@@ -16,8 +16,8 @@ Message = (
     | Start
     | Stop
     | Failed
-    | Tally
-    | Sign
+    | DropCounts
+    | Heartbeat
     | Step
     | Action
     | State
@@ -28,7 +28,7 @@ Message = (
     | Snapshot
     | Digest
     | Bundle
-    | Carried
+    | RelayStats
 )
 
 

@@ -16,12 +16,12 @@ from netagents.experiment import Timeouts
 from netagents.experiment.load import load_experiment
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
-from netagents.nodes.keys import link_settings
-from netagents.nodes.process import run_role
-from netagents.records.resuming import next_iteration, reopen
+from netagents.nodes.bootstrap.node_keys import link_settings
+from netagents.nodes.process.node_process import run_role
+from netagents.records.reopened_run import next_iteration, reopen
 from netagents.records.run_directory import RunDirectory
-from netagents.wire.security import hold_keys
-from netagents.wire.transport import LinkSettings, Transport, open_transport
+from netagents.wire.security.key_bundles import hold_keys
+from netagents.wire.transport.transport import LinkSettings, Transport, open_transport
 
 OWN_ADDRESS = "own-address"
 """For ``--advertise``: the numeric address that this host's name has here.  A name would be looked up again at each attempt to reach a node
@@ -105,7 +105,7 @@ def start_environment(
 
 
 def _serve(directory: RunDirectory, arguments: dict[str, Any], announce: Path | None, log: Path | None, status: Path | None) -> int:
-    from netagents.nodes.environment import run_environment
+    from netagents.nodes.server.environment_server import run_environment
 
     arguments["run_directory"] = str(directory.path)
     if announce is not None:
@@ -163,11 +163,11 @@ def start_member(
     if listen is not None:
         arguments["listen"] = listen
     if found is None:
-        from netagents.nodes.monitor import run_monitor
+        from netagents.nodes.monitor.monitor_process import run_monitor
 
         seen = {"view": view} if view is not None else {}
         return _start("monitor", run_monitor, {**arguments, **seen, **({"progress": "1"} if progress else {})}, log, status)
-    from netagents.nodes.agent import run_agent
+    from netagents.nodes.agent.agent_process import run_agent
 
     # Whoever starts a node in the place of a dead one starts it again when it fails; an agent that was sent home must stay there.
     alone = {} if replace else {"by_hand": "1"}

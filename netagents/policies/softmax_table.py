@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from netagents.errors import CapacityError
-from netagents.policies.contract import FloatArray, TabularPolicy
+from netagents.policies.policy import FloatArray, TabularPolicy
 
 LARGEST_TABLE = 1 << 24
 """Largest number of logits of one agent (128 MiB)."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.feature_encoders import LARGEST_ONE_HOT, FeatureEncoder, WindowEncoder, flat, width
 from netagents.environments.spaces import Discrete, Space
-from netagents.environments.views import LARGEST_ONE_HOT, View, WindowView, flat, width
 from netagents.policies.mlp import Float32, aligned
 from netagents.policies.observed_scale import ObservedScale
 
@@ -30,7 +30,7 @@ class WindowReader:
         scale: of numbers without usable bounds, which are read relative to what was observed; None where there are none.
     """
 
-    def __init__(self, view: View, spaces: Sequence[Space], own: int, marked: bool) -> None:
+    def __init__(self, view: FeatureEncoder, spaces: Sequence[Space], own: int, marked: bool) -> None:
         self.view, self.spaces, self.own, self.marked = view, tuple(spaces), own, marked
         self.size = view.size(self.spaces, own, marked)
         columns = view.unscaled(self.spaces, own, marked)
@@ -38,7 +38,7 @@ class WindowReader:
         # Indices of one size, which is what networked finite models have, are looked up in one table: one call for the whole window.
         sizes = {space.size if isinstance(space, Discrete) else 0 for space in self.spaces}
         self._one_hot: Float32 | None = None
-        if isinstance(view, WindowView) and not marked and len(sizes) == 1 and 0 < max(sizes) <= LARGEST_ONE_HOT:
+        if isinstance(view, WindowEncoder) and not marked and len(sizes) == 1 and 0 < max(sizes) <= LARGEST_ONE_HOT:
             self._one_hot = np.eye(max(sizes), dtype=np.float32)
 
     def read(self, values: Sequence[NDArray[Any]], near: BoolArray | None = None) -> Float32:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.messages import Kind
-from netagents.records.table import Table
+from netagents.records.column_table import ColumnTable
 
 IntArray = NDArray[np.int64]
 
 SENDER, KIND, RECEIVER, HOP = 1, 2, 3, 4
 
 
-class Traffic(NamedTuple):
+class LedgerTraffic(NamedTuple):
     """Messages and their payload bytes, without headers and framing."""
 
     messages: int
@@ -29,7 +29,7 @@ class LedgerView:
     Agents are 0..n-1; -1 is the environment server.  Hop 0 means that a message did not go from agent to agent.
 
     Args:
-        changes: (c, 7) as :func:`netagents.records.pages.ledger_changes` gives them.
+        changes: (c, 7) as :func:`netagents.records.packed_records.ledger_changes` gives them.
         iterations: number of iterations that count.
     """
 
@@ -50,24 +50,24 @@ class LedgerView:
         return np.column_stack([changes[first, 1:5], np.add.reduceat(lasting, first, axis=0)])
 
     @property
-    def total(self) -> Traffic:
+    def total(self) -> LedgerTraffic:
         """Everything that was sent."""
-        return Traffic(int(self.links[:, 4].sum()), int(self.links[:, 5].sum()))
+        return LedgerTraffic(int(self.links[:, 4].sum()), int(self.links[:, 5].sum()))
 
-    def by_kind(self) -> dict[str, Traffic]:
+    def by_kind(self) -> dict[str, LedgerTraffic]:
         """Totals by kind, such as ``state`` or ``truncated_q``."""
         return {kind_name(kind): traffic for kind, traffic in self._grouped(1).items()}
 
-    def by_hop(self) -> dict[int, Traffic]:
+    def by_hop(self) -> dict[int, LedgerTraffic]:
         """Totals by hop distance."""
         return self._grouped(3)
 
-    def by_kind_and_hop(self) -> dict[tuple[str, int], Traffic]:
+    def by_kind_and_hop(self) -> dict[tuple[str, int], LedgerTraffic]:
         """Totals by kind and hop distance."""
         pairs = self._grouped_pairs(1, 3)
         return {(kind_name(kind), hop): traffic for (kind, hop), traffic in pairs.items()}
 
-    def by_link(self) -> dict[tuple[int, int], Traffic]:
+    def by_link(self) -> dict[tuple[int, int], LedgerTraffic]:
         """Totals by sender and receiver."""
         return self._grouped_pairs(0, 2)
 
@@ -93,26 +93,26 @@ class LedgerView:
         summed: IntArray = np.cumsum(steps, axis=0)
         return summed
 
-    def table(self) -> Table:
+    def table(self) -> ColumnTable:
         """One row per link and kind: sender, kind, receiver, hop, messages, bytes."""
         links = self.links
         kinds = np.array([kind_name(int(kind)) for kind in links[:, 1]], dtype=np.str_)
         columns = {"sender": links[:, 0], "kind": kinds, "receiver": links[:, 2]}
-        return Table({**columns, "hop": links[:, 3], "messages": links[:, 4], "bytes": links[:, 5]})
+        return ColumnTable({**columns, "hop": links[:, 3], "messages": links[:, 4], "bytes": links[:, 5]})
 
-    def _grouped(self, column: int) -> dict[int, Traffic]:
+    def _grouped(self, column: int) -> dict[int, LedgerTraffic]:
         links = self.links
         values, group = np.unique(links[:, column], return_inverse=True)
         sums = np.zeros((len(values), 2), dtype=np.int64)
         np.add.at(sums, group, links[:, 4:])
-        return {int(value): Traffic(int(count), int(size)) for value, (count, size) in zip(values, sums, strict=True)}
+        return {int(value): LedgerTraffic(int(count), int(size)) for value, (count, size) in zip(values, sums, strict=True)}
 
-    def _grouped_pairs(self, first: int, second: int) -> dict[tuple[int, int], Traffic]:
+    def _grouped_pairs(self, first: int, second: int) -> dict[tuple[int, int], LedgerTraffic]:
         links = self.links
         values, group = np.unique(links[:, [first, second]], axis=0, return_inverse=True)
         sums = np.zeros((len(values), 2), dtype=np.int64)
         np.add.at(sums, group.reshape(-1), links[:, 4:])
-        return {(int(a), int(b)): Traffic(int(count), int(size)) for (a, b), (count, size) in zip(values, sums, strict=True)}
+        return {(int(a), int(b)): LedgerTraffic(int(count), int(size)) for (a, b), (count, size) in zip(values, sums, strict=True)}
 
 
 def kind_name(kind: int) -> str:

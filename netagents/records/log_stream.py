@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import RunDirectoryError, printable
-from netagents.records.logging import read_entry, whole_lines
+from netagents.records.process_log import read_entry, whole_lines
 from netagents.records.run_directory import LOGS, RunDirectory
 
 LEVELS = ("debug", "info", "warning", "error")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning import METRICS
+from netagents.records.column_table import ColumnTable
 from netagents.records.jsonl import floats_from_json
-from netagents.records.table import Table
 
 FloatArray = NDArray[np.float64]
 Rows = Sequence[Mapping[str, Any]]
@@ -37,7 +37,7 @@ def per_agent(rows: Rows, group: str, name: str, n: int) -> FloatArray:
     return np.array([row[group].get(name, unknown) for row in rows], dtype=np.float64).reshape(-1, n)
 
 
-def metrics_table(rows: Rows, n: int) -> Table:
+def metrics_table(rows: Rows, n: int) -> ColumnTable:
     """One row per iteration and agent: iteration, agent, every metric, and the timing."""
     columns: dict[str, NDArray[Any]] = {
         "iteration": np.repeat(iterations_of(rows), n),
@@ -45,10 +45,10 @@ def metrics_table(rows: Rows, n: int) -> Table:
     }
     columns |= {name: per_agent(rows, "agents", name, n).reshape(-1) for name in METRICS}
     columns |= {f"{name}_seconds": per_agent(rows, "timing", name, n).reshape(-1) for name in TIMING}
-    return Table(columns)
+    return ColumnTable(columns)
 
 
-def curve_table(rows: Rows) -> Table:
+def curve_table(rows: Rows) -> ColumnTable:
     """One row per iteration: iteration, and :data:`RETURNS`."""
     columns: dict[str, NDArray[Any]] = {"iteration": iterations_of(rows)}
-    return Table(columns | {name: column(rows, name) for name in RETURNS})
+    return ColumnTable(columns | {name: column(rows, name) for name in RETURNS})

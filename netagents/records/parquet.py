@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from netagents.errors import RunDirectoryError
-from netagents.power import PowerReading
+from netagents.measures.power import PowerReading
 from netagents.records import run_directory as layout
 from netagents.records.checkpoint import TEMPORARY
+from netagents.records.column_table import ColumnTable
 from netagents.records.ledger_view import kind_name
-from netagents.records.reader import Run
 from netagents.records.run_directory import RunDirectory
-from netagents.records.table import Table
+from netagents.records.run_reader import Run
 
 
 def write_tables(directory: RunDirectory) -> Path:
@@ -55,23 +55,23 @@ def write_tables(directory: RunDirectory) -> Path:
     return final
 
 
-def power_table(run: Run) -> Table:
+def power_table(run: Run) -> ColumnTable:
     """One row per iteration and pair: iteration, holder, over, power (NaN where unknown), error, known, visits, age."""
     readings = run.power_readings()
     iterations = np.repeat(run.iterations[: len(readings)], [len(reading) for reading in readings])
     stacked = np.concatenate(readings) if readings else np.zeros((0, 7))
     holder, over = stacked[:, 0].astype(np.int64), stacked[:, 1].astype(np.int64)
     measured = {name: stacked[:, at] for at, name in enumerate(PowerReading._fields, start=2)}
-    return Table({"iteration": iterations, "holder": holder, "over": over, **measured})
+    return ColumnTable({"iteration": iterations, "holder": holder, "over": over, **measured})
 
 
-def traffic_table(run: Run) -> Table:
+def traffic_table(run: Run) -> ColumnTable:
     """One row per iteration, kind and hop distance: iteration, kind, hop, messages, bytes."""
     ledger = run.ledger
     pairs = sorted(set(map(tuple, ledger.links[:, [1, 3]].tolist())))
     counted = [ledger.over_time(kind, hop) for kind, hop in pairs]
     stacked = np.concatenate(counted) if counted else np.zeros((0, 2), dtype=np.int64)
-    return Table(
+    return ColumnTable(
         {
             "iteration": np.tile(run.iterations, len(pairs)),
             "kind": np.repeat(np.array([kind_name(kind) for kind, _ in pairs], dtype=np.str_), ledger.iterations),

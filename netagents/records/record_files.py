@@ -42,7 +42,7 @@ EXPERIMENT_BYTES = 1 << 27
 """Largest ``experiment.json``, which holds the graph edge by edge; its model is :class:`netagents.experiment.Experiment`."""
 
 TOPOLOGY_BYTES = 1 << 27
-"""Largest ``topology.json``; its model is that of :mod:`netagents.topology.json`."""
+"""Largest ``topology.json``; its model is that of :mod:`netagents.topology.topology_json`."""
 
 RECORDS: dict[str, RecordFile] = {
     "manifest.json": RecordFile(Manifest, False, lambda _: 1 << 20),

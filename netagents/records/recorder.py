@@ -18,7 +18,7 @@ from netagents.learning import METRICS, IterationRecord, Setup
 from netagents.records import run_directory as layout
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
-from netagents.records.pages import LedgerPages, PowerPages
+from netagents.records.packed_records import LedgerPages, PowerPages
 from netagents.records.record_files import RECORDS
 from netagents.records.run_directory import EndState, RunDirectory
 

@@ -21,12 +21,13 @@ from typing import Any, Literal, get_args
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from netagents.environments.facts import spec_from_json, spec_to_json
+from netagents.environments.specification_json import spec_from_json, spec_to_json
 from netagents.errors import NetagentsError, RunDirectoryError, TopologyError
 from netagents.experiment import Experiment
 from netagents.experiment.aliases import rename_aliases
 from netagents.experiment.named_code import Trust, named_code, refuse_named_code
 from netagents.learning import Setup, make_setup
+from netagents.records.atomic_files import sweep, write_atomically, write_json
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
 from netagents.records.manifest import MANIFEST as MANIFEST
@@ -42,7 +43,6 @@ from netagents.records.record_files import (
 )
 from netagents.records.regular_files import open_descriptor, read_regular
 from netagents.records.run_lock import RunLock
-from netagents.records.whole_files import sweep, write_atomically, write_json
 from netagents.topology import Topology, stored_settings
 
 EXPERIMENT = "experiment.json"

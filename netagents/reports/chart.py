@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from netagents.reports.markup import data, rounded, short, text
+from netagents.reports.html import data, rounded, short, text
 
 FloatArray = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """One line of a chart.
 
     Attributes:
@@ -59,7 +59,7 @@ class Span(NamedTuple):
 
 def line_chart(
     x: Sequence[float] | NDArray[np.int64],
-    lines: Sequence[Line],
+    lines: Sequence[ChartLine],
     references: Sequence[Reference] = (),
     *,
     y_label: str,
@@ -196,7 +196,7 @@ def _end_labels(labels: list[tuple[float, str, str]], x: float) -> list[str]:
     ]
 
 
-def _range(lines: Sequence[Line], references: Sequence[Reference]) -> tuple[float, float]:
+def _range(lines: Sequence[ChartLine], references: Sequence[Reference]) -> tuple[float, float]:
     arrays = [array for line in lines for array in (line.y, line.low, line.high) if array is not None]
     values = np.concatenate([*arrays, np.array([reference.value for reference in references])])
     values = values[np.isfinite(values)]
@@ -206,14 +206,14 @@ def _range(lines: Sequence[Line], references: Sequence[Reference]) -> tuple[floa
     return (max(0.0, low - margin) if low >= 0.0 else low - margin), high + margin
 
 
-def _thin(x: FloatArray, lines: Sequence[Line]) -> tuple[FloatArray, list[Line]]:
+def _thin(x: FloatArray, lines: Sequence[ChartLine]) -> tuple[FloatArray, list[ChartLine]]:
     if len(x) <= MOST_POINTS:
         return x, list(lines)
 
     def thin(values: FloatArray | None) -> FloatArray | None:
         return None if values is None else _binned(values, MOST_POINTS)
 
-    thinned = [Line(line.name, _binned(line.y, MOST_POINTS), line.color, thin(line.low), thin(line.high)) for line in lines]
+    thinned = [ChartLine(line.name, _binned(line.y, MOST_POINTS), line.color, thin(line.low), thin(line.high)) for line in lines]
     return _binned(x, MOST_POINTS), thinned
 
 

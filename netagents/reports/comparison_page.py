@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from netagents.errors import UsageError
 from netagents.records import write_atomically
-from netagents.reports.chart import Line, Reference, line_chart
+from netagents.reports.chart import ChartLine, Reference, line_chart
 from netagents.reports.comparison import HEADS, Comparison, comparison_rows, notes, verdict
+from netagents.reports.html import document, html, joined, section, table
 from netagents.reports.learning_curve import progress
-from netagents.reports.markup import document, html, joined, section, table
 from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, png
 
 COLORS = ("#1f5fa8", "#c2500b", "#2f7d4f", "#7b4bb3", "#a8842c", "#2a8fa0", "#b03a72", "#6b7280")
@@ -76,7 +76,7 @@ def comparison_chart(comparison: Comparison) -> Markup:
     """The curves with their intervals, as a chart of a page."""
     groups = comparison.groups
     lines = [
-        Line(group.label, group.middle, f"var(--c{at % len(COLORS)})", group.low, group.high)
+        ChartLine(group.label, group.middle, f"var(--c{at % len(COLORS)})", group.low, group.high)
         for at, group in enumerate(groups)
         # Lines of a chart share its iterations.
         if len(group.iterations) == len(groups[0].iterations)
@@ -84,7 +84,7 @@ def comparison_chart(comparison: Comparison) -> Markup:
     shortest = min(len(group.iterations) for group in groups)
     if len(lines) < len(groups):
         lines = [
-            Line(group.label, group.middle[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
+            ChartLine(group.label, group.middle[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
             for at, group in enumerate(groups)
         ]
     iterations = groups[0].iterations[: len(lines[0].y)]

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from netagents.records import Run
-from netagents.reports.markup import html, section, short, table
+from netagents.reports.html import html, section, short, table
 from netagents.reports.power_picture import DEFAULT_LAST
 
 _NAMED = 5

@@ -7,11 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from netagents.experiment.agent_faults import AgentFault, CrashFault, FreezeFault
-from netagents.experiment.faults import LinkFault, PartitionFault
+from netagents.experiment.agent_fault_settings import AgentFault, CrashFault, FreezeFault
+from netagents.experiment.link_fault_settings import LinkFault, PartitionFault
 from netagents.records import Run
 from netagents.reports.chart import Span
-from netagents.reports.markup import section, table
+from netagents.reports.html import section, table
 
 _COLORS = ("var(--c1)", "var(--c3)", "var(--c4)", "var(--c5)")
 

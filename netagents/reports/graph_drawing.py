@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from netagents.reports.markup import short, text
+from netagents.reports.html import short, text
 from netagents.topology import Topology
 
 FloatArray = NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from netagents.power import PowerMatrix
-from netagents.reports.markup import HEAT_LEVELS, data, rounded, short, text
-from netagents.reports.power_history import Window
+from netagents.measures.power import PowerMatrix
+from netagents.reports.html import HEAT_LEVELS, data, rounded, short, text
+from netagents.reports.power_history import PowerWindow
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -25,7 +25,7 @@ _NUMBERED = 12
 """Up to so many agents each trusted cell shows its value."""
 
 
-def power_maps(windows: Sequence[Window], measured: BoolArray, names: Sequence[str]) -> Markup:
+def power_maps(windows: Sequence[PowerWindow], measured: BoolArray, names: Sequence[str]) -> Markup:
     """The last window large, all of them small, and what the colours mean.
 
     Args:
@@ -127,7 +127,7 @@ def _large(frame: int, n: int, names: Sequence[str]) -> str:
     return f'<svg id="large-map" viewBox="0 0 {_LARGE} {_TOP + side + _BOTTOM}" role="img">{"".join(parts)}</svg>'
 
 
-def _numbers(windows: Sequence[Window], measured: BoolArray) -> dict[str, object]:
+def _numbers(windows: Sequence[PowerWindow], measured: BoolArray) -> dict[str, object]:
     """What the pointer reads: pairs [j, i, kind] with kind 1 for too far and 2 for cannot influence, and per window values, errors and
     whether each is reliable."""
     finite = np.any([np.isfinite(window.matrix.values) for window in windows], axis=0)
@@ -145,7 +145,7 @@ def _numbers(windows: Sequence[Window], measured: BoolArray) -> dict[str, object
     }
 
 
-def _key(windows: Sequence[Window], measured: BoolArray, top: float) -> str:
+def _key(windows: Sequence[PowerWindow], measured: BoolArray, top: float) -> str:
     matrices = [window.matrix for window in windows]
     finite = [np.isfinite(matrix.values) for matrix in matrices]
     ramp = "".join(f'<rect class="h{level}" x="{level}" width="1.05" height="1"/>' for level in range(HEAT_LEVELS))

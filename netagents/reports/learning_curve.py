@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-class Progress(NamedTuple):
+class LearningProgress(NamedTuple):
     """What a run reached, as mean undiscounted return per agent.
 
     Attributes:
@@ -37,7 +37,7 @@ class Progress(NamedTuple):
     best: float | None
 
 
-def progress(run: Run) -> Progress:
+def progress(run: Run) -> LearningProgress:
     """What the run reached so far.
 
     Raises:
@@ -50,7 +50,7 @@ def progress(run: Run) -> Progress:
     setup = run.setup
     # The reference values hold for the environment's own horizon and are no yardstick for another one.
     comparable = setup.horizon == setup.spec.horizon
-    return Progress(
+    return LearningProgress(
         first=float(returns[0]),
         last=float(returns[-averaged:].mean()),
         averaged=averaged,
@@ -109,7 +109,7 @@ def learning_curve(run: Run) -> bytes:
     return png(figure)
 
 
-def _title(axes: Axes, run: Run, reached: Progress) -> None:
+def _title(axes: Axes, run: Run, reached: LearningProgress) -> None:
     change = reached.last - reached.first
     verb = "rises" if change > 0 else "falls" if change < 0 else "stays"
     count = len(run.returns)

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from netagents.messages import LINK_COSTS, node_name
 from netagents.records import Run
-from netagents.records.link_costs import total_costs
-from netagents.reports.markup import html, section, table
+from netagents.records.recorded_link_costs import total_costs
+from netagents.reports.html import html, section, table
 from netagents.reports.power_picture import percent
 from netagents.reports.summary import byte_size
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.power import PowerMatrix, concentration
+from netagents.measures.power import PowerMatrix, concentration
 from netagents.records import Run
 from netagents.records.power_readings import ReadingMean
 
@@ -19,7 +19,7 @@ WINDOWS = 6
 
 
 @dataclass(frozen=True)
-class Window:
+class PowerWindow:
     """The power matrix averaged over iterations ``first`` to ``last``, both included."""
 
     first: int
@@ -42,7 +42,7 @@ class PowerHistory:
     """
 
     shares: FloatArray
-    windows: tuple[Window, ...]
+    windows: tuple[PowerWindow, ...]
 
 
 def power_history(run: Run, last: int) -> PowerHistory:
@@ -73,7 +73,7 @@ def power_history(run: Run, last: int) -> PowerHistory:
         # The last of the equal windows is the one asked for.
         del spans[-2], means[-2]
     windows = tuple(
-        Window(int(iterations[first]), int(iterations[end - 1]), run.matrix_of(mean.reading()))
+        PowerWindow(int(iterations[first]), int(iterations[end - 1]), run.matrix_of(mean.reading()))
         for (first, end), mean in zip(spans, means, strict=True)
     )
     return PowerHistory(shares, windows)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
-from netagents.power import Concentration, PowerMatrix, concentration
+from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run
 from netagents.reports.style import ACCENT, FAINT, INK, MAIN, QUIET, UNKNOWN, calm, describe, new_figure, png
 from netagents.topology import spread_radius

@@ -9,10 +9,10 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from netagents.power import Concentration
+from netagents.measures.power import Concentration
 from netagents.records import Run, tail
 from netagents.reports.chart import sparkline
-from netagents.reports.markup import html, joined, section, short, table
+from netagents.reports.html import html, joined, section, short, table
 from netagents.reports.power_picture import percent
 from netagents.reports.settings_table import settings_rows
 from netagents.reports.summary import byte_size, learns_utility

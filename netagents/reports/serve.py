@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from netagents.errors import NetagentsError, UsageError
-from netagents.records.reader import Run
-from netagents.reports.report import write_report
+from netagents.records.run_reader import Run
+from netagents.reports.run_report import write_report
 
 _SECONDS = 10.0
 

@@ -14,7 +14,7 @@ from netagents.experiment.origins import leaves
 _LONGEST = 120
 
 
-class Setting(NamedTuple):
+class SettingRow(NamedTuple):
     """One setting: dotted key, value as text, the default as text (None where there is none), and whether they differ."""
 
     key: str
@@ -23,7 +23,7 @@ class Setting(NamedTuple):
     changed: bool
 
 
-def settings_rows(experiment: Experiment) -> list[Setting]:
+def settings_rows(experiment: Experiment) -> list[SettingRow]:
     """Every setting, in the order of the settings classes.  What has no default was chosen, so it counts as changed."""
     defaults = {".".join(str(part) for part in path): value for path, value in _defaults(experiment, ())}
     rows = []
@@ -33,7 +33,7 @@ def settings_rows(experiment: Experiment) -> list[Setting]:
         default = defaults.get(key)
         kind_alone = path[-1] == "kind"
         rows.append(
-            Setting(key, words(value), words(default) if known else None, value != default if known else not kind_alone or len(path) < 3)
+            SettingRow(key, words(value), words(default) if known else None, value != default if known else not kind_alone or len(path) < 3)
         )
     return rows
 

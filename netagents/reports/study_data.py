@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.intervals import Interval
+from netagents.records.column_table import ColumnTable
 from netagents.records.regular_files import open_regular, read_regular
-from netagents.records.table import Table
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class StudyData:
     path: Path
     study: dict[str, Any]
     facts: dict[str, Any]
-    tables: dict[str, Table]
+    tables: dict[str, ColumnTable]
 
     @property
     def credits(self) -> list[str]:
@@ -44,7 +44,7 @@ class StudyData:
         return "variant" if "variant" in self.summary else "credit"
 
     @property
-    def summary(self) -> Table:
+    def summary(self) -> ColumnTable:
         """One row per setting."""
         return self.tables["summary"]
 
@@ -118,7 +118,7 @@ def load_study(path: Path) -> StudyData:
         for file in files:
             with open_regular(file) as opened:
                 read = parquet.read_table(opened)
-            tables[file.stem] = Table({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
+            tables[file.stem] = ColumnTable({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
     except (OSError, ValueError, RecursionError, RunDirectoryError) as error:
         raise RunDirectoryError("has no tables of a study", where=str(path), fix="carry the study out with `netagents study`") from error
     if "summary" in tables and "final_n" not in tables["summary"]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.intervals import ENOUGH, Interval, order
-from netagents.reports.markup import short
+from netagents.reports.html import short
 from netagents.reports.study_data import StudyData
 from netagents.reports.style import ACCENT, FAINT, GOOD, INK, MAIN, QUIET, calm, new_figure
 from netagents.reports.summary import byte_size

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from netagents.intervals import Interval, Order, leader_sentence, order
-from netagents.reports.markup import short, table, text
+from netagents.reports.html import short, table, text
 from netagents.reports.study_data import StudyData
 from netagents.reports.style import MAIN, QUIET, calm, new_figure
 from netagents.reports.summary import byte_size

@@ -9,7 +9,7 @@ import numpy as np
 
 from netagents.errors import printable
 from netagents.records import LedgerView, Run
-from netagents.records.link_costs import total_costs
+from netagents.records.recorded_link_costs import total_costs
 from netagents.reports.constraint_section import best_name, constraint_rows
 from netagents.reports.fault_section import fault_rows
 from netagents.reports.learning_curve import progress

@@ -17,9 +17,9 @@ from netagents.intervals import Interval, run_interval, standard_half_width
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.launchers.launch import launch
 from netagents.learning.prepare import Prepared, prepare
-from netagents.records.reader import Run
-from netagents.studies.cost import predict
-from netagents.studies.crash import play_frozen
+from netagents.records.run_reader import Run
+from netagents.studies.cost_model import predict
+from netagents.studies.crash_returns import play_frozen
 from netagents.studies.derivative import truncation_against_differences
 
 FloatArray = NDArray[np.float64]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.exact import Evaluation, JointModel, compare_gradients, learning_signals, objective, softmax_policy, windows
+from netagents.exact import ExactValues, JointModel, compare_gradients, learning_signals, objective, softmax_policy, windows
 from netagents.exact.joint_policy import policy_contexts
 from netagents.exact.truncated_gradient import truncated_gradient
 from netagents.learning.prepare import Prepared
 from netagents.messages import RadiusKind
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
-from netagents.studies.oracle import utilities_of
+from netagents.studies.exact_errors import utilities_of
 
 FloatArray = NDArray[np.float64]
 
@@ -41,8 +41,8 @@ def truncation_against_differences(prepared: Prepared, kappas: Sequence[int]) ->
     logits = [SPREAD * draw.standard_normal(shape) for shape in shapes]
     utilities, weight = utilities_of(setup), experiment.learning.task_weight
 
-    def evaluation_at(tables: Sequence[FloatArray]) -> Evaluation:
-        return Evaluation(model, softmax_policy(kernel, scopes, tables))
+    def evaluation_at(tables: Sequence[FloatArray]) -> ExactValues:
+        return ExactValues(model, softmax_policy(kernel, scopes, tables))
 
     def moved(agent: int, where: tuple[int, ...], step: float) -> float:
         tables = [table.copy() for table in logits]

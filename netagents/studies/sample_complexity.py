@@ -26,9 +26,9 @@ from netagents.intervals import ENOUGH, UNKNOWN, Interval, run_interval, standar
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
 from netagents.policies import SoftmaxTable
-from netagents.records.table import Table
-from netagents.studies.oracle import exact_squared_norm
-from netagents.studies.specification import diameter
+from netagents.records.column_table import ColumnTable
+from netagents.studies.exact_errors import exact_squared_norm
+from netagents.studies.study_specification import diameter
 
 BATCH = 4
 """Copies at the coarsest epsilon."""
@@ -44,7 +44,7 @@ class SampleComplexity:
         exponents: by (n, kappa): samples ~ (1/epsilon)^exponent, with n the runs that reached their level.
     """
 
-    table: Table
+    table: ColumnTable
     exponents: Mapping[tuple[int, int], Interval]
 
     def samples(self, agents: int, kappa: int, level: float) -> Interval:
@@ -150,7 +150,7 @@ def sample_complexity(
     if not rows:
         raise CapacityError("no radius lies within any of the graphs' diameters", where="--kappa", fix="use smaller radii or more agents")
     names = list(rows[0])
-    return SampleComplexity(Table({name: np.array([row[name] for row in rows]) for name in names}), exponents)
+    return SampleComplexity(ColumnTable({name: np.array([row[name] for row in rows]) for name in names}), exponents)
 
 
 def fit_power_law(x: Sequence[float], y: Sequence[float]) -> Interval:

@@ -1,17 +1,17 @@
 """Graphs: generators, file formats, kappa-hop neighbourhoods."""
 
-from netagents.topology.build import build_topology, stored_settings
+from netagents.topology.communication_reach import Reach, spread_radius
 from netagents.topology.graph import Topology
 from netagents.topology.neighbourhoods import UNREACHABLE, Neighbourhoods
-from netagents.topology.reach import Reach, spread_radius
-from netagents.topology.relay_trees import Place, relay_tree
+from netagents.topology.relay_trees import TreeNode, relay_tree
+from netagents.topology.topology_builder import build_topology, stored_settings
 
 __all__ = [
     "UNREACHABLE",
     "Neighbourhoods",
-    "Place",
     "Reach",
     "Topology",
+    "TreeNode",
     "build_topology",
     "relay_tree",
     "spread_radius",

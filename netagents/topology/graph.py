@@ -142,7 +142,7 @@ class Topology:
 
     def to_json(self) -> str:
         """One line of JSON from which :meth:`from_json` makes an equal topology."""
-        from netagents.topology.json import topology_to_json
+        from netagents.topology.topology_json import topology_to_json
 
         return topology_to_json(self)
 
@@ -153,7 +153,7 @@ class Topology:
         Raises:
             TopologyError: not such a text, or not a graph that agents can live on.
         """
-        from netagents.topology.json import topology_from_json
+        from netagents.topology.topology_json import topology_from_json
 
         return topology_from_json(text)
 

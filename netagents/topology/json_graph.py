@@ -11,7 +11,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
 from netagents.errors import TopologyError
-from netagents.experiment.source import LIMIT_DEPTH, KeyPath
+from netagents.experiment.yaml_document import LIMIT_DEPTH, KeyPath
 from netagents.topology.graph import Topology
 from netagents.topology.node_link import NodeLinkReader
 

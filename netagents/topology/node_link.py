@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from netagents.errors import ExperimentError, TopologyError
-from netagents.experiment.source import KeyPath, parse
+from netagents.experiment.yaml_document import KeyPath, parse
 from netagents.topology.assembly import GraphAssembly, quoted
 from netagents.topology.graph import LIMIT_NODES, Topology
 

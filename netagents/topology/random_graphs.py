@@ -10,7 +10,7 @@ from math import log, pi
 from typing import Any
 
 from netagents.errors import TopologyError
-from netagents.experiment.topology import ErdosRenyiSettings, RandomGeometricSettings, ScaleFreeSettings, SmallWorldSettings
+from netagents.experiment.topology_settings import ErdosRenyiSettings, RandomGeometricSettings, ScaleFreeSettings, SmallWorldSettings
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.topology.graph import LIMIT_EDGES, Topology, too_many_edges
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from netagents.topology.graph import Topology
 
 
-class Place(NamedTuple):
+class TreeNode(NamedTuple):
     """Where a node stands in the tree of one origin.
 
     Attributes:
@@ -22,7 +22,7 @@ class Place(NamedTuple):
     wanted: bool
 
 
-def relay_tree(topology: Topology, origin: int, audience: Iterable[int]) -> dict[int, Place]:
+def relay_tree(topology: Topology, origin: int, audience: Iterable[int]) -> dict[int, TreeNode]:
     """The tree that joins ``origin`` to its audience along shortest paths.
 
     Among the neighbours that are one hop nearer to the origin, a node hears the one of lowest index.  So the tree is the same
@@ -53,4 +53,4 @@ def relay_tree(topology: Topology, origin: int, audience: Iterable[int]) -> dict
             children.setdefault(node, [])
             children.setdefault(parent, []).append(node)
             node, hops = parent, hops - 1
-    return {node: Place(parents[node], tuple(sorted(children[node])), node in wanted) for node in sorted(parents)}
+    return {node: TreeNode(parents[node], tuple(sorted(children[node])), node in wanted) for node in sorted(parents)}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netagents.errors import UtilityError
-from netagents.experiment.constraint import ConstraintSettings, constraints_of
-from netagents.utilities.build import build_agent_utility
-from netagents.utilities.contract import FloatArray, Utility
+from netagents.experiment.constraint_settings import ConstraintSettings, constraints_of
+from netagents.utilities.utility import FloatArray, Utility
+from netagents.utilities.utility_builder import build_agent_utility
 
 TOLERANCE = 1e-9
 """Slack, relative to 1 + |threshold|, before a threshold above the provable maximum is called infeasible: rounding of the bound."""

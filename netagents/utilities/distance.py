@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from netagents.utilities.contract import Curvature, FloatArray
 from netagents.utilities.distribution import DistributionUtility
 from netagents.utilities.marginal import Marginal
+from netagents.utilities.utility import Curvature, FloatArray
 
 
 class DistanceUtility(DistributionUtility):

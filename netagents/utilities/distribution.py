@@ -10,8 +10,8 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from netagents.errors import UtilityError
-from netagents.utilities.contract import FloatArray, Utility, UtilityBounds
 from netagents.utilities.marginal import Marginal
+from netagents.utilities.utility import FloatArray, Utility, UtilityBounds
 
 
 class DistributionUtility(Utility):

@@ -7,9 +7,9 @@ from copy import copy
 import numpy as np
 
 from netagents.errors import UtilityError
-from netagents.utilities.contract import Curvature, FloatArray
 from netagents.utilities.distribution import DistributionUtility
 from netagents.utilities.marginal import Marginal
+from netagents.utilities.utility import Curvature, FloatArray
 
 
 class DivergenceUtility(DistributionUtility):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netagents.utilities.contract import Curvature, FloatArray, Utility, UtilityBounds
+from netagents.utilities.utility import Curvature, FloatArray, Utility, UtilityBounds
 
 
 class LinearUtility(Utility):

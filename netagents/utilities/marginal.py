@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netagents.experiment.utility import Over
-from netagents.utilities.contract import FloatArray
+from netagents.experiment.utility_settings import Over
+from netagents.utilities.utility import FloatArray
 
 
 class Marginal(NamedTuple):

@@ -15,9 +15,9 @@ from abc import abstractmethod
 import numpy as np
 
 from netagents.errors import UtilityError
-from netagents.utilities.contract import Curvature, FloatArray
 from netagents.utilities.distribution import DistributionUtility
 from netagents.utilities.marginal import Marginal
+from netagents.utilities.utility import Curvature, FloatArray
 
 EXPONENT_LIMIT = 50.0
 """Largest aversion * |cost| of the entropic risk: beyond it the shadow rewards span more than double precision resolves."""

@@ -7,9 +7,9 @@ from itertools import chain
 import numpy as np
 
 from netagents.errors import UtilityError
-from netagents.experiment.utility import Target
-from netagents.utilities.contract import FloatArray
+from netagents.experiment.utility_settings import Target
 from netagents.utilities.marginal import Marginal
+from netagents.utilities.utility import FloatArray
 
 SUM_TOLERANCE = 1e-6
 """How far from 1 a written target may sum; it is then divided by its sum."""

@@ -66,7 +66,7 @@ def test_lost_and_damaged_rows_are_one_line(
 
 
 def test_a_row_torn_by_a_kill_is_no_damage(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from netagents.records.reader import Run
+    from netagents.records.run_reader import Run
 
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)

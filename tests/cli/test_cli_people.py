@@ -15,7 +15,7 @@ import pytest
 
 from netagents.cli.commands import COMMANDS
 from netagents.cli.main import main
-from netagents.launchers.evaluation import evaluate
+from netagents.launchers.policy_evaluation import evaluate
 from netagents.records import Run
 
 SMALL = {

@@ -19,9 +19,9 @@ if _SYSTEM not in sys.path:
 from live_run import LINE, Settings, merged, patience, wait_until  # noqa: E402
 
 from netagents.errors import EngineError  # noqa: E402
-from netagents.launchers.compose_engine import Container, Engine, find_engine  # noqa: E402
-from netagents.launchers.compose_image import ensure_image  # noqa: E402
-from netagents.records.logging import read_log  # noqa: E402
+from netagents.launchers.compose.container_engine import Container, Engine, find_engine  # noqa: E402
+from netagents.launchers.compose.container_image import ensure_image  # noqa: E402
+from netagents.records.process_log import read_log  # noqa: E402
 
 REQUIRE = "NETAGENTS_REQUIRE_ENGINE"
 

@@ -21,8 +21,8 @@ from live_run import merged
 
 import netagents
 import netagents.errors
-from netagents.launchers.compose_engine import Container, Engine
-from netagents.records.compare import same_bits
+from netagents.launchers.compose.container_engine import Container, Engine
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Start

@@ -13,12 +13,12 @@ import pytest
 from live_run import merged, wait_until
 
 import netagents
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Start
 
-    from netagents.launchers.compose_engine import Engine
+    from netagents.launchers.compose.container_engine import Engine
 
 from conftest import LONG, SMALL
 

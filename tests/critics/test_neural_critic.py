@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.critics.neural import NeuralCritic, Transitions, ValueNetwork, minibatch_indices
+from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork, minibatch_indices
 from netagents.errors import NumericalError
-from netagents.experiment.algorithm import NeuralCriticSettings
+from netagents.experiment.algorithm_settings import NeuralCriticSettings
 from netagents.policies.torch_mlp import repeatable_torch, tensor
 
 GAMMA = 0.9

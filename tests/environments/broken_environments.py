@@ -8,8 +8,8 @@ import numpy as np
 from environment_references import line
 
 from netagents.environments import Discrete, NetworkedMDP
-from netagents.environments.line_msg import LineMsg
-from netagents.environments.sis import NetworkedSis
+from netagents.environments.builtin.line_msg import LineMsg
+from netagents.environments.builtin.sis_epidemic import NetworkedSis
 
 
 class Sound(LineMsg):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netagents.experiment.topology import EdgesSettings
+from netagents.experiment.topology_settings import EdgesSettings
 from netagents.topology import Topology, build_topology
 
 

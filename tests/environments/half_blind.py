@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from netagents.environments import Discrete
-from netagents.environments.line_msg import LineMsg
+from netagents.environments.builtin.line_msg import LineMsg
 
 
 class HalfBlind(LineMsg):

@@ -8,9 +8,9 @@ from environment_references import cells, line
 from pydantic import TypeAdapter, ValidationError
 
 from netagents.environments import build_environment
-from netagents.environments.line_msg import LineMsg
+from netagents.environments.builtin.line_msg import LineMsg
 from netagents.errors import EnvironmentMismatchError, ExperimentError
-from netagents.experiment.environment import BUILT_IN_KINDS, CustomEnvironmentSettings, EnvironmentSettings
+from netagents.experiment.environment_settings import BUILT_IN_KINDS, CustomEnvironmentSettings, EnvironmentSettings
 
 SETTINGS = TypeAdapter(EnvironmentSettings)
 
@@ -96,7 +96,7 @@ def test_misspelt_settings_are_refused_when_they_are_loaded(value, message):
 def test_entry_points_name_environments_of_installed_packages(tmp_path):
     """A real distribution on the path of a fresh interpreter: its entry point is found by name."""
     (tmp_path / "their_environments.py").write_text(
-        "from netagents.environments.line_msg import LineMsg\n\n\ndef chain(topology):\n    return LineMsg(topology)\n"
+        "from netagents.environments.builtin.line_msg import LineMsg\n\n\ndef chain(topology):\n    return LineMsg(topology)\n"
     )
     metadata = tmp_path / "their_environments-1.0.dist-info"
     metadata.mkdir()
@@ -109,8 +109,8 @@ import sys
 sys.path.insert(0, {str(tmp_path)!r})
 from netagents.environments import build_environment
 from netagents.errors import ExperimentError
-from netagents.experiment.environment import CustomEnvironmentSettings
-from netagents.experiment.topology import LineSettings
+from netagents.experiment.environment_settings import CustomEnvironmentSettings
+from netagents.experiment.topology_settings import LineSettings
 from netagents.topology import build_topology
 topology = build_topology(LineSettings(n=3))
 print(build_environment(CustomEnvironmentSettings(kind="their_chain"), topology).spec.name)

@@ -6,9 +6,9 @@ from environment_rollouts import assert_equals_reference, assert_scopes_are_mini
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.environments.sis import NetworkedSis
+from netagents.environments.builtin.sis_epidemic import NetworkedSis
 from netagents.errors import CapacityError
-from netagents.experiment.environment import SisSettings
+from netagents.experiment.environment_settings import SisSettings
 from netagents.testing import check_environment
 
 CHANCES = st.floats(0.0, 1.0)

@@ -10,7 +10,7 @@ pytest.importorskip("gymnasium", reason="needs the extra: pip install 'netagents
 from gymnasium import spaces
 
 from netagents.environments import Box, Discrete
-from netagents.environments.foreign_spaces import MisfitError, adapt_action, adapt_observation
+from netagents.environments.adapters.gymnasium_spaces import MisfitError, adapt_action, adapt_observation
 from netagents.errors import EnvironmentMismatchError
 
 

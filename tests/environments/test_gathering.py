@@ -12,7 +12,7 @@ from environment_references import graph
 from netagents.environments.games.gathering import Gathering
 from netagents.environments.games.scripted import gather_at_zero, meet, scripted_returns, sight_counts, uniform
 from netagents.errors import CapacityError, EnvironmentMismatchError
-from netagents.exact import Evaluation, JointModel, best_response, observed_policy
+from netagents.exact import ExactValues, JointModel, best_response, observed_policy
 from netagents.experiment.games import GatheringSettings
 from netagents.testing import check_environment
 
@@ -59,7 +59,7 @@ def test_the_oracle_takes_three_agents_on_twelve_cells_and_its_values_turn_with_
     sights = environment.spec.observations[0].size
     scripts = meet(environment, [np.arange(sights)] * 3, np.zeros((sights, 3)))
     policy = observed_policy(environment, model, [np.eye(3)[script] for script in scripts])
-    value = float(model.initial @ Evaluation(model, policy).values(model.rewards)[0])
+    value = float(model.initial @ ExactValues(model, policy).values(model.rewards)[0])
     rewards = model.rewards
     together = best_response(model, policy, (0, 1, 2), rewards[0])
     own = best_response(model, policy, (0,), rewards[0])

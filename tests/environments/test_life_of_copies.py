@@ -13,11 +13,11 @@ pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagent
 
 from netagents.environments import Discrete, build_environment
 from netagents.environments import environment_copies as copies_module
-from netagents.environments.session import EnvironmentSession
+from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, ForeignExitError
 from netagents.experiment import load_experiment
-from netagents.experiment.environment import ParallelEnvSettings
-from netagents.experiment.topology import CompleteSettings
+from netagents.experiment.environment_settings import ParallelEnvSettings
+from netagents.experiment.topology_settings import CompleteSettings
 from netagents.foreign.containment import contained
 from netagents.learning.prepare import prepare
 from netagents.testing import check_environment

@@ -7,9 +7,9 @@ from environment_rollouts import assert_equals_reference, assert_scopes_are_mini
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.environments.line_msg import LineMsg
+from netagents.environments.builtin.line_msg import LineMsg
 from netagents.errors import EnvironmentMismatchError
-from netagents.experiment.environment import LineMsgSettings
+from netagents.experiment.environment_settings import LineMsgSettings
 from netagents.testing import check_environment
 
 

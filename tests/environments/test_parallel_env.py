@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagents[environments]'")
 
 from netagents.environments import Box, Discrete, build_environment
-from netagents.environments.session import EnvironmentSession
+from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, MissingPackageError, NetagentsError, NumericalError, exit_code_of
-from netagents.experiment.environment import ParallelEnvSettings
-from netagents.experiment.topology import CompleteSettings
+from netagents.experiment.environment_settings import ParallelEnvSettings
+from netagents.experiment.topology_settings import CompleteSettings
 from netagents.messages import ENDED
 from netagents.testing import EnvironmentWarning, check_environment
 from netagents.topology import Topology, build_topology

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from netagents.environments import NetworkedMDP, build_environment
-from netagents.environments.session import EnvironmentSession
+from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.experiment import load_experiment
-from netagents.experiment.environment import BUILT_IN_KINDS
+from netagents.experiment.environment_settings import BUILT_IN_KINDS
 from netagents.topology import build_topology
 
 pytest.importorskip("pettingzoo")

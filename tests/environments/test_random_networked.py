@@ -9,9 +9,9 @@ from environment_rollouts import assert_scopes_are_minimal, random_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.environments.random_networked import FREE, RandomNetworked
+from netagents.environments.builtin.random_networked import FREE, RandomNetworked
 from netagents.errors import EnvironmentMismatchError
-from netagents.experiment.environment import RandomNetworkedSettings
+from netagents.experiment.environment_settings import RandomNetworkedSettings
 from netagents.testing import check_environment
 
 TREE = graph(5, [(0, 1), (1, 2), (1, 3)])

@@ -8,18 +8,18 @@ import random
 import numpy as np
 import pytest
 
-from netagents.environments.rendezvous import Rendezvous
-from netagents.environments.session import EnvironmentSession
+from netagents.environments.builtin.robot_rendezvous import RobotRendezvous
+from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError
-from netagents.experiment.environment import RendezvousSettings
-from netagents.experiment.topology import CompleteSettings
+from netagents.experiment.environment_settings import RendezvousSettings
+from netagents.experiment.topology_settings import CompleteSettings
 from netagents.messages import TERMINATED
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 
 
-def arena(n: int, radius: float = 282.0) -> Rendezvous:
-    return Rendezvous(build_topology(CompleteSettings(n=n)), RendezvousSettings(sensing_radius=radius))
+def arena(n: int, radius: float = 282.0) -> RobotRendezvous:
+    return RobotRendezvous(build_topology(CompleteSettings(n=n)), RendezvousSettings(sensing_radius=radius))
 
 
 class Robot:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.environments import Box, Capabilities, Discrete, EnvironmentSpec, NetworkedMDP, Transition
-from netagents.environments.facts import spec_from_json, spec_to_json
-from netagents.environments.proximity import FAR, Contacts, hop_distances, told
-from netagents.environments.session import EnvironmentSession
-from netagents.environments.views import PoseView
+from netagents.environments.environment_session import EnvironmentSession
+from netagents.environments.feature_encoders import PoseEncoder
+from netagents.environments.proximity import FAR, Contacts, contacts_within, hop_distances
+from netagents.environments.specification_json import spec_from_json, spec_to_json
 from netagents.errors import EnvironmentMismatchError, NumericalError
 from netagents.experiment import load_experiment
 from netagents.learning.prepare import prepare
@@ -183,11 +183,11 @@ def test_distances_beyond_every_radius_are_not_told() -> None:
     for i in range(3):
         line[0, i, i + 1] = line[0, i + 1, i] = True
     distances = hop_distances(line, 3)
-    assert told(distances, 0, Contacts((1, 2, 3), np.array([3, 1, 3], np.uint8))).tolist() == [[1, FAR, 3]]
+    assert contacts_within(distances, 0, Contacts((1, 2, 3), np.array([3, 1, 3], np.uint8))).tolist() == [[1, FAR, 3]]
 
 
 def test_a_specification_travels_as_json() -> None:
-    spec = replace(Script(masks=None).spec, observations=(Discrete(4),) * 3, view=PoseView(1.5, 2.0), untrained_return=-1.25)
+    spec = replace(Script(masks=None).spec, observations=(Discrete(4),) * 3, view=PoseEncoder(1.5, 2.0), untrained_return=-1.25)
     assert spec_from_json(spec_to_json(spec)) == spec
     assert spec_from_json(spec_to_json(Script().spec)) == Script().spec
     assert Script().spec.observation_spaces == Script().spec.state_spaces

@@ -13,7 +13,7 @@ from netagents.environments.games.build_game import build_game
 from netagents.environments.games.rely import switch_points
 from netagents.environments.games.table_game import TableGame
 from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError
-from netagents.exact import Evaluation, JointModel, JointPolicy, best_response, power_matrices, uniform_policy
+from netagents.exact import ExactValues, JointModel, JointPolicy, best_response, power_matrices, uniform_policy
 from netagents.experiment import load_experiment, resolved
 from netagents.experiment.games import (
     ChickenRules,
@@ -105,7 +105,7 @@ def test_tit_for_tat_and_its_values_by_hand():
         np.array([tit_for_tat[mine] for mine, _ in product(range(3), repeat=2)]),
     )
     policy = JointPolicy(((0, 1), (0, 1)), tables)
-    values = Evaluation(model, policy).values(model.rewards)
+    values = ExactValues(model, policy).values(model.rewards)
     assert float(model.initial @ values[0]) == pytest.approx(3.0 / 0.1)
     # Against tit for tat one cooperates forever: 30; defecting always gives 5 + 9 = 14, alternating (5 + 0) / (1 - 0.81) = 26.3.
     best = best_response(model, policy, (0,), model.rewards[0])
@@ -129,7 +129,7 @@ def test_relying_on_hubs_gives_them_the_power_of_the_closed_form(own, loss, delt
     ]:
         leaf = np.eye(4)[[action]]
         policy = JointPolicy(((0,), (1,), (2,), (3,)), (serve, serve, leaf, leaf))
-        evaluation = Evaluation(model, policy)
+        evaluation = ExactValues(model, policy)
         assert evaluation.values(model.rewards)[2, 0] == pytest.approx(reward / 0.5)
         power = power_matrices(evaluation, evaluation.action_values(model.rewards)).ex_ante
         assert (power[0, 2], power[1, 2]) == pytest.approx((first, second))
@@ -188,7 +188,7 @@ def test_a_written_game_is_the_one_that_stands_there(tmp_path):
     moves = np.array([[(1 + 0.1) / 4, (3 - 0.1) / 4], [1 / 4, 3 / 4]])
     pay = np.array([9 / 4, 3 / 4])
     values = np.linalg.solve(np.eye(2) - 0.95 * moves, pay)
-    evaluation = Evaluation(JointModel(kernel, 0.95), uniform_policy(kernel))
+    evaluation = ExactValues(JointModel(kernel, 0.95), uniform_policy(kernel))
     np.testing.assert_allclose(evaluation.values(evaluation.model.rewards)[0], values, rtol=1e-12)
     # The experiment needs its file no more, and says where each number came from.
     (tmp_path / "war.yaml").unlink()

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.environments import Box, Discrete
-from netagents.environments.facts import _space_from_json, _space_to_json
-from netagents.environments.views import PoseView, WindowView, flat, unbounded_numbers, view_from_json, view_to_json, width
+from netagents.environments.feature_encoders import PoseEncoder, WindowEncoder, flat, unbounded_numbers, view_from_json, view_to_json, width
+from netagents.environments.specification_json import _space_from_json, _space_to_json
 from netagents.errors import EnvironmentMismatchError
 
 POSE = Box((3,), 0.0, 200.0)
@@ -33,7 +33,7 @@ def test_bearings_are_those_of_the_other_robot_in_my_frame_and_of_me_in_its_fram
     distance = math.dist(me[:2], other[:2])
     if distance < 1e-6:
         return
-    features = PoseView().features([np.array([me]), np.array([other])], [POSE, POSE], 0)[0]
+    features = PoseEncoder().features([np.array([me]), np.array([other])], [POSE, POSE], 0)[0]
     ahead, left = seen_from(me, other[:2])
     its_ahead, its_left = seen_from(other, me[:2])
     expected = [distance / 282, ahead / distance, left / distance, its_ahead / distance, its_left / distance]
@@ -43,15 +43,15 @@ def test_bearings_are_those_of_the_other_robot_in_my_frame_and_of_me_in_its_fram
     x, y = me[0] + gap * math.cos(facing), me[1] + gap * math.sin(facing)
     assert min(abs(x), abs(y), abs(x - 200), abs(y - 200)) < 1e-6
     assert gap == pytest.approx(min(me[0], me[1], 200 - me[0], 200 - me[1]), abs=1e-6)
-    assert PoseView().size([POSE, POSE], 0, False) == len(features)
+    assert PoseEncoder().size([POSE, POSE], 0, False) == len(features)
 
 
 def test_a_missing_robot_reads_as_zeros_and_is_marked() -> None:
     poses = [np.random.default_rng(member).uniform(0, 6, (2, 3)) for member in range(3)]
     near = np.array([[True, True], [True, True], [False, True]])
-    features = PoseView().features(poses, [POSE] * 3, 1, near)
-    plain = PoseView().features(poses, [POSE] * 3, 1)
-    assert features.shape == (2, PoseView().size([POSE] * 3, 1, True))
+    features = PoseEncoder().features(poses, [POSE] * 3, 1, near)
+    plain = PoseEncoder().features(poses, [POSE] * 3, 1)
+    assert features.shape == (2, PoseEncoder().size([POSE] * 3, 1, True))
     assert (features[0, 6:12] == 0.0).all()
     assert features[:, 5].tolist() == [1.0, 1.0]
     assert features[:, 11].tolist() == [0.0, 1.0]
@@ -62,20 +62,20 @@ def test_a_window_of_mixed_spaces_stands_side_by_side() -> None:
     spaces = [Discrete(3), Box((2,), -4.0, 4.0), Discrete(1000), Box((1, 2), -np.inf, np.inf)]
     values = [np.array([2, 0], np.uint8), np.array([[4.0, 0.0], [-4.0, 2.0]]), np.array([0, 999]), np.array([[[7.0, 8.0]], [[9.0, 10.0]]])]
     first, last = np.eye(1000)[[0, 999]].tolist()
-    assert WindowView().features(values, spaces, 1).tolist() == [
+    assert WindowEncoder().features(values, spaces, 1).tolist() == [
         [0, 0, 1, 1, 0, *first, 7, 8],
         [1, 0, 0, -1, 0.5, *last, 9, 10],
     ]
     near = np.array([[True, False], [True, True], [False, True], [True, True]])
-    assert WindowView().features(values, spaces, 1, near).tolist() == [
+    assert WindowEncoder().features(values, spaces, 1, near).tolist() == [
         [0, 0, 1, 1, 1, 0, *[0] * 1000, 0, 7, 8, 1],
         [0, 0, 0, 0, -1, 0.5, *last, 1, 9, 10, 1],
     ]
-    assert WindowView().size(spaces, 1, False) == 1007
-    assert WindowView().size(spaces, 1, True) == 1010
+    assert WindowEncoder().size(spaces, 1, False) == 1007
+    assert WindowEncoder().size(spaces, 1, True) == 1010
     # The unbounded numbers are the last member's, before its mark.
-    assert WindowView().unscaled(spaces, 1, False) == [(1005, -1), (1006, -1)]
-    assert WindowView().unscaled(spaces, 1, True) == [(1007, 1009), (1008, 1009)]
+    assert WindowEncoder().unscaled(spaces, 1, False) == [(1005, -1), (1006, -1)]
+    assert WindowEncoder().unscaled(spaces, 1, True) == [(1007, 1009), (1008, 1009)]
 
 
 def test_large_indices_lose_nothing() -> None:
@@ -111,6 +111,6 @@ def spec_space(space: Box) -> object:
     return _space_from_json(json.loads(json.dumps(_space_to_json(space))))
 
 
-@pytest.mark.parametrize("view", [WindowView(), PoseView(), PoseView(scale=50.0, side=20.0)])
+@pytest.mark.parametrize("view", [WindowEncoder(), PoseEncoder(), PoseEncoder(scale=50.0, side=20.0)])
 def test_a_view_travels_as_json(view) -> None:
     assert view_from_json(view_to_json(view)) == view

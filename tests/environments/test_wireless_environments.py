@@ -7,13 +7,13 @@ from environment_rollouts import assert_equals_reference, assert_scopes_are_mini
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.environments.access_points import access_layout
-from netagents.environments.aloha import aloha, best_aloha, sampled_returns
-from netagents.environments.wireless_qu_lin import WirelessQuLin
-from netagents.environments.wireless_spdac import WirelessSpdac
+from netagents.environments.builtin.access_points import access_layout
+from netagents.environments.builtin.aloha import aloha, best_aloha, sampled_returns
+from netagents.environments.builtin.wireless_qu_lin import WirelessQuLin
+from netagents.environments.builtin.wireless_spdac import WirelessSpdac
 from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError
-from netagents.experiment.environment import WirelessQuLinSettings, WirelessSpdacSettings
-from netagents.experiment.topology import AccessGridSettings, KingGridSettings
+from netagents.experiment.environment_settings import WirelessQuLinSettings, WirelessSpdacSettings
+from netagents.experiment.topology_settings import AccessGridSettings, KingGridSettings
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 from netagents.topology.access_grid import access_grid_edges

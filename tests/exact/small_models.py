@@ -8,12 +8,12 @@ from math import prod
 
 import numpy as np
 
-from netagents.environments.kernel import FactoredKernel, LocalKernel
-from netagents.environments.line_msg import LineMsg
-from netagents.environments.random_networked import RandomNetworked
+from netagents.environments.builtin.line_msg import LineMsg
+from netagents.environments.builtin.random_networked import RandomNetworked
+from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
 from netagents.exact import JointModel, JointPolicy, softmax_policy
 from netagents.exact.joint_policy import policy_contexts
-from netagents.experiment.environment import LineMsgSettings, RandomNetworkedSettings
+from netagents.experiment.environment_settings import LineMsgSettings, RandomNetworkedSettings
 from netagents.topology.generators import line, ring
 
 

@@ -9,7 +9,7 @@ import pytest
 from small_models import any_kernel, random_policy
 
 from netagents.errors import EnvironmentMismatchError
-from netagents.exact import Evaluation, JointModel, best_response, deviating
+from netagents.exact import ExactValues, JointModel, best_response, deviating
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -22,13 +22,13 @@ def test_no_deterministic_policy_does_better(seed, group):
     found = best_response(model, policy, group, signal)
     # What it plays is worth what it says.
     played = deviating(model, policy, group, found.actions)
-    np.testing.assert_allclose(Evaluation(model, played).values(signal[None])[0], found.values, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ExactValues(model, played).values(signal[None])[0], found.values, rtol=1e-9, atol=1e-12)
     choices = int(np.prod([model.action_sizes[i] for i in group]))
     # Every policy of one state's change, and many at random: optimal ones admit no better anywhere.
     trials = [np.where(np.arange(model.S) == s, b, found.actions) for s, b in product(range(model.S), range(choices))]
     trials += [rng.integers(choices, size=model.S) for _ in range(50)]
     for actions in trials:
-        values = Evaluation(model, deviating(model, policy, group, actions)).values(signal[None])[0]
+        values = ExactValues(model, deviating(model, policy, group, actions)).values(signal[None])[0]
         assert (values <= found.values + 1e-9).all()
 
 

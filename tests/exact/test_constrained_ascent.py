@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from small_models import line_distances, line_msg, scopes_of
 
 from netagents.exact import JointModel, constrained_ascent, exact_experiment
-from netagents.exact.tables import ExactTables
+from netagents.exact.oracle_tables import ExactTables
 from netagents.experiment import load_experiment
 from netagents.utilities import build_constraints
 
@@ -112,7 +112,7 @@ def test_a_constraint_that_no_policy_can_meet_is_said_to_be_met_by_none() -> Non
 
 def test_gradients_of_slacks_and_objective_are_those_of_finite_differences() -> None:
     from netagents.exact.constrained_ascent import _Problem
-    from netagents.experiment.constraint import ConstraintSettings
+    from netagents.experiment.constraint_settings import ConstraintSettings
 
     settings = (ConstraintSettings.model_validate({"utility": {"kind": "entropy", "over": "state_action"}, "threshold": 0.6}),)
     model, scopes = JointModel(line_msg(3), 0.9), scopes_of(line_distances(3), 1)

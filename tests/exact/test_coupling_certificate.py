@@ -20,7 +20,7 @@ from small_models import (
 
 from netagents.exact import (
     Coupling,
-    Evaluation,
+    ExactValues,
     JointModel,
     certificates,
     coupling,
@@ -35,7 +35,7 @@ from netagents.exact import (
 def check(kernel, distances, policy, discount, slack=1e-10):
     """The bound holds for every agent and radius; returns (exact, bound) pairs."""
     model = JointModel(kernel, discount)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     q = evaluation.action_values(model.rewards)
     coupled = coupling(kernel, policy)
     pairs = []
@@ -131,7 +131,7 @@ def test_shadow_rewards_have_certificates_of_their_own():
     kernel = network_kernel(rng, distances, sharpness=0.5)
     policy = random_policy(kernel, scopes_of(distances, 1), rng)
     model, coupled = JointModel(kernel, 0.9), coupling(kernel, policy)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     for i in range(4):
         shadow = Entropy(0.9).gradient(evaluation.local_occupancies()[i])
         q = evaluation.action_values(model.local_signal(i, shadow)[None])[0]
@@ -174,7 +174,7 @@ def test_exact_truncation_error_also_decays_more_slowly_past_the_threshold():
         kernel = random_networked("ring", 6, rho=rho, task_seed=4, own_share=0.2).kernel()
         policy = random_policy(kernel, scopes_of(ring_distances(6), 0), np.random.default_rng(0), 2.0)
         model = JointModel(kernel, 0.9)
-        q = Evaluation(model, policy).action_values(model.rewards)
+        q = ExactValues(model, policy).action_values(model.rewards)
         errors = [max(truncation_error(model, q[i], windows(ring_distances(6), kappa)[i]) for i in range(6)) for kappa in range(3)]
         decays.append(errors[2] / errors[0])
     assert decays[0] < 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_models import Entropy, line_distances, line_msg, random_networked, scopes_of
 
-from netagents.exact import Evaluation, JointModel, exact_ascent, objective
+from netagents.exact import ExactValues, JointModel, exact_ascent, objective
 from netagents.exact.joint_policy import JointPolicy
 
 
@@ -17,7 +17,7 @@ def test_line_msg_ascent_reaches_the_value_of_acting_always_within_the_bound():
     found = exact_ascent(model, scopes, bound=2.5, steps=60, restarts=2)
     best_of_bound = 1.0 / (1.0 + np.exp(-5.0))
     always = np.array([[1.0 - best_of_bound, best_of_bound]] * 2)
-    value = objective(Evaluation(model, JointPolicy(scopes, (always,) * 4)))
+    value = objective(ExactValues(model, JointPolicy(scopes, (always,) * 4)))
     assert found.value == pytest.approx(value, rel=1e-9)
     assert len(found.values) == 2
     assert found.value == max(found.values)
@@ -32,7 +32,7 @@ def test_history_increases_and_the_end_is_stationary():
     assert np.all(np.diff(found.history) > 0.0)
     assert found.history[-1] == found.value
     assert found.stationarity < 1e-4
-    assert found.value == pytest.approx(objective(Evaluation(model, found.policy), [Entropy(0.9, 2.0)] * 3, 0.5), rel=1e-14)
+    assert found.value == pytest.approx(objective(ExactValues(model, found.policy), [Entropy(0.9, 2.0)] * 3, 0.5), rel=1e-14)
 
 
 def test_restarts_are_drawn_from_the_seed():

@@ -18,7 +18,7 @@ from small_models import (
 )
 
 from netagents.exact import (
-    Evaluation,
+    ExactValues,
     JointModel,
     compare_gradients,
     exact_gradient,
@@ -55,7 +55,7 @@ def finite_differences(model, scopes, logits, utilities, task_weight, h=2e-3):
     def value(step, i, where):
         moved = [table.copy() for table in logits]
         moved[i][where] += step
-        return objective(Evaluation(model, softmax_policy(model.kernel, scopes, moved)), utilities, task_weight)
+        return objective(ExactValues(model, softmax_policy(model.kernel, scopes, moved)), utilities, task_weight)
 
     gradient = []
     for i, table in enumerate(logits):
@@ -79,7 +79,7 @@ def test_exact_gradient_equals_central_finite_differences_to_1e8(name, utility, 
     logits = random_logits(kernel, scopes, np.random.default_rng(11), 0.5)
     model = JointModel(kernel, gamma)
     utilities = None if utility == "none" else utilities_of(utility, kernel, gamma)
-    exact = exact_gradient(Evaluation(model, softmax_policy(kernel, scopes, logits)), utilities, task_weight)
+    exact = exact_gradient(ExactValues(model, softmax_policy(kernel, scopes, logits)), utilities, task_weight)
     error, _ = compare_gradients(exact, finite_differences(model, scopes, logits, utilities, task_weight))
     assert error < 1e-8
 
@@ -88,7 +88,7 @@ def test_exact_gradient_equals_central_finite_differences_to_1e8(name, utility, 
 @pytest.mark.parametrize("credit", ["shared_q", "shared_reward"])
 def test_truncated_gradient_at_full_radius_is_the_exact_one(credit, reading):
     model, policy = model_and_policy(21)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     utilities = [Entropy(model.discount)] * model.n
     signals = learning_signals(evaluation, utilities, 0.3)
     q = evaluation.action_values(signals)
@@ -103,7 +103,7 @@ def line_evaluation(n=5, coupling=0.3, seed=2):
     scopes = scopes_of(line_distances(n), 0)
     model = JointModel(kernel, 0.9)
     policy = softmax_policy(kernel, scopes, random_logits(kernel, scopes, np.random.default_rng(seed)))
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     return evaluation, evaluation.action_values(model.rewards)
 
 

@@ -20,7 +20,7 @@ from small_models import (
 )
 
 from netagents.exact import (
-    Evaluation,
+    ExactValues,
     JointModel,
     calibrate_power,
     conditional_mean,
@@ -29,7 +29,7 @@ from netagents.exact import (
     truncated_power,
     windows,
 )
-from netagents.exact.power import ex_ante_power, realized_power, spread_power
+from netagents.exact.exact_power import ex_ante_power, realized_power, spread_power
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -67,7 +67,7 @@ class Branching:
 @given(seed=seeds, radius=st.integers(0, 1))
 def test_one_step_power_equals_branching_to_1e10(seed, radius):
     model, policy = model_and_policy(seed, discount=0.7, radius=radius)
-    evaluation, branching = Evaluation(model, policy), Branching(model, policy)
+    evaluation, branching = ExactValues(model, policy), Branching(model, policy)
     q = evaluation.action_values(model.rewards)
     rng = np.random.default_rng(seed)
     for j, i in itertools.permutations(range(model.n), 2):
@@ -89,7 +89,7 @@ def test_two_step_power_equals_the_worst_of_all_deviation_plans(seed):
     """Every plan of the deviator: an action now, and an action for every joint state that may follow."""
     model, policy = model_and_policy(seed, discount=0.7, n=2, largest=2)
     brute = BruteForce(model.kernel, policy, model.discount)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     values = evaluation.values(model.rewards)
     power = k_step_power(evaluation, 2)
     for j, i in ((0, 1), (1, 0)):
@@ -110,7 +110,7 @@ def test_two_step_power_equals_the_worst_of_all_deviation_plans(seed):
 @given(seed=seeds)
 def test_k_step_power_starts_at_ex_ante_power_and_grows_with_k(seed):
     model, policy = model_and_policy(seed)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     q = evaluation.action_values(model.rewards)
     before = np.zeros((model.n, model.n, model.S))
     for k in (1, 2, 4):
@@ -127,7 +127,7 @@ def test_k_step_power_starts_at_ex_ante_power_and_grows_with_k(seed):
 def test_mean_realized_power_is_at_least_ex_ante_power_and_spread_bounds_it(seed):
     """E min <= min E, and no action is further from the worst than the best is."""
     model, policy = model_and_policy(seed)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     matrices = power_matrices(evaluation, evaluation.action_values(model.rewards))
     off = ~np.eye(model.n, dtype=bool)
     assert np.all(np.isnan(np.diag(matrices.ex_ante)))
@@ -143,7 +143,7 @@ def ring_calibration(seed):
     kernel = network_kernel(rng, distances, sharpness=0.6, own_reward=True)
     policy = random_policy(kernel, scopes_of(distances, 0), rng)
     model = JointModel(kernel, 0.9)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     q, weights = evaluation.action_values(model.rewards), evaluation.occupancy()
     errors = {}
     for kappa in (1, 2, 3):
@@ -167,7 +167,7 @@ def test_where_actions_collide_at_once_distance_kappa_can_be_trusted():
     kernel = wireless_line(4, deadline=2)
     distances = line_distances(4)
     model = JointModel(kernel, 0.7)
-    evaluation = Evaluation(model, random_policy(kernel, scopes_of(distances, 0), np.random.default_rng(3)))
+    evaluation = ExactValues(model, random_policy(kernel, scopes_of(distances, 0), np.random.default_rng(3)))
     q, weights = evaluation.action_values(model.rewards), evaluation.occupancy()
     critics = [conditional_mean(model, q[i], window, weights) for i, window in enumerate(windows(distances, 1))]
     (row,) = calibrate_power(evaluation, q, critics, distances, 1)
@@ -178,7 +178,7 @@ def test_where_actions_collide_at_once_distance_kappa_can_be_trusted():
 
 def test_power_from_a_full_critic_is_exact_and_unknown_alternatives_stay_unknown():
     model, policy = model_and_policy(17)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     q = evaluation.action_values(model.rewards)
     weights = evaluation.occupancy()
     critic = conditional_mean(model, q[0], (0, 1, 2), weights)

@@ -10,8 +10,8 @@ import pytest
 from small_models import Entropy, line_distances, line_msg, random_policy, scopes_of
 
 from netagents.errors import CapacityError, EnvironmentMismatchError
-from netagents.exact import Evaluation, JointModel, exact_experiment, exact_tables, objective, uniform_policy
-from netagents.exact.model import required_bytes
+from netagents.exact import ExactValues, JointModel, exact_experiment, exact_tables, objective, uniform_policy
+from netagents.exact.joint_model import required_bytes
 from netagents.experiment import Experiment
 
 NAMES = ["model", "values", "truncation", "decay", "gradient", "power_reading", "power", "coupling"]
@@ -108,7 +108,7 @@ def test_an_experiment_gives_the_tables_of_its_model_at_its_policy_radius_and_ho
     quantities = dict(found["model"].rows)
     assert quantities["discount"] == 0.95
     kernel = line_msg(4)
-    evaluation = Evaluation(JointModel(kernel, 0.95), uniform_policy(kernel, scopes_of(line_distances(4), 1)))
+    evaluation = ExactValues(JointModel(kernel, 0.95), uniform_policy(kernel, scopes_of(line_distances(4), 1)))
     task = objective(evaluation, None, 0.5)
     values = found["values"]
     assert sum(values.column("task")) * 0.5 / 4 == pytest.approx(task, rel=1e-12)

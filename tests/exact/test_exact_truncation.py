@@ -10,7 +10,7 @@ from small_models import BruteForce, line_distances, line_msg, model_and_policy,
 
 from netagents.errors import CapacityError
 from netagents.exact import (
-    Evaluation,
+    ExactValues,
     JointModel,
     conditional_mean,
     decay_rate,
@@ -49,7 +49,7 @@ def test_fixed_point_and_conditional_mean_satisfy_their_equations_under_any_weig
     model, policy = model_and_policy(seed, radius=radius)
     rng = np.random.default_rng(seed)
     window = draw_window(rng, model.n)
-    evaluation, brute = Evaluation(model, policy), BruteForce(model.kernel, policy, model.discount)
+    evaluation, brute = ExactValues(model, policy), BruteForce(model.kernel, policy, model.discount)
     weights = rng.random((model.S, model.A))
     if zeros:
         weights[rng.random(model.S) < 0.5] = 0.0
@@ -77,7 +77,7 @@ def test_fixed_point_and_conditional_mean_satisfy_their_equations_under_any_weig
 @given(seed=seeds)
 def test_every_reading_lies_within_the_supremum_error_and_vanishes_at_full_radius(seed):
     model, policy = model_and_policy(seed)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     q = evaluation.action_values(model.rewards)[0]
     weights = evaluation.occupancy()
     for kappa in range(3):
@@ -91,7 +91,7 @@ def test_every_reading_lies_within_the_supremum_error_and_vanishes_at_full_radiu
 
 def test_placeholder_holds_the_outside_where_it_is_told():
     model, policy = model_and_policy(8)
-    q = Evaluation(model, policy).action_values(model.rewards)[1]
+    q = ExactValues(model, policy).action_values(model.rewards)[1]
     table = placeholder(model, q, (1,), state=1, action=9).table
     last = [size - 1 for size in model.action_sizes]
     np.testing.assert_array_equal(table, q.reshape(model.shape)[1, :, 1, last[0], :, last[2]])
@@ -101,7 +101,7 @@ def test_a_stationary_start_makes_fixed_point_and_conditional_mean_agree_when_th
     """An agent whose next state and reward depend on itself alone has an exact critic of radius 0."""
     kernel = random_networked("line", 4, rho=0.0, task_seed=1).kernel()
     model = JointModel(kernel, 0.9)
-    evaluation = Evaluation(model, random_policy(kernel, scopes_of(line_distances(4), 0), np.random.default_rng(0)))
+    evaluation = ExactValues(model, random_policy(kernel, scopes_of(line_distances(4), 0), np.random.default_rng(0)))
     q = evaluation.action_values(model.rewards)
     for i in range(4):
         assert truncation_error(model, q[i], (i,)) < 1e-13
@@ -112,7 +112,7 @@ def test_a_stationary_start_makes_fixed_point_and_conditional_mean_agree_when_th
 def test_restarted_batches_pull_the_fixed_point_away_from_the_conditional_mean():
     kernel = line_msg(5, coupling=0.3)
     model = JointModel(kernel, 0.9)
-    evaluation = Evaluation(model, random_policy(kernel, scopes_of(line_distances(5), 0), np.random.default_rng(0)))
+    evaluation = ExactValues(model, random_policy(kernel, scopes_of(line_distances(5), 0), np.random.default_rng(0)))
     q = evaluation.action_values(model.rewards)[0]
     weights = evaluation.occupancy()
     mean = conditional_mean(model, q, (0, 1), weights).table
@@ -123,7 +123,7 @@ def test_restarted_batches_pull_the_fixed_point_away_from_the_conditional_mean()
 
 def test_supremum_error_is_the_largest_gap_between_joint_points_that_agree_on_the_window():
     model, policy = model_and_policy(13, largest=2)
-    q = Evaluation(model, policy).action_values(model.rewards)[2]
+    q = ExactValues(model, policy).action_values(model.rewards)[2]
     index, count = cells(model, (1, 2))
     expected = max(np.ptp(q[index == z]) for z in range(count))
     assert supremum(model, q, (1, 2)) == pytest.approx(expected, abs=1e-14)
@@ -146,7 +146,7 @@ def test_windows_are_ascending_and_unreachable_agents_stay_outside():
 def test_a_fixed_point_that_would_not_fit_is_refused():
     kernel = line_msg(6)
     model = JointModel(kernel, 0.9)
-    evaluation = Evaluation(model, uniform_policy(kernel))
+    evaluation = ExactValues(model, uniform_policy(kernel))
     weights = evaluation.occupancy()
     model.memory_limit = 1 << 18
     with pytest.raises(CapacityError, match="fixed point on 5 agents"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_models import line_distances, line_msg, scopes_of
 
-from netagents.exact import Evaluation, JointModel, exact_gradient, policy_gradient, softmax_policy
+from netagents.exact import ExactValues, JointModel, exact_gradient, policy_gradient, softmax_policy
 
 N, HORIZON, GAMMA, COUPLING = 5, 125, 0.99, 0.8
 """LineMsg with its own horizon and discount."""
@@ -51,7 +51,7 @@ def to_the_horizon(logits: Any) -> Any:
 def test_it_points_where_both_do_and_has_nearly_the_length_of_the_one_to_the_horizon(seed: int | None) -> None:
     model, scopes = JointModel(line_msg(N), GAMMA), scopes_of(line_distances(N), 0)
     logits = np.zeros((N, 2, 2)) if seed is None else np.random.default_rng(seed).uniform(-1.0, 1.0, (N, 2, 2))
-    evaluation = Evaluation(model, softmax_policy(model.kernel, scopes, list(logits)))
+    evaluation = ExactValues(model, softmax_policy(model.kernel, scopes, list(logits)))
     ever = np.stack(exact_gradient(evaluation))
     # (10): the first H steps, weighted by gamma^t, each with the value of all that follows it, beyond H as well.
     values = evaluation.action_values(model.rewards.sum(axis=0)[None])[0]

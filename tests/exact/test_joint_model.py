@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small_models import BruteForce, any_kernel, line_distances, model_and_policy, random_kernel, scopes_of, wireless_line
 
 from netagents.errors import CapacityError, EnvironmentMismatchError
-from netagents.exact import Evaluation, JointModel, JointPolicy, joint_policy_of, softmax_policy, uniform_policy
-from netagents.exact import model as model_module
-from netagents.exact.model import required_bytes
+from netagents.exact import ExactValues, JointModel, JointPolicy, joint_policy_of, softmax_policy, uniform_policy
+from netagents.exact import joint_model as model_module
+from netagents.exact.joint_model import required_bytes
 from netagents.policies import SoftmaxTable
 
 
@@ -22,7 +22,7 @@ from netagents.policies import SoftmaxTable
 @given(seed=st.integers(0, 2**32 - 1), radius=st.integers(0, 2))
 def test_transition_rewards_and_expectations_equal_enumeration_for_any_scopes(seed, radius):
     model, policy = model_and_policy(seed, radius=radius)
-    evaluation, brute = Evaluation(model, policy), BruteForce(model.kernel, policy, model.discount)
+    evaluation, brute = ExactValues(model, policy), BruteForce(model.kernel, policy, model.discount)
     np.testing.assert_allclose(model.rewards, brute.r, rtol=0, atol=1e-14)
     np.testing.assert_allclose(evaluation.joint, brute.pi, rtol=0, atol=1e-14)
     np.testing.assert_allclose(evaluation.transition, np.einsum("sa,sat->st", brute.pi, brute.P), rtol=0, atol=1e-14)
@@ -35,11 +35,11 @@ def test_blocks_of_joint_states_change_nothing(monkeypatch):
     kernel = wireless_line(4)
     policy = uniform_policy(kernel, scopes_of(line_distances(4), 1))
     model = JointModel(kernel, 0.9)
-    whole = Evaluation(model, policy)
+    whole = ExactValues(model, policy)
     values = np.arange(3.0 * model.S).reshape(3, -1)
     expected = model.expected_next(values)
     monkeypatch.setattr(model_module, "BLOCK_ENTRIES", 700)
-    np.testing.assert_array_equal(Evaluation(model, policy).transition, whole.transition)
+    np.testing.assert_array_equal(ExactValues(model, policy).transition, whole.transition)
     np.testing.assert_array_equal(model.expected_next(values), expected)
 
 
@@ -47,10 +47,10 @@ def test_sparse_and_dense_solves_agree(monkeypatch):
     kernel = wireless_line(4, deadline=2)
     policy = uniform_policy(kernel)
     model = JointModel(kernel, 0.9)
-    dense = Evaluation(model, policy)
-    sparse = Evaluation(model, policy)
-    monkeypatch.setattr("netagents.exact.evaluation.SPARSE_FROM", 1)
-    monkeypatch.setattr("netagents.exact.evaluation.SPARSE_DENSITY", 1.0)
+    dense = ExactValues(model, policy)
+    sparse = ExactValues(model, policy)
+    monkeypatch.setattr("netagents.exact.exact_values.SPARSE_FROM", 1)
+    monkeypatch.setattr("netagents.exact.exact_values.SPARSE_DENSITY", 1.0)
     assert sparse._factors[0] is not None
     monkeypatch.undo()
     assert dense._factors[0] is None
@@ -80,7 +80,7 @@ def test_stated_size_bounds_what_evaluation_really_takes():
     kernel = random_kernel(rng, n, [2] * n, [2] * n, near, own)
     tracemalloc.start()
     model = JointModel(kernel, 0.9)
-    evaluation = Evaluation(model, uniform_policy(kernel))
+    evaluation = ExactValues(model, uniform_policy(kernel))
     evaluation.action_values(model.rewards)
     evaluation.occupancy()
     _, peak = tracemalloc.get_traced_memory()
@@ -103,7 +103,7 @@ def test_stated_size_bounds_what_evaluation_really_takes():
 def test_policies_that_do_not_fit_are_refused_in_one_line(scopes, tables, message):
     kernel = any_kernel(np.random.default_rng(3), n=2, largest=2)
     with pytest.raises(EnvironmentMismatchError, match=message) as caught:
-        Evaluation(JointModel(kernel, 0.9), JointPolicy(scopes, tables))
+        ExactValues(JointModel(kernel, 0.9), JointPolicy(scopes, tables))
     assert "\n" not in str(caught.value)
 
 

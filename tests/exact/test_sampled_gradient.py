@@ -8,10 +8,10 @@ from small_models import line_distances, random_networked, random_policy, scopes
 
 from netagents.critics import CriticTable, WindowKeys, batch_td
 from netagents.critics.temporal_difference import compact
-from netagents.exact import Evaluation, JointModel, fixed_point, split_error, truncated_critics, truncated_gradient, windows
+from netagents.exact import ExactValues, JointModel, fixed_point, split_error, truncated_critics, truncated_gradient, windows
 from netagents.exact.truncated_gradient import CREDITS, credited_q
 from netagents.exact.truncation import Truncated
-from netagents.learning.gradient import truncated_policy_gradient
+from netagents.learning.algorithms.policy_gradient import truncated_policy_gradient
 from netagents.policies import SoftmaxTable
 
 GAMMA = 0.9
@@ -58,7 +58,7 @@ def chain(seed=3):
     kernel = random_networked("line", 4, rho=1.2, own_share=0.3, task_seed=seed).kernel()
     policy = random_policy(kernel, scopes_of(line_distances(4), 1), np.random.default_rng(seed))
     model = JointModel(kernel, GAMMA)
-    evaluation = Evaluation(model, policy)
+    evaluation = ExactValues(model, policy)
     return evaluation, evaluation.action_values(model.rewards)
 
 

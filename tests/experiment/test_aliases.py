@@ -90,7 +90,7 @@ def test_a_standard_name_in_the_wrong_group_is_told_where_it_belongs(word: str, 
 
 def test_an_alias_is_no_name_of_a_setting_of_its_group_and_stands_for_one() -> None:
     def look(model: Any, above: tuple[Any, ...]) -> None:
-        from netagents.experiment import schema
+        from netagents.experiment import settings_schema as schema
 
         for alias, name in model.aliases.items():
             assert alias not in model.model_fields, (model, alias)

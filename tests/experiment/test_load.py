@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from netagents.errors import ExperimentError, NetagentsError
 from netagents.experiment import Experiment, load_experiment, resolved
 from netagents.experiment.load import packaged_directory
-from netagents.experiment.source import LIMIT_BYTES, LIMIT_VALUES, parse
+from netagents.experiment.yaml_document import LIMIT_BYTES, LIMIT_VALUES, parse
 
 ROOT = Path(__file__).parents[2]
 FAULTS = "delay, drop, swap, replay, link, partition, crash, freeze, slow, random_actions"

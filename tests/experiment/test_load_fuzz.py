@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.errors import ExperimentError, UsageError
-from netagents.experiment import Experiment, load_experiment, resolved, schema
-from netagents.experiment.source import Document, parse
+from netagents.experiment import Experiment, load_experiment, resolved
+from netagents.experiment import settings_schema as schema
+from netagents.experiment.yaml_document import Document, parse
 
 QUICKSTART = (Path(__file__).parents[2] / "launch" / "line_msg.yaml").read_text(encoding="utf-8")
 BASE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netagents.errors import DeadlineError, NodeFailedError, NumericalError, exit_code_of
-from netagents.launchers.culprit import Exit, first_failure
+from netagents.launchers.supervision.root_cause import Exit, first_failure
 
 
 def ended(role: str, code: int | None, time: float, *, asked: float | None = None, log: Path | None = None) -> Exit:

@@ -13,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from netagents.launchers.display import PlainDisplay, SilentDisplay, make_display
-from netagents.launchers.display.live import LiveDisplay
+from netagents.launchers.display.live_display import LiveDisplay
 from netagents.launchers.display.pace import SILENT_SECONDS, Pace, duration
-from netagents.launchers.display.probe import Probe
-from netagents.nodes.view import View
+from netagents.launchers.display.process_probe import Probe
+from netagents.nodes.monitor.progress_view import ProgressView
 
 
-def view(iteration: int = 5, busy: tuple[int, ...] = (), slowest: int = -1, utility: float = 0.0) -> View:
-    return View(iteration, 60, 23.456, utility, 1, 0.8, 4890, 3_770_000, 0, slowest, busy)
+def view(iteration: int = 5, busy: tuple[int, ...] = (), slowest: int = -1, utility: float = 0.0) -> ProgressView:
+    return ProgressView(iteration, 60, 23.456, utility, 1, 0.8, 4890, 3_770_000, 0, slowest, busy)
 
 
 def drawn(display: LiveDisplay, width: int) -> list[str]:
@@ -132,4 +132,4 @@ def test_durations_are_written_as_people_read_them(seconds: float, text: str) ->
 
 def test_views_travel_whole() -> None:
     sent = view(7, (1, 2, 3), slowest=1)
-    assert View.from_json(sent.to_json()) == sent
+    assert ProgressView.from_json(sent.to_json()) == sent

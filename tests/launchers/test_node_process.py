@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from netagents.errors import CapacityError, NumericalError, UsageError
-from netagents.launchers.interruptions import CtrlC, Interruptions
-from netagents.launchers.processes import WatchedProcess, adopting_orphans, allow_descriptors, signal_name, start_time
-from netagents.nodes.process import ProcessContext, resolve, run_role, wait_for_end
-from netagents.records.logging import failure_of, read_log
+from netagents.launchers.supervision.interruptions import CtrlC, Interruptions
+from netagents.launchers.supervision.processes import WatchedProcess, adopting_orphans, allow_descriptors, signal_name, start_time
+from netagents.nodes.process.node_process import ProcessContext, resolve, run_role, wait_for_end
+from netagents.records.process_log import failure_of, read_log
 
 
 def test_a_role_that_returns_ends_with_zero_and_gets_its_arguments(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from netagents.experiment.failures import FailureSettings
-from netagents.launchers.events import Exited, NodeSpec
-from netagents.launchers.restart import GoingOn, Restarts
+from netagents.experiment.failure_settings import FailureSettings
+from netagents.launchers.supervision.restarts import GoingOn, Restarts
+from netagents.launchers.supervision.supervisor_events import Exited, NodeSpec
 
 AGENTS = ["agent_0", "agent_1"]
 ALL = ["environment", *AGENTS]

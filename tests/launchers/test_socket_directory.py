@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netagents.errors import CapacityError
-from netagents.nodes.socket_directory import SUN_PATH_BYTES, SocketDirectory
+from netagents.nodes.process.socket_directory import SUN_PATH_BYTES, SocketDirectory
 
 
 def bind(path: Path) -> socket.socket:

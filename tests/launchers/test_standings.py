@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from netagents.launchers.watchdog import _standing, standings
+from netagents.launchers.supervision.watchdog import _standing, process_statuses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_who_sleeps_inside_a_wait_waits_and_nobody_else(tmp_path: Path, name: st
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            (standing,) = standings({"agent_0": process.pid}, tmp_path)
+            (standing,) = process_statuses({"agent_0": process.pid}, tmp_path)
         finally:
             process.kill()
     assert standing.is_waiting == waits
@@ -56,7 +56,7 @@ def test_who_sleeps_inside_a_wait_waits_and_nobody_else(tmp_path: Path, name: st
 def test_a_process_that_is_no_more_is_gone(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
         process.wait()
-    (standing,) = standings({"agent_0": process.pid}, tmp_path)
+    (standing,) = process_statuses({"agent_0": process.pid}, tmp_path)
     assert str(standing) == "agent_0 is gone"
 
 

@@ -16,11 +16,11 @@ from leaks import LeakWatch
 
 from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
-from netagents.launchers.events import Exited, NodeSpec, Ready
-from netagents.launchers.process_supervisor import ProcessSupervisor
-from netagents.launchers.watch import FORKSERVER, TRACKER
-from netagents.nodes.socket_directory import SocketDirectory
-from netagents.records.logging import read_log
+from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
+from netagents.launchers.supervision.supervisor_events import Exited, NodeReady, NodeSpec
+from netagents.launchers.supervision.watch import FORKSERVER, TRACKER
+from netagents.nodes.process.socket_directory import SocketDirectory
+from netagents.records.process_log import read_log
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
@@ -59,7 +59,7 @@ def test_twenty_processes_end_together_and_leave_nothing(leaks: LeakWatch, tmp_p
 def test_a_module_that_could_not_be_preloaded_is_named_in_the_log(tmp_path: Path) -> None:
     specs = [NodeSpec("agent_0", "trivial_roles:finish")]
     with ProcessSupervisor(
-        specs, timeouts=TIMEOUTS, log_directory=tmp_path, preload=("numpy", "no_such_module", "netagents.nodes.guard")
+        specs, timeouts=TIMEOUTS, log_directory=tmp_path, preload=("numpy", "no_such_module", "netagents.nodes.process.orphan_guard")
     ) as supervisor:
         supervisor.start()
         supervisor.wait()
@@ -189,7 +189,7 @@ def test_the_poller_tells_when_a_watched_source_can_be_read() -> None:
         supervisor.watch(receiver)
         assert supervisor.poll(0.01) == []
         os.write(sender, b"x")
-        assert supervisor.poll(5.0) == [Ready(receiver)]
+        assert supervisor.poll(5.0) == [NodeReady(receiver)]
         supervisor.unwatch(receiver)
         assert supervisor.poll(0.01) == []
     os.close(receiver)
@@ -231,8 +231,8 @@ import sys
 print("main runs", flush=True)
 from netagents.errors import NetagentsError, exit_code_of
 from netagents.experiment.timeouts import Timeouts
-from netagents.launchers.events import NodeSpec
-from netagents.launchers.process_supervisor import ProcessSupervisor
+from netagents.launchers.supervision.supervisor_events import NodeSpec
+from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
 target, count = {target!r}, {count}
 with ProcessSupervisor([NodeSpec(f"agent_{{i}}", target) for i in range(count)], timeouts=Timeouts(stop={stop})) as supervisor:
     supervisor.start()

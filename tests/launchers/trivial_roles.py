@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import DeadlineError, NumericalError
-from netagents.nodes.process import ProcessContext, wait_for_end
+from netagents.nodes.process.node_process import ProcessContext, wait_for_end
 
 
 def idle(context: ProcessContext, arguments: Mapping[str, Any]) -> None:

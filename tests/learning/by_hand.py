@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from netagents.environments.contract import Transition
-from netagents.environments.line_msg import LineMsg
-from netagents.environments.session import EnvironmentSession, Returns
+from netagents.environments.builtin.line_msg import LineMsg
+from netagents.environments.environment_session import EnvironmentSession, Returns
+from netagents.environments.networked_mdp import Transition
 from netagents.messages import Step
 from netagents.randomness import Purpose, stream
 

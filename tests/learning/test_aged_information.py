@@ -11,10 +11,10 @@ from netagents.errors import ExperimentError
 from netagents.exact import exact_experiment
 from netagents.experiment import load_experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.playing import Players
+from netagents.learning.frozen_play import Players
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import Kind
-from netagents.nodes.agent import plan
+from netagents.nodes.agent.agent_process import plan
 from netagents.policies import TabularPolicy
 from netagents.randomness import Purpose, stream
 

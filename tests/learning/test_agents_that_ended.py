@@ -11,7 +11,7 @@ from test_replaced_actions import GAMMA, B, H, N, line
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning import Turn
+from netagents.learning import ExchangeRequest
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
 
@@ -23,7 +23,7 @@ def run(settings: dict[str, Any]) -> tuple[WatchedLine, InProcessNetwork, Any, d
     watched = WatchedLine(prepared.setup.topology, ENDS)
     heard: dict[tuple[Kind, int, int], Any] = {}
 
-    def observer(_: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         heard.update({(turn.kind, sender, turn.step): message for sender, message in zip(turn.senders, messages, strict=True)})
 
     network = InProcessNetwork(prepared.setup, watched, observer)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from netagents.environments.spaces import Box, Discrete
 from netagents.errors import EnvironmentMismatchError
-from netagents.exact import Evaluation, JointModel
+from netagents.exact import ExactValues, JointModel
 from netagents.exact.joint_policy import uniform_policy
 from netagents.experiment import Experiment
-from netagents.experiment.learning import CellSettings
+from netagents.experiment.learning_settings import CellSettings
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.cells import Cells
-from netagents.learning.neural_agent import NeuralAgent
+from netagents.learning.algorithms.neural_agent import NeuralAgent
 from netagents.learning.prepare import prepare
+from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.utilities import build_utility
 
 
@@ -86,7 +86,7 @@ def shadows(groups: int) -> tuple[Any, Any]:
     list(network.run(0, 1))
     sampled = agent.objective.utility.gradient(agent.objective.arrays()["occupancy"])
     kernel = prepared.environment.kernel()
-    exact_occupancy = Evaluation(JointModel(kernel, 0.8), uniform_policy(kernel)).local_occupancies(40)[1]
+    exact_occupancy = ExactValues(JointModel(kernel, 0.8), uniform_policy(kernel)).local_occupancies(40)[1]
     utility = build_utility(described.utility, 1, 4, kernel.action_sizes[1], 0.8)
     spread = sampled[agent.cells.of_states(np.arange(4)[:, None])[:, 0]]
     return spread, utility.gradient(exact_occupancy)

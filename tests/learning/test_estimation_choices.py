@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from netagents.experiment import Experiment
-from netagents.experiment.learning import ConstantScheduleSettings, HarmonicScheduleSettings, LinearScheduleSettings
+from netagents.experiment.learning_settings import ConstantScheduleSettings, HarmonicScheduleSettings, LinearScheduleSettings
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning import METRICS, Turn
+from netagents.learning import METRICS, ExchangeRequest
+from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.prepare import prepare
-from netagents.learning.schedules import step_size_at
 from netagents.messages import Kind
 
 ENTROPY = {"kind": "entropy", "over": "state"}
@@ -33,7 +33,7 @@ def network(observer: Any = None, learning: dict[str, Any] | None = None, **chan
 def test_fresh_samples_come_after_the_batch_and_do_not_count_in_its_returns() -> None:
     traces: dict[int, list[Any]] = {0: [], 1: []}
 
-    def observer(agent: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(agent: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.TRACE and agent == 0:
             traces[turn.step].append(messages[0])
 
@@ -82,7 +82,7 @@ def test_the_occupancy_after_the_step_counts_where_the_action_led() -> None:
     seen: dict[str, np.ndarray] = {}
     rollouts = []
 
-    def observer(agent: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(agent: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.TRACE and agent == 1:
             rollouts.append(messages[0])
 

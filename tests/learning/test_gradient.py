@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.learning.gradient import batch_baseline, truncated_policy_gradient
-from netagents.learning.occupancy import sampled_occupancy
+from netagents.learning.algorithms.policy_gradient import batch_baseline, truncated_policy_gradient
+from netagents.learning.signals.sampled_occupancy import sampled_occupancy
 from netagents.policies import SoftmaxTable
 
 

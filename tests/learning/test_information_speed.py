@@ -9,7 +9,7 @@ import pytest
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning import Turn
+from netagents.learning import ExchangeRequest
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
 
@@ -32,7 +32,7 @@ def run(kappa_policy: int, kappa_critic: int, kappa_gradient: int, credit: str, 
     )
     states = np.zeros((iterations, HORIZON + 1, N, COPIES), dtype=np.uint8)
 
-    def observer(agent: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(agent: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.STEP:
             states[turn.iteration, turn.step, agent] = messages[0].observation
 

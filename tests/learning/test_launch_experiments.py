@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netagents.environments.aloha import aloha, best_aloha, sampled_returns
-from netagents.environments.threshold import ALWAYS, best_threshold, never, rule_returns
+from netagents.environments.builtin.aloha import aloha, best_aloha, sampled_returns
+from netagents.environments.builtin.threshold_rules import ALWAYS, best_threshold, never, rule_returns
 from netagents.errors import MissingPackageError
 from netagents.experiment import load_experiment
-from netagents.experiment.utility import group_of
+from netagents.experiment.utility_settings import group_of
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.iteration import IterationRecord
 from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.protocol.iteration_record import IterationRecord
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 

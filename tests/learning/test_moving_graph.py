@@ -11,8 +11,8 @@ import pytest
 from netagents.environments.proximity import FAR, hop_distances
 from netagents.experiment import load_experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.nearby import Nearby
 from netagents.learning.prepare import prepare
+from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.messages import Kind, ShadowReward, State, Trace, TruncatedQ
 
 N, B, H = 5, 3, 12
@@ -135,7 +135,7 @@ def test_signals_of_shared_rewards_count_only_where_they_were_neighbours(hops: n
 
 def test_with_the_whole_square_in_sight_one_message_serves_everybody() -> None:
     setup = prepare(load_experiment(settings()).experiment).setup
-    nearby = Nearby(setup, 2)
+    nearby = ContactFilter(setup, 2)
     message = State(np.arange(float(B * 3)).reshape(B, 3) + 1.0)
     close = np.ones((B, N - 1), dtype=np.uint8)
     (outgoing,) = nearby.addressed(Kind.STATE, 0, 0, message, (0, 1, 3, 4), close)
@@ -152,7 +152,7 @@ def test_radii_of_ones_own_decide_what_counts() -> None:
     several = [2, 1, 1, 1, 0]
     setup = prepare(load_experiment(settings(kappa_policy=several)).experiment).setup
     hops = np.full((1, N - 1), 2, dtype=np.uint8)
-    nearby = Nearby(setup, 1)
+    nearby = ContactFilter(setup, 1)
     # Agent 1 hears at one hop; of those that hear it, agent 0 does so at two hops, agent 4 never.
     assert not nearby.near(Kind.STATE, 0, hops).any()
     assert nearby.marks(Kind.STATE, (0, 1, 2), hops).tolist() == [[False], [True], [False]]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import netagents
-from netagents.environments.contract import Transition
+from netagents.environments.networked_mdp import Transition
 from netagents.errors import EnvironmentMismatchError, ExperimentError, NumericalError
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.neural_agent import NeuralAgent
+from netagents.learning.algorithms.neural_agent import NeuralAgent
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import Kind
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 SMALL: dict[str, Any] = {
     "environment": {"kind": "wireless_spdac"},
@@ -58,7 +58,7 @@ def test_a_run_resumed_from_a_checkpoint_leaves_the_bits_of_one_that_went_throug
 
 def test_what_was_trained_can_be_played_and_is_worth_more_than_what_was_not(tmp_path: Path) -> None:
     run = netagents.run(small(iterations=12, batch=64), directory=tmp_path / "run")
-    from netagents.launchers.evaluation import evaluate
+    from netagents.launchers.policy_evaluation import evaluate
 
     trained, untrained = evaluate(run, 256), evaluate(run, 256, untrained=True)
     assert trained.team.mean > untrained.team.mean + 0.3
@@ -160,7 +160,7 @@ def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
     """(1/B) sum over steps of gamma^t psi A / n with one minibatch, against the score worked out one decision at a time."""
     import torch
 
-    from netagents.learning.neural_policy_steps import Decisions, log_probability
+    from netagents.learning.algorithms.neural_policy_update import Decisions, log_probability
     from netagents.policies.torch_mlp import tensor
 
     settings = small("actor_critic")

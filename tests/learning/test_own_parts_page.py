@@ -59,7 +59,7 @@ def test_its_experiment_runs_as_processes_with_the_bits_of_one_process_and_learn
         done = python(tmp_path, "-c", script, str(tmp_path), "run", "mine.yaml", "-q", "--out", launcher, f"runtime.launcher={launcher}")
         assert done.returncode == 0, done.stderr
     compare = (
-        "from netagents import Run; from netagents.records.compare import same_bits\n"
+        "from netagents import Run; from netagents.records.same_bits import same_bits\n"
         "a, b = Run.open('local'), Run.open('in_process')\n"
         "assert same_bits(a, b) == [], same_bits(a, b)\n"
         "assert a.returns[-5:].mean() > a.returns[0] + 1.0, a.returns\n"

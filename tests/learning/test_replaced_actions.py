@@ -10,10 +10,10 @@ from by_hand import ByHand, Forced, Replacing, WatchedLine
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning import Turn, make_agent
+from netagents.learning import ExchangeRequest, make_agent
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
-from netagents.policies.neural import CategoricalPolicy
+from netagents.policies.neural_policy import CategoricalPolicy
 from netagents.policies.torch_mlp import TrainedMlp, tensor
 
 N, B, H, GAMMA = 4, 3, 6, 0.9
@@ -41,7 +41,7 @@ def test_an_iteration_comes_to_what_follows_from_the_executed_actions(forced: Fo
     watched = WatchedLine(prepared.setup.topology)
     heard: dict[tuple[Kind, int], Any] = {}
 
-    def observer(_: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         heard.update({(turn.kind, sender): message for sender, message in zip(turn.senders, messages, strict=True)})
 
     network = InProcessNetwork(prepared.setup, watched, observer)
@@ -131,7 +131,7 @@ def test_lambda_returns_pass_through_replaced_steps() -> None:
     prepared_network = networks(WIRELESS, "actor_critic", "shared_q", trace_decay=1.0)
     told: dict[int, Any] = {}
 
-    def observer(_: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.TRUNCATED_Q:
             told.update(dict(zip(turn.senders, messages, strict=True)))
 
@@ -162,7 +162,7 @@ def test_the_gradient_of_a_network_is_that_of_the_actions_it_chose() -> None:
     watched = WatchedLine(prepared.setup.topology)
     told: dict[int, Any] = {}
 
-    def observer(_: int, turn: Turn, messages: list[Any]) -> None:
+    def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.TRUNCATED_Q:
             told.update({sender: message.values for sender, message in zip(turn.senders, messages, strict=True)})
 

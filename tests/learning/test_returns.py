@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netagents.learning.returns import lambda_returns
-from netagents.learning.rollout import Rollout
+from netagents.learning.algorithms.lambda_returns import lambda_returns
+from netagents.learning.protocol.rollout import Rollout
 from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netagents.errors import NumericalError
-from netagents.learning.rollout import Rollout
+from netagents.learning.protocol.rollout import Rollout
 from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 
 

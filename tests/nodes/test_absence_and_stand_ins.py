@@ -10,14 +10,14 @@ from scipy import stats
 
 from netagents.environments.spaces import Box, Discrete
 from netagents.experiment import load_experiment
-from netagents.learning import Setup, Turn, Turns
-from netagents.learning.absence import Memory, going_on
-from netagents.learning.age_counts import ABSENT, BINS, AgeCounts, ages_by_kind
+from netagents.learning import ExchangeRequest, Setup, Turns
+from netagents.learning.interventions.random_actions import uniform_actions
 from netagents.learning.prepare import prepare
-from netagents.learning.random_play import uniform_actions
-from netagents.learning.turns import Outgoing
+from netagents.learning.protocol.age_counts import ABSENT, BINS, AgeCounts, ages_by_kind
+from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
+from netagents.learning.protocol.requests import Outgoing
 from netagents.messages import Kind, ShadowReward, State, Step, Trace, TruncatedQ
-from netagents.nodes.stand_in import LostRewards, StandIns, legal
+from netagents.nodes.clocks.stand_ins import LostRewards, StandIns, legal
 
 SETTINGS: dict[str, Any] = {
     "environment": {"kind": "line_msg"},
@@ -37,13 +37,15 @@ def step(reward: float = 0.0, mask: np.ndarray | None = None) -> Step:
     return Step(zeros, np.full(5, reward), zeros, None, mask)
 
 
-def turn(kind: Kind, iteration: int, at: int = 0, senders: tuple[int, ...] = (1,), outgoing: list[Outgoing] | None = None) -> Turn:
-    return Turn(outgoing or [], kind, iteration, at, senders)
+def turn(
+    kind: Kind, iteration: int, at: int = 0, senders: tuple[int, ...] = (1,), outgoing: list[Outgoing] | None = None
+) -> ExchangeRequest:
+    return ExchangeRequest(outgoing or [], kind, iteration, at, senders)
 
 
 def test_an_absent_neighbour_stands_still_at_what_was_last_heard(setup: Setup) -> None:
     ages = AgeCounts()
-    memory = Memory(setup, ages)
+    memory = LastKnown(setup, ages)
     # Nothing was ever heard: zeros, and counted as absent.
     blank = memory.substitute(turn(Kind.STATE, 0), 1)
     assert isinstance(blank, State)
@@ -91,7 +93,7 @@ def test_nothing_is_sent_to_the_lost_and_nothing_awaited_from_them(setup: Setup)
         got.append((yield turn(Kind.STATE, 2, 0, (0, 2, 3), said)))
         got.append((yield turn(Kind.STEP, 2, 1, (-1,))))
 
-    turns = going_on(agent(), Memory(setup, AgeCounts()), {2})
+    turns = without_absent(agent(), LastKnown(setup, AgeCounts()), {2})
     first = next(turns)
     assert first.senders == (0, 3)
     assert [outgoing.receivers for outgoing in first.outgoing] == [(0,)]

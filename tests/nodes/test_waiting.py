@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from netagents.experiment import Timeouts
 from netagents.messages import ENVIRONMENT, Step
-from netagents.nodes.answers import Answers
-from netagents.nodes.free_running import _following
-from netagents.nodes.tolerant import Unheard
-from netagents.nodes.word_line import WordLine
+from netagents.nodes.clocks.free_running import _following
+from netagents.nodes.clocks.silent_neighbours import SilentNeighbours
+from netagents.nodes.process.control_pipe import ControlPipe
+from netagents.nodes.server.heartbeat_monitor import HeartbeatMonitor
 from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 
 
 def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
-    unheard, waited = Unheard(), []
+    unheard, waited = SilentNeighbours(), []
     for iteration in range(40):
         if unheard.awaited((1, 2), iteration) == (1, 2):
             waited.append(iteration)
@@ -36,7 +36,7 @@ def test_who_gives_no_sign_of_life_is_told_of_once_until_it_is_back() -> None:
     transport = open_transport("memory://x", LinkSettings())
     exchange = Exchange(ENVIRONMENT, transport.listen("memory://*"), Inbox(b"run-id-8", {}, nodes=2))
     told: list[list[int]] = []
-    answers = Answers(exchange, Timeouts(answer=0.1), told.append)
+    answers = HeartbeatMonitor(exchange, Timeouts(answer=0.1), told.append)
     missing = [0, 1]
     answers.ask(lambda: missing)
     answers.ask(lambda: missing)
@@ -68,7 +68,7 @@ def test_missed_ticks_add_up_and_an_end_in_any_of_them_is_an_end(ticks: list[tup
 
 
 def test_words_arrive_whole_and_in_order_and_nobody_waits(tmp_path: Path) -> None:
-    here, there = WordLine(tmp_path / "line"), WordLine(tmp_path / "line")
+    here, there = ControlPipe(tmp_path / "line"), ControlPipe(tmp_path / "line")
     assert there.words() == []
     here.say("3 was killed by SIGKILL")
     here.say("4 ended with exit code 9")

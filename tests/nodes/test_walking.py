@@ -36,11 +36,11 @@ from netagents.experiment import Timeouts
 from netagents.messages import ENVIRONMENT, Action, Kind, Ready, Stop
 from netagents.wire import Drop, Exchange, Inbox, LinkSettings, StopReceivedError, Transport, open_transport
 from netagents.wire.codec import Codec
-from netagents.wire.faulty import FaultyFeed
-from netagents.wire.limits import LIMITS
-from netagents.wire.link_layer import LinkLayer
-from netagents.wire.relay import RelayExchange
-from netagents.wire.shelves import ShelfInbox
+from netagents.wire.codec.limits import LIMITS
+from netagents.wire.links.link_layer import LinkLayer
+from netagents.wire.relay_exchange import RelayExchange
+from netagents.wire.session.delivery_faults import FaultyFeed
+from netagents.wire.session.latest_inbox import LatestInbox
 
 PAUSE = 0.02
 """Of the world, once per iteration, in seconds."""
@@ -217,7 +217,7 @@ def test_only_a_plain_exchange_walks(memory: Transport) -> None:
     inbox, listener = Inbox(RUN, {}), memory.listen("memory://*")
     layer = LinkLayer(1, listener, (), seed=0, run=RUN, deadline=1.0)
     assert Exchange(1, listener, inbox).plain
-    assert not Exchange(1, listener, ShelfInbox(RUN, {}).shelve((), 1)).plain
+    assert not Exchange(1, listener, LatestInbox(RUN, {}).shelve((), 1)).plain
     assert not Exchange(1, listener, inbox, faults=FaultyFeed((), 1, 0)).plain
     assert not Exchange(1, listener, inbox, links=layer).plain
     assert not RelayExchange(1, listener, inbox, places={}).plain

@@ -12,8 +12,8 @@ from walkers import HEARD, ITERATION, RUN, STEPS, Alone, Post, in_step, letter, 
 
 from netagents.messages import ENVIRONMENT, Kind, Ready, State, TruncatedQ
 from netagents.wire import Drop, Exchange, Inbox, Transport, open_transport
-from netagents.wire.frames import HEAD, PREFIX
-from netagents.wire.transport import Listener, Received, ReceivedFrames, Waited
+from netagents.wire.codec.frames import HEAD, PREFIX
+from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, Waited
 
 
 def proper_post() -> dict[int, list[Post]]:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netagents.experiment import Timeouts
-from netagents.learning.turns import Rounds
+from netagents.learning.protocol.requests import RolloutRequest
 from netagents.messages import ENVIRONMENT, Action, Envelope, Kind, Message, State, Step, Stop
-from netagents.nodes.walking import walk
+from netagents.nodes.agent.rollout_driver import drive_rollout
 from netagents.wire import Exchange, Inbox, StopReceivedError, Transport
 from netagents.wire.codec import Codec
 
@@ -19,15 +19,15 @@ STEPS = 6
 COPIES = 3
 ITERATION = 3
 HEARD: dict[int, tuple[int, ...]] = {0: (1,), 1: (0, 2), 2: (1,), 3: ()}
-Walk = Callable[[Exchange, Rounds], None]
+Walk = Callable[[Exchange, RolloutRequest], None]
 
 
-def walking(exchange: Exchange, rounds: Rounds) -> None:
+def walking(exchange: Exchange, rounds: RolloutRequest) -> None:
     assert exchange.plain
-    walk(exchange, rounds)
+    drive_rollout(exchange, rounds)
 
 
-def turn_by_turn(exchange: Exchange, rounds: Rounds) -> None:
+def turn_by_turn(exchange: Exchange, rounds: RolloutRequest) -> None:
     iteration, steps, audience, heard, place, _, _, observe, decide = rounds
     for step in range(steps + 1):
         (observed,) = exchange.receive(iteration, Kind.STEP, step, (ENVIRONMENT,))
@@ -61,10 +61,10 @@ class Told:
             total += (agent + 1) * np.frombuffer(state, np.uint8)
         return ((total + step) % 5).astype(np.uint8).tobytes()
 
-    def rounds(self, iteration: int) -> Rounds:
+    def rounds(self, iteration: int) -> RolloutRequest:
         heard, values = HEARD[self.index], np.empty(COPIES, np.uint8)
         place = sorted([*heard, self.index]).index(self.index)
-        return Rounds(iteration, STEPS, heard, heard, place, State(values), Action(values), self.observe, self.decide)
+        return RolloutRequest(iteration, STEPS, heard, heard, place, State(values), Action(values), self.observe, self.decide)
 
 
 def node(transport: Transport, address: str, index: int, **options: Any) -> Exchange:

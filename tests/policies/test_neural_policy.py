@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netagents.environments.feature_encoders import WindowEncoder
 from netagents.environments.spaces import Box, Discrete
-from netagents.environments.views import WindowView
 from netagents.errors import EnvironmentMismatchError, NumericalError
-from netagents.experiment.policy import MlpPolicySettings
-from netagents.learning.neural_policy_steps import Decisions, log_probability
+from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.learning.algorithms.neural_policy_update import Decisions, log_probability
 from netagents.policies.mlp import ALIGNMENT, MlpLayout, aligned
-from netagents.policies.neural import CategoricalPolicy, GaussianPolicy, NeuralPolicy, build_neural_policy
+from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy, build_neural_policy
 from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.policies.window_reader import ActionReader, WindowReader
 
@@ -23,7 +23,7 @@ from netagents.policies.window_reader import ActionReader, WindowReader
 def policy_of(action: Discrete | Box, marked: bool = False, seed: int = 0, activation: str = "tanh") -> NeuralPolicy:
     described = MlpPolicySettings.model_validate({"hidden": [16, 8], "activation": activation})
     generator = np.random.default_rng(seed)
-    policy = build_neural_policy(described, (1, 2, 4), (Discrete(3),) * 3, action, 1, WindowView(), marked, 2.5, generator, "agent 2")
+    policy = build_neural_policy(described, (1, 2, 4), (Discrete(3),) * 3, action, 1, WindowEncoder(), marked, 2.5, generator, "agent 2")
     # The first output weights are small on purpose; tests want outputs that differ.
     policy.load(policy.weights + 0.3 * generator.standard_normal(policy.weights.shape).astype(np.float32))
     return policy
@@ -168,11 +168,11 @@ def test_missing_neighbours_are_marked_and_what_they_would_have_said_is_not_read
 
 def test_the_lookup_reads_as_the_view_does() -> None:
     spaces, states = (Discrete(3),) * 3, states_of(20)
-    reader = WindowReader(WindowView(), spaces, 1, marked=False)
-    assert np.array_equal(reader.read(states), WindowView().features(states, spaces, 1).astype(np.float32))
+    reader = WindowReader(WindowEncoder(), spaces, 1, marked=False)
+    assert np.array_equal(reader.read(states), WindowEncoder().features(states, spaces, 1).astype(np.float32))
     mixed = (Discrete(3), Discrete(4), Box((2,), 0.0, 1.0))
     values = [*states[:2], np.random.default_rng(0).random((20, 2))]
-    assert WindowReader(WindowView(), mixed, 0, marked=False).read(values).shape == (20, 9)
+    assert WindowReader(WindowEncoder(), mixed, 0, marked=False).read(values).shape == (20, 9)
 
 
 def test_actions_are_read_member_by_member() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from netagents.environments.feature_encoders import WindowEncoder
 from netagents.environments.spaces import Box
-from netagents.environments.views import WindowView
 from netagents.policies.observed_scale import LARGEST_FEATURE, ObservedScale
 from netagents.policies.window_reader import WindowReader
 
@@ -74,8 +74,8 @@ def test_values_of_any_size_give_finite_features(value: float) -> None:
 
 def test_a_reader_scales_only_numbers_without_bounds() -> None:
     space = Box.of(np.array([0.0, -np.inf]), np.array([10.0, np.inf]))
-    reader = WindowReader(WindowView(), [space], 0, False)
+    reader = WindowReader(WindowEncoder(), [space], 0, False)
     values = np.array([[0.0, 900.0], [10.0, 1100.0]])
     assert reader.read([values]).tolist() == [[-1.0, -1.0], [1.0, 1.0]]
     assert set(reader.statistics()) == {"observed"}
-    assert WindowReader(WindowView(), [Box((2,), 0.0, 1.0)], 0, False).statistics() == {}
+    assert WindowReader(WindowEncoder(), [Box((2,), 0.0, 1.0)], 0, False).statistics() == {}

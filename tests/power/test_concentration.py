@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netagents.power import PowerMatrix, assemble, concentration
+from netagents.measures.power import PowerMatrix, assemble, concentration
 
 
 def matrix(values: Any, error: float = 0.0, **changed: Any) -> PowerMatrix:

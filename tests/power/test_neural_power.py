@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netagents.critics.neural import NeuralCritic, Transitions
+from netagents.critics.neural_critic import NeuralCritic, Transitions
 from netagents.environments.spaces import Box, Discrete
-from netagents.experiment.algorithm import NeuralCriticSettings
-from netagents.experiment.learning import PowerSettings
+from netagents.experiment.algorithm_settings import NeuralCriticSettings
+from netagents.experiment.learning_settings import PowerSettings
+from netagents.measures.power.critic_slope import CriticSlopes
+from netagents.measures.power.neural_power import NeuralPower, double_estimate, single_estimate
+from netagents.measures.power.power_matrix import RELIABLE_ERROR
+from netagents.measures.power.reading import FOLDS
 from netagents.policies.torch_mlp import tensor
 from netagents.policies.window_reader import ActionReader
-from netagents.power.critic_slope import CriticSlopes
-from netagents.power.matrix import RELIABLE_ERROR
-from netagents.power.neural import NeuralPower, double_estimate, single_estimate
-from netagents.power.reading import FOLDS
 
 STEPS, COPIES = 30, 16
 

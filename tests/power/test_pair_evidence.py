@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netagents.power.pair_evidence import PairEvidence
-from netagents.power.reading import FOLDS
-from netagents.power.state_values import Samples
+from netagents.measures.power.pair_evidence import PairEvidence
+from netagents.measures.power.reading import FOLDS
+from netagents.measures.power.state_values import Samples
 
 EFFECTS = np.array([[0.0, -1.0, 0.5], [0.3, 0.2, -0.4]])
 """Of three actions in two contexts; power is the mean of effect less smallest effect."""

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.branching import Brancher
 from benchmarks.power_calibration import QUICK, Task, measure, summary
-from netagents.exact import Evaluation, JointModel
+from netagents.exact import ExactValues, JointModel
+from netagents.exact.exact_power import power_matrices
 from netagents.exact.joint_policy import joint_policy_of
-from netagents.exact.power import power_matrices
 from netagents.experiment import load_experiment
 from netagents.learning.prepare import prepare
 
@@ -34,7 +34,7 @@ def test_branching_and_linear_algebra_agree() -> None:
     environment, setup = prepared.environment, prepared.setup
     policies = [setup.tabular_policy(agent) for agent in range(setup.n)]
     model = JointModel(environment.kernel(), setup.discount)
-    evaluation = Evaluation(model, joint_policy_of(policies))
+    evaluation = ExactValues(model, joint_policy_of(policies))
     exact = power_matrices(evaluation, evaluation.action_values(model.rewards), evaluation.visits(setup.horizon)).realized
     assert exact[1, 0] == pytest.approx(0.0600, abs=1e-4)
     branched = Brancher(environment, policies, setup.horizon, setup.discount, 0, visits=400, replicates=64).power_of(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import netagents
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 NETWORKS: dict[str, Any] = {
     "environment": {"kind": "sis", "gamma": 0.8},

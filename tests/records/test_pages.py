@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from netagents.errors import RunDirectoryError
 from netagents.messages import Kind
 from netagents.records.jsonl import encode_row
-from netagents.records.ledger_view import LedgerView, Traffic
-from netagents.records.pages import LedgerPages, PowerPages, ledger_changes, unpack_power
+from netagents.records.ledger_view import LedgerTraffic, LedgerView
+from netagents.records.packed_records import LedgerPages, PowerPages, ledger_changes, unpack_power
 
 Links = dict[tuple[int, int, int, int], tuple[int, int]]
 
@@ -42,7 +42,7 @@ def test_ledger_totals_equal_the_plain_sums_of_all_pages(given_pages: list[Links
             before = expected.get(link, (0, 0))
             expected[link] = (before[0] + count, before[1] + size)
     assert {tuple(row[:4]): tuple(row[4:]) for row in view.links.tolist()} == expected
-    assert view.total == Traffic(sum(c for c, _ in expected.values()), sum(b for _, b in expected.values()))
+    assert view.total == LedgerTraffic(sum(c for c, _ in expected.values()), sum(b for _, b in expected.values()))
     for kind in (10, 12, 14):
         for hop in range(3):
             per_iteration = [
@@ -73,7 +73,7 @@ def test_a_page_that_repeats_costs_almost_nothing() -> None:
 
 def test_an_empty_ledger_has_no_traffic() -> None:
     view = LedgerView(ledger_changes([]), 3)
-    assert view.total == Traffic(0, 0)
+    assert view.total == LedgerTraffic(0, 0)
     assert view.by_kind() == {}
     assert view.over_time().tolist() == [[0, 0]] * 3
 

@@ -11,8 +11,8 @@ import pytest
 
 from netagents.errors import RunDirectoryError
 from netagents.learning import METRICS
+from netagents.measures.power import assemble, cannot_influence, concentration, held_entries
 from netagents.messages import Kind
-from netagents.power import assemble, cannot_influence, concentration, held_entries
 from netagents.records import Recorder, Run, same_bits
 
 

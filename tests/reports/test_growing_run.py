@@ -13,7 +13,7 @@ import netagents
 from netagents.records import Run
 from netagents.records.jsonl import JsonLinesReader
 from netagents.reports.comparison import compare_runs, comparison_rows
-from netagents.reports.report import report
+from netagents.reports.run_report import report
 
 SMALL: dict[str, Any] = {
     "environment": {"kind": "line_msg"},

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from netagents.errors import RunDirectoryError
-from netagents.power import concentration
+from netagents.measures.power import concentration
 from netagents.reports import learning_curve, power_picture, progress, write_pictures
 from netagents.reports import power_picture as _exported
 

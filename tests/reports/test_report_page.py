@@ -11,11 +11,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from netagents.power import concentration
+from netagents.measures.power import concentration
 from netagents.records import Run
 from netagents.reports.power_history import power_history
 from netagents.reports.power_picture import percent
-from netagents.reports.report import report, write_report
+from netagents.reports.run_report import report, write_report
 
 VOID = {"meta", "link", "br", "img", "input"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from netagents.errors import RunDirectoryError
 from netagents.intervals import Interval
-from netagents.records.table import Table
+from netagents.records.column_table import ColumnTable
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
 from netagents.reports.study_settings import best_setting, dots, value_table, worth, worth_table
@@ -45,7 +45,7 @@ def study(finals: list[float], half: float, n: int, *, iterations: list[float] |
         columns |= {name: value, f"{name}_low": value - spread, f"{name}_high": value + spread, f"{name}_n": counted}
     position = knee([Interval(value, value - known, value + known, n) for value in finals], 0.02)
     facts = {"knees": {"shared_q": {"kappa": position}}, "untrained": 1.0, "target": 1.9}
-    return StudyData(Path("study"), {"measure": "return"}, facts, {"summary": Table(columns)})
+    return StudyData(Path("study"), {"measure": "return"}, facts, {"summary": ColumnTable(columns)})
 
 
 def test_a_radius_is_recommended_with_the_evidence_for_it() -> None:
@@ -106,7 +106,7 @@ def test_numbers_that_some_runs_do_not_have_show_how_many_have_them() -> None:
     data = study([1.0, 2.0], NARROW, 5, iterations=[20, 8])
     table = data.summary
     counts = np.array([3, 5])
-    summary = Table({name: counts if name == "iterations_to_target_n" else table[name] for name in table})
+    summary = ColumnTable({name: counts if name == "iterations_to_target_n" else table[name] for name in table})
     page = value_table(StudyData(data.path, data.study, data.facts, {"summary": summary}))
     assert "(n = 3)" in page
     assert "(n = 5)" not in page
@@ -118,6 +118,8 @@ def test_tables_of_an_older_version_are_refused_in_one_line(tmp_path: Path) -> N
     (tmp_path / "tables").mkdir()
     (tmp_path / "study.json").write_text("{}")
     (tmp_path / "tables" / "facts.json").write_text("{}")
-    parquet.write_table(Table({"setting": np.array(["a"]), "final": np.array([1.0])}).to_arrow(), tmp_path / "tables" / "summary.parquet")
+    parquet.write_table(
+        ColumnTable({"setting": np.array(["a"]), "final": np.array([1.0])}).to_arrow(), tmp_path / "tables" / "summary.parquet"
+    )
     with pytest.raises(RunDirectoryError, match="older version"):
         load_study(tmp_path)

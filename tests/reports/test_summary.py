@@ -9,8 +9,8 @@ import pytest
 
 from netagents.reports import byte_size, summary_rows, summary_table, summary_text
 from netagents.reports.constraint_section import agent_violations
-from netagents.reports.markup import short
-from netagents.reports.report import report
+from netagents.reports.html import short
+from netagents.reports.run_report import report
 
 
 def test_a_finished_run_is_told_in_a_few_lines(recorded_run: Callable) -> None:

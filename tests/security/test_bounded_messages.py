@@ -18,14 +18,14 @@ import zmq
 
 from netagents.errors import DecodeError
 from netagents.messages import ENVIRONMENT, Envelope, Kind, Trace, TruncatedQ
-from netagents.wire import doorkeeper
 from netagents.wire.codec import Codec
-from netagents.wire.doorkeeper import CUT
-from netagents.wire.exchange import Exchange
-from netagents.wire.inbox import Drop, Inbox
-from netagents.wire.limits import Limits
-from netagents.wire.security import CurveCredentials, make_bundles, write_bundles
-from netagents.wire.transport import LinkSettings, Listener, Transport, open_transport
+from netagents.wire.codec.limits import Limits
+from netagents.wire.security import zap_authenticator as doorkeeper
+from netagents.wire.security.key_bundles import CurveCredentials, make_bundles, write_bundles
+from netagents.wire.security.zap_authenticator import CUT
+from netagents.wire.session.exchange import Exchange
+from netagents.wire.session.inbox import Drop, Inbox
+from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
 
 RUN = bytes(range(8))
 LIMITS = Limits(message_bytes=1 << 20, arrays=64)
@@ -132,7 +132,7 @@ def test_a_hundred_thousand_frames_are_kept_up_to_the_limit_only(ends: Ends, cap
 SENDER = """
 import sys, zmq
 from netagents.messages import ENVIRONMENT
-from netagents.wire.security import CurveCredentials, load_bundle
+from netagents.wire.security.key_bundles import CurveCredentials, load_bundle
 from pathlib import Path
 socket = zmq.Context().socket(zmq.PUSH)
 CurveCredentials(load_bundle(Path(sys.argv[1]), 0)).secure_sender(socket, sys.argv[2], "environment")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from netagents.environments.facts import spec_to_json
+from netagents.environments.specification_json import spec_to_json
 from netagents.errors import ProtocolError, SecurityError
 from netagents.experiment import Experiment
 from netagents.learning.prepare import prepare
 from netagents.messages import Welcome
-from netagents.nodes.foreign_code import imported_parts, refuse_foreign_code
-from netagents.nodes.welcome import read_welcome, write_welcome
+from netagents.nodes.bootstrap.foreign_code import imported_parts, refuse_foreign_code
+from netagents.nodes.bootstrap.welcome import read_welcome, write_welcome
 
 LINE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}, "learning": {"iterations": 1, "batch": 1}}
 EVIL = {"kind": "import:os:system", "parameters": {"command": "true"}}

@@ -15,8 +15,8 @@ from sample_run import make_sample
 
 from netagents.cli.main import main
 from netagents.errors import printable
-from netagents.records import Run, Table
-from netagents.reports.study import write_study_report
+from netagents.records import ColumnTable, Run
+from netagents.reports.study_report import write_study_report
 
 TAGS = "\"'></script></title></pre><script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>&lt;"
 CODES = "\x1b]0;title\x07\x1b[2J\x9b31m\u202eabc\u2028\r\x00\x7f"
@@ -157,7 +157,7 @@ def test_the_page_of_a_study_shows_hostile_text_as_text(tmp_path: Path) -> None:
     more = ("hop_bytes_per_step", "sockets_mean", "visited_share", "runs")
     summary = {"setting": np.array([TAGS])} | dict.fromkeys((*numbers, *more), one)
     for name, table in {"summary": summary, "runs": {"cpu_seconds": one}}.items():
-        parquet.write_table(Table(table).to_arrow(), tmp_path / "tables" / f"{name}.parquet")
+        parquet.write_table(ColumnTable(table).to_arrow(), tmp_path / "tables" / f"{name}.parquet")
     study = {
         "question": "sweep",
         "name": TAGS,

@@ -15,7 +15,7 @@ from sample_run import make_sample
 import netagents
 from netagents.cli.main import main
 from netagents.errors import EnvironmentMismatchError, ExperimentError, SecurityError
-from netagents.launchers.evaluation import evaluate
+from netagents.launchers.policy_evaluation import evaluate
 from netagents.records import Run
 
 HOSTILE = """

@@ -13,8 +13,8 @@ from netagents.errors import SecurityError, UsageError
 from netagents.experiment import Experiment
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
-from netagents.nodes.keys import known_users, link_settings, run_bundles
-from netagents.wire.security import PUBLIC_FILE, SECRET_FILE, load_bundle, role_index, role_name, write_bundles
+from netagents.nodes.bootstrap.node_keys import known_users, link_settings, run_bundles
+from netagents.wire.security.key_bundles import PUBLIC_FILE, SECRET_FILE, load_bundle, role_index, role_name, write_bundles
 
 LINE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 6}, "kappa": 2, "learning": {"iterations": 1, "batch": 1}}
 

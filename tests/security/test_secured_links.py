@@ -16,10 +16,10 @@ import zmq
 
 from netagents.errors import SecurityError
 from netagents.messages import ENVIRONMENT
-from netagents.wire.doorkeeper import CUT, REFUSED
-from netagents.wire.limits import Limits
-from netagents.wire.security import CurveCredentials, KeyBundle, make_bundles, role_name
-from netagents.wire.transport import LinkSettings, Listener, Sender, Transport, open_transport
+from netagents.wire.codec.limits import Limits
+from netagents.wire.security.key_bundles import CurveCredentials, KeyBundle, make_bundles, role_name
+from netagents.wire.security.zap_authenticator import CUT, REFUSED
+from netagents.wire.transport.transport import LinkSettings, Listener, Sender, Transport, open_transport
 
 ADDRESS = "tcp://127.0.0.1:0"
 KNOWS = {ENVIRONMENT: {0, 1, 2, 3}, 0: {ENVIRONMENT, 1}, 1: {ENVIRONMENT, 0, 2}, 2: {ENVIRONMENT, 1, 3}, 3: {ENVIRONMENT, 2}}

@@ -13,9 +13,9 @@ from scipy import stats
 import netagents
 from netagents.cli.main import main
 from netagents.errors import ExperimentError, UsageError
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 from netagents.reports.baseline_verdict import baseline_of, baseline_sentence, difference
-from netagents.reports.report import report
+from netagents.reports.run_report import report
 from netagents.studies.baseline import plan_baseline, run_baseline
 
 SMALL: dict[str, Any] = {

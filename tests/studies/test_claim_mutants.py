@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netagents.exact import tables as exact_tables_module
+from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
 from netagents.studies import claim_checks, derivative
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
-from netagents.studies.cost import predict
+from netagents.studies.cost_model import predict
 
 CLAIMS = read_claims(registry_path())
 CURVES = Path(__file__).parents[2] / "docs" / "neural"

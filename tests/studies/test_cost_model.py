@@ -12,11 +12,11 @@ from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning import Outgoing
 from netagents.learning.prepare import prepare
 from netagents.messages import Envelope, Kind
-from netagents.records.carried import CarriedView
 from netagents.records.ledger_view import LedgerView
-from netagents.studies.cost import Rates, parse_link, predict
+from netagents.records.relay_view import RelayView
+from netagents.studies.cost_model import Rates, parse_link, predict
 from netagents.wire.codec import Codec
-from netagents.wire.frames import frame_bytes
+from netagents.wire.codec.frames import frame_bytes
 
 LINE = {"kind": "line", "n": 6}
 SHORT = {"iterations": 4, "batch": 4, "horizon": 5}
@@ -84,7 +84,7 @@ def test_relayed_messages_and_payload_equal_what_the_ledger_says_of_links(case: 
     rows = np.concatenate([record.ledger for record in InProcessNetwork(prepared.setup, prepared.environment).run(0, 1)])
     changes = np.column_stack([np.zeros(len(rows), dtype=np.int64), rows])
     changes = changes[np.lexsort(changes[:, 3:0:-1].T)]
-    carried = CarriedView(prepared.setup, LedgerView(changes, 1))
+    carried = RelayView(prepared.setup, LedgerView(changes, 1))
     cost = predict(prepared.setup)
     assert {kind.name.lower(): (m, size) for kind, (m, size, _) in cost.relay.crossings.items()} == dict(carried.by_kind())
     assert (cost.relay.messages, cost.relay.payload) == tuple(carried.total) == cost.on_links()[:2]

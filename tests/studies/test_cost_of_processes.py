@@ -11,8 +11,8 @@ from netagents.launchers.launch import run
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
 from netagents.reports.summary import summary_rows
-from netagents.studies import calibration
-from netagents.studies.cost import predict
+from netagents.studies import step_time_model as calibration
+from netagents.studies.cost_model import predict
 
 
 @pytest.mark.system

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from netagents.intervals import Interval
-from netagents.records.table import Table
+from netagents.records.column_table import ColumnTable
 from netagents.studies.knee import knee
 from netagents.studies.sample_complexity import SampleComplexity, fit_power_law
 
@@ -48,7 +48,9 @@ def test_a_power_law_is_found_again_with_the_interval_of_a_regression() -> None:
 
 def test_samples_are_told_with_seeds_and_intervals_and_the_exponent_is_called_what_it_is() -> None:
     columns = {"agents": [3] * 6, "kappa": [0] * 6, "level": [0.5] * 3 + [0.25] * 3, "seed": [0, 1, 2] * 2}
-    table = Table({name: np.array(values) for name, values in columns.items()} | {"samples": np.array([100.0, 110, 90, 400, 440, np.nan])})
+    table = ColumnTable(
+        {name: np.array(values) for name, values in columns.items()} | {"samples": np.array([100.0, 110, 90, 400, 440, np.nan])}
+    )
     study = SampleComplexity(table, {(3, 0): fit_power_law([2.0, 2.0, 2.0, 4.0, 4.0], [100, 110, 90, 400, 440])})
     text = study.text()
     assert "100 [75, 125] (n = 3)" in text

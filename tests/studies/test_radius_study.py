@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 
 from netagents.cli.main import main
-from netagents.environments.line_msg import LineMsg
+from netagents.environments.builtin.line_msg import LineMsg
 from netagents.errors import NodeFailedError, RunDirectoryError, UsageError, exit_code_of
 from netagents.experiment import load_experiment
 from netagents.learning.prepare import prepare
-from netagents.reports.study import write_study_figures, write_study_report
 from netagents.reports.study_data import load_study
-from netagents.studies.collect import collect
-from netagents.studies.directory import RESULT, StudyDirectory
-from netagents.studies.execute import carry_out
-from netagents.studies.oracle import consult
-from netagents.studies.save import save_tables
-from netagents.studies.specification import Study, mute_study, parse_whole_numbers, radius_study, sweep_study
+from netagents.reports.study_report import write_study_figures, write_study_report
+from netagents.studies.exact_errors import consult
+from netagents.studies.saved_tables import save_tables
+from netagents.studies.study_directory import RESULT, StudyDirectory
+from netagents.studies.study_runs import carry_out
+from netagents.studies.study_specification import Study, mute_study, parse_whole_numbers, radius_study, sweep_study
+from netagents.studies.study_tables import collect
 
 BASE: dict[str, Any] = {
     "name": "tiny",
@@ -42,7 +42,7 @@ import os
 
 import numpy as np
 
-from netagents.environments.line_msg import LineMsg
+from netagents.environments.builtin.line_msg import LineMsg
 
 
 class Shaky(LineMsg):
@@ -222,7 +222,7 @@ def test_a_run_that_is_killed_inside_a_study_is_named_and_made_again(tmp_path: P
 
     def kill_first(_: object) -> None:
         children = [int(word) for file in Path("/proc/self/task").glob("*/children") for word in file.read_text().split()]
-        workers = [pid for pid in children if b"netagents.studies.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        workers = [pid for pid in children if b"netagents.studies.study_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         # In the middle of its training: the run is marked as running before its first line.
         metrics = directory.run_path(study.runs()[0][0]) / "metrics.jsonl"
         if workers and not killed and metrics.exists() and metrics.stat().st_size:
@@ -274,7 +274,7 @@ def test_an_interrupted_study_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def _writes(path: Path) -> bool:
-    from netagents.records.reader import Run
+    from netagents.records.run_reader import Run
 
     try:
         return Run.open(path).state == "running"

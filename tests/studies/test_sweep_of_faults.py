@@ -9,9 +9,9 @@ import pytest
 
 import netagents
 from netagents.errors import ExperimentError
-from netagents.records.compare import same_bits
-from netagents.records.link_costs import total_costs
-from netagents.studies.specification import sweep_study
+from netagents.records.recorded_link_costs import total_costs
+from netagents.records.same_bits import same_bits
+from netagents.studies.study_specification import sweep_study
 
 BASE = {
     "environment": {"kind": "line_msg"},

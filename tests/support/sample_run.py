@@ -8,10 +8,10 @@ from typing import Any
 
 import netagents
 from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning import Turn
+from netagents.learning import ExchangeRequest
 from netagents.learning.prepare import prepare
 from netagents.messages import LINK_COSTS, Message
-from netagents.nodes.inbox_recording import InboxRecorder, inbox_folder
+from netagents.nodes.agent.inbox_recording import InboxRecorder, inbox_folder
 
 SETTINGS: dict[str, Any] = {
     "name": "sample",
@@ -57,7 +57,7 @@ def make_sample(path: Path, **changes: Any) -> Path:
     prepared = prepare(run.experiment)
     recorder = InboxRecorder(inbox_folder(path, 0), run.directory.run_id, 0, 1 << 28)
 
-    def observe(agent: int, turn: Turn, messages: list[Message]) -> None:
+    def observe(agent: int, turn: ExchangeRequest, messages: list[Message]) -> None:
         if agent == 0:
             recorder.note(turn, messages)
 

@@ -16,7 +16,7 @@ from typing import Any
 from leaks import LeakWatch
 
 import netagents
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
 
 Settings = Mapping[str, Any]
 

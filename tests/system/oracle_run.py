@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from live_run import LiveRun, Settings
 
-from netagents.environments.session import EnvironmentSession
+from netagents.environments.environment_session import EnvironmentSession
 from netagents.experiment import load_experiment
 from netagents.learning import NetworkedAgent, make_agent
-from netagents.learning.absence import Memory, going_on
-from netagents.learning.age_counts import AgeCounts
 from netagents.learning.prepare import prepare
+from netagents.learning.protocol.age_counts import AgeCounts
+from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.messages import ENVIRONMENT, Action, Kind, Step
 from netagents.randomness import Purpose, stream
 
@@ -39,7 +39,7 @@ class Oracle:
         self.replaced = set(replaced)
         setup = self.setup
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
-        self.memories = [Memory(setup, AgeCounts()) for _ in range(setup.n)]
+        self.memories = [LastKnown(setup, AgeCounts()) for _ in range(setup.n)]
         self.session: EnvironmentSession = setup.session(prepared.environment)
         self.last: dict[int, np.ndarray] = {}
         for iteration in range(setup.experiment.learning.iterations):
@@ -51,7 +51,7 @@ class Oracle:
         living = [agent for agent in range(setup.n) if agent not in lost]
         draws = {agent: stream(setup.experiment.seed, agent, Purpose.STAND_IN, iteration) for agent in lost}
         mail: dict[tuple[int, Kind, int, int], object] = {}
-        turns = {agent: going_on(self.agents[agent].iterate(iteration), self.memories[agent], lost) for agent in living}
+        turns = {agent: without_absent(self.agents[agent].iterate(iteration), self.memories[agent], lost) for agent in living}
         waiting = {agent: next(each) for agent, each in turns.items()}
 
         def post(agent: int) -> None:

@@ -15,8 +15,8 @@ from test_restart import RESTART, newest_pid, restarts
 
 import netagents
 from netagents.errors import DeadlineError, NodeFailedError
-from netagents.records.compare import same_bits
-from netagents.reports.report import report
+from netagents.records.same_bits import same_bits
+from netagents.reports.run_report import report
 from netagents.reports.summary import summary_text
 from netagents.testing import check_history, read_histories
 

@@ -18,10 +18,10 @@ from live_run import LINE, merged, patience, wait_until
 
 import netagents
 from netagents.messages import ENVIRONMENT, Envelope, Hello, Kind
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 from netagents.wire import LinkSettings, open_transport
 from netagents.wire.codec import Codec
-from netagents.wire.inbox import UNKNOWN_RUN
+from netagents.wire.session.inbox import UNKNOWN_RUN
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

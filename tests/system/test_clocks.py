@@ -14,7 +14,7 @@ import netagents
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
 from netagents.messages import Kind
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Starter

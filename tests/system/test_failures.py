@@ -12,7 +12,7 @@ from conftest import Starter
 from live_run import LINE, SLOW, merged, patience, wait_until
 
 import netagents
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
@@ -148,7 +148,7 @@ def test_a_stopped_agent_is_named_within_the_deadline(start: Starter) -> None:
 def test_a_bug_in_a_role_shows_its_traceback_once(start: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "broken_environment.py"
     module.write_text(
-        "from netagents.environments.line_msg import LineMsg\n\n\n"
+        "from netagents.environments.builtin.line_msg import LineMsg\n\n\n"
         "class Broken(LineMsg):\n"
         "    def step(self, state, actions, noise):\n"
         "        raise ZeroDivisionError('an inner fault')\n"

@@ -19,8 +19,8 @@ from oracle_run import Oracle, assert_same_parameters
 
 import netagents
 from netagents.experiment.timeouts import Timeouts
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Starter

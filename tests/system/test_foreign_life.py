@@ -17,9 +17,9 @@ pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagent
 
 import netagents
 from netagents.errors import EnvironmentMismatchError, NetagentsError, NodeFailedError
-from netagents.launchers.evaluation import evaluate
-from netagents.records.compare import same_bits
-from netagents.records.reader import Run
+from netagents.launchers.policy_evaluation import evaluate
+from netagents.records.run_reader import Run
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

@@ -15,7 +15,7 @@ from live_run import LINE, merged, patience
 
 import netagents
 from netagents.errors import ExperimentError, NodeFailedError, RunDirectoryError
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

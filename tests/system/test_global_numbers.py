@@ -10,9 +10,9 @@ import pytest
 from live_run import LINE, Settings, merged
 
 import netagents
-from netagents.launchers.evaluation import evaluate
-from netagents.launchers.resume import resume_run
-from netagents.records.compare import same_bits
+from netagents.launchers.policy_evaluation import evaluate
+from netagents.launchers.resumed_run import resume_run
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

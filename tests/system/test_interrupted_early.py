@@ -11,8 +11,8 @@ from live_run import LINE, merged
 
 import netagents
 from netagents.errors import InterruptedRunError
-from netagents.records.compare import same_bits
 from netagents.records.run_directory import RunDirectory
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

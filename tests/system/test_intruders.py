@@ -17,12 +17,12 @@ from live_run import LINE, LiveRun, merged
 import netagents
 from netagents.messages import ENVIRONMENT, Action, Envelope, Failed, Hello, Kind, Message, State, Step, Stop, TruncatedQ
 from netagents.nodes.by_hand import start_member
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
 from netagents.reports.summary import summary_rows
 from netagents.wire.codec import Codec
-from netagents.wire.security import CurveCredentials, KeyBundle, load_bundle, make_bundles
-from netagents.wire.transport import LinkSettings, Sender, Transport, open_transport
+from netagents.wire.security.key_bundles import CurveCredentials, KeyBundle, load_bundle, make_bundles
+from netagents.wire.transport.transport import LinkSettings, Sender, Transport, open_transport
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
@@ -179,7 +179,7 @@ def test_replayed_messages_are_counted_and_change_no_bit(transport: str, tmp_pat
 def test_a_node_with_the_wrong_keys_is_told_why(run: LiveRun, intruder: Intruder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETAGENTS_DEBUG", raising=False)
     stale = tmp_path / "stale"
-    from netagents.wire.security import write_bundles
+    from netagents.wire.security.key_bundles import write_bundles
 
     write_bundles(make_bundles({0: {ENVIRONMENT}, ENVIRONMENT: {0}}).values(), stale)
     log = tmp_path / "log.jsonl"

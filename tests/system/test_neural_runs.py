@@ -11,8 +11,8 @@ import pytest
 from live_run import LINE, WIRELESS, Settings, merged
 
 import netagents
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

@@ -9,7 +9,7 @@ from live_run import Settings, merged
 
 import netagents
 from netagents.reports.fault_section import spans
-from netagents.reports.report import report
+from netagents.reports.run_report import report
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

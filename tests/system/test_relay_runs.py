@@ -15,11 +15,11 @@ from live_run import LINE, WIRELESS, LiveRun, Settings, merged, wait_until
 import netagents
 from netagents.errors import NodeFailedError
 from netagents.messages import Bundle, Envelope, Kind, State
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
 from netagents.wire.codec import Codec
-from netagents.wire.security import CurveCredentials, load_bundle
-from netagents.wire.transport import LinkSettings, open_transport
+from netagents.wire.security.key_bundles import CurveCredentials, load_bundle
+from netagents.wire.transport.transport import LinkSettings, open_transport
 
 if TYPE_CHECKING:
     from conftest import Starter

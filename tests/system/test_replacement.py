@@ -14,7 +14,7 @@ import pytest
 from live_run import LINE, merged, patience, wait_until
 
 import netagents
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

@@ -14,9 +14,9 @@ from live_run import LINE, SLOW, WIRELESS, Settings, merged
 
 import netagents
 from netagents.errors import ExperimentError, ReplayError, RunDirectoryError
-from netagents.launchers.replay import replay
+from netagents.launchers.agent_replay import replay
 from netagents.learning import NetworkedAgent
-from netagents.nodes.inbox_recording import inbox_folder, segment_files
+from netagents.nodes.agent.inbox_recording import inbox_folder, segment_files
 from netagents.records.run_directory import RunDirectory
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from live_run import LINE, WIRELESS, LiveRun, Settings, merged, wait_until
 
 import netagents
 from netagents.errors import ExperimentError
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Starter

@@ -12,9 +12,9 @@ import pytest
 from live_run import LINE, Settings, merged
 from test_restart import RESTART, kill_agents, restarts, undisturbed
 
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
-from netagents.wire.security import load_bundle, make_bundles, write_bundles
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
+from netagents.wire.security.key_bundles import load_bundle, make_bundles, write_bundles
 
 if TYPE_CHECKING:
     from conftest import Starter

@@ -16,7 +16,7 @@ from live_run import LINE, WIRELESS, Settings, merged
 import netagents
 from netagents.cli.main import main
 from netagents.errors import ExperimentError, RunDirectoryError
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Starter
@@ -155,17 +155,17 @@ def test_a_running_run_is_not_resumed(start: Starter) -> None:
 
 def test_every_component_must_be_there_to_be_restored() -> None:
     from netagents.experiment import load_experiment
-    from netagents.learning import Agent
-    from netagents.learning.checkpointing import restore_agent
+    from netagents.learning import TabularAgent
     from netagents.learning.prepare import prepare
+    from netagents.learning.protocol.agent_checkpoint import restore_agent
 
     setup = prepare(load_experiment(merged(SIS, iterations(N))).experiment).setup
-    agent = Agent(0, setup)
+    agent = TabularAgent(0, setup)
     state = agent.arrays()
     for name in state:
         with pytest.raises(RunDirectoryError, match=f"component '{name}' of agent 0 is missing"):
-            restore_agent(Agent(0, setup), {key: value for key, value in state.items() if key != name}, "here")
+            restore_agent(TabularAgent(0, setup), {key: value for key, value in state.items() if key != name}, "here")
     with pytest.raises(RunDirectoryError, match="'more' of agent 0 is unknown"):
-        restore_agent(Agent(0, setup), state | {"more": np.zeros(1)}, "here")
+        restore_agent(TabularAgent(0, setup), state | {"more": np.zeros(1)}, "here")
     with pytest.raises(RunDirectoryError, match=r"policy\.logits"):
-        restore_agent(Agent(0, setup), state | {"policy.logits": np.zeros((1, 1))}, "here")
+        restore_agent(TabularAgent(0, setup), state | {"policy.logits": np.zeros((1, 1))}, "here")

@@ -10,7 +10,7 @@ from live_run import LINE, WIRELESS, Settings, merged
 
 import netagents
 from netagents.errors import NodeFailedError
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

@@ -12,7 +12,7 @@ import pytest
 from live_run import LINE, LiveRun, merged, wait_until
 
 import netagents
-from netagents.records.compare import same_bits
+from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
     from conftest import Starter

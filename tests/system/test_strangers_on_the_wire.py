@@ -14,8 +14,8 @@ from live_run import LINE, LiveRun, merged
 import netagents
 from netagents.errors import DecodeError
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Failed, Hello, Kind, Message, Start, State, Stop, TruncatedQ
-from netagents.records.compare import same_bits
-from netagents.records.logging import read_log
+from netagents.records.process_log import read_log
+from netagents.records.same_bits import same_bits
 from netagents.wire import UNKNOWN_RUN, LinkSettings, Transport, open_transport
 from netagents.wire.codec import Codec
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from live_run import LINE, SLOW, merged, patience
 
-from netagents.launchers.watchdog import Watchdog
+from netagents.launchers.supervision.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from conftest import Starter

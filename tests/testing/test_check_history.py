@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netagents.errors import UsageError
 from netagents.testing import check_history, read_histories
-from netagents.wire.history import LinkEvent
+from netagents.wire.transport.message_history import LinkEvent
 
 RELIABLE = {"trace", "action"}
 Histories = dict[int, list[LinkEvent]]

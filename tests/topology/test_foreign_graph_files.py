@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netagents.errors import TopologyError
-from netagents.experiment.topology import RandomGeometricSettings
+from netagents.experiment.topology_settings import RandomGeometricSettings
 from netagents.topology import Topology, build_topology
-from netagents.topology.files import read_topology
 from netagents.topology.graph import LIMIT_NODES
+from netagents.topology.graph_files import read_topology
 
 FIXTURE = [HealthCheck.function_scoped_fixture]
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from netagents.errors import TopologyError
-from netagents.experiment.topology import (
+from netagents.experiment.topology_settings import (
     AccessGridSettings,
     BalancedTreeSettings,
     CompleteSettings,
@@ -198,7 +198,7 @@ def test_edges_from_settings_keep_their_names():
 def test_regular_graphs_do_not_import_networkx_nor_scipy():
     code = """
 import sys
-from netagents.experiment.topology import GridSettings
+from netagents.experiment.topology_settings import GridSettings
 from netagents.topology import Reach, build_topology
 grid = build_topology(GridSettings(rows=4, columns=4))
 Reach(grid.hops, (1,) * 16).audience(3), grid.diameter, grid.hops.matrix(), grid.to_json()

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netagents.errors import TopologyError
-from netagents.experiment.topology import EdgeFileSettings
+from netagents.experiment.topology_settings import EdgeFileSettings
 from netagents.topology import Topology, build_topology
-from netagents.topology.files import LIMIT_BYTES, read_topology, shipped_topologies
+from netagents.topology.graph_files import LIMIT_BYTES, read_topology, shipped_topologies
 
 
 def read(folder: Path, name: str, content: str | bytes) -> Topology:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netagents.topology import UNREACHABLE, Place, Topology, relay_tree
+from netagents.topology import UNREACHABLE, Topology, TreeNode, relay_tree
 
 
 @st.composite
@@ -55,13 +55,13 @@ def test_a_square_with_a_tail():
     # 0-1, 0-2, 1-3, 2-3, 3-4: both ways round the square are shortest, the one over 1 is taken.
     graph = Topology(5, ((0, 1), (0, 2), (1, 3), (2, 3), (3, 4)))
     assert relay_tree(graph, 0, {4}) == {
-        0: Place(0, (1,), False),
-        1: Place(0, (3,), False),
-        3: Place(1, (4,), False),
-        4: Place(3, (), True),
+        0: TreeNode(0, (1,), False),
+        1: TreeNode(0, (3,), False),
+        3: TreeNode(1, (4,), False),
+        4: TreeNode(3, (), True),
     }
-    assert relay_tree(graph, 0, {2, 3})[2] == Place(0, (), True)
-    assert relay_tree(graph, 4, ()) == {4: Place(4, (), False)}
+    assert relay_tree(graph, 0, {2, 3})[2] == TreeNode(0, (), True)
+    assert relay_tree(graph, 4, ()) == {4: TreeNode(4, (), False)}
 
 
 def test_nobody_is_reached_without_a_path():

@@ -5,7 +5,7 @@ from pathlib import Path
 import networkx
 import pytest
 
-from netagents.topology.files import read_topology, shipped_topologies
+from netagents.topology.graph_files import read_topology, shipped_topologies
 
 FOLDER = Path(__file__).parents[2] / "topologies"
 

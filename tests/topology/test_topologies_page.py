@@ -6,8 +6,8 @@ from typing import get_args
 
 import yaml
 
-from netagents.experiment.topology import EdgeFileSettings, TopologySettings
-from netagents.topology.files import ENDINGS, read_topology, shipped_topologies
+from netagents.experiment.topology_settings import EdgeFileSettings, TopologySettings
+from netagents.topology.graph_files import ENDINGS, read_topology, shipped_topologies
 
 PAGE = (Path(__file__).parents[2] / "docs" / "topologies.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from netagents.errors import UtilityError
-from netagents.experiment.constraint import ConstraintSettings
+from netagents.experiment.constraint_settings import ConstraintSettings
 from netagents.utilities import Constraint, Utility, build_constraints, gradient_error
 
 ADAPTER: TypeAdapter[tuple[ConstraintSettings, ...]] = TypeAdapter(tuple[ConstraintSettings, ...])

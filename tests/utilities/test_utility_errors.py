@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from netagents.errors import ExperimentError, NetagentsError, UtilityError
-from netagents.experiment.utility import UtilitySettings
+from netagents.experiment.utility_settings import UtilitySettings
 from netagents.utilities import Utility, build_utility
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(UtilitySettings)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from netagents.experiment.utility import UtilitySettings
+from netagents.experiment.utility_settings import UtilitySettings
 from netagents.utilities import Utility, build_utility, gradient_error
 
 S, A, GAMMA = 3, 2, 0.9

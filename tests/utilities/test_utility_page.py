@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from netagents.experiment.constraint import ConstraintSettings
-from netagents.experiment.utility import UtilitySettings
+from netagents.experiment.constraint_settings import ConstraintSettings
+from netagents.experiment.utility_settings import UtilitySettings
 from netagents.utilities import build_constraints, build_utility, gradient_error
 
 PAGE = (Path(__file__).parents[2] / "docs" / "utilities.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from scipy.special import rel_entr
 
 from netagents.errors import UtilityError
-from netagents.experiment.utility import UtilitySettings, group_of, utility_of
+from netagents.experiment.utility_settings import UtilitySettings, group_of, utility_of
 from netagents.utilities import Utility, build_utility, check_agents
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(UtilitySettings)

@@ -11,8 +11,8 @@ from wire_messages import RUN, arrays_of, canonical, envelopes, state
 from netagents.errors import CapacityError, DecodeError, ProtocolError
 from netagents.messages import ENVIRONMENT, Action, Envelope, Failed, Hello, Kind, Ready, Snapshot, State, Step, TruncatedQ, Welcome
 from netagents.wire.codec import Codec
-from netagents.wire.frames import frame_bytes
-from netagents.wire.limits import Limits
+from netagents.wire.codec.frames import frame_bytes
+from netagents.wire.codec.limits import Limits
 
 
 @settings(max_examples=400, deadline=None)

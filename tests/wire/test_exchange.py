@@ -14,7 +14,7 @@ import pytest
 
 from netagents.errors import DeadlineError, NodeFailedError, ProtocolError
 from netagents.experiment import Timeouts
-from netagents.experiment.faults import DelayFault, DropFault, FaultSettings, SwapFault
+from netagents.experiment.link_fault_settings import DelayFault, DropFault, FaultSettings, SwapFault
 from netagents.messages import ENVIRONMENT, MONITOR, Kind, Message, Ready, State, Stop
 from netagents.wire import Drop, Exchange, FaultyFeed, Inbox, LinkSettings, StopReceivedError, Transport, open_transport
 from netagents.wire.codec import Codec

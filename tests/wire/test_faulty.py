@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from netagents.experiment.faults import DelayFault, DropFault, SwapFault
+from netagents.experiment.link_fault_settings import DelayFault, DropFault, SwapFault
 from netagents.messages import ENVIRONMENT, MONITOR, Envelope, Kind, State
-from netagents.wire.faulty import FaultyFeed
+from netagents.wire.session.delivery_faults import FaultyFeed
 
 
 def envelope(sender: int, step: int, kind: Kind = Kind.STATE) -> Envelope:

@@ -9,7 +9,7 @@ from netagents.errors import DecodeError
 from netagents.experiment import load_experiment
 from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, Action, Envelope, Kind, ShadowReward, State, Step, Trace, TruncatedQ
-from netagents.nodes.forms import forms_of, forms_of_actions
+from netagents.nodes.bootstrap.run_shapes import action_shapes, shapes_of
 from netagents.wire.codec import Codec
 
 RUN = b"run-id-8"
@@ -33,7 +33,7 @@ def through(codec: Codec, kind: Kind, sender: int, message: object) -> Envelope:
 
 def agent_one() -> Codec:
     codec = Codec()
-    codec.expect(forms_of(SETUP, 1))
+    codec.expect(shapes_of(SETUP, 1))
     return codec
 
 
@@ -84,14 +84,14 @@ def test_another_shape_or_dtype_is_refused_whoever_says_it(kind: Kind, sender: i
     # Without the run's forms it would pass, and does not stay remembered once they are known.
     careless = Codec()
     through(careless, kind, sender, message)
-    careless.expect(forms_of(SETUP, 1))
+    careless.expect(shapes_of(SETUP, 1))
     with pytest.raises(DecodeError):
         through(careless, kind, sender, message)
 
 
 def test_the_server_knows_the_actions_of_all() -> None:
     codec = Codec()
-    codec.expect(forms_of_actions(SETUP))
+    codec.expect(action_shapes(SETUP))
     through(codec, Kind.ACTION, 3, Action(np.zeros((B, 2))))
     with pytest.raises(DecodeError, match=r"action from 3 has float64 \(3, 3\), and this run's has float64 \(3, 2\)"):
         through(codec, Kind.ACTION, 3, Action(np.zeros((B, 3))))

@@ -14,10 +14,10 @@ from wire_messages import INDEX, RUN, array
 from netagents.errors import DeadlineError, ProtocolError
 from netagents.messages import Action, Envelope, Kind, Message, State, TruncatedQ
 from netagents.wire.codec import Codec
-from netagents.wire.limits import LIMITS, Limits
-from netagents.wire.line import Line
-from netagents.wire.traffic import Traffic
-from netagents.wire.transport import LinkSettings, Listener, open_transport
+from netagents.wire.codec.limits import LIMITS, Limits
+from netagents.wire.session.channel import Channel
+from netagents.wire.session.traffic import Traffic
+from netagents.wire.transport.transport import LinkSettings, Listener, open_transport
 
 
 class Ends:
@@ -28,7 +28,7 @@ class Ends:
         self.listeners: list[Listener] = [self.transport.listen("memory://*") for _ in range(2)]
         self.traffic = Traffic()
         ways = [(5 + place, self.transport.connect(listener.endpoint)) for place, listener in enumerate(self.listeners)]
-        self.line = Line((RUN, 2, 4), kind, ways, Codec(limits), self.traffic, 0.05)
+        self.line = Channel((RUN, 2, 4), kind, ways, Codec(limits), self.traffic, 0.05)
 
     def arrived(self) -> list[list[list[bytes]]]:
         return [[[bytes(frame) for frame in frames] for frames, _ in listener.drain()] for listener in self.listeners]

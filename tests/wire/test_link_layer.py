@@ -14,13 +14,13 @@ import pytest
 
 from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts
-from netagents.experiment.faults import FaultSettings, LinkFault, PartitionFault
+from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault
 from netagents.messages import ENVIRONMENT, LINK_COSTS, Kind, Ready, State, Step
 from netagents.testing import check_history
 from netagents.wire import Exchange, Inbox, LinkSettings, Transport, open_transport
-from netagents.wire.history import LinkEvent
-from netagents.wire.link_costs import merged
-from netagents.wire.link_layer import RELIABLE_KINDS, LinkLayer
+from netagents.wire.links.link_cost_counter import merged
+from netagents.wire.links.link_layer import RELIABLE_KINDS, LinkLayer
+from netagents.wire.transport.message_history import LinkEvent
 
 RUN = b"run-id-8"
 NASTY = LinkFault(loss=0.2, delay=0.004, jitter=0.003, duplicate=0.1, reorder=0.1)
@@ -280,7 +280,7 @@ def test_a_restart_forgets_what_was_on_its_way_and_numbers_begin_anew(memory: Bu
 
 
 def test_headers_of_others_are_not_taken_for_this_runs(memory: Build) -> None:
-    from netagents.wire.link_header import ORDERED, LinkHeader
+    from netagents.wire.links.link_header import ORDERED, LinkHeader
 
     net = memory(2, LinkFault(delay=0.001))
     raw: Any = net.layers[0]._ends[1].raw

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netagents.errors import DeadlineError, DecodeError
-from netagents.experiment.faults import FaultSettings, LinkFault, PartitionFault
+from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault
 from netagents.messages import ENVIRONMENT, LINK_COSTS, MONITOR, Kind, State
-from netagents.wire.link_costs import CostBook, CostCounter
-from netagents.wire.link_header import BEST_EFFORT, LINK_HEADER_BYTES, LinkHeader, is_link_header, read_link_header
-from netagents.wire.link_model import LinkModel, Passage, TokenBucket, separates
-from netagents.wire.reliable import LEAST_TIMEOUT, LONGEST_TIMEOUT, WINDOW, Intake, Outbox, RoundTrip, Subject
-from netagents.wire.simulated_links import SimulatedLinks
+from netagents.wire.links.link_cost_counter import CostBook, CostCounter
+from netagents.wire.links.link_header import BEST_EFFORT, LINK_HEADER_BYTES, LinkHeader, is_link_header, read_link_header
+from netagents.wire.links.link_model import LinkModel, Passage, TokenBucket, separates
+from netagents.wire.links.reliable_delivery import LEAST_TIMEOUT, LONGEST_TIMEOUT, WINDOW, Intake, Outbox, RoundTrip, Subject
+from netagents.wire.links.simulated_links import SimulatedLinks
 
 
 def model(*faults: FaultSettings, sender: int = 0, receiver: int = 1, seed: int = 3) -> LinkModel:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts
-from netagents.experiment.faults import DelayFault, DropFault
+from netagents.experiment.link_fault_settings import DelayFault, DropFault
 from netagents.messages import ENVIRONMENT, Bundle, Envelope, Kind, Message, State, Stop, TruncatedQ
 from netagents.topology import Topology, relay_tree
 from netagents.wire import Drop, FaultyFeed, Inbox, LinkSettings, StopReceivedError, Transport, open_transport
 from netagents.wire.codec import Codec
-from netagents.wire.relay import RelayExchange, _bundle, _parcels, _Queue
-from netagents.wire.transport import ReceivedFrames
+from netagents.wire.relay_exchange import RelayExchange, _bundle, _parcels, _Queue
+from netagents.wire.transport.transport import ReceivedFrames
 
 RUN = b"run-id-8"
 TIMEOUTS = Timeouts(exchange=5.0, send=0.3)

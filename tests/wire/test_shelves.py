@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netagents.messages import Envelope, Kind, State, Trace
-from netagents.wire.inbox import Drop
-from netagents.wire.shelves import ShelfInbox
+from netagents.wire.session.inbox import Drop
+from netagents.wire.session.latest_inbox import LatestInbox
 
 RUN = b"run-id-8"
 DEPTH = 5
 
 
-def make(depth: int = DEPTH) -> ShelfInbox:
+def make(depth: int = DEPTH) -> LatestInbox:
     allowed = {Kind.STATE: (1, 2), Kind.TRACE: (1,), Kind.STEP: (-1,)}
-    return ShelfInbox(RUN, allowed, iteration=3, steps=11, nodes=4, strict=False).shelve({Kind.STATE, Kind.TRACE}, depth)
+    return LatestInbox(RUN, allowed, iteration=3, steps=11, nodes=4, strict=False).shelve({Kind.STATE, Kind.TRACE}, depth)
 
 
 def said(kind: Kind, sender: int, iteration: int, step: int, run: bytes = RUN, incarnation: int = 0) -> Envelope:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netagents.errors import DeadlineError
-from netagents.wire.transport import LinkSettings, open_transport
+from netagents.wire.transport.transport import LinkSettings, open_transport
 
 QUEUE, BYTES, TRIES = 8, 1 << 18, 4000
 KERNEL = 16 << 20

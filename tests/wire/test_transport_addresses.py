@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netagents.errors import SecurityError, UsageError
-from netagents.wire.transport import LinkSettings, open_transport, scheme_of
+from netagents.wire.transport.transport import LinkSettings, open_transport, scheme_of
 
 
 def test_open_ports_get_real_numbers_and_memory_names_are_free() -> None:
@@ -152,7 +152,7 @@ def test_ipv6_addresses_say_what_is_wrong_with_them() -> None:
             transport.listen("tcp://[2001:db8::dead]:0")
     finally:
         transport.close()
-    from netagents.nodes.addresses import own_address
+    from netagents.nodes.bootstrap.node_addresses import own_address
 
     assert own_address("tcp://[::1]:5000", "agent-1") == "tcp://[::1]:0"
     assert own_address("tcp://[fd00::1]:5000", "agent-1") == "tcp://[::]:0"

@@ -14,8 +14,8 @@ import zmq
 
 from netagents.errors import DeadlineError, UsageError
 from netagents.wire import memory
-from netagents.wire.limits import Limits
-from netagents.wire.transport import LinkSettings, Listener, Transport, in_frames, open_transport
+from netagents.wire.codec.limits import Limits
+from netagents.wire.transport.transport import LinkSettings, Listener, Transport, in_frames, open_transport
 
 Address = Callable[[], str]
 

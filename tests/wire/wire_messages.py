@@ -14,22 +14,22 @@ from netagents.messages import (
     LINK_COSTS,
     Action,
     Bundle,
-    Carried,
     Digest,
+    DropCounts,
     Envelope,
     Failed,
+    Heartbeat,
     Hello,
     Kind,
     Ready,
+    RelayStats,
     Report,
     ShadowReward,
-    Sign,
     Snapshot,
     Start,
     State,
     Step,
     Stop,
-    Tally,
     Trace,
     TruncatedQ,
     Welcome,
@@ -74,9 +74,9 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Failed(draw(text), draw(st.integers(0, 255)))
     elif kind is Kind.TALLY:
         links = array(draw, (draw(st.integers(0, 4)), 2 + len(LINK_COSTS)), ("<i8",)) if draw(st.booleans()) else None
-        message = Tally(array(draw, (b,), ("<i8",)), links)
+        message = DropCounts(array(draw, (b,), ("<i8",)), links)
     elif kind is Kind.SIGN:
-        message = Sign(array(draw, (h, b), ("<i8",)))
+        message = Heartbeat(array(draw, (h, b), ("<i8",)))
     elif kind is Kind.STEP:
         message = Step(array(draw, (b, *rest), INDEX), array(draw, (b,)), array(draw, (b,), ("u1",)))
         if draw(st.booleans()):
@@ -88,7 +88,7 @@ def envelopes(draw: st.DrawFn) -> Envelope:
     elif kind is Kind.BUNDLE:
         message = Bundle(array(draw, (t,), ("<i4",)), array(draw, (1,), ("<i8",)), array(draw, (h,), ("u1",)))
     elif kind is Kind.CARRIED:
-        message = Carried(array(draw, (b, 3), ("<i8",)), array(draw, (4,), ("<i8",)))
+        message = RelayStats(array(draw, (b, 3), ("<i8",)), array(draw, (4,), ("<i8",)))
     elif kind is Kind.ACTION:
         message = Action(array(draw, (b, *rest), INDEX))
     elif kind is Kind.STATE:

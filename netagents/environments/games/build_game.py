@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from netagents.environments.contract import NetworkedMDP
 from netagents.environments.games.rely import rely
 from netagents.environments.games.stage_games import StageGame, StageRules, matrix_game, public_goods
 from netagents.environments.games.table_game import TableGame
 from netagents.environments.games.written_games import stage_rules, written_game
+from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.errors import ExperimentError
 from netagents.experiment.games import (
     ChickenRules,

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import (
+from netagents.environments.finite_mdp import joint_actions
+from netagents.environments.games.matrix_grid_maps import MAPS, read_map
+from netagents.environments.games.matrix_grid_sight import DIRECTIONS, SIZE, Sight
+from netagents.environments.networked_mdp import (
     BoolArray,
     Capabilities,
     EnvironmentSpec,
@@ -18,9 +21,6 @@ from netagents.environments.contract import (
     NetworkedMDP,
     Transition,
 )
-from netagents.environments.finite import joint_actions
-from netagents.environments.games.matrix_grid_maps import MAPS, read_map
-from netagents.environments.games.matrix_grid_sight import DIRECTIONS, SIZE, Sight
 from netagents.environments.spaces import Box, Discrete
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.games import ChickenRules, MatrixGridSettings, PrisonersDilemmaRules, PureCoordinationRules, StagHuntRules

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import (
+from netagents.environments.finite_mdp import joint_actions, transition
+from netagents.environments.networked_mdp import (
     BoolArray,
     Capabilities,
     EnvironmentSpec,
@@ -18,7 +19,6 @@ from netagents.environments.contract import (
     NetworkedMDP,
     Transition,
 )
-from netagents.environments.finite import joint_actions, transition
 from netagents.environments.spaces import Box, Discrete
 from netagents.experiment.games import PredatorPreySettings
 from netagents.topology import Topology

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netagents.environments.contract import FloatArray, IntArray
 from netagents.environments.games.stage_games import StageRules
+from netagents.environments.networked_mdp import FloatArray, IntArray
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.games import RelyRules
 from netagents.topology import Topology

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import FloatArray, IntArray, NetworkedMDP
 from netagents.environments.games.gathering import LEFT, RIGHT, STAY, Gathering, sight_counts
 from netagents.environments.games.load_balancing import LoadBalancing
 from netagents.environments.games.matrix_grid import FORWARD, INTERACT, STEP_LEFT, STEP_RIGHT, TURN_LEFT, TURN_RIGHT, MatrixGrid
 from netagents.environments.games.matrix_grid_sight import AHEAD, ASIDE, FIRST, OTHER, OWN, SECOND, SIDE, beam_cells, unpack
 from netagents.environments.games.predator_prey import PREDATORS, PREY, PredatorPrey
+from netagents.environments.networked_mdp import FloatArray, IntArray, NetworkedMDP
 from netagents.environments.spaces import Discrete
 
 Script = Callable[[Any, Sequence[NDArray[Any]], FloatArray], list[IntArray]]

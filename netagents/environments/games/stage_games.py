@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import Capabilities, EnvironmentSpec, FloatArray, IntArray, JointState, Transition
-from netagents.environments.finite import FiniteNetworkedMDP, joint_actions, require_capacity, transition
-from netagents.environments.kernel import FactoredKernel, LocalKernel
+from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
+from netagents.environments.finite_mdp import FiniteNetworkedMDP, joint_actions, require_capacity, transition
+from netagents.environments.networked_mdp import Capabilities, EnvironmentSpec, FloatArray, IntArray, JointState, Transition
 from netagents.environments.spaces import Discrete
 from netagents.errors import CapacityError, EnvironmentMismatchError
 from netagents.experiment.games import MatrixRules, PublicGoodsRules

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.contract import Capabilities, EnvironmentSpec, FloatArray, JointState, Transition
-from netagents.environments.finite import FiniteNetworkedMDP, joint_actions, transition
-from netagents.environments.kernel import FactoredKernel
+from netagents.environments.factored_kernel import FactoredKernel
+from netagents.environments.finite_mdp import FiniteNetworkedMDP, joint_actions, transition
+from netagents.environments.networked_mdp import Capabilities, EnvironmentSpec, FloatArray, JointState, Transition
 from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError
 from netagents.topology import Topology

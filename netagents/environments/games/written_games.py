@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from netagents.environments.contract import FloatArray, IntArray
-from netagents.environments.finite import require_capacity
+from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
+from netagents.environments.finite_mdp import require_capacity
 from netagents.environments.games.stage_games import StageRules
-from netagents.environments.kernel import FactoredKernel, LocalKernel
+from netagents.environments.networked_mdp import FloatArray, IntArray
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.game_table import read_game
 from netagents.topology import Topology

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from netagents.launchers.display.contract import Display, SilentDisplay
-from netagents.launchers.display.plain import PlainDisplay
+from netagents.launchers.display.display import Display, SilentDisplay
+from netagents.launchers.display.plain_display import PlainDisplay
 
 __all__ = ["Display", "PlainDisplay", "SilentDisplay", "make_display"]
 
@@ -17,7 +17,7 @@ def make_display(wanted: bool) -> Display:
     if not wanted:
         return SilentDisplay()
     if sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
-        from netagents.launchers.display.live import LiveDisplay
+        from netagents.launchers.display.live_display import LiveDisplay
 
         return LiveDisplay()
     return PlainDisplay()

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
-from netagents.nodes.view import View
+from netagents.nodes.monitor.progress_view import ProgressView
 
 SILENT_SECONDS = 3.0
 SILENT_FACTOR = 6.0
@@ -34,7 +34,7 @@ class Pace:
         self.left = math.nan
         self.message_rate = math.nan
 
-    def update(self, view: View) -> None:
+    def update(self, view: ProgressView) -> None:
         """Take in one view."""
         now = self._clock()
         self._latest = now

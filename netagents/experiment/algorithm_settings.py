@@ -1,0 +1,89 @@
+"""By which algorithm agents improve: with tables, or with networks and one of two ways to train them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from netagents.experiment.base import Settings
+from netagents.experiment.policy_settings import HiddenLayers
+
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class TableAlgorithmSettings(Settings):
+    """Truncated policy gradient on tables (arXiv 2302.07938, Algorithm 1), with the settings beside this one."""
+
+    kind: Literal["tables"] = "tables"
+
+
+class NeuralCriticSettings(Settings):
+    """Truncated Q-functions as networks, and the state values beside them; trained with Adam."""
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        "rate": "learning_rate",
+        "lr": "learning_rate",
+        "target_rate": "tau",
+        "polyak": "tau",
+        "gradient_clip": "max_grad_norm",
+    }
+    hidden: HiddenLayers = Field((64, 64), description="neurons of each hidden layer")
+    activation: Literal["tanh", "relu"] = Field("tanh", description="of the hidden layers")
+    learning_rate: Rate = Field(1e-3, description="Adam's step size")
+    steps: Count = Field(20, description="minibatch steps of temporal differences per iteration")
+    minibatch: Count = Field(256, description="transitions per step and critic")
+    tau: Rate = Field(0.05, description="share by which target networks follow after each step; 1 does without them")
+    max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="largest Euclidean norm of a critic's gradient")
+    value_epochs: Count = Field(4, description="passes over the batch that state values make per iteration")
+
+
+class NeuralAlgorithmSettings(Settings):
+    """What both ways to train networks share."""
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        "policy_rate": "learning_rate",
+        "lr": "learning_rate",
+        "trace_decay": "gae_lambda",
+        "entropy_bonus": "entropy_coef",
+        "ent_coef": "entropy_coef",
+        "clip": "clip_range",
+        "clip_coef": "clip_range",
+        "n_epochs": "epochs",
+        "update_epochs": "epochs",
+        "num_minibatches": "minibatches",
+        "normalize_advantage": "normalise",
+    }
+    learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
+    minibatches: Count = Field(4, description="parts into which the batch is cut for each pass of the policy")
+    gae_lambda: Share = Field(0.9, description="lambda of the lambda-returns (GAE); 0 trusts the critic, 1 the sampled return")
+    entropy_coef: Annotated[float, Field(ge=0.0, le=10.0)] = Field(0.0, description="weight of the policy's entropy in what it climbs")
+    discount_weights: bool = Field(False, description="weight step t by gamma^t, as the policy gradient theorem has it")
+    normalise: bool = Field(True, description="scale advantages to unit variance over the batch")
+    critic: NeuralCriticSettings = NeuralCriticSettings()
+
+
+class ActorCriticSettings(NeuralAlgorithmSettings):
+    """Truncated actor-critic: values of the truncated Q-network along the trace, one pass of the policy per iteration."""
+
+    kind: Literal["actor_critic"] = "actor_critic"
+
+
+class PpoSettings(NeuralAlgorithmSettings):
+    """Clipped surrogate (PPO, arXiv 1707.06347) with generalized advantages (arXiv 1506.02438) of the neighbourhood's summed signal."""
+
+    kind: Literal["ppo"] = "ppo"
+    epochs: Count = Field(4, description="passes of the policy over the batch per iteration")
+    clip_range: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.2, description="the ratio of probabilities counts within 1 - clip_range and 1 + clip_range"
+    )
+
+
+AlgorithmSettings = Annotated[
+    TableAlgorithmSettings | ActorCriticSettings | PpoSettings,
+    Field(discriminator="kind"),
+]
+"""How agents learn."""

@@ -1,0 +1,188 @@
+"""Runs one agent of a recorded run again, alone and in this process, from what it was told: to watch it think, or fail, once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import ReplayError, RunDirectoryError, UsageError
+from netagents.experiment.imported_parts import has_foreign_code
+from netagents.learning import METRICS, ExchangeRequest, NetworkedAgent, Outgoing, make_agent
+from netagents.learning.interventions.random_actions import beginning
+from netagents.learning.protocol.agent_checkpoint import restore_agent
+from netagents.messages import Kind, Report, node_names
+from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_digest
+from netagents.randomness import GlobalNumbers
+from netagents.records.checkpoint import load_checkpoint
+from netagents.records.run_directory import CHECKPOINTS
+from netagents.records.run_reader import Run
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass
+class Replayed:
+    """What a replay found.
+
+    Attributes:
+        agent: its index. first: the iteration that the replay began with. source: where the state before it came from.
+        done: whole iterations that were replayed.
+        compared: those after which the run tells a state, in the recording or in a checkpoint; it was the same.
+        digest: SHA-256 of the state after the last of them.
+        checkpoints: those of the run that hold the same state.
+        rows: recorded rows of metrics that the replay repeated, number by number.
+        ends_in: what the agent would have waited for next, None when everything was replayed.
+    """
+
+    agent: int
+    first: int
+    source: str
+    done: list[int] = field(default_factory=list)
+    compared: list[int] = field(default_factory=list)
+    digest: str = ""
+    checkpoints: list[int] = field(default_factory=list)
+    rows: int = 0
+    ends_in: str | None = None
+
+
+def replay(
+    run: Run, agent: int, start: int | None = None, last: int | None = None, before: Callable[[NetworkedAgent, int], None] | None = None
+) -> Replayed:
+    """Replay an agent from the newest state at or before an iteration.
+
+    Args:
+        run: whose ``runtime.record_inbox`` named the agent.
+        agent: its index.
+        start: the iteration that is of interest (default: the first one recorded).
+        last: the last iteration to replay (default: as far as the recording goes).
+        before: called with the agent and ``start`` when it is about to begin.
+
+    Returns:
+        What was compared, and found equal.
+
+    Raises:
+        UsageError: there is no such agent, or ``last`` lies before ``start``.
+        RunDirectoryError: nothing was recorded, not these iterations, or a file is damaged.
+        SecurityError: the settings name code, and the run was opened without trust.
+        ReplayError: the agent came to another state, or reported other numbers, than in the run.
+    """
+    run.directory.require_trust()
+    if not 0 <= agent < run.n:
+        raise UsageError(f"there is no agent {agent}", where="--agent", fix=f"the agents of this run are 0 to {run.n - 1}")
+    if start is not None and last is not None and last < start:
+        raise UsageError(f"{last} lies before {start}, the iteration of --from", where="--to", fix="give the later iteration as --to")
+    recording = InboxRecording.open(run.path, run.directory.run_id, agent)
+    low, high = recording.iterations
+    wanted = low if start is None else start
+    if not low <= wanted <= high or (last is not None and last < wanted):
+        outside = wanted if not low <= wanted <= high else last
+        raise RunDirectoryError(
+            f"iteration {outside} cannot be replayed",
+            where=str(recording.folder),
+            fix=f"the recording of agent {agent} goes from {low} to {high}",
+        )
+    stored = {iteration: path for iteration, path in run.checkpoints.items() if iteration + 1 <= wanted}
+    begin = max(iteration for iteration in recording.starts if iteration <= wanted)
+    newest = max(stored, default=-1) + 1
+    one = make_agent(agent, run.setup)
+    if newest > begin:
+        begin, source = newest, str(stored[newest - 1].relative_to(run.path))
+        restore_agent(one, load_checkpoint(stored[newest - 1], {agent})[agent], source)
+    else:
+        source = str(recording.starts[begin][0].relative_to(run.path))
+        restore_agent(one, recording.state(begin), source)
+    return _Replay(run, recording, one, Replayed(agent, begin, source)).until(wanted, last, before)
+
+
+class _Replay:
+    def __init__(self, run: Run, recording: InboxRecording, agent: NetworkedAgent, found: Replayed) -> None:
+        self.run, self.recording, self.agent, self.found = run, recording, agent, found
+        self.begin = beginning(agent)
+        self.numbers = GlobalNumbers(run.experiment.seed, has_foreign_code(run.experiment))
+        self.metrics = {name: run.agent_metric(name) for name in METRICS}
+        self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
+
+    def until(self, wanted: int, last: int | None, before: Callable[[NetworkedAgent, int], None] | None) -> Replayed:
+        found, end = self.found, self.run.experiment.learning.iterations
+        for iteration in range(found.first, end if last is None else min(end, last + 1)):
+            if iteration == wanted and before is not None:
+                before(self.agent, iteration)
+            for turn in self._iterate(iteration):
+                missing = [sender for sender in turn.senders if self._message(turn, sender) is None]
+                found.ends_in = f"{turn.kind.name.lower()} of iteration {turn.iteration}, step {turn.step} from {node_names(missing)}"
+                return found
+            self._compare(iteration)
+        for outgoing in self.agent.farewell(end - 1) if found.done and found.done[-1] == end - 1 else ():
+            self._hear(outgoing)
+        return found
+
+    def _iterate(self, iteration: int) -> Iterator[ExchangeRequest]:
+        """Feeds the agent one iteration; yields the turn for which there is nothing more."""
+        one = self.found.agent
+        self.numbers.begin(one, iteration)
+        turns = self.begin(iteration)
+        with self.numbers.of(one):
+            turn = next(turns)
+        while True:
+            for outgoing in turn.outgoing:
+                self._hear(outgoing)
+            messages = [self._message(turn, sender) for sender in turn.senders]
+            if any(message is None for message in messages):
+                yield turn
+                return
+            try:
+                with self.numbers.of(one):
+                    turn = turns.send(messages)
+            except StopIteration:
+                return
+
+    def _message(self, turn: ExchangeRequest, sender: int) -> Any:
+        return self.recording.message(turn.iteration, turn.kind, turn.step, sender)
+
+    def _hear(self, outgoing: Outgoing) -> None:
+        """Reports must be those that the run recorded."""
+        if outgoing.kind is not Kind.REPORT or not isinstance(outgoing.message, Report):
+            return
+        place = self.row.get(outgoing.iteration)
+        if place is None:
+            return
+        for name, value in zip(METRICS, outgoing.message.metrics.tolist(), strict=True):
+            recorded = float(self.metrics[name][place, self.found.agent])
+            if not np.array_equal(value, recorded, equal_nan=True):
+                raise self._differs(outgoing.iteration, f"{name} is {value!r} and was {recorded!r}")
+        self.found.rows += 1
+
+    def _compare(self, iteration: int) -> None:
+        """The state after an iteration must be that of the run: as the agent's own process told it, and as a checkpoint holds it."""
+        arrays = self.agent.arrays()
+        digest, told = state_digest(arrays), self.recording.ends.get(iteration)
+        if told is not None and told != digest:
+            raise self._differs(iteration, f"the state has SHA-256 {digest[:16]}... and had {told[:16]}...")
+        path = self.run.checkpoints.get(iteration)
+        if path is not None:
+            stored = load_checkpoint(path, {self.found.agent})[self.found.agent]
+            # What was sent to agents that were lost meanwhile is all that an agent alone cannot repeat.
+            uncertain = LEDGER if self.run.experiment.does_without else ()
+            for name in sorted(name for name in stored.keys() | arrays.keys() if not name.startswith(uncertain)):
+                if name not in stored or name not in arrays or not _same(stored[name], arrays[name]):
+                    raise self._differs(iteration, f"component '{name}' is not that of {path.relative_to(self.run.path)}")
+            self.found.checkpoints.append(iteration)
+        if told is not None or path is not None:
+            self.found.compared.append(iteration)
+        self.found.done.append(iteration)
+        self.found.digest = digest
+
+    def _differs(self, iteration: int, how: str) -> ReplayError:
+        return ReplayError(
+            f"agent {self.found.agent} came to something else than in the run: after iteration {iteration} {how}",
+            where=f"{self.run.path / CHECKPOINTS if how.startswith('component') else self.recording.folder}",
+            fix="replay with the version, the packages and the kind of processor that the run was made with",
+        )
+
+
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == np.asarray(other, order="C").tobytes()

@@ -1,0 +1,1 @@
+"""The compose launcher: one container per node."""

@@ -1,0 +1,304 @@
+"""Writes the Compose file of a run: one service per node, for ``docker compose`` version 2 and for ``docker-compose`` 1.29.
+
+Two kinds of file come out of the same parts.  One stands alone: ``docker compose up`` with it needs nothing else, and its own first service
+makes the run's keys.  The other is the compose launcher's: keys, run directory and logs are folders that the launcher has made.
+
+Everything a container gets is in its service: it sees no file of another node, no network but its own, and no privilege.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import netagents
+from netagents.errors import EngineError
+from netagents.experiment import Experiment, resolved
+from netagents.experiment.load import LoadedExperiment
+from netagents.experiment.origins import leaves
+from netagents.launchers.compose.container_networks import Networks, networks_of
+from netagents.learning.prepare import Prepared
+from netagents.nodes.bootstrap.foreign_code import imported_parts
+from netagents.nodes.by_hand import OWN_ADDRESS
+from netagents.topology import stored_settings
+
+PORT = 5701
+"""On which the environment server listens inside its container; never published."""
+
+REPORT_PORT = 8701
+"""On which the report is published, on this host's loopback only."""
+
+IMAGE_USER = 10001
+"""The user of the image (``launch/Dockerfile``), who owns nothing on the host."""
+
+EXPERIMENT_VARIABLE = "NETAGENTS_EXPERIMENT"
+
+Service = dict[str, Any]
+
+_PROCESSES = 64
+_GRACE_SECONDS = 10
+
+
+def default_image() -> str:
+    """The image of this version."""
+    return f"netagents:{netagents.__version__}"
+
+
+def agent_service(index: int) -> str:
+    """The service of an agent, which is also the name that others reach it by."""
+    return f"agent-{index}"
+
+
+def role_of_service(service: str) -> str:
+    """The role, as logs and records name it, that runs in a service."""
+    return service.replace("-", "_")
+
+
+def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
+    """The Compose file with which ``docker compose up`` runs an experiment on its own; records and report go to ``./runs``.
+
+    Args:
+        loaded: the experiment; only what it sets itself is written down.
+        prepared: the same, built.
+
+    Raises:
+        EngineError: the experiment does not fit containers.
+    """
+    check_fits_containers(prepared.experiment)
+    experiment, n, networks = prepared.experiment, prepared.setup.n, networks_of(prepared)
+    agents = [agent_service(index) for index in range(n)]
+    nodes = ["environment", *(["monitor"] if experiment.runtime.monitor else []), *agents]
+    volumes = {name: f"keys-{name}" for name in nodes}
+    image = experiment.runtime.containers.image
+    node = {
+        "image": image or default_image(),
+        "pull_policy": "if_not_present" if image else "never",
+        **_hardened(experiment),
+        "depends_on": {"keys": {"condition": "service_completed_successfully"}},
+    }
+    restart = f"on-failure:{experiment.failures.restarts}" if experiment.failures.agent == "restart" else "no"
+    own_runs = "./runs:/runs"
+    build = {} if image else {"build": {"context": ".", "dockerfile": "launch/Dockerfile"}}
+    keys: Service = {
+        "image": node["image"],
+        **build,
+        **_hardened(experiment),
+        # The owner of each folder of keys is the user of its container, so this one service is root for a second, without a network.
+        "user": "0:0",
+        "cap_add": ["CHOWN", "DAC_OVERRIDE"],
+        "network_mode": "none",
+        "command": ["keys", f"env:{EXPERIMENT_VARIABLE}", "--into-volumes", "/runs", "--out", "/keys"],
+        "volumes": [*(f"{volume}:/keys/{name}" for name, volume in volumes.items()), f"{own_runs}:ro"],
+    }
+    server: Service = {
+        # It becomes the owner of ./runs before all else, so that the records belong to whoever owns that folder; the init process, which
+        # stays, may send its signals on to it (KILL).
+        "user": "0:0",
+        "cap_add": ["KILL", "SETGID", "SETUID"],
+        "command": [
+            *("node", "environment", "--become-owner-of", "/runs", "--experiment", f"env:{EXPERIMENT_VARIABLE}", "--report"),
+            *_listening("environment"),
+        ],
+        "volumes": [f"{volumes['environment']}:/keys", own_runs],
+        "mem_limit": f"{experiment.runtime.containers.server_memory}m",
+        "stop_grace_period": f"{3 * _GRACE_SECONDS}s",
+        "networks": networks.of("environment"),
+    }
+    members: dict[str, Service] = {}
+    if experiment.runtime.monitor:
+        members["monitor"] = {"command": [*_joining("monitor", experiment, networks), "--progress"], "networks": networks.of("monitor")}
+    for name in agents:
+        members[name] = {"command": [*_joining(name, experiment, networks), "--replace"], "restart": restart, "networks": networks.of(name)}
+    for name, service in members.items():
+        service["volumes"] = [f"{volumes[name]}:/keys:ro"]
+    report: Service = {
+        **_hardened(experiment),
+        "image": node["image"],
+        "profiles": ["report"],
+        "user": "0:0",
+        "cap_add": ["KILL", "SETGID", "SETUID"],
+        "command": ["report", "--become-owner-of", "/runs", "--serve", f"0.0.0.0:{REPORT_PORT}"],
+        "volumes": [f"{own_runs}:ro"],
+        "networks": ["report"],
+        "ports": [f"127.0.0.1:{REPORT_PORT}:{REPORT_PORT}"],
+    }
+    text = _settings_text(loaded, prepared)
+    head = [
+        f"# `docker compose up` trains the {n} agents of {experiment.name}, one container each; records and report appear in ./runs.",
+        "# Written by `netagents compose`: docs/containers.md says how, and what the parts are for.",
+        *([f"# {networks.note}."] if networks.note else []),
+        "",
+        f"x-experiment: &experiment |\n{_indent(text, 2)}",
+        "",
+        f"x-node: &node\n{_indent(_dump(node), 2)}",
+        "",
+        "services:",
+    ]
+    variable = f"    environment:\n      {EXPERIMENT_VARIABLE}: *experiment"
+    parts = [
+        f"  keys:\n{_indent(_dump(keys), 4)}\n{variable}",
+        f"  environment:\n    <<: *node\n{_indent(_dump(server), 4)}\n{variable}",
+        *(f"  {name}:\n    <<: *node\n{_indent(_dump(service), 4)}" for name, service in members.items()),
+        f"  report:\n{_indent(_dump(report), 4)}",
+    ]
+    tail = [_dump({"networks": {**networks.declared, "report": {}}}), _dump({"volumes": {volume: {} for volume in volumes.values()}})]
+    return "\n\n".join(["\n".join(head) + f"\n{parts[0]}", *parts[1:], *tail]) + "\n"
+
+
+@dataclass(frozen=True)
+class Places:
+    """What the compose launcher has made for its containers.
+
+    Attributes:
+        user: ``uid:gid`` of whoever started the run.
+        run_directory: the run.
+        keys: a folder of keys for every node.
+        view: folder in which the launcher listens for views.
+        lines: folder of the lines between launcher and server.
+    """
+
+    user: str
+    run_directory: Path
+    keys: Path
+    view: Path
+    lines: Path
+
+
+def launched_file(prepared: Prepared, places: Places) -> str:
+    """The Compose file of one run of the compose launcher, which starts failed agents again itself."""
+    check_fits_containers(prepared.experiment)
+    experiment, networks = prepared.experiment, networks_of(prepared)
+    logs = places.run_directory / "logs"
+
+    def service(name: str, command: Sequence[str], *mounts: Service) -> Service:
+        role = role_of_service(name)
+        return {
+            "image": experiment.runtime.containers.image or default_image(),
+            "pull_policy": "never",
+            **_hardened(experiment),
+            "user": places.user,
+            "command": [*command, "--log", "/log.jsonl"],
+            "volumes": [_bind(places.keys / name, "/keys", read_only=True), _bind(logs / f"{role}.jsonl", "/log.jsonl"), *mounts],
+            "networks": networks.of(name),
+        }
+
+    services: dict[str, Service] = {}
+    command = ["node", "environment", "--run", "/run-directory", "--trust", "--lines", "/lines", *_listening("environment")]
+    shared = [_bind(places.run_directory, "/run-directory"), _bind(places.lines, "/lines")]
+    services["environment"] = service("environment", command, *shared)
+    services["environment"]["mem_limit"] = f"{experiment.runtime.containers.server_memory}m"
+    if experiment.runtime.monitor:
+        command = [*_joining("monitor", experiment, networks), "--view", "ipc:///view/view"]
+        services["monitor"] = service("monitor", command, _bind(places.view, "/view"))
+    for index in range(prepared.setup.n):
+        name = agent_service(index)
+        services[name] = service(name, [*_joining(name, experiment, networks), "--replace"])
+    return json.dumps({"services": services, "networks": networks.declared}, indent=1)
+
+
+def check_fits_containers(experiment: Experiment) -> None:
+    """Refuse what cannot work in containers.
+
+    Raises:
+        EngineError: names it.
+    """
+    runtime = experiment.runtime
+    own = _own_code(experiment)
+    if own and runtime.containers.image is None:
+        raise EngineError(
+            f"the experiment names code of your own ({own[0][:100]}), which the image does not have",
+            where="containers",
+            fix="build an image from it that has the code, and name it with runtime.containers.image",
+        )
+    if runtime.tensorboard is not None:
+        raise EngineError(
+            f"the monitor's container has no folder '{runtime.tensorboard}' to write to",
+            where="runtime.tensorboard",
+            fix="leave it out; `netagents report` and the records have the same numbers",
+        )
+
+
+def _own_code(experiment: Experiment) -> list[str]:
+    environment = experiment.environment.kind
+    return [*([environment] if environment.startswith("import:") else []), *imported_parts(experiment)]
+
+
+def _hardened(experiment: Experiment) -> Service:
+    """What holds for every container: an init process, no privileges, nothing to write to but /tmp, and limits."""
+    containers = experiment.runtime.containers
+    return {
+        "init": True,
+        "read_only": True,
+        "tmpfs": ["/tmp"],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "pids_limit": _PROCESSES,
+        "mem_limit": f"{containers.memory}m",
+        "cpus": containers.processors,
+        # Nobody here has anything to ask of the world outside: a name that is gone is found out at once.
+        "dns_opt": ["timeout:1", "attempts:1"],
+        "stop_grace_period": f"{_GRACE_SECONDS}s",
+        "restart": "no",
+    }
+
+
+def _listening(name: str) -> list[str]:
+    return ["--listen", f"tcp://0.0.0.0:{PORT}", "--advertise", name, "--keys", "/keys"]
+
+
+def _joining(name: str, experiment: Experiment, networks: Networks) -> list[str]:
+    # On several networks a node has as many addresses, and its name leads each neighbour to the right one.
+    host = OWN_ADDRESS if len(networks.declared) == 1 else name
+    words = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
+    if experiment.timeouts.scale != 1.0:
+        words += ["--timeout-scale", str(experiment.timeouts.scale)]
+    return [*words, "--allow-imports"] if imported_parts(experiment) else words
+
+
+def _bind(source: Path, target: str, *, read_only: bool = False) -> Service:
+    # `$` begins a variable in a Compose file.
+    mount: Service = {"type": "bind", "source": str(source.resolve()).replace("$", "$$"), "target": target}
+    return {**mount, "read_only": True} if read_only else mount
+
+
+def _settings_text(loaded: LoadedExperiment, prepared: Prepared) -> str:
+    """The experiment as short YAML: what it sets itself, a graph from a file or a generator edge by edge, and nothing of this host."""
+    given: dict[str, Any] = {}
+    for path, value in leaves(resolved(loaded.experiment)):
+        if path[0] != "runtime" and loaded.origins[path].source != "default":
+            _put(given, path, value)
+    stored = stored_settings(prepared.experiment.topology, prepared.topology)
+    if stored != prepared.experiment.topology:
+        given["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
+    if not prepared.experiment.runtime.monitor:
+        given["runtime"] = {"monitor": False}
+    text = _dump(_listed(given))
+    return text.replace("$", "$$")
+
+
+def _put(tree: dict[Any, Any], path: Sequence[str | int], value: Any) -> None:
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {})
+    tree[path[-1]] = value
+
+
+def _listed(value: Any) -> Any:
+    """Mappings whose keys are numbers are the lists that they were made of."""
+    if not isinstance(value, dict):
+        return value
+    if value and all(isinstance(key, int) for key in value):
+        return [_listed(value[key]) for key in sorted(value)]
+    return {key: _listed(below) for key, below in value.items()}
+
+
+def _dump(value: Mapping[str, Any] | list[Any]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=140, allow_unicode=True).rstrip("\n")
+
+
+def _indent(text: str, spaces: int) -> str:
+    return "\n".join(f"{' ' * spaces}{line}" if line else line for line in text.splitlines())

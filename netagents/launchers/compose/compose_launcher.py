@@ -1,0 +1,83 @@
+"""One container per node, driven from the host: the same run directory, live view, culprit and exit codes as one process per node."""
+
+from __future__ import annotations
+
+import os
+
+from netagents.launchers.compose.compose_file import Places, check_fits_containers, launched_file
+from netagents.launchers.compose.container_engine import find_engine
+from netagents.launchers.compose.container_image import ensure_image
+from netagents.launchers.compose.container_networks import networks_of
+from netagents.launchers.compose.container_supervisor import ContainerSupervisor
+from netagents.launchers.display import Display
+from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
+from netagents.launchers.supervision.supervisor_events import NodeSpec
+from netagents.learning.prepare import Prepared
+from netagents.nodes.bootstrap.node_keys import run_bundles
+from netagents.nodes.process.socket_directory import SocketDirectory
+from netagents.records.run_directory import LOGS, RunDirectory
+from netagents.wire.security.key_bundles import write_bundles
+
+
+def check_containers(prepared: Prepared, display: Display) -> None:
+    """Everything that can be known to be wrong before a run directory is made.
+
+    Raises:
+        EngineError: no engine, the wrong image, or an experiment that does not fit containers.
+    """
+    check_fits_containers(prepared.experiment)
+    ensure_image(find_engine(), prepared.experiment.runtime.containers.image, display.note)
+
+
+def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, interruptions: Interruptions | None = None) -> None:
+    """Start all containers, show what the monitor sees, and return when the run has finished.
+
+    A run directory that has begun goes on after its newest checkpoint: its server finds that out itself.
+
+    Args:
+        prepared, directory, display, interruptions: as :func:`netagents.launchers.launch.carry_out` has them.
+
+    Raises:
+        EngineError: the engine cannot do what it should.
+        NodeFailedError: names the node that failed first; all containers have been removed.
+        InterruptedRunError: Ctrl-C or SIGTERM; the records are complete up to then.
+    """
+    experiment = prepared.experiment
+    engine = find_engine()
+    sockets = SocketDirectory.create()
+    with ending(directory, sockets):
+        # The folder of views is the only one that a container shares with the launcher, and it has nothing else in it.
+        window = sockets.path / "window"
+        window.mkdir()
+        with viewing(window) as (listener, _):
+            keys, lines = sockets.path / "keys", sockets.path / "lines"
+            lines.mkdir()
+            write_bundles(run_bundles(prepared.setup).values(), keys)
+            specs = node_roles(prepared)
+            if note := networks_of(prepared).note:
+                display.note(note)
+            logs = directory.path / LOGS
+            for spec in specs:
+                (logs / f"{spec.role}.jsonl").touch()
+            user = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"
+            file = sockets.path / "docker-compose.yml"
+            file.write_text(launched_file(prepared, Places(user, directory.path, keys, window, lines)), encoding="utf-8")
+            with ContainerSupervisor(
+                specs,
+                engine=engine,
+                project=f"netagents-{directory.run_id.hex()}",
+                file=file,
+                timeouts=experiment.timeouts,
+                log_directory=logs,
+                sockets=sockets,
+                interruptions=interruptions,
+            ) as supervisor:
+                supervise(supervisor, prepared, directory, display, listener, lines)
+
+
+def node_roles(prepared: Prepared) -> list[NodeSpec]:
+    """The nodes to watch, and which of them the run cannot do without."""
+    failures = prepared.experiment.failures
+    monitor = [NodeSpec("monitor", "", essential=failures.monitor == "stop_all")] if prepared.experiment.runtime.monitor else []
+    return [NodeSpec("environment", ""), *monitor, *(NodeSpec(f"agent_{index}", "") for index in range(prepared.setup.n))]

@@ -1,0 +1,89 @@
+"""The image of a container run: there, and of the very source that starts the run."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import netagents
+from netagents.errors import EngineError
+from netagents.launchers.compose.compose_file import default_image
+from netagents.launchers.compose.container_engine import Engine, explain
+
+BUILD_SECONDS = 1800.0
+"""For building the image, which fetches torch."""
+
+
+def source_digest(package: Path | None = None) -> str:
+    """SHA-256 over names and contents of all Python files of netagents."""
+    package = Path(netagents.__file__).parent if package is None else package
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).as_posix()):
+        name = path.relative_to(package).as_posix()
+        if name.startswith("_data/"):
+            continue
+        data = path.read_bytes()
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
+
+
+def checkout() -> Path | None:
+    """The top of the repository that netagents is imported from; None when it was installed."""
+    top = Path(netagents.__file__).parent.parent
+    return top if (top / "launch" / "Dockerfile").is_file() and (top / "pyproject.toml").is_file() else None
+
+
+def ensure_image(engine: Engine, image: str | None, note: Callable[[str], None]) -> str:
+    """The image to run, built from the checkout where it is missing.
+
+    Args:
+        engine: the engine.
+        image: one of the user's own; None: the one of this version.
+        note: told when something takes long.
+
+    Raises:
+        EngineError: it is missing and cannot be built here, or holds another source than this one.
+    """
+    name = image or default_image()
+    if not engine.image_exists(name):
+        top = checkout()
+        if image is not None or top is None:
+            fix = "build it or pull it" if image else "build it in a checkout of this version: docker compose build"
+            raise EngineError("there is no such image", where=name, fix=fix)
+        note(f"building the image {name}; this takes minutes the first time")
+        build(engine, top, name)
+    words = ("run", "--rm", "--network", "none", "--entrypoint", "python", name, "-m", "netagents.launchers.compose.container_image")
+    try:
+        held = engine.ask(*words).split()
+    except EngineError as error:
+        raise EngineError(f"is no image of netagents: {error.what}", where=name, fix="build it anew: docker compose build") from error
+    if held[-1:] != [source_digest()]:
+        version = held[-2] if len(held) > 1 else "unknown"
+        raise EngineError(
+            f"the image holds another netagents ({version}) than the one that starts the run ({netagents.__version__}, other files)",
+            where=name,
+            fix="build it anew: docker compose build",
+        )
+    return name
+
+
+def build(engine: Engine, top: Path, name: str) -> None:
+    """Build the image.
+
+    Raises:
+        EngineError: with the last line of the build.
+    """
+    command = [*engine.docker, "build", "--tag", name, "--file", str(top / "launch" / "Dockerfile"), str(top)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise EngineError(f"the image was not built within {BUILD_SECONDS:g} s", where=name) from None
+    if done.returncode != 0:
+        raise explain(done.stderr or done.stdout, command)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{netagents.__version__} {source_digest()}\n")

@@ -1,0 +1,52 @@
+"""The bootstrap step of a run in containers: fresh keys, each node's into the volume that only its container mounts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from netagents.errors import UsageError
+from netagents.launchers.compose.compose_file import IMAGE_USER
+from netagents.wire.security.key_bundles import KeyBundle, keys_are_held, write_bundle
+
+
+def fill_volumes(bundles: Iterable[KeyBundle], folder: Path, records: Path) -> bool:
+    """Replace the keys in the mounted folders ``folder/ROLE`` by those of a new run; must be root.
+
+    The environment server's belong to the owner of ``records``, whom it becomes; the others' to the image's user.
+
+    Args:
+        bundles: of all nodes.
+        folder: below which the volumes are mounted.
+        records: the folder into which the server writes.
+
+    Returns:
+        False when a run goes on with the keys that are there; they are left alone then.
+
+    Raises:
+        UsageError: a volume is missing, or cannot be written.
+    """
+    bundles = list(bundles)
+    if keys_are_held(folder / "environment"):
+        return False
+    try:
+        owner = records.stat()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(records), fix="name the folder of the records") from error
+    for bundle in bundles:
+        own = folder / bundle.role
+        if not own.is_dir():
+            raise UsageError("nothing is mounted there", where=str(own), fix="write the Compose file anew: it is of another experiment")
+        try:
+            for old in own.iterdir():
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+            own.chmod(0o700)
+            write_bundle(bundle, own)
+            user, group = (owner.st_uid, owner.st_gid) if bundle.role == "environment" else (IMAGE_USER, IMAGE_USER)
+            for path in (*own.iterdir(), own):
+                os.chown(path, user, group)
+        except OSError as error:
+            raise UsageError(f"keys cannot be written: {error.strerror}", where=str(own), fix="run this as root") from error
+    return True

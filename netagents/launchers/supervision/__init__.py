@@ -1,0 +1,1 @@
+"""Supervision of a run's processes: start, watch, restart, end."""

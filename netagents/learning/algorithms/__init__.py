@@ -1,0 +1,1 @@
+"""Algorithms: how an agent evaluates and improves its policy."""

@@ -1,0 +1,154 @@
+"""Improving a neural policy on one batch: a policy-gradient pass (actor-critic) or clipped-surrogate passes (PPO)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.critics.neural_critic import minibatch_indices
+from netagents.experiment.algorithm_settings import ActorCriticSettings, PpoSettings
+from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
+from netagents.policies.torch_mlp import TrainedMlp
+
+if TYPE_CHECKING:
+    import torch
+
+FloatArray = NDArray[np.float64]
+HALF_LOG_TAU = 0.5 * float(np.log(2.0 * np.pi))
+
+
+class Decisions(NamedTuple):
+    """What a policy decided at M steps, those of living copies at which its own action was executed.
+
+    Attributes:
+        context: (M, F) features.
+        taken: (M,) int64 actions of a categorical policy; (M, m) float32 standard normals that a Gaussian one drew.
+        mask: (M, A) bool legal actions, or None.
+        advantage: (M,) float32 what the decision was worth beyond the others, see :func:`advantages`.
+        weight: (M,) float32, of mean 1.
+    """
+
+    context: torch.Tensor
+    taken: torch.Tensor
+    mask: torch.Tensor | None
+    advantage: torch.Tensor
+    weight: torch.Tensor
+
+
+class PolicyChange(NamedTuple):
+    """What one improvement did.
+
+    Attributes:
+        gradient_sq: squared norm of the first minibatch's gradient, before clipping, in the units of the decisions' advantages.
+        entropy: mean entropy at the visited contexts before the improvement, in nats.
+    """
+
+    gradient_sq: float
+    entropy: float
+
+
+def improve(
+    net: TrainedMlp,
+    policy: NeuralPolicy,
+    decisions: Decisions,
+    settings: ActorCriticSettings | PpoSettings,
+    generator: np.random.Generator,
+    where: str,
+) -> PolicyChange:
+    """Train ``net`` on one batch of its own policy's decisions.
+
+    Actor-critic climbs E[ w log pi(a|x) A ]; PPO climbs E[ w min(ratio A, clip(ratio, 1 - eps, 1 + eps) A) ] (arXiv 1707.06347,
+    equation 7), ratio = pi(a|x) / pi_old(a|x).  Both add the entropy bonus.
+
+    Raises:
+        NumericalError: a gradient is not finite.
+    """
+    import torch
+
+    clipped = isinstance(settings, PpoSettings)
+    with torch.no_grad():
+        old = log_probability(net, policy, decisions)
+    passes = settings.epochs if isinstance(settings, PpoSettings) else 1
+    gradient_sq, entropy = float("nan"), float(old.entropy.mean())
+    chosen_parts = minibatch_indices(generator, len(decisions.advantage), settings.minibatches, passes)
+    for step, chosen in enumerate(chosen_parts):
+        part = Decisions(*(None if whole is None else whole[chosen] for whole in decisions))  # type: ignore[arg-type]
+        now = log_probability(net, policy, part, None if old.drawn is None else old.drawn[chosen])
+        if clipped and isinstance(settings, PpoSettings):
+            ratio = (now.log_probability - old.log_probability[chosen]).exp()
+            bounded = ratio.clamp(1.0 - settings.clip_range, 1.0 + settings.clip_range)
+            surrogate = torch.minimum(ratio * part.advantage, bounded * part.advantage)
+        else:
+            surrogate = now.log_probability * part.advantage
+        climbed = (part.weight * (surrogate + settings.entropy_coef * now.entropy)).mean()
+        square = net.descend(-climbed, f"{where}, step {step}")
+        gradient_sq = square if step == 0 else gradient_sq
+    policy.load(net.weights())
+    return PolicyChange(gradient_sq, entropy)
+
+
+def mean_entropy(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions) -> float:
+    """Mean entropy, in nats, of a policy at the contexts of some decisions."""
+    import torch
+
+    with torch.no_grad():
+        return float(log_probability(net, policy, decisions).entropy.mean())
+
+
+class LogProbability(NamedTuple):
+    """Of M decisions: (M,) log pi(a|x) and entropy; (M, m) the u that a Gaussian policy drew, before it was clipped."""
+
+    log_probability: torch.Tensor
+    entropy: torch.Tensor
+    drawn: torch.Tensor | None
+
+
+def log_probability(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions, drawn: torch.Tensor | None = None) -> LogProbability:
+    """log pi(a | x) under the weights of ``net``, with the arithmetic of the numpy policy.
+
+    Args:
+        net: weights under training.
+        policy: says what the outputs mean.
+        decisions: contexts and what was taken.
+        drawn: (M, m) u of a Gaussian policy; worked out from the standard normals where missing.
+    """
+    import torch
+
+    outputs = net(decisions.context)[0]
+    if isinstance(policy, CategoricalPolicy):
+        bound = float(policy.logit_bound)
+        logits = bound * torch.tanh(outputs / bound)
+        if decisions.mask is not None:
+            logits = logits.masked_fill(~decisions.mask, -1e9)
+        logs = torch.log_softmax(logits, dim=1)
+        taken = logs.gather(1, decisions.taken.unsqueeze(1)).squeeze(1)
+        return LogProbability(taken, -(logs.exp() * logs).sum(dim=1), None)
+    if not isinstance(policy, GaussianPolicy):
+        raise TypeError(f"a policy of class {type(policy).__name__}")
+    log_deviation = net.extra()[0]
+    if drawn is None:
+        drawn = outputs + log_deviation.exp() * decisions.taken
+    scaled = (drawn - outputs) / log_deviation.exp()
+    logs = (-0.5 * scaled.square() - log_deviation - HALF_LOG_TAU).sum(dim=1)
+    entropy = (log_deviation + 0.5 + HALF_LOG_TAU).sum().expand(len(logs))
+    return LogProbability(logs, entropy, drawn)
+
+
+class Advantages(NamedTuple):
+    """(M,) advantages as the policy is shown them, and how much smaller than the batch's own they are."""
+
+    values: FloatArray
+    scale: float
+
+
+def advantages(summed: FloatArray, normalise: bool, centre: bool) -> Advantages:
+    """Advantages brought to mean zero, and to unit variance over the batch, where asked for.
+
+    Clipping treats advantages of either sign differently, so that a common offset, which a state value that lags behind leaves in
+    all of them, would make PPO shun whatever it did.
+    """
+    centred = summed - summed.mean() if centre else summed
+    scale = max(float(centred.std()), 1e-8) if normalise else 1.0
+    return Advantages(centred / scale, scale)

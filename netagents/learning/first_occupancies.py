@@ -1,0 +1,46 @@
+"""A look ahead at the first iteration, for utilities that may be undefined where it leads."""
+
+from __future__ import annotations
+
+from netagents.environments.networked_mdp import NetworkedMDP
+from netagents.learning.frozen_play import Players
+from netagents.learning.protocol.setup import Setup
+from netagents.learning.signals.local_objective import LocalObjective
+from netagents.learning.signals.sampled_occupancy import sampled_occupancy
+from netagents.randomness import Purpose, stream
+
+
+def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
+    """Sample iteration 0 as the agents will, and evaluate every utility and constraint at the occupancy it meets there.
+
+    Nothing is sampled when all of them are bounded, since then they are defined everywhere.
+
+    Raises:
+        UtilityError: one is undefined there, such as KL to a target with a zero where agents do go.
+    """
+    cells = [setup.cells(agent) for agent in range(setup.n)]
+    objectives = [LocalObjective(setup.experiment, agent, its.states, its.actions, setup.discount) for agent, its in enumerate(cells)]
+    if all(objective.is_bounded for objective in objectives):
+        return
+    learning, seed, steps = setup.experiment.learning, setup.experiment.seed, setup.horizon
+    policies = [setup.policy(agent) for agent in range(setup.n)]
+    rollouts = [setup.rollout(agent, policy, steps) for agent, policy in enumerate(policies)]
+    # As the agents do it, to the bit: they draw one block for all steps and the decision after the last.
+    noise = [policy.noise(stream(seed, agent, Purpose.ACTIONS, 0), setup.steps + 1, setup.batch) for agent, policy in enumerate(policies)]
+    session = setup.session(environment)
+    players = Players(setup, policies)
+    messages = session.begin(0)
+    for step in range(steps + 1):
+        for rollout, message in zip(rollouts, messages, strict=True):
+            rollout.observe(message)
+        if step == steps:
+            break
+        actions = [players.decide(agent, messages, noise[agent][step]) for agent in range(setup.n)]
+        for rollout, chosen in zip(rollouts, actions, strict=True):
+            rollout.decided(chosen)
+        messages = session.advance(actions)
+    for objective, rollout, its in zip(objectives, rollouts, cells, strict=True):
+        rollout.close()
+        weights = rollout.discounted(setup.discount)
+        counted, acted = its.of_states(rollout.counted_states(learning.occupancy)), its.of_actions(rollout.actions[:-1])
+        objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, its.states, its.actions))

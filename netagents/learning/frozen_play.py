@@ -1,0 +1,65 @@
+"""Policies played without learning and without messages: what each would have heard is read from the session's own steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import space_dtype
+from netagents.learning.protocol.contact_filter import ContactFilter
+from netagents.learning.protocol.information_age import Ages, is_aged
+from netagents.learning.protocol.setup import Setup
+from netagents.messages import Kind, Step
+from netagents.policies import Policy
+
+
+class Players:
+    """All agents' policies, deciding from one step's messages as their agents would.
+
+    Args:
+        setup: what all agents share.
+        policies: one per agent.
+    """
+
+    def __init__(self, setup: Setup, policies: Sequence[Policy]) -> None:
+        self.policies = tuple(policies)
+        moving = setup.spec.capabilities.moving
+        self._nearby = [ContactFilter(setup, agent) for agent in range(setup.n)] if moving else None
+        self._ages = [Ages(setup, agent, policy.window) for agent, policy in enumerate(self.policies)] if is_aged(setup) else None
+        self._past: list[Sequence[Step]] = []
+        self._dtypes = [space_dtype(space) for space in setup.spec.action_spaces]
+
+    def begin(self) -> None:
+        """New episodes: nobody has heard anything yet."""
+        self._past.clear()
+
+    def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator, drawn: int | None = None) -> NDArray[Any]:
+        """An action of ``agent`` per copy, from the generator's next numbers; the first of those for ``drawn`` copies, where given."""
+        policy, context = self.policies[agent], self._context(agent, messages)
+        copies = len(messages[agent].reward)
+        noise = policy.noise(generator, 1, copies if drawn is None else drawn)[0][:copies]
+        return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
+
+    def decide(self, agent: int, messages: Sequence[Step], noise: NDArray[np.float64]) -> NDArray[Any]:
+        """The same from numbers that were drawn before."""
+        policy, context = self.policies[agent], self._context(agent, messages)
+        return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
+
+    def greedy(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
+        """The most probable action per copy."""
+        chosen = self.policies[agent].greedy(self._context(agent, messages), messages[agent].mask)
+        return chosen.astype(self._dtypes[agent])
+
+    def _context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
+        policy, hops = self.policies[agent], messages[agent].hops
+        if self._ages is not None:
+            if not self._past or self._past[-1] is not messages:
+                self._past.append(messages)
+            return policy.context(self._ages[agent].remembered(self._past))
+        near = None
+        if self._nearby is not None and hops is not None:
+            near = self._nearby[agent].marks(Kind.STATE, policy.window, hops)
+        return policy.context([messages[j].observation for j in policy.window], near)

@@ -1,0 +1,1 @@
+"""Interventions: actions that somebody other than the policy chooses."""

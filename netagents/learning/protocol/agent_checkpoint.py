@@ -1,0 +1,53 @@
+"""When an agent tells its state, and how it takes one over: all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import RunDirectoryError
+from netagents.experiment import Experiment
+
+if TYPE_CHECKING:
+    from netagents.learning.protocol.networked_agent import NetworkedAgent
+
+Arrays = Mapping[str, NDArray[Any]]
+
+FREE_SHAPES = ("critic.", "ledger.")
+"""Components that grow with what an agent meets; all others have the shape that the settings give them."""
+
+
+def checkpoint_due(experiment: Experiment, iteration: int) -> bool:
+    """Whether agents tell the server their state after ``iteration``, to be written down: every so many, and after the last one."""
+    done = iteration + 1
+    return done % experiment.checkpoints.every == 0 or done == experiment.learning.iterations
+
+
+def restore_agent(agent: NetworkedAgent, arrays: Arrays, where: str) -> None:
+    """Give an agent the state that another one told, after every component has been found to be there and to fit.
+
+    Args:
+        agent: new, made with the same setup.
+        arrays: as :meth:`NetworkedAgent.arrays` gave them.
+        where: names the checkpoint in errors.
+
+    Raises:
+        RunDirectoryError: a component is missing, unknown, or of another dtype or shape.
+    """
+    expected = agent.arrays()
+    for name in sorted(expected.keys() ^ arrays.keys()):
+        what = "is missing" if name in expected else "is unknown"
+        raise RunDirectoryError(f"component '{name}' of agent {agent.index} {what}", where=where, fix="use the version that wrote it")
+    for name, own in expected.items():
+        given = arrays[name]
+        free = name.startswith(FREE_SHAPES)
+        if given.dtype != own.dtype or given.ndim != own.ndim or not (free or given.shape == own.shape):
+            raise RunDirectoryError(
+                f"component '{name}' of agent {agent.index} is {given.dtype}{given.shape}, not {own.dtype}{own.shape}",
+                where=where,
+                fix="the settings are not those that it was written with",
+            )
+    agent.restore({name: np.array(array, order="C") for name, array in arrays.items()})

@@ -1,0 +1,142 @@
+"""Going on without an agent: what its neighbours use in the place of what it no longer says.
+
+An absent agent stands still at what was last known of it: policies and critics see its last known state and action.  Its shadow
+reward and its Q-values count as zero, as if it were muted, because values along another batch would say nothing about this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import Discrete, space_dtype, space_shape
+from netagents.learning.protocol.age_counts import ABSENT, AgeCounts
+from netagents.learning.protocol.requests import ExchangeRequest, Outgoing, Turns
+from netagents.learning.protocol.setup import Setup
+from netagents.messages import Kind, Message, ShadowReward, State, Trace, TruncatedQ
+
+
+class _Heard(NamedTuple):
+    iteration: int
+    step: int
+    message: Message
+
+
+class LastKnown:
+    """What one agent last heard of each neighbour, and what follows from it when the neighbour says nothing.
+
+    Args:
+        setup: what all agents share.
+        ages: where the use of what was remembered is counted.
+    """
+
+    def __init__(self, setup: Setup, ages: AgeCounts) -> None:
+        self._setup, self._ages = setup, ages
+        self._heard: dict[tuple[Kind, int], _Heard] = {}
+
+    def hear(self, turn: ExchangeRequest, sender: int, message: Message) -> None:
+        """Remember what a turn waited for."""
+        self._heard[turn.kind, sender] = _Heard(turn.iteration, turn.step, message)
+
+    def copy(self) -> LastKnown:
+        """The memory as it is now."""
+        other = LastKnown(self._setup, self._ages)
+        other._heard = dict(self._heard)
+        return other
+
+    def substitute(self, turn: ExchangeRequest, sender: int) -> Message:
+        """What stands for a message that is not there; its use is counted with its age."""
+        kind = turn.kind
+        if kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
+            self._ages.count(kind, ABSENT)
+            return self._nothing(kind, sender)
+        known = self._newest(kind, sender)
+        self._ages.count(kind, ABSENT if known is None else self._age(turn, known))
+        state = self._last_state(sender)
+        if kind is Kind.STATE:
+            return State(state)
+        times = self._trace_length(turn.step)
+        return Trace(_repeated(state, times), _repeated(self._last_action(sender), times))
+
+    def _newest(self, kind: Kind, sender: int) -> _Heard | None:
+        return self._heard.get((kind, sender)) or self._heard.get((Kind.STATE if kind is Kind.TRACE else Kind.TRACE, sender))
+
+    def _age(self, turn: ExchangeRequest, known: _Heard) -> int:
+        iterations = turn.iteration - known.iteration
+        if turn.kind is not Kind.STATE:
+            return iterations
+        step = self._setup.steps if isinstance(known.message, Trace) else known.step
+        return iterations * (self._setup.steps + 1) + turn.step - step
+
+    def _last_state(self, sender: int) -> NDArray[Any]:
+        known = self._newest(Kind.STATE, sender)
+        if known is None:
+            return self._blank(self._setup.spec.observation_spaces[sender])
+        return known.message.values if isinstance(known.message, State) else np.asarray(known.message.states[-1])  # type: ignore[union-attr]
+
+    def _last_action(self, sender: int) -> NDArray[Any]:
+        known = self._heard.get((Kind.TRACE, sender))
+        if known is None or not isinstance(known.message, Trace):
+            return self._blank(self._setup.spec.action_spaces[sender])
+        return np.asarray(known.message.actions[-1])
+
+    def _blank(self, space: Any) -> NDArray[Any]:
+        return np.zeros((self._setup.batch, *space_shape(space)), dtype=space_dtype(space))
+
+    def _trace_length(self, ordinal: int) -> int:
+        """Decisions in a trace: those of the batch, or with ordinal 1 of the further steps of fresh evaluation."""
+        return (self._setup.evaluation_steps if ordinal else self._setup.horizon) + 1
+
+    def _nothing(self, kind: Kind, sender: int) -> Message:
+        setup = self._setup
+        if kind is Kind.TRUNCATED_Q:
+            return TruncatedQ(np.zeros((setup.horizon, setup.batch)))
+        known = self._heard.get((kind, sender))
+        if known is not None and isinstance(known.message, ShadowReward):
+            return ShadowReward(np.zeros_like(known.message.table), np.zeros_like(known.message.signal))
+        state, action = setup.spec.state_spaces[sender], setup.spec.action_spaces[sender]
+        sizes = [space.size if isinstance(space, Discrete) else 0 for space in (state, action)]
+        return ShadowReward(np.zeros(sizes), np.zeros((0, 0)))
+
+
+def _repeated(values: NDArray[Any], times: int) -> NDArray[Any]:
+    return np.repeat(values[None], times, axis=0)
+
+
+def without_absent(turns: Turns, memory: LastKnown, lost: Collection[int]) -> Turns:
+    """The turns of an agent that does without some others.
+
+    Nothing is sent to the ``lost`` and nothing awaited from them.  A driver may also answer a turn with None in the place of any
+    other message that did not come.
+
+    Args:
+        turns: what the agent asks for.
+        memory: of what it heard, before this iteration.
+        lost: agents that are gone.
+    """
+    turn = next(turns)
+    while True:
+        present = tuple(sender for sender in turn.senders if sender not in lost)
+        outgoing = _to_the_living(turn.outgoing, lost) if lost else turn.outgoing
+        came: Sequence[Message | None] = yield ExchangeRequest(outgoing, turn.kind, turn.iteration, turn.step, present)
+        answers: Mapping[int, Message | None] = dict(zip(present, came, strict=True))
+        messages: list[Message] = []
+        for sender in turn.senders:
+            message = answers.get(sender)
+            if message is None:
+                message = memory.substitute(turn, sender)
+            elif sender >= 0:
+                memory.hear(turn, sender, message)
+            messages.append(message)
+        try:
+            turn = turns.send(messages)
+        except StopIteration:
+            return
+
+
+def _to_the_living(outgoing: list[Outgoing], lost: Collection[int]) -> list[Outgoing]:
+    kept = [each._replace(receivers=tuple(j for j in each.receivers if j not in lost)) for each in outgoing]
+    return [each for each in kept if each.receivers]

@@ -1,0 +1,218 @@
+"""What every agent of the network does whatever it learns with: sample, share, fold, report; without input or output.
+
+One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, read from top to bottom.  It yields :class:`ExchangeRequest` values
+(what to send, what to wait for) and is resumed with the messages it asked for; see :mod:`netagents.learning.protocol.requests`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.spaces import space_dtype, space_shape
+from netagents.learning.protocol.agent_checkpoint import checkpoint_due
+from netagents.learning.protocol.agent_metrics import METRICS
+from netagents.learning.protocol.contact_filter import ContactFilter
+from netagents.learning.protocol.information_age import Ages, is_aged
+from netagents.learning.protocol.message_ledger import Ledger
+from netagents.learning.protocol.requests import ExchangeRequest, Outgoing, RolloutRequest, Turns
+from netagents.learning.protocol.rollout import Rollout
+from netagents.learning.protocol.setup import Setup
+from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
+from netagents.messages.message_kinds import RadiusKind
+from netagents.policies import Policy, TabularPolicy
+from netagents.randomness import Purpose, stream
+
+_values = attrgetter("values")
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+class NetworkedAgent(ABC):
+    """One agent of the network.
+
+    Args:
+        index: i.
+        setup: what all agents share.
+        policy: what it acts with.
+    """
+
+    def __init__(self, index: int, setup: Setup, policy: Policy) -> None:
+        self.index = index
+        self.setup = setup
+        self.learning = setup.experiment.learning
+        self.policy = policy
+        self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
+        self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
+        self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
+        self.nearby = ContactFilter(setup, index) if setup.spec.capabilities.moving else None
+        self.substitute: Policy | None = None
+        """Who chooses the agent's actions in the place of its policy, which then learns nothing from them; None in general."""
+        self._pending: list[Outgoing] = []
+
+    @abstractmethod
+    def iterate(self, iteration: int) -> Turns:
+        """One iteration of the algorithm."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every component that the next iteration depends on, by name."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+
+    def farewell(self, iteration: int) -> list[Outgoing]:
+        """What is left to send after the last iteration: its report, and a snapshot of the agent."""
+        self._tell_state(iteration)
+        left, self._pending = self._pending, []
+        return left
+
+    # -- phases that all algorithms share --------------------------------------------------------------------------------
+
+    def _sample(self, iteration: int) -> Generator[ExchangeRequest, list[Any], Rollout]:
+        """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
+        setup, index = self.setup, self.index
+        steps, copies = setup.steps, setup.batch
+        policy, nearby = self.substitute or self.policy, self.nearby
+        rollout = setup.rollout(index, policy, steps)
+        rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
+        observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
+        audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
+        window = policy.window
+        place = window.index(index)
+        ages = Ages(setup, index, window) if heard and is_aged(setup) else None
+        to_server = (ENVIRONMENT,)
+
+        def decide(step: int, states: Sequence[Any], mask: BoolArray | None = None, near: BoolArray | None = None) -> NDArray[Any]:
+            context, actions = policy.decide(states, noise[step], mask, near)
+            found(context)
+            if actions.dtype is not travels:
+                actions = actions.astype(travels)
+            decided(actions)
+            return actions
+
+        rounds: RolloutRequest | None = None
+        if nearby is None and ages is None and rollout.mask is None:
+            look = State(rollout.states[0]), Action(rollout.actions[0])
+            rounds = RolloutRequest(iteration, steps, audience, heard, place, *look, observe, self._on_bytes(policy, rollout, decide))
+        outgoing, self._pending = self._pending, []
+        # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
+        for step in range(steps + 1):
+            answer = yield ExchangeRequest(outgoing, Kind.STEP, iteration, step, to_server, rounds)
+            rounds = None
+            if not answer:
+                outgoing = []
+                break
+            observed: Step = answer[0]
+            observe(observed)
+            own = State(observed.observation)
+            if nearby is None or observed.hops is None:
+                outgoing = [Outgoing(Kind.STATE, iteration, step, own, audience)] if audience else []
+            else:
+                outgoing = nearby.addressed(Kind.STATE, iteration, step, own, audience, observed.hops)
+            messages: list[State] = []
+            if heard:
+                messages = yield ExchangeRequest(outgoing, Kind.STATE, iteration, step, heard if ages is None else ages.awaited(step))
+                outgoing = []
+            near = None
+            if ages is None:
+                # The window is whom it hears, and itself.
+                states = list(map(_values, messages))
+                states.insert(place, observed.observation)
+                if nearby is not None and observed.hops is not None and heard:
+                    near = nearby.marks(Kind.STATE, window, observed.hops)
+            else:
+                states = ages.members(step, observed.observation, messages)
+            # Steps whose action was replaced have an empty mask where there is none.
+            actions = decide(step, states, None if rollout.mask is None else observed.mask, near)
+            if step < steps:
+                outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(actions), to_server))
+        self._pending = outgoing
+        if audience:
+            self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)
+        self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
+        rollout.close()
+        if self.substitute is not None:
+            rollout.chosen = np.zeros_like(rollout.alive)
+        return rollout
+
+    def _on_bytes(
+        self, policy: Policy, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]]
+    ) -> Callable[[int, Sequence[bytes]], bytes]:
+        """``decide`` from and to the bytes in which the states of the window and the actions travel."""
+        noise, found, decided = rollout.noise, rollout.found, rollout.decided
+        spaces = [self.setup.spec.observation_spaces[j] for j in policy.window]
+        forms = [(space_dtype(space), (self.setup.batch, *space_shape(space))) for space in spaces]
+
+        def decide_on_arrays(step: int, states: Sequence[bytes]) -> bytes:
+            arrays = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(states, forms, strict=True)]
+            return decide(step, arrays).tobytes()
+
+        if not isinstance(policy, TabularPolicy) or not policy.reads_bytes:
+            return decide_on_arrays
+        decide_on_bytes = policy.decide_on_bytes
+
+        def decide_at_once(step: int, states: Sequence[bytes]) -> bytes:
+            context, actions = decide_on_bytes(states, noise[step])
+            found(context)
+            decided(actions)
+            return actions
+
+        return decide_at_once
+
+    def _share(
+        self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None
+    ) -> Generator[ExchangeRequest, list[Any], dict[int, Any]]:
+        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard.
+
+        In a graph that moves, ``hops`` (T, B, m) of the message's own steps blank it where its receiver was not near.
+        """
+        audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
+        if audience and self.nearby is not None and hops is not None:
+            for outgoing in self.nearby.addressed(kind, iteration, ordinal, message, audience, hops):
+                self._emit(*outgoing)
+        elif audience:
+            self._emit(kind, iteration, ordinal, message, audience)
+        if not audience and not heard:
+            return {}
+        # Also with nobody to hear: others wait for what was just emitted.
+        messages = yield self._turn(kind, iteration, ordinal, heard)
+        return dict(zip(heard, messages, strict=True))
+
+    def _fold(self, own: FloatArray, told: Mapping[int, FloatArray]) -> FloatArray:
+        """The sum over N_i^kappa_gradient of what is known along the batch, own included, in agent order."""
+        total = np.zeros_like(own)
+        for j in self.gradient_window:
+            total += own if j == self.index else told[j]
+        return total
+
+    def _report(self, iteration: int, numbers: Mapping[str, float], power: FloatArray) -> None:
+        """Queue the report, which rides with the next iteration's first action, and the state where a checkpoint is due."""
+        report = Report(metrics=np.array([numbers[name] for name in METRICS]), power=power, ledger=self.ledger.close(), timing=np.zeros(3))
+        self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
+        if checkpoint_due(self.setup.experiment, iteration) and iteration + 1 < self.learning.iterations:
+            self._tell_state(iteration)
+
+    def _tell_state(self, iteration: int) -> None:
+        # Not entered into the ledger, which counts what learning costs: how often state is kept must not change a record.
+        self._pending.append(Outgoing(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,)))
+
+    def _emit(self, kind: Kind, iteration: int, step: int, message: Message, receivers: tuple[int, ...]) -> None:
+        outgoing = Outgoing(kind, iteration, step, message, receivers)
+        self._pending.append(outgoing)
+        self.ledger.count(outgoing)
+
+    def _turn(self, kind: Kind, iteration: int, step: int, senders: tuple[int, ...]) -> ExchangeRequest:
+        outgoing, self._pending = self._pending, []
+        return ExchangeRequest(outgoing, kind, iteration, step, senders)
+
+
+def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The components whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

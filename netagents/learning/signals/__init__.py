@@ -1,0 +1,1 @@
+"""Signals: what an agent learns from."""

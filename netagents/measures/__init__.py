@@ -1,0 +1,1 @@
+"""Measures: what agents can do to each other."""

@@ -1,0 +1,101 @@
+"""Power of everyone in a window of finite spaces over its owner: the rows of its report.
+
+Agents with tables and agents with networks are measured alike; what they learn with has no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.experiment.learning_settings import PowerSettings
+from netagents.measures.power.pair_evidence import PairEvidence
+from netagents.measures.power.reading import READING_COLUMNS, UNKNOWN
+from netagents.measures.power.state_values import Experience, StateValues
+
+FloatArray = NDArray[np.float64]
+
+COMFORTABLE = 1 << 11
+"""Cells of a pair's evidence up to which the states of those whom j's policy reads are told apart, the first ones first."""
+LARGEST = 1 << 13
+"""Cells beyond which nothing is kept and a pair's power stays unknown."""
+
+
+class TabularPower:
+    """Reads the power of everyone in a critic's window from the steps that its owner knows of.
+
+    Args:
+        own: the critic's owner.
+        window: its critic's window.
+        read_by: for each member the agents whose states its policy reads.
+        state_sizes, action_sizes: of the members.
+        discount: gamma.
+        settings: ``min_visits``, ``window`` and ``variant``; before anyone acts (ex-ante), the owner's action is not part of a context.
+    """
+
+    def __init__(
+        self,
+        own: int,
+        window: Sequence[int],
+        read_by: Sequence[Sequence[int]],
+        state_sizes: Sequence[int],
+        action_sizes: Sequence[int],
+        discount: float,
+        settings: PowerSettings,
+    ) -> None:
+        self.settings, self.window = settings, tuple(window)
+        self._own = self.window.index(own)
+        self._order = [self._own, *(member for member in range(len(self.window)) if member != self._own)]
+        self.values = StateValues([state_sizes[each] for each in self._order], discount)
+        self._scopes: dict[int, tuple[int, ...]] = {}
+        self._evidence: dict[int, PairEvidence | None] = {}
+        self._known_action = (self._own,) if settings.variant == "realized" else ()
+        for member, j in enumerate(self.window):
+            if j == own:
+                continue
+            scope = tuple(sorted({self._own, member}))
+            acted = [action_sizes[each] for each in (*self._known_action, member)]
+            cells = prod([*(state_sizes[each] for each in scope), *acted])
+            evidence = None
+            if cells <= LARGEST:
+                for other in (self.window.index(k) for k in read_by[member] if k in self.window):
+                    if other not in scope and cells * state_sizes[other] <= COMFORTABLE:
+                        scope, cells = (*scope, other), cells * state_sizes[other]
+                evidence = PairEvidence((*(state_sizes[each] for each in scope), *acted[:-1]), acted[-1], settings.window)
+            self._scopes[member], self._evidence[member] = scope, evidence
+
+    def rows(self, experience: Experience, iteration: int) -> FloatArray:
+        """Take one iteration in; a row for every other agent j of the window: j, and the fields of a reading."""
+        ordered = experience._replace(states=[experience.states[each] for each in self._order])
+        samples = self.values.samples(ordered, iteration)
+        seen = [each.reshape(-1)[samples.positions] for each in experience.states]
+        played = [each.reshape(-1)[samples.positions] for each in experience.actions]
+        rows = []
+        for member, scope in self._scopes.items():
+            evidence = self._evidence[member]
+            reading = UNKNOWN
+            if evidence is not None:
+                evidence.add([*(seen[each] for each in scope), *(played[each] for each in (*self._known_action, member))], samples)
+                reading = evidence.reading(self.settings.min_visits)
+            rows.append((self.window[member], *reading))
+        return np.array(rows, dtype=np.float64).reshape(-1, READING_COLUMNS)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the next iteration depends on."""
+        return self.values.arrays() | {
+            f"{self.window[member]}.{name}": array
+            for member, evidence in self._evidence.items()
+            if evidence is not None
+            for name, array in evidence.arrays().items()
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+        self.values.restore(arrays)
+        for member, evidence in self._evidence.items():
+            if evidence is not None:
+                evidence.restore({name: arrays[f"{self.window[member]}.{name}"] for name in evidence.arrays()})

@@ -1,0 +1,67 @@
+"""Where a node listens, and how it comes by the server's address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from netagents.errors import DeadlineError
+from netagents.wire.pauses import note_waking, waiting_clock
+from netagents.wire.session.receiver import NOTE_SECONDS
+from netagents.wire.transport.zeromq_addresses import is_ipv6, is_loopback
+
+ANNOUNCE_INTERVAL = 0.01
+"""Seconds between looks for the server's announcement."""
+
+
+def own_address(join: str, name: str) -> str:
+    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free port that the server's host can reach."""
+    scheme, _, rest = join.partition("://")
+    if scheme == "ipc":
+        return f"ipc://{Path(rest).parent / name}"
+    host = rest.rpartition(":")[0]
+    if is_ipv6(host):
+        return "tcp://[::1]:0" if is_loopback(host) else "tcp://[::]:0"
+    return "tcp://127.0.0.1:0" if is_loopback(host) else "tcp://0.0.0.0:0"
+
+
+def announce(endpoint: str, path: Path) -> None:
+    """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(endpoint, encoding="utf-8")
+    temporary.rename(path)
+
+
+def found_address(address: str, seconds: float, note: Callable[[str], None] | None = None) -> str:
+    """The address itself or, for ``file://PATH``, what the server announced there.
+
+    Args:
+        address: as it was given.
+        seconds: to wait for the file.
+        note: is told every :data:`netagents.wire.session.receiver.NOTE_SECONDS` what is waited for.
+
+    Raises:
+        DeadlineError: nothing was announced within ``seconds``.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme != "file":
+        return address
+    deadline = waiting_clock() + seconds
+    next_note = waiting_clock() + NOTE_SECONDS
+    while not Path(rest).exists():
+        began = waiting_clock()
+        if began > deadline:
+            raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
+        if note is not None and began >= next_note:
+            next_note += NOTE_SECONDS
+            note(f"waiting for the environment server to announce its address in {rest}, {deadline - began:.0f} s left")
+        time.sleep(ANNOUNCE_INTERVAL)
+        note_waking(began + ANNOUNCE_INTERVAL)
+    return Path(rest).read_text(encoding="utf-8")
+
+
+def socket_path(endpoint: str) -> Path | None:
+    """The file behind an ipc endpoint."""
+    scheme, _, rest = endpoint.partition("://")
+    return Path(rest) if scheme == "ipc" else None

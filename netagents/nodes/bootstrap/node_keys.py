@@ -1,0 +1,47 @@
+"""Which keys the nodes of a run need, and how a node comes by its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netagents.learning import Setup
+from netagents.learning.protocol.relay_routes import Routes, neighbours_used
+from netagents.messages import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS
+from netagents.wire.security.key_bundles import CurveCredentials, KeyBundle, load_bundle, make_bundles
+from netagents.wire.transport.transport import LinkSettings
+
+
+def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
+    """Fresh keys for every node of a run: an agent knows the server and the agents that it has links with, nobody else.
+
+    These are the agents within its radii or, with relay routing, the neighbours that hand messages on.
+    """
+    agents = range(setup.n)
+    knows: dict[int, set[int]] = {ENVIRONMENT: {MONITOR, *agents}, MONITOR: {ENVIRONMENT}}
+    routes = Routes(setup) if setup.experiment.routing == "relay" else None
+    for agent in agents:
+        if routes is not None:
+            near = set().union(*neighbours_used(routes.places(agent), agent))
+        else:
+            near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.heard(kind, agent), *setup.audience(kind, agent))}
+        knows[agent] = {ENVIRONMENT, *near} - {agent}
+    return make_bundles(knows)
+
+
+def link_settings(arguments: Mapping[str, Any], index: int) -> LinkSettings:
+    """What a node's links share, from its arguments ``keys`` (folder) and ``advertise`` (host), both optional.
+
+    Raises:
+        SecurityError: the keys cannot be used.
+    """
+    keys = arguments.get("keys")
+    credentials = CurveCredentials(load_bundle(Path(keys), index)) if keys else None
+    return LinkSettings(credentials=credentials, advertise=arguments.get("advertise"))
+
+
+def known_users(settings: LinkSettings) -> dict[int, str]:
+    """The authenticated name of every node that may speak to this one; empty without keys."""
+    credentials = settings.credentials
+    return credentials.users_by_index() if isinstance(credentials, CurveCredentials) else {}

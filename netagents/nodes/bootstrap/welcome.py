@@ -1,0 +1,37 @@
+"""What the server answers a node that comes to its door: the whole setup in a Welcome, or a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from netagents.environments.networked_mdp import EnvironmentSpec
+from netagents.environments.specification_json import spec_from_json
+from netagents.errors import NetagentsError, ProtocolError
+from netagents.experiment import Experiment
+from netagents.learning import Setup, make_setup
+from netagents.messages import Welcome
+from netagents.topology import Topology
+
+REFUSED = "refused: "
+"""How the server's Stop begins when it is for a node that does not belong to the run."""
+
+
+def write_welcome(setup: Setup, spec_text: str, peers: Mapping[int, str]) -> Welcome:
+    """The welcome for a node that needs ``peers``."""
+    return Welcome(setup.experiment.model_dump_json(), setup.topology.to_json(), spec_text, dict(peers))
+
+
+def read_welcome(welcome: Welcome) -> Setup:
+    """The setup that a welcome describes.
+
+    Raises:
+        ProtocolError: it cannot be read.
+    """
+    try:
+        experiment = Experiment.model_validate_json(welcome.experiment)
+        topology = Topology.from_json(welcome.topology)
+        spec: EnvironmentSpec = spec_from_json(json.loads(welcome.spec))
+        return make_setup(experiment, topology, spec)
+    except (NetagentsError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ProtocolError(f"the server's welcome cannot be read: {error}", fix="run the same version of netagents everywhere") from error

@@ -1,0 +1,1 @@
+"""Clocks: who waits for whom."""

@@ -1,0 +1,1 @@
+"""The monitor's process, and where it writes."""

@@ -1,0 +1,149 @@
+"""What people watch while a run goes on: one small snapshot per iteration, made by the monitor, shown by the launcher."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import DecodeError
+from netagents.learning import IterationRecord, Setup
+from netagents.learning.power_facts import power_facts
+from netagents.measures.power import Concentration, PowerMatrix, concentration
+from netagents.messages import Digest
+
+FloatArray = NDArray[np.float64]
+LARGEST_VIEW = 64 * 1024
+MOST_BUSY = 4096
+WHOLE_NUMBERS = ("iteration", "total", "top_holder", "leaders", "messages", "payload", "dropped", "slowest")
+
+
+@dataclass(frozen=True)
+class ProgressView:
+    """The state of a run after an iteration.
+
+    Attributes:
+        iteration, total: iterations finished and planned.
+        team_return: mean over agents and copies of the undiscounted return.
+        utility: mean over agents of f_i.
+        top_holder, top_share: who holds most power, and its share; -1 and NaN when it is not known.
+        leaders: how many agents may hold most, given the errors; 0 when it is not known.
+        messages, payload: sent in this iteration, in messages and bytes.
+        dropped: digests that never reached the monitor.
+        slowest: the agent that kept the others waiting longest in this iteration, -1 when times are not known.
+        busy: per agent the percentage of the iteration in which it worked instead of waiting; empty when times are not known,
+            or there are more than :data:`MOST_BUSY` agents.
+    """
+
+    iteration: int
+    total: int
+    team_return: float
+    utility: float
+    top_holder: int
+    top_share: float
+    messages: int
+    payload: int
+    dropped: int
+    slowest: int
+    busy: tuple[int, ...] = ()
+    leaders: int = 1
+
+    def to_json(self) -> bytes:
+        """As one JSON text; NaN travels as null."""
+        values = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
+        return json.dumps(values).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> ProgressView:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            DecodeError: it is no view.
+        """
+        try:
+            if len(text) > LARGEST_VIEW:
+                raise ValueError("too large")
+            values = json.loads(text)
+            busy = tuple(int(share) for share in values.pop("busy"))
+            fields: dict[str, Any] = {key: math.nan if value is None else float(value) for key, value in values.items()}
+            for key in WHOLE_NUMBERS:
+                fields[key] = int(fields[key])
+            view = cls(**fields, busy=busy)
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+            raise DecodeError(f"a view that cannot be read: {error}") from error
+        return view
+
+
+class PowerMonitor:
+    """Turns the agents' reports into the power matrix and its concentration.
+
+    Args:
+        setup: gives distances, radii and what cannot influence what.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._facts = power_facts(setup)
+
+    def matrix(self, rows: tuple[FloatArray, ...]) -> PowerMatrix:
+        """The power matrix of one iteration from the agents' (m, 6) rows."""
+        return self._facts.matrix(rows)
+
+    def concentration(self, matrix: PowerMatrix) -> Concentration:
+        """Concentration over the entries that count, as the records and the report take it."""
+        return concentration(matrix)
+
+
+def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, dropped: int) -> ProgressView:
+    """The snapshot after one iteration."""
+    held = monitor.concentration(monitor.matrix(record.power))
+    waited = record.timing[:, 1]
+    timed = bool(waited.any()) and len(waited) <= MOST_BUSY
+    with np.errstate(invalid="ignore", divide="ignore"):
+        working = 100.0 * (1.0 - waited / record.timing.sum(axis=1))
+    return ProgressView(
+        iteration=record.iteration + 1,
+        total=total,
+        team_return=record.team_return,
+        utility=float(record.column("utility").mean()),
+        top_holder=held.top_holder,
+        top_share=held.top_share,
+        leaders=len(held.leaders),
+        messages=int(record.ledger[:, 4].sum()),
+        payload=int(record.ledger[:, 5].sum()),
+        dropped=dropped,
+        # Whoever waits least is whom the others wait for.
+        slowest=int(np.argmin(waited)) if waited.any() else -1,
+        busy=tuple(np.clip(np.nan_to_num(working), 0.0, 100.0).round().astype(int).tolist()) if timed else (),
+    )
+
+
+def to_digest(record: IterationRecord) -> Digest:
+    """A record as it travels to the monitor."""
+    owner = [np.full(len(rows), agent, dtype=np.float64) for agent, rows in enumerate(record.power)]
+    rows = [np.column_stack([index, values]) for index, values in zip(owner, record.power, strict=True)]
+    return Digest(
+        team=np.array([record.team_return, record.team_return_sd, record.discounted_return]),
+        metrics=record.metrics,
+        power=np.concatenate(rows).reshape(-1, 7),
+        ledger=record.ledger,
+        timing=record.timing,
+    )
+
+
+def from_digest(iteration: int, digest: Digest) -> IterationRecord:
+    """The record that a digest carries."""
+    owner = digest.power[:, 0].astype(np.int64)
+    return IterationRecord(
+        iteration=iteration,
+        team_return=float(digest.team[0]),
+        team_return_sd=float(digest.team[1]),
+        discounted_return=float(digest.team[2]),
+        metrics=digest.metrics,
+        power=tuple(digest.power[owner == agent, 1:] for agent in range(len(digest.metrics))),
+        ledger=digest.ledger,
+        timing=digest.timing,
+    )

@@ -1,0 +1,87 @@
+"""Where the monitor writes besides the records: outside sinks.  Only the monitor does, because sinks with two writers break."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from netagents.errors import MissingPackageError
+from netagents.experiment import Experiment
+from netagents.learning import IterationRecord
+from netagents.learning.protocol.agent_metrics import METRICS
+from netagents.measures.power import Concentration
+
+
+class Sink(Protocol):
+    """Takes what was measured in each iteration."""
+
+    def write(self, record: IterationRecord, power: Concentration) -> None:
+        """One iteration."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class TensorBoardSink:
+    """Event files that TensorBoard shows: returns, power and its concentration, messages, and the mean of every metric.
+
+    Args:
+        folder: of this run's event files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._event, self._summary = Event, Summary
+        self._writer: Any = EventFileWriter(str(folder))
+
+    def write(self, record: IterationRecord, power: Concentration) -> None:
+        """One iteration; values that are not finite are left out."""
+        values = {
+            "return/team": record.team_return,
+            "return/discounted": record.discounted_return,
+            "power/top_share": power.top_share,
+            "power/herfindahl": power.herfindahl,
+            "power/gini": power.gini,
+            "traffic/messages": float(record.ledger[:, 4].sum()),
+            "traffic/payload_bytes": float(record.ledger[:, 5].sum()),
+            **{f"agents/{name}": float(record.column(name).mean()) for name in METRICS},
+        }
+        summary = self._summary(
+            value=[self._summary.Value(tag=tag, simple_value=value) for tag, value in values.items() if math.isfinite(value)]
+        )
+        self._writer.add_event(self._event(wall_time=time.time(), step=record.iteration, summary=summary))
+
+    def close(self) -> None:
+        """Write out what is held back."""
+        self._writer.close()
+
+
+def check_sinks(experiment: Experiment) -> None:
+    """Refuse sinks whose library is not installed, before anything is started.
+
+    Raises:
+        MissingPackageError: names the setting and what to install.
+    """
+    if experiment.runtime.tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+        raise MissingPackageError(
+            "the package tensorboard is not installed",
+            where="runtime.tensorboard",
+            fix="pip install 'netagents[tensorboard]', or leave the setting out",
+        )
+
+
+def open_sinks(experiment: Experiment, run: str) -> list[Sink]:
+    """The sinks that an experiment asks for.
+
+    Args:
+        experiment: its ``runtime.tensorboard`` names a folder; relative ones start where the run was started.
+        run: name of the run's own folder in it.
+    """
+    folder = experiment.runtime.tensorboard
+    return [] if folder is None else [TensorBoardSink(Path(folder) / run)]

@@ -1,0 +1,212 @@
+"""Carries out the runs of a study: as many at a time as there are cores, each finished run once, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from netagents.errors import InterruptedRunError, NodeFailedError
+from netagents.experiment.load import resolved
+from netagents.launchers.supervision.forkserver import ONE_THREAD
+from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.studies.study_directory import StudyDirectory
+from netagents.studies.study_specification import Study, StudySetting
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class StudyProgress:
+    """Where a study stands.
+
+    Attributes:
+        total: runs in all.  finished: of them, those found finished included.  found: finished before this began.
+        working: labels of the runs under way.
+        seconds_left: estimate from finished runs of the same setting, or of any; None before the first one.
+        failures: name and last line of the runs that failed.
+    """
+
+    total: int
+    finished: int = 0
+    found: int = 0
+    working: tuple[str, ...] = ()
+    seconds_left: float | None = None
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def line(self) -> str:
+        """All of it in one line."""
+        left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
+        found = f" ({self.found} found finished)" if self.found else ""
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"{self.finished}/{self.total} runs{found}, {len(self.working)} working{failed}{left}"
+
+
+@dataclass
+class _Job:
+    name: str
+    setting: StudySetting
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    started: float
+
+
+def carry_out(
+    study: Study,
+    directory: StudyDirectory,
+    *,
+    jobs: int | None = None,
+    copies: int = 256,
+    show: Callable[[StudyProgress], None] | None = None,
+    say: Say | None = None,
+) -> StudyProgress:
+    """Make every run that is not finished yet.
+
+    Args:
+        jobs: runs at a time (default: the cores this process may use).
+        copies: episodes for the evaluation of the trained policies; 0 skips it.
+        show: called when something has changed, and every second.
+        say: called with one line about an interrupted run that is made again.
+
+    Raises:
+        InterruptedRunError: Ctrl-C or SIGTERM; finished runs stay, and the same command goes on.
+        NodeFailedError: some runs failed; all others are finished.
+        RunDirectoryError: somebody else is at it.
+    """
+    with directory.locked():
+        return _Executor(study, directory, jobs or len(os.sched_getaffinity(0)), copies, show, say).run()
+
+
+class _Executor:
+    def __init__(
+        self,
+        study: Study,
+        directory: StudyDirectory,
+        jobs: int,
+        copies: int,
+        show: Callable[[StudyProgress], None] | None,
+        say: Say | None,
+    ) -> None:
+        self._study, self._directory, self._jobs, self._copies = study, directory, jobs, copies
+        self._show, self._say = show, say
+        self._took: dict[str, list[float]] = defaultdict(list)
+        self._working: list[_Job] = []
+
+    def run(self) -> StudyProgress:
+        # Settings whose bits are the same share their runs.
+        runs = list({run[0]: run for run in self._study.runs()}.values())
+        progress = StudyProgress(total=len(runs))
+        waiting = []
+        for name, setting, seed in runs:
+            result = self._directory.result(name)
+            if result is not None:
+                progress.finished += 1
+                self._took[setting.label].append(float(result["wall_seconds"]))
+            else:
+                state = self._directory.sweep(name)
+                if state is not None and self._say is not None:
+                    self._say(f"{name}: was {state}; it is made again")
+                waiting.append((name, setting, seed))
+        progress.found = progress.finished
+        interruptions = Interruptions()
+        try:
+            while waiting or self._working:
+                while waiting and len(self._working) < self._jobs:
+                    self._start(*waiting.pop(0))
+                self._update(progress, [setting for _, setting, _ in waiting])
+                select.select([interruptions.descriptor], [], [], 0.05 if progress.finished == progress.found else 0.2)
+                if interruptions.first is not None:
+                    raise InterruptedRunError(
+                        f"{progress.finished} of {progress.total} runs are finished",
+                        signal_number=interruptions.first,
+                        where=str(self._directory.path),
+                        fix="the same command goes on from there",
+                    )
+                self._collect(progress)
+        finally:
+            self._end()
+            interruptions.close()
+        self._update(progress, [])
+        if progress.failures:
+            name, line = progress.failures[0]
+            raise NodeFailedError(
+                f"{len(progress.failures)} of {progress.total} runs failed, first: {line}",
+                where=str(self._directory.run_path(name)),
+                fix="all others are finished; the same command tries these again",
+            )
+        return progress
+
+    def _start(self, name: str, setting: StudySetting, seed: int) -> None:
+        job = {"experiment": resolved(setting.at(seed)), "path": str(self._directory.run_path(name)), "copies": self._copies}
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        process = subprocess.Popen(
+            [sys.executable, "-m", "netagents.studies.study_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env={**os.environ, **ONE_THREAD},
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
+        self._working.append(_Job(name, setting, process, errors, time.perf_counter()))
+
+    def _collect(self, progress: StudyProgress) -> None:
+        for job in list(self._working):
+            code = job.process.poll()
+            if code is None:
+                continue
+            self._working.remove(job)
+            self._close(job)
+            if code == 0:
+                progress.finished += 1
+                self._took[job.setting.label].append(time.perf_counter() - job.started)
+            else:
+                job.errors.seek(0)
+                lines = job.errors.read().decode(errors="replace").strip().splitlines()
+                progress.failures.append((job.name, lines[-1] if lines else f"it ended with exit code {code}"))
+            job.errors.close()
+
+    def _update(self, progress: StudyProgress, waiting: Sequence[StudySetting]) -> None:
+        progress.working = tuple(job.setting.label for job in self._working)
+        now = time.perf_counter()
+        if self._took:
+            left = sum(self._expected(setting) for setting in waiting)
+            left += sum(max(0.0, self._expected(job.setting) - (now - job.started)) for job in self._working)
+            progress.seconds_left = left / self._jobs
+        if self._show is not None:
+            self._show(progress)
+
+    def _expected(self, setting: StudySetting) -> float:
+        took = self._took.get(setting.label) or [seconds for each in self._took.values() for seconds in each]
+        return sum(took) / len(took)
+
+    def _end(self) -> None:
+        for job in self._working:
+            job.process.kill()
+        for job in self._working:
+            job.process.wait()
+            self._close(job)
+            job.errors.close()
+        self._working.clear()
+
+    @staticmethod
+    def _close(job: _Job) -> None:
+        if job.process.stdin is not None:
+            job.process.stdin.close()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,92 @@
+"""One run of a study in a process of its own: train, then play the frozen policies with and without a crashed agent.
+
+Started as ``python -m netagents.studies.study_worker``; reads its job as one line of JSON from standard input, which stays open as long as
+the study's own process lives: when that is killed, this process ends too, at once and with nothing half-written that counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    """Carry out the job on standard input; the last line of standard error says why it failed."""
+    job = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from netagents.errors import NetagentsError, exit_code_of
+
+    try:
+        work(job)
+    except NetagentsError as error:
+        print(error, file=sys.stderr)
+        return exit_code_of(error)
+    return 0
+
+
+def work(job: dict[str, Any]) -> None:
+    """Train unless the run is finished already, evaluate, and write the result last: its file says that the run is whole.
+
+    Args:
+        job: ``experiment`` (resolved), ``path`` of the run directory, ``copies`` to evaluate with.
+
+    Raises:
+        NetagentsError: the run failed.
+    """
+    from netagents.experiment import load_experiment
+    from netagents.experiment.named_code import names_of
+    from netagents.launchers.launch import launch
+    from netagents.learning.prepare import prepare
+    from netagents.records.atomic_files import write_atomically
+    from netagents.records.run_reader import Run
+    from netagents.studies.crash_returns import FAILURES, play_frozen
+    from netagents.studies.study_directory import RESULT
+
+    path = Path(job["path"])
+    started, cpu = time.perf_counter(), _cpu_seconds()
+    loaded = load_experiment(job["experiment"])
+    run = Run.open(path, names_of(loaded.experiment)) if path.exists() else launch(loaded, path=path)
+    trained, trained_cpu = time.perf_counter() - started, _cpu_seconds() - cpu
+    result: dict[str, Any] = {
+        "wall_seconds": trained,
+        "cpu_seconds": trained_cpu,
+        "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "launcher": loaded.experiment.runtime.launcher,
+    }
+    if job["copies"]:
+        run.directory.require_trust()
+        prepared = prepare(run.experiment)
+        policies = run.policies()
+        copies = int(job["copies"])
+        whole = play_frozen(prepared.setup, prepared.environment, policies, copies)
+        result |= {"return": whole.plain.tolist(), "discounted_return": whole.discounted.tolist(), "error": whole.error}
+        for failure in FAILURES:
+            played = [play_frozen(prepared.setup, prepared.environment, policies, copies, agent, failure) for agent in range(run.n)]
+            result[f"crash_{failure}"] = [float(each.plain.mean()) for each in played]
+            result[f"crash_{failure}_others"] = [
+                float((each.plain.sum() - each.plain[agent]) / max(1, run.n - 1)) for agent, each in enumerate(played)
+            ]
+            result[f"crash_{failure}_discounted"] = [float(each.discounted.mean()) for each in played]
+        prepared.environment.close()
+    write_atomically(path / RESULT, json.dumps(result).encode())
+
+
+def _cpu_seconds() -> float:
+    return time.process_time()
+
+
+def _end_with_parent() -> None:
+    # The parent writes nothing more; the end of the stream is the parent's end.
+    while os.read(0, 4096):
+        pass
+    os._exit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

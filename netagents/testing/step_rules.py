@@ -1,0 +1,93 @@
+"""Rules on what a step may depend on: its inputs alone, the agents in scope, the copy it is in; or at least the seed it began with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.environments.networked_mdp import FloatArray, JointState, NetworkedMDP, Transition
+from netagents.testing.broken_rules import broken, close, guarded, random_actions, same
+
+
+@dataclass(frozen=True)
+class PlayedStep:
+    """One step that was played, for B copies.
+
+    Attributes:
+        state: the joint state before it. actions: of all agents. noise: what ``step`` was given.
+        outcome: what ``step`` gave.
+    """
+
+    state: JointState
+    actions: list[NDArray[Any]]
+    noise: FloatArray
+    outcome: Transition
+
+
+def check_purity(environment: NetworkedMDP, played: PlayedStep, rng: np.random.Generator) -> None:
+    """The same inputs give the same outputs, whatever was called in between, and earlier outcomes stay as they were."""
+    state, outcome = played.state, played.outcome
+    first = [part.copy() for part in outcome]
+    # Something else in between: an environment with a memory of its own would now answer differently.
+    environment.step(state.copy(), random_actions(environment, state, rng), rng.random(played.noise.shape))
+    if not all(same(old, new) for old, new in zip(first, outcome, strict=True)):
+        raise broken(environment, "purity", "a later step changed an earlier outcome", "return fresh arrays")
+    again = environment.step(state, played.actions, played.noise)
+    if not all(same(old, new) for old, new in zip(first, again, strict=True)):
+        raise broken(
+            environment, "purity", "step gave two outcomes from one input", "keep nothing in self and draw nothing but the given noise"
+        )
+
+
+def check_copies(environment: NetworkedMDP, played: PlayedStep, rng: np.random.Generator) -> None:
+    """A copy's outcome does not depend on its place in the batch or on the other copies."""
+    # A permutation finds those that read their neighbours in the batch; a lone copy, those that read the whole batch.
+    copies = len(played.state)
+    for rows in (rng.permutation(copies), rng.integers(copies, size=1)):
+        call = partial(environment.step, played.state[rows], [action[rows] for action in played.actions], played.noise[rows])
+        other = guarded(environment, "copies", call)
+        if not all(close(part[rows], moved) for part, moved in zip(played.outcome, other, strict=True)):
+            raise broken(environment, "copies", "a copy's outcome depends on the copies around it", "never mix along the first axis")
+
+
+def check_scopes(environment: NetworkedMDP, played: PlayedStep, rng: np.random.Generator) -> None:
+    """Whoever is outside an agent's scopes changes neither its next observation nor its reward, under the same noise."""
+    spec, state, outcome = environment.spec, played.state, played.outcome
+    columns = state.ndim >= 2 and state.shape[1] == spec.n
+    expected = environment.observe(outcome.state)
+    for i in range(spec.n):
+        other_state = state
+        if columns:
+            # Columns of other copies, so that every local state stays one that was reached.
+            outside = [j for j in range(spec.n) if j not in spec.state_scopes[i]]
+            other_state = state.copy()
+            other_state[:, outside] = state[rng.permutation(len(state))][:, outside]
+        drawn = random_actions(environment, other_state, rng)
+        kept = [played.actions[j] if j in spec.action_scopes[i] else drawn[j] for j in range(spec.n)]
+        changed = environment.step(other_state, kept, played.noise)
+        same_reward = close(outcome.rewards[:, i], changed.rewards[:, i])
+        if not same_reward or not close(expected[i], environment.observe(changed.state)[i]):
+            what = "the next state" if same_reward else "the reward"
+            found = f"{what} of agent {i} depends on agents outside state_scopes[{i}] = {spec.state_scopes[i]}"
+            raise broken(
+                environment, "scopes", f"{found} and action_scopes[{i}] = {spec.action_scopes[i]}", "name every agent that matters"
+            )
+
+
+def check_replay(environment: NetworkedMDP, began: FloatArray, taken: Sequence[PlayedStep]) -> None:
+    """The same reset, noise and actions once more give the same observations, rewards and ends."""
+    expected = [environment.observe(played.outcome.state) for played in taken]
+    state: JointState = guarded(environment, "replay", partial(environment.reset, began))
+    for step, played in enumerate(taken):
+        again = guarded(environment, "replay", partial(environment.step, state, played.actions, played.noise))
+        seen = environment.observe(again.state)
+        alike = all(same(old, new) for old, new in zip(expected[step], seen, strict=True))
+        if not alike or not all(same(old, new) for old, new in zip(played.outcome[1:], again[1:], strict=True)):
+            fix = "let all its luck come from the reset's noise, such as from the seed that it is reset with"
+            raise broken(environment, "replay", f"step {step} went another way from the same reset, noise and actions", fix)
+        state = again.state

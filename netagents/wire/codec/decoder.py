@@ -1,0 +1,326 @@
+"""The decoder: frames to envelopes, after everything was checked; :mod:`netagents.wire.codec` has the format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import DecodeError
+from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
+from netagents.wire.codec.array_schema import (
+    ANY_ARRAY,
+    ARRAYS,
+    BOOL_CODE,
+    BYTES,
+    INDICES,
+    PROTOCOL_VERSION,
+    SCALARS,
+    ArrayField,
+    ArraySchema,
+)
+from netagents.wire.codec.encoder import NAME
+from netagents.wire.codec.expected_shapes import Forms, mismatch
+from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, Frame
+from netagents.wire.codec.limits import LIMITS, Limits
+from netagents.wire.codec.message_template import MessageTemplate, Place
+from netagents.wire.codec.value_text import short
+
+_KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
+_INT64_MAX = (1 << 63) - 1
+_REMEMBERED = 4096  # headers: a node hears one or two per sender and kind
+REMEMBERED_BYTES = 256
+"""Of one header, at most; longer ones are read anew in every message."""
+_ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
+_read_prefix = PREFIX.unpack_from
+
+
+class Decoder:
+    """Decodes messages.
+
+    Args:
+        limits: what a message may be at most.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self._steps = limits.steps
+        self.layouts: dict[bytes, MessageTemplate] = {}
+        """By the bytes of their headers: equal headers in frames of equal size describe equal messages."""
+        self._forms: Forms = {}
+
+    def expect(self, forms: Forms) -> None:
+        """From now on messages must also look as ``forms`` says; what was found to be right before is looked at again."""
+        self._forms = forms
+        self.layouts.clear()
+
+    def decode(self, frames: Sequence[Frame]) -> Envelope:
+        """The envelope in ``frames``; its arrays are read-only views of the frames.
+
+        Raises:
+            DecodeError: anything at all is wrong with the bytes.
+        """
+        known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
+        if known is None:
+            return self._decode(frames)
+        layout, iteration, step = known
+        return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
+
+    def recognise(self, first: bytes) -> tuple[MessageTemplate, int, int] | None:
+        """Layout, iteration and step of a message of one frame whose like was found to be right before; None for any other.
+
+        What is left to look at is whether this is the time for it, and who may say it.
+        """
+        size = len(first)
+        if size <= HEAD:
+            return None
+        length, step, iteration = _read_prefix(first)
+        if length > REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
+            return None
+        layout = self.layouts.get(first[HEAD : HEAD + length])
+        if layout is None or layout.size != size:
+            return None
+        return layout, iteration, step
+
+    def admit(self, frames: Sequence[Frame], door: object, user: str | None, counted: list[int]) -> None:
+        """Notes that a message was let in, so that its like may be let in there without a closer look.
+
+        Args:
+            frames: of the message.
+            door: stands for the rules by which it was let in.
+            user: whose it was.
+            counted: where its like is counted, ``[messages, bytes]``.
+        """
+        known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
+        if known is not None:
+            layout = known[0]
+            layout.door, layout.user, layout.counted = door, user, counted
+
+    def _decode(self, frames: Sequence[Frame]) -> Envelope:
+        count = len(frames)
+        if not 1 <= count <= self.limits.arrays + 1:
+            raise DecodeError(f"a message of {count} frames")
+        first = frames[0]
+        if type(first) is not bytes:
+            first = self._plain(first)
+        size = len(first)
+        limits = self.limits
+        if size < HEAD + 6 or size > limits.message_bytes:
+            raise DecodeError(f"a first frame of {size} bytes")
+        length, step, iteration = _read_prefix(first)
+        if (length & FOLLOWED != 0) != (count > 1):
+            raise DecodeError(f"a message of {count} frames announces {'more' if length & FOLLOWED else 'only one'}")
+        length &= ~FOLLOWED
+        end = HEAD + length
+        if end > size or length > limits.header_bytes:
+            raise DecodeError(f"a header of {length} bytes in a frame of {size}")
+        if iteration < 0 or step >= limits.steps:
+            raise DecodeError(f"iteration {iteration}, step {step} is out of bounds")
+        packed = first[HEAD:end]
+        header = self._unpack(packed)
+        if type(header) is not list or len(header) < 5:
+            raise DecodeError("the header is no array of at least 5 entries")
+        if header[0] != PROTOCOL_VERSION or type(header[0]) is not int:
+            raise DecodeError(
+                f"protocol version {short(header[0])} is not {PROTOCOL_VERSION}", fix="run the same version of netagents everywhere"
+            )
+        _, number, run, incarnation, sender, *fields = header
+        kind = _KINDS.get(number) if type(number) is int else None
+        if kind is None:
+            raise DecodeError(f"kind {short(number)} is unknown")
+        if type(run) is not bytes or len(run) != 8:
+            raise DecodeError(f"run id {short(run)} is not 8 bytes")
+        if not (type(incarnation) is type(sender) is int and -2 <= sender < limits.nodes and 0 <= incarnation < 1 << 31):
+            raise DecodeError(f"{kind.name.lower()} from {short(sender)}, incarnation {short(incarnation)} is out of bounds")
+        schema = ARRAYS.get(kind)
+        if schema is not None:
+            message: Message = self._message(kind, schema, fields, frames, first, end)
+            ways = self._forms.get((kind, sender))
+            wrong = mismatch(ways, message) if ways else None  # type: ignore[arg-type]
+            if wrong:
+                raise DecodeError(f"{kind.name.lower()} from {sender} {wrong}")
+            if count == 1:
+                self._remember(packed, Envelope(run, incarnation, sender, kind, iteration, step, message), end, size)
+        elif kind is Kind.SNAPSHOT:
+            message = self._snapshot(fields, frames, first, end)
+        elif kind is Kind.WELCOME:
+            message = self._welcome(fields, frames, first, end)
+        else:
+            message = self._scalars(kind, fields, frames, end == size)
+        return Envelope(run, incarnation, sender, kind, iteration, step, message)
+
+    def _unpack(self, packed: bytes) -> Any:
+        limits = self.limits
+        try:
+            return msgpack.unpackb(
+                packed,
+                max_array_len=_ITEMS,
+                max_map_len=limits.arrays,
+                max_str_len=4 * limits.text_chars,
+                max_bin_len=8,
+                max_ext_len=0,
+            )
+        except Exception as error:  # msgpack raises many types for bad bytes; each of them means the same here
+            raise DecodeError(f"the header is not readable: {short(error)}") from None
+
+    def _remember(self, packed: bytes, envelope: Envelope, end: int, size: int) -> None:
+        """Keeps where the arrays of a message lie, once it was found to be right; short headers only, and not many."""
+        message: Any = envelope.message
+        arrays: list[NDArray[Any]] = [array for array in message if array is not None]
+        # Truth values are looked at one by one in every message.
+        if len(packed) > REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
+            return
+        places: list[Place] = []
+        offset = end
+        for array in arrays:
+            offset += -offset & 7
+            places.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
+            offset += array.nbytes
+        if len(self.layouts) >= _REMEMBERED:
+            self.layouts.clear()
+        self.layouts[packed] = MessageTemplate(envelope, places, len(message) - len(arrays), size)
+
+    def _plain(self, frame: object) -> bytes:
+        if not isinstance(frame, (memoryview, bytearray, bytes)):
+            raise DecodeError(f"a frame is a {type(frame).__name__}, not bytes")
+        view = memoryview(frame)
+        if view.nbytes > self.limits.message_bytes:
+            raise DecodeError(f"a frame of {view.nbytes} bytes")
+        return view.tobytes()
+
+    def _message(
+        self, kind: Kind, schema: ArraySchema, descriptions: list[Any], frames: Sequence[Frame], first: bytes, end: int
+    ) -> Message:
+        if not len(schema.fields) - schema.optional <= len(descriptions) <= len(schema.fields):
+            raise DecodeError(f"{kind.name.lower()} has {len(descriptions)} arrays, not {len(schema.fields)}")
+        arrays = self._arrays(kind, zip(descriptions, schema.fields, strict=False), len(descriptions), frames, first, end)
+        if schema.aligned:
+            rows = arrays[0].shape[0]
+            for array in arrays:
+                if array.shape[0] != rows:
+                    raise DecodeError(f"{kind.name.lower()} has arrays that disagree on the size of axis 0")
+        message: Message = schema.message(*arrays)
+        return message
+
+    def _arrays(
+        self,
+        kind: Kind,
+        described: Iterable[tuple[Any, ArrayField]],
+        count: int,
+        frames: Sequence[Frame],
+        first: bytes,
+        end: int,
+    ) -> list[NDArray[Any]]:
+        """Views of the frames, after each declared shape was found to agree with the bytes that are there."""
+        inline = len(frames) == 1
+        if not inline and len(frames) != count + 1:
+            raise DecodeError(f"{kind.name.lower()} has {len(frames)} frames for {count} arrays")
+        ceiling = self.limits.message_bytes
+        arrays: list[NDArray[Any]] = []
+        position, size, total = end, len(first), len(first)
+        for place, (description, field) in enumerate(described):
+            if type(description) is not list or not description or type(description[0]) is not int:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} is not described by a dtype and sizes")
+            dtype = field.dtypes.get(description[0])
+            if dtype is None:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has dtype code {short(description[0])}")
+            shape = description[1:]
+            if not field.low <= len(shape) <= field.high or len(shape) > self.limits.rank:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has rank {len(shape)}")
+            items = spread = 1
+            for extent in shape:
+                if type(extent) is not int or extent < 0 or extent > ceiling:
+                    raise DecodeError(f"{kind.name.lower()}.{field.name} has a size {short(extent)}")
+                items *= extent
+                spread *= extent or 1
+            if field.last >= 0 and shape[-1] != field.last:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has last axis {shape[-1]}, not {field.last}")
+            nbytes = items * dtype.itemsize
+            if spread * dtype.itemsize > ceiling:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {short(shape)} is too large")
+            if inline:
+                position += -position & 7
+                source: Any = first
+                offset = position
+                position += nbytes
+                if position > size:
+                    raise DecodeError(f"{kind.name.lower()}.{field.name} needs {nbytes} bytes that are not there")
+            else:
+                source, offset = frames[place + 1], 0
+                if not isinstance(source, (bytes, memoryview, bytearray)):
+                    raise DecodeError(f"a frame is a {type(source).__name__}, not bytes")
+                view = memoryview(source)
+                there = view.nbytes
+                if not view.c_contiguous:
+                    raise DecodeError("a frame is not contiguous")
+                total += there
+                if there != nbytes or total > ceiling:
+                    raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {short(shape)} has {there} bytes")
+            if items:
+                array: NDArray[Any] = np.frombuffer(source, dtype, items, offset)
+            else:
+                array = np.empty(0, dtype)
+                array.flags.writeable = False
+            if type(source) is not bytes:
+                array.flags.writeable = False
+            if description[0] == BOOL_CODE and items and int(array.view(np.uint8).max()) > 1:
+                raise DecodeError(f"{kind.name.lower()}.{field.name} has truth values other than 0 and 1")
+            arrays.append(array if len(shape) == 1 else array.reshape(shape))
+        if position != size:
+            raise DecodeError(f"{kind.name.lower()} has {size - position} bytes too many")
+        return arrays
+
+    def _scalars(self, kind: Kind, values: list[Any], frames: Sequence[Frame], exact: bool) -> Message:
+        schema = SCALARS[kind]
+        if len(frames) != 1 or not exact:
+            raise DecodeError(f"{kind.name.lower()} has bytes behind its header")
+        if len(values) != len(schema.types):
+            raise DecodeError(f"{kind.name.lower()} has {len(values)} fields, not {len(schema.types)}")
+        for value, wanted in zip(values, schema.types, strict=True):
+            given = type(value)
+            if given is not wanted:
+                raise DecodeError(f"{kind.name.lower()} has a field {short(value)} that is no {wanted.__name__}")
+            if wanted is str and len(value) > self.limits.text_chars:
+                raise DecodeError(f"{kind.name.lower()} has a text of {len(value)} characters")
+            if wanted is int and not 0 <= value <= _INT64_MAX:
+                raise DecodeError(f"{kind.name.lower()} has a number {value} that is out of bounds")
+        message: Message = schema.message._make(values)
+        return message
+
+    def _snapshot(self, values: list[Any], frames: Sequence[Frame], first: bytes, end: int) -> Snapshot:
+        described = values[0] if len(values) == 1 else None
+        if type(described) is not dict or len(described) > self.limits.arrays:
+            raise DecodeError("snapshot is not described by a map of names")
+        fields: list[tuple[Any, ArrayField]] = []
+        for name, description in described.items():
+            if type(name) is not str or len(name) > self.limits.name_chars or not NAME.fullmatch(name):
+                raise DecodeError(f"snapshot has an array called {short(name)}")
+            fields.append((description, ANY_ARRAY))
+        arrays = self._arrays(Kind.SNAPSHOT, fields, len(fields), frames, first, end)
+        return Snapshot(dict(zip(described, arrays, strict=True)))
+
+    def _welcome(self, values: list[Any], frames: Sequence[Frame], first: bytes, end: int) -> Welcome:
+        sizes = values[0] if len(values) == 1 else None
+        if type(sizes) is not list or len(sizes) != 5:
+            raise DecodeError("welcome is not described by five sizes")
+        fields = (BYTES, BYTES, BYTES, INDICES, BYTES)
+        described: list[tuple[Any, ArrayField]] = [
+            ([next(iter(field.dtypes)), extent], field) for extent, field in zip(sizes, fields, strict=True)
+        ]
+        arrays = self._arrays(Kind.WELCOME, described, 5, frames, first, end)
+        indices = arrays[3]
+        if len(indices) > self.limits.nodes + 2:
+            raise DecodeError(f"welcome names {len(indices)} peers")
+        try:
+            experiment, topology, spec, endpoints = (str(text.tobytes(), "utf-8") for text in (*arrays[:3], arrays[4]))
+        except UnicodeDecodeError:
+            raise DecodeError("welcome has a text that is not UTF-8") from None
+        lines = endpoints.split("\n") if len(indices) else []
+        peers: dict[int, str] = dict(zip(indices.tolist(), lines, strict=False))
+        valid = all(-2 <= index < self.limits.nodes and 0 < len(line) <= self.limits.text_chars for index, line in peers.items())
+        if len(lines) != len(indices) or len(peers) != len(lines) or not valid or (not lines and endpoints):
+            raise DecodeError("welcome has a list of peers that does not fit its endpoints")
+        return Welcome(experiment, topology, spec, peers)

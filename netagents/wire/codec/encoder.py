@@ -1,0 +1,225 @@
+"""The encoder: envelopes to frames; :mod:`netagents.wire.codec` has the format."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import CapacityError, ProtocolError
+from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
+from netagents.wire.codec.array_schema import ANY_ARRAY, ARRAYS, CLIPPED, PROTOCOL_VERSION, SCALARS, ArrayField, ArraySchema
+from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, Frame
+from netagents.wire.codec.limits import LIMITS, Limits
+from netagents.wire.codec.value_text import short, where_of
+
+_PADDING = tuple(bytes(n) for n in range(8))
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""Names of a snapshot's arrays."""
+
+_REMEMBERED = 4096  # outlines: a node that speaks to unlike agents needs one or two per kind and agent
+_write_prefix = PREFIX.pack
+
+
+class _Outline(NamedTuple):
+    """What all messages of one sender, kind, dtypes and shapes have in common."""
+
+    speaker: tuple[bytes, int, int]  # run, incarnation, sender
+    message: type
+    arrays: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
+    alone: bool  # one array and room for no more, in the frame of the header
+    length: int  # of the header, with the bit that announces frames
+    header: bytes  # with the padding before the first array
+    paddings: tuple[bytes, ...]  # behind each array
+    inline: bool
+
+
+class Encoder:
+    """Encodes envelopes; one per thread, since the packer is re-used.
+
+    Args:
+        limits: what a message may be at most.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self._packer = msgpack.Packer(use_bin_type=True)
+        self._latest: dict[Kind, _Outline] = {}
+        self._outlines: dict[tuple[Any, ...], _Outline] = {}
+
+    def encode(self, envelope: Envelope) -> list[Frame]:
+        """The frames of ``envelope``; large arrays are views of the caller's memory, to be sent or copied before it changes.
+
+        Raises:
+            ProtocolError: the message breaks the schema (a dtype, a rank, a text that is too long): an error of the sender.
+            CapacityError: the message is larger than the limits.
+        """
+        return self.frames(*envelope)
+
+    def frames(self, run: bytes, incarnation: int, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> list[Frame]:
+        """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
+        outline = self._latest.get(kind)
+        arrays: Any = message
+        alike = outline is not None and outline.speaker == (run, incarnation, sender) and type(message) is outline.message
+        if outline is None or not alike or not _fits(outline.arrays, arrays):
+            outline, arrays = self._outlined(Envelope(run, incarnation, sender, kind, iteration, step, message))
+        try:
+            prefix = _write_prefix(outline.length, step, iteration)
+        except struct.error as error:
+            where = where_of(Envelope(run, incarnation, sender, kind, iteration, step, message))
+            raise ProtocolError(f"cannot be written: {error}", where=where) from None
+        if outline.inline:
+            if len(arrays) == 1:
+                return [b"".join((prefix, outline.header, arrays[0].tobytes()))]
+            parts = [prefix, outline.header]
+            for array, padding in zip(arrays[: len(outline.arrays)], outline.paddings, strict=False):
+                parts += (array.tobytes(), padding)
+            return [b"".join(parts)]
+        views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
+        return [prefix + outline.header, *views]
+
+    def stencil(self, run: bytes, incarnation: int, sender: int, kind: Kind, message: Message) -> tuple[int, bytes] | None:
+        """What all messages that look like this one have in common.
+
+        Returns:
+            The length that stands in the prefix, and the header, behind which the bytes of the array follow; None for messages of more
+            than an array in the first frame.
+
+        Raises:
+            ProtocolError, CapacityError: as :meth:`encode`.
+        """
+        outline = self._outlined(Envelope(run, incarnation, sender, kind, 0, 0, message))[0]
+        return (outline.length, outline.header) if outline.alone else None
+
+    def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
+        """The outline of a message, remembered where it is made of arrays, and its arrays."""
+        run, incarnation, sender, kind, _, _, message = envelope
+        schema = ARRAYS.get(kind)
+        if schema is None:
+            fields, arrays = self._control(envelope)
+            return self._outline(envelope, fields, arrays), arrays
+        if type(message) is not schema.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+        content: Any = message
+        arrays = [array for array in content if array is not None]
+        key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
+        outline = self._outlines.get(key)
+        if outline is None:
+            outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+            if len(self._outlines) >= _REMEMBERED:
+                self._outlines.clear()
+            self._outlines[key] = outline
+        self._latest[kind] = outline
+        return outline, arrays
+
+    def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
+        try:
+            packed: bytes = self._packer.pack(items)
+        except (TypeError, ValueError, OverflowError) as error:
+            self._packer.reset()
+            raise ProtocolError(f"cannot be written: {error}", where=where_of(envelope)) from None
+        return packed
+
+    def _describe(self, envelope: Envelope, schema: ArraySchema, arrays: Sequence[NDArray[Any]]) -> list[Any]:
+        described = []
+        if not len(schema.fields) - schema.optional <= len(arrays) <= len(schema.fields):
+            raise ProtocolError(f"{len(arrays)} arrays, not {len(schema.fields)}", where=where_of(envelope))
+        for array, field in zip(arrays, schema.fields, strict=False):
+            code = field.codes.get(array.dtype)
+            shape = array.shape
+            if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
+                self._misfit(envelope, array, field)
+            described.append([code, *shape])
+        if schema.aligned and len({array.shape[0] for array in arrays}) > 1:
+            raise ProtocolError("arrays disagree on the size of axis 0", where=where_of(envelope))
+        return described
+
+    def _outline(self, envelope: Envelope, fields: list[Any], arrays: Sequence[NDArray[Any]]) -> _Outline:
+        run, incarnation, sender, kind = envelope[:4]
+        header = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, *fields])
+        sizes = [array.nbytes for array in arrays]
+        total, limits = sum(sizes), self.limits
+        # 64 bytes are more than the lengths, the header and its padding take.
+        if len(header) + 64 > limits.header_bytes or total + len(header) + 64 > limits.message_bytes or len(sizes) > limits.arrays:
+            raise CapacityError(
+                f"{total} bytes in {len(sizes)} arrays, described in {len(header)} bytes, do not fit into one message",
+                where=where_of(envelope),
+                fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
+            )
+        layout = tuple((array.dtype, array.shape) for array in arrays)
+        alone = len(layout) == len(envelope.message) == 1 and total < limits.inline_bytes
+        identity = ((run, incarnation, sender), type(envelope.message), layout, alone)
+        if total >= limits.inline_bytes:
+            return _Outline(*identity, len(header) | FOLLOWED, header, (), inline=False)
+        paddings = []
+        position = HEAD + len(header)
+        for size in sizes:
+            padding = -position & 7
+            paddings.append(_PADDING[padding])
+            position += padding + size
+        return _Outline(*identity, len(header), header + b"".join(paddings[:1]), (*paddings[1:], b""), inline=True)
+
+    def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
+        """Header fields and arrays of a control message or snapshot."""
+        message, kind = envelope.message, envelope.kind
+        if isinstance(message, Snapshot) and kind is Kind.SNAPSHOT:
+            described: dict[str, list[int]] = {}
+            for name, array in message.arrays.items():
+                if not NAME.fullmatch(name) or len(name) > self.limits.name_chars:
+                    raise ProtocolError(f"{short(name)} is no name for an array", where=where_of(envelope), fix="use A-Z a-z 0-9 _ . -")
+                code = ANY_ARRAY.codes.get(array.dtype)
+                if code is None or array.ndim > ANY_ARRAY.high:
+                    self._misfit(envelope, array, ANY_ARRAY._replace(name=name))
+                described[name] = [code, *array.shape]
+            return [described], list(message.arrays.values())
+        if isinstance(message, Welcome) and kind is Kind.WELCOME:
+            texts = [_text_array(text) for text in (message.experiment, message.topology, message.spec)]
+            if any("\n" in endpoint or not endpoint for endpoint in message.peers.values()):
+                raise ProtocolError("an endpoint is empty or has a line break", where=where_of(envelope))
+            endpoints = _text_array("\n".join(message.peers.values()))
+            arrays: list[NDArray[Any]] = [*texts, np.fromiter(message.peers, np.int64, len(message.peers)), endpoints]
+            return [[array.size for array in arrays]], arrays
+        schema = SCALARS.get(kind)
+        if schema is None or type(message) is not schema.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+        fields = list(message)
+        for place, value in enumerate(fields):
+            if isinstance(value, str) and len(value) > self.limits.text_chars:
+                if kind not in CLIPPED:
+                    raise ProtocolError(f"a text of {len(value)} characters is too long", where=where_of(envelope))
+                fields[place] = value[: self.limits.text_chars - 1] + "…"
+        return fields, ()
+
+    @staticmethod
+    def _misfit(envelope: Envelope, array: NDArray[Any], field: ArrayField) -> NoReturn:
+        allowed = ", ".join(str(dtype) for dtype in field.codes)
+        last = f" with last axis {field.last}" if field.last >= 0 else ""
+        raise ProtocolError(
+            f"{field.name} has dtype {array.dtype} and shape {array.shape}",
+            where=where_of(envelope),
+            fix=f"it travels as {allowed} of rank {field.low} to {field.high}{last}",
+        )
+
+
+def _fits(described: Sequence[tuple[np.dtype[Any], tuple[int, ...]]], message: Any) -> bool:
+    """Whether a message's arrays have these dtypes and shapes."""
+    place = 0
+    for dtype, shape in described:
+        array = message[place]
+        if array is None or array.dtype is not dtype or array.shape != shape:
+            return False
+        place += 1
+    # Optional arrays are left out from behind.
+    return place == len(message) or message[place] is None
+
+
+def _text_array(text: str) -> NDArray[np.uint8]:
+    try:
+        return np.frombuffer(text.encode("utf-8"), np.uint8)
+    except UnicodeEncodeError as error:
+        raise ProtocolError(f"a text is not Unicode: {error.reason}") from None

@@ -1,0 +1,1 @@
+"""Links: models of bad links, reliable delivery over them, and relay routing."""

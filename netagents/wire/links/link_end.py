@@ -1,0 +1,182 @@
+"""One node's end of a modelled link: it transmits as the model lets it, sends again what must arrive, and acknowledges what came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netagents.errors import DeadlineError
+from netagents.messages import Kind, node_name
+from netagents.wire.codec.frames import Frame, frame_bytes
+from netagents.wire.links.link_cost_counter import CostCounter
+from netagents.wire.links.link_header import ACKNOWLEDGEMENT, BEST_EFFORT, LINK_HEADER_BYTES, LONGEST_HOLD, ORDERED, LinkHeader
+from netagents.wire.links.link_model import LinkModel
+from netagents.wire.links.reliable_delivery import LONGEST_TIMEOUT, Intake, Outbox, Pending, Subject
+from netagents.wire.transport.transport import ReceivedFrames, Sender
+
+ACKNOWLEDGE_WITHIN = 0.003
+"""Seconds that an acknowledgement waits for a message to ride on."""
+
+
+class LinkEnd:
+    """The state of one link; it has no clock, and is told what time it is.
+
+    Args:
+        model: of the way there.  The way back is the peer's.
+        raw: sender of the transport.
+        run: 8 bytes.
+        incarnation: of this node.
+        deadline: seconds after which a message that was not acknowledged is an error.
+        gives_up: it is given up instead, and so is the oldest one of a full window.
+        costs: where everything is counted.
+    """
+
+    def __init__(
+        self, model: LinkModel, raw: Sender, run: bytes, incarnation: int, deadline: float, costs: CostCounter, *, gives_up: bool
+    ) -> None:
+        self.model, self.raw = model, raw
+        self.outbox = Outbox()
+        self.iteration = 0
+        """How far this node is; faults have windows of iterations."""
+        self._node, self._peer = model.sender, model.receiver
+        self._run, self._incarnation, self._deadline, self._costs = run, incarnation, deadline, costs
+        self._gives_up = gives_up
+        self._opened: dict[Kind, int] = {}
+        self._intake: Intake[ReceivedFrames] = Intake(0)
+        self._best_effort = 0
+        self._acknowledge_at: float | None = None
+        self._echo = -1.0
+
+    def restart(self, incarnation: int) -> None:
+        """Begins again under a new incarnation: what is on its way is forgotten, and numbers begin at 0."""
+        self._incarnation, self.iteration = incarnation, 0
+        self.outbox, self._best_effort = Outbox(), 0
+        self._opened.clear()
+        # The peer may have begun again before.
+        if self._intake.incarnation < incarnation:
+            self._renew(incarnation)
+
+    # -- out ---------------------------------------------------------------------------------------------------------------
+
+    def accepts(self, *, reliable: bool) -> bool:
+        """Whether there is room in the window."""
+        return self._gives_up or not (reliable and self.outbox.full)
+
+    def opens(self, kind: Kind, iteration: int) -> bool:
+        """Whether this would be the first message of its kind in its iteration on this link."""
+        return iteration > self._opened.get(kind, -1)
+
+    def send(self, frames: Sequence[Frame], subject: Subject, now: float, *, reliable: bool) -> None:
+        """Sends a message for the first time."""
+        self._costs.add(self._node, self._peer, messages=1)
+        self._opened[subject.kind] = subject.iteration
+        if reliable:
+            if self._gives_up:
+                self.outbox.give_up(now - self._deadline)
+            item = self.outbox.add([bytes(frame) for frame in frames], subject, now)
+            self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
+        else:
+            self._transmit(BEST_EFFORT, self._best_effort, frames, now)
+            self._best_effort += 1
+
+    def work(self, now: float) -> None:
+        """Sends again what is due, and an acknowledgement that found nothing to ride on.
+
+        Raises:
+            DeadlineError: a message was not acknowledged in time; names the link, the message, the tries and the partition.
+        """
+        if self._gives_up:
+            self.outbox.give_up(now - self._deadline)
+        for item in self.outbox.due(now):
+            self._check_deadline(item, now)
+            self._costs.add(self._node, self._peer, LINK_HEADER_BYTES + frame_bytes(item.frames), resent=1)
+            self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
+        if self._acknowledge_at is not None and self._acknowledge_at <= now:
+            self._costs.add(self._node, self._peer, acknowledgements=1)
+            self._transmit(ACKNOWLEDGEMENT, 0, (), now)
+
+    def next_due(self) -> float | None:
+        """When :meth:`work` will have something to do; None while nothing is on its way."""
+        resend, acknowledge = self.outbox.next_due(), self._acknowledge_at
+        if resend is None or acknowledge is None:
+            return acknowledge if resend is None else resend
+        return min(resend, acknowledge)
+
+    def _transmit(self, carries: int, sequence: int, frames: Sequence[Frame], now: float) -> float:
+        """One transmission, with whatever is to be acknowledged; gives the seconds until it leaves."""
+        size = LINK_HEADER_BYTES + (frame_bytes(frames) if frames else 0)
+        passage = self.model.transmit(size, self.iteration, now)
+        below, bits = self._intake.acknowledgement()
+        waited = 0.0 if self._acknowledge_at is None else max(0.0, now - self._acknowledge_at + ACKNOWLEDGE_WITHIN)
+        taken = 0
+        for arrival in passage.arrivals:
+            hold, heard = min(arrival, LONGEST_HOLD), self._intake.incarnation
+            header = LinkHeader(
+                self._run,
+                self._node,
+                self._incarnation,
+                carries,
+                hold,
+                sequence,
+                self.outbox.oldest,
+                now,
+                heard,
+                below,
+                bits,
+                self._echo,
+                waited,
+            )
+            # A full queue is one more way to be lost.
+            taken += self.raw.try_send([header.pack(), *frames])
+        self._acknowledge_at, self._echo = None, -1.0
+        self._costs.add(self._node, self._peer, size, transmissions=1, lost=int(taken == 0), doubled=int(taken > 1))
+        return passage.leaves
+
+    def _check_deadline(self, item: Pending, now: float) -> None:
+        # Who slept through the deadline has not listened either, and sends once more before it gives up.
+        if now - item.first_sent < self._deadline or now - item.last_sent > 2.0 * LONGEST_TIMEOUT:
+            return
+        raise never_acknowledged(self.model, item.subject, item.tries, self._deadline, self.model.cut_by(self.iteration, now))
+
+    # -- in ----------------------------------------------------------------------------------------------------------------
+
+    def arrived(self, header: LinkHeader, received: ReceivedFrames, now: float) -> list[ReceivedFrames]:
+        """Takes what has arrived; gives what can be handed on now, in order."""
+        if header.incarnation < self._intake.incarnation:
+            return []
+        if header.incarnation > self._intake.incarnation:
+            self._renew(header.incarnation)
+        if header.heard == self._incarnation:
+            self.outbox.acknowledged(header.below, header.bits)
+            if 0.0 <= header.echo <= now - header.waited:
+                self.outbox.round_trip.measured(now - header.waited - header.echo)
+        freed = self._intake.skip(min(header.oldest, header.sequence)) if header.carries == ORDERED else []
+        if header.carries == ACKNOWLEDGEMENT:
+            return []
+        if header.carries == BEST_EFFORT:
+            ready = [received] if self._intake.take_any(header.sequence) else None
+        else:
+            ready = self._intake.take(header.sequence, received)
+            if self._acknowledge_at is None:
+                self._acknowledge_at, self._echo = now + ACKNOWLEDGE_WITHIN, header.sent
+        if ready is None:
+            self._costs.add(self._peer, self._node, LINK_HEADER_BYTES + frame_bytes(received.frames), duplicates=1)
+            return freed
+        return freed + ready
+
+    def _renew(self, incarnation: int) -> None:
+        self._intake, self._acknowledge_at, self._echo = Intake(incarnation), None, -1.0
+
+
+def link_name(sender: int, receiver: int) -> str:
+    """Such as ``agent 2 -> environment``."""
+    return f"{node_name(sender)} -> {node_name(receiver)}"
+
+
+def never_acknowledged(link: LinkModel, subject: Subject, tries: int, deadline: float, cut_by: int | None) -> DeadlineError:
+    """The error of a message that did not get through; ``cut_by`` is the number of the partition that cuts the link."""
+    cut = "" if cut_by is None else f"; faults.{cut_by} cuts it"
+    return DeadlineError(
+        f"{subject.kind.name.lower()} of iteration {subject.iteration}, step {subject.step} was sent {tries} times in {deadline:g} s "
+        f"and never acknowledged{cut}",
+        where=link_name(link.sender, link.receiver),
+    )

@@ -1,0 +1,151 @@
+"""What a bad link does to each transmission: pure arithmetic on counter-based draws, without a clock, a socket or a message.
+
+The words are those of network emulators (loss, delay, jitter, duplication, reordering, a token bucket for the bandwidth).  What happens to
+the k-th transmission of a directed link is a function of (seed, sender, receiver, k) and of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault
+from netagents.messages import ENVIRONMENT, MONITOR
+from netagents.randomness import Purpose, stream
+
+_BLOCK = 256
+_LOSS, _JITTER, _DUPLICATE, _REORDER, _JITTER_OF_COPY = range(5)
+
+
+class Passage(NamedTuple):
+    """What becomes of one transmission.
+
+    Attributes:
+        leaves: seconds until the bandwidth lets it leave.
+        arrivals: seconds from now until each copy is there; empty when it is lost.
+        cut: a partition stopped it, not chance.
+    """
+
+    leaves: float
+    arrivals: tuple[float, ...]
+    cut: bool = False
+
+
+class TokenBucket:
+    """``rate`` bytes per second on average and ``burst`` at once; a transmission that finds too few tokens waits for them."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._tokens, self._at = burst, 0.0
+
+    def take(self, size: int, now: float) -> float:
+        """Seconds until ``size`` bytes may leave."""
+        self._tokens = min(self._burst, self._tokens + self._rate * max(0.0, now - self._at)) - size
+        self._at = max(now, self._at)
+        return max(0.0, -self._tokens / self._rate)
+
+
+class LinkModel:
+    """One directed link.
+
+    Args:
+        faults: of the experiment, by their number; those for other links are ignored.
+        sender, receiver: node indices, -1 for the environment server.
+        seed: of the run.
+    """
+
+    def __init__(self, faults: Mapping[int, FaultSettings], sender: int, receiver: int, seed: int) -> None:
+        self.sender, self.receiver = sender, receiver
+        self._seed = seed
+        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and _concerns(fault, sender, receiver)]
+        self._buckets = [None if model.bandwidth is None else TokenBucket(model.bandwidth, model.burst) for model in self._models]
+        self._partitions = {
+            number: fault for number, fault in faults.items() if isinstance(fault, PartitionFault) and separates(fault, sender, receiver)
+        }
+        self._began: dict[int, float] = {}
+        self._draws: NDArray[np.float64] = np.zeros((0, 0, 5))
+        self._count = 0
+
+    @property
+    def ideal(self) -> bool:
+        """Whether nothing ever happens on this link."""
+        return not self._models and not self._partitions
+
+    def transmit(self, size: int, iteration: int, now: float) -> Passage:
+        """What becomes of the next transmission.
+
+        Args:
+            size: bytes.
+            iteration: how far the sender is.
+            now: seconds on any one clock that does not run backwards.
+        """
+        draws = self._next_draws()
+        if self.cut_by(iteration, now) is not None:
+            return Passage(0.0, (), cut=True)
+        leaves, delay, delay_of_copy, lost, doubled = 0.0, 0.0, 0.0, False, False
+        for model, bucket, chance in zip(self._models, self._buckets, draws, strict=True):
+            if not _acts(model, iteration):
+                continue
+            if bucket is not None:
+                leaves = max(leaves, bucket.take(size, now))
+            lost = lost or chance[_LOSS] < model.loss
+            doubled = doubled or chance[_DUPLICATE] < model.duplicate
+            if chance[_REORDER] >= model.reorder:
+                delay += model.delay + model.jitter * (2.0 * chance[_JITTER] - 1.0)
+            delay_of_copy += model.delay + model.jitter * (2.0 * chance[_JITTER_OF_COPY] - 1.0)
+        if lost:
+            return Passage(leaves, ())
+        return Passage(leaves, (leaves + delay, leaves + delay_of_copy) if doubled else (leaves + delay,))
+
+    def cut_by(self, iteration: int, now: float) -> int | None:
+        """The number of the partition that cuts the link at the moment; None when none does."""
+        for number, partition in self._partitions.items():
+            if not _acts(partition, iteration):
+                continue
+            began = self._began.setdefault(number, now)
+            if partition.seconds is None or now - began < partition.seconds:
+                return number
+        return None
+
+    def _next_draws(self) -> Sequence[Sequence[float]]:
+        block, place = divmod(self._count, _BLOCK)
+        self._count += 1
+        if place == 0 and self._models:
+            # Sender and receiver are part of the key and of the counter, so that links draw independently.
+            counter = (self.receiver + 2) << 32 | block
+            generator = stream(self._seed, self.sender, Purpose.LINKS, counter)
+            self._draws = generator.random((_BLOCK, len(self._models), 5))
+        return self._draws[place].tolist() if self._models else ()
+
+
+def link_faults(faults: Sequence[FaultSettings]) -> dict[int, FaultSettings]:
+    """Those that are models of links, by their number in the experiment."""
+    return {number: fault for number, fault in enumerate(faults) if isinstance(fault, LinkFault | PartitionFault)}
+
+
+def separates(partition: PartitionFault, first: int, second: int) -> bool:
+    """Whether two nodes are on different sides."""
+    sides = {agent: number for number, group in enumerate(partition.groups) for agent in group}
+    if MONITOR in (first, second):
+        return False
+    if ENVIRONMENT in (first, second):
+        agent = second if first == ENVIRONMENT else first
+        return partition.server == "none" or (isinstance(partition.server, int) and sides.get(agent) != partition.server)
+    return sides.get(first) != sides.get(second)
+
+
+def _concerns(fault: LinkFault, sender: int, receiver: int) -> bool:
+    if MONITOR in (sender, receiver):
+        return False
+    if fault.agents is not None and sender not in fault.agents and receiver not in fault.agents:
+        return False
+    if isinstance(fault.edges, str):
+        return fault.edges == "all" or (fault.edges == "server") == (ENVIRONMENT in (sender, receiver))
+    return (sender, receiver) in fault.edges or (not fault.one_way and (receiver, sender) in fault.edges)
+
+
+def _acts(fault: LinkFault | PartitionFault, iteration: int) -> bool:
+    return fault.start <= iteration and (fault.until is None or iteration < fault.until)

@@ -1,0 +1,285 @@
+"""Relay routing: an agent has links to neighbours only, and hands on what others say, in bundles, along each origin's tree.
+
+The exchange looks the same from inside: ``send`` reaches the whole audience, ``receive`` waits for the origin's messages.  Underneath, a
+message goes to the origin's neighbours in its tree (:mod:`netagents.topology.relay_trees`); whoever hears it keeps it if it needs it,
+and hands its bytes on, unchanged, to its own children.  All that goes to one neighbour after one wake-up travels as one bundle.
+
+A link authenticates the forwarder and not the origin.  So what comes from a neighbour is let in only where that neighbour is the
+node from which messages of this origin and kind must come, and anything else is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from netagents.errors import DeadlineError, DecodeError
+from netagents.messages import Bundle, Envelope, Kind, Message, RelayStats, node_name, node_names, payload_bytes
+from netagents.topology import TreeNode
+from netagents.wire.codec.frames import Frame, frame_bytes
+from netagents.wire.pauses import waiting_clock
+from netagents.wire.session.exchange import Exchange
+from netagents.wire.session.inbox import Drop
+from netagents.wire.session.traffic import counters, tally
+
+Places = Mapping[Kind, Mapping[int, TreeNode]]
+"""Kind -> origin -> where this node stands in the tree of the origin's messages."""
+
+LARGEST_BUNDLE = 16 << 20
+"""Bytes after which a bundle is closed and another one begun."""
+
+_RETRY_SECONDS = 0.005
+_DRAINED = 1024
+_STEPS = 1 << 31
+_LONGEST_HOP = 3_600_000_000_000  # nanoseconds; two hosts' clocks may disagree by anything
+
+
+@dataclass
+class RelayCounts:
+    """What a node put on its links to neighbours, and what came over them.
+
+    Attributes:
+        kinds: kind -> [messages, payload bytes], its own messages and those handed on, once per link.
+        bundles: sent. bundle_bytes: of them, with headers.
+        taken: messages that came in bundles. hop_nanoseconds: from a forwarder's sending to this node's taking, over all of them.
+    """
+
+    kinds: defaultdict[Kind, list[int]] = field(default_factory=counters)
+    bundles: int = 0
+    bundle_bytes: int = 0
+    taken: int = 0
+    hop_nanoseconds: int = 0
+
+    def message(self) -> RelayStats:
+        """The same as it travels."""
+        rows = [[kind, *counted] for kind, counted in sorted(self.kinds.items())]
+        totals = [self.bundles, self.bundle_bytes, self.taken, self.hop_nanoseconds]
+        return RelayStats(np.array(rows, np.int64).reshape(-1, 3), np.array(totals, np.int64))
+
+
+@dataclass
+class _Queue:
+    """Frames for one neighbour since ``since``."""
+
+    since: float
+    sizes: list[int] = field(default_factory=list)
+    content: list[Frame] = field(default_factory=list)
+    nbytes: int = 0
+
+
+class RelayExchange(Exchange):
+    """An exchange over neighbours.
+
+    Args:
+        places: where this node stands in every tree that it is part of, its own included.
+    """
+
+    def __init__(self, *arguments: Any, places: Places, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.carriage = RelayCounts()
+        self._places = places
+        self._queues: dict[int, list[_Queue]] = {}
+        self._last: dict[tuple[Kind, int], int] = {}
+
+    def restart(self, iteration: int, incarnation: int) -> None:
+        super().restart(iteration, incarnation)
+        self._queues.clear()
+        self._last.clear()
+
+    @property
+    def plain(self) -> bool:
+        return False
+
+    # -- out -------------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
+        places = self._places.get(kind)
+        if places is not None and receivers:
+            receivers = places[self.node].children
+            tally(self.carriage.kinds, kind, len(receivers), len(receivers) * payload_bytes(message))
+        super().send(message, kind, iteration, step, receivers)
+
+    def _hand_on(self) -> None:
+        """Sends what waits for neighbours; what a full queue does not take stays for the next time, up to the ``send`` timeout.
+
+        Raises:
+            DeadlineError: a neighbour takes nothing any more; names it.
+        """
+        for neighbour, queues in list(self._queues.items()):
+            sender = self._senders.get(neighbour)
+            while queues:
+                queue = queues[0]
+                frames = self._encode(_bundle(queue), Kind.BUNDLE, self.inbox.iteration, 0)
+                if sender is None or not sender.try_send(frames):
+                    waited = waiting_clock() - queue.since
+                    if waited > self._send_seconds:
+                        what = f"waited {waited:.3g} s to hand messages on to {node_name(neighbour)}: it is gone or does not read"
+                        raise DeadlineError(what, where=node_name(self.node), fix="look at that agent's log")
+                    break
+                queues.pop(0)
+                size = frame_bytes(frames)
+                tally(self.traffic.sent, Kind.BUNDLE, 1, size)
+                self.carriage.bundles += 1
+                self.carriage.bundle_bytes += size
+            if not queues:
+                del self._queues[neighbour]
+
+    def _queue(self, neighbour: int, frames: Sequence[Frame]) -> None:
+        queues = self._queues.setdefault(neighbour, [])
+        if not queues or queues[-1].nbytes >= LARGEST_BUNDLE:
+            queues.append(_Queue(waiting_clock()))
+        queue = queues[-1]
+        for place, frame in enumerate(frames):
+            nbytes = frame_bytes((frame,))
+            queue.sizes.append(-nbytes - 1 if place else nbytes)
+            queue.content.append(frame)
+            queue.nbytes += nbytes
+
+    # -- in --------------------------------------------------------------------------------------------------------------
+
+    def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
+        limit = waiting_clock() + allowed
+        collect = partial(self.inbox.collect, iteration, kind, step, senders)
+        while True:
+            alive, messages = self._pump(limit, collect)
+            if messages is not None:
+                return messages
+            if not alive:
+                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+
+    def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
+        while True:
+            # A neighbour that took nothing is asked again soon.
+            until = min(limit, waiting_clock() + _RETRY_SECONDS) if self._queues else limit
+            came, messages = super()._pump(until, collect)
+            if messages is not None:
+                # This node will compute now; others should not wait for that.
+                for _ in range(_DRAINED):
+                    received = self._listener.receive(0.0)
+                    if received is None:
+                        break
+                    self.take_in(received)
+            self._hand_on()
+            if came or until == limit:
+                return came, messages
+
+    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
+        if envelope.kind is Kind.BUNDLE:
+            self._open(envelope, user)
+        elif envelope.kind in self._places:
+            self._arrived(envelope, frames, envelope.sender, user)
+        else:
+            self._let_in(envelope, user)
+
+    def _open(self, envelope: Envelope, user: str | None) -> None:
+        """Takes in each message of a bundle under its forwarder's name."""
+        bundle, inbox = envelope.message, self.inbox
+        assert isinstance(bundle, Bundle)
+        if envelope.run != inbox.run:
+            inbox.turn_away(Drop.OTHER_RUN, envelope)
+            return
+        try:
+            parcels = _parcels(bundle)
+        except ValueError as error:
+            inbox.malformed(f"bundle of {node_name(envelope.sender)}: {error}")
+            return
+        delay = min(max(0, time.time_ns() - int(bundle.sent[0])), _LONGEST_HOP)
+        for frames in parcels:
+            try:
+                inner = self._codec.decode(frames)
+            except DecodeError as error:
+                inbox.malformed(str(error))
+                continue
+            if inner.kind not in self._places:
+                inbox.turn_away(Drop.WRONG_KIND, envelope)
+            elif self._arrived(inner, frames, envelope.sender, user):
+                self.carriage.taken += 1
+                self.carriage.hop_nanoseconds += delay
+
+    def _arrived(self, envelope: Envelope, frames: Sequence[Frame], forwarder: int, user: str | None) -> bool:
+        """Hands on and keeps a message that a neighbour brought, its own or another's; False when it had no business here."""
+        kind, origin = envelope.kind, envelope.sender
+        place = self._places[kind].get(origin)
+        objection = self._objection(envelope, place, forwarder, user)
+        if objection is not None:
+            # Whoever brought it is to blame, whatever name stands in it.
+            self.inbox.turn_away(objection, envelope._replace(sender=forwarder))
+            return False
+        assert place is not None
+        self._last[kind, origin] = envelope.iteration * _STEPS + envelope.step
+        for child in place.children:
+            self._queue(child, frames)
+        if place.children:
+            tally(self.carriage.kinds, kind, len(place.children), len(place.children) * payload_bytes(envelope.message))
+        if place.wanted:
+            self._let_in(envelope, self.inbox.user_of(origin))
+        return True
+
+    def _objection(self, envelope: Envelope, place: TreeNode | None, forwarder: int, user: str | None) -> Drop | None:
+        """Why a message may not come in from this neighbour; None if it may."""
+        if envelope.run != self.inbox.run:
+            return Drop.OTHER_RUN
+        if user != self.inbox.user_of(forwarder):
+            return Drop.FORGED
+        if envelope.incarnation != self.incarnation:
+            return Drop.OTHER_INCARNATION
+        if place is None:
+            return Drop.OUTSIDE_RADIUS
+        if place.parent != forwarder or envelope.sender == self.node:
+            return Drop.OFF_ROUTE
+        ahead = envelope.iteration - self.inbox.iteration
+        if not -1 <= ahead <= 1:
+            return Drop.PAST if ahead < 0 else Drop.FUTURE
+        # Links keep order, and so does a path of them.
+        if envelope.iteration * _STEPS + envelope.step <= self._last.get((envelope.kind, envelope.sender), -1):
+            return Drop.DUPLICATE
+        return None
+
+    def _let_in(self, envelope: Envelope, user: str | None) -> None:
+        if self._faults is None:
+            self._deliver(envelope, user)
+        else:
+            self._faults.push((envelope, user), perf_counter())
+
+    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+        places = self._places.get(kind, {})
+        missing = self.inbox.missing(iteration, kind, step, senders)
+        through = {places[sender].parent for sender in missing if sender in places} - set(missing)
+        way = f" by way of {node_names(through)}" if through else ""
+        return super()._what(iteration, kind, step, senders) + way
+
+
+def _bundle(queue: _Queue) -> Bundle:
+    content = np.frombuffer(b"".join(queue.content), np.uint8)
+    return Bundle(np.array(queue.sizes, np.int32), np.array([time.time_ns()], np.int64), content)
+
+
+def _parcels(bundle: Bundle) -> list[list[Frame]]:
+    """The frames of each message in a bundle, as if they had come alone.
+
+    Raises:
+        ValueError: the sizes do not fit the content.
+    """
+    sizes = bundle.sizes.astype(np.int64)
+    lengths = np.where(sizes < 0, -sizes - 1, sizes)
+    if len(sizes) == 0 or sizes[0] < 0 or int(lengths.sum()) != len(bundle.content):
+        raise ValueError(f"{len(sizes)} frames do not make up {len(bundle.content)} bytes")
+    content = bundle.content.data
+    parcels: list[list[Frame]] = []
+    position = 0
+    for size, length in zip(sizes.tolist(), lengths.tolist(), strict=True):
+        # A copy of its own, so that arrays are as aligned as those that came directly.
+        frame = bytes(content[position : position + length])
+        position += length
+        if size >= 0:
+            parcels.append([frame])
+        else:
+            parcels[-1].append(frame)
+    return parcels

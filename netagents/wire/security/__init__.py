@@ -1,0 +1,1 @@
+"""Security of links: keys, and who may connect."""

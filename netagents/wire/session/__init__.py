@@ -1,0 +1,1 @@
+"""Sessions: handshake, inbox and exchange of one node with its peers."""

@@ -1,0 +1,158 @@
+"""The exchange: one node's listener, senders, codec and inbox behind two calls, ``send`` and ``receive``.
+
+Receiving, and the wait that goes with it, is in :mod:`netagents.wire.session.receiver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+
+from netagents.errors import ProtocolError
+from netagents.experiment.timeouts import Timeouts
+from netagents.messages import Kind, Message, node_name
+from netagents.wire.codec import Codec
+from netagents.wire.codec.frames import Frame, frame_bytes
+from netagents.wire.links.link_layer import LinkLayer
+from netagents.wire.session.channel import Channel
+from netagents.wire.session.delivery_faults import FaultyFeed
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.receiver import Receiver
+from netagents.wire.session.stop_request import OnControl, stop_on_request
+from netagents.wire.session.traffic import tally
+from netagents.wire.transport.transport import Listener, Sender
+
+_REMEMBERED = 1024  # lines: where the graph moves, a message goes to ever other receivers
+
+
+class Exchange(Receiver):
+    """All of one node's communication.
+
+    Args:
+        node: index of this node.
+        incarnation: of this node; a restarted node has a higher one.
+        listener: where it receives.
+        inbox: what it takes in; it also knows the run.
+        codec: of this thread.
+        timeouts: the deadlines of the run.
+        on_control: called with each control message (Hello to Failed) of this run, or of a node that does not know the run yet.
+        watched: descriptor -> what to call when it becomes readable or its other end is gone, such as the parent's sentinel.
+        faults: injected delivery faults, None outside tests and studies.
+        links: models of bad links over this listener, likewise; what is linked from then on goes through them.
+    """
+
+    def __init__(
+        self,
+        node: int,
+        listener: Listener,
+        inbox: Inbox,
+        *,
+        codec: Codec | None = None,
+        timeouts: Timeouts | None = None,
+        incarnation: int = 0,
+        on_control: OnControl = stop_on_request,
+        watched: Mapping[int, Callable[[], None]] | None = None,
+        faults: FaultyFeed | None = None,
+        links: LinkLayer | None = None,
+    ) -> None:
+        timeouts = timeouts or Timeouts()
+        super().__init__(
+            node, listener, inbox, codec=codec, timeouts=timeouts, on_control=on_control, watched=watched, faults=faults, links=links
+        )
+        self.incarnation = incarnation
+        self._send_seconds = timeouts.seconds("send")
+        self._senders: dict[int, Sender] = {}
+        self._lines: dict[tuple[Kind, tuple[int, ...]], Channel] = {}
+
+    def link(self, node: int, sender: Sender) -> None:
+        """Makes ``node`` reachable through ``sender``; an earlier link to it is aborted."""
+        self._lines.clear()
+        earlier = self._senders.pop(node, None)
+        if earlier is not None:
+            earlier.abort()
+        self._senders[node] = sender if self.links is None else self.links.wrap(node, sender)
+
+    def adopt(self, earlier: Exchange) -> None:
+        """Takes over the links and counters of an exchange on the same listener, which is not used any more."""
+        for node, sender in earlier._senders.items():
+            self.link(node, sender)
+        self.traffic = earlier.traffic
+        earlier._senders = {}
+        earlier._lines = {}
+
+    def restart(self, iteration: int, incarnation: int) -> None:
+        """Begins again at ``iteration``: speaks and listens under this incarnation only, and forgets what waits."""
+        self.incarnation = incarnation
+        self._lines.clear()
+        self.inbox.restart(iteration, incarnation)
+        if self.links is not None:
+            self.links.restart(incarnation)
+
+    @property
+    def linked(self) -> frozenset[int]:
+        """The nodes that can be reached."""
+        return frozenset(self._senders)
+
+    # -- sending ---------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
+        """Encodes once and sends to every receiver.
+
+        Raises:
+            ProtocolError: there is no link to a receiver, or the message breaks the schema.
+            DeadlineError: a receiver's queue stayed full; names it.
+        """
+        self.line(kind, tuple(receivers)).send(message, iteration, step)
+
+    def line(self, kind: Kind, receivers: tuple[int, ...]) -> Channel:
+        """The way to some receivers, for one kind of message, until a link or the incarnation changes.
+
+        Raises:
+            ProtocolError: there is no link to a receiver.
+        """
+        line = self._lines.get((kind, receivers))
+        if line is not None and line.speaker[0] is self.inbox.run:
+            return line
+        for receiver in receivers:
+            if receiver not in self._senders:
+                raise ProtocolError(f"no link to {node_name(receiver)} for {kind.name.lower()}", where=node_name(self.node))
+        if len(self._lines) >= _REMEMBERED:
+            self._lines.clear()
+        ways = [(receiver, self._senders[receiver]) for receiver in receivers]
+        speaker = (self.inbox.run, self.incarnation, self.node)
+        line = self._lines[kind, receivers] = Channel(speaker, kind, ways, self._codec, self.traffic, self._send_seconds)
+        return line
+
+    def offer(self, message: Message, kind: Kind, iteration: int, step: int, receiver: int) -> bool:
+        """Sends to an observer if that needs no waiting; otherwise the message is dropped and counted, and False comes back."""
+        sender = self._senders.get(receiver)
+        frames = self._encode(message, kind, iteration, step)
+        if sender is None or not sender.try_send(frames):
+            self.traffic.copies_dropped += 1
+            return False
+        tally(self.traffic.sent, kind, 1, frame_bytes(frames))
+        return True
+
+    def _encode(self, message: Message, kind: Kind, iteration: int, step: int) -> list[Frame]:
+        started = perf_counter()
+        frames = self._codec.frames(self.inbox.run, self.incarnation, self.node, kind, iteration, step, message)
+        self.traffic.serialise_seconds += perf_counter() - started
+        return frames
+
+    # -- end -------------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Ends all links; last messages still get the linger time to leave."""
+        for sender in self._senders.values():
+            sender.close()
+        self._senders.clear()
+        self._lines.clear()
+        self._listener.close()
+
+    def abort(self) -> None:
+        """Ends all links at once."""
+        for sender in self._senders.values():
+            sender.abort()
+        self._senders.clear()
+        self._lines.clear()
+        self._listener.close()

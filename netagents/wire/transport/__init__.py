@@ -1,0 +1,1 @@
+"""Transports: links between nodes behind one small interface."""

@@ -1,0 +1,53 @@
+"""What a node sent and what was delivered to it, message by message: the history that :mod:`netagents.testing.delivery_history` judges."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from netagents.messages import Envelope
+from netagents.wire.codec.frames import Frame
+
+
+class What(StrEnum):
+    """What happened to a message at a node."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+
+
+class LinkEvent(NamedTuple):
+    """One entry of a node's history, in the order in which it happened there.
+
+    Attributes:
+        what: ``sent`` or ``delivered``.
+        peer: the other end of the link: receiver or sender.
+        incarnation: of the sender.
+        kind: name of the message's kind, in small letters. iteration, step: where it belongs.
+        digest: of its bytes, 16 hexadecimal digits.
+    """
+
+    what: str
+    peer: int
+    incarnation: int
+    kind: str
+    iteration: int
+    step: int
+    digest: str
+
+    @property
+    def message(self) -> tuple[int, str, int, int, str]:
+        """What both ends know of it."""
+        return self[2:]
+
+
+def link_event(what: What, peer: int, envelope: Envelope, frames: Sequence[Frame]) -> LinkEvent:
+    """The entry for one message."""
+    digest = hashlib.blake2b(digest_size=8)
+    for frame in frames:
+        digest.update(frame)
+    return LinkEvent(
+        str(what), peer, envelope.incarnation, envelope.kind.name.lower(), envelope.iteration, envelope.step, digest.hexdigest()
+    )

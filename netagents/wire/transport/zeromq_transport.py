@@ -1,0 +1,185 @@
+"""The ``ipc`` and ``tcp`` transports, over ZeroMQ: one bound PULL per listener, one PUSH per peer, one I/O thread per process.
+
+PUSH/PULL blocks where PUB drops, and keeps order per link.  This file makes the sockets.  ``zeromq_ends.py`` receives and sends on
+them, ``zeromq_addresses.py`` says where they may listen; ``doorkeeper.py`` and ``cut_links.py`` watch them, ``security.py`` has their keys.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket as names
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+import zmq
+
+from netagents.errors import SecurityError, UsageError
+from netagents.wire.security.unread_messages import UnreadMessages
+from netagents.wire.security.zap_authenticator import ZapAuthenticator
+from netagents.wire.transport.closed_connections import ClosedConnections
+from netagents.wire.transport.transport import LinkSettings, Transport, register
+from netagents.wire.transport.zeromq_addresses import bracketed, ipc_path, is_ipv6, is_wildcard, tcp_host
+from netagents.wire.transport.zeromq_sockets import ZmqListener, ZmqSender
+
+_RECONNECT_MILLISECONDS = (20, 500)
+
+
+@runtime_checkable
+class ZmqCredentials(Protocol):
+    """What encrypts and authenticates ZeroMQ links.  The transport calls these before it binds or connects a tcp socket."""
+
+    users: Mapping[bytes, str]
+    """Public key (32 bytes) -> name of every node that may connect."""
+
+    def secure_listener(self, socket: zmq.Socket[bytes]) -> None:
+        """Makes the receiving socket accept only known peers."""
+
+    def secure_sender(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> None:
+        """Gives the sending socket its own keys and that of ``peer``, who is to be found at ``endpoint``."""
+
+
+class ZmqTransport(Transport):
+    """One ZeroMQ context: all ``ipc`` and ``tcp`` links of a process.
+
+    Args:
+        settings: limits, queue lengths, linger and, for links off loopback, :class:`ZmqCredentials`.
+    """
+
+    def __init__(self, settings: LinkSettings) -> None:
+        credentials = settings.credentials
+        if credentials is not None and not isinstance(credentials, ZmqCredentials):
+            raise TypeError(f"{type(credentials).__name__} are no credentials for ZeroMQ links")
+        self._settings = settings
+        self._credentials = credentials
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self._context.set(zmq.MAX_SOCKETS, 8_192)
+        self._open: list[ZmqListener | ZmqSender] = []
+        self._doorkeeper: ZapAuthenticator | None = None
+        self._cut_links = ClosedConnections(self._context)
+
+    def listen(self, address: str) -> ZmqListener:
+        path = ipc_path(address)
+        host = "" if path else tcp_host(address, keys=self._credentials is not None)
+        socket = self._socket(zmq.PULL)
+        watch: Callable[[], None] | None = None
+        in_flight = UnreadMessages(2 * self._settings.limits.message_bytes) if self._credentials is not None and not path else None
+        try:
+            socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
+            if self._credentials is not None and not path:
+                self._credentials.secure_listener(socket)
+            # Binding a Unix socket replaces the file of whoever listens there, so look first.
+            if path is not None and path.exists():
+                raise UsageError("something listens there already", where=address, fix="use a fresh directory for each run")
+            if path:
+                self._cut_links.watch(socket)
+                watch = partial(self._cut_links.forget, socket)
+            else:
+                watch = self._watch(socket, address, None, in_flight)
+            if host:
+                socket.set(zmq.IPV6, int(is_ipv6(host)))
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            if watch is not None:
+                watch()
+            socket.close(0)
+            raise _bind_error(address, error) from None
+        except BaseException:
+            socket.close(0)
+            raise
+        endpoint = socket.get(zmq.LAST_ENDPOINT)
+        text = (endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)).rstrip("\0")
+        if not path and is_wildcard(host):
+            text = f"tcp://{bracketed(self._settings.advertise or names.gethostname())}:{text.rpartition(':')[2]}"
+        listener = ZmqListener(socket, text, path, self._settings, in_flight=in_flight, before_close=watch)
+        self._open.append(listener)
+        return listener
+
+    def connect(self, endpoint: str, peer: str | None = None) -> ZmqSender:
+        path = ipc_path(endpoint)
+        host = "" if path else tcp_host(endpoint, keys=self._credentials is not None)
+        socket = self._socket(zmq.PUSH)
+        watch = None
+        try:
+            if self._credentials is not None and not path:
+                self._credentials.secure_sender(socket, endpoint, peer)
+            if not path:
+                watch = self._watch(socket, endpoint, peer or "the peer")
+                socket.set(zmq.IPV6, int(is_ipv6(host)))
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            if watch is not None:
+                watch()
+            socket.close(0)
+            raise UsageError(f"cannot connect: {error.strerror}", where=endpoint) from None
+        except BaseException:
+            socket.close(0)
+            raise
+        sender = ZmqSender(socket, endpoint, before_close=watch)
+        self._open.append(sender)
+        return sender
+
+    def check(self, endpoint: str) -> None:
+        # A link that opens and closes at once would be counted as a stranger at the other end.
+        if not ipc_path(endpoint):
+            tcp_host(endpoint, keys=self._credentials is not None)
+
+    def close(self) -> None:
+        for link in self._open:
+            link.close()
+        self._open.clear()
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
+        self._cut_links.close()
+        self._context.term()
+
+    def watched(self) -> Mapping[int, Callable[[], None]]:
+        return {} if self._doorkeeper is None else {self._doorkeeper.descriptor: self._doorkeeper.check}
+
+    def settle(self) -> None:
+        if self._doorkeeper is not None:
+            self._doorkeeper.settled = True
+
+    def failure(self) -> SecurityError | None:
+        return None if self._doorkeeper is None else self._doorkeeper.failure()
+
+    def refused(self) -> Mapping[str, int]:
+        counts = self._cut_links.counts()
+        if self._doorkeeper is not None:
+            counts += self._doorkeeper.counts
+        return counts
+
+    def _watch(
+        self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None, in_flight: UnreadMessages | None = None
+    ) -> Callable[[], None]:
+        """Puts a tcp socket under the doorkeeper's eyes; gives what to call before the socket closes."""
+        if self._doorkeeper is None:
+            self._doorkeeper = ZapAuthenticator(self._context, None if self._credentials is None else self._credentials.users)
+        return partial(self._doorkeeper.forget, self._doorkeeper.watch(socket, endpoint, peer, in_flight))
+
+    def _socket(self, kind: int) -> zmq.Socket[bytes]:
+        """A socket with every bound set; the only place where linger is chosen."""
+        socket: zmq.Socket[bytes] = self._context.socket(kind)
+        socket.set(zmq.LINGER, round(1000 * self._settings.linger_seconds))
+        socket.set(zmq.SNDHWM, self._settings.queue)
+        socket.set(zmq.RCVHWM, self._settings.queue)
+        first, most = _RECONNECT_MILLISECONDS
+        socket.set(zmq.RECONNECT_IVL, first)
+        socket.set(zmq.RECONNECT_IVL_MAX, most)
+        return socket
+
+
+def _bind_error(address: str, error: zmq.ZMQError) -> UsageError:
+    if error.errno == errno.EADDRINUSE:
+        return UsageError("something listens there already", where=address, fix="take another port, or port 0 for a free one")
+    if "[" in address and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENODEV):
+        return UsageError(
+            "cannot listen: this machine has no such IPv6 address",
+            where=address,
+            fix="name an address of this machine (`ip -6 address` lists them), or use IPv4",
+        )
+    return UsageError(f"cannot listen: {error.strerror}", where=address, fix="name an address of this machine, or an existing directory")
+
+
+register("ipc", ZmqTransport)
+register("tcp", ZmqTransport)
