@@ -1,7 +1,8 @@
 """What every agent of the network does whatever it learns with: sample, share, fold, report; without input or output.
 
-One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, read from top to bottom.  It yields :class:`ExchangeRequest` values
-(what to send, what to wait for) and is resumed with the messages it asked for; see :mod:`netagents.learning.protocol.requests`.
+One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, read from top to bottom.  It yields
+:class:`ExchangeRequest` values (what to send, what to wait for) and is resumed with the messages it asked for; see
+:mod:`netagents.learning.protocol.requests`.
 """
 
 from __future__ import annotations

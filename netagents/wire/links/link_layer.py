@@ -2,8 +2,8 @@
 
 It stands on directly connected pairs and works over every transport.  A sender asks the link's model what becomes of each transmission
 and leaves out what is lost; how long the rest is on its way travels along, and the receiver holds it for so long.  Kinds of
-messages that must arrive are numbered, acknowledged and sent again (:mod:`netagents.wire.links.reliable_delivery`); acknowledgements ride on whatever
-goes the other way, and travel alone when nothing does for a moment.
+messages that must arrive are numbered, acknowledged and sent again (:mod:`netagents.wire.links.reliable_delivery`);
+acknowledgements ride on whatever goes the other way, and travel alone when nothing does for a moment.
 
 Nothing happens while a node computes: timers are looked at when it waits, which is also when it could do something with what came.
 """
