@@ -27,8 +27,8 @@ Radius = Kappa | tuple[Kappa, ...]
 MutedKind = Annotated[
     str,
     written(
-        r"(state|trace|shadow_reward|truncated_q)(@[1-9][0-9]{0,4})?",
-        "write state, trace, shadow_reward or truncated_q, with the hop distance if only that is meant: truncated_q@2",
+        r"[a-z][a-z0-9_]{0,40}(@[1-9][0-9]{0,4})?",
+        "write a kind of message, such as truncated_q, with the hop distance if only that is meant: truncated_q@2",
     ),
 ]
 

@@ -21,10 +21,10 @@ from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.learning import Setup
 from netagents.messages import Kind, RadiusKind
+from netagents.messages.array_fields import ANY
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.nodes.process.socket_directory import SUN_PATH_BYTES, SocketDirectory
 from netagents.topology import Topology
-from netagents.wire.codec.expected_shapes import ANY
 from netagents.wire.codec.limits import LIMITS
 
 Verdict = Literal["ok", "warning", "problem"]

@@ -20,7 +20,18 @@ from netagents.messages.learning_messages import (
     payload_bytes,
 )
 from netagents.messages.link_cost_fields import LINK_COSTS
-from netagents.messages.message_kinds import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS, Kind, RadiusKind, node_name, node_names, radius_of
+from netagents.messages.message_kinds import (
+    ENVIRONMENT,
+    MONITOR,
+    NEIGHBOUR_KINDS,
+    Absence,
+    Kind,
+    Pace,
+    RadiusKind,
+    node_name,
+    node_names,
+    radius_of,
+)
 from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
@@ -32,6 +43,7 @@ __all__ = [
     "REPLACED",
     "TERMINATED",
     "TRUNCATED",
+    "Absence",
     "Action",
     "Bundle",
     "Digest",
@@ -42,6 +54,7 @@ __all__ = [
     "Hello",
     "Kind",
     "Message",
+    "Pace",
     "RadiusKind",
     "Ready",
     "RelayStats",

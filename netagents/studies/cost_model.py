@@ -17,9 +17,10 @@ import numpy as np
 
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
-from netagents.learning import Setup
-from netagents.messages import ENVIRONMENT, Envelope, Kind, Message, RadiusKind, payload_bytes
-from netagents.studies.message_sizes import Sizes, report_of
+from netagents.learning import METRICS, Setup
+from netagents.measures.power import READING_COLUMNS
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
+from netagents.messages.message_kinds import Traffic
 from netagents.studies.relay_cost_model import RelayCost, Told, frames_of, predict_relay
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -155,8 +156,7 @@ class Cost:
 
 def predict(setup: Setup) -> Cost:
     """The cost of an experiment that has been prepared; nothing is run."""
-    n, learning = setup.n, setup.experiment.learning
-    sizes = [Sizes(setup, agent) for agent in range(n)]
+    n = setup.n
     codec = Codec()
     framed_cache: dict[tuple[Any, ...], int] = {}
 
@@ -174,10 +174,9 @@ def predict(setup: Setup) -> Cost:
     rows_per_agent = []
     hops = setup.topology.hops
     for i in range(n):
-        size = sizes[i]
         partners: set[int] = set()
         rows = 1
-        for kind, message, times in size.told():
+        for kind, message, times in _sent(setup, i):
             audience = setup.audience(kind, i)
             rows += len(audience)
             if not audience:
@@ -188,18 +187,17 @@ def predict(setup: Setup) -> Cost:
                 received[receiver] += one
             sent[i] += one.times(len(audience))
             partners.update(audience)
-        for kind in (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
-            if kind is not Kind.TRUNCATED_Q or learning.credit == "shared_q":
-                partners.update(setup.heard(kind, i))
+        for kind in _exchanged(setup):
+            partners.update(setup.heard(kind, i))
         links += len(partners)
         degrees.append(len(partners) + 1)
         rows_per_agent.append(rows)
-        for kind, message, times in ((Kind.STEP, size.step, setup.steps + 1), (Kind.ACTION, size.action, setup.steps)):
-            node = ENVIRONMENT if kind is Kind.STEP else i
-            flows[kind, 0] += Flow(times, times * payload_bytes(message), times * framed(kind, node, message))
+        for kind, node in ((Kind.STEP, ENVIRONMENT), (Kind.ACTION, i)):
+            for message, times in traffic_of(kind, setup, i):
+                flows[kind, 0] += Flow(times, times * payload_bytes(message), times * framed(kind, node, message))
 
     def reports_with(extra: int) -> Flow:
-        each = [report_of(size, rows + extra) for size, rows in zip(sizes, rows_per_agent, strict=True)]
+        each = [_report(setup, agent, rows + extra) for agent, rows in enumerate(rows_per_agent)]
         return _sum(Flow(1, payload_bytes(report), framed(Kind.REPORT, agent, report)) for agent, report in enumerate(each))
 
     # The first report has no page of the ledger yet that it could ride on; that of the second misses what travelled before.
@@ -210,10 +208,10 @@ def predict(setup: Setup) -> Cost:
         (Flow(*(a + b for a, b in zip(out, back, strict=True))) for out, back in zip(sent, received, strict=True)), key=lambda f: f.framed
     )
     memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in range(n)]
-    exchanges = 2 + (1 if learning.credit == "shared_q" else 0) + (1 if setup.evaluation_steps else 0)
+    exchanges = sum(len(traffic_of(kind, setup, 0)) for kind in _exchanged(setup) if kind.row.pace is Pace.ITERATION)
 
     def told(agent: int) -> list[Told]:
-        each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in sizes[agent].told()]
+        each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, agent)]
         return [Told(kind, times, payload_bytes(message), nbytes, count) for kind, message, times, (nbytes, count) in each]
 
     relay = predict_relay(setup, told)
@@ -235,6 +233,28 @@ def predict(setup: Setup) -> Cost:
         waits=waits,
         exchanges=exchanges if links else 0,
     )
+
+
+def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
+    """What one agent sends of a kind per iteration to each receiver, by the kind's row."""
+    return kind.row.traffic(setup, agent) if kind.row.traffic is not None else ()
+
+
+def _exchanged(setup: Setup) -> list[Kind]:
+    """The kinds that agents send each other in this run."""
+    return [kind for kind in NEIGHBOUR_KINDS if traffic_of(kind, setup, 0)]
+
+
+def _sent(setup: Setup, agent: int) -> list[tuple[Kind, Message, int]]:
+    """What an agent sends its out-neighbours per iteration: kind, message, how often."""
+    return [(kind, message, times) for kind in NEIGHBOUR_KINDS for message, times in traffic_of(kind, setup, agent)]
+
+
+def _report(setup: Setup, agent: int, rows: int) -> Report:
+    """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
+    rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.audience(kind, agent)) for kind in _exchanged(setup))
+    neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
+    return Report(np.zeros(len(METRICS)), np.zeros((neighbours, READING_COLUMNS)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3))
 
 
 def _step_work(setup: Setup, relay: RelayCost, direct_states: float) -> tuple[Work, int]:

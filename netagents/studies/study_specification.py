@@ -18,7 +18,7 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.topology_settings import EdgesSettings
 from netagents.learning.prepare import prepare
-from netagents.messages import Kind
+from netagents.messages import NEIGHBOUR_KINDS, radius_of
 from netagents.topology import Topology, build_topology
 
 Question = Literal["sweep", "radius", "mute"]
@@ -207,7 +207,7 @@ def sweep_study(
     return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or _measure(base), tuple(notes))
 
 
-MUTABLE = (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)
+MUTABLE = NEIGHBOUR_KINDS
 
 
 def mute_study(
@@ -222,8 +222,6 @@ def mute_study(
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
-    from netagents.messages import radius_of
-
     loaded = load_experiment(source, overrides)
     base, topology, notes = _self_contained(loaded)
     setup = prepare(base, loaded.base).setup

@@ -18,8 +18,7 @@ from wire_messages import RUN, aligned, canonical, framed, state
 from netagents.errors import DecodeError, ProtocolError
 from netagents.messages import ENVIRONMENT, Envelope, Failed, Hello, Kind, Ready, Report, Snapshot, State, Step, Trace, TruncatedQ, Welcome
 from netagents.wire.codec import Codec
-from netagents.wire.codec.array_schema import PROTOCOL_VERSION
-from netagents.wire.codec.frames import HEAD, PREFIX
+from netagents.wire.codec.frames import HEAD, PREFIX, PROTOCOL_VERSION
 
 
 def seeds() -> list[Envelope]:

@@ -72,10 +72,10 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Stop(draw(text))
     elif kind is Kind.FAILED:
         message = Failed(draw(text), draw(st.integers(0, 255)))
-    elif kind is Kind.TALLY:
+    elif kind is Kind.DROP_COUNTS:
         links = array(draw, (draw(st.integers(0, 4)), 2 + len(LINK_COSTS)), ("<i8",)) if draw(st.booleans()) else None
         message = DropCounts(array(draw, (b,), ("<i8",)), links)
-    elif kind is Kind.SIGN:
+    elif kind is Kind.HEARTBEAT:
         message = Heartbeat(array(draw, (h, b), ("<i8",)))
     elif kind is Kind.STEP:
         message = Step(array(draw, (b, *rest), INDEX), array(draw, (b,)), array(draw, (b,), ("u1",)))
@@ -87,7 +87,7 @@ def envelopes(draw: st.DrawFn) -> Envelope:
                     message = message._replace(executed=array(draw, (b, *rest), INDEX))
     elif kind is Kind.BUNDLE:
         message = Bundle(array(draw, (t,), ("<i4",)), array(draw, (1,), ("<i8",)), array(draw, (h,), ("u1",)))
-    elif kind is Kind.CARRIED:
+    elif kind is Kind.RELAY_STATS:
         message = RelayStats(array(draw, (b, 3), ("<i8",)), array(draw, (4,), ("<i8",)))
     elif kind is Kind.ACTION:
         message = Action(array(draw, (b, *rest), INDEX))

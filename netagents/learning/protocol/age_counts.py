@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.messages import Kind
+from netagents.messages import NEIGHBOUR_KINDS, Kind
 
 EXACT = 16
 """AgeCounts 0 to 15 have a bin each; one more holds all that were older."""
@@ -15,7 +15,7 @@ EXACT = 16
 BINS = EXACT + 2
 """The last bin counts what was not there at all and was done without."""
 
-AGED = (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)
+AGED = NEIGHBOUR_KINDS
 """Kinds in the order of the rows.  A State ages by steps, the others by iterations."""
 
 ABSENT = -1
@@ -28,7 +28,7 @@ class AgeCounts:
     """Counts uses by age.
 
     Attributes:
-        counts: (4, BINS) int64.
+        counts: (len(AGED), BINS) int64.
     """
 
     def __init__(self) -> None:

@@ -12,21 +12,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.spaces import Discrete, space_dtype, space_shape
 from netagents.learning.protocol.age_counts import ABSENT, AgeCounts
 from netagents.learning.protocol.requests import ExchangeRequest, Outgoing, Turns
 from netagents.learning.protocol.setup import Setup
-from netagents.messages import Kind, Message, ShadowReward, State, Trace, TruncatedQ
+from netagents.messages import Absence, Kind, Message, Pace, State, Trace
+from netagents.messages.array_fields import ExpectedArray
 
 
-class _Heard(NamedTuple):
+class _Received(NamedTuple):
     iteration: int
     step: int
     message: Message
 
 
 class LastKnown:
-    """What one agent last heard of each neighbour, and what follows from it when the neighbour says nothing.
+    """What one agent last received from each neighbour, and what stands for a message that the neighbour does not send.
 
     Args:
         setup: what all agents share.
@@ -35,24 +35,26 @@ class LastKnown:
 
     def __init__(self, setup: Setup, ages: AgeCounts) -> None:
         self._setup, self._ages = setup, ages
-        self._heard: dict[tuple[Kind, int], _Heard] = {}
+        self._received: dict[tuple[Kind, int], _Received] = {}
 
-    def hear(self, turn: ExchangeRequest, sender: int, message: Message) -> None:
-        """Remember what a turn waited for."""
-        self._heard[turn.kind, sender] = _Heard(turn.iteration, turn.step, message)
+    def remember(self, turn: ExchangeRequest, sender: int, message: Message) -> None:
+        """Remember what a request waited for."""
+        self._received[turn.kind, sender] = _Received(turn.iteration, turn.step, message)
 
     def copy(self) -> LastKnown:
         """The memory as it is now."""
         other = LastKnown(self._setup, self._ages)
-        other._heard = dict(self._heard)
+        other._received = dict(self._received)
         return other
 
     def substitute(self, turn: ExchangeRequest, sender: int) -> Message:
-        """What stands for a message that is not there; its use is counted with its age."""
+        """What stands for a message that is not there, by the row of its kind; its use is counted with its age."""
         kind = turn.kind
-        if kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
+        if kind.row.absence is not Absence.HOLD:
             self._ages.count(kind, ABSENT)
-            return self._nothing(kind, sender)
+            assert kind.row.traffic is not None, "kinds between agents say what is sent"
+            template: Message = kind.row.traffic(self._setup, sender)[turn.step if kind.row.pace is Pace.ITERATION else 0][0]
+            return template
         known = self._newest(kind, sender)
         self._ages.count(kind, ABSENT if known is None else self._age(turn, known))
         state = self._last_state(sender)
@@ -61,12 +63,12 @@ class LastKnown:
         times = self._trace_length(turn.step)
         return Trace(_repeated(state, times), _repeated(self._last_action(sender), times))
 
-    def _newest(self, kind: Kind, sender: int) -> _Heard | None:
-        return self._heard.get((kind, sender)) or self._heard.get((Kind.STATE if kind is Kind.TRACE else Kind.TRACE, sender))
+    def _newest(self, kind: Kind, sender: int) -> _Received | None:
+        return self._received.get((kind, sender)) or self._received.get((Kind.STATE if kind is Kind.TRACE else Kind.TRACE, sender))
 
-    def _age(self, turn: ExchangeRequest, known: _Heard) -> int:
+    def _age(self, turn: ExchangeRequest, known: _Received) -> int:
         iterations = turn.iteration - known.iteration
-        if turn.kind is not Kind.STATE:
+        if turn.kind.row.pace is not Pace.STEP:
             return iterations
         step = self._setup.steps if isinstance(known.message, Trace) else known.step
         return iterations * (self._setup.steps + 1) + turn.step - step
@@ -74,32 +76,22 @@ class LastKnown:
     def _last_state(self, sender: int) -> NDArray[Any]:
         known = self._newest(Kind.STATE, sender)
         if known is None:
-            return self._blank(self._setup.spec.observation_spaces[sender])
+            return _zeros(self._setup.observation_array(sender, self._setup.batch))
         return known.message.values if isinstance(known.message, State) else np.asarray(known.message.states[-1])  # type: ignore[union-attr]
 
     def _last_action(self, sender: int) -> NDArray[Any]:
-        known = self._heard.get((Kind.TRACE, sender))
+        known = self._received.get((Kind.TRACE, sender))
         if known is None or not isinstance(known.message, Trace):
-            return self._blank(self._setup.spec.action_spaces[sender])
+            return _zeros(self._setup.action_array(sender, self._setup.batch))
         return np.asarray(known.message.actions[-1])
-
-    def _blank(self, space: Any) -> NDArray[Any]:
-        return np.zeros((self._setup.batch, *space_shape(space)), dtype=space_dtype(space))
 
     def _trace_length(self, ordinal: int) -> int:
         """Decisions in a trace: those of the batch, or with ordinal 1 of the further steps of fresh evaluation."""
         return (self._setup.evaluation_steps if ordinal else self._setup.horizon) + 1
 
-    def _nothing(self, kind: Kind, sender: int) -> Message:
-        setup = self._setup
-        if kind is Kind.TRUNCATED_Q:
-            return TruncatedQ(np.zeros((setup.horizon, setup.batch)))
-        known = self._heard.get((kind, sender))
-        if known is not None and isinstance(known.message, ShadowReward):
-            return ShadowReward(np.zeros_like(known.message.table), np.zeros_like(known.message.signal))
-        state, action = setup.spec.state_spaces[sender], setup.spec.action_spaces[sender]
-        sizes = [space.size if isinstance(space, Discrete) else 0 for space in (state, action)]
-        return ShadowReward(np.zeros(sizes), np.zeros((0, 0)))
+
+def _zeros(expected: ExpectedArray) -> NDArray[Any]:
+    return np.zeros(expected.shape, dtype=expected.dtype)
 
 
 def _repeated(values: NDArray[Any], times: int) -> NDArray[Any]:
@@ -129,7 +121,7 @@ def without_absent(turns: Turns, memory: LastKnown, lost: Collection[int]) -> Tu
             if message is None:
                 message = memory.substitute(turn, sender)
             elif sender >= 0:
-                memory.hear(turn, sender, message)
+                memory.remember(turn, sender, message)
             messages.append(message)
         try:
             turn = turns.send(messages)

@@ -11,13 +11,14 @@ import numpy as np
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
-from netagents.environments.spaces import discrete_size
+from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
+from netagents.messages.array_fields import ExpectedArray
 from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.policies.neural_policy import NeuralPolicy, build_neural_policy
 from netagents.randomness import Purpose, stream
@@ -35,7 +36,7 @@ class Setup:
         spec: the environment's facts.
         reach: neighbourhoods under each of the three radii.
         horizon: H. discount: gamma.
-        shadow_reach: who hears whose shadow reward; the gradient's reach unless one of the two kinds is muted.
+        kind_reach: who hears whose messages of each kind that agents exchange: the reach of its radius, less the hops at which it is muted.
     """
 
     experiment: Experiment
@@ -44,7 +45,7 @@ class Setup:
     reach: dict[RadiusKind, Reach]
     horizon: int
     discount: float
-    shadow_reach: Reach
+    kind_reach: dict[Kind, Reach]
 
     @property
     def n(self) -> int:
@@ -162,11 +163,53 @@ class Setup:
             drawn,
         )
 
+    # -- facts that the shapes of messages follow from (netagents.messages.message_kinds.RunFacts) -----------------------
+
+    @property
+    def shares_values(self) -> bool:
+        """Whether agents send each other the values of their truncated Q."""
+        return self.experiment.learning.credit == "shared_q"
+
+    def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
+        """Observations of ``agent``, behind axes of the given sizes."""
+        return _array_of(self.spec.observation_spaces[agent], leading)
+
+    def action_array(self, agent: int, *leading: int) -> ExpectedArray:
+        """Actions of ``agent``, behind axes of the given sizes."""
+        return _array_of(self.spec.action_spaces[agent], leading)
+
+    def contact_count(self, agent: int) -> int | None:
+        """Of how many agents ``agent`` learns how far away they are; None where the graph stays as it is."""
+        return len(self.contacts(agent).agents) if self.spec.capabilities.moving else None
+
+    def mask_size(self, agent: int) -> int | None:
+        """Number of actions that a mask tells of; None where all are always legal."""
+        return self.action_sizes((agent,))[0] if self.spec.capabilities.masked else None
+
+    def probability_size(self, agent: int) -> int | None:
+        """Numbers that describe what an action was drawn from; None where nobody reads power before anyone acts."""
+        if self.experiment.power.variant == "realized":
+            return None
+        space = self.spec.action_spaces[agent]
+        return space.size if isinstance(space, Discrete) else 2 * int(np.prod(space.shape))
+
+    def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""
+        learning = self.experiment.learning
+        shares = learning.credit == "shared_reward"
+        signal = (self.evaluation_steps or self.horizon, self.batch)
+        if learning.is_neural:
+            cells = self.cells(agent)
+            return ((0, 0), signal) if shares else ((cells.states, cells.actions), (0, 0))
+        table = (self.state_sizes((agent,))[0], self.action_sizes((agent,))[0])
+        return table, signal if shares and learning.task_weight > 0.0 else (0, 0)
+
     def _reach_of(self, kind: Kind) -> Reach | None:
-        if kind is Kind.SHADOW_REWARD:
-            return self.shadow_reach
-        radius = radius_of(kind)
-        return None if radius is None else self.reach[radius]
+        return self.kind_reach.get(kind)
+
+
+def _array_of(space: Space, leading: tuple[int, ...]) -> ExpectedArray:
+    return ExpectedArray(space_dtype(space), (*leading, *space_shape(space)))
 
 
 LARGEST_BATCH_BYTES = 8 << 30
@@ -181,17 +224,19 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     """
     learning = experiment.learning
     radii = {kind: spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}") for kind in RadiusKind}
-    muted = {kind: muted_hops(experiment.mute, kind, topology.n) for kind in (Kind.STATE, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q)}
+    check_muted(experiment.mute)
+    muted = {kind: muted_hops(experiment.mute, kind, topology.n) for kind in NEIGHBOUR_KINDS}
     shared_reward = learning.credit == "shared_reward"
     # A neighbour's reward is worth nothing without the trace that tells when it was earned.
     credited = muted[Kind.SHADOW_REWARD] | muted[Kind.TRACE] if shared_reward else muted[Kind.TRUNCATED_Q]
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
     reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
-    told = credited if shared_reward else muted[Kind.SHADOW_REWARD]
-    shadow_reach = Reach(topology.hops, radii[RadiusKind.GRADIENT], told)
+    # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
+    own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
+    kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in NEIGHBOUR_KINDS if (radius := radius_of(kind))}
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
-    setup = Setup(experiment, topology, spec, reach, horizon, discount, shadow_reach)
+    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
             raise ExperimentError(
@@ -208,12 +253,28 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     return setup
 
 
+def check_muted(words: Sequence[str]) -> None:
+    """Refuse to mute what agents do not send each other.
+
+    Raises:
+        ExperimentError: a word names no kind of message between agents.
+    """
+    labels = [kind.label for kind in NEIGHBOUR_KINDS]
+    for place, word in enumerate(words):
+        if word.partition("@")[0] not in labels:
+            raise ExperimentError(
+                f"'{word}' is no kind of message between agents",
+                where=f"mute.{place}",
+                fix=f"mute {', '.join(labels)}, or one of them at a hop: {labels[0]}@2",
+            )
+
+
 def muted_hops(words: Sequence[str], kind: Kind, n: int) -> frozenset[int]:
     """The hop distances at which a kind is muted by words such as ``truncated_q@2``, or ``state`` for every distance."""
     hops: set[int] = set()
     for word in words:
         name, at, hop = word.partition("@")
-        if name == kind.name.lower():
+        if name == kind.label:
             hops |= {int(hop)} if at else set(range(1, n))
     return frozenset(hops)
 

@@ -9,8 +9,8 @@ readings are averaged (double estimator, van Hasselt 2010).
 
 Networks are smooth: they tell less of what an agent's action does than there is, and the less, the farther away the agent.  So what the
 critics say about j's actions is held against what came of them, on copies that the critic has not learned from: the slope of a
-regression of returns on the critics' differences (:mod:`netagents.measures.power.critic_slope`).  A slope of 1 is a critic that is right; a reading
-is multiplied by the slope, and the slope's error enters the reading's.
+regression of returns on the critics' differences (:mod:`netagents.measures.power.critic_slope`).  A slope of 1 is a critic that is
+right; a reading is multiplied by the slope, and the slope's error enters the reading's.
 
 A critic that is right on average still blurs which action is worst where, and power is read too low by what it blurs: on a small model with
 exact values by 7 % on average and up to 38 % (docs/power.md).  No batch tells how much it is elsewhere.  So the error of a reading from

@@ -98,4 +98,4 @@ def _disturbed(disturbance: ProcessFaults, begin: Callable[[int], Turns], iterat
 def _tell(membership: Membership, ages: AgeCounts) -> None:
     """Tells the server how old what was used has been, once something was."""
     if ages.stale:
-        membership.exchange.offer(Heartbeat(np.array(ages.counts)), Kind.SIGN, 0, 0, ENVIRONMENT)
+        membership.exchange.offer(Heartbeat(np.array(ages.counts)), Kind.HEARTBEAT, 0, 0, ENVIRONMENT)

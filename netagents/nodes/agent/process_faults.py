@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from netagents.experiment.agent_fault_settings import AgentFault, CrashFault, FreezeFault, SlowFault
 from netagents.learning import ExchangeRequest, Turns
-from netagents.messages import Kind
+from netagents.messages import NEIGHBOUR_KINDS, Kind, Pace
 
 _log = logging.getLogger(__name__)
 
-_PHASES = {"sample": Kind.STEP, "trace": Kind.TRACE, "shadow_reward": Kind.SHADOW_REWARD, "truncated_q": Kind.TRUNCATED_Q}
+_PHASES = {"sample": Kind.STEP} | {kind.label: kind for kind in NEIGHBOUR_KINDS if kind.row.pace is Pace.ITERATION}
 
 
 class ProcessFaults:

@@ -233,7 +233,7 @@ class _Joining:
                 raise StopReceivedError(envelope.message.reason)
             return
         if isinstance(envelope.message, Heartbeat):
-            self.exchange.offer(Heartbeat(self.ages.counts), Kind.SIGN, 0, 0, ENVIRONMENT)
+            self.exchange.offer(Heartbeat(self.ages.counts), Kind.HEARTBEAT, 0, 0, ENVIRONMENT)
             return
         if self.handshake.supersedes(envelope):
             raise RollbackError(envelope)

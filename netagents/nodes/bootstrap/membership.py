@@ -63,12 +63,12 @@ class Membership:
             if counted.keys() != self._told.keys():
                 _log.warning("refused so far: %s", refusals_line(counted))
             self._told = counted
-            self.exchange.offer(to_tally(counted, links), Kind.TALLY, 0, 0, ENVIRONMENT)
+            self.exchange.offer(to_tally(counted, links), Kind.DROP_COUNTS, 0, 0, ENVIRONMENT)
 
     def tell_carried(self) -> None:
         """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
         if isinstance(self.exchange, RelayExchange):
-            self.exchange.offer(self.exchange.carriage.message(), Kind.CARRIED, 0, 0, ENVIRONMENT)
+            self.exchange.offer(self.exchange.carriage.message(), Kind.RELAY_STATS, 0, 0, ENVIRONMENT)
 
     def fail(self, error: BaseException, code: int) -> None:
         """Tell the server, best effort, why this node ends."""

@@ -12,7 +12,7 @@ from netagents.errors import DeadlineError, Wait
 from netagents.experiment import Experiment
 from netagents.experiment.clock_settings import BoundedStalenessSettings
 from netagents.learning.protocol.age_counts import AgeCounts
-from netagents.messages import NEIGHBOUR_KINDS, Kind, Message, node_name, node_names
+from netagents.messages import NEIGHBOUR_KINDS, Kind, Message, Pace, node_name, node_names
 from netagents.nodes.clocks.silent_neighbours import SilenceTolerance
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
@@ -77,7 +77,7 @@ class LatestWait:
             return
         what = f"{kind.name.lower()} of iteration {iteration}, step {step} from {node_names(waiting)}"
         error = DeadlineError(f"waited {self._seconds:g} s for {what}", where=node_name(self.exchange.node))
-        error.wait = Wait((iteration, int(kind is not Kind.STATE), step, int(kind)), what)
+        error.wait = Wait((iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase), what)
         raise error
 
 
@@ -112,10 +112,10 @@ class BoundedStaleness:
 
     def _within(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
         found = self._wait.inbox.newest(kind, sender, (iteration, step))
-        if found is None or (kind is Kind.STATE and found.iteration != iteration):
+        if found is None or (kind.row.pace is Pace.STEP and found.iteration != iteration):
             return None
         return found if self._age(kind, iteration, step, found) <= self._bound else None
 
     @staticmethod
     def _age(kind: Kind, iteration: int, step: int, found: LatestKinds) -> int:
-        return step - found.step if kind is Kind.STATE else iteration - found.iteration
+        return step - found.step if kind.row.pace is Pace.STEP else iteration - found.iteration

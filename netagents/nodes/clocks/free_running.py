@@ -20,7 +20,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.clock_settings import FreeRunningSettings
 from netagents.learning import Setup
 from netagents.learning.protocol.age_counts import AgeCounts
-from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Step, node_name
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Pace, Step, node_name
 from netagents.nodes.clocks.bounded_staleness import LatestWait
 from netagents.nodes.clocks.silent_neighbours import SilenceTolerance
 from netagents.nodes.clocks.stand_ins import legal, noop
@@ -56,7 +56,7 @@ class FreeRunning:
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
         """As :meth:`netagents.wire.session.exchange.Exchange.send`; states and actions carry the tick that they belong to."""
-        self._exchange.send(message, kind, iteration, self._tick if kind in (Kind.STATE, Kind.ACTION) else step, receivers)
+        self._exchange.send(message, kind, iteration, self._tick if kind.row.pace is Pace.STEP else step, receivers)
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
         """As :meth:`netagents.wire.session.exchange.Exchange.receive`, with the newest of everything."""
@@ -64,11 +64,11 @@ class FreeRunning:
             return [self._next_tick(iteration, step)]
         if kind not in NEIGHBOUR_KINDS:
             return list(self._exchange.receive(iteration, kind, step, senders))
-        at = self._tick if kind is Kind.STATE else step
+        at = self._tick if kind.row.pace is Pace.STEP else step
         chosen = self._wait.collect(iteration, kind, at, senders, self._newest, self._any)
         for each in chosen:
             if each is not None:
-                late = max(0, self._tick - each.step) if kind is Kind.STATE else iteration - each.iteration
+                late = max(0, self._tick - each.step) if kind.row.pace is Pace.STEP else iteration - each.iteration
                 self._ages.count(kind, late)
         return [None if each is None else each.message for each in chosen]
 
@@ -93,14 +93,14 @@ class FreeRunning:
         return shelf[max(places)] if places else None
 
     def _newest(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
-        if kind is not Kind.STATE:
+        if kind.row.pace is not Pace.STEP:
             return self._wait.inbox.shelf(kind, sender, step).get((iteration, step))
         shelf = self._wait.inbox.shelf(kind, sender)
         places = [place for place in shelf if place[0] == iteration]
         return shelf[max(places)] if places else None
 
     def _any(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
-        return None if kind is Kind.STATE else self._wait.inbox.newest(kind, sender, (iteration, step))
+        return None if kind.row.pace is Pace.STEP else self._wait.inbox.newest(kind, sender, (iteration, step))
 
 
 def _following(earlier: Step, later: Step) -> Step:

@@ -8,7 +8,7 @@ from pathlib import Path
 from netagents.experiment import Experiment
 from netagents.experiment.agent_fault_settings import AgentFault
 from netagents.experiment.clock_settings import FreeRunningSettings
-from netagents.messages import MONITOR, Kind, node_name
+from netagents.messages import MONITOR, NEIGHBOUR_KINDS, Kind, Pace, node_name
 from netagents.records.jsonl import JsonLinesWriter
 from netagents.wire.links.link_layer import RELIABLE_KINDS, LinkLayer
 from netagents.wire.links.link_model import link_faults
@@ -57,7 +57,9 @@ def reliable_kinds(experiment: Experiment) -> frozenset[Kind]:
     A free-running agent has a newer State soon, and does with the last one.  With bounded staleness it is sent again: when
     too many in a row are lost, everybody waits, and nobody sends a newer one.
     """
-    return RELIABLE_KINDS - {Kind.STATE} if isinstance(experiment.clock, FreeRunningSettings) else RELIABLE_KINDS
+    if isinstance(experiment.clock, FreeRunningSettings):
+        return frozenset(kind for kind in RELIABLE_KINDS if kind not in NEIGHBOUR_KINDS or kind.row.pace is not Pace.STEP)
+    return RELIABLE_KINDS
 
 
 class _History:

@@ -2,8 +2,8 @@
 
 The forkserver imports this module before it forks anyone.  It ends when it reads end-of-file on a pipe that only the launcher holds (a
 child gives its copy back, see :mod:`netagents.nodes.process.node_process`): at the end of a run, and the moment the launcher is
-killed.  Then the function below runs.  Children see the loss by themselves and leave; whoever is stopped or stuck in a long computation is killed here.
-Children never run it: they leave through ``os._exit``.
+killed.  Then the function below runs.  Children see the loss by themselves and leave; whoever is stopped or stuck in a long
+computation is killed here.  Children never run it: they leave through ``os._exit``.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class HeartbeatMonitor:
         """Ask those who are missing for a sign of life, and wait half of ``answer`` for it; whoever gives none is silent."""
         self._heard.clear()
         for agent in missing():
-            self._exchange.offer(ASK, Kind.SIGN, 0, 0, agent)
+            self._exchange.offer(ASK, Kind.HEARTBEAT, 0, 0, agent)
         limit = waiting_clock() + self._seconds / 2.0
 
         def silent() -> list[int]:

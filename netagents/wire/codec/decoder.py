@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgpack
@@ -11,20 +11,10 @@ from numpy.typing import NDArray
 
 from netagents.errors import DecodeError
 from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
-from netagents.wire.codec.array_schema import (
-    ANY_ARRAY,
-    ARRAYS,
-    BOOL_CODE,
-    BYTES,
-    INDICES,
-    PROTOCOL_VERSION,
-    SCALARS,
-    ArrayField,
-    ArraySchema,
-)
+from netagents.messages.array_fields import ANY_ARRAY, BOOL_CODE, INDICES, TEXT, Alternatives, ArrayField, mismatch
+from netagents.messages.message_kinds import MessageRow
 from netagents.wire.codec.encoder import NAME
-from netagents.wire.codec.expected_shapes import Forms, mismatch
-from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, Frame
+from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, PROTOCOL_VERSION, Frame
 from netagents.wire.codec.limits import LIMITS, Limits
 from netagents.wire.codec.message_template import MessageTemplate, Place
 from netagents.wire.codec.value_text import short
@@ -36,6 +26,10 @@ REMEMBERED_BYTES = 256
 """Of one header, at most; longer ones are read anew in every message."""
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 _read_prefix = PREFIX.unpack_from
+
+
+ExpectedShapes = Mapping[tuple[Kind, int], Alternatives]
+"""(kind, sender) -> the ways in which such a message may look in this run, beyond what its row says of every run."""
 
 
 class Decoder:
@@ -50,11 +44,11 @@ class Decoder:
         self._steps = limits.steps
         self.layouts: dict[bytes, MessageTemplate] = {}
         """By the bytes of their headers: equal headers in frames of equal size describe equal messages."""
-        self._forms: Forms = {}
+        self._expected: ExpectedShapes = {}
 
-    def expect(self, forms: Forms) -> None:
-        """From now on messages must also look as ``forms`` says; what was found to be right before is looked at again."""
-        self._forms = forms
+    def expect(self, shapes: ExpectedShapes) -> None:
+        """From now on messages must also look as ``shapes`` says; what was found to be right before is looked at again."""
+        self._expected = shapes
         self.layouts.clear()
 
     def decode(self, frames: Sequence[Frame]) -> Envelope:
@@ -134,14 +128,14 @@ class Decoder:
         if type(run) is not bytes or len(run) != 8:
             raise DecodeError(f"run id {short(run)} is not 8 bytes")
         if not (type(incarnation) is type(sender) is int and -2 <= sender < limits.nodes and 0 <= incarnation < 1 << 31):
-            raise DecodeError(f"{kind.name.lower()} from {short(sender)}, incarnation {short(incarnation)} is out of bounds")
-        schema = ARRAYS.get(kind)
-        if schema is not None:
-            message: Message = self._message(kind, schema, fields, frames, first, end)
-            ways = self._forms.get((kind, sender))
-            wrong = mismatch(ways, message) if ways else None  # type: ignore[arg-type]
+            raise DecodeError(f"{kind.label} from {short(sender)}, incarnation {short(incarnation)} is out of bounds")
+        row = kind.row
+        if row.arrays is not None:
+            message: Message = self._message(kind, row, row.arrays, fields, frames, first, end)
+            alternatives = self._expected.get((kind, sender))
+            wrong = mismatch(alternatives, message) if alternatives else None  # type: ignore[arg-type]
             if wrong:
-                raise DecodeError(f"{kind.name.lower()} from {sender} {wrong}")
+                raise DecodeError(f"{kind.label} from {sender} {wrong}")
             if count == 1:
                 self._remember(packed, Envelope(run, incarnation, sender, kind, iteration, step, message), end, size)
         elif kind is Kind.SNAPSHOT:
@@ -192,17 +186,24 @@ class Decoder:
         return view.tobytes()
 
     def _message(
-        self, kind: Kind, schema: ArraySchema, descriptions: list[Any], frames: Sequence[Frame], first: bytes, end: int
+        self,
+        kind: Kind,
+        row: MessageRow,
+        fields: Sequence[ArrayField],
+        descriptions: list[Any],
+        frames: Sequence[Frame],
+        first: bytes,
+        end: int,
     ) -> Message:
-        if not len(schema.fields) - schema.optional <= len(descriptions) <= len(schema.fields):
-            raise DecodeError(f"{kind.name.lower()} has {len(descriptions)} arrays, not {len(schema.fields)}")
-        arrays = self._arrays(kind, zip(descriptions, schema.fields, strict=False), len(descriptions), frames, first, end)
-        if schema.aligned:
+        if not len(fields) - row.optional <= len(descriptions) <= len(fields):
+            raise DecodeError(f"{kind.label} has {len(descriptions)} arrays, not {len(fields)}")
+        arrays = self._arrays(kind, zip(descriptions, fields, strict=False), len(descriptions), frames, first, end)
+        if row.aligned:
             rows = arrays[0].shape[0]
             for array in arrays:
                 if array.shape[0] != rows:
-                    raise DecodeError(f"{kind.name.lower()} has arrays that disagree on the size of axis 0")
-        message: Message = schema.message(*arrays)
+                    raise DecodeError(f"{kind.label} has arrays that disagree on the size of axis 0")
+        message: Message = row.message(*arrays)
         return message
 
     def _arrays(
@@ -217,37 +218,37 @@ class Decoder:
         """Views of the frames, after each declared shape was found to agree with the bytes that are there."""
         inline = len(frames) == 1
         if not inline and len(frames) != count + 1:
-            raise DecodeError(f"{kind.name.lower()} has {len(frames)} frames for {count} arrays")
+            raise DecodeError(f"{kind.label} has {len(frames)} frames for {count} arrays")
         ceiling = self.limits.message_bytes
         arrays: list[NDArray[Any]] = []
         position, size, total = end, len(first), len(first)
         for place, (description, field) in enumerate(described):
             if type(description) is not list or not description or type(description[0]) is not int:
-                raise DecodeError(f"{kind.name.lower()}.{field.name} is not described by a dtype and sizes")
+                raise DecodeError(f"{kind.label}.{field.name} is not described by a dtype and sizes")
             dtype = field.dtypes.get(description[0])
             if dtype is None:
-                raise DecodeError(f"{kind.name.lower()}.{field.name} has dtype code {short(description[0])}")
+                raise DecodeError(f"{kind.label}.{field.name} has dtype code {short(description[0])}")
             shape = description[1:]
             if not field.low <= len(shape) <= field.high or len(shape) > self.limits.rank:
-                raise DecodeError(f"{kind.name.lower()}.{field.name} has rank {len(shape)}")
+                raise DecodeError(f"{kind.label}.{field.name} has rank {len(shape)}")
             items = spread = 1
             for extent in shape:
                 if type(extent) is not int or extent < 0 or extent > ceiling:
-                    raise DecodeError(f"{kind.name.lower()}.{field.name} has a size {short(extent)}")
+                    raise DecodeError(f"{kind.label}.{field.name} has a size {short(extent)}")
                 items *= extent
                 spread *= extent or 1
             if field.last >= 0 and shape[-1] != field.last:
-                raise DecodeError(f"{kind.name.lower()}.{field.name} has last axis {shape[-1]}, not {field.last}")
+                raise DecodeError(f"{kind.label}.{field.name} has last axis {shape[-1]}, not {field.last}")
             nbytes = items * dtype.itemsize
             if spread * dtype.itemsize > ceiling:
-                raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {short(shape)} is too large")
+                raise DecodeError(f"{kind.label}.{field.name} of shape {short(shape)} is too large")
             if inline:
                 position += -position & 7
                 source: Any = first
                 offset = position
                 position += nbytes
                 if position > size:
-                    raise DecodeError(f"{kind.name.lower()}.{field.name} needs {nbytes} bytes that are not there")
+                    raise DecodeError(f"{kind.label}.{field.name} needs {nbytes} bytes that are not there")
             else:
                 source, offset = frames[place + 1], 0
                 if not isinstance(source, (bytes, memoryview, bytearray)):
@@ -258,7 +259,7 @@ class Decoder:
                     raise DecodeError("a frame is not contiguous")
                 total += there
                 if there != nbytes or total > ceiling:
-                    raise DecodeError(f"{kind.name.lower()}.{field.name} of shape {short(shape)} has {there} bytes")
+                    raise DecodeError(f"{kind.label}.{field.name} of shape {short(shape)} has {there} bytes")
             if items:
                 array: NDArray[Any] = np.frombuffer(source, dtype, items, offset)
             else:
@@ -267,27 +268,27 @@ class Decoder:
             if type(source) is not bytes:
                 array.flags.writeable = False
             if description[0] == BOOL_CODE and items and int(array.view(np.uint8).max()) > 1:
-                raise DecodeError(f"{kind.name.lower()}.{field.name} has truth values other than 0 and 1")
+                raise DecodeError(f"{kind.label}.{field.name} has truth values other than 0 and 1")
             arrays.append(array if len(shape) == 1 else array.reshape(shape))
         if position != size:
-            raise DecodeError(f"{kind.name.lower()} has {size - position} bytes too many")
+            raise DecodeError(f"{kind.label} has {size - position} bytes too many")
         return arrays
 
     def _scalars(self, kind: Kind, values: list[Any], frames: Sequence[Frame], exact: bool) -> Message:
-        schema = SCALARS[kind]
         if len(frames) != 1 or not exact:
-            raise DecodeError(f"{kind.name.lower()} has bytes behind its header")
-        if len(values) != len(schema.types):
-            raise DecodeError(f"{kind.name.lower()} has {len(values)} fields, not {len(schema.types)}")
-        for value, wanted in zip(values, schema.types, strict=True):
+            raise DecodeError(f"{kind.label} has bytes behind its header")
+        scalars = kind.row.scalars or ()
+        if len(values) != len(scalars):
+            raise DecodeError(f"{kind.label} has {len(values)} fields, not {len(scalars)}")
+        for value, wanted in zip(values, scalars, strict=True):
             given = type(value)
             if given is not wanted:
-                raise DecodeError(f"{kind.name.lower()} has a field {short(value)} that is no {wanted.__name__}")
+                raise DecodeError(f"{kind.label} has a field {short(value)} that is no {wanted.__name__}")
             if wanted is str and len(value) > self.limits.text_chars:
-                raise DecodeError(f"{kind.name.lower()} has a text of {len(value)} characters")
+                raise DecodeError(f"{kind.label} has a text of {len(value)} characters")
             if wanted is int and not 0 <= value <= _INT64_MAX:
-                raise DecodeError(f"{kind.name.lower()} has a number {value} that is out of bounds")
-        message: Message = schema.message._make(values)
+                raise DecodeError(f"{kind.label} has a number {value} that is out of bounds")
+        message: Message = kind.row.message._make(values)
         return message
 
     def _snapshot(self, values: list[Any], frames: Sequence[Frame], first: bytes, end: int) -> Snapshot:
@@ -306,7 +307,7 @@ class Decoder:
         sizes = values[0] if len(values) == 1 else None
         if type(sizes) is not list or len(sizes) != 5:
             raise DecodeError("welcome is not described by five sizes")
-        fields = (BYTES, BYTES, BYTES, INDICES, BYTES)
+        fields = (TEXT, TEXT, TEXT, INDICES, TEXT)
         described: list[tuple[Any, ArrayField]] = [
             ([next(iter(field.dtypes)), extent], field) for extent, field in zip(sizes, fields, strict=True)
         ]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from netagents.errors import CapacityError, ProtocolError
 from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
-from netagents.wire.codec.array_schema import ANY_ARRAY, ARRAYS, CLIPPED, PROTOCOL_VERSION, SCALARS, ArrayField, ArraySchema
-from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, Frame
+from netagents.messages.array_fields import ANY_ARRAY, ArrayField
+from netagents.messages.message_kinds import MessageRow
+from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, PROTOCOL_VERSION, Frame
 from netagents.wire.codec.limits import LIMITS, Limits
 from netagents.wire.codec.value_text import short, where_of
 
@@ -99,18 +100,18 @@ class Encoder:
     def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
         """The outline of a message, remembered where it is made of arrays, and its arrays."""
         run, incarnation, sender, kind, _, _, message = envelope
-        schema = ARRAYS.get(kind)
-        if schema is None:
+        row = kind.row
+        if row.arrays is None:
             fields, arrays = self._control(envelope)
             return self._outline(envelope, fields, arrays), arrays
-        if type(message) is not schema.message:
-            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+        if type(message) is not row.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.label} message", where=where_of(envelope))
         content: Any = message
         arrays = [array for array in content if array is not None]
         key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
         outline = self._outlines.get(key)
         if outline is None:
-            outline = self._outline(envelope, self._describe(envelope, schema, arrays), arrays)
+            outline = self._outline(envelope, self._describe(envelope, row, row.arrays, arrays), arrays)
             if len(self._outlines) >= _REMEMBERED:
                 self._outlines.clear()
             self._outlines[key] = outline
@@ -125,17 +126,17 @@ class Encoder:
             raise ProtocolError(f"cannot be written: {error}", where=where_of(envelope)) from None
         return packed
 
-    def _describe(self, envelope: Envelope, schema: ArraySchema, arrays: Sequence[NDArray[Any]]) -> list[Any]:
+    def _describe(self, envelope: Envelope, row: MessageRow, fields: Sequence[ArrayField], arrays: Sequence[NDArray[Any]]) -> list[Any]:
         described = []
-        if not len(schema.fields) - schema.optional <= len(arrays) <= len(schema.fields):
-            raise ProtocolError(f"{len(arrays)} arrays, not {len(schema.fields)}", where=where_of(envelope))
-        for array, field in zip(arrays, schema.fields, strict=False):
+        if not len(fields) - row.optional <= len(arrays) <= len(fields):
+            raise ProtocolError(f"{len(arrays)} arrays, not {len(fields)}", where=where_of(envelope))
+        for array, field in zip(arrays, fields, strict=False):
             code = field.codes.get(array.dtype)
             shape = array.shape
             if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
                 self._misfit(envelope, array, field)
             described.append([code, *shape])
-        if schema.aligned and len({array.shape[0] for array in arrays}) > 1:
+        if row.aligned and len({array.shape[0] for array in arrays}) > 1:
             raise ProtocolError("arrays disagree on the size of axis 0", where=where_of(envelope))
         return described
 
@@ -184,13 +185,12 @@ class Encoder:
             endpoints = _text_array("\n".join(message.peers.values()))
             arrays: list[NDArray[Any]] = [*texts, np.fromiter(message.peers, np.int64, len(message.peers)), endpoints]
             return [[array.size for array in arrays]], arrays
-        schema = SCALARS.get(kind)
-        if schema is None or type(message) is not schema.message:
-            raise ProtocolError(f"{type(message).__name__} is no {kind.name.lower()} message", where=where_of(envelope))
+        if kind.row.scalars is None or type(message) is not kind.row.message:
+            raise ProtocolError(f"{type(message).__name__} is no {kind.label} message", where=where_of(envelope))
         fields = list(message)
         for place, value in enumerate(fields):
             if isinstance(value, str) and len(value) > self.limits.text_chars:
-                if kind not in CLIPPED:
+                if not kind.row.clipped:
                     raise ProtocolError(f"a text of {len(value)} characters is too long", where=where_of(envelope))
                 fields[place] = value[: self.limits.text_chars - 1] + "…"
         return fields, ()

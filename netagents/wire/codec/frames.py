@@ -15,6 +15,10 @@ PREFIX = struct.Struct("<IIq")
 """Header length, step, iteration."""
 
 HEAD = PREFIX.size
+
+PROTOCOL_VERSION = 3
+"""First element of every header; nodes of different versions refuse each other."""
+
 FOLLOWED = 1 << 31
 """The bit of the header length that announces further frames."""
 

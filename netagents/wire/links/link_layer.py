@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import DeadlineError, DecodeError
 from netagents.experiment.link_fault_settings import FaultSettings
-from netagents.messages import Kind
+from netagents.messages import Kind, Pace
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import Frame
 from netagents.wire.links.link_cost_counter import CostCounter
@@ -32,7 +32,7 @@ from netagents.wire.pauses import note_waking, waiting_clock
 from netagents.wire.transport.message_history import LinkEvent, What, link_event
 from netagents.wire.transport.transport import Listener, ReceivedFrames, Sender, Waited
 
-RELIABLE_KINDS = frozenset(kind for kind in Kind if kind >= Kind.STEP) - {Kind.DIGEST}
+RELIABLE_KINDS = frozenset(kind for kind in Kind if kind.row.must_arrive)
 """What lockstep cannot do without: everything but copies for the monitor."""
 
 _BATCH = 256
@@ -132,7 +132,7 @@ class LinkLayer:
         """Sends what the exchange gives; False while a whole window of messages is not acknowledged."""
         envelope = self._codec.decode(frames)
         kind = envelope.kind
-        if kind < Kind.STEP:
+        if kind.row.pace is Pace.CONTROL:
             return end.raw.try_send(frames)
         reliable = kind in self._reliable or end.opens(kind, envelope.iteration)
         if not end.accepts(reliable=reliable):

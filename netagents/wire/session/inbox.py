@@ -46,9 +46,6 @@ UNKNOWN_RUN = bytes(8)
 
 _SERVER_KINDS = frozenset({Kind.WELCOME, Kind.START, Kind.STOP})
 
-LATE_KINDS = frozenset({Kind.REPORT, Kind.SNAPSHOT})
-"""Kinds that travel after their iteration has ended; they are taken one iteration longer."""
-
 
 class _Box:
     """What one sender may say, and as whom."""
@@ -150,7 +147,7 @@ class Inbox:
         self._late = {each for each in self._late if each[0] // (_KINDS * _STEPS) >= iteration - 1}
         for key in list(self.phases):
             kind, its = Kind(key % _KINDS), key // (_KINDS * _STEPS)
-            if its < iteration - (kind in LATE_KINDS):
+            if its < iteration - kind.row.late:
                 phase = self.phases.pop(key)
                 for sender in phase:
                     self._drop(Drop.PAST, sender, kind, its)
@@ -166,7 +163,7 @@ class Inbox:
         if box is None or run != self.run or kind not in box.kinds or incarnation != box.incarnation or user != box.user:
             return self.refuse(envelope, user)
         ahead = iteration - self.iteration
-        if not 0 <= ahead <= 1 and not (ahead == -1 and kind in LATE_KINDS):
+        if not 0 <= ahead <= 1 and not (ahead == -1 and kind.row.late):
             past = Drop.LATE if self._is_late(sender, kind, iteration, step) else Drop.PAST
             return self._drop(past if ahead < 0 else Drop.FUTURE, sender, kind, iteration)
         if step >= self._steps:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from netagents.messages import Envelope, Kind, Message
+from netagents.messages import Envelope, Kind, Message, Pace
 from netagents.wire.session.inbox import Drop, Inbox
-
-PER_ITERATION = frozenset({Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q})
-"""Kinds that travel once per iteration; their step is an ordinal."""
 
 
 class LatestKinds(NamedTuple):
@@ -60,7 +57,7 @@ class LatestInbox(Inbox):
 
     def shelf(self, kind: Kind, sender: int, ordinal: int = 0) -> dict[tuple[int, int], LatestKinds]:
         """What is there of one sender and kind, by (iteration, step); ``ordinal`` tells apart what travels once per iteration."""
-        return self._shelves.get((kind, sender, ordinal if kind in PER_ITERATION else 0), {})
+        return self._shelves.get((kind, sender, ordinal if kind.row.pace is Pace.ITERATION else 0), {})
 
     def newest(self, kind: Kind, sender: int, at: tuple[int, int]) -> LatestKinds | None:
         """The newest message that is not of after ``at`` (iteration, step)."""
@@ -74,4 +71,4 @@ class LatestInbox(Inbox):
             shelf.clear()
 
     def _key(self, kind: Kind, sender: int, step: int) -> tuple[Kind, int, int]:
-        return kind, sender, step if kind in PER_ITERATION else 0
+        return kind, sender, step if kind.row.pace is Pace.ITERATION else 0

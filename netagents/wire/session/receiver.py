@@ -15,7 +15,7 @@ from typing import Any
 
 from netagents.errors import DeadlineError, DecodeError, NetagentsError, Wait
 from netagents.experiment.timeouts import Timeouts
-from netagents.messages import Envelope, Kind, Message, node_name, node_names
+from netagents.messages import Envelope, Kind, Message, Pace, node_name, node_names
 from netagents.wire.codec import Codec
 from netagents.wire.codec.decoder import REMEMBERED_BYTES
 from netagents.wire.codec.frames import HEAD, PREFIX, Frame, frame_bytes
@@ -27,9 +27,6 @@ from netagents.wire.session.stop_request import OnControl
 from netagents.wire.session.traffic import Traffic, tally
 from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, in_frames
 
-_FIRST_LEARNING_KIND = Kind.STEP
-_SAMPLING = (Kind.STEP, Kind.STATE, Kind.ACTION)
-_ORDER = (*_SAMPLING, Kind.TRACE, Kind.SHADOW_REWARD, Kind.TRUNCATED_Q, Kind.REPORT, Kind.SNAPSHOT, Kind.DIGEST)
 _BATCH = 1024
 _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
@@ -114,7 +111,7 @@ class Receiver:
 
     def wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> Wait:
         """What was waited for, for whatever ended the wait: when a message is lost, all wait in the end, and the earliest tells which."""
-        place = (iteration, 0 if kind in _SAMPLING else 1, step, _ORDER.index(kind))
+        place = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
         return Wait(place, self._what(iteration, kind, step, senders))
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
@@ -326,7 +323,7 @@ class Receiver:
 
     def _deliver(self, envelope: Envelope, user: str | None) -> bool:
         """Puts a message into the inbox, or answers a control message; whether the inbox took it."""
-        if envelope.kind >= _FIRST_LEARNING_KIND:
+        if envelope.kind.row.pace is not Pace.CONTROL:
             return self.inbox.put(envelope, user)
         if self.inbox.admits(envelope, user):
             self.on_control(envelope, user)
