@@ -90,7 +90,7 @@ class RandomNetworkedSettings(EnvironmentKind):
 class RendezvousSettings(EnvironmentKind):
     """Unicycle robots in a walled square of 200 cm that want to meet (arXiv 2310.09833); needs neural policies."""
 
-    built_by: ClassVar[str] = "netagents.environments.builtin.robot_rendezvous:Rendezvous"
+    built_by: ClassVar[str] = "netagents.environments.builtin.robot_rendezvous:RobotRendezvous"
 
     kind: Literal["rendezvous"] = "rendezvous"
     sensing_radius: Annotated[float, Field(gt=0.0, le=1e6)] = Field(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from netagents.environments.adapters.foreign_values import begun, flag_of, mask_of, reward_of, stepped
 from netagents.environments.adapters.gymnasium_spaces import MisfitError
-from netagents.environments.foreign_values import begun, flag_of, mask_of, reward_of, stepped
 
 
 @pytest.mark.parametrize(

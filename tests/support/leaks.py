@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from netagents.nodes.strays import RUN_MARKER
+from netagents.nodes.process.stray_processes import RUN_MARKER
 
 SECONDS = 2.0
 

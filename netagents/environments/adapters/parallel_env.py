@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.adapters.environment_copies import EnvironmentCopies, Report
+from netagents.environments.adapters.foreign_values import begun, flag_of, mask_in, mask_of, reward_of, stepped
 from netagents.environments.adapters.gymnasium_spaces import ActionAdapter, MisfitError, ObservationAdapter, adapt_action, adapt_observation
-from netagents.environments.environment_copies import EnvironmentCopies, Report
-from netagents.environments.foreign_values import begun, flag_of, mask_in, mask_of, reward_of, stepped
 from netagents.environments.networked_mdp import BoolArray, Capabilities, EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.spaces import Discrete, space_shape
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError

@@ -24,7 +24,7 @@ from netagents.errors import NodeFailedError
 from netagents.launchers.supervision.processes import WatchedProcess
 from netagents.nodes.process.orphan_guard import LAUNCHER_MARKER
 from netagents.nodes.process.socket_directory import SocketDirectory
-from netagents.nodes.strays import RUN_MARKER
+from netagents.nodes.process.stray_processes import RUN_MARKER
 
 PRELOAD = ("numpy", "zmq", "msgpack", "netagents.nodes.process.node_process", "netagents.nodes.process.orphan_guard")
 """What tabular runs import once, before the first child; the guard stands last because it closes the books on memory."""

@@ -22,7 +22,7 @@ from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.launchers.supervision.watch import FORKSERVER, Node
 from netagents.nodes.process.node_process import child_main
 from netagents.nodes.process.socket_directory import SocketDirectory
-from netagents.nodes.strays import end_members
+from netagents.nodes.process.stray_processes import end_members
 from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
 
 _STARTING_AT_ONCE = 64

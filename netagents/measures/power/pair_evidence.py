@@ -6,7 +6,8 @@ i at that step.  It needs no message beyond those the critic is built from.
 **What is compared.**  The key of a truncated critic holds everybody in its window and hardly ever comes back, so a value at a key rests on
 one sample.  What j does at random, given what its policy reads, is independent of everything else that happens at that step.
 So the samples (:mod:`netagents.measures.power.state_values`) of all visits that agree in a small *context*, namely the states of i, of
-j and of those whom j's policy reads, and i's action, may be averaged for each action of j, and differences of these means are effects of j's action.
+j and of those whom j's policy reads, and i's action, may be averaged for each action of j, and differences of these means are effects of
+j's action.
 The worst action is then one for the context and not for every joint action; where it depends on what else happens, the reading is low.
 
 **What changes meanwhile.**  Policies that learn play other actions than some iterations ago, and values rise: actions that have become

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from netagents.nodes.process.socket_directory import SocketDirectory
-from netagents.nodes.strays import RUN_MARKER, end_members
+from netagents.nodes.process.stray_processes import RUN_MARKER, end_members
 
 LAUNCHER_MARKER = "NETAGENTS_LAUNCHER"
 """Environment variable that tells the forkserver, and nobody else, who its launcher is."""

@@ -1,4 +1,4 @@
-"""What is learned in the games of launch/, against random and scripted play: ``python -m benchmarks.games [NAME ...] [--seeds 5]``.
+"""What is learned in the games of launch/, against random and scripted play: ``python -m benchmarks.learned_games [NAME ...] [--seeds 5]``.
 
 Each launch file is trained in process with seeds 0, 1, ...; what counts is the mean return of its last 5 iterations, per agent and
 undiscounted, while policies still explore.  Printed with 95 % t-intervals over seeds (over episodes for what is not learned), and
@@ -86,7 +86,7 @@ def measure(name: str, seeds: int, say: Callable[[str], None] = print) -> dict[s
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.games", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learned_games", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(SCRIPTS)}; default: all")
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
