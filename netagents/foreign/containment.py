@@ -190,7 +190,7 @@ def children() -> list[int]:
     found: list[int] = []
     for task in Path("/proc/self/task").glob("*"):
         with contextlib.suppress(OSError):
-            found += map(int, (task / "children").read_text().split())
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
     return [pid for pid in found if pid != own]
 
 

@@ -133,7 +133,7 @@ def _answer(experiment: Experiment, base: Path | None, writer: int) -> NoReturn:
             told = {"crash": f"{type(error).__name__}: {error}"}
         end_children()
         flush_output()
-        with os.fdopen(writer, "w") as file:
+        with os.fdopen(writer, "w", encoding="utf-8") as file:
             file.write(json.dumps(told))
     finally:
         exit_at_once(0)

@@ -71,7 +71,9 @@ def evaluation_environment(run: Run) -> Iterator[NetworkedMDP]:
     Raises:
         EnvironmentMismatchError: the environment that can be built here is not the one that the run was made with.
         MissingPackageError, ExperimentError: it cannot be built here.
+        SecurityError: the settings name code, and the run was opened without trust.
     """
+    run.directory.require_trust()
     setup = run.setup
     with contained():
         environment = build_environment(setup.experiment.environment, setup.topology)

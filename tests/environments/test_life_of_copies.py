@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagents[environments]'")
 
 from netagents.environments import Discrete, build_environment
-from netagents.environments import environment_copies as copies_module
+from netagents.environments.adapters import environment_copies as copies_module
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, ForeignExitError
 from netagents.experiment import load_experiment

@@ -43,6 +43,21 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "learning": {"algorithm": {"kind": "ppo"}},
     },
     "random_networked": {"environment": {"kind": "random_networked"}, "topology": {"kind": "ring", "n": 4}},
+    "game": {"environment": {"kind": "game", "rules": {"kind": "chicken"}}, "topology": {"kind": "complete", "n": 2}},
+    "gathering": {"environment": {"kind": "gathering"}, "topology": {"kind": "complete", "n": 3}},
+    "load_balancing": {"environment": {"kind": "load_balancing"}, "topology": {"kind": "ring", "n": 4}},
+    "predator_prey": {
+        "environment": {"kind": "predator_prey"},
+        "topology": {"kind": "complete", "n": 2},
+        "policy": {"kind": "mlp"},
+        "learning": {"algorithm": {"kind": "ppo"}},
+    },
+    "matrix_grid": {
+        "environment": {"kind": "matrix_grid"},
+        "topology": {"kind": "complete", "n": 2},
+        "policy": {"kind": "mlp"},
+        "learning": {"algorithm": {"kind": "ppo"}},
+    },
 }
 
 

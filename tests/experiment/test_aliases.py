@@ -125,7 +125,7 @@ def test_an_experiment_without_a_name_is_called_after_its_file(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "word", ["name='a b'", "environment={kind: pettingzoo, make: x}", "mute=[actions]", "policy.kind='a b'", "runtime.containers.image=' '"]
+    "word", ["name='a b'", "environment={kind: pettingzoo, make: x}", "mute=[Actions]", "policy.kind='a b'", "runtime.containers.image=' '"]
 )
 def test_no_message_shows_a_regular_expression(word: str) -> None:
     with pytest.raises(ExperimentError) as caught:

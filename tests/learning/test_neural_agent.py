@@ -61,8 +61,8 @@ def test_what_was_trained_can_be_played_and_is_worth_more_than_what_was_not(tmp_
     from netagents.launchers.policy_evaluation import evaluate
 
     trained, untrained = evaluate(run, 256), evaluate(run, 256, untrained=True)
-    assert trained.team.mean > untrained.team.mean + 0.3
-    assert evaluate(run, 256, greedy=True).team.mean != trained.team.mean
+    assert trained.team.value > untrained.team.value + 0.3
+    assert evaluate(run, 256, greedy=True).team.value != trained.team.value
     with pytest.raises(EnvironmentMismatchError, match="its policies are networks, not tables"):
         run.tables()
 

@@ -171,6 +171,8 @@ def test_a_copy_of_the_file_is_the_persons_own(sample: Path, tmp_path: Path, mar
 def test_make_is_found_without_calling_what_is_no_environment(
     make: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, "hostile_names", raising=False)
+    monkeypatch.setattr("netagents.foreign.part_modules._FOLDERS", [])
     (tmp_path / "hostile_names.py").write_text(
         "import functools, os\n"
         "from builtins import exec\n"

@@ -39,6 +39,13 @@ def test_a_sender_keeps_its_queue_and_no_more(scheme: str, tmp_path: Path) -> No
                 accepted.append(number)
             if number % 100 == 0:
                 time.sleep(0.001)
+        # What the kernel still takes over a busy moment later: until nothing is accepted for a fifth of a second.
+        quiet, number = 0, TRIES
+        while quiet < 20:
+            taken = sender.try_send([number.to_bytes(4, "big") + bytes(BYTES)])
+            accepted += [number] if taken else []
+            quiet, number = 0 if taken else quiet + 1, number + 1
+            time.sleep(0.01)
         bound = 2 * QUEUE * BYTES + KERNEL
         assert len(accepted) <= bound // BYTES
         assert resident() - before <= 2 * bound

@@ -242,6 +242,8 @@ def _find(path: str, where: str) -> Callable[..., Any]:
         raise _no_environment(f"module {module_name} has no function '{names}'", where)
     if (origin := standard_module(found)) is not None:
         raise _no_environment(f"it belongs to Python's own module {origin}", where)
+    if isinstance(found, type) and not (callable(getattr(found, "reset", None)) and callable(getattr(found, "step", None))):
+        raise _no_environment(f"the class {found.__name__} is no ParallelEnv: it has no reset and step", where)
     function: Callable[..., Any] = found
     return function
 

@@ -99,7 +99,7 @@ class MatrixGrid(NetworkedMDP):
         resources = len(self.grid.resources)
         self.spec = EnvironmentSpec(
             name="matrix_grid",
-            state_spaces=(Box((SIZE,), -np.inf, np.inf),) * n,
+            state_spaces=(Box((SIZE,), -1.0, 1.0),) * n,
             action_spaces=(Discrete(8),) * n,
             horizon=settings.horizon,
             discount=settings.gamma,
@@ -153,7 +153,7 @@ class MatrixGrid(NetworkedMDP):
         for i in range(self.spec.n):
             whole = np.empty((len(state), SIZE))
             whole[:, :-3] = layers[:, i]
-            whole[:, -3:-1] = players[:, INVENTORY : INVENTORY + 2, i] / 10.0 * here[:, i, None]
+            whole[:, -3:-1] = np.minimum(players[:, INVENTORY : INVENTORY + 2, i] / 10.0, 1.0) * here[:, i, None]
             whole[:, -1] = here[:, i] & (players[:, COOLING, i] == 0) & (players[:, FROZEN, i] == 0)
             seen.append(whole)
         return seen

@@ -24,7 +24,7 @@ LAYERS = 7
 FLOOR_CODE, WALL_CODE, RESOURCE_CODE, PLAYER_CODE, CODES = 0, 1, 2, 4, 8
 
 SIZE = SIDE * SIDE * LAYERS + 3
-"""Numbers of one observation: the layers cell by cell, a tenth of each inventory count, and 1 where the beam is ready."""
+"""Numbers of one observation: the layers cell by cell, a tenth of each inventory count (at most 1), and 1 where the beam is ready."""
 
 DIRECTIONS = np.array([[-1, 0], [0, 1], [1, 0], [0, -1]])
 """Row and column of a step north, east, south, west."""
