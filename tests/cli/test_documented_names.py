@@ -96,6 +96,17 @@ def test_functions_of_the_architecture_page_are_in_the_files_that_it_names() -> 
     assert [f"{file}: {name}" for name, file in placed if name not in _defined(PACKAGE / file)] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_section_finds_its_heading(page: Path) -> None:
+    missing = []
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", _text(page)):
+        headings = re.findall(r"^#+ (.*)$", _text(page.parent / target if target else page), flags=re.MULTILINE)
+        # The anchor as GitHub makes it: lower case, hyphens for spaces, no other signs.
+        if anchor not in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}:
+            missing.append(f"{target}#{anchor}")
+    assert missing == []
+
+
 def test_the_figure_of_rooms_shows_every_room() -> None:
     drawn = re.findall(r'font-weight="600" fill="#17212b">(\w+)</text>', _text(ROOT / "docs" / "figures" / "rooms.svg"))
     assert set(drawn) == ROOMS | {"errors", "randomness", "intervals"}
