@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -105,6 +106,18 @@ def test_every_link_to_a_section_finds_its_heading(page: Path) -> None:
         if anchor not in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}:
             missing.append(f"{target}#{anchor}")
     assert missing == []
+
+
+def test_the_architecture_page_shows_the_order_inside_rooms() -> None:
+    contracts = tomllib.loads(_text(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    table = _text(ROOT / "docs" / "architecture.md").split("| inside |")[1]
+    for contract in contracts:
+        if contract["id"] == "house" or contract["type"] != "layers":
+            continue
+        wanted = [{name.strip().split(".")[-1] for name in layer.split("|")} for layer in contract["layers"]]
+        row = re.search(rf"^\| `{contract['id']}` \| (.*) \|$", table, re.MULTILINE)
+        assert row is not None, f"the table of sub-rooms has no row for {contract['id']}"
+        assert [set(re.findall(r"`(\w+)`", layer)) for layer in row[1].split(";")] == wanted
 
 
 def test_the_figure_of_rooms_shows_every_room() -> None:
