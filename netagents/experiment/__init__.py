@@ -1,4 +1,4 @@
-"""What a run IS: typed, frozen settings loaded from YAML; nothing here builds anything."""
+"""Settings: what a run is, as typed, frozen models loaded from YAML.  Nothing here builds anything."""
 
 from netagents.experiment.experiment import Experiment, RuntimeSettings
 from netagents.experiment.learning_settings import CriticSettings, LearningSettings, PowerSettings

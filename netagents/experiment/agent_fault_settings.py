@@ -1,4 +1,4 @@
-"""Faults of agents on a schedule: crash, freeze, slow, random actions."""
+"""Scheduled faults of agents: crash, freeze, slow, random actions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Phase = Literal["sample", "trace", "shadow_reward", "truncated_q"]
 class _Moment(Settings):
     agent: AgentIndex
     iteration: Iteration
-    phase: Phase = Field("sample", description="what the agent was about to do")
+    phase: Phase = Field("sample", description="the phase before which it happens")
     step: Annotated[int, Field(ge=0)] = Field(0, description="within phase sample")
 
 
 class CrashFault(_Moment):
-    """An agent's process ends as by kill -9, once: not again after a restart or in a run that was resumed."""
+    """An agent's process ends as by kill -9, once: not again after a restart or in a resumed run."""
 
     kind: Literal["crash"] = "crash"
 
@@ -36,7 +36,7 @@ class FreezeFault(_Moment):
 class _Window(Settings):
     agent: AgentIndex
     start: Iteration = Field(0, description="first iteration in which it acts")
-    until: Annotated[int, Field(ge=1)] | None = Field(None, description="first iteration in which it acts no more; default: never")
+    until: Annotated[int, Field(ge=1)] | None = Field(None, description="first iteration in which it no longer acts; default: never")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -57,7 +57,7 @@ class SlowFault(_Window):
 
 
 class RandomActionsFault(_Window):
-    """An agent plays uniformly random actions instead of its policy's, and its policy does not learn meanwhile."""
+    """An agent plays uniformly random actions instead of its policy's, and its policy does not learn during that time."""
 
     kind: Literal["random_actions"] = "random_actions"
 

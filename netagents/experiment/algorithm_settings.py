@@ -1,4 +1,4 @@
-"""By which algorithm agents improve: with tables, or with networks and one of two ways to train them."""
+"""Settings of the learning algorithm: tables, or networks trained in one of two ways."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class TableAlgorithmSettings(Settings):
-    """Truncated policy gradient on tables (arXiv 2302.07938, Algorithm 1), with the settings beside this one."""
+    """Truncated policy gradient on tables (arXiv 2302.07938, Algorithm 1), with the other settings of `learning`."""
 
     kind: Literal["tables"] = "tables"
 
 
 class NeuralCriticSettings(Settings):
-    """Truncated Q-functions as networks, and the state values beside them; trained with Adam."""
+    """Truncated Q-functions and state values as networks, trained with Adam."""
 
     aliases: ClassVar[Mapping[str, str]] = {
         "rate": "learning_rate",
@@ -36,13 +36,13 @@ class NeuralCriticSettings(Settings):
     learning_rate: Rate = Field(1e-3, description="Adam's step size")
     steps: Count = Field(20, description="minibatch steps of temporal differences per iteration")
     minibatch: Count = Field(256, description="transitions per step and critic")
-    tau: Rate = Field(0.05, description="share by which target networks follow after each step; 1 does without them")
+    tau: Rate = Field(0.05, description="share by which target networks follow after each step; 1 means no target networks")
     max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="largest Euclidean norm of a critic's gradient")
-    value_epochs: Count = Field(4, description="passes over the batch that state values make per iteration")
+    value_epochs: Count = Field(4, description="passes of the state values over the batch per iteration")
 
 
 class NeuralAlgorithmSettings(Settings):
-    """What both ways to train networks share."""
+    """Settings that both ways to train networks share."""
 
     aliases: ClassVar[Mapping[str, str]] = {
         "policy_rate": "learning_rate",
@@ -58,10 +58,12 @@ class NeuralAlgorithmSettings(Settings):
         "normalize_advantage": "normalise",
     }
     learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
-    minibatches: Count = Field(4, description="parts into which the batch is cut for each pass of the policy")
+    minibatches: Count = Field(4, description="parts into which the batch is divided for each pass of the policy")
     gae_lambda: Share = Field(0.9, description="lambda of the lambda-returns (GAE); 0 trusts the critic, 1 the sampled return")
-    entropy_coef: Annotated[float, Field(ge=0.0, le=10.0)] = Field(0.0, description="weight of the policy's entropy in what it climbs")
-    discount_weights: bool = Field(False, description="weight step t by gamma^t, as the policy gradient theorem has it")
+    entropy_coef: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
+        0.0, description="weight of the policy's entropy in the objective of the policy"
+    )
+    discount_weights: bool = Field(False, description="weight step t by gamma^t, as in the policy gradient theorem")
     normalise: bool = Field(True, description="scale advantages to unit variance over the batch")
     critic: NeuralCriticSettings = NeuralCriticSettings()
 

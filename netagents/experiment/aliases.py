@@ -1,4 +1,4 @@
-"""Other names of settings: those of earlier versions and of other libraries, read as the names that settings have now."""
+"""Aliases of settings: names of earlier versions and of other libraries, read as the present names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netagents.experiment.yaml_document import KeyPath
 
 
 class Renamed(NamedTuple):
-    """A key that was read as another one: both paths, and where it stood."""
+    """A key that was read as another one: both paths, and where it was set."""
 
     old: KeyPath
     new: KeyPath
@@ -25,7 +25,7 @@ class Renamed(NamedTuple):
 
 
 def rename_aliases(values: Any, root: schema.Model, given: dict[KeyPath, Origin] | None = None) -> list[Renamed]:
-    """Give every setting the name that it has now, in place.
+    """Give every setting its present name, in place.
 
     Args:
         values: plain settings.
@@ -41,7 +41,7 @@ def rename_aliases(values: Any, root: schema.Model, given: dict[KeyPath, Origin]
 
 
 def canonical_path(path: KeyPath, values: Any, root: schema.Model) -> KeyPath:
-    """A path with the names that its keys have now, in settings that stand as ``values`` say."""
+    """A path with the present names of its keys, in settings with these ``values``."""
     annotation: Any = root
     target = values
     words: list[str | int] = []
@@ -60,7 +60,7 @@ def canonical_path(path: KeyPath, values: Any, root: schema.Model) -> KeyPath:
 
 
 def known_aliases(root: schema.Model) -> dict[str, list[str]]:
-    """Every other name of a setting, with the dotted paths of the settings that it may stand for."""
+    """Every other name of a setting, with the dotted paths of the settings that it may mean."""
     found: dict[str, list[str]] = {}
 
     def look(model: schema.Model, path: KeyPath, above: tuple[schema.Model, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The base of all settings: typed, frozen, and unknown keys are errors."""
+"""Base class of all settings: typed, frozen, and unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Settings(BaseModel):
 
 
 def written(pattern: str, words: str) -> AfterValidator:
-    """A text of a certain form, and how people call that form in messages: ``use letters, digits, ...``."""
+    """A text of a certain form, and the description of that form in messages: ``use letters, digits, ...``."""
     form = re.compile(pattern)
 
     def check(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How often the state of a run is kept, so that it can be resumed."""
+"""Settings of checkpoints: how often the state of a run is kept, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class CheckpointSettings(Settings):
     every: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         20, description="iterations between checkpoints; there is one more at the end"
     )
-    keep: Annotated[int, Field(ge=1, le=10_000)] = Field(2, description="how many of the latest checkpoints stay")
+    keep: Annotated[int, Field(ge=1, le=10_000)] = Field(2, description="how many of the latest checkpoints are kept")

@@ -1,4 +1,4 @@
-"""Who waits for whom: the three clocks, and what lockstep does about an action that is late."""
+"""Settings of clocks: which node waits for which, and what lockstep does about an action that is late."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ StragglerSettings = Annotated[WaitSettings | UseLastSettings | DropStepSettings,
 
 
 class LockstepSettings(Settings):
-    """Every step waits for everybody: repeatable bit for bit."""
+    """Every step waits for all agents: repeatable bit for bit."""
 
     kind: Literal["lockstep"] = "lockstep"
     straggler: StragglerSettings = Field(WaitSettings(), description="what the server does about an action that is late")
 
 
 class BoundedStalenessSettings(Settings):
-    """An agent goes on with what its neighbours said at most some steps ago, and waits where it is older."""
+    """An agent uses messages of its neighbours that are at most some steps old, and waits where they are older."""
 
     kind: Literal["bounded_staleness"] = "bounded_staleness"
     steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        description="s: a State may be so many steps old, a Trace, ShadowReward or TruncatedQ so many iterations"
+        description="s: a State may be this many steps old, a Trace, ShadowReward or TruncatedQ this many iterations"
     )
-    grace: Grace = Field(0.02, description="seconds for which the newest is waited for before an older one is used")
+    grace: Grace = Field(0.02, description="seconds to wait for the newest message before an older one is used")
 
 
 class FreeRunningSettings(Settings):
-    """The world does not wait: it steps on a timer, with each agent's last action."""
+    """The environment does not wait: it steps on a timer, with each agent's last action."""
 
     kind: Literal["free_running"] = "free_running"
-    period: Annotated[float, Field(gt=0.0, le=3600.0)] = Field(description="seconds between steps of the world")
-    grace: Grace = Field(0.02, description="seconds for which an iteration's Trace, ShadowReward or TruncatedQ is waited for")
+    period: Annotated[float, Field(gt=0.0, le=3600.0)] = Field(description="seconds between steps of the environment")
+    grace: Grace = Field(0.02, description="seconds to wait for an iteration's Trace, ShadowReward or TruncatedQ")
 
 
 ClockSettings = Annotated[LockstepSettings | BoundedStalenessSettings | FreeRunningSettings, Field(discriminator="kind")]

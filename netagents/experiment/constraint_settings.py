@@ -1,4 +1,4 @@
-"""Constraints on local occupancies, g_i(lambda_i) >= threshold, as settings (SPDAC, arXiv 2305.17568)."""
+"""Settings of constraints on local occupancies, g_i(lambda_i) >= threshold (SPDAC, arXiv 2305.17568)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class ConstraintSettings(Settings):
     step_size: Annotated[float, Field(gt=0.0, le=1e9)] = Field(1.0, description="eta, the step of the multiplier")
     maximum: Annotated[float, Field(gt=0.0, le=1e9)] = Field(100.0, description="largest multiplier of projected_ascent")
     initial: Annotated[float, Field(ge=0.0, le=1e9)] = Field(0.0, description="multiplier before the first iteration of projected_ascent")
-    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1)] | None = Field(None, description="who is bound; default: everybody")
+    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1)] | None = Field(
+        None, description="the agents that are bound; default: all"
+    )
 
 
 def constraints_of(settings: tuple[ConstraintSettings, ...], agent: int) -> tuple[ConstraintSettings, ...]:

@@ -1,4 +1,4 @@
-"""The base of the settings of every environment: its kind, and the class that is built from them."""
+"""Base class of the settings of every environment: its kind, and the class that is built from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which networked MDP the agents act in."""
+"""Settings of environments: the networked MDP that the agents act in."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ class SisSettings(EnvironmentKind):
     protected_infection: Probability = Field(0.05, description="the same chance for an agent that protects itself")
     recovery: Probability = Field(0.2, description="chance per step that an infected agent recovers (delta)")
     protected_recovery: Probability = Field(0.4, description="the same chance for an agent that protects itself")
-    protection_cost: Cost = Field(0.2, description="what action 1 costs per step")
-    infection_cost: Cost = Field(1.0, description="what being infected before the step costs per step")
+    protection_cost: Cost = Field(0.2, description="cost of action 1 per step")
+    infection_cost: Cost = Field(1.0, description="cost per step of being infected before the step")
     initial: Probability = Field(0.2, description="chance that an agent is infected at the start")
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="default episode length H")
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="default discount factor")
 
 
 class RandomNetworkedSettings(EnvironmentKind):
-    """Random local dynamics and rewards on any graph, with a dial on how strongly neighbours matter."""
+    """Random local dynamics and rewards on any graph; `rho` sets how strongly neighbours matter."""
 
     aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
     built_by: ClassVar[str] = "netagents.environments.builtin.random_networked:RandomNetworked"
@@ -88,18 +88,18 @@ class RandomNetworkedSettings(EnvironmentKind):
 
 
 class RendezvousSettings(EnvironmentKind):
-    """Unicycle robots in a walled square of 200 cm that want to meet (arXiv 2310.09833); needs neural policies."""
+    """Unicycle robots in a walled square of 200 cm that learn to meet (arXiv 2310.09833); needs neural policies."""
 
     built_by: ClassVar[str] = "netagents.environments.builtin.robot_rendezvous:RobotRendezvous"
 
     kind: Literal["rendezvous"] = "rendezvous"
     sensing_radius: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
-        282.0, description="cm within which robots are neighbours; 282 lets everybody sense everybody"
+        282.0, description="cm within which robots are neighbours; with 282 every robot senses every other"
     )
 
 
 class ParallelEnvSettings(EnvironmentKind):
-    """Somebody else's environment, a PettingZoo ParallelEnv; copies run in the environment server."""
+    """An environment of another library, a PettingZoo ParallelEnv; copies run in the environment server."""
 
     aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
     built_by: ClassVar[str] = "netagents.environments.adapters.parallel_env:ParallelEnvironment"
@@ -111,7 +111,7 @@ class ParallelEnvSettings(EnvironmentKind):
     arguments: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the function")
     agents: tuple[str, ...] = Field(
         (),
-        description="its agents in the order of the graph's nodes; default: by the graph's names if it has some, else its own order",
+        description="its agents in the order of the graph's nodes; default: by the graph's names if any, else the environment's order",
     )
     masked: bool | None = Field(
         None,
@@ -122,7 +122,7 @@ class ParallelEnvSettings(EnvironmentKind):
     )
     radius: Annotated[float, Field(gt=0.0, le=1e9)] = Field(1.0, description="distance up to which agents are neighbours, with positions")
     reach_offset: Annotated[int, Field(ge=0, le=1)] = Field(
-        1, description="after how many steps an agent's action first touches another; 0 where rewards are shared at once"
+        1, description="after how many steps an agent's action first affects another; 0 where rewards are shared at once"
     )
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = Field(100, description="default episode length H")
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.99, description="default discount factor")

@@ -1,4 +1,4 @@
-"""An experiment: everything that defines a run, and nothing about the machine it runs on that could change its bits."""
+"""Experiment: everything that defines a run, and nothing about the machine that could change its bits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MutedKind = Annotated[
 
 
 class RuntimeSettings(Settings):
-    """How the run is carried out; none of it changes what is learned."""
+    """How the run is carried out; none of these settings changes what is learned."""
 
     launcher: Literal["local", "in_process", "compose"] = Field(
         "local", description="one process per agent, all in one, or one container per agent"
@@ -44,20 +44,20 @@ class RuntimeSettings(Settings):
     monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
     tensorboard: str | None = Field(None, description="folder for TensorBoard event files, written by the monitor (extra 'tensorboard')")
     history: str | None = Field(
-        None, description="folder where every node writes what it sent and got over links that have models (testing.check_history)"
+        None, description="folder where every node records what it sent and received over links that have models (testing.check_history)"
     )
     start_order_seed: Annotated[int, Field(ge=0)] | None = Field(None, description="start the processes in this random order (tests)")
     record_inbox: Literal["all"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (), description="agents whose inbox is written down for `netagents replay`: a list, or all (launcher local)"
+        (), description="agents whose inbox is recorded for `netagents replay`: a list, or all (launcher local)"
     )
     record_inbox_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 40)] = Field(
-        1 << 28, description="that the recording of one agent may take; the oldest part goes"
+        1 << 28, description="bytes that the recording of one agent may take; the oldest part is removed"
     )
     containers: ContainerSettings = ContainerSettings()
 
 
 class Experiment(Settings):
-    """A run, described.  ``kappa`` sets all three radii; each may be set alone, as one number or one per agent."""
+    """The settings of a run.  ``kappa`` sets all three radii; each may be set alone, as one number or one per agent."""
 
     name: Annotated[str, written(NAME, "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first")] = Field(
         "experiment", description="default: that of the file"
@@ -70,10 +70,10 @@ class Experiment(Settings):
     kappa_critic: Radius | None = Field(None, description="whose states and actions index a critic")
     kappa_gradient: Radius | None = Field(None, description="whose values enter the gradient")
     routing: Literal["direct", "relay"] = Field(
-        "direct", description="agents link to everyone within the radius, or to neighbours only, who hand messages on hop by hop"
+        "direct", description="agents have links to all agents within the radius, or to neighbours only, which pass messages on hop by hop"
     )
     information: Literal["fresh", "aged"] = Field(
-        "fresh", description="policies read others' present states, or those of as many steps ago as they are hops away"
+        "fresh", description="policies read the present states of others, or those of as many steps ago as they are hops away"
     )
     learning: LearningSettings = LearningSettings()
     policy: PolicySettings = SoftmaxPolicySettings()
@@ -162,7 +162,7 @@ class Experiment(Settings):
 
     @property
     def does_without(self) -> bool:
-        """Whether an agent goes on when a neighbour is not heard."""
+        """Whether an agent goes on without messages of a neighbour that does not answer."""
         return self.failures.agent == "continue_without"
 
     def radius(self, name: Literal["policy", "critic", "gradient"]) -> Radius:

@@ -1,4 +1,4 @@
-"""What happens to a run when one of its processes fails."""
+"""Settings of failure policies: what happens to a run when one of its processes fails."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class FailureSettings(Settings):
 
     agent: Literal["stop_all", "restart", "continue_without"] = Field(
         "stop_all",
-        description="end the run; or start the agent again and take all back to the newest checkpoint (checkpoints.every); or go on "
-        "without it, from the start of the iteration that it failed in",
+        description="end the run; or start the agent again and take all agents back to the newest checkpoint (checkpoints.every); or "
+        "go on without it, from the start of the iteration in which it failed",
     )
     stand_in: StandIn = Field(
-        "noop", description="what the server plays for a lost agent: action 0, uniformly random actions, or its last ones over and over"
+        "noop", description="what the server plays for a lost agent: action 0, uniformly random actions, or its last action repeatedly"
     )
     monitor: Literal["continue_without", "stop_all"] = Field("continue_without", description="go on, or end the run")
     restarts: Annotated[int, Field(ge=1, le=1000)] = Field(

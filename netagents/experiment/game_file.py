@@ -1,4 +1,4 @@
-"""Game files: read when the experiment is loaded, so that a run needs its file no more."""
+"""Game files: read when the experiment is loaded, so that a run no longer needs the file."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Game tables as people write them: players, actions, one shared state, rewards and transitions, and what may be wrong with them.
+"""Game tables as users write them: players, actions, one shared state, rewards and transitions, and what may be wrong with them.
 
 ::
 
     players: [row, column]              # or a number
-    actions: [cooperate, defect]        # of everybody, or one list per player
+    actions: [cooperate, defect]        # of all players, or one list per player
     states: [calm, war]                 # default: none, a stage game
     keeper: row                         # whose local state it is; default: the first player
     start: calm                         # or {calm: 0.5, war: 0.5}; default: the first state

@@ -18,7 +18,7 @@ Payoffs = Annotated[
 
 
 class MatrixRules(Settings):
-    """A symmetric two-player game; on a graph everybody plays one action against all neighbours and earns the mean payoff."""
+    """A symmetric two-player game; on a graph every agent plays one action against all neighbours and earns the mean payoff."""
 
     payoffs: Payoffs
 
@@ -68,7 +68,7 @@ class PublicGoodsRules(Settings):
 
 
 class RelyRules(Settings):
-    """RELY(c, L, delta): leaves look after themselves or rely on hubs.  Agents 0 and 1 are the hubs, all others leaves."""
+    """RELY(c, L, delta): leaves rely on themselves or on hubs.  Agents 0 and 1 are the hubs, all others leaves."""
 
     kind: Literal["rely"] = "rely"
     self_reward: Payoff = Field(0.5, description="c: what a leaf earns alone; relying on a hub that serves pays 1")
@@ -90,7 +90,7 @@ class GameTableRules(Settings):
 
 
 class GameFileRules(Settings):
-    """A game from a YAML file, which takes its place when the experiment is loaded."""
+    """A game from a YAML file, which is read when the experiment is loaded."""
 
     kind: Literal["file"] = "file"
     path: str = Field(min_length=1, description="path relative to the experiment file")
@@ -110,14 +110,14 @@ RulesSettings = Annotated[
 
 
 class GameSettings(EnvironmentKind):
-    """A finite game in tables, repeated: a shipped one, or your own from a file."""
+    """A finite game in tables, repeated: a built-in one, or your own from a file."""
 
     built_by: ClassVar[str] = "netagents.environments.games.build_game:build_game"
 
     kind: Literal["game"] = "game"
     rules: RulesSettings = Field(PrisonersDilemmaRules(), description="which game")
     memory: Literal["none", "last_action"] = Field(
-        "none", description="last_action: an agent's local state is its last action (0: none yet), so that neighbours can hear of it"
+        "none", description="last_action: an agent's local state is its last action (0: none yet), so that neighbours receive it"
     )
     horizon: Horizon = Field(20, description="default episode length H")
     gamma: Discount = Field(0.95, description="default discount factor")
@@ -130,7 +130,7 @@ class GameSettings(EnvironmentKind):
 
 
 class GatheringSettings(EnvironmentKind):
-    """Agents on a ring of cells who should meet where most of them are."""
+    """Agents on a ring of cells that should meet where most of them are."""
 
     built_by: ClassVar[str] = "netagents.environments.games.gathering:Gathering"
 
@@ -138,7 +138,7 @@ class GatheringSettings(EnvironmentKind):
     cells: Annotated[int, Field(ge=3, le=10_000)] = Field(12, description="cells of the ring (m)")
     sight: Annotated[int, Field(ge=0, le=5_000)] = Field(2, description="distance up to which an agent sees others (r)")
     observation: Literal["sight", "cell"] = Field(
-        "sight", description="what an agent observes: how many others are in each cell it sees, or its own cell, which neighbours hear of"
+        "sight", description="what an agent observes: how many others are in each cell it sees, or its own cell, which neighbours receive"
     )
     slip: Probability = Field(0.05, description="chance that a move fails and the agent stays")
     horizon: Horizon = Field(20, description="default episode length H")
@@ -146,7 +146,7 @@ class GatheringSettings(EnvironmentKind):
 
 
 class PredatorPreySettings(EnvironmentKind):
-    """Predators with local sight who catch prey together on a grid."""
+    """Predators with local sight that catch prey together on a grid."""
 
     built_by: ClassVar[str] = "netagents.environments.games.predator_prey:PredatorPrey"
 
@@ -154,7 +154,7 @@ class PredatorPreySettings(EnvironmentKind):
     side: Annotated[int, Field(ge=2, le=255)] = Field(5, description="cells per side of the grid")
     prey: Annotated[int, Field(ge=1, le=10_000)] | None = Field(None, description="number of prey; default: half as many as predators")
     sight: Annotated[int, Field(ge=0, le=20)] = Field(2, description="a predator sees a square of 2 sight + 1 cells per side around itself")
-    hunters: Annotated[int, Field(ge=1, le=100)] = Field(2, description="predators that a catch takes")
+    hunters: Annotated[int, Field(ge=1, le=100)] = Field(2, description="predators that are needed for a catch")
     reach: Annotated[int, Field(ge=0, le=255)] = Field(2, description="king's moves within which they must be of the prey")
     prey_motion: Probability = Field(1.0, description="chance per step that a prey takes one of the five actions at random, else it stays")
     horizon: Horizon = Field(50, description="default episode length H")
@@ -170,7 +170,7 @@ class LoadBalancingSettings(EnvironmentKind):
     capacity: Annotated[int, Field(ge=1, le=62)] = Field(3, description="jobs that a node can hold (c)")
     arrival: Probability = Field(0.5, description="chance of a new job per node and step")
     penalty: Cost = Field(100.0, description="what an overflow costs the node")
-    alive: Cost = Field(8.0, description="what a node earns per step while nobody has overflown (u)")
+    alive: Cost = Field(8.0, description="what a node earns per step while no node has overflowed (u)")
     execute_costs: Annotated[tuple[Cost, ...], Field(min_length=1)] = Field(
         (4.0, 1.0), description="what executing a job costs nodes 0, 1, ...; repeated when there are more nodes"
     )
@@ -195,7 +195,7 @@ class MatrixGridSettings(EnvironmentKind):
     )
     regeneration: Probability = Field(0.02, description="chance per step that a resource comes back, once its delay is over")
     regeneration_delay: Annotated[int, Field(ge=0, le=10_000)] = Field(10, description="steps that a taken resource stays away at least")
-    freeze: Annotated[int, Field(ge=0, le=1_000)] = Field(16, description="steps that both players stand still after an interaction")
+    freeze: Annotated[int, Field(ge=0, le=1_000)] = Field(16, description="steps for which both players are frozen after an interaction")
     respawn: Annotated[int, Field(ge=1, le=1_000)] = Field(5, description="steps until they come back")
     random_end: bool = Field(
         False, description="copies end with probability 0.1 every 100 steps from step 1000 on, at 5000 at the latest (stag hunt: 2500)"

@@ -1,4 +1,4 @@
-"""Parts of your own, named in an experiment by import path or by entry point: how they are spelt, found and called."""
+"""Parts of your own, named in an experiment by import path or by entry point: how they are written, found and called."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CustomKind = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class PartKind:
-    """One sort of part that people may bring.
+    """One kind of part that users may supply.
 
     Attributes:
-        noun: what it is called: ``environment``, ``utility``, ``policy``.
+        noun: its name in messages: ``environment``, ``utility``, ``policy``.
         group: of the entry points under which installed packages offer such parts.
         built_in: kinds that come with netagents.
         base: the class to subclass, as a user would import it.
@@ -43,11 +43,11 @@ class PartKind:
     base: str
 
     def known(self) -> str:
-        """All names there are, for messages."""
+        """All available names, for messages."""
         return ", ".join(sorted({*self.built_in, *entry_points(group=self.group).names}))
 
     def check_name(self, kind: str) -> str:
-        """Refuse a name that nobody offers, while the file's line is still known; a misspelt built-in kind lands here as well.
+        """Refuse an unknown name, while the file's line is still known; a misspelt built-in kind lands here as well.
 
         Raises:
             ValueError: it is neither an import path nor an entry point.

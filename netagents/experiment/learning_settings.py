@@ -1,4 +1,4 @@
-"""How agents learn."""
+"""Settings of learning: how agents learn, and how power is measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Steps = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class ConstantScheduleSettings(Settings):
-    """The learning rate stays as it is."""
+    """The learning rate is constant."""
 
     kind: Literal["constant"] = "constant"
 
@@ -51,13 +51,13 @@ class CriticSettings(Settings):
         "td", description="sweeps of batch temporal differences, or their fixed point at once, by sparse least squares"
     )
     sweeps: Annotated[int, Field(ge=1, le=10_000)] = Field(10, description="batch-TD sweeps over the batch per iteration")
-    carry: bool = Field(True, description="start from the last iteration's values; false forgets them each time")
+    carry: bool = Field(True, description="start from the last iteration's values; false forgets them in each iteration")
     full_table_limit: Annotated[int, Field(ge=1)] = Field(
         1 << 20, description="largest number of entries of a full table; above it only visited keys are stored"
     )
     visited_limit: Annotated[int, Field(ge=1)] = Field(
         1 << 22,
-        description="largest number of visited keys a hashed table keeps; the least recently visited leave first, and a batch must fit",
+        description="largest number of visited keys a hashed table keeps; the least recently visited are removed first; a batch must fit",
     )
 
 
@@ -97,7 +97,7 @@ class LearningSettings(Settings):
     )
     evaluation_steps: Steps | None = Field(None, description="further steps of fresh evaluation (H_TD); default: as many as the horizon")
     occupancy: Literal["before", "after"] = Field(
-        "before", description="pair an action with the own state before the step, or after it as SPDAC's release does on LineMsg"
+        "before", description="pair an action with the agent's state before the step, or after it as in SPDAC's release on LineMsg"
     )
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(
         10.0, description="step of gradient ascent on the logits, with the gradient's 1/n kept"
@@ -140,11 +140,14 @@ class PowerSettings(Settings):
     """How power is measured."""
 
     variant: Literal["realized", "ex_ante"] = Field(
-        "realized", description="of the actions that were played, or before anyone acts; ex_ante needs networks and sends intentions along"
+        "realized",
+        description="of the actions that were played, or before any agent acts; ex_ante needs networks and sends action probabilities",
     )
-    draws: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="joint actions drawn from intentions at each visit (ex_ante)")
+    draws: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        8, description="joint actions drawn from the action probabilities at each visit (ex_ante)"
+    )
     min_visits: Annotated[int, Field(ge=1)] = Field(5, description="effective visits that make a compared value known")
-    window: Annotated[int, Field(ge=1)] = Field(10, description="a visit loses 1/window of its weight with every iteration that passes")
+    window: Annotated[int, Field(ge=1)] = Field(10, description="a visit loses 1/window of its weight with every iteration")
     visits: Annotated[int, Field(ge=1)] = Field(
-        256, description="visits of a batch at which networks are asked, where spaces are not finite"
+        256, description="visits of a batch at which networks are evaluated, where spaces are not finite"
     )

@@ -1,4 +1,4 @@
-"""Faults to inject into delivery, and models of bad links, for tests and studies."""
+"""Settings of link faults: injected delivery faults, and models of bad links, for tests and studies."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SwapFault(Settings):
 
 
 class ReplayFault(Settings):
-    """One message arrives again, as somebody who recorded it would send it."""
+    """One message arrives again, as if an attacker had recorded it."""
 
     kind: Literal["replay"] = "replay"
     message: MessageName = Field(description="its kind")
@@ -75,14 +75,14 @@ EndIteration = Annotated[int, Field(ge=1)]
 
 
 class LinkFault(Settings):
-    """A model of links, as a network emulator has it: every transmission is lost, held, doubled or overtaken by chance."""
+    """A model of links, as in a network emulator: transmissions are lost, delayed, duplicated or reordered at random."""
 
     kind: Literal["link"] = "link"
     edges: Literal["all", "between_agents", "server"] | tuple[tuple[LinkEnd, LinkEnd], ...] = Field(
         "all", description="which links: a word, or pairs of agents; -1 is the environment server"
     )
     one_way: bool = Field(False, description="pairs mean from the first to the second only")
-    agents: tuple[Agent, ...] | None = Field(None, description="of those links only the ones with one of these agents at an end")
+    agents: tuple[Agent, ...] | None = Field(None, description="of these links only those with one of these agents at an end")
     loss: Probability = Field(0.0, description="probability that a transmission is lost")
     delay: Annotated[float, Field(ge=0.0, le=10.0)] = Field(0.0, description="seconds that every transmission takes")
     jitter: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
@@ -93,7 +93,7 @@ class LinkFault(Settings):
     bandwidth: Annotated[int, Field(ge=1)] | None = Field(None, description="bytes per second of each link and direction")
     burst: Annotated[int, Field(ge=1)] = Field(16_384, description="bytes that may pass at once where there is a bandwidth")
     start: FirstIteration = Field(0, description="first iteration in which it acts")
-    until: EndIteration | None = Field(None, description="first iteration in which it acts no more")
+    until: EndIteration | None = Field(None, description="first iteration in which it no longer acts")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -114,19 +114,19 @@ class LinkFault(Settings):
 
 
 class PartitionFault(Settings):
-    """Groups of agents that cannot reach one another for a while.  Agents that stand in no group make up one more."""
+    """Groups of agents that cannot reach one another for a while.  Agents in no group make up one more."""
 
     kind: Literal["partition"] = "partition"
     groups: Annotated[tuple[Annotated[tuple[Agent, ...], Field(min_length=1)], ...], Field(min_length=1)] = Field(
         description="lists of agents"
     )
     server: Literal["all", "none"] | Annotated[int, Field(ge=0)] = Field(
-        "all", description="whom the environment server still reaches: all, none, or the group of this number"
+        "all", description="agents that the environment server still reaches: all, none, or the group of this number"
     )
     start: FirstIteration = Field(0, description="first iteration of the partition")
-    until: EndIteration | None = Field(None, description="first iteration in which it has healed")
+    until: EndIteration | None = Field(None, description="first iteration after the partition")
     seconds: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = Field(
-        None, description="heals after so long in any case; in lockstep no iteration ends while somebody waits across the cut"
+        None, description="seconds after which it ends in any case; in lockstep no iteration ends while a node waits across the partition"
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Loads an experiment from a YAML file or from Python values, with overrides, and keeps where every value came from."""
+"""Loading of experiments from a YAML file or from Python values, with overrides; the origin of every value is kept."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def load_experiment(
 
 
 def resolved(experiment: Experiment) -> dict[str, Any]:
-    """Every value as JSON has it; :func:`load_experiment` of it gives an equal experiment."""
+    """Every value as in JSON; :func:`load_experiment` of it gives an equal experiment."""
     return experiment.model_dump(mode="json")
 
 

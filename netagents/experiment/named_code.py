@@ -1,9 +1,9 @@
 """Code that an experiment names, and whether it may run here.
 
-``import:package.module:Class``, ``environment.make`` and a container's image run code of whoever wrote them down.  In a person's own
-experiment file that is what they are for.  A run directory may come from anybody, so what its settings name runs only where a person said
-so (``--trust``, ``trust=True``) or names the same thing.  Parts that an installed package offers as an entry point are that host's own
-choice.
+``import:package.module:Class``, ``environment.make`` and a container's image run the code that they name.  In a user's own experiment
+file that is intended.  A run directory may come from anybody, so code that its settings name runs only where the user allows it
+(``--trust``, ``trust=True``) or names the same code.  Parts that an installed package offers as an entry point were chosen by the owner
+of the host.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
 
 
 def refuse_named_code(named: Iterable[NamedCode], trust: Trust, where: str, fix: str = ADD_TRUST) -> None:
-    """Refuse what settings from elsewhere name, unless somebody said that it may run.
+    """Refuse code that settings of another origin name, unless the user allows it.
 
     Args:
         named: as :func:`named_code` gives it.
@@ -81,7 +81,7 @@ def names_of(experiment: Experiment) -> frozenset[str]:
 
 
 def of_a_run(path: Path) -> bool:
-    """Whether a file is the experiment of a run directory, which somebody else may have written."""
+    """Whether a file is the experiment of a run directory, which another person may have written."""
     return any(
         file.name == "experiment.json" and os.path.lexists(file.parent / "manifest.json") for file in (path, Path(os.path.realpath(path)))
     )

@@ -1,4 +1,4 @@
-"""Where each value of an experiment came from."""
+"""Origins of the values of an experiment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netagents.experiment.yaml_document import KeyPath
 
 
 class Origin(NamedTuple):
-    """Who set a value.
+    """The source that set a value.
 
     Attributes:
         source: ``default``, ``file``, ``override``, or ``value`` for settings given as a mapping in Python.

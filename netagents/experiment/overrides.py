@@ -2,7 +2,7 @@
 
 A key names a setting by its groups, list items by their index; the value is YAML, so ``topology={kind: ring, n: 8}`` and
 ``kappa_policy=[1, 1, 2]`` work too.  Setting a ``kind`` to another one drops those settings of the group that the new kind
-does not have, so that switching does not trip over what the file said about the old one.
+does not have, so that switching does not fail on what the file sets for the old one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from netagents.experiment.yaml_document import KeyPath, parse
 
 
 class Override(NamedTuple):
-    """One setting to change: where, to what, and the words to name it by in messages."""
+    """One setting to change: its path, its value, and its name in messages."""
 
     path: KeyPath
     value: Any

@@ -1,4 +1,4 @@
-"""How agents' policies are parametrised."""
+"""Settings of policies: how agents' policies are parametrised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks into the settings models: which keys a group has, and what stands behind a pydantic error location."""
+"""Schema of the settings models: which keys a group has, and to which key a pydantic error location belongs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Model = type[BaseModel]
 
 
 class SchemaNode(NamedTuple):
-    """Where an error stands.
+    """The place of an error.
 
     Attributes:
         path: keys from the root, without the labels that pydantic adds for members of unions.
@@ -46,7 +46,7 @@ def members(annotation: Any) -> tuple[Any, ...]:
 
 
 def kinds(annotation: Any) -> dict[str, Model]:
-    """The settings classes of a union told apart by ``kind``, by the tag that names each; empty for other annotations."""
+    """The settings classes of a union distinguished by ``kind``, by the tag that names each; empty for other annotations."""
     found: dict[str, Model] = {}
     alternatives = members(annotation)
     if len(alternatives) < 2:
@@ -73,7 +73,7 @@ def _any_kind(model: Model) -> bool:
 
 
 def group(annotation: Any, value: Any) -> Model | None:
-    """The settings class that a mapping under this annotation is meant for, or None if it cannot be told."""
+    """The settings class that a mapping under this annotation is meant for, or None if it is not clear."""
     by_kind = kinds(annotation)
     if by_kind:
         kind = value.get("kind") if isinstance(value, Mapping) else None

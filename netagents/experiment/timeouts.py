@@ -1,4 +1,4 @@
-"""Every wait of the runtime has its deadline here."""
+"""Deadlines of all waits of the runtime."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ class Timeouts(Settings):
     scale: Annotated[float, Field(gt=0.0, le=1_000.0)] = Field(1.0, description="multiplies every other value (slow machines)")
     join: Seconds = Field(60.0, description="for all nodes to say hello to the rendezvous")
     ready: Seconds = Field(30.0, description="for all links to carry their first hello")
-    make: Seconds = Field(300.0, description="for one more copy of somebody else's environment to be made, before the start")
+    make: Seconds = Field(300.0, description="for one more copy of a PettingZoo environment to be made, before the start")
     exchange: Seconds = Field(30.0, description="for one phase's messages from all peers")
     answer: Seconds = Field(
-        10.0, description="for a silent agent to give a sign of life, before failures.agent (restart, continue_without) takes it for lost"
+        10.0, description="for a silent agent to answer a heartbeat, before failures.agent (restart, continue_without) treats it as lost"
     )
-    progress: Seconds = Field(15.0, description="without a finished iteration before it is said who stands still; ends nothing")
+    progress: Seconds = Field(
+        15.0, description="without a finished iteration before the launcher reports which processes stand still; ends nothing"
+    )
     send: Seconds = Field(10.0, description="for a full queue to accept a message")
-    stop: Seconds = Field(3.0, description="for a node to end after it was asked to")
+    stop: Seconds = Field(3.0, description="for a node to end after the request to end")
     linger: Annotated[float, Field(ge=0.0, le=60.0)] = Field(1.0, description="for the last messages to leave a closing socket")
 
     @model_validator(mode="after")

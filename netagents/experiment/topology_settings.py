@@ -1,4 +1,4 @@
-"""Which graph the agents live on."""
+"""Settings of the topology: the graph of the agents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RingSettings(Settings):
 
 
 class GridSettings(Settings):
-    """rows x columns cells, four neighbours each; agent r * columns + c stands in row r, column c."""
+    """rows x columns cells, four neighbours each; agent r * columns + c is in row r, column c."""
 
     kind: Literal["grid"] = "grid"
     rows: Side
@@ -72,7 +72,7 @@ class StarSettings(Settings):
 
 
 class CompleteSettings(Settings):
-    """Everybody next to everybody."""
+    """Every pair of agents is joined."""
 
     kind: Literal["complete"] = "complete"
     n: Annotated[int, Field(ge=1, le=2_000)] = Field(description="number of agents")
@@ -87,7 +87,7 @@ class BalancedTreeSettings(Settings):
 
 
 class RandomGraphSettings(Settings):
-    """What random graphs have in common."""
+    """Settings that all random graphs share."""
 
     n: Annotated[int, Field(ge=2, le=100_000)] = Field(description="number of agents")
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] | None = Field(None, description="which random graph; default: the run's seed")
@@ -95,7 +95,7 @@ class RandomGraphSettings(Settings):
 
 
 class ErdosRenyiSettings(RandomGraphSettings):
-    """Every pair is joined with the same chance (Erdos and Renyi 1959, Gilbert 1959)."""
+    """Every pair is joined with the same probability (Erdos and Renyi 1959, Gilbert 1959)."""
 
     kind: Literal["erdos_renyi"] = "erdos_renyi"
     p: Annotated[float, Field(ge=0.0, le=1.0)] = Field(description="chance of each edge; connected graphs need about ln(n) / n or more")
@@ -116,10 +116,10 @@ class SmallWorldSettings(RandomGraphSettings):
 
 
 class ScaleFreeSettings(RandomGraphSettings):
-    """Newcomers prefer the well-connected (Barabasi and Albert 1999); always connected."""
+    """New nodes prefer well-connected ones (Barabasi and Albert 1999); always connected."""
 
     kind: Literal["scale_free"] = "scale_free"
-    attachments: Annotated[int, Field(ge=1, le=1_000)] = Field(2, description="edges that each newcomer brings")
+    attachments: Annotated[int, Field(ge=1, le=1_000)] = Field(2, description="edges of each new node")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -129,14 +129,14 @@ class ScaleFreeSettings(RandomGraphSettings):
 
 
 class RandomGeometricSettings(RandomGraphSettings):
-    """Agents at random places of the unit square, neighbours when they are near each other: radios, robots."""
+    """Agents at random places of the unit square, neighbours when they are close to each other, like radios or robots."""
 
     kind: Literal["random_geometric"] = "random_geometric"
     radius: Annotated[float, Field(gt=0.0, le=1.5)] = Field(description="largest distance of neighbours; the square's side is 1")
 
 
 class EdgeFileSettings(Settings):
-    """A graph from a file: an edge list, GraphML, or YAML node-link, told apart by the file's ending."""
+    """A graph from a file: an edge list, GraphML, or YAML node-link, distinguished by the file's extension."""
 
     kind: Literal["file"] = "file"
     path: str = Field(min_length=1, description="path relative to the experiment file, or the name of a file in topologies/")
@@ -149,7 +149,7 @@ class EdgesSettings(Settings):
     n: Count
     edges: tuple[tuple[NodeIndex, NodeIndex], ...] = ()
     labels: tuple[str, ...] = Field((), description="a name for each agent; default: its number")
-    positions: tuple[tuple[float, float], ...] | None = Field(None, description="(x, y) of each agent, for pictures")
+    positions: tuple[tuple[float, float], ...] | None = Field(None, description="(x, y) of each agent, for figures")
 
 
 TopologySettings = Annotated[

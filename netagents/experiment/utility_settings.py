@@ -1,4 +1,4 @@
-"""Local utilities f_i(lambda_i) of the discounted occupancy, as settings: one for all agents, or different per agent."""
+"""Settings of utilities f_i(lambda_i) of the discounted occupancy: one for all agents, or different ones per agent."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class EntropyUtilitySettings(Settings):
 
     kind: Literal["entropy"] = "entropy"
     over: Over = Field("state", description="what p is a distribution of")
-    weight: float = Field(1.0, description="factor in front; a negative one seeks out the familiar")
+    weight: float = Field(1.0, description="factor in front; a negative one favours few outcomes")
     floor: Floor = Field(1e-6, description="added to probabilities inside the logarithm")
-    normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which reads (1 - gamma) * lambda as it is")
+    normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which uses (1 - gamma) * lambda directly")
 
 
 class DivergenceUtilitySettings(Settings):
@@ -66,7 +66,7 @@ class DistanceUtilitySettings(Settings):
 
 
 class QuadraticUtilitySettings(Settings):
-    """f(lambda) = weight / 2 * sum of c * p^2: how much an agent keeps to few states, actions or pairs."""
+    """f(lambda) = weight / 2 * sum of c * p^2: how much an agent concentrates on few states, actions or pairs."""
 
     kind: Literal["quadratic"] = "quadratic"
     coefficients: Target | None = Field(
@@ -74,7 +74,7 @@ class QuadraticUtilitySettings(Settings):
     )
     over: Over = Field("action", description="what p is a distribution of")
     weight: float = Field(1.0, description="factor in front; a negative one spreads p")
-    normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which reads (1 - gamma) * lambda as it is")
+    normalise: bool = Field(False, description="divide by the sampled mass; off as in SPDAC, which uses (1 - gamma) * lambda directly")
 
 
 class RiskUtilitySettings(Settings):
@@ -85,7 +85,7 @@ class RiskUtilitySettings(Settings):
     measure: Literal["mean_variance", "entropic"] = Field(
         "mean_variance", description="mean + aversion * variance, or log E exp(aversion * cost) / aversion"
     )
-    aversion: Positive = Field(1.0, description="how much uncertainty counts beside the mean; towards 0 both measures become the mean cost")
+    aversion: Positive = Field(1.0, description="weight of uncertainty relative to the mean; towards 0 both measures become the mean cost")
     weight: Positive = Field(1.0, description="factor in front")
     normalise: bool = Field(True, description="divide the occupancy by its sampled mass")
 
@@ -153,13 +153,13 @@ for _recursive in (TermSettings, WeightedSumSettings):
 class UtilityGroup(Settings):
     """Agents that share a utility."""
 
-    name: str = Field("", description="what figures call the group; default: group 1, group 2, ...")
-    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1, description="who is in the group, from 0")]
+    name: str = Field("", description="name of the group in figures; default: group 1, group 2, ...")
+    agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1, description="the agents of the group, from 0")]
     utility: AgentUtilitySettings
 
 
 class PerAgentUtilities(Settings):
-    """Different utilities per agent: groups, and what everybody else has."""
+    """Different utilities per agent: groups, and a default for all others."""
 
     kind: Literal["per_agent"] = "per_agent"
     default: AgentUtilitySettings = NoUtilitySettings()
@@ -184,7 +184,7 @@ UtilitySettings = Annotated[
 
 
 def utility_of(settings: UtilitySettings, agent: int) -> AgentUtilitySettings:
-    """The utility of one agent: its group's, the default, or everybody's."""
+    """The utility of one agent: its group's, the default, or that of all agents."""
     if not isinstance(settings, PerAgentUtilities):
         return settings
     for group in settings.groups:
@@ -194,7 +194,7 @@ def utility_of(settings: UtilitySettings, agent: int) -> AgentUtilitySettings:
 
 
 def group_of(settings: UtilitySettings, agent: int) -> str:
-    """The name of the agent's group: what a figure calls it; ``default`` outside all groups, ``all`` when everybody shares one utility."""
+    """The name of the agent's group: what a figure calls it; ``default`` outside all groups, ``all`` when all agents share one utility."""
     if not isinstance(settings, PerAgentUtilities):
         return "all"
     for number, group in enumerate(settings.groups, start=1):

@@ -1,4 +1,4 @@
-"""Turns what pydantic found into one line that says what, where, and what would be right."""
+"""Validation errors: what pydantic found, as one line that says what, where, and what would be right."""
 
 from __future__ import annotations
 

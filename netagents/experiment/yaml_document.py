@@ -1,4 +1,4 @@
-"""Reads one YAML document into plain values and remembers the line of every key.
+"""YAML documents as plain values, with the line of every key.
 
 The YAML is that of version 1.2's core schema: ``yes``, ``on``, ``010`` and dates are texts, ``1e-3`` is a number.  Only
 plain values exist; a tag that asks for anything else is an error, as are duplicate keys, self-reference and documents
@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The same by libyaml where PyYAML has it: about ten times as fast, with errors in other words."""
+    """The same by libyaml where PyYAML has it: about ten times as fast, with different error texts."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
