@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     STATISTICS = 9
     LINKS = 10
     STAND_IN = 11
+    INFORMATION = 23
 
 
 ENVIRONMENT_OWNER = -1
