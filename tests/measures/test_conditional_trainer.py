@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from netagents.measures.information import (
     GaussianConditional,
     contrastive_values,
     enumerate_information,
+    exact_information,
     information_interval,
     likelihood_gain,
     log_softmax,
@@ -238,10 +241,24 @@ def test_what_does_not_fit_is_refused_with_the_reason() -> None:
     with pytest.raises(NumericalError, match="agent 7, sample 3: an input of the information model is not finite"):
         trainer.fit(np.where(np.arange(20)[:, None] == 3, np.nan, x), a, 0)
     assert trainer.arrays()["weights"].tobytes() == before
+    with pytest.raises(ValueError, match="steps is 0"):
+        trainer.fit(x, a, 0, steps=0)
+    with pytest.raises(ValueError, match=r"array weights of the information model has shape \(1, 292\); expected \(2, 292\)"):
+        ConditionalTrainer(GAUSSIAN, 0, 7).restore(ConditionalTrainer(replace(GAUSSIAN, family="mean"), 0, 7).arrays())
     with pytest.raises(ValueError, match="held_out must be in"):
         replace(CATEGORICAL, held_out=1.0)
     with pytest.raises(ValueError, match="at least 1"):
         replace(CATEGORICAL, steps=0)
+
+
+def test_the_example_of_the_page_works_as_pasted(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    names = runpy.run_path(str(tmp_path / "example.py"))
+    interval, exact = names["report"].interval, exact_information(names["logits"]).value
+    assert interval.warnings == ()
+    assert interval.lower.value <= exact <= interval.upper.value
+    assert names["penalty"].shape == (8000,)
 
 
 def test_torch_is_not_loaded_by_the_closed_forms() -> None:

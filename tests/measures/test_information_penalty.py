@@ -9,8 +9,13 @@ import pytest
 import torch
 
 from netagents.measures.information import (
+    PUBLISHED_STEPS,
+    RELEASED_STEPS,
     CategoricalConditional,
+    ConditionalSettings,
+    ConditionalTrainer,
     GaussianConditional,
+    enumerate_information,
     exact_gaussian_values,
     exact_information,
     exact_values,
@@ -117,6 +122,29 @@ def test_centred_values_have_no_mean_and_the_same_differences() -> None:
         assert centred.mean() == pytest.approx(0.0, abs=1e-12)
         np.testing.assert_allclose(np.diff(centred), np.diff(raw), atol=1e-12)
     assert pairs[0][2].mean() == pytest.approx(moment_bound(mean, log_std).value)
+
+
+def test_published_values_see_every_agent_and_released_ones_the_first() -> None:
+    """Agent 0 acts at random and agent 1 as the state says: the published team value is agent 1's divergence, the released one nothing."""
+    policy = np.exp(log_softmax(3.0 * np.eye(4)))
+    exact = enumerate_information(np.full(4, 0.25), policy)
+    generator = generator_of(11)
+    own = [ConditionalTrainer(ConditionalSettings("categorical", 4, 4, (16,), 2e-2, PUBLISHED_STEPS, 64), 0, agent) for agent in range(2)]
+    together = ConditionalTrainer(ConditionalSettings("categorical", 6, 8, (16,), 2e-2, RELEASED_STEPS, 64), 0, 2)
+    for iteration in range(150):
+        states = generator.integers(0, 4, 400)
+        second = (generator.random((400, 1)) > policy[states].cumsum(axis=1)[:, :-1]).sum(axis=1)
+        actions = np.stack([generator.integers(0, 4, 400), second], axis=1)
+        x, one_hots = np.eye(4)[states], np.eye(4)[actions]
+        marked = np.concatenate([np.broadcast_to(x[:, None], (400, 2, 4)), np.broadcast_to(np.eye(2), (400, 2, 2))], axis=2)
+        for agent, trainer in enumerate(own):
+            trainer.fit(x, actions[:, agent], iteration)
+        together.fit(released_inputs(marked), released_labels(one_hots), iteration)
+    published = [published_values(trainer.model(x), actions[:, agent]).mean() for agent, trainer in enumerate(own)]
+    assert published[1] == pytest.approx(exact.club, rel=0.2)
+    assert abs(published[0]) < 0.05
+    team_model = together.model(released_inputs(marked))
+    assert abs(released_values(team_model.log_probabilities, one_hots).mean()) < 0.05
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:

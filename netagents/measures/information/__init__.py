@@ -24,7 +24,6 @@ from netagents.measures.information.information_interval import InformationInter
 from netagents.measures.information.information_penalty import (
     PUBLISHED_STEPS,
     RELEASED_STEPS,
-    InformationMode,
     exact_gaussian_values,
     exact_values,
     published_values,
@@ -49,7 +48,6 @@ __all__ = [
     "FitReport",
     "GaussianConditional",
     "InformationInterval",
-    "InformationMode",
     "MomentBound",
     "PairBounds",
     "club_estimate",

@@ -149,7 +149,7 @@ class ConditionalTrainer:
         Args:
             x: (N, inputs). y: (N,) actions, or (N, outputs).
             iteration: >= 0; names the draws, so that no two calls of one trainer may share it.
-            steps: other than the settings'.
+            steps: >= 1, other than the settings'.
             held_out: (N,) samples not to train on; default a random share.  Give whole episodes where samples of one resemble each other.
 
         Raises:
@@ -157,6 +157,9 @@ class ConditionalTrainer:
             NumericalError: a number in x or y, or a gradient, is not finite.
         """
         x, y = self._checked(x, y)
+        steps = self.settings.steps if steps is None else steps
+        if steps < 1:
+            raise ValueError(f"steps is {steps}; at least 1 is needed")
         generator = stream(self.seed, self.owner, Purpose.INFORMATION, iteration + 1)
         if held_out is None:
             held_out = np.zeros(len(x), dtype=bool)
@@ -164,7 +167,7 @@ class ConditionalTrainer:
         train = np.flatnonzero(~held_out)
         if train.size == 0:
             raise ValueError(f"none of the {len(x)} samples is left to train on; hold out fewer")
-        loss = self._descend(x[train], y[train], generator, self.settings.steps if steps is None else steps, iteration)
+        loss = self._descend(x[train], y[train], generator, steps, iteration)
         kept = np.flatnonzero(held_out)
         interval = information_interval(self.model(x[kept]), y[kept], log_floor=LOG_FLOOR) if kept.size > 1 else None
         return FitReport(loss, interval)
@@ -223,8 +226,13 @@ class ConditionalTrainer:
         """Take over what :meth:`arrays` gave; training goes on bit for bit.
 
         Raises:
+            ValueError: an array is missing or has another shape; nothing has been changed.
             NumericalError: a weight is not finite.
         """
+        for name, array in self.arrays().items():
+            if name not in arrays or arrays[name].shape != array.shape:
+                shape = arrays[name].shape if name in arrays else None
+                raise ValueError(f"array {name} of the information model has shape {shape}; expected {array.shape}")
         self.net.restore(arrays)
         self.inputs.restore(arrays["moments.x"])
         self.outputs.restore(arrays["moments.y"])

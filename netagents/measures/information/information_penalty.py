@@ -17,7 +17,7 @@ All functions are pure.  ``centre`` subtracts the batch's mean, which changes no
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,6 @@ from netagents.measures.information.contrastive_bounds import club_values
 from netagents.measures.information.exact_information import exact_information
 from netagents.measures.information.gaussian_information import moment_bound
 
-InformationMode = Literal["exact", "as_published", "as_released"]
 PUBLISHED_STEPS, RELEASED_STEPS = 5, 1
 """Steps of q per step of the policy."""
 
