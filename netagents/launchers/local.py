@@ -22,7 +22,8 @@ from netagents.wire.security.key_bundles import write_bundles
 
 TABULAR_PRELOAD = (
     *PRELOAD[:-1],
-    "numpy.random",  # numpy imports it when it is first used, which would be once per agent
+    "numpy.random",  # numpy imports these two when they are first used, which would be once per agent
+    "numpy.ma",
     "netagents.nodes.agent.agent_process",
     "netagents.nodes.monitor.monitor_process",
     "netagents.learning.prepare",

@@ -78,13 +78,13 @@ def _reopen(directory: RunDirectory, overrides: Sequence[str], settings: Mapping
     named = [each for each in named_code(changed, writing=True) if each in theirs]
     refuse_named_code(named, directory.trust, str(directory.path))
     check_regular(_written(directory))
+    first = begin_with(directory, recorded, changed)
     if build_topology(changed.topology, None, changed.seed).digest != directory.manifest["graph_digest"]:
         raise RunDirectoryError("its settings give another graph than it was made with", where=str(directory.path))
     prepared = prepare(changed)
     if prepared.topology.digest != directory.manifest["graph_digest"]:
         raise RunDirectoryError("its settings give another graph than it was made with", where=str(directory.path))
     check_same_environment(directory.setup().spec, prepared.setup.spec, str(directory.path))
-    first = begin_with(directory, recorded, changed)
     if changed != recorded:
         directory.rewrite_experiment(prepared.setup)
     directory.append_event("resumed", first_iteration=first, changes=[name for name, _ in changes(recorded, changed)])

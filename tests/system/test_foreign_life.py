@@ -50,7 +50,7 @@ def made_and_closed(folder: Path) -> tuple[int, int]:
 def test_numbers_without_bounds_are_scaled_with_the_same_bits_everywhere(tmp_path: Path) -> None:
     one = netagents.run(merged(PLAIN, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
     netagents.run(merged(PLAIN, {"learning": {"iterations": 2}, "runtime": {"launcher": "local"}}), directory=tmp_path / "many")
-    many = netagents.resume(tmp_path / "many", "learning.iterations=4")
+    many = netagents.resume(tmp_path / "many", "learning.iterations=4", trust=True)
     assert same_bits(one, many) == []
     count, mean, squares = one.parameters(0)["policy.observed"]
     # Every decision of every iteration counts, of the agent and of its neighbour.
@@ -160,4 +160,4 @@ def test_another_environment_than_the_runs_is_refused(tmp_path: Path) -> None:
     facts["action_spaces"][1]["size"] = 3
     (run.path / "environment.json").write_text(json.dumps(facts))
     with pytest.raises(EnvironmentMismatchError, match=r"not the one that the run was made with: action_spaces of agent 1 is .*2"):
-        netagents.resume(run.path, "learning.iterations=2")
+        netagents.resume(run.path, "learning.iterations=2", trust=True)
