@@ -69,12 +69,12 @@ def start_environment(
     Raises:
         NetagentsError: the experiment is wrong, keys cannot be used, or the run cannot go on; nothing has been written.
     """
-    secured = _secured(keys, advertise)
-    links = link_settings(secured, ENVIRONMENT)
-    arguments = {"listen": listen, **secured}
+    link_arguments = _link_arguments(keys, advertise)
+    links = link_settings(link_arguments, ENVIRONMENT)
+    arguments = {"listen": listen, **link_arguments}
     if resume is not None:
         directory = RunDirectory.open(resume, trust)
-        _try(listen, lambda transport: transport.listen(listen).close(), links)
+        _check_address(listen, lambda transport: transport.listen(listen).close(), links)
         _, first = reopen(directory, overrides)
         arguments["trust"] = "1"  # it would not have been opened otherwise
         arguments["resume_from"] = str(first)
@@ -99,7 +99,7 @@ def start_environment(
             print(f"netagents: note: {note}", file=sys.stderr)
         prepared = prepare(loaded.experiment, loaded.base)
         experiment = prepared.experiment
-        _try(listen, lambda transport: transport.listen(listen).close(), links)
+        _check_address(listen, lambda transport: transport.listen(listen).close(), links)
         directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
     return _serve(directory, arguments, announce, log, status), directory.path
 
@@ -149,13 +149,13 @@ def start_member(
     found = _AGENT.fullmatch(role)
     if found is None and role != "monitor":
         raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
-    secured = _secured(keys, advertise, timeout_scale)
-    settings = link_settings(secured, int(found[1]) if found else MONITOR)
+    link_arguments = _link_arguments(keys, advertise, timeout_scale)
+    settings = link_settings(link_arguments, int(found[1]) if found else MONITOR)
     if not join.startswith("file://"):
-        _try(join, lambda transport: transport.check(join), settings)
+        _check_address(join, lambda transport: transport.check(join), settings)
     if listen is not None:
-        _try(listen, lambda transport: transport.listen(listen).close(), settings)
-    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale), **secured}
+        _check_address(listen, lambda transport: transport.listen(listen).close(), settings)
+    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale), **link_arguments}
     if allow_imports:
         arguments["allow_imports"] = "1"
     if replace:
@@ -198,14 +198,14 @@ def own_host(seconds: float) -> str:
             time.sleep(_ADDRESS_INTERVAL)
 
 
-def _secured(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
+def _link_arguments(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
     if advertise == OWN_ADDRESS:
         advertise = own_host(Timeouts(scale=timeout_scale).seconds("join"))
     given = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:
+def _check_address(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:
     """Refuse an address that is none, or at which nobody can listen, before anything is written or started."""
     if address.startswith("memory://"):
         raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with ipc:// or tcp://")

@@ -27,9 +27,9 @@ from netagents.wire.codec.frames import Frame, frame_bytes
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
 from netagents.wire.session.inbox import Drop
-from netagents.wire.session.traffic import counters, tally
+from netagents.wire.session.traffic import count_traffic, counters
 
-Places = Mapping[Kind, Mapping[int, TreeNode]]
+TreeNodes = Mapping[Kind, Mapping[int, TreeNode]]
 """Kind -> origin -> where this node stands in the tree of the origin's messages."""
 
 LARGEST_BUNDLE = 16 << 20
@@ -78,13 +78,13 @@ class RelayExchange(Exchange):
     """An exchange over neighbours.
 
     Args:
-        places: where this node stands in every tree that it is part of, its own included.
+        tree_nodes: where this node stands in every tree that it is part of, its own included.
     """
 
-    def __init__(self, *arguments: Any, places: Places, **named: Any) -> None:
+    def __init__(self, *arguments: Any, tree_nodes: TreeNodes, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.carriage = RelayCounts()
-        self._places = places
+        self.relay_counts = RelayCounts()
+        self._tree_nodes = tree_nodes
         self._queues: dict[int, list[_Queue]] = {}
         self._last: dict[tuple[Kind, int], int] = {}
 
@@ -100,13 +100,13 @@ class RelayExchange(Exchange):
     # -- out -------------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
-        places = self._places.get(kind)
-        if places is not None and receivers:
-            receivers = places[self.node].children
-            tally(self.carriage.kinds, kind, len(receivers), len(receivers) * payload_bytes(message))
+        tree_nodes = self._tree_nodes.get(kind)
+        if tree_nodes is not None and receivers:
+            receivers = tree_nodes[self.node].children
+            count_traffic(self.relay_counts.kinds, kind, len(receivers), len(receivers) * payload_bytes(message))
         super().send(message, kind, iteration, step, receivers)
 
-    def _hand_on(self) -> None:
+    def _flush_queues(self) -> None:
         """Sends what waits for neighbours; what a full queue does not take stays for the next time, up to the ``send`` timeout.
 
         Raises:
@@ -125,9 +125,9 @@ class RelayExchange(Exchange):
                     break
                 queues.pop(0)
                 size = frame_bytes(frames)
-                tally(self.traffic.sent, Kind.BUNDLE, 1, size)
-                self.carriage.bundles += 1
-                self.carriage.bundle_bytes += size
+                count_traffic(self.traffic.sent, Kind.BUNDLE, 1, size)
+                self.relay_counts.bundles += 1
+                self.relay_counts.bundle_bytes += size
             if not queues:
                 del self._queues[neighbour]
 
@@ -136,9 +136,9 @@ class RelayExchange(Exchange):
         if not queues or queues[-1].nbytes >= LARGEST_BUNDLE:
             queues.append(_Queue(waiting_clock()))
         queue = queues[-1]
-        for place, frame in enumerate(frames):
+        for index, frame in enumerate(frames):
             nbytes = frame_bytes((frame,))
-            queue.sizes.append(-nbytes - 1 if place else nbytes)
+            queue.sizes.append(-nbytes - 1 if index else nbytes)
             queue.content.append(frame)
             queue.nbytes += nbytes
 
@@ -152,7 +152,9 @@ class RelayExchange(Exchange):
             if messages is not None:
                 return messages
             if not alive:
-                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+                raise DeadlineError(
+                    f"waited {allowed:g} s for {self._describe_wait(iteration, kind, step, senders)}", where=node_name(self.node)
+                )
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         while True:
@@ -165,64 +167,64 @@ class RelayExchange(Exchange):
                     received = self._listener.receive(0.0)
                     if received is None:
                         break
-                    self.take_in(received)
-            self._hand_on()
+                    self.process(received)
+            self._flush_queues()
             if came or until == limit:
                 return came, messages
 
-    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
+    def _dispatch(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if envelope.kind is Kind.BUNDLE:
-            self._open(envelope, user)
-        elif envelope.kind in self._places:
-            self._arrived(envelope, frames, envelope.sender, user)
+            self._open_bundle(envelope, user)
+        elif envelope.kind in self._tree_nodes:
+            self._receive_relayed(envelope, frames, envelope.sender, user)
         else:
-            self._let_in(envelope, user)
+            self._accept(envelope, user)
 
-    def _open(self, envelope: Envelope, user: str | None) -> None:
+    def _open_bundle(self, envelope: Envelope, user: str | None) -> None:
         """Takes in each message of a bundle under its forwarder's name."""
         bundle, inbox = envelope.message, self.inbox
         assert isinstance(bundle, Bundle)
         if envelope.run != inbox.run:
-            inbox.turn_away(Drop.OTHER_RUN, envelope)
+            inbox.reject(Drop.OTHER_RUN, envelope)
             return
         try:
-            parcels = _parcels(bundle)
+            bundled = _unbundle(bundle)
         except ValueError as error:
             inbox.malformed(f"bundle of {node_name(envelope.sender)}: {error}")
             return
         delay = min(max(0, time.time_ns() - int(bundle.sent[0])), _LONGEST_HOP)
-        for frames in parcels:
+        for frames in bundled:
             try:
                 inner = self._codec.decode(frames)
             except DecodeError as error:
                 inbox.malformed(str(error))
                 continue
-            if inner.kind not in self._places:
-                inbox.turn_away(Drop.WRONG_KIND, envelope)
-            elif self._arrived(inner, frames, envelope.sender, user):
-                self.carriage.taken += 1
-                self.carriage.hop_nanoseconds += delay
+            if inner.kind not in self._tree_nodes:
+                inbox.reject(Drop.WRONG_KIND, envelope)
+            elif self._receive_relayed(inner, frames, envelope.sender, user):
+                self.relay_counts.taken += 1
+                self.relay_counts.hop_nanoseconds += delay
 
-    def _arrived(self, envelope: Envelope, frames: Sequence[Frame], forwarder: int, user: str | None) -> bool:
+    def _receive_relayed(self, envelope: Envelope, frames: Sequence[Frame], forwarder: int, user: str | None) -> bool:
         """Hands on and keeps a message that a neighbour brought, its own or another's; False when it had no business here."""
         kind, origin = envelope.kind, envelope.sender
-        place = self._places[kind].get(origin)
-        objection = self._objection(envelope, place, forwarder, user)
-        if objection is not None:
+        tree_node = self._tree_nodes[kind].get(origin)
+        rejection = self._rejection(envelope, tree_node, forwarder, user)
+        if rejection is not None:
             # Whoever brought it is to blame, whatever name stands in it.
-            self.inbox.turn_away(objection, envelope._replace(sender=forwarder))
+            self.inbox.reject(rejection, envelope._replace(sender=forwarder))
             return False
-        assert place is not None
+        assert tree_node is not None
         self._last[kind, origin] = envelope.iteration * _STEPS + envelope.step
-        for child in place.children:
+        for child in tree_node.children:
             self._queue(child, frames)
-        if place.children:
-            tally(self.carriage.kinds, kind, len(place.children), len(place.children) * payload_bytes(envelope.message))
-        if place.wanted:
-            self._let_in(envelope, self.inbox.user_of(origin))
+        if tree_node.children:
+            count_traffic(self.relay_counts.kinds, kind, len(tree_node.children), len(tree_node.children) * payload_bytes(envelope.message))
+        if tree_node.wanted:
+            self._accept(envelope, self.inbox.user_of(origin))
         return True
 
-    def _objection(self, envelope: Envelope, place: TreeNode | None, forwarder: int, user: str | None) -> Drop | None:
+    def _rejection(self, envelope: Envelope, tree_node: TreeNode | None, forwarder: int, user: str | None) -> Drop | None:
         """Why a message may not come in from this neighbour; None if it may."""
         if envelope.run != self.inbox.run:
             return Drop.OTHER_RUN
@@ -230,9 +232,9 @@ class RelayExchange(Exchange):
             return Drop.FORGED
         if envelope.incarnation != self.incarnation:
             return Drop.OTHER_INCARNATION
-        if place is None:
+        if tree_node is None:
             return Drop.OUTSIDE_RADIUS
-        if place.parent != forwarder or envelope.sender == self.node:
+        if tree_node.parent != forwarder or envelope.sender == self.node:
             return Drop.OFF_ROUTE
         ahead = envelope.iteration - self.inbox.iteration
         if not -1 <= ahead <= 1:
@@ -242,18 +244,18 @@ class RelayExchange(Exchange):
             return Drop.DUPLICATE
         return None
 
-    def _let_in(self, envelope: Envelope, user: str | None) -> None:
+    def _accept(self, envelope: Envelope, user: str | None) -> None:
         if self._faults is None:
             self._deliver(envelope, user)
         else:
             self._faults.push((envelope, user), perf_counter())
 
-    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
-        places = self._places.get(kind, {})
+    def _describe_wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+        tree_nodes = self._tree_nodes.get(kind, {})
         missing = self.inbox.missing(iteration, kind, step, senders)
-        through = {places[sender].parent for sender in missing if sender in places} - set(missing)
+        through = {tree_nodes[sender].parent for sender in missing if sender in tree_nodes} - set(missing)
         way = f" by way of {node_names(through)}" if through else ""
-        return super()._what(iteration, kind, step, senders) + way
+        return super()._describe_wait(iteration, kind, step, senders) + way
 
 
 def _bundle(queue: _Queue) -> Bundle:
@@ -261,7 +263,7 @@ def _bundle(queue: _Queue) -> Bundle:
     return Bundle(np.array(queue.sizes, np.int32), np.array([time.time_ns()], np.int64), content)
 
 
-def _parcels(bundle: Bundle) -> list[list[Frame]]:
+def _unbundle(bundle: Bundle) -> list[list[Frame]]:
     """The frames of each message in a bundle, as if they had come alone.
 
     Raises:
@@ -272,14 +274,14 @@ def _parcels(bundle: Bundle) -> list[list[Frame]]:
     if len(sizes) == 0 or sizes[0] < 0 or int(lengths.sum()) != len(bundle.content):
         raise ValueError(f"{len(sizes)} frames do not make up {len(bundle.content)} bytes")
     content = bundle.content.data
-    parcels: list[list[Frame]] = []
+    bundled: list[list[Frame]] = []
     position = 0
     for size, length in zip(sizes.tolist(), lengths.tolist(), strict=True):
         # A copy of its own, so that arrays are as aligned as those that came directly.
         frame = bytes(content[position : position + length])
         position += length
         if size >= 0:
-            parcels.append([frame])
+            bundled.append([frame])
         else:
-            parcels[-1].append(frame)
-    return parcels
+            bundled[-1].append(frame)
+    return bundled

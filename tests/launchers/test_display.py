@@ -68,7 +68,7 @@ def test_silence_names_the_process_that_is_stopped(monkeypatch: pytest.MonkeyPat
         assert "silent" not in "\n".join(drawn(live, 80))
         os.kill(sleeper.pid, signal.SIGSTOP)
         until = time.monotonic() + 5
-        while Probe({"agent_1": sleeper.pid}).look(0.0) == "" and time.monotonic() < until:
+        while Probe({"agent_1": sleeper.pid}).poll(0.0) == "" and time.monotonic() < until:
             time.sleep(0.01)
         monkeypatch.setattr(Pace, "silence", lambda _: SILENT_SECONDS + 1)
         assert "silent for 4 s: agent 1 is stopped, the others wait" in "\n".join(drawn(live, 80))

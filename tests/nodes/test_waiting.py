@@ -19,17 +19,17 @@ from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 
 
 def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
-    unheard, waited = SilentNeighbours(), []
+    silent, waited = SilentNeighbours(), []
     for iteration in range(40):
-        if unheard.awaited((1, 2), iteration) == (1, 2):
+        if silent.awaited((1, 2), iteration) == (1, 2):
             waited.append(iteration)
-            unheard.miss([2], iteration)
-            assert unheard.awaited((1, 2), iteration) == (1,)
+            silent.mark_missing([2], iteration)
+            assert silent.awaited((1, 2), iteration) == (1,)
     assert waited == [0, 1, 3, 7, 15, 31]
-    unheard.hear(2)
-    assert unheard.awaited((1, 2), 40) == (1, 2)
-    unheard.miss([2], 40)
-    assert unheard.awaited((2,), 41) == (2,)
+    silent.mark_received(2)
+    assert silent.awaited((1, 2), 40) == (1, 2)
+    silent.mark_missing([2], 40)
+    assert silent.awaited((2,), 41) == (2,)
 
 
 def test_who_gives_no_sign_of_life_is_told_of_once_until_it_is_back() -> None:

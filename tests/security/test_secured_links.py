@@ -45,7 +45,7 @@ def opened() -> Iterator[Open]:
     yield make
     for transport in transports:
         transport.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "doorkeeper"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "zap-authenticator"]
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -228,7 +228,7 @@ def test_failed_links_do_not_matter_once_they_are_given_up_or_the_start_is_over(
         check()
     transport.connect(listener.endpoint, "agent-1")
     failure(transport)
-    transport.settle()
+    transport.finish_start()
     for check in transport.watched().values():
         check()
 
@@ -237,7 +237,7 @@ def test_a_link_that_fails_later_on_explains_a_wait_until_it_is_mended(bundles: 
     wrong = opened(bundles[2])
     listener = wrong.listen(ADDRESS)
     transport = opened(bundles[0])
-    transport.settle()
+    transport.finish_start()
     assert transport.failure() is None
     sender = transport.connect(listener.endpoint, "agent-1")
     until(lambda: transport.failure() is not None)

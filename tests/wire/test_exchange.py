@@ -113,10 +113,10 @@ def test_messages_carry_the_incarnation_and_the_run_of_the_moment(build: Build) 
 
 def test_lines_to_ever_other_receivers_are_not_kept_without_bound(build: Build) -> None:
     exchange = build(12)[0]
-    lines = [exchange.line(Kind.STATE, tuple(j for j in range(1, 12) if mask >> (j - 1) & 1)) for mask in range(2048)]
+    lines = [exchange.channel(Kind.STATE, tuple(j for j in range(1, 12) if mask >> (j - 1) & 1)) for mask in range(2048)]
     assert len(set(map(id, lines))) == 2048
-    assert len(exchange._lines) <= 1024
-    assert exchange.line(Kind.STATE, tuple(range(1, 12))) is lines[-1]
+    assert len(exchange._channels) <= 1024
+    assert exchange.channel(Kind.STATE, tuple(range(1, 12))) is lines[-1]
 
 
 def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -> None:
@@ -157,7 +157,7 @@ def test_messages_that_trickle_in_do_not_put_off_a_deadline(build: Build) -> Non
 
 RULES: dict[str, tuple[Callable[[Inbox], None], Drop]] = {
     "no longer near": (lambda inbox: inbox.allow({Kind.STEP: {ENVIRONMENT}}), Drop.OUTSIDE_RADIUS),
-    "started again": (lambda inbox: inbox.renew(1, 1), Drop.OTHER_INCARNATION),
+    "started again": (lambda inbox: inbox.set_incarnation(1, 1), Drop.OTHER_INCARNATION),
     "all begin again": (lambda inbox: inbox.restart(0, 1), Drop.OTHER_INCARNATION),
     "known by name": (lambda inbox: inbox.identify({1: "agent-1"}), Drop.FORGED),
 }

@@ -151,7 +151,7 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
 
 
 @dataclass(frozen=True)
-class Places:
+class HostPaths:
     """What the compose launcher has made for its containers.
 
     Attributes:
@@ -169,11 +169,11 @@ class Places:
     lines: Path
 
 
-def launched_file(prepared: Prepared, places: Places) -> str:
+def launched_file(prepared: Prepared, paths: HostPaths) -> str:
     """The Compose file of one run of the compose launcher, which starts failed agents again itself."""
     check_fits_containers(prepared.experiment)
     experiment, networks = prepared.experiment, networks_of(prepared)
-    logs = places.run_directory / "logs"
+    logs = paths.run_directory / "logs"
 
     def service(name: str, command: Sequence[str], *mounts: Service) -> Service:
         role = role_of_service(name)
@@ -181,20 +181,20 @@ def launched_file(prepared: Prepared, places: Places) -> str:
             "image": experiment.runtime.containers.image or default_image(),
             "pull_policy": "never",
             **_hardened(experiment),
-            "user": places.user,
+            "user": paths.user,
             "command": [*command, "--log", "/log.jsonl"],
-            "volumes": [_bind(places.keys / name, "/keys", read_only=True), _bind(logs / f"{role}.jsonl", "/log.jsonl"), *mounts],
+            "volumes": [_bind(paths.keys / name, "/keys", read_only=True), _bind(logs / f"{role}.jsonl", "/log.jsonl"), *mounts],
             "networks": networks.of(name),
         }
 
     services: dict[str, Service] = {}
     command = ["node", "environment", "--run", "/run-directory", "--trust", "--lines", "/lines", *_listening("environment")]
-    shared = [_bind(places.run_directory, "/run-directory"), _bind(places.lines, "/lines")]
+    shared = [_bind(paths.run_directory, "/run-directory"), _bind(paths.lines, "/lines")]
     services["environment"] = service("environment", command, *shared)
     services["environment"]["mem_limit"] = f"{experiment.runtime.containers.server_memory}m"
     if experiment.runtime.monitor:
         command = [*_joining("monitor", experiment, networks), "--view", "ipc:///view/view"]
-        services["monitor"] = service("monitor", command, _bind(places.view, "/view"))
+        services["monitor"] = service("monitor", command, _bind(paths.view, "/view"))
     for index in range(prepared.setup.n):
         name = agent_service(index)
         services[name] = service(name, [*_joining(name, experiment, networks), "--replace"])

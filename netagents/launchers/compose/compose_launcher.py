@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from netagents.launchers.compose.compose_file import Places, check_fits_containers, launched_file
+from netagents.launchers.compose.compose_file import HostPaths, check_fits_containers, launched_file
 from netagents.launchers.compose.container_engine import find_engine
 from netagents.launchers.compose.container_image import ensure_image
 from netagents.launchers.compose.container_networks import networks_of
@@ -62,7 +62,7 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
                 (logs / f"{spec.role}.jsonl").touch()
             user = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"
             file = sockets.path / "docker-compose.yml"
-            file.write_text(launched_file(prepared, Places(user, directory.path, keys, window, lines)), encoding="utf-8")
+            file.write_text(launched_file(prepared, HostPaths(user, directory.path, keys, window, lines)), encoding="utf-8")
             with ContainerSupervisor(
                 specs,
                 engine=engine,

@@ -121,13 +121,13 @@ def find_engine(which: Callable[[str], str | None] = shutil.which) -> Engine:
     return Engine((docker,), compose, "name=rootless" in options)
 
 
-def explain(said: str, command: Sequence[str] = ()) -> EngineError:
+def explain(output: str, command: Sequence[str] = ()) -> EngineError:
     """The error behind what an engine printed, in one line."""
-    low = said.lower()
+    low = output.lower()
     for pattern, what, fix in _EXPLAINED:
         if pattern in low:
             return EngineError(what, where="container engine", fix=fix)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     what = lines[-1][:300] if lines else "it failed without a word"
     return EngineError(what, where="container engine" + (f" ({' '.join(command[1:3])})" if command else ""))
 

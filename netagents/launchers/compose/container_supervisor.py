@@ -191,9 +191,9 @@ class ContainerSupervisor(Supervisor):
             up.wait()
         if self.interrupted is None and up.returncode != 0:
             raise explain(log.read_text(errors="replace"), command)
-        self._know()
+        self._refresh_containers()
 
-    def _know(self) -> None:
+    def _refresh_containers(self) -> None:
         """Learn the numbers of the containers."""
         found = self._engine.containers(self._project)
         self._containers.containers = {role_of_service(service): container for service, container in found.items()}
@@ -208,7 +208,7 @@ class ContainerSupervisor(Supervisor):
         """Start a container again; its command makes it take its own place."""
         node = self._containers.begin(spec)
         self._engine.ask("start", self._containers.containers[spec.role].id)
-        self._know()
+        self._refresh_containers()
         return node
 
     def end(self, role: str) -> None:

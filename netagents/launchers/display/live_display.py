@@ -43,8 +43,8 @@ class LiveDisplay:
         self._view: ProgressView | None = None
         self._probe = Probe({})
         self._nodes = 0
-        self._looked = -math.inf
-        self._found = ""
+        self._probed = -math.inf
+        self._probe_text = ""
         self._live = Live(
             console=Console(stderr=True) if console is None else console,
             refresh_per_second=REFRESHES_PER_SECOND,
@@ -90,7 +90,7 @@ class LiveDisplay:
         if silence > 0.0:
             lines.append(self._silence(silence))
         else:
-            self._found = ""
+            self._probe_text = ""
         return Group(*lines)
 
     def _bar(self, view: ProgressView) -> RenderableType:
@@ -160,8 +160,8 @@ class LiveDisplay:
         from rich.text import Text
 
         now = time.monotonic()
-        if now - self._looked >= PROBE_SECONDS:
-            self._looked = now
-            self._found = self._probe.look(now)
-        found = f": {self._found}" if self._found else ""
+        if now - self._probed >= PROBE_SECONDS:
+            self._probed = now
+            self._probe_text = self._probe.poll(now)
+        found = f": {self._probe_text}" if self._probe_text else ""
         return Text(f"silent for {duration(seconds)}{found}", style="bold white on red")

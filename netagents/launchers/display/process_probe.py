@@ -23,7 +23,7 @@ class Probe:
         self._processes = dict(processes)
         self._spent: dict[str, tuple[float, float]] = {}
 
-    def look(self, now: float) -> str:
+    def poll(self, now: float) -> str:
         """In words, who is stopped and who computes; empty where nothing stands out.
 
         Args:

@@ -50,7 +50,9 @@ class ContactFilter:
                 whole[place] = self.near(kind, other, hops)
         return whole
 
-    def addressed(self, kind: Kind, iteration: int, step: int, message: Message, audience: Sequence[int], hops: HopArray) -> list[Outgoing]:
+    def addressed(
+        self, kind: Kind, iteration: int, step: int, message: Message, out_neighbours: Sequence[int], hops: HopArray
+    ) -> list[Outgoing]:
         """The message as each of its audience may have it: one for all who are near throughout, one each for the others.
 
         Args:
@@ -58,7 +60,7 @@ class ContactFilter:
         """
         whole: list[int] = []
         parts: list[Outgoing] = []
-        for other in audience:
+        for other in out_neighbours:
             there = self._within(other, hops, self._radius(kind, other))
             if there.all():
                 whole.append(other)

@@ -26,12 +26,12 @@ class Outgoing(NamedTuple):
 class RolloutRequest(NamedTuple):
     """All steps of an iteration, the last of which is decided and not executed.
 
-    A step is two turns: wait for the server's Step and send ``audience`` its observation as a State; wait for the State of everyone
-    ``heard``, ``decide``, and send the server the Action.  What a step only passes on stays the bytes in which it travels.
+    A step is two turns: wait for the server's Step and send ``out_neighbours`` its observation as a State; wait for the State of everyone
+    ``in_neighbours``, ``decide``, and send the server the Action.  What a step only passes on stays the bytes in which it travels.
 
     Attributes:
         iteration, steps: steps 0 to ``steps`` of this iteration.
-        audience, heard: to whom the State goes, and from whom States come.
+        out_neighbours, in_neighbours: to whom the State goes, and from whom States come.
         place: of the own observation among the states of the window.
         state, action: messages that look like those of every step, whatever is in them.
         observe: takes in the Step of the next step, or those of several, copies behind copies.
@@ -40,8 +40,8 @@ class RolloutRequest(NamedTuple):
 
     iteration: int
     steps: int
-    audience: tuple[int, ...]
-    heard: tuple[int, ...]
+    out_neighbours: tuple[int, ...]
+    in_neighbours: tuple[int, ...]
     place: int
     state: State
     action: Action

@@ -48,7 +48,7 @@ class Drive(NamedTuple):
     close: Callable[[], None] = _nothing
 
 
-def make_drive(membership: Membership, agent: NetworkedAgent, recorder: InboxRecorder | None = None) -> Drive:
+def make_driver(membership: Membership, agent: NetworkedAgent, recorder: InboxRecorder | None = None) -> Drive:
     """The drive that the experiment asks for; a recorder writes down what the agent is told in the end, whatever stands between."""
     setup, exchange = membership.setup, membership.exchange
     experiment, ages = setup.experiment, membership.ages

@@ -17,17 +17,16 @@ from netagents.learning import Setup, make_agent
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.learning.protocol.relay_routes import Routes, neighbours_used
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
-from netagents.nodes.agent.agent_driver import make_drive
+from netagents.nodes.agent.agent_driver import make_driver
 from netagents.nodes.agent.inbox_recording import InboxRecorder
-from netagents.nodes.bootstrap.joining import Part, join
+from netagents.nodes.bootstrap.joining import NodePlan, join
 from netagents.nodes.bootstrap.membership import Membership
 from netagents.nodes.clocks.clock_inbox import make_inbox
-from netagents.nodes.process.endings import EndRequestedError, ParentLostError
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
 from netagents.nodes.process.rollback import RollbackError
 from netagents.randomness import seed_globally
+from netagents.wire.session.exchange import FINISHED, StopReceivedError
 from netagents.wire.session.inbox import UNKNOWN_RUN
-from netagents.wire.session.stop_request import FINISHED, StopReceivedError
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
@@ -51,11 +50,11 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
                     learn(context, membership, recorder)
             except RollbackError as taken_back:
                 context.log.logger.info("%s", taken_back)
-                membership.begin_again(taken_back)
+                membership.rejoin(taken_back)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
         context.log.leaving(ended)
         if membership is not None:
-            membership.tell_carried()
+            membership.send_relay_stats()
         if isinstance(ended, StopReceivedError) and ended.reason != FINISHED and "by_hand" in arguments:
             # Nobody else tells whoever started it that the work is not done.
             raise NodeFailedError(f"the run did not finish: {ended.reason}", where=context.role) from ended
@@ -68,17 +67,17 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             membership.leave()
 
 
-def plan(setup: Setup, index: int) -> Part:
-    """Whom the agent hears and who needs it; the inbox lets in nothing from beyond the radius of each kind."""
-    heard = {kind: setup.heard(kind, index) for kind in NEIGHBOUR_KINDS}
-    speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
-    hears = frozenset(j for senders in heard.values() for j in senders)
+def plan(setup: Setup, index: int) -> NodePlan:
+    """Whom the agent in_peers and who needs it; the inbox lets in nothing from beyond the radius of each kind."""
+    heard = {kind: setup.in_neighbours(kind, index) for kind in NEIGHBOUR_KINDS}
+    out_peers = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.out_neighbours(kind, index))
+    in_peers = frozenset(j for senders in heard.values() for j in senders)
     allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
     inbox = make_inbox(setup, index, UNKNOWN_RUN, allowed)
     if setup.experiment.routing == "relay":
-        places = Routes(setup).places(index)
-        return Part(inbox, *neighbours_used(places, index), places)
-    return Part(inbox, speaks_to, hears)
+        tree_nodes = Routes(setup).places(index)
+        return NodePlan(inbox, *neighbours_used(tree_nodes, index), tree_nodes)
+    return NodePlan(inbox, out_peers, in_peers)
 
 
 def learn(context: ProcessContext, membership: Membership, recorder: InboxRecorder | None = None) -> None:
@@ -87,7 +86,7 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    drive = make_drive(membership, agent, recorder)
+    drive = make_driver(membership, agent, recorder)
     send, receive, walk = drive.send, drive.receive, drive.drive_rollout
     clock = _Clock(membership)
     iterations = setup.experiment.learning.iterations
@@ -115,11 +114,11 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
         clock.close_iteration()
         if recorder is not None:
             recorder.end(iteration, agent.arrays())
-        membership.tell_refusals()
+        membership.send_drop_counts()
         drive.close()
     for kind, its, step, message, receivers in agent.farewell(iterations - 1):
         send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
-    membership.tell_refusals()
+    membership.send_drop_counts()
     context.log.phase("finished, waiting for the server's stop")
     exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
 

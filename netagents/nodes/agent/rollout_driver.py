@@ -25,9 +25,12 @@ def drive_rollout(exchange: Exchange, rounds: RolloutRequest) -> None:
     Args:
         exchange: of the agent; it is :attr:`plain <netagents.wire.session.receiver.Arrivals.plain>`.
     """
-    iteration, steps, audience, heard, place, state, action, observe, decide = rounds
+    iteration, steps, out_neighbours, in_neighbours, place, state, action, observe, decide = rounds
     inbox, gather = exchange.inbox, exchange.gather
-    send_state, send_action = exchange.line(Kind.STATE, audience).like(state), exchange.line(Kind.ACTION, _SERVER).like(action)
+    send_state, send_action = (
+        exchange.channel(Kind.STATE, out_neighbours).compile(state),
+        exchange.channel(Kind.ACTION, _SERVER).compile(action),
+    )
     if iteration > inbox.iteration:
         inbox.advance(iteration)
     steps_like: MessageTemplate | None = None
@@ -38,27 +41,27 @@ def drive_rollout(exchange: Exchange, rounds: RolloutRequest) -> None:
         came = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
         other: Received | None = None
         if not inbox.phases:
-            other = gather(iteration, step, came, Kind.STEP, 1, unread=True)
+            other = gather(iteration, step, came, Kind.STEP, 1, raw=True)
         if from_server:
-            layout, frame = from_server[ENVIRONMENT]
-            if layout is not steps_like:
+            template, frame = from_server[ENVIRONMENT]
+            if template is not steps_like:
                 _read(steps_like, unread, observe)
-                steps_like = layout
+                steps_like = template
             unread.append(frame)
-            own = frame[layout.lead]
-            if audience:
+            own = frame[template.lead]
+            if out_neighbours:
                 send_state(own, iteration, step)
-            if len(from_neighbours) < len(heard):
-                other = gather(iteration, step, came, Kind.STATE, len(heard), unread=True)
+            if len(from_neighbours) < len(in_neighbours):
+                other = gather(iteration, step, came, Kind.STATE, len(in_neighbours), raw=True)
         states: list[bytes] = []
-        for j in heard:
+        for j in in_neighbours:
             if j not in from_neighbours:
                 break
-            layout, frame = from_neighbours[j]
-            states.append(frame[layout.lead])
-        if not from_server or len(states) < len(heard):
-            read = {kind: {sender: layout.read(frame) for sender, (layout, frame) in phase.items()} for kind, phase in came.items()}
-            inbox.take_over(iteration, step, read)
+            template, frame = from_neighbours[j]
+            states.append(frame[template.lead])
+        if not from_server or len(states) < len(in_neighbours):
+            read = {kind: {sender: template.read(frame) for sender, (template, frame) in phase.items()} for kind, phase in came.items()}
+            inbox.resume_at(iteration, step, read)
             observed, messages = _go_on(exchange, rounds, step, other, told=bool(from_server))
             if not from_server:
                 _read(steps_like, unread, observe)
@@ -69,30 +72,30 @@ def drive_rollout(exchange: Exchange, rounds: RolloutRequest) -> None:
         if step < steps:
             send_action(actions, iteration, step)
     _read(steps_like, unread, observe)
-    inbox.take_over(iteration, steps + 1, {Kind.STEP: {}, Kind.STATE: {}})
+    inbox.resume_at(iteration, steps + 1, {Kind.STEP: {}, Kind.STATE: {}})
 
 
-def _read(layout: MessageTemplate | None, frames: list[bytes], observe: Callable[[Step], object]) -> None:
+def _read(template: MessageTemplate | None, frames: list[bytes], observe: Callable[[Step], object]) -> None:
     """Reads the Steps so far all at once, which takes much less than one by one."""
-    if layout is not None and frames:
-        steps: Any = layout.read_all(frames)
+    if template is not None and frames:
+        steps: Any = template.read_all(frames)
         observe(steps)
         frames.clear()
 
 
 def _go_on(exchange: Exchange, rounds: RolloutRequest, step: int, other: Received | None, *, told: bool) -> tuple[Step, list[State]]:
     """The rest of a step turn by turn: from what came instead of its messages, if anything did, and from whether the Step had come."""
-    iteration, audience, heard = rounds.iteration, rounds.audience, rounds.heard
+    iteration, out_neighbours, in_neighbours = rounds.iteration, rounds.out_neighbours, rounds.in_neighbours
     if other is not None:
         try:
-            exchange.settle(other)
+            exchange.process_other(other)
         except NetagentsError as error:
-            awaited = (Kind.STATE, step, heard) if told else (Kind.STEP, step, _SERVER)
+            awaited = (Kind.STATE, step, in_neighbours) if told else (Kind.STEP, step, _SERVER)
             error.wait = exchange.wait(iteration, *awaited)
             raise
     observed: Any
     (observed,) = exchange.receive(iteration, Kind.STEP, step, _SERVER)
-    if audience and not told:
-        exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
-    states: Any = exchange.receive(iteration, Kind.STATE, step, heard)
+    if out_neighbours and not told:
+        exchange.send(State(observed.observation), Kind.STATE, iteration, step, out_neighbours)
+    states: Any = exchange.receive(iteration, Kind.STATE, step, in_neighbours)
     return observed, states

@@ -23,12 +23,12 @@ def refusals(inbox: Inbox, transport: Transport) -> Refusals:
     return counted | {reason: count for reason, count in transport.refused().items() if count}
 
 
-def to_tally(counted: Mapping[str, int], links: NDArray[np.int64] | None = None) -> DropCounts:
+def drop_counts_message(counted: Mapping[str, int], links: NDArray[np.int64] | None = None) -> DropCounts:
     """As it travels: one count per reason, in the order of :class:`netagents.wire.session.inbox.Drop`, and what modelled links cost."""
     return DropCounts(np.array([counted.get(reason, 0) for reason in _REASONS], np.int64), links)
 
 
-def from_tally(tally: DropCounts) -> Refusals:
+def read_drop_counts(tally: DropCounts) -> Refusals:
     """What was counted; a node of a later version may know more reasons, which are told as ``other``."""
     names = [*map(str, _REASONS), *["other"] * max(0, len(tally.counts) - len(_REASONS))]
     counted: Refusals = {}

@@ -19,21 +19,19 @@ from netagents.nodes.bootstrap.node_addresses import found_address, own_address,
 from netagents.nodes.bootstrap.node_keys import known_users, link_settings
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.nodes.bootstrap.welcome import REFUSED, read_welcome
-from netagents.nodes.process.endings import watch
 from netagents.nodes.process.injected_faults import faulty_feed, link_layer
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import IterationUndoLog, RollbackError
 from netagents.wire.codec import Codec
 from netagents.wire.links.link_layer import LinkLayer
 from netagents.wire.pauses import waiting_clock
-from netagents.wire.relay_exchange import Places, RelayExchange
+from netagents.wire.relay_exchange import RelayExchange, TreeNodes
 from netagents.wire.security.key_bundles import role_name
 from netagents.wire.session.delivery_faults import FaultyFeed
-from netagents.wire.session.exchange import Exchange
+from netagents.wire.session.exchange import Exchange, StopReceivedError
 from netagents.wire.session.handshake import NodeHandshake, Phase, Reply, StrangerError
 from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
 from netagents.wire.session.receiver import NOTE_SECONDS
-from netagents.wire.session.stop_request import StopReceivedError
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
 
 HELLO_INTERVAL = 0.5
@@ -41,26 +39,26 @@ HELLO_INTERVAL = 0.5
 
 
 @dataclass(frozen=True)
-class Part:
+class NodePlan:
     """What a node takes in, and whom it links to.
 
     Attributes:
         inbox: what it takes in.
-        speaks_to: the agents it has links to. hears: the agents that have links to it.
-        places: with relay routing, where it stands in the trees of those whose messages it hands on or needs.
+        out_peers: the agents it has links to. in_peers: the agents that have links to it.
+        tree_nodes: with relay routing, where it stands in the trees of those whose messages it hands on or needs.
     """
 
     inbox: Inbox
-    speaks_to: frozenset[int] = frozenset()
-    hears: frozenset[int] = frozenset()
-    places: Places | None = None
+    out_peers: frozenset[int] = frozenset()
+    in_peers: frozenset[int] = frozenset()
+    tree_nodes: TreeNodes | None = None
 
 
-Plan = Callable[[Setup], Part]
+MakePlan = Callable[[Setup], NodePlan]
 """From the setup to a node's part in the run."""
 
 
-def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan: Plan) -> Membership:
+def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan: MakePlan) -> Membership:
     """Join the run whose server listens at ``arguments["join"]``.
 
     Args:
@@ -110,12 +108,12 @@ class _Joining:
         self.window, self.ages = IterationUndoLog(), AgeCounts()
         self.exchange = self._exchange(Inbox(run, {}), None)
         self.exchange.incarnation = incarnation
-        self.speaks_to: frozenset[int] = frozenset()
-        self.hears: frozenset[int] = frozenset()
+        self.out_peers: frozenset[int] = frozenset()
+        self.in_peers: frozenset[int] = frozenset()
         self.endpoints: dict[int, str] = {}
         self.exchange.link(ENVIRONMENT, transport.connect(arguments["join"], role_name(ENVIRONMENT)))
 
-    def run(self, plan: Plan) -> Membership:
+    def run(self, plan: MakePlan) -> Membership:
         handshake, log = self.handshake, self.context.log
         log.phase("joining")
         deadline = waiting_clock() + self.timeouts.seconds("join")
@@ -137,12 +135,12 @@ class _Joining:
         part = plan(setup)
         if self.index >= 0:
             self.codec.expect(shapes_of(setup, self.index))
-        inbox, self.speaks_to, self.hears = part.inbox, part.speaks_to, part.hears
+        inbox, self.out_peers, self.in_peers = part.inbox, part.out_peers, part.in_peers
         inbox.run = handshake.run
         feed = faulty_feed(setup.experiment, self.index)
         layer = link_layer(setup.experiment, self.index, self.listener, handshake.run, self.users)
         inbox.dropped.update(self.exchange.inbox.dropped)
-        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.places, layer)
+        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.tree_nodes, layer)
         self.exchange.adopt(welcomed)
         first, state, lost = self.enter(None)
         fresh = first == 0 and self.first_process
@@ -159,7 +157,7 @@ class _Joining:
         """
         while True:
             if welcome is not None:
-                self.handshake.begin_again(welcome)
+                self.handshake.restart(welcome)
             try:
                 return self.handshake.iteration, self._link(), self._lost()
             except RollbackError as again:
@@ -168,7 +166,7 @@ class _Joining:
     def _lost(self) -> frozenset[int]:
         """The agents that the newest Welcome no longer names."""
         assert self.handshake.welcome is not None
-        return (self.speaks_to | self.hears) - self.handshake.welcome.peers.keys()
+        return (self.out_peers | self.in_peers) - self.handshake.welcome.peers.keys()
 
     def _link(self) -> State:
         handshake, exchange = self.handshake, self.exchange
@@ -176,15 +174,15 @@ class _Joining:
         exchange.restart(handshake.iteration, handshake.incarnation)
         lost = self._lost()
         # Over a modelled link even who only listens has to acknowledge.
-        answers = set() if exchange.links is None else {peer for peer in self.hears if exchange.links.concerns(peer)}
-        for peer in sorted((self.speaks_to | answers) - lost):
+        answers = set() if exchange.links is None else {peer for peer in self.in_peers if exchange.links.is_modelled(peer)}
+        for peer in sorted((self.out_peers | answers) - lost):
             endpoint = handshake.welcome.peers[peer]
             if self.endpoints.get(peer) != endpoint:
                 self.endpoints[peer] = endpoint
                 exchange.link(peer, self.transport.connect(endpoint, role_name(peer)))
         state = self._resumed_state()
         self.context.log.phase("linking")
-        for reply in handshake.link(self.speaks_to - lost, self.hears - lost):
+        for reply in handshake.link(self.out_peers - lost, self.in_peers - lost):
             self._send(reply)
         ready = self.timeouts.seconds("ready")
         try:
@@ -196,7 +194,7 @@ class _Joining:
             if failure is not None:
                 raise failure from None
             exchange.serve(lambda: handshake.phase is Phase.STARTED, ready / 2, handshake.status)
-        self.transport.settle()
+        self.transport.finish_start()
         return state
 
     def _resumed_state(self) -> State:
@@ -210,9 +208,11 @@ class _Joining:
         (snapshot,) = self.exchange.receive(before, Kind.SNAPSHOT, 0, (ENVIRONMENT,), self.timeouts.seconds("ready"))
         return snapshot.arrays if isinstance(snapshot, Snapshot) else None
 
-    def _exchange(self, inbox: Inbox, faults: FaultyFeed | None, places: Places | None = None, links: LinkLayer | None = None) -> Exchange:
+    def _exchange(
+        self, inbox: Inbox, faults: FaultyFeed | None, tree_nodes: TreeNodes | None = None, links: LinkLayer | None = None
+    ) -> Exchange:
         inbox.identify(self.users)
-        make = Exchange if places is None else partial(RelayExchange, places=places)
+        make = Exchange if tree_nodes is None else partial(RelayExchange, tree_nodes=tree_nodes)
         return make(
             self.index,
             self.listener,
@@ -220,7 +220,7 @@ class _Joining:
             codec=self.codec,
             timeouts=self.timeouts,
             on_control=self._control,
-            watched={**watch(self.context), **self.transport.watched()},
+            watched={**watched_descriptors(self.context), **self.transport.watched()},
             faults=faults,
             links=links,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from netagents.learning import Setup
 from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind
-from netagents.nodes.bootstrap.drop_counts import Refusals, refusals, refusals_line, to_tally
+from netagents.nodes.bootstrap.drop_counts import Refusals, drop_counts_message, refusals, refusals_line
 from netagents.nodes.process.rollback import IterationUndoLog, RollbackError
 from netagents.wire.relay_exchange import RelayExchange
 from netagents.wire.session.exchange import Exchange
@@ -49,36 +49,36 @@ class Membership:
     window: IterationUndoLog = field(default_factory=IterationUndoLog)
     ages: AgeCounts = field(default_factory=AgeCounts)
     lost: frozenset[int] = frozenset()
-    _told: Refusals = field(default_factory=dict)
+    _reported: Refusals = field(default_factory=dict)
 
-    def begin_again(self, taken_back: RollbackError) -> None:
+    def rejoin(self, taken_back: RollbackError) -> None:
         """Link to those who were restarted and wait for the start of the iteration that all were taken back to."""
         self.first_iteration, self.state, self.lost = self.enter(taken_back.envelope)
 
-    def tell_refusals(self) -> None:
+    def send_drop_counts(self) -> None:
         """Tell the server, best effort, what this node has refused so far, if that has grown, and what modelled links have cost."""
         counted = refusals(self.exchange.inbox, self.transport)
         links = None if self.exchange.links is None else self.exchange.links.costs()
-        if counted != self._told or links is not None:
-            if counted.keys() != self._told.keys():
+        if counted != self._reported or links is not None:
+            if counted.keys() != self._reported.keys():
                 _log.warning("refused so far: %s", refusals_line(counted))
-            self._told = counted
-            self.exchange.offer(to_tally(counted, links), Kind.DROP_COUNTS, 0, 0, ENVIRONMENT)
+            self._reported = counted
+            self.exchange.offer(drop_counts_message(counted, links), Kind.DROP_COUNTS, 0, 0, ENVIRONMENT)
 
-    def tell_carried(self) -> None:
+    def send_relay_stats(self) -> None:
         """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
         if isinstance(self.exchange, RelayExchange):
-            self.exchange.offer(self.exchange.carriage.message(), Kind.RELAY_STATS, 0, 0, ENVIRONMENT)
+            self.exchange.offer(self.exchange.relay_counts.message(), Kind.RELAY_STATS, 0, 0, ENVIRONMENT)
 
     def fail(self, error: BaseException, code: int) -> None:
         """Tell the server, best effort, why this node ends."""
-        self.tell_refusals()
+        self.send_drop_counts()
         line = " ".join(str(error).split()) or type(error).__name__
         self.exchange.offer(Failed(line, code), Kind.FAILED, 0, 0, ENVIRONMENT)
 
     def leave(self) -> None:
         """End all links; last words still leave."""
-        if self._told:
-            _log.warning("refused in all: %s", refusals_line(self._told))
+        if self._reported:
+            _log.warning("refused in all: %s", refusals_line(self._reported))
         self.exchange.close()
         self.transport.close()

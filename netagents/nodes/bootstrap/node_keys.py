@@ -25,7 +25,7 @@ def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
         if routes is not None:
             near = set().union(*neighbours_used(routes.places(agent), agent))
         else:
-            near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.heard(kind, agent), *setup.audience(kind, agent))}
+            near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.in_neighbours(kind, agent), *setup.out_neighbours(kind, agent))}
         knows[agent] = {ENVIRONMENT, *near} - {agent}
     return make_bundles(knows)
 

@@ -12,7 +12,7 @@ def shapes_of(setup: Setup, agent: int) -> ExpectedShapes:
     """What ``agent`` may receive: from the server, and from its in-neighbours of each kind."""
     expected = {(Kind.STEP, ENVIRONMENT): Kind.STEP.row.expected(setup, agent)}
     for kind in NEIGHBOUR_KINDS:
-        expected |= {(kind, sender): kind.row.expected(setup, sender) for sender in setup.heard(kind, agent)}
+        expected |= {(kind, sender): kind.row.expected(setup, sender) for sender in setup.in_neighbours(kind, agent)}
     return _stated(expected)
 
 

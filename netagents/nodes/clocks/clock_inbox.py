@@ -32,10 +32,10 @@ def make_inbox(setup: Setup, node: int, run: bytes, allowed: Mapping[Kind, Colle
     if isinstance(clock, FreeRunningSettings):
         at_server = node == ENVIRONMENT
         inbox = LatestInbox(run, allowed, iteration=iteration, steps=_TICKS, nodes=n, strict=False)
-        return inbox.shelve(AT_SERVER if at_server else AT_AGENTS, _WAITING if at_server else TICKS_KEPT)
+        return inbox.keep_latest(AT_SERVER if at_server else AT_AGENTS, _WAITING if at_server else TICKS_KEPT)
     if isinstance(clock, BoundedStalenessSettings) and node != ENVIRONMENT:
         inbox = LatestInbox(run, allowed, iteration=iteration, steps=steps, nodes=n, strict=False)
-        return inbox.shelve(NEIGHBOUR_KINDS, max(_WAITING, clock.steps + 1))
+        return inbox.keep_latest(NEIGHBOUR_KINDS, max(_WAITING, clock.steps + 1))
     late = {} if node == ENVIRONMENT else {Kind.STATE: delays(setup, node)}
     if late.get(Kind.STATE):
         return DelayedInbox(run, allowed, iteration=iteration, delays=late, last=setup.steps, nodes=n, strict=False)

@@ -26,7 +26,7 @@ from netagents.nodes.clocks.silent_neighbours import SilenceTolerance
 from netagents.nodes.clocks.stand_ins import legal, noop
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.latest_inbox import LatestInbox, LatestKinds
+from netagents.wire.session.latest_inbox import LatestInbox, TimedMessage
 
 TICKS_KEPT = 4096
 """Ticks that may wait for an agent; the rewards of older ones are lost to it."""
@@ -43,14 +43,14 @@ class FreeRunning:
         exchange: of the agent.
         experiment: with this clock.
         ages: where uses are counted, States by ticks.
-        tolerant: as :class:`netagents.nodes.clocks.bounded_staleness.ShelfWait` has it.
+        tolerance: as :class:`netagents.nodes.clocks.bounded_staleness.ShelfWait` has it.
     """
 
-    def __init__(self, exchange: Exchange, experiment: Experiment, ages: AgeCounts, tolerant: SilenceTolerance | None) -> None:
+    def __init__(self, exchange: Exchange, experiment: Experiment, ages: AgeCounts, tolerance: SilenceTolerance | None) -> None:
         clock = experiment.clock
         assert isinstance(clock, FreeRunningSettings)
         self._exchange, self._ages = exchange, ages
-        self._wait = LatestWait(exchange, experiment, clock.grace, tolerant)
+        self._wait = LatestWait(exchange, experiment, clock.grace, tolerance)
         self._ticks = LatestWait(exchange, experiment, 0.0, None)
         self._tick = -1
 
@@ -80,26 +80,26 @@ class FreeRunning:
         if step == 0:
             self._tick = -1
         self._ticks.collect(iteration, Kind.STEP, step, (ENVIRONMENT,), self._further, self._further)
-        shelf = inbox.shelf(Kind.STEP, ENVIRONMENT)
-        came = [shelf[place] for place in sorted(shelf) if place[0] == iteration and place[1] > self._tick]
-        for place in [place for place in shelf if place <= (iteration, came[-1].step)]:
-            del shelf[place]
+        stored = inbox.stored(Kind.STEP, ENVIRONMENT)
+        came = [stored[place] for place in sorted(stored) if place[0] == iteration and place[1] > self._tick]
+        for place in [place for place in stored if place <= (iteration, came[-1].step)]:
+            del stored[place]
         self._tick = came[-1].step
         return reduce(_following, [each.message for each in came])  # type: ignore[arg-type, return-value]
 
-    def _further(self, kind: Kind, sender: int, iteration: int, _step: int) -> LatestKinds | None:
-        shelf = self._wait.inbox.shelf(kind, sender)
-        places = [place for place in shelf if place[0] == iteration and place[1] > self._tick]
-        return shelf[max(places)] if places else None
+    def _further(self, kind: Kind, sender: int, iteration: int, _step: int) -> TimedMessage | None:
+        stored = self._wait.inbox.stored(kind, sender)
+        places = [place for place in stored if place[0] == iteration and place[1] > self._tick]
+        return stored[max(places)] if places else None
 
-    def _newest(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
+    def _newest(self, kind: Kind, sender: int, iteration: int, step: int) -> TimedMessage | None:
         if kind.row.pace is not Pace.STEP:
-            return self._wait.inbox.shelf(kind, sender, step).get((iteration, step))
-        shelf = self._wait.inbox.shelf(kind, sender)
-        places = [place for place in shelf if place[0] == iteration]
-        return shelf[max(places)] if places else None
+            return self._wait.inbox.stored(kind, sender, step).get((iteration, step))
+        stored = self._wait.inbox.stored(kind, sender)
+        places = [place for place in stored if place[0] == iteration]
+        return stored[max(places)] if places else None
 
-    def _any(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
+    def _any(self, kind: Kind, sender: int, iteration: int, step: int) -> TimedMessage | None:
         return None if kind.row.pace is Pace.STEP else self._wait.inbox.newest(kind, sender, (iteration, step))
 
 
@@ -184,13 +184,13 @@ class World:
         """Takes each agent's newest action; gives those who have a new one."""
         fresh = []
         for agent in agents:
-            shelf = self._inbox.shelf(Kind.ACTION, agent)
-            if shelf:
-                place = max(shelf)
-                action = shelf[place].message
+            stored = self._inbox.stored(Kind.ACTION, agent)
+            if stored:
+                place = max(stored)
+                action = stored[place].message
                 if isinstance(action, Action):
                     self._actions[agent], self._acted[agent] = action.actions, place
-                shelf.clear()
+                stored.clear()
                 fresh.append(agent)
             # What an agent did last in the iteration before is as old as this one.
             acted = self._acted.get(agent, (-1, 0))

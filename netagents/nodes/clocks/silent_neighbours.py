@@ -28,13 +28,13 @@ class SilentNeighbours:
         """Those of ``senders`` that are waited for in this iteration."""
         return tuple(sender for sender in senders if sender not in self._until or self._until[sender][0] <= iteration)
 
-    def miss(self, senders: Iterable[int], iteration: int) -> None:
+    def mark_missing(self, senders: Iterable[int], iteration: int) -> None:
         """They were waited for in vain."""
         for sender in senders:
             pause = 2 * self._until[sender][1] if sender in self._until else 1
             self._until[sender] = iteration + pause, pause
 
-    def hear(self, sender: int) -> None:
+    def mark_received(self, sender: int) -> None:
         """A message of it was there in time."""
         if self._until.pop(sender, None) is not None:
             _log.warning("agent %d is heard again", sender)
@@ -51,14 +51,14 @@ class SilenceTolerance:
     def __init__(self, exchange: Exchange, timeouts: Timeouts) -> None:
         self._exchange = exchange
         self.seconds = timeouts.seconds("answer")
-        self.unheard = SilentNeighbours()
+        self.silent = SilentNeighbours()
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
         """As :meth:`netagents.wire.session.exchange.Exchange.receive`, with None in the place of neighbours that are not heard."""
-        exchange, unheard = self._exchange, self.unheard
+        exchange, silent = self._exchange, self.silent
         if kind not in NEIGHBOUR_KINDS:
             return list(exchange.receive(iteration, kind, step, senders))
-        awaited = unheard.awaited(senders, iteration)
+        awaited = silent.awaited(senders, iteration)
         if len(awaited) == len(senders):
             try:
                 whole = exchange.receive(iteration, kind, step, senders, self.seconds)
@@ -66,14 +66,14 @@ class SilenceTolerance:
                 self.give_up(exchange.inbox.missing(iteration, kind, step, senders), iteration)
             else:
                 for sender in senders:
-                    unheard.hear(sender)
+                    silent.mark_received(sender)
                 return list(whole)
         elif missing := self._wait_for(iteration, kind, step, awaited):
             self.give_up(missing, iteration)
         came = exchange.inbox.collect_present(iteration, kind, step, senders)
         for sender, message in zip(senders, came, strict=True):
             if message is not None:
-                unheard.hear(sender)
+                silent.mark_received(sender)
         return came
 
     def _wait_for(self, iteration: int, kind: Kind, step: int, awaited: Sequence[int]) -> list[int]:
@@ -87,4 +87,4 @@ class SilenceTolerance:
     def give_up(self, missing: Sequence[int], iteration: int) -> None:
         """These were not heard in time."""
         _log.warning("%s not heard for %g s in iteration %d; going on without", node_names(missing), self.seconds, iteration)
-        self.unheard.miss(missing, iteration)
+        self.silent.mark_missing(missing, iteration)

@@ -8,14 +8,13 @@ from typing import Any
 
 from netagents.learning import Setup
 from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
-from netagents.nodes.bootstrap.joining import Part, join
+from netagents.nodes.bootstrap.joining import NodePlan, join
 from netagents.nodes.bootstrap.membership import Membership
 from netagents.nodes.monitor.progress_view import PowerMonitor, ProgressView, from_digest, make_view
 from netagents.nodes.monitor.sinks import open_sinks
-from netagents.nodes.process.endings import EndRequestedError, ParentLostError
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
+from netagents.wire.session.exchange import StopReceivedError
 from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
-from netagents.wire.session.stop_request import StopReceivedError
 from netagents.wire.transport.transport import LinkSettings, Sender, open_transport
 
 PROGRESS_SECONDS = 5.0
@@ -51,7 +50,7 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
     viewer: Sender | None = None
     transport = None
     try:
-        membership = join(context, MONITOR, arguments, lambda _: Part(inbox))
+        membership = join(context, MONITOR, arguments, lambda _: NodePlan(inbox))
         if arguments.get("view"):
             transport = open_transport(arguments["view"], LinkSettings(queue=16))
             viewer = transport.connect(arguments["view"])
@@ -104,7 +103,7 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None,
                 for sink in sinks:
                     sink.write(record, power.concentration(power.matrix(record.power)))
             inbox.digests.clear()
-            membership.tell_refusals()
+            membership.send_drop_counts()
     finally:
         for sink in sinks:
             sink.close()

@@ -20,7 +20,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
+from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NetagentsError, NodeFailedError, UsageError, exit_code_of
 from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
 from netagents.foreign.part_faults import brief
 from netagents.nodes.process.orphan_guard import LAUNCHER_MARKER
@@ -29,8 +29,16 @@ from netagents.nodes.process.status_file import StatusLog
 from netagents.randomness import BEFORE_TRAINING, ENVIRONMENT_OWNER, seed_globally
 from netagents.records.process_log import Log, open_log
 
-FOLLOWERS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
+SECONDARY_ERRORS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
 """Errors of a process that only followed another one's failure; they never explain a run's end when something else does."""
+
+
+class ParentLostError(NetagentsError):
+    """The launcher is gone; the node leaves."""
+
+
+class EndRequestedError(NetagentsError):
+    """SIGTERM asked this process to end."""
 
 
 @dataclass
@@ -85,6 +93,18 @@ class ProcessContext:
                 path.unlink()
         if self.sockets is not None:
             self.sockets.leave(parent_lost=self.parent_lost())
+
+
+def watched_descriptors(context: ProcessContext) -> dict[int, Callable[[], None]]:
+    """What a node's poller watches besides its messages."""
+
+    def check() -> None:
+        if context.parent_lost():
+            raise ParentLostError("the launcher is gone")
+        if context.stop_requested():
+            raise EndRequestedError("asked to end by SIGTERM")
+
+    return dict.fromkeys(context.descriptors, check)
 
 
 Role = Callable[[ProcessContext, Mapping[str, Any]], None]

@@ -78,15 +78,15 @@ class SocketDirectory:
             entries = list(self.path.iterdir())
         except OSError:
             return
-        inhabited = False
+        in_use = False
         for entry in entries:
             # Nobody but the launcher ever connects to the forkserver's listener, and connecting to it with other words would end it.
             if entry.name.startswith(_FORKSERVER_LISTENER) or _is_dead_socket(entry):
                 with contextlib.suppress(OSError):
                     entry.unlink()
             else:
-                inhabited = inhabited or entry.is_socket()
-        if not inhabited:
+                in_use = in_use or entry.is_socket()
+        if not in_use:
             self.remove()
 
     def remove(self) -> None:
@@ -114,7 +114,7 @@ def _is_dead_socket(path: Path) -> bool:
     return False
 
 
-def abandoned() -> list[SocketDirectory]:
+def abandoned_directories() -> list[SocketDirectory]:
     """This user's socket directories in which nobody listens any more: all that is left after launcher and guard were killed together."""
     found = []
     for base in {os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"}:

@@ -13,11 +13,10 @@ from netagents.errors import DecodeError
 from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
 from netagents.messages.array_fields import ANY_ARRAY, BOOL_CODE, INDICES, TEXT, Alternatives, ArrayField, mismatch
 from netagents.messages.message_kinds import MessageRow
-from netagents.wire.codec.encoder import NAME
+from netagents.wire.codec.encoder import NAME, short
 from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, PROTOCOL_VERSION, Frame
 from netagents.wire.codec.limits import LIMITS, Limits
 from netagents.wire.codec.message_template import MessageTemplate, Place
-from netagents.wire.codec.value_text import short
 
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
@@ -42,14 +41,14 @@ class Decoder:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self._steps = limits.steps
-        self.layouts: dict[bytes, MessageTemplate] = {}
+        self.templates: dict[bytes, MessageTemplate] = {}
         """By the bytes of their headers: equal headers in frames of equal size describe equal messages."""
         self._expected: ExpectedShapes = {}
 
     def expect(self, shapes: ExpectedShapes) -> None:
         """From now on messages must also look as ``shapes`` says; what was found to be right before is looked at again."""
         self._expected = shapes
-        self.layouts.clear()
+        self.templates.clear()
 
     def decode(self, frames: Sequence[Frame]) -> Envelope:
         """The envelope in ``frames``; its arrays are read-only views of the frames.
@@ -60,8 +59,8 @@ class Decoder:
         known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
         if known is None:
             return self._decode(frames)
-        layout, iteration, step = known
-        return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
+        template, iteration, step = known
+        return Envelope(template.run, template.incarnation, template.sender, template.kind, iteration, step, template.read(frames[0]))
 
     def recognise(self, first: bytes) -> tuple[MessageTemplate, int, int] | None:
         """Layout, iteration and step of a message of one frame whose like was found to be right before; None for any other.
@@ -74,12 +73,12 @@ class Decoder:
         length, step, iteration = _read_prefix(first)
         if length > REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
             return None
-        layout = self.layouts.get(first[HEAD : HEAD + length])
-        if layout is None or layout.size != size:
+        template = self.templates.get(first[HEAD : HEAD + length])
+        if template is None or template.size != size:
             return None
-        return layout, iteration, step
+        return template, iteration, step
 
-    def admit(self, frames: Sequence[Frame], door: object, user: str | None, counted: list[int]) -> None:
+    def accept(self, frames: Sequence[Frame], acceptance: object, user: str | None, counted: list[int]) -> None:
         """Notes that a message was let in, so that its like may be let in there without a closer look.
 
         Args:
@@ -90,8 +89,8 @@ class Decoder:
         """
         known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
         if known is not None:
-            layout = known[0]
-            layout.door, layout.user, layout.counted = door, user, counted
+            template = known[0]
+            template.acceptance, template.user, template.counted = acceptance, user, counted
 
     def _decode(self, frames: Sequence[Frame]) -> Envelope:
         count = len(frames)
@@ -173,9 +172,9 @@ class Decoder:
             offset += -offset & 7
             places.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
             offset += array.nbytes
-        if len(self.layouts) >= _REMEMBERED:
-            self.layouts.clear()
-        self.layouts[packed] = MessageTemplate(envelope, places, len(message) - len(arrays), size)
+        if len(self.templates) >= _REMEMBERED:
+            self.templates.clear()
+        self.templates[packed] = MessageTemplate(envelope, places, len(message) - len(arrays), size)
 
     def _plain(self, frame: object) -> bytes:
         if not isinstance(frame, (memoryview, bytearray, bytes)):

@@ -32,8 +32,8 @@ class MessageTemplate:
         "_arrays",
         "_message",
         "_only",
+        "acceptance",
         "counted",
-        "door",
         "incarnation",
         "kind",
         "lead",
@@ -46,7 +46,7 @@ class MessageTemplate:
     def __init__(self, envelope: Envelope, places: Sequence[Place], absent: int, size: int) -> None:
         self.run, self.incarnation, self.sender, self.kind = envelope[:4]
         self.size = size
-        self.door: object = None
+        self.acceptance: object = None
         self.user: str | None = None
         self.counted: list[int] = []
         dtype, items, offset, _ = places[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.messages.link_cost_fields import LINK_COSTS
+from netagents.messages.control_messages import LINK_COSTS
 
 _INDEX = {name: place for place, name in enumerate(LINK_COSTS)}
 
@@ -35,7 +35,7 @@ class CostCounter:
         return np.array(found, np.int64).reshape(-1, 2 + len(LINK_COSTS))
 
 
-class CostBook:
+class CostTotals:
     """What all nodes told about their links, each from its own counters since it was started."""
 
     def __init__(self) -> None:

@@ -61,7 +61,7 @@ class LinkEnd:
         """Whether there is room in the window."""
         return self._gives_up or not (reliable and self.outbox.full)
 
-    def opens(self, kind: Kind, iteration: int) -> bool:
+    def is_first(self, kind: Kind, iteration: int) -> bool:
         """Whether this would be the first message of its kind in its iteration on this link."""
         return iteration > self._opened.get(kind, -1)
 
@@ -73,12 +73,12 @@ class LinkEnd:
             if self._gives_up:
                 self.outbox.give_up(now - self._deadline)
             item = self.outbox.add([bytes(frame) for frame in frames], subject, now)
-            self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
+            self.outbox.mark_sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
         else:
             self._transmit(BEST_EFFORT, self._best_effort, frames, now)
             self._best_effort += 1
 
-    def work(self, now: float) -> None:
+    def run_timers(self, now: float) -> None:
         """Sends again what is due, and an acknowledgement that found nothing to ride on.
 
         Raises:
@@ -89,19 +89,19 @@ class LinkEnd:
         for item in self.outbox.due(now):
             self._check_deadline(item, now)
             self._costs.add(self._node, self._peer, LINK_HEADER_BYTES + frame_bytes(item.frames), resent=1)
-            self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
+            self.outbox.mark_sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
         if self._acknowledge_at is not None and self._acknowledge_at <= now:
             self._costs.add(self._node, self._peer, acknowledgements=1)
             self._transmit(ACKNOWLEDGEMENT, 0, (), now)
 
     def next_due(self) -> float | None:
-        """When :meth:`work` will have something to do; None while nothing is on its way."""
+        """When :meth:`run_timers` will have something to do; None while nothing is on its way."""
         resend, acknowledge = self.outbox.next_due(), self._acknowledge_at
         if resend is None or acknowledge is None:
             return acknowledge if resend is None else resend
         return min(resend, acknowledge)
 
-    def _transmit(self, carries: int, sequence: int, frames: Sequence[Frame], now: float) -> float:
+    def _transmit(self, content: int, sequence: int, frames: Sequence[Frame], now: float) -> float:
         """One transmission, with whatever is to be acknowledged; gives the seconds until it leaves."""
         size = LINK_HEADER_BYTES + (frame_bytes(frames) if frames else 0)
         passage = self.model.transmit(size, self.iteration, now)
@@ -114,7 +114,7 @@ class LinkEnd:
                 self._run,
                 self._node,
                 self._incarnation,
-                carries,
+                content,
                 hold,
                 sequence,
                 self.outbox.oldest,
@@ -129,7 +129,7 @@ class LinkEnd:
             taken += self.raw.try_send([header.pack(), *frames])
         self._acknowledge_at, self._echo = None, -1.0
         self._costs.add(self._node, self._peer, size, transmissions=1, lost=int(taken == 0), doubled=int(taken > 1))
-        return passage.leaves
+        return passage.departure
 
     def _check_deadline(self, item: Pending, now: float) -> None:
         # Who slept through the deadline has not listened either, and sends once more before it gives up.
@@ -139,20 +139,20 @@ class LinkEnd:
 
     # -- in ----------------------------------------------------------------------------------------------------------------
 
-    def arrived(self, header: LinkHeader, received: ReceivedFrames, now: float) -> list[ReceivedFrames]:
+    def receive(self, header: LinkHeader, received: ReceivedFrames, now: float) -> list[ReceivedFrames]:
         """Takes what has arrived; gives what can be handed on now, in order."""
         if header.incarnation < self._intake.incarnation:
             return []
         if header.incarnation > self._intake.incarnation:
             self._renew(header.incarnation)
-        if header.heard == self._incarnation:
-            self.outbox.acknowledged(header.below, header.bits)
-            if 0.0 <= header.echo <= now - header.waited:
-                self.outbox.round_trip.measured(now - header.waited - header.echo)
-        freed = self._intake.skip(min(header.oldest, header.sequence)) if header.carries == ORDERED else []
-        if header.carries == ACKNOWLEDGEMENT:
+        if header.receiver_incarnation == self._incarnation:
+            self.outbox.mark_acknowledged(header.below, header.bits)
+            if 0.0 <= header.echo <= now - header.acknowledgement_delay:
+                self.outbox.round_trip.add_sample(now - header.acknowledgement_delay - header.echo)
+        freed = self._intake.skip(min(header.oldest, header.sequence)) if header.content == ORDERED else []
+        if header.content == ACKNOWLEDGEMENT:
             return []
-        if header.carries == BEST_EFFORT:
+        if header.content == BEST_EFFORT:
             ready = [received] if self._intake.take_any(header.sequence) else None
         else:
             ready = self._intake.take(header.sequence, received)

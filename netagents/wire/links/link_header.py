@@ -27,7 +27,7 @@ class LinkHeader(NamedTuple):
 
     Attributes:
         run, sender, incarnation: who speaks; ``incarnation`` also says which numbering ``sequence`` belongs to.
-        carries: ACKNOWLEDGEMENT (nothing else), ORDERED or BEST_EFFORT, which have numbers of their own.
+        content: ACKNOWLEDGEMENT (nothing else), ORDERED or BEST_EFFORT, which have numbers of their own.
         hold: seconds that the receiver keeps it before it counts as arrived.
         sequence: number of the message.
         oldest: the sender has given up on all ordered messages below this number.
@@ -41,20 +41,20 @@ class LinkHeader(NamedTuple):
     run: bytes
     sender: int
     incarnation: int
-    carries: int
+    content: int
     hold: float
     sequence: int
     oldest: int
     sent: float
-    heard: int
+    receiver_incarnation: int
     below: int
     bits: int
     echo: float
-    waited: float
+    acknowledgement_delay: float
 
     def pack(self) -> bytes:
         """The frame."""
-        return _LAYOUT.pack(_ALONE if self.carries == ACKNOWLEDGEMENT else _FOLLOWED, *self)
+        return _LAYOUT.pack(_ALONE if self.content == ACKNOWLEDGEMENT else _FOLLOWED, *self)
 
 
 def is_link_header(first: Frame) -> bool:
@@ -69,6 +69,6 @@ def read_link_header(first: Frame) -> LinkHeader:
         DecodeError: a number is out of bounds.
     """
     header = LinkHeader(*_LAYOUT.unpack(first)[1:])
-    if header.carries > BEST_EFFORT or not 0.0 <= header.hold <= LONGEST_HOLD or header.sender < -1:
-        raise DecodeError(f"a link header that carries {header.carries} of node {header.sender} and holds it for {header.hold} s")
+    if header.content > BEST_EFFORT or not 0.0 <= header.hold <= LONGEST_HOLD or header.sender < -1:
+        raise DecodeError(f"a link header that carries {header.content} of node {header.sender} and holds it for {header.hold} s")
     return header

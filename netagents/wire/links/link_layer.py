@@ -29,8 +29,8 @@ from netagents.wire.links.link_header import ACKNOWLEDGEMENT, LinkHeader, is_lin
 from netagents.wire.links.link_model import LinkModel, link_faults
 from netagents.wire.links.reliable_delivery import Subject
 from netagents.wire.pauses import note_waking, waiting_clock
-from netagents.wire.transport.message_history import LinkEvent, What, link_event
-from netagents.wire.transport.transport import Listener, ReceivedFrames, Sender, Waited
+from netagents.wire.transport.message_history import LinkAction, LinkEvent, link_event
+from netagents.wire.transport.transport import Listener, ReceivedFrames, Sender, WaitResult
 
 RELIABLE_KINDS = frozenset(kind for kind in Kind if kind.row.must_arrive)
 """What lockstep cannot do without: everything but copies for the monitor."""
@@ -87,7 +87,7 @@ class LinkLayer:
 
     # -- what the node asks for --------------------------------------------------------------------------------------------
 
-    def concerns(self, peer: int) -> bool:
+    def is_modelled(self, peer: int) -> bool:
         """Whether the link with ``peer`` has a model in either direction, which both ends know."""
         if peer not in self._models:
             self._models[peer] = LinkModel(self._faults, self.node, peer, self._seed)
@@ -98,7 +98,7 @@ class LinkLayer:
 
         On the new link with a peer that was started again, transmissions are counted on.
         """
-        if not self.concerns(peer):
+        if not self.is_modelled(peer):
             return raw
         model = self._models[peer]
         end = LinkEnd(model, raw, self._run, self._incarnation, self._deadline, self._costs, gives_up=self._gives_up)
@@ -115,7 +115,7 @@ class LinkLayer:
         """What the links cost so far: outgoing ones, and what came twice on incoming ones."""
         return self._costs.rows()
 
-    def note(self, peers: Collection[int]) -> str:
+    def describe_cuts(self, peers: Collection[int]) -> str:
         """What the models do to the links with ``peers`` at the moment, to go behind the word that one of them is awaited."""
         now = waiting_clock()
         cut: dict[int, list[str]] = {}
@@ -134,19 +134,19 @@ class LinkLayer:
         kind = envelope.kind
         if kind.row.pace is Pace.CONTROL:
             return end.raw.try_send(frames)
-        reliable = kind in self._reliable or end.opens(kind, envelope.iteration)
+        reliable = kind in self._reliable or end.is_first(kind, envelope.iteration)
         if not end.accepts(reliable=reliable):
             return False
         for every in self._ends.values():
             every.iteration = max(every.iteration, envelope.iteration)
         if self._history is not None:
-            self._history(link_event(What.SENT, peer, envelope, frames))
+            self._history(link_event(LinkAction.SENT, peer, envelope, frames))
         end.send(frames, Subject(kind, envelope.iteration, envelope.step), waiting_clock(), reliable=reliable)
         return True
 
     # -- in ----------------------------------------------------------------------------------------------------------------
 
-    def wait(self, inner: Listener, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, inner: Listener, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         """Sleeps until something is ready for the exchange, a descriptor is readable or the time is up, and does all that is due."""
         limit = waiting_clock() + timeout_seconds
         while True:
@@ -158,7 +158,7 @@ class LinkLayer:
             if waited.messages or not self._ready:
                 self._take_in(inner)
             if self._ready or waited.descriptors or waiting_clock() >= limit:
-                return Waited(bool(self._ready), waited.descriptors)
+                return WaitResult(bool(self._ready), waited.descriptors)
 
     def next_ready(self, inner: Listener) -> ReceivedFrames | None:
         """The next message for the exchange, of those that have arrived."""
@@ -166,15 +166,15 @@ class LinkLayer:
             self._take_in(inner)
         return self._ready.popleft() if self._ready else None
 
-    def _work(self, now: float) -> None:
+    def _run_timers(self, now: float) -> None:
         while self._held and self._held[0][0] <= now:
             _, _, header, received = heapq.heappop(self._held)
             end = self._ends.get(header.sender)
-            for ready in () if end is None else end.arrived(header, received, now):
+            for ready in () if end is None else end.receive(header, received, now):
                 self._ready.append(ready)
                 self._note_delivery(header.sender, ready)
         for end in self._ends.values():
-            end.work(now)
+            end.run_timers(now)
 
     def _next_due(self, limit: float) -> float:
         due = self._held[0][0] if self._held else limit
@@ -199,7 +199,7 @@ class LinkLayer:
                 continue
             self._arrivals += 1
             heapq.heappush(self._held, (now + header.hold, self._arrivals, header, ReceivedFrames(received.frames[1:], received.user)))
-        self._work(waiting_clock())
+        self._run_timers(waiting_clock())
 
     def _header(self, received: ReceivedFrames) -> LinkHeader | None:
         """The header of a message that came over a modelled link of this run from who it says it is from; None for all others."""
@@ -208,13 +208,13 @@ class LinkLayer:
             return None
         header = read_link_header(first)
         known = header.sender in self._ends and header.run == self._run and self._users.get(header.sender) == received.user
-        return header if known and (header.carries == ACKNOWLEDGEMENT) == (len(received.frames) == 1) else None
+        return header if known and (header.content == ACKNOWLEDGEMENT) == (len(received.frames) == 1) else None
 
     def _note_delivery(self, peer: int, received: ReceivedFrames) -> None:
         if self._history is not None:
             with contextlib.suppress(DecodeError):  # which the exchange counts
                 envelope = self._codec.decode(received.frames)
-                self._history(link_event(What.DELIVERED, peer, envelope, received.frames))
+                self._history(link_event(LinkAction.DELIVERED, peer, envelope, received.frames))
 
     def forget(self, peer: int, end: LinkEnd) -> None:
         """A sender was closed: nobody waits for acknowledgements from ``peer`` any more."""
@@ -234,7 +234,7 @@ class LinkListener(Listener):
             self.wait((), timeout_seconds)
         return self._layer.next_ready(self._inner)
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         return self._layer.wait(self._inner, descriptors, timeout_seconds)
 
     def close(self) -> None:

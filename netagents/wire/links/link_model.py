@@ -20,16 +20,16 @@ _BLOCK = 256
 _LOSS, _JITTER, _DUPLICATE, _REORDER, _JITTER_OF_COPY = range(5)
 
 
-class Passage(NamedTuple):
+class Transmission(NamedTuple):
     """What becomes of one transmission.
 
     Attributes:
-        leaves: seconds until the bandwidth lets it leave.
+        departure: seconds until the bandwidth lets it leave.
         arrivals: seconds from now until each copy is there; empty when it is lost.
         cut: a partition stopped it, not chance.
     """
 
-    leaves: float
+    departure: float
     arrivals: tuple[float, ...]
     cut: bool = False
 
@@ -60,7 +60,7 @@ class LinkModel:
     def __init__(self, faults: Mapping[int, FaultSettings], sender: int, receiver: int, seed: int) -> None:
         self.sender, self.receiver = sender, receiver
         self._seed = seed
-        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and _concerns(fault, sender, receiver)]
+        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and _applies_to(fault, sender, receiver)]
         self._buckets = [None if model.bandwidth is None else TokenBucket(model.bandwidth, model.burst) for model in self._models]
         self._partitions = {
             number: fault for number, fault in faults.items() if isinstance(fault, PartitionFault) and separates(fault, sender, receiver)
@@ -74,7 +74,7 @@ class LinkModel:
         """Whether nothing ever happens on this link."""
         return not self._models and not self._partitions
 
-    def transmit(self, size: int, iteration: int, now: float) -> Passage:
+    def transmit(self, size: int, iteration: int, now: float) -> Transmission:
         """What becomes of the next transmission.
 
         Args:
@@ -84,26 +84,26 @@ class LinkModel:
         """
         draws = self._next_draws()
         if self.cut_by(iteration, now) is not None:
-            return Passage(0.0, (), cut=True)
-        leaves, delay, delay_of_copy, lost, doubled = 0.0, 0.0, 0.0, False, False
+            return Transmission(0.0, (), cut=True)
+        departure, delay, delay_of_copy, lost, doubled = 0.0, 0.0, 0.0, False, False
         for model, bucket, chance in zip(self._models, self._buckets, draws, strict=True):
-            if not _acts(model, iteration):
+            if not _is_active(model, iteration):
                 continue
             if bucket is not None:
-                leaves = max(leaves, bucket.take(size, now))
+                departure = max(departure, bucket.take(size, now))
             lost = lost or chance[_LOSS] < model.loss
             doubled = doubled or chance[_DUPLICATE] < model.duplicate
             if chance[_REORDER] >= model.reorder:
                 delay += model.delay + model.jitter * (2.0 * chance[_JITTER] - 1.0)
             delay_of_copy += model.delay + model.jitter * (2.0 * chance[_JITTER_OF_COPY] - 1.0)
         if lost:
-            return Passage(leaves, ())
-        return Passage(leaves, (leaves + delay, leaves + delay_of_copy) if doubled else (leaves + delay,))
+            return Transmission(departure, ())
+        return Transmission(departure, (departure + delay, departure + delay_of_copy) if doubled else (departure + delay,))
 
     def cut_by(self, iteration: int, now: float) -> int | None:
         """The number of the partition that cuts the link at the moment; None when none does."""
         for number, partition in self._partitions.items():
-            if not _acts(partition, iteration):
+            if not _is_active(partition, iteration):
                 continue
             began = self._began.setdefault(number, now)
             if partition.seconds is None or now - began < partition.seconds:
@@ -137,7 +137,7 @@ def separates(partition: PartitionFault, first: int, second: int) -> bool:
     return sides.get(first) != sides.get(second)
 
 
-def _concerns(fault: LinkFault, sender: int, receiver: int) -> bool:
+def _applies_to(fault: LinkFault, sender: int, receiver: int) -> bool:
     if MONITOR in (sender, receiver):
         return False
     if fault.agents is not None and sender not in fault.agents and receiver not in fault.agents:
@@ -147,5 +147,5 @@ def _concerns(fault: LinkFault, sender: int, receiver: int) -> bool:
     return (sender, receiver) in fault.edges or (not fault.one_way and (receiver, sender) in fault.edges)
 
 
-def _acts(fault: LinkFault | PartitionFault, iteration: int) -> bool:
+def _is_active(fault: LinkFault | PartitionFault, iteration: int) -> bool:
     return fault.start <= iteration and (fault.until is None or iteration < fault.until)

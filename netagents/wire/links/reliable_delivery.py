@@ -35,7 +35,7 @@ class RoundTrip:
         self._variation = 0.0
         self.timeout = FIRST_TIMEOUT
 
-    def measured(self, seconds: float) -> None:
+    def add_sample(self, seconds: float) -> None:
         """Takes the time between a transmission and its acknowledgement."""
         if self._smoothed is None:
             self._smoothed, self._variation = seconds, seconds / 2.0
@@ -82,18 +82,18 @@ class Outbox:
         return bool(self.pending) and self._next - next(iter(self.pending)) >= WINDOW
 
     def add(self, frames: Sequence[Frame], subject: Subject, now: float) -> Pending:
-        """Numbers a new message; the caller sends it and says so with :meth:`sent`."""
+        """Numbers a new message; the caller sends it and says so with :meth:`mark_sent`."""
         item = self.pending[self._next] = Pending(self._next, frames, subject, now)
         self._next += 1
         return item
 
-    def sent(self, item: Pending, now: float, leaves: float) -> None:
+    def mark_sent(self, item: Pending, now: float, departure: float) -> None:
         """It was sent (once more) at ``now``, and leaves the sender ``leaves`` seconds later."""
         item.tries += 1
         item.last_sent = now
-        item.resend_at = now + leaves + self.round_trip.after(item.tries)
+        item.resend_at = now + departure + self.round_trip.after(item.tries)
 
-    def acknowledged(self, below: int, bits: int) -> None:
+    def mark_acknowledged(self, below: int, bits: int) -> None:
         """The other end has everything below a number, and ``below + 1 + i`` for every bit i that is set."""
         for sequence in list(self.pending):
             ahead = sequence - below - 1
@@ -174,7 +174,7 @@ class Intake(Generic[T]):
         return True
 
     def acknowledgement(self) -> tuple[int, int]:
-        """``(below, bits)``, as :meth:`Outbox.acknowledged` takes them."""
+        """``(below, bits)``, as :meth:`Outbox.mark_acknowledged` takes them."""
         bits = 0
         for sequence in self._early:
             ahead = sequence - self._expected - 1

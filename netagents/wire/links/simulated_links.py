@@ -80,13 +80,13 @@ class SimulatedLinks:
                 home = now + seconds + min(answer.arrivals, default=math.inf)
                 if home < acknowledged:
                     acknowledged, echo = home, now
-            resend_at = now + passage.leaves + round_trip.after(tries)
+            resend_at = now + passage.departure + round_trip.after(tries)
             if acknowledged <= resend_at:
                 break
             now = resend_at
             if now - began >= self._deadline:
                 raise never_acknowledged(there, subject, tries, self._deadline, there.cut_by(subject.iteration, now))
-        round_trip.measured(acknowledged - echo)
+        round_trip.add_sample(acknowledged - echo)
         self._clocks[link] = acknowledged
         self._costs.add(sender, receiver, size, duplicates=arrived - 1)
 

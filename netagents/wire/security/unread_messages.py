@@ -52,7 +52,7 @@ class UnreadMessages:
         if watched is not None:
             watched[0].close()
 
-    def look(self) -> list[int]:
+    def close_overfull(self) -> list[int]:
         """Ends every connection that holds more than it may; gives how many bytes each of them held."""
         held = []
         for descriptor, (connection, before) in list(self._connections.items()):

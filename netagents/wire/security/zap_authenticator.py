@@ -35,10 +35,10 @@ CUT = "link cut"
 """A link that had been accepted ended in the middle of a run: a frame above the limit, or a peer that died."""
 
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"  # fixed by ZeroMQ's RFC 27
-_CONTROL = "inproc://netagents-doorkeeper"
+_CONTROL = "inproc://netagents-zap"
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """Seconds between looks at what connections hold."""
 
 _UNEXPLAINED = 3
@@ -75,7 +75,7 @@ class ZapAuthenticator:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], users: Mapping[bytes, str] | None) -> None:
         self.counts: Counter[str] = Counter()
         """What was refused so far, by :data:`REFUSED` and :data:`CUT`."""
-        self.settled = False
+        self.start_finished = False
         """Once true, a failed handshake is logged but no longer raised: a run that goes on decides by its own deadlines."""
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._context = context
@@ -84,9 +84,9 @@ class ZapAuthenticator:
         self._failures: dict[int, SecurityError] = {}
         self._numbers = itertools.count()
         self._logged: set[tuple[str, str]] = set()
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._attached = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="doorkeeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="zap-authenticator", daemon=True)
         # Signals belong to the main thread, whose sleep they must end; a thread inherits the mask of its maker.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -129,7 +129,7 @@ class ZapAuthenticator:
         """
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.descriptor)
-        if not self.settled:
+        if not self.start_finished:
             for error in list(self._failures.values()):
                 raise error
 
@@ -162,7 +162,7 @@ class ZapAuthenticator:
             monitors: dict[zmq.Socket[bytes], int] = {}
             self._attached.release()
             while True:
-                for socket, _ in poller.poll(self._patience()):
+                for socket, _ in poller.poll(self._poll_timeout()):
                     if zap is not None and socket is zap:
                         zap.send_multipart(self._answer(zap.recv_multipart()))
                     elif socket is control:
@@ -179,16 +179,18 @@ class ZapAuthenticator:
                         del monitors[socket]
                         socket.close(0)
 
-    def _patience(self) -> int | None:
+    def _poll_timeout(self) -> int | None:
         """Milliseconds to sleep at most, after a look at what connections hold when one is due; None when there is none to look at."""
         watched = [link for link in list(self._links.values()) if link.in_flight is not None and len(link.in_flight)]
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + LOOK_SECONDS
+        if now >= self._next_check:
+            self._next_check = now + CHECK_SECONDS
             for link in watched:
-                for held in link.in_flight.look() if link.in_flight is not None else ():
-                    self._say("held", link.endpoint, f"{link.endpoint}: cut a link that held {held:,} bytes without a message to take")
-        return max(1, round(1000.0 * (self._next_look - now))) if watched else None
+                for held in link.in_flight.close_overfull() if link.in_flight is not None else ():
+                    self._warn_once(
+                        "held", link.endpoint, f"{link.endpoint}: cut a link that held {held:,} bytes without a message to take"
+                    )
+        return max(1, round(1000.0 * (self._next_check - now))) if watched else None
 
     def _socket(self, exits: contextlib.ExitStack, kind: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)
@@ -203,7 +205,9 @@ class ZapAuthenticator:
             user = self._users.get(asked[6])
         if user is None:
             address = asked[3].decode(errors="replace")[:64] if len(asked) > 3 else "?"
-            self._say("key", address, f"refused a key from {address}: not on this node's list (another run's, or an agent's out of reach)")
+            self._warn_once(
+                "key", address, f"refused a key from {address}: not on this node's list (another run's, or an agent's out of reach)"
+            )
             return [b"1.0", request, b"400", b"unknown key", b"", b""]
         return [b"1.0", request, b"200", b"OK", user.encode(), b""]
 
@@ -230,7 +234,7 @@ class ZapAuthenticator:
             link.refused += 1  # its disconnection follows
             if what != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # the authenticator has spoken of those
                 why = _CAUSES.get(value, "no keys, keys of another run, or no node of netagents")
-                self._say(why, endpoint, f"{endpoint}: refused a peer: {why}")
+                self._warn_once(why, endpoint, f"{endpoint}: refused a peer: {why}")
             self.counts[REFUSED] += 1
         elif what == zmq.EVENT_ACCEPTED:
             if link.in_flight is not None:
@@ -250,7 +254,7 @@ class ZapAuthenticator:
                 return
         error = self._failure(link, what, value)
         if number not in self._failures:
-            self._say("link", link.endpoint, str(error))
+            self._warn_once("link", link.endpoint, str(error))
         self._failures[number] = error
         os.eventfd_write(self.descriptor, 1)
 
@@ -266,7 +270,7 @@ class ZapAuthenticator:
             cause = f"whoever listens there does not hold the key of {peer}: it is of another run, another node, or has no keys"
         return SecurityError(cause, where=link.endpoint, fix=_ONE_BUNDLE)
 
-    def _say(self, reason: str, who: str, line: str) -> None:
+    def _warn_once(self, reason: str, who: str, line: str) -> None:
         if (reason, who) not in self._logged and len(self._logged) < _MOST_LINES:
             self._logged.add((reason, who))
             _log.warning("%s (further ones are only counted)", line)

@@ -23,27 +23,27 @@ class Channel:
     """Messages of one kind from a node, as what it is in a run, to the same receivers.
 
     Args:
-        speaker: run, incarnation and index of the node.
+        origin: run, incarnation and index of the node.
         kind: of the messages.
-        ways: the receivers, each with its sender.
+        peers: the receivers, each with its sender.
         codec: of this thread.
         traffic: where the messages count.
-        patience: seconds after which a receiver whose queue is full is an error.
+        timeout: seconds after which a receiver whose queue is full is an error.
     """
 
-    __slots__ = ("_codec", "_kind", "_patience", "_sent", "_traffic", "_ways", "speaker")
+    __slots__ = ("_codec", "_kind", "_peers", "_sent", "_timeout", "_traffic", "origin")
 
     def __init__(
         self,
-        speaker: tuple[bytes, int, int],
+        origin: tuple[bytes, int, int],
         kind: Kind,
-        ways: Sequence[tuple[int, Sender]],
+        peers: Sequence[tuple[int, Sender]],
         codec: Codec,
         traffic: Traffic,
-        patience: float,
+        timeout: float,
     ) -> None:
-        self.speaker = speaker
-        self._kind, self._ways, self._codec, self._patience = kind, tuple(ways), codec, patience
+        self.origin = origin
+        self._kind, self._peers, self._codec, self._timeout = kind, tuple(peers), codec, timeout
         self._traffic, self._sent = traffic, traffic.sent[kind]
 
     def send(self, message: Message, iteration: int, step: int) -> None:
@@ -54,15 +54,15 @@ class Channel:
             DeadlineError: a receiver's queue stayed full; names it.
         """
         started = perf_counter()
-        frames = self._codec.frames(*self.speaker, self._kind, iteration, step, message)
+        frames = self._codec.frames(*self.origin, self._kind, iteration, step, message)
         self._traffic.serialise_seconds += perf_counter() - started
-        self._sent[0] += len(self._ways)
-        self._sent[1] += len(self._ways) * frame_bytes(frames)
-        for receiver, sender in self._ways:
+        self._sent[0] += len(self._peers)
+        self._sent[1] += len(self._peers) * frame_bytes(frames)
+        for receiver, sender in self._peers:
             if not sender.try_send(frames):
-                self._send_late(sender, frames, iteration, step, receiver)
+                self._send_blocking(sender, frames, iteration, step, receiver)
 
-    def like(self, message: Message) -> Callable[[bytes, int, int], None]:
+    def compile(self, message: Message) -> Callable[[bytes, int, int], None]:
         """What sends messages of a single array that look like this one, from the array's bytes, iteration and step.
 
         Nothing is worked out anew in every step, so that it takes little more than the transport's own calls.
@@ -70,19 +70,19 @@ class Channel:
         Raises:
             ProtocolError: the message breaks the schema; what comes back raises DeadlineError as :meth:`send`.
         """
-        stencil = self._codec.stencil(*self.speaker, self._kind, message)
-        if stencil is None:
+        compiled = self._codec.compile(*self.origin, self._kind, message)
+        if compiled is None:
             # Large enough for frames of its own.
-            return partial(self._send_anew, message)
-        length, header = stencil
-        sent, count, late = self._sent, len(self._ways), self._send_late
-        ways = [(sender.sending(), sender.refused, sender, receiver) for receiver, sender in self._ways]
+            return partial(self._send_large, message)
+        length, header = compiled
+        sent, count, late = self._sent, len(self._peers), self._send_blocking
+        peers = [(sender.send_function(), sender.full_error, sender, receiver) for receiver, sender in self._peers]
 
         def send(values: bytes, iteration: int, step: int) -> None:
             frame = _write_prefix(length, step, iteration) + header + values
             sent[0] += count
             sent[1] += count * len(frame)
-            for hand_over, refused, sender, receiver in ways:
+            for hand_over, refused, sender, receiver in peers:
                 try:
                     hand_over(frame)
                 except refused:
@@ -90,14 +90,14 @@ class Channel:
 
         return send
 
-    def _send_anew(self, like: Any, values: bytes, iteration: int, step: int) -> None:
+    def _send_large(self, like: Any, values: bytes, iteration: int, step: int) -> None:
         (sample,) = like
         self.send(type(like)(np.frombuffer(values, sample.dtype).reshape(sample.shape)), iteration, step)
 
-    def _send_late(self, sender: Sender, frames: Sequence[Frame], iteration: int, step: int, receiver: int) -> None:
+    def _send_blocking(self, sender: Sender, frames: Sequence[Frame], iteration: int, step: int, receiver: int) -> None:
         """Sends to a receiver whose queue is full."""
         try:
-            sender.send(frames, self._patience)
+            sender.send(frames, self._timeout)
         except DeadlineError as error:
             what = f"{self._kind.name.lower()} of iteration {iteration}, step {step} could not be sent to {node_name(receiver)}"
             raise DeadlineError(f"{what}: {error.what}", where=sender.endpoint, fix=error.fix) from None

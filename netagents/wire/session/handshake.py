@@ -79,7 +79,7 @@ class NodeHandshake:
         self._index = index
         self._runs: dict[int, bytes] = {}
         self._hello = Hello(role_of(index), endpoint, version, pid)
-        self._hears: frozenset[int] = frozenset()
+        self._in_peers: frozenset[int] = frozenset()
 
     def hello(self) -> Reply:
         """What to say to the rendezvous now and, while :attr:`phase` is HELLO, again from time to time."""
@@ -112,20 +112,20 @@ class NodeHandshake:
             self.iteration = message.iteration
         return []
 
-    def link(self, speaks_to: Collection[int], hears: Collection[int]) -> list[Reply]:
-        """Names the peers; the driver has links to all of ``speaks_to``.  Gives the Hellos to send, and Ready if nothing is awaited.
+    def link(self, out_peers: Collection[int], in_peers: Collection[int]) -> list[Reply]:
+        """Names the peers; the driver has links to all of ``out_peers``.  Gives the Hellos to send, and Ready if nothing is awaited.
 
         Args:
-            speaks_to: the agents (and the monitor) that this node sends to, without the environment server.
-            hears: the agents it receives from, without the environment server, whose Welcome has proved that link.
+            out_peers: the agents (and the monitor) that this node sends to, without the environment server.
+            in_peers: the agents it receives from, without the environment server, whose Welcome has proved that link.
         """
         if self.phase is not Phase.WELCOMED:
             raise ProtocolError("peers are linked once, after the welcome", where=node_name(self._index))
         self.phase = Phase.LINKING
-        self._hears = frozenset(hears) - {self._index, ENVIRONMENT}
-        for stranger in set(self.hellos) - self._hears:
+        self._in_peers = frozenset(in_peers) - {self._index, ENVIRONMENT}
+        for stranger in set(self.hellos) - self._in_peers:
             self._refuse(stranger)
-        replies = [Reply(peer, Kind.HELLO, self._hello) for peer in sorted(set(speaks_to) - {self._index, ENVIRONMENT})]
+        replies = [Reply(peer, Kind.HELLO, self._hello) for peer in sorted(set(out_peers) - {self._index, ENVIRONMENT})]
         return replies + self._ready_when_heard()
 
     def _welcomed(self, envelope: Envelope, welcome: Welcome) -> list[Reply]:
@@ -150,7 +150,7 @@ class NodeHandshake:
         again = isinstance(envelope.message, Welcome) and self.phase is not Phase.HELLO
         return again and envelope.sender == ENVIRONMENT and envelope.run == self.run and envelope.incarnation > self.incarnation
 
-    def begin_again(self, envelope: Envelope) -> None:
+    def restart(self, envelope: Envelope) -> None:
         """Take such a Welcome; the driver links and calls :meth:`link` as after the first one."""
         assert isinstance(envelope.message, Welcome)
         self.welcome, self.phase = envelope.message, Phase.WELCOMED
@@ -177,7 +177,7 @@ class NodeHandshake:
         self._runs[sender] = envelope.run
         if self.phase in (Phase.HELLO, Phase.WELCOMED):
             return []
-        if sender not in self._hears:
+        if sender not in self._in_peers:
             self._refuse(sender)
             return []
         return self._ready_when_heard()
@@ -188,7 +188,7 @@ class NodeHandshake:
         del self.incarnations[sender]
 
     def _ready_when_heard(self) -> list[Reply]:
-        if self.phase is Phase.LINKING and self._hears <= self.hellos.keys():
+        if self.phase is Phase.LINKING and self._in_peers <= self.hellos.keys():
             self.phase = Phase.READY
             return [Reply(ENVIRONMENT, Kind.READY, Ready())]
         return []
@@ -196,7 +196,7 @@ class NodeHandshake:
     def missing(self) -> list[int]:
         """The nodes that the current phase waits for."""
         if self.phase is Phase.LINKING:
-            return sorted(self._hears - self.hellos.keys())
+            return sorted(self._in_peers - self.hellos.keys())
         return [] if self.phase is Phase.STARTED else [ENVIRONMENT]
 
     def status(self, seconds_left: float) -> str:
@@ -204,6 +204,6 @@ class NodeHandshake:
         left = f"{seconds_left:.0f} s left" if seconds_left > 0.0 else "no time left"
         if self.phase is Phase.LINKING:
             missing = self.missing()
-            return f"waiting for {len(missing)} of {len(self._hears)}: {node_names(missing)} (never said hello), {left}"
+            return f"waiting for {len(missing)} of {len(self._in_peers)}: {node_names(missing)} (never said hello), {left}"
         what = {Phase.HELLO: "a welcome from", Phase.WELCOMED: "the links after the welcome of", Phase.READY: "the start from"}
         return f"waiting for {what.get(self.phase, 'nothing more from')} the environment server, {left}"

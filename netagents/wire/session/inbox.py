@@ -47,7 +47,7 @@ UNKNOWN_RUN = bytes(8)
 _SERVER_KINDS = frozenset({Kind.WELCOME, Kind.START, Kind.STOP})
 
 
-class _Box:
+class _SenderRules:
     """What one sender may say, and as whom."""
 
     __slots__ = ("incarnation", "kinds", "user")
@@ -90,13 +90,13 @@ class Inbox:
         self._nodes = nodes
         self._strict = strict
         self._users: dict[int, str] = {}
-        self._boxes: dict[int, _Box] = {}
+        self._rules: dict[int, _SenderRules] = {}
         self.phases: dict[int, dict[int, Message]] = {}
         """What waits, by phase; empty when nothing does."""
-        self._done: dict[Kind, int] = {}
-        self._late: set[tuple[int, int]] = set()
+        self._collected: dict[Kind, int] = {}
+        self._given_up: set[tuple[int, int]] = set()
         self._reported: set[tuple[Drop, int]] = set()
-        self.door = object()
+        self.acceptance = object()
         """Stands for the rules of who may say what: what was let in before may be let in again while this is the same object."""
         self.allow(allowed)
 
@@ -106,45 +106,45 @@ class Inbox:
         for kind, senders in allowed.items():
             for sender in senders:
                 kinds.setdefault(sender, set()).add(kind)
-        boxes = {}
+        rules = {}
         for sender, its in kinds.items():
-            old = self._boxes.get(sender)
-            boxes[sender] = _Box(frozenset(its), old.incarnation if old else 0, self._users.get(sender))
-        self._boxes = boxes
-        self.door = object()
+            old = self._rules.get(sender)
+            rules[sender] = _SenderRules(frozenset(its), old.incarnation if old else 0, self._users.get(sender))
+        self._rules = rules
+        self.acceptance = object()
         for sender, incarnation in (incarnations or {}).items():
-            self.renew(sender, incarnation)
+            self.set_incarnation(sender, incarnation)
 
-    def renew(self, sender: int, incarnation: int) -> None:
+    def set_incarnation(self, sender: int, incarnation: int) -> None:
         """Takes ``sender`` at this incarnation only, and forgets what an earlier one left waiting."""
-        box = self._boxes.get(sender)
-        if box is not None and box.incarnation != incarnation:
-            self.door = object()
-            box.incarnation = incarnation
+        rule = self._rules.get(sender)
+        if rule is not None and rule.incarnation != incarnation:
+            self.acceptance = object()
+            rule.incarnation = incarnation
             for phase in self.phases.values():
                 phase.pop(sender, None)
 
     def restart(self, iteration: int, incarnation: int) -> None:
         """Begins again at ``iteration``: forgets what waits, and takes everybody at this incarnation only."""
         self.iteration = iteration
-        self.door = object()
+        self.acceptance = object()
         self.phases.clear()
-        self._done.clear()
-        self._late.clear()
-        for box in self._boxes.values():
-            box.incarnation = incarnation
+        self._collected.clear()
+        self._given_up.clear()
+        for rule in self._rules.values():
+            rule.incarnation = incarnation
 
     def identify(self, users: Mapping[int, str]) -> None:
         """Names the authenticated user that each sender must be; a message under any other is forged."""
         self._users = dict(users)
-        self.door = object()
-        for sender, box in self._boxes.items():
-            box.user = self._users.get(sender)
+        self.acceptance = object()
+        for sender, rule in self._rules.items():
+            rule.user = self._users.get(sender)
 
     def advance(self, iteration: int) -> None:
         """Moves the window to ``iteration`` and the next; what is older and was never asked for is dropped and counted."""
         self.iteration = iteration
-        self._late = {each for each in self._late if each[0] // (_KINDS * _STEPS) >= iteration - 1}
+        self._given_up = {each for each in self._given_up if each[0] // (_KINDS * _STEPS) >= iteration - 1}
         for key in list(self.phases):
             kind, its = Kind(key % _KINDS), key // (_KINDS * _STEPS)
             if its < iteration - kind.row.late:
@@ -159,12 +159,12 @@ class Inbox:
             ProtocolError: the message was there before (unless the inbox is not strict).
         """
         run, incarnation, sender, kind, iteration, step, message = envelope
-        box = self._boxes.get(sender)
-        if box is None or run != self.run or kind not in box.kinds or incarnation != box.incarnation or user != box.user:
+        rule = self._rules.get(sender)
+        if rule is None or run != self.run or kind not in rule.kinds or incarnation != rule.incarnation or user != rule.user:
             return self.refuse(envelope, user)
         ahead = iteration - self.iteration
         if not 0 <= ahead <= 1 and not (ahead == -1 and kind.row.late):
-            past = Drop.LATE if self._is_late(sender, kind, iteration, step) else Drop.PAST
+            past = Drop.LATE if self._was_given_up(sender, kind, iteration, step) else Drop.PAST
             return self._drop(past if ahead < 0 else Drop.FUTURE, sender, kind, iteration)
         if step >= self._steps:
             return self._drop(Drop.STEP, sender, kind, iteration)
@@ -172,7 +172,7 @@ class Inbox:
         key = position * _KINDS + kind
         phase = self.phases.get(key)
         if phase is None:
-            if position <= self._done.get(kind, -1):
+            if position <= self._collected.get(kind, -1):
                 return self._duplicate(sender, kind, iteration, step)
             phase = self.phases[key] = {}
         elif sender in phase:
@@ -185,7 +185,7 @@ class Inbox:
         phase[sender] = message
         return True
 
-    def admits(self, envelope: Envelope, user: str | None = None) -> bool:
+    def accepts_control(self, envelope: Envelope, user: str | None = None) -> bool:
         """Whether a control message may be heard at all; if not, it is counted.
 
         It must be of this run (a first Hello may not know it yet, and neither may the node that is still to be welcomed), from the
@@ -204,22 +204,22 @@ class Inbox:
     def refuse(self, envelope: Envelope, user: str | None = None) -> bool:
         """Drops and counts a message that may not come in, under the reason that fits; returns False."""
         sender, kind = envelope.sender, envelope.kind
-        box = self._boxes.get(sender)
+        rule = self._rules.get(sender)
         if envelope.run != self.run:
             reason = Drop.OTHER_RUN
-        elif box is not None and user != box.user:
+        elif rule is not None and user != rule.user:
             reason = Drop.FORGED
-        elif box is not None and kind in box.kinds:
+        elif rule is not None and kind in rule.kinds:
             reason = Drop.OTHER_INCARNATION
         elif 0 <= sender < self._nodes and radius_of(kind) is not None:
             reason = Drop.OUTSIDE_RADIUS
-        elif box is not None or 0 <= sender < self._nodes:
+        elif rule is not None or 0 <= sender < self._nodes:
             reason = Drop.WRONG_KIND
         else:
             reason = Drop.UNKNOWN_SENDER
         return self._drop(reason, sender, kind, envelope.iteration)
 
-    def turn_away(self, reason: Drop, envelope: Envelope) -> bool:
+    def reject(self, reason: Drop, envelope: Envelope) -> bool:
         """Drops and counts a message for a reason that only its carrier can know; returns False."""
         return self._drop(reason, envelope.sender, envelope.kind, envelope.iteration)
 
@@ -241,14 +241,14 @@ class Inbox:
             phase = self.phases[key] = {}
         return phase
 
-    def take_over(self, iteration: int, step: int, came: Mapping[Kind, Mapping[int, Message]]) -> None:
+    def resume_at(self, iteration: int, step: int, came: Mapping[Kind, Mapping[int, Message]]) -> None:
         """Goes on from ``step`` in the place of somebody who took messages off the door himself while nothing waited here.
 
         Args:
             came: of each kind, what came for this step, by sender; all earlier steps of these kinds are closed.
         """
         for kind, messages in came.items():
-            self._done[kind] = max(self._done.get(kind, -1), iteration * _STEPS + step - 1)
+            self._collected[kind] = max(self._collected.get(kind, -1), iteration * _STEPS + step - 1)
             if messages:
                 self.phase(iteration, kind, step).update(messages)
 
@@ -269,15 +269,15 @@ class Inbox:
         except KeyError:
             return None
         del self.phases[key]
-        self._done[kind] = position
+        self._collected[kind] = position
         return messages
 
     def collect_present(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
         """Closes a phase with what is there, None for what is not; whoever comes afterwards is late."""
         key = (iteration * _STEPS + step) * _KINDS + kind
         phase = self.phases.pop(key, {})
-        self._done[kind] = iteration * _STEPS + step
-        self._late.update((key, sender) for sender in senders if sender not in phase)
+        self._collected[kind] = iteration * _STEPS + step
+        self._given_up.update((key, sender) for sender in senders if sender not in phase)
         return [phase.get(sender) for sender in senders]
 
     def missing(self, iteration: int, kind: Kind, step: int, senders: Iterable[int]) -> list[int]:
@@ -292,19 +292,19 @@ class Inbox:
         return sum(map(len, self.phases.values()))
 
     def _duplicate(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:
-        if self._is_late(sender, kind, iteration, step):
+        if self._was_given_up(sender, kind, iteration, step):
             return self._drop(Drop.LATE, sender, kind, iteration)
         self._drop(Drop.DUPLICATE, sender, kind, iteration)
         if self._strict:
             raise ProtocolError(f"{kind.name.lower()} of iteration {iteration}, step {step} came twice", where=node_name(sender))
         return False
 
-    def _is_late(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:
+    def _was_given_up(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:
         """Whether this was given up waiting for; once each."""
         awaited = ((iteration * _STEPS + step) * _KINDS + kind, sender)
-        if awaited not in self._late:
+        if awaited not in self._given_up:
             return False
-        self._late.remove(awaited)
+        self._given_up.remove(awaited)
         return True
 
     def _drop(self, reason: Drop, sender: int, kind: Kind, iteration: int) -> bool:

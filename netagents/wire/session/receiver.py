@@ -23,20 +23,22 @@ from netagents.wire.links.link_layer import LinkLayer
 from netagents.wire.pauses import LATE_SECONDS, SLICE_SECONDS, note_waking, paused_seconds, waiting_clock
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.inbox import Inbox
-from netagents.wire.session.stop_request import OnControl
-from netagents.wire.session.traffic import Traffic, tally
+from netagents.wire.session.traffic import Traffic, count_traffic
 from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, in_frames
 
 _BATCH = 1024
 _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
-GLANCE_SECONDS = 0.1
+POLL_SECONDS = 0.1
 """How long a node that waits for messages may take to notice anything else, such as a lost parent."""
 
 NOTE_SECONDS = 10.0
 """After which a node that still waits says in its log for whom, and again."""
 
-_LATE = GLANCE_SECONDS + LATE_SECONDS
+OnControl = Callable[[Envelope, str | None], None]
+"""Called with each control message and its sender's authenticated name; what it raises leaves the wait."""
+
+_LATE = POLL_SECONDS + LATE_SECONDS
 _log = logging.getLogger(__name__)
 
 
@@ -72,17 +74,17 @@ class Receiver:
         self._descriptors = tuple(self._watched)
         self._faults = faults
         # An inbox of another kind wants to see whole envelopes.
-        self._lets_in_again = faults is None and type(inbox) is Inbox
-        self.next_glance = 0.0
+        self._reuses_acceptance = faults is None and type(inbox) is Inbox
+        self.next_poll = 0.0
         """When to look at what else is watched."""
-        self._layouts = self._codec.layouts
-        self._patience = 0.0
-        self._take = self._listener.taking(self._patience)
+        self._templates = self._codec.templates
+        self._take_timeout = 0.0
+        self._take = self._listener.take_function(self._take_timeout)
 
     @property
     def plain(self) -> bool:
         """Whether nothing stands between the links and the inbox, and that keeps every message for its exact phase."""
-        return self._lets_in_again and self.links is None
+        return self._reuses_acceptance and self.links is None
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
@@ -112,10 +114,10 @@ class Receiver:
     def wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> Wait:
         """What was waited for, for whatever ended the wait: when a message is lost, all wait in the end, and the earliest tells which."""
         place = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
-        return Wait(place, self._what(iteration, kind, step, senders))
+        return Wait(place, self._describe_wait(iteration, kind, step, senders))
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
-        """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
+        """The wait of every phase: asleep in the listener, and at most :data:`POLL_SECONDS` away from a look at what else is watched."""
         inbox = self.inbox
         limit = waiting_clock() + allowed
         next_note = waiting_clock() + NOTE_SECONDS
@@ -124,7 +126,7 @@ class Receiver:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
                 other = self.gather(iteration, step, {kind: phase}, kind, len(senders), limit=limit + paused_seconds())
                 if other is not None:
-                    self.settle(other)
+                    self.process_other(other)
                 messages = inbox.collect(iteration, kind, step, senders)
             else:
                 messages = self._pump(min(limit, next_note), partial(inbox.collect, iteration, kind, step, senders))[1]
@@ -133,9 +135,11 @@ class Receiver:
             now = waiting_clock()
             if now >= next_note:
                 next_note = now + NOTE_SECONDS
-                _log.info("waiting for %s, %.0f s left", self._what(iteration, kind, step, senders), max(0.0, limit - now))
+                _log.info("waiting for %s, %.0f s left", self._describe_wait(iteration, kind, step, senders), max(0.0, limit - now))
             if now >= limit:
-                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+                raise DeadlineError(
+                    f"waited {allowed:g} s for {self._describe_wait(iteration, kind, step, senders)}", where=node_name(self.node)
+                )
 
     def gather(
         self,
@@ -146,7 +150,7 @@ class Receiver:
         count: int,
         *,
         limit: float = inf,
-        unread: bool = False,
+        raw: bool = False,
     ) -> Received | None:
         """Takes messages of a step off the door until ``count`` of the awaited kind are there, or anything else happens.
 
@@ -155,53 +159,53 @@ class Receiver:
 
         Args:
             phases: where to put them, by kind and sender.
-            limit: when to end, on the clock of ``perf_counter``; silence ends it after :data:`GLANCE_SECONDS` already.
-            unread: put in a message's layout and frame instead of the message.
+            limit: when to end, on the clock of ``perf_counter``; silence ends it after :data:`POLL_SECONDS` already.
+            raw: put in a message's template and frame instead of the message.
 
         Returns:
-            What came that was none of them, for :meth:`settle`.
+            What came that was none of them, for :meth:`process_other`.
         """
-        traffic, inbox, layouts, nothing = self.traffic, self.inbox, self._layouts, self._listener.nothing
+        traffic, inbox, templates, nothing = self.traffic, self.inbox, self._templates, self._listener.timeout_error
         wanted = phases[awaited]
         other: Received | None = None
         waited = decoded = 0.0
         now = perf_counter()
-        patience = GLANCE_SECONDS if limit - now > GLANCE_SECONDS else max(0.0, limit - now)
-        if patience != self._patience:
-            self._patience, self._take = patience, self._listener.taking(patience)
+        timeout = POLL_SECONDS if limit - now > POLL_SECONDS else max(0.0, limit - now)
+        if timeout != self._take_timeout:
+            self._take_timeout, self._take = timeout, self._listener.take_function(timeout)
         take = self._take
         while True:
-            if now >= self.next_glance:
-                self._glance(now)
+            if now >= self.next_poll:
+                self._poll_watched(now)
             try:
                 received = take()
             except nothing:
                 waited += perf_counter() - now
-                note_waking(now - paused_seconds() + patience)
+                note_waking(now - paused_seconds() + timeout)
                 break
             woken = perf_counter()
             waited += woken - now
             if woken - now > _LATE:
-                note_waking(now - paused_seconds() + patience)
+                note_waking(now - paused_seconds() + timeout)
             first, user = (received, None) if isinstance(received, bytes) else _alone(received)
             length, at, its = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
-            layout = layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
+            template = templates.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
             if (
-                layout is None
-                or layout.size != len(first)
-                or layout.door is not inbox.door
-                or layout.user != user
+                template is None
+                or template.size != len(first)
+                or template.acceptance is not inbox.acceptance
+                or template.user != user
                 or at != step
                 or its != iteration
-                or (phase := phases.get(layout.kind)) is None
-                or layout.sender in phase
+                or (phase := phases.get(template.kind)) is None
+                or template.sender in phase
             ):
                 other = received
                 break
-            counted = layout.counted
+            counted = template.counted
             counted[0] += 1
-            counted[1] += layout.size
-            phase[layout.sender] = (layout, first) if unread else layout.read(first)
+            counted[1] += template.size
+            phase[template.sender] = (template, first) if raw else template.read(first)
             now = perf_counter()
             decoded += now - woken
             if len(wanted) >= count or now >= limit:
@@ -210,21 +214,21 @@ class Receiver:
         traffic.serialise_seconds += decoded
         return other
 
-    def settle(self, other: Received) -> None:
+    def process_other(self, other: Received) -> None:
         """Puts a message where it belongs, or answers it."""
         began = perf_counter()
-        self.take_in(self._listener.complete(other))
+        self.process(self._listener.complete(other))
         self.traffic.serialise_seconds += perf_counter() - began
 
-    def _glance(self, now: float) -> None:
+    def _poll_watched(self, now: float) -> None:
         """Answers the descriptors that are watched besides the messages."""
-        self.next_glance = now + GLANCE_SECONDS
+        self.next_poll = now + POLL_SECONDS
         for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
             self._watched[descriptor]()
 
-    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+    def _describe_wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
         missing = self.inbox.missing(iteration, kind, step, senders)
-        note = "" if self.links is None else self.links.note(missing)
+        note = "" if self.links is None else self.links.describe_cuts(missing)
         return f"{kind.name.lower()} of iteration {iteration}, step {step} from {node_names(missing)}{note}"
 
     # -- control messages ------------------------------------------------------------------------------------------------
@@ -284,13 +288,13 @@ class Receiver:
             self._watched[descriptor]()
         messages: list[Message] | None = None
         if ready.messages:
-            take, take_in = self._listener.take, self.take_in
+            take, process = self._listener.take, self.process
             # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
             for _ in range(_BATCH):
                 received = take(0.0)
                 if received is None:
                     break
-                take_in(received)
+                process(received)
                 messages = collect()
                 if messages is not None:
                     traffic.serialise_seconds += perf_counter() - woken
@@ -304,7 +308,7 @@ class Receiver:
 
     # -- each message ----------------------------------------------------------------------------------------------------
 
-    def take_in(self, received: Received) -> None:
+    def process(self, received: Received) -> None:
         """Decodes a message, counts it and puts it where it belongs."""
         frames, user = in_frames(received)
         try:
@@ -312,20 +316,20 @@ class Receiver:
         except DecodeError as error:
             self.inbox.malformed(str(error))
             return
-        tally(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
-        self._place(envelope, frames, user)
+        count_traffic(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
+        self._dispatch(envelope, frames, user)
 
-    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
+    def _dispatch(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if self._faults is not None:
             self._faults.push((envelope, user), perf_counter())
-        elif self._deliver(envelope, user) and self._lets_in_again:
-            self._codec.admit(frames, self.inbox.door, user, self.traffic.received[envelope.kind])
+        elif self._deliver(envelope, user) and self._reuses_acceptance:
+            self._codec.accept(frames, self.inbox.acceptance, user, self.traffic.received[envelope.kind])
 
     def _deliver(self, envelope: Envelope, user: str | None) -> bool:
         """Puts a message into the inbox, or answers a control message; whether the inbox took it."""
         if envelope.kind.row.pace is not Pace.CONTROL:
             return self.inbox.put(envelope, user)
-        if self.inbox.admits(envelope, user):
+        if self.inbox.accepts_control(envelope, user):
             self.on_control(envelope, user)
         return False
 

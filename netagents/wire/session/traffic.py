@@ -30,7 +30,7 @@ class Traffic:
         return _switches() - self._switches
 
 
-def tally(counters: defaultdict[Kind, list[int]], kind: Kind, messages: int, framed_bytes: int) -> None:
+def count_traffic(counters: defaultdict[Kind, list[int]], kind: Kind, messages: int, framed_bytes: int) -> None:
     """Adds ``messages`` of ``framed_bytes`` together."""
     entry = counters[kind]
     entry[0] += messages

@@ -42,13 +42,13 @@ class ClosedConnections:
 
     def forget(self, listener: zmq.Socket[bytes]) -> None:
         """Before a listener closes: links that end from here on end as they should."""
-        self._look()
+        self._read_events()
         # ZeroMQ may still speak of it until the listener is gone, and would wait for somebody who hears.
         self._closing.append(self._watches.pop(listener))
 
     def counts(self) -> Counter[str]:
         """What ended so far, by reason; without zeros."""
-        self._look()
+        self._read_events()
         return Counter({CUT: self._cut} if self._cut else {})
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class ClosedConnections:
         self._watches.clear()
         self._closing.clear()
 
-    def _look(self) -> None:
+    def _read_events(self) -> None:
         for watch in self._watches.values():
             while int(watch.get(zmq.EVENTS)) & zmq.POLLIN:
                 watch.recv_multipart(zmq.NOBLOCK)

@@ -12,7 +12,7 @@ from itertools import count
 
 from netagents.errors import DeadlineError, UsageError
 from netagents.wire.codec.frames import Frame
-from netagents.wire.transport.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
+from netagents.wire.transport.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, WaitResult, register
 
 
 class _Mailbox:
@@ -108,14 +108,14 @@ class MemoryListener(Listener):
             mailbox.changed.notify_all()
             return message
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         if self._mailbox.closed:
-            return Waited(False, ())
+            return WaitResult(False, ())
         poller = select.poll()
         for descriptor in (self._handle, *descriptors):
             poller.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poller.poll(1000.0 * max(0.0, timeout_seconds))}
-        return Waited(self._handle in ready, tuple(descriptor for descriptor in descriptors if descriptor in ready))
+        return WaitResult(self._handle in ready, tuple(descriptor for descriptor in descriptors if descriptor in ready))
 
     def close(self) -> None:
         mailbox = self._mailbox

@@ -11,7 +11,7 @@ from netagents.messages import Envelope
 from netagents.wire.codec.frames import Frame
 
 
-class What(StrEnum):
+class LinkAction(StrEnum):
     """What happened to a message at a node."""
 
     SENT = "sent"
@@ -43,11 +43,11 @@ class LinkEvent(NamedTuple):
         return self[2:]
 
 
-def link_event(what: What, peer: int, envelope: Envelope, frames: Sequence[Frame]) -> LinkEvent:
+def link_event(action: LinkAction, peer: int, envelope: Envelope, frames: Sequence[Frame]) -> LinkEvent:
     """The entry for one message."""
     digest = hashlib.blake2b(digest_size=8)
     for frame in frames:
         digest.update(frame)
     return LinkEvent(
-        str(what), peer, envelope.incarnation, envelope.kind.name.lower(), envelope.iteration, envelope.step, digest.hexdigest()
+        str(action), peer, envelope.incarnation, envelope.kind.name.lower(), envelope.iteration, envelope.step, digest.hexdigest()
     )

@@ -33,7 +33,7 @@ def in_frames(received: Received) -> ReceivedFrames:
     return received if isinstance(received, ReceivedFrames) else ReceivedFrames((received,), None)
 
 
-class Waited(NamedTuple):
+class WaitResult(NamedTuple):
     """What ended a wait: ``messages`` says that the listener has something, ``descriptors`` lists readable extra descriptors."""
 
     messages: bool
@@ -64,8 +64,8 @@ class Listener(ABC):
 
     endpoint: str
     """Where peers reach this listener: complete, with the real port."""
-    nothing: type[Exception] = TimeoutError
-    """What a function of :meth:`taking` raises when nothing came in time."""
+    timeout_error: type[Exception] = TimeoutError
+    """What a function of :meth:`take_function` raises when nothing came in time."""
 
     @abstractmethod
     def take(self, timeout_seconds: float) -> Received | None:
@@ -76,26 +76,26 @@ class Listener(ABC):
         received = self.take(timeout_seconds)
         return None if received is None else in_frames(received)
 
-    def taking(self, timeout_seconds: float) -> Callable[[], Received]:
+    def take_function(self, timeout_seconds: float) -> Callable[[], Received]:
         """:meth:`take` for a loop that cannot afford anything around it; good until this is called again.
 
-        The function raises :attr:`nothing` when nothing came in time, and may give the first of several frames, for :meth:`complete`.
+        The function raises :attr:`timeout_error` when nothing came in time, and may give the first of several frames, for :meth:`complete`.
         """
 
         def take() -> Received:
             received = self.take(timeout_seconds)
             if received is None:
-                raise self.nothing
+                raise self.timeout_error
             return received
 
         return take
 
     def complete(self, taken: Received) -> Received:
-        """The whole of the message that a function of :meth:`taking` gave last."""
+        """The whole of the message that a function of :meth:`take_function` gave last."""
         return taken
 
     @abstractmethod
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         """Sleeps until a message is there, one of ``descriptors`` is readable, or the time is up.  The one wait of a process."""
 
     @abstractmethod
@@ -117,8 +117,8 @@ class Sender(ABC):
     """
 
     endpoint: str
-    refused: type[Exception] = BlockingIOError
-    """What a function of :meth:`sending` raises when it did not send."""
+    full_error: type[Exception] = BlockingIOError
+    """What a function of :meth:`send_function` raises when it did not send."""
 
     @abstractmethod
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
@@ -132,12 +132,12 @@ class Sender(ABC):
     def try_send(self, frames: Sequence[Frame]) -> bool:
         """Hands a message to the link if that needs no waiting; False means it was not sent."""
 
-    def sending(self) -> Callable[[bytes], object]:
-        """:meth:`try_send` of a single frame, with nothing around it; the function raises :attr:`refused` where that gives False."""
+    def send_function(self) -> Callable[[bytes], object]:
+        """:meth:`try_send` of a single frame, with nothing around it; the function raises :attr:`full_error` where that gives False."""
 
         def send(frame: bytes) -> None:
             if not self.try_send((frame,)):
-                raise self.refused
+                raise self.full_error
 
         return send
 
@@ -182,7 +182,7 @@ class Transport(ABC):
         """Descriptors for the owner's wait, each with what to call when it is readable: raises SecurityError when a link failed."""
         return {}
 
-    def settle(self) -> None:  # noqa: B027 -- most transports have nothing that could fail
+    def finish_start(self) -> None:  # noqa: B027 -- most transports have nothing that could fail
         """The start is over: from now on links that fail are logged and counted, and no longer raise."""
 
     def failure(self) -> NetagentsError | None:

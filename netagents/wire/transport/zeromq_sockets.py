@@ -17,17 +17,17 @@ from netagents.errors import DeadlineError
 from netagents.wire.codec.frames import FOLLOWED, Frame
 from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
 from netagents.wire.security.unread_messages import FRAME_BYTES, UnreadMessages
-from netagents.wire.transport.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, Waited
+from netagents.wire.transport.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, WaitResult
 
 _AT_ONCE, _MORE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
 _FOLLOWED = FOLLOWED >> 24  # in the fourth byte
-_MESSAGES, _NOTHING = Waited(True, ()), Waited(False, ())
+_MESSAGES, _NOTHING = WaitResult(True, ()), WaitResult(False, ())
 
 
 class ZmqListener(Listener):
     """A bound PULL socket; made by :meth:`~netagents.wire.transport.zeromq_transport.ZmqTransport.listen`."""
 
-    nothing = zmq.Again
+    timeout_error = zmq.Again
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ZmqListener(Listener):
         except zmq.Again:
             return None
 
-    def taking(self, timeout_seconds: float) -> Callable[[], Received]:
+    def take_function(self, timeout_seconds: float) -> Callable[[], Received]:
         # This is how a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
         self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
         return self._recv if self._in_flight is None else self._receive_authenticated
@@ -103,7 +103,7 @@ class ZmqListener(Listener):
         taken[connection] = taken.get(connection, 0) + size
         return ReceivedFrames(frames, user)
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         if descriptors != self._watched:
             for descriptor in self._watched:
                 self._poller.unregister(descriptor)
@@ -116,7 +116,7 @@ class ZmqListener(Listener):
             if not descriptors:
                 return _MESSAGES
             woken = self._poller.poll(0)
-            return Waited(True, tuple(descriptor for descriptor, _ in woken if descriptor != self._handle)) if woken else _MESSAGES
+            return WaitResult(True, tuple(descriptor for descriptor, _ in woken if descriptor != self._handle)) if woken else _MESSAGES
         limit = monotonic() + timeout_seconds
         while True:
             woken = self._poller.poll(1000.0 * timeout_seconds)
@@ -127,7 +127,7 @@ class ZmqListener(Listener):
                 return _MESSAGES
             ready = tuple(descriptor for descriptor, _ in woken if descriptor != self._handle)
             if messages or ready:
-                return Waited(messages, ready)
+                return WaitResult(messages, ready)
             timeout_seconds = max(0.0, limit - monotonic())
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ class ZmqListener(Listener):
 class ZmqSender(Sender):
     """A connected PUSH socket; made by :meth:`~netagents.wire.transport.zeromq_transport.ZmqTransport.connect`."""
 
-    refused = zmq.ZMQError
+    full_error = zmq.ZMQError
 
     def __init__(self, socket: zmq.Socket[bytes], endpoint: str, before_close: Callable[[], None] | None) -> None:
         self.endpoint = endpoint
@@ -181,7 +181,7 @@ class ZmqSender(Sender):
             raise
         return True
 
-    def sending(self) -> Callable[[bytes], object]:
+    def send_function(self) -> Callable[[bytes], object]:
         return self._send
 
     def close(self) -> None:

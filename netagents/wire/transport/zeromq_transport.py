@@ -55,7 +55,7 @@ class ZmqTransport(Transport):
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, 8_192)
         self._open: list[ZmqListener | ZmqSender] = []
-        self._doorkeeper: ZapAuthenticator | None = None
+        self._authenticator: ZapAuthenticator | None = None
         self._cut_links = ClosedConnections(self._context)
 
     def listen(self, address: str) -> ZmqListener:
@@ -128,34 +128,34 @@ class ZmqTransport(Transport):
         for link in self._open:
             link.close()
         self._open.clear()
-        if self._doorkeeper is not None:
-            self._doorkeeper.close()
+        if self._authenticator is not None:
+            self._authenticator.close()
         self._cut_links.close()
         self._context.term()
 
     def watched(self) -> Mapping[int, Callable[[], None]]:
-        return {} if self._doorkeeper is None else {self._doorkeeper.descriptor: self._doorkeeper.check}
+        return {} if self._authenticator is None else {self._authenticator.descriptor: self._authenticator.check}
 
-    def settle(self) -> None:
-        if self._doorkeeper is not None:
-            self._doorkeeper.settled = True
+    def finish_start(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.start_finished = True
 
     def failure(self) -> SecurityError | None:
-        return None if self._doorkeeper is None else self._doorkeeper.failure()
+        return None if self._authenticator is None else self._authenticator.failure()
 
     def refused(self) -> Mapping[str, int]:
         counts = self._cut_links.counts()
-        if self._doorkeeper is not None:
-            counts += self._doorkeeper.counts
+        if self._authenticator is not None:
+            counts += self._authenticator.counts
         return counts
 
     def _watch(
         self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None, in_flight: UnreadMessages | None = None
     ) -> Callable[[], None]:
         """Puts a tcp socket under the doorkeeper's eyes; gives what to call before the socket closes."""
-        if self._doorkeeper is None:
-            self._doorkeeper = ZapAuthenticator(self._context, None if self._credentials is None else self._credentials.users)
-        return partial(self._doorkeeper.forget, self._doorkeeper.watch(socket, endpoint, peer, in_flight))
+        if self._authenticator is None:
+            self._authenticator = ZapAuthenticator(self._context, None if self._credentials is None else self._credentials.users)
+        return partial(self._authenticator.forget, self._authenticator.watch(socket, endpoint, peer, in_flight))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         """A socket with every bound set; the only place where linger is chosen."""

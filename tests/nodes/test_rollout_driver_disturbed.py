@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from walkers import HEARD, ITERATION, RUN, STEPS, Alone, Post, in_step, letter, state_of, step_of, turn_by_turn, walking
+from rollout_agents import ITERATION, NEIGHBOURS, RUN, STEPS, Alone, Post, in_step, letter, state_of, step_of, turn_by_turn, walking
 
 from netagents.messages import ENVIRONMENT, Kind, Ready, State, TruncatedQ
 from netagents.wire import Drop, Exchange, Inbox, Transport, open_transport
 from netagents.wire.codec.frames import HEAD, PREFIX
-from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, Waited
+from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, WaitResult
 
 
 def proper_post() -> dict[int, list[Post]]:
     queues = {ENVIRONMENT: [step_of(step) for step in range(STEPS + 1)]}
-    return queues | {sender: [state_of(sender, step) for step in range(STEPS + 1)] for sender in HEARD[1]}
+    return queues | {sender: [state_of(sender, step) for step in range(STEPS + 1)] for sender in NEIGHBOURS[1]}
 
 
 def elsewhen(post: Post, iteration: int) -> Post:
@@ -53,7 +53,7 @@ INTRUDERS: dict[str, Callable[[int, int], Post]] = {
 
 @st.composite
 def intruders(draw: st.DrawFn) -> Post:
-    return INTRUDERS[draw(st.sampled_from(list(INTRUDERS)))](draw(st.integers(0, STEPS)), draw(st.sampled_from(HEARD[1])))
+    return INTRUDERS[draw(st.sampled_from(list(INTRUDERS)))](draw(st.integers(0, STEPS)), draw(st.sampled_from(NEIGHBOURS[1])))
 
 
 @st.composite
@@ -105,8 +105,8 @@ class Scripted(Listener):
     def take(self, timeout_seconds: float) -> Received | None:  # noqa: ARG002 - nothing comes later
         return self.left.pop(0) if self.left else None
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:  # noqa: ARG002 - as above
-        return Waited(bool(self.left), ())
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:  # noqa: ARG002 - as above
+        return WaitResult(bool(self.left), ())
 
     def close(self) -> None:
         pass
@@ -121,7 +121,7 @@ def test_a_known_look_from_another_user_is_forged(memory: Transport) -> None:
     for way in (turn_by_turn, walking):
         agent = Alone(memory)
         agent.exchange._listener.close()
-        inbox = Inbox(RUN, {Kind.STEP: {ENVIRONMENT}, Kind.STATE: HEARD[1]}, nodes=len(HEARD), steps=STEPS + 1, strict=False)
+        inbox = Inbox(RUN, {Kind.STEP: {ENVIRONMENT}, Kind.STATE: NEIGHBOURS[1]}, nodes=len(NEIGHBOURS), steps=STEPS + 1, strict=False)
         inbox.identify(users)
         earlier, agent.exchange = agent.exchange, Exchange(1, Scripted(received), inbox)
         agent.exchange.adopt(earlier)

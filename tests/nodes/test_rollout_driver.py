@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from walkers import (
+from rollout_agents import (
     COPIES,
-    HEARD,
+    NEIGHBOURS,
     RUN,
     STEPS,
     Alone,
@@ -55,7 +55,7 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
     def build() -> dict[int, Exchange]:
         address = {"memory": "memory://*", "ipc": f"ipc://{tmp_path}/{next(names)}", "tcp": "tcp://127.0.0.1:0"}
         nodes = {}
-        for index in (ENVIRONMENT, *HEARD):
+        for index in (ENVIRONMENT, *NEIGHBOURS):
             address["ipc"] = f"ipc://{tmp_path}/{next(names)}"
             nodes[index] = node(transport, address[scheme], index, codec=Codec(limits))
         for index, exchange in nodes.items():
@@ -70,25 +70,25 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
 
 def play(nodes: dict[int, Exchange], ways: Sequence[Walk], iterations: int) -> list[list[list[tuple[Any, ...]]]]:
     """What each agent was told in a little world in which the next states are the actions, counted on."""
-    told = [Told(index) for index in HEARD]
+    told = [Told(index) for index in NEIGHBOURS]
 
     def agent(index: int) -> None:
         for iteration in range(iterations):
             ways[index](nodes[index], told[index].rounds(iteration))
 
-    threads = [threading.Thread(target=agent, args=(index,)) for index in HEARD]
+    threads = [threading.Thread(target=agent, args=(index,)) for index in NEIGHBOURS]
     for thread in threads:
         thread.start()
     server = nodes[ENVIRONMENT]
     for iteration in range(iterations):
-        observations = [np.full(COPIES, index, np.uint8) for index in HEARD]
+        observations = [np.full(COPIES, index, np.uint8) for index in NEIGHBOURS]
         for step in range(STEPS + 1):
             if step == STEPS - 1:
                 time.sleep(PAUSE)
             for index, observation in enumerate(observations):
                 server.send(world_step(observation, step), Kind.STEP, iteration, step, (index,))
             if step < STEPS:
-                answers = server.receive(iteration, Kind.ACTION, step, tuple(HEARD))
+                answers = server.receive(iteration, Kind.ACTION, step, tuple(NEIGHBOURS))
                 observations = [answer.actions + np.arange(COPIES, dtype=np.uint8) for answer in answers if isinstance(answer, Action)]
     for thread in threads:
         thread.join(10)
@@ -101,7 +101,7 @@ def test_those_who_walk_and_those_who_go_turn_by_turn_are_told_the_same(network:
     for ways in ([turn_by_turn] * 4, [walking] * 4, [walking, turn_by_turn, walking, walking]):
         nodes = network()
         lines = play(nodes, ways, 4)
-        traffic = [(dict(nodes[index].traffic.sent), dict(nodes[index].traffic.received)) for index in HEARD]
+        traffic = [(dict(nodes[index].traffic.sent), dict(nodes[index].traffic.received)) for index in NEIGHBOURS]
         seen.append((lines, traffic))
         for exchange in nodes.values():
             assert not exchange.inbox.dropped
@@ -168,7 +168,7 @@ def test_who_speaks_under_another_incarnation_from_now_on_is_heard_only_so(memor
     for step in range(3, STEPS + 1):
         after += [state_of(2, step), step_of(step), state_of(0, step), state_of(2, step, incarnation=1)]
     agent = Alone(memory, [*before, letter(ENVIRONMENT, Kind.READY, 0, Ready()), *after])
-    agent.exchange.on_control = lambda _envelope, _user: agent.exchange.inbox.renew(2, 1)
+    agent.exchange.on_control = lambda _envelope, _user: agent.exchange.inbox.set_incarnation(2, 1)
     agent.go(way)
     assert agent.exchange.inbox.dropped == {Drop.OTHER_INCARNATION: STEPS - 2}
 
@@ -197,11 +197,11 @@ def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: 
     def write_in_step_three(step: int, states: Sequence[bytes]) -> bytes:
         if step == 3:
             os.write(writable, b"x")
-            agent.exchange.next_glance = 1e18 if silent else 0.0
+            agent.exchange.next_poll = 1e18 if silent else 0.0
         return decide(step, states)
 
     agent.told.decide = write_in_step_three  # type: ignore[method-assign]
-    timer = threading.Timer(0.3, lambda: setattr(agent.exchange, "next_glance", 0.0))
+    timer = threading.Timer(0.3, lambda: setattr(agent.exchange, "next_poll", 0.0))
     try:
         timer.start()
         with pytest.raises(NodeFailedError):
@@ -217,7 +217,7 @@ def test_only_a_plain_exchange_walks(memory: Transport) -> None:
     inbox, listener = Inbox(RUN, {}), memory.listen("memory://*")
     layer = LinkLayer(1, listener, (), seed=0, run=RUN, deadline=1.0)
     assert Exchange(1, listener, inbox).plain
-    assert not Exchange(1, listener, LatestInbox(RUN, {}).shelve((), 1)).plain
+    assert not Exchange(1, listener, LatestInbox(RUN, {}).keep_latest((), 1)).plain
     assert not Exchange(1, listener, inbox, faults=FaultyFeed((), 1, 0)).plain
     assert not Exchange(1, listener, inbox, links=layer).plain
-    assert not RelayExchange(1, listener, inbox, places={}).plain
+    assert not RelayExchange(1, listener, inbox, tree_nodes={}).plain

@@ -18,7 +18,7 @@ RUN = b"run-id-8"
 STEPS = 6
 COPIES = 3
 ITERATION = 3
-HEARD: dict[int, tuple[int, ...]] = {0: (1,), 1: (0, 2), 2: (1,), 3: ()}
+NEIGHBOURS: dict[int, tuple[int, ...]] = {0: (1,), 1: (0, 2), 2: (1,), 3: ()}
 Walk = Callable[[Exchange, RolloutRequest], None]
 
 
@@ -28,13 +28,13 @@ def walking(exchange: Exchange, rounds: RolloutRequest) -> None:
 
 
 def turn_by_turn(exchange: Exchange, rounds: RolloutRequest) -> None:
-    iteration, steps, audience, heard, place, _, _, observe, decide = rounds
+    iteration, steps, out_neighbours, in_neighbours, place, _, _, observe, decide = rounds
     for step in range(steps + 1):
         (observed,) = exchange.receive(iteration, Kind.STEP, step, (ENVIRONMENT,))
         assert isinstance(observed, Step)
         observe(observed)
-        exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
-        states: Any = exchange.receive(iteration, Kind.STATE, step, heard)
+        exchange.send(State(observed.observation), Kind.STATE, iteration, step, out_neighbours)
+        states: Any = exchange.receive(iteration, Kind.STATE, step, in_neighbours)
         window = [state.values.tobytes() for state in states]
         window.insert(place, observed.observation.tobytes())
         actions = decide(step, window)
@@ -62,14 +62,16 @@ class Told:
         return ((total + step) % 5).astype(np.uint8).tobytes()
 
     def rounds(self, iteration: int) -> RolloutRequest:
-        heard, values = HEARD[self.index], np.empty(COPIES, np.uint8)
-        place = sorted([*heard, self.index]).index(self.index)
-        return RolloutRequest(iteration, STEPS, heard, heard, place, State(values), Action(values), self.observe, self.decide)
+        in_neighbours, values = NEIGHBOURS[self.index], np.empty(COPIES, np.uint8)
+        place = sorted([*in_neighbours, self.index]).index(self.index)
+        return RolloutRequest(
+            iteration, STEPS, in_neighbours, in_neighbours, place, State(values), Action(values), self.observe, self.decide
+        )
 
 
 def node(transport: Transport, address: str, index: int, **options: Any) -> Exchange:
-    allowed = {Kind.STEP: {ENVIRONMENT}, Kind.STATE: HEARD[index]} if index >= 0 else {Kind.ACTION: HEARD.keys()}
-    inbox = Inbox(RUN, allowed, nodes=len(HEARD), steps=STEPS + 1, strict=False)
+    allowed = {Kind.STEP: {ENVIRONMENT}, Kind.STATE: NEIGHBOURS[index]} if index >= 0 else {Kind.ACTION: NEIGHBOURS.keys()}
+    inbox = Inbox(RUN, allowed, nodes=len(NEIGHBOURS), steps=STEPS + 1, strict=False)
     timeouts = options.pop("timeouts", Timeouts(exchange=5.0, send=0.5))
     return Exchange(index, transport.listen(address), inbox, timeouts=timeouts, **options)
 

@@ -27,8 +27,8 @@ class Ends:
         self.transport = open_transport("memory://x", LinkSettings(queue=queue))
         self.listeners: list[Listener] = [self.transport.listen("memory://*") for _ in range(2)]
         self.traffic = Traffic()
-        ways = [(5 + place, self.transport.connect(listener.endpoint)) for place, listener in enumerate(self.listeners)]
-        self.line = Channel((RUN, 2, 4), kind, ways, Codec(limits), self.traffic, 0.05)
+        peers = [(5 + place, self.transport.connect(listener.endpoint)) for place, listener in enumerate(self.listeners)]
+        self.line = Channel((RUN, 2, 4), kind, peers, Codec(limits), self.traffic, 0.05)
 
     def arrived(self) -> list[list[list[bytes]]]:
         return [[[bytes(frame) for frame in frames] for frames, _ in listener.drain()] for listener in self.listeners]
@@ -58,7 +58,7 @@ def test_bytes_sent_like_a_message_are_that_message(look: tuple[Kind, Message, M
     kind, sample, message = look
     ends = Ends(kind, limits)
     try:
-        whole, alike = ends.line, ends.line.like(sample)
+        whole, alike = ends.line, ends.line.compile(sample)
         (content,) = message
         whole.send(message, iteration, step)
         before = dict(ends.traffic.sent)[kind].copy()
@@ -72,7 +72,7 @@ def test_bytes_sent_like_a_message_are_that_message(look: tuple[Kind, Message, M
 
 
 def test_a_full_queue_is_waited_for_and_then_an_error_that_names_the_receiver(ends: Ends) -> None:
-    send = ends.line.like(State(np.zeros(4, np.uint8)))
+    send = ends.line.compile(State(np.zeros(4, np.uint8)))
     for step in range(3):
         send(bytes(4), 7, step)
     ends.listeners[0].drain()
@@ -85,5 +85,5 @@ def test_a_full_queue_is_waited_for_and_then_an_error_that_names_the_receiver(en
 
 def test_what_breaks_the_schema_is_refused_before_anything_is_sent(ends: Ends) -> None:
     with pytest.raises(ProtocolError, match="state"):
-        ends.line.like(State(np.zeros(4, np.complex128)))
+        ends.line.compile(State(np.zeros(4, np.complex128)))
     assert ends.arrived() == [[], []]

@@ -18,7 +18,7 @@ DEPTH = 5
 
 def make(depth: int = DEPTH) -> LatestInbox:
     allowed = {Kind.STATE: (1, 2), Kind.TRACE: (1,), Kind.STEP: (-1,)}
-    return LatestInbox(RUN, allowed, iteration=3, steps=11, nodes=4, strict=False).shelve({Kind.STATE, Kind.TRACE}, depth)
+    return LatestInbox(RUN, allowed, iteration=3, steps=11, nodes=4, strict=False).keep_latest({Kind.STATE, Kind.TRACE}, depth)
 
 
 def said(kind: Kind, sender: int, iteration: int, step: int, run: bytes = RUN, incarnation: int = 0) -> Envelope:
@@ -36,18 +36,18 @@ def test_a_shelf_holds_the_newest_and_gives_the_newest_that_is_not_of_later(came
     inbox = make()
     for place in came:
         inbox.put(said(Kind.STATE, 1, *place))
-    shelf = inbox.shelf(Kind.STATE, 1)
-    assert len(shelf) == min(DEPTH, len(set(came)))
-    assert sum(inbox.dropped.values()) + len(shelf) <= len(came)
+    stored = inbox.stored(Kind.STATE, 1)
+    assert len(stored) == min(DEPTH, len(set(came)))
+    assert sum(inbox.dropped.values()) + len(stored) <= len(came)
     # The very newest is never the one that had to go.
     if came:
-        assert max(came) in shelf
+        assert max(came) in stored
     found = inbox.newest(Kind.STATE, 1, at)
-    kept = [place for place in shelf if place <= at]
+    kept = [place for place in stored if place <= at]
     assert (None if found is None else (found.iteration, found.step)) == max(kept, default=None)
     if found is not None:
         np.testing.assert_array_equal(found.message.values, [found.iteration, found.step])
-    assert inbox.shelf(Kind.STATE, 2) == {}
+    assert inbox.stored(Kind.STATE, 2) == {}
 
 
 def test_the_door_is_the_same_as_that_of_any_inbox() -> None:
@@ -65,7 +65,7 @@ def test_the_door_is_the_same_as_that_of_any_inbox() -> None:
     for reason, envelope in refused.items():
         assert not inbox.put(envelope)
         assert inbox.dropped[reason] == 1, reason
-    assert list(inbox.shelf(Kind.STATE, 1)) == [(3, 0)]
+    assert list(inbox.stored(Kind.STATE, 1)) == [(3, 0)]
     assert not inbox.put(said(Kind.TRACE, 2, 3, 0))
 
 
@@ -73,12 +73,12 @@ def test_traces_with_another_ordinal_have_a_shelf_of_their_own() -> None:
     inbox = make()
     for ordinal in (0, 1):
         inbox.put(said(Kind.TRACE, 1, 2, ordinal))
-    assert [list(inbox.shelf(Kind.TRACE, 1, ordinal)) for ordinal in (0, 1, 2)] == [[(2, 0)], [(2, 1)], []]
+    assert [list(inbox.stored(Kind.TRACE, 1, ordinal)) for ordinal in (0, 1, 2)] == [[(2, 0)], [(2, 1)], []]
 
 
 def test_a_new_incarnation_begins_with_empty_shelves() -> None:
     inbox = make()
     inbox.put(said(Kind.STATE, 1, 3, 0))
     inbox.restart(2, 1)
-    assert inbox.shelf(Kind.STATE, 1) == {}
+    assert inbox.stored(Kind.STATE, 1) == {}
     assert inbox.put(said(Kind.STATE, 1, 2, 0, incarnation=1))

@@ -44,7 +44,7 @@ GOOD = [
     (Kind.STEP, ENVIRONMENT, STEP._replace(mask=np.zeros((B, 0), np.bool_), executed=np.zeros((B, 2)))),
     (Kind.STATE, 2, State(np.zeros((B, 3)))),
     (Kind.TRACE, 0, TRACE),
-    (Kind.TRACE, 2, TRACE._replace(intentions=np.zeros((H + 1, B, 4)))),
+    (Kind.TRACE, 2, TRACE._replace(action_probabilities=np.zeros((H + 1, B, 4)))),
     (Kind.TRUNCATED_Q, 2, TruncatedQ(np.zeros((H, B)))),
     (Kind.SHADOW_REWARD, 0, ShadowReward(np.zeros((1, 1)), np.zeros((0, 0)))),
     (Kind.SHADOW_REWARD, 2, ShadowReward(np.zeros((0, 0)), np.zeros((H, B)))),
