@@ -94,7 +94,7 @@ class RelayExchange(Exchange):
         self._last.clear()
 
     @property
-    def plain(self) -> bool:
+    def supports_rollouts(self) -> bool:
         return False
 
     # -- out -------------------------------------------------------------------------------------------------------------

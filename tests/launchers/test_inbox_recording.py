@@ -41,7 +41,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 
     def observe(agent: int, turn: ExchangeRequest, messages: list[Message]) -> None:
         if agent == 2:
-            recorder.note(turn, messages)
+            recorder.record(turn, messages)
 
     network = InProcessNetwork(prepared.setup, prepared.environment, observe)
     recorder.begin(0, network.agents[2].arrays)
@@ -75,8 +75,8 @@ def test_states_that_differ_in_anything_have_other_digests() -> None:
 def small(folder: Path) -> Path:
     recorder = InboxRecorder(inbox_folder(folder, 2), RUN, 2, 1 << 28)
     recorder.begin(5, lambda: {"policy": np.arange(3.0)})
-    recorder.note(ExchangeRequest([], Kind.STEP, 5, 0, (ENVIRONMENT,)), [Step(np.ones(4, np.uint8), np.ones(4), np.zeros(4, np.uint8))])
-    recorder.note(ExchangeRequest([], Kind.STATE, 5, 0, (1, 3)), [State(np.full(4, sender, np.uint8)) for sender in (1, 3)])
+    recorder.record(ExchangeRequest([], Kind.STEP, 5, 0, (ENVIRONMENT,)), [Step(np.ones(4, np.uint8), np.ones(4), np.zeros(4, np.uint8))])
+    recorder.record(ExchangeRequest([], Kind.STATE, 5, 0, (1, 3)), [State(np.full(4, sender, np.uint8)) for sender in (1, 3)])
     recorder.end(5, {"policy": np.ones(3)})
     recorder.close()
     (segment,) = segment_files(inbox_folder(folder, 2))
@@ -129,7 +129,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path, caplog: 
     (tmp_path / "inbox").write_text("no folder")
     recorder = InboxRecorder(inbox_folder(tmp_path, 2), RUN, 2, 1 << 28)
     recorder.begin(0, lambda: {"policy": np.arange(3.0)})
-    recorder.note(ExchangeRequest([], Kind.STATE, 0, 0, (1,)), [State(np.zeros(4, np.uint8))])
+    recorder.record(ExchangeRequest([], Kind.STATE, 0, 0, (1,)), [State(np.zeros(4, np.uint8))])
     recorder.end(0, {})
     recorder.close()
     assert sum("the inbox is not recorded any more" in record.message for record in caplog.records) == 1

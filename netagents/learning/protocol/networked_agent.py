@@ -21,7 +21,7 @@ from netagents.learning.protocol.agent_metrics import METRICS
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
-from netagents.learning.protocol.requests import ExchangeRequest, Outgoing, RolloutRequest, Turns
+from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
@@ -76,7 +76,7 @@ class NetworkedAgent(ABC):
 
     # -- phases that all algorithms share --------------------------------------------------------------------------------
 
-    def _sample(self, iteration: int) -> Generator[ExchangeRequest, list[Any], Rollout]:
+    def _sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:
         """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
         setup, index = self.setup, self.index
         steps, copies = setup.steps, setup.batch
@@ -98,18 +98,18 @@ class NetworkedAgent(ABC):
             decided(actions)
             return actions
 
-        rounds: RolloutRequest | None = None
+        request: RolloutRequest | None = None
         if nearby is None and ages is None and rollout.mask is None:
-            look = State(rollout.states[0]), Action(rollout.actions[0])
-            rounds = RolloutRequest(
-                iteration, steps, out_neighbours, in_neighbours, place, *look, observe, self._on_bytes(policy, rollout, decide)
+            samples = State(rollout.states[0]), Action(rollout.actions[0])
+            request = RolloutRequest(
+                iteration, steps, out_neighbours, in_neighbours, place, *samples, observe, self._on_bytes(policy, rollout, decide)
             )
         outgoing, self._pending = self._pending, []
         # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
         for step in range(steps + 1):
-            answer = yield ExchangeRequest(outgoing, Kind.STEP, iteration, step, to_server, rounds)
-            rounds = None
-            if not answer:
+            answer: Answer = yield ExchangeRequest(outgoing, Kind.STEP, iteration, step, to_server, request)
+            request = None
+            if answer is ROLLOUT_DONE:
                 outgoing = []
                 break
             observed: Step = answer[0]

@@ -1,4 +1,4 @@
-"""The agent's process: it drives the agent's state machine over its links."""
+"""Process of an agent: it joins the run and drives the agent over its links."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from netagents.wire.session.inbox import UNKNOWN_RUN
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
-    """The role: join, learn, report, leave.
+    """The role ``agent``: join, learn, report, leave.
 
     Args:
         context: of the process.
-        arguments: ``index``, ``by_hand`` (there is no launcher that knows how the run ended), and what
-            :func:`netagents.nodes.bootstrap.joining.join` needs.
+        arguments: ``index``, ``by_hand`` (no launcher knows how the run ends), and those of
+            :func:`netagents.nodes.bootstrap.joining.join`.
 
     Raises:
-        NodeFailedError: started by hand, and the server sent it home before the last iteration.
+        NodeFailedError: it was started by hand, and the server stopped it before the last iteration.
     """
     index = int(arguments["index"])
     membership: Membership | None = None
@@ -48,15 +48,15 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             try:
                 with _recording(arguments, membership) as recorder, foreign_faults():
                     learn(context, membership, recorder)
-            except RollbackError as taken_back:
-                context.log.logger.info("%s", taken_back)
-                membership.rejoin(taken_back)
+            except RollbackError as rollback:
+                context.log.logger.info("%s", rollback)
+                membership.rejoin(rollback)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
         context.log.leaving(ended)
         if membership is not None:
             membership.send_relay_stats()
         if isinstance(ended, StopReceivedError) and ended.reason != FINISHED and "by_hand" in arguments:
-            # Nobody else tells whoever started it that the work is not done.
+            # Without a launcher nobody else reports that the run is incomplete.
             raise NodeFailedError(f"the run did not finish: {ended.reason}", where=context.role) from ended
     except Exception as error:
         if membership is not None:
@@ -68,11 +68,11 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
 
 
 def plan(setup: Setup, index: int) -> NodePlan:
-    """Whom the agent in_peers and who needs it; the inbox lets in nothing from beyond the radius of each kind."""
-    heard = {kind: setup.in_neighbours(kind, index) for kind in NEIGHBOUR_KINDS}
+    """The links and the inbox of an agent; the inbox accepts nothing from beyond the radius of each kind."""
+    senders = {kind: setup.in_neighbours(kind, index) for kind in NEIGHBOUR_KINDS}
     out_peers = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.out_neighbours(kind, index))
-    in_peers = frozenset(j for senders in heard.values() for j in senders)
-    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
+    in_peers = frozenset(j for kind_senders in senders.values() for j in kind_senders)
+    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **senders}
     inbox = make_inbox(setup, index, UNKNOWN_RUN, allowed)
     if setup.experiment.routing == "relay":
         tree_nodes = Routes(setup).places(index)
@@ -81,14 +81,13 @@ def plan(setup: Setup, index: int) -> NodePlan:
 
 
 def learn(context: ProcessContext, membership: Membership, recorder: InboxRecorder | None = None) -> None:
-    """All iterations, then the farewell, then wait for the server's stop; a recorder writes down what the agent is told."""
+    """Carry out all iterations, send the last report, and wait for the server's stop; a recorder records the inbox."""
     setup, exchange = membership.setup, membership.exchange
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    drive = make_driver(membership, agent, recorder)
-    send, receive, walk = drive.send, drive.receive, drive.drive_rollout
-    clock = _Clock(membership)
+    timer = _IterationTimer(membership)
+    driver = make_driver(membership, agent, recorder, timer.stamp)
     iterations = setup.experiment.learning.iterations
     foreign = has_foreign_code(setup.experiment)
     for iteration in range(membership.first_iteration, iterations):
@@ -97,27 +96,13 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
             recorder.begin(iteration, agent.arrays)
         if foreign:
             seed_globally(setup.experiment.seed, agent.index, iteration)
-        turns = drive.begin(iteration)
-        turn = next(turns)
-        while True:
-            outgoing, awaited, its, step, senders, rounds = turn
-            for kind, of, at, message, receivers in outgoing:
-                send(clock.stamp(message) if type(message) is Report else message, kind, of, at, receivers)
-            try:
-                if rounds is None or walk is None:
-                    turn = turns.send(receive(its, awaited, step, senders))
-                else:
-                    walk(rounds)
-                    turn = turns.send([])
-            except StopIteration:
-                break
-        clock.close_iteration()
+        driver.run(iteration)
+        timer.close_iteration()
         if recorder is not None:
             recorder.end(iteration, agent.arrays())
         membership.send_drop_counts()
-        drive.close()
-    for kind, its, step, message, receivers in agent.farewell(iterations - 1):
-        send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
+        membership.send_ages()
+    driver.send(agent.farewell(iterations - 1))
     membership.send_drop_counts()
     context.log.phase("finished, waiting for the server's stop")
     exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
@@ -125,7 +110,7 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
 
 @contextlib.contextmanager
 def _recording(arguments: Mapping[str, Any], membership: Membership) -> Iterator[InboxRecorder | None]:
-    """What writes down what the agent is told, if somebody asked for that."""
+    """The recorder of the agent's inbox, if the run records it."""
     if "record_inbox" not in arguments:
         yield None
         return
@@ -137,21 +122,21 @@ def _recording(arguments: Mapping[str, Any], membership: Membership) -> Iterator
         recorder.close()
 
 
-class _Clock:
-    """Where the time of an iteration went: computing, waiting, serialising."""
+class _IterationTimer:
+    """Times of an iteration: computing, waiting, serialising."""
 
     def __init__(self, membership: Membership) -> None:
         self._traffic = membership.exchange.traffic
         self._last = (perf_counter(), self._traffic.wait_seconds, self._traffic.serialise_seconds)
-        self._spent = np.zeros(3)
+        self._seconds = np.zeros(3)
 
     def close_iteration(self) -> None:
-        """The iteration ends here."""
+        """Measure the iteration that ends now."""
         now = (perf_counter(), self._traffic.wait_seconds, self._traffic.serialise_seconds)
         whole, wait, serialise = (after - before for after, before in zip(now, self._last, strict=True))
-        self._spent = np.array([whole - wait - serialise, wait, serialise])
+        self._seconds = np.array([whole - wait - serialise, wait, serialise])
         self._last = now
 
     def stamp(self, report: Report) -> Report:
-        """The report with the seconds of the iteration that has ended."""
-        return report._replace(timing=self._spent)
+        """The report with the times of the iteration that has ended."""
+        return report._replace(timing=self._seconds)

@@ -105,7 +105,7 @@ class _Joining:
         self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
         self.codec = Codec()
         self.first_process = incarnation == 0
-        self.window, self.ages = IterationUndoLog(), AgeCounts()
+        self.undo_log, self.ages = IterationUndoLog(), AgeCounts()
         self.exchange = self._exchange(Inbox(run, {}), None)
         self.exchange.incarnation = incarnation
         self.out_peers: frozenset[int] = frozenset()
@@ -144,7 +144,7 @@ class _Joining:
         self.exchange.adopt(welcomed)
         first, state, lost = self.enter(None)
         fresh = first == 0 and self.first_process
-        return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter, fresh, self.window, self.ages, lost)
+        return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter, fresh, self.undo_log, self.ages, lost)
 
     def enter(self, welcome: Envelope | None) -> tuple[int, State, frozenset[int]]:
         """Link to all peers and wait for the start; begins again as often as somebody is restarted meanwhile.
@@ -199,7 +199,7 @@ class _Joining:
 
     def _resumed_state(self) -> State:
         """An agent's state before the first iteration: kept, or sent by the server right after the welcome."""
-        kept = self.window.before(self.handshake.iteration)
+        kept = self.undo_log.before(self.handshake.iteration)
         if kept is not None:
             return kept[0]
         before = self.handshake.iteration - 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from netagents.learning import Setup
 from netagents.learning.protocol.age_counts import AgeCounts
-from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind
+from netagents.messages import ENVIRONMENT, Envelope, Failed, Heartbeat, Kind
 from netagents.nodes.bootstrap.drop_counts import Refusals, drop_counts_message, refusals, refusals_line
 from netagents.nodes.process.rollback import IterationUndoLog, RollbackError
 from netagents.wire.relay_exchange import RelayExchange
@@ -46,7 +46,7 @@ class Membership:
     state: State
     enter: Callable[[Envelope | None], tuple[int, State, frozenset[int]]]
     fresh: bool = True
-    window: IterationUndoLog = field(default_factory=IterationUndoLog)
+    undo_log: IterationUndoLog = field(default_factory=IterationUndoLog)
     ages: AgeCounts = field(default_factory=AgeCounts)
     lost: frozenset[int] = frozenset()
     _reported: Refusals = field(default_factory=dict)
@@ -69,6 +69,11 @@ class Membership:
         """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
         if isinstance(self.exchange, RelayExchange):
             self.exchange.offer(self.exchange.relay_counts.message(), Kind.RELAY_STATS, 0, 0, ENVIRONMENT)
+
+    def send_ages(self) -> None:
+        """Tell the server, best effort, how old the messages were that this agent used, if any was not fresh."""
+        if self.ages.stale:
+            self.exchange.offer(Heartbeat(self.ages.counts.copy()), Kind.HEARTBEAT, 0, 0, ENVIRONMENT)
 
     def fail(self, error: BaseException, code: int) -> None:
         """Tell the server, best effort, why this node ends."""

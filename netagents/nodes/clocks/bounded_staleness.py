@@ -91,9 +91,12 @@ class BoundedStaleness:
         tolerance: as :class:`LatestWait` has it.
     """
 
+    supports_rollouts = False
+
     def __init__(self, exchange: Exchange, experiment: Experiment, ages: AgeCounts, tolerance: SilenceTolerance | None) -> None:
         clock = experiment.clock
         assert isinstance(clock, BoundedStalenessSettings)
+        self.send = exchange.send
         self._wait = LatestWait(exchange, experiment, clock.grace, tolerance)
         self._bound, self._ages = clock.steps, ages
 

@@ -46,6 +46,8 @@ class FreeRunning:
         tolerance: as :class:`netagents.nodes.clocks.bounded_staleness.ShelfWait` has it.
     """
 
+    supports_rollouts = False
+
     def __init__(self, exchange: Exchange, experiment: Experiment, ages: AgeCounts, tolerance: SilenceTolerance | None) -> None:
         clock = experiment.clock
         assert isinstance(clock, FreeRunningSettings)

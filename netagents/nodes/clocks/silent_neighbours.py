@@ -48,8 +48,10 @@ class SilenceTolerance:
         timeouts: ``answer`` bounds the wait for neighbours.
     """
 
+    supports_rollouts = False
+
     def __init__(self, exchange: Exchange, timeouts: Timeouts) -> None:
-        self._exchange = exchange
+        self._exchange, self.send = exchange, exchange.send
         self.seconds = timeouts.seconds("answer")
         self.silent = SilentNeighbours()
 

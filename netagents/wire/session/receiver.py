@@ -82,8 +82,9 @@ class Receiver:
         self._take = self._listener.take_function(self._take_timeout)
 
     @property
-    def plain(self) -> bool:
-        """Whether nothing stands between the links and the inbox, and that keeps every message for its exact phase."""
+    def supports_rollouts(self) -> bool:
+        """Whether a driver may take the messages of a whole rollout from here: nothing stands between links and inbox, and the inbox keeps
+        every message for its exact phase."""
         return self._reuses_acceptance and self.links is None
 
     # -- phases ----------------------------------------------------------------------------------------------------------
