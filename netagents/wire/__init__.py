@@ -1,4 +1,4 @@
-"""Codec, transports, handshake: how messages travel.  Importing it makes the schemes ``memory``, ``ipc`` and ``tcp`` known."""
+"""Wire: codec, transports and sessions.  Importing it registers the schemes ``memory``, ``ipc`` and ``tcp``."""
 
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes

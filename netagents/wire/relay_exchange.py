@@ -1,11 +1,12 @@
-"""Relay routing: an agent has links to neighbours only, and hands on what others say, in bundles, along each origin's tree.
+"""Exchange with relay routing: an agent has links to neighbours only and forwards messages, in bundles, along each origin's tree.
 
-The exchange looks the same from inside: ``send`` reaches the whole audience, ``receive`` waits for the origin's messages.  Underneath, a
-message goes to the origin's neighbours in its tree (:mod:`netagents.topology.relay_trees`); whoever hears it keeps it if it needs it,
-and hands its bytes on, unchanged, to its own children.  All that goes to one neighbour after one wake-up travels as one bundle.
+Its interface is that of :class:`netagents.wire.session.exchange.Exchange`: ``send`` reaches all out-neighbours, ``receive`` waits for the
+origins' messages.  A message goes to the origin's neighbours in its tree (:mod:`netagents.topology.relay_trees`); each receiver keeps it
+if it needs it, and forwards its bytes, unchanged, to its own children.  After one wake-up, all messages to one neighbour travel as one
+bundle.
 
-A link authenticates the forwarder and not the origin.  So what comes from a neighbour is let in only where that neighbour is the
-node from which messages of this origin and kind must come, and anything else is dropped and counted.
+A link authenticates the forwarder and not the origin.  So a message is accepted only from the parent in the tree of its origin and kind,
+and anything else is dropped and counted.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ from netagents.wire.session.inbox import Drop
 from netagents.wire.session.traffic import count_traffic, counters
 
 TreeNodes = Mapping[Kind, Mapping[int, TreeNode]]
-"""Kind -> origin -> where this node stands in the tree of the origin's messages."""
+"""Kind -> origin -> this node's position in the tree of the origin's messages."""
 
 LARGEST_BUNDLE = 16 << 20
-"""Bytes after which a bundle is closed and another one begun."""
+"""Bytes after which the next bundle begins."""
 
 _RETRY_SECONDS = 0.005
 _DRAINED = 1024
 _STEPS = 1 << 31
-_LONGEST_HOP = 3_600_000_000_000  # nanoseconds; two hosts' clocks may disagree by anything
+_LONGEST_HOP = 3_600_000_000_000  # nanoseconds; the clocks of two hosts may differ by any amount
 
 
 @dataclass
 class RelayCounts:
-    """What a node put on its links to neighbours, and what came over them.
+    """Counts of what a node sent over its links to neighbours, and received over them.
 
     Attributes:
-        kinds: kind -> [messages, payload bytes], its own messages and those handed on, once per link.
-        bundles: sent. bundle_bytes: of them, with headers.
-        taken: messages that came in bundles. hop_nanoseconds: from a forwarder's sending to this node's taking, over all of them.
+        kinds: kind -> [messages, payload bytes], its own and forwarded messages, once per link.
+        bundles: number sent. bundle_bytes: their bytes, with headers.
+        taken: messages received in bundles. hop_nanoseconds: time of their last hop, summed.
     """
 
     kinds: defaultdict[Kind, list[int]] = field(default_factory=counters)
@@ -58,7 +59,7 @@ class RelayCounts:
     hop_nanoseconds: int = 0
 
     def message(self) -> RelayStats:
-        """The same as it travels."""
+        """The counts as a message."""
         rows = [[kind, *counted] for kind, counted in sorted(self.kinds.items())]
         totals = [self.bundles, self.bundle_bytes, self.taken, self.hop_nanoseconds]
         return RelayStats(np.array(rows, np.int64).reshape(-1, 3), np.array(totals, np.int64))
@@ -66,7 +67,7 @@ class RelayCounts:
 
 @dataclass
 class _Queue:
-    """Frames for one neighbour since ``since``."""
+    """Frames that wait for one neighbour since ``since``."""
 
     since: float
     sizes: list[int] = field(default_factory=list)
@@ -75,10 +76,10 @@ class _Queue:
 
 
 class RelayExchange(Exchange):
-    """An exchange over neighbours.
+    """An exchange over links to neighbours only.
 
     Args:
-        tree_nodes: where this node stands in every tree that it is part of, its own included.
+        tree_nodes: this node's position in every tree that contains it, its own included.
     """
 
     def __init__(self, *arguments: Any, tree_nodes: TreeNodes, **named: Any) -> None:
@@ -97,7 +98,7 @@ class RelayExchange(Exchange):
     def supports_rollouts(self) -> bool:
         return False
 
-    # -- out -------------------------------------------------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
         tree_nodes = self._tree_nodes.get(kind)
@@ -107,10 +108,10 @@ class RelayExchange(Exchange):
         super().send(message, kind, iteration, step, receivers)
 
     def _flush_queues(self) -> None:
-        """Sends what waits for neighbours; what a full queue does not take stays for the next time, up to the ``send`` timeout.
+        """Send what waits for neighbours; if a queue is full, the rest waits for the next call, at most for the ``send`` timeout.
 
         Raises:
-            DeadlineError: a neighbour takes nothing any more; names it.
+            DeadlineError: a neighbour's queue stayed full; names it.
         """
         for neighbour, queues in list(self._queues.items()):
             sender = self._senders.get(neighbour)
@@ -131,7 +132,7 @@ class RelayExchange(Exchange):
             if not queues:
                 del self._queues[neighbour]
 
-    def _queue(self, neighbour: int, frames: Sequence[Frame]) -> None:
+    def _enqueue(self, neighbour: int, frames: Sequence[Frame]) -> None:
         queues = self._queues.setdefault(neighbour, [])
         if not queues or queues[-1].nbytes >= LARGEST_BUNDLE:
             queues.append(_Queue(waiting_clock()))
@@ -142,35 +143,35 @@ class RelayExchange(Exchange):
             queue.content.append(frame)
             queue.nbytes += nbytes
 
-    # -- in --------------------------------------------------------------------------------------------------------------
+    # -- receiving--------------------------------------------------------------------------------------------------------
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
         limit = waiting_clock() + allowed
         collect = partial(self.inbox.collect, iteration, kind, step, senders)
         while True:
-            alive, messages = self._pump(limit, collect)
+            received, messages = self._pump(limit, collect)
             if messages is not None:
                 return messages
-            if not alive:
+            if not received:
                 raise DeadlineError(
                     f"waited {allowed:g} s for {self._describe_wait(iteration, kind, step, senders)}", where=node_name(self.node)
                 )
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         while True:
-            # A neighbour that took nothing is asked again soon.
+            # Retry soon while a neighbour's queue is full.
             until = min(limit, waiting_clock() + _RETRY_SECONDS) if self._queues else limit
-            came, messages = super()._pump(until, collect)
+            received, messages = super()._pump(until, collect)
             if messages is not None:
-                # This node will compute now; others should not wait for that.
+                # Forward what has arrived before this node computes.
                 for _ in range(_DRAINED):
-                    received = self._listener.receive(0.0)
-                    if received is None:
+                    frames = self._listener.receive(0.0)
+                    if frames is None:
                         break
-                    self.process(received)
+                    self.process(frames)
             self._flush_queues()
-            if came or until == limit:
-                return came, messages
+            if received or until == limit:
+                return received, messages
 
     def _dispatch(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if envelope.kind is Kind.BUNDLE:
@@ -181,7 +182,7 @@ class RelayExchange(Exchange):
             self._accept(envelope, user)
 
     def _open_bundle(self, envelope: Envelope, user: str | None) -> None:
-        """Takes in each message of a bundle under its forwarder's name."""
+        """Process each message of a bundle as one from its forwarder."""
         bundle, inbox = envelope.message, self.inbox
         assert isinstance(bundle, Bundle)
         if envelope.run != inbox.run:
@@ -206,18 +207,18 @@ class RelayExchange(Exchange):
                 self.relay_counts.hop_nanoseconds += delay
 
     def _receive_relayed(self, envelope: Envelope, frames: Sequence[Frame], forwarder: int, user: str | None) -> bool:
-        """Hands on and keeps a message that a neighbour brought, its own or another's; False when it had no business here."""
+        """Forward and keep a message from a neighbour, its own or another agent's; returns False if it was refused."""
         kind, origin = envelope.kind, envelope.sender
         tree_node = self._tree_nodes[kind].get(origin)
         rejection = self._rejection(envelope, tree_node, forwarder, user)
         if rejection is not None:
-            # Whoever brought it is to blame, whatever name stands in it.
+            # The forwarder is responsible, whatever sender the message names.
             self.inbox.reject(rejection, envelope._replace(sender=forwarder))
             return False
         assert tree_node is not None
         self._last[kind, origin] = envelope.iteration * _STEPS + envelope.step
         for child in tree_node.children:
-            self._queue(child, frames)
+            self._enqueue(child, frames)
         if tree_node.children:
             count_traffic(self.relay_counts.kinds, kind, len(tree_node.children), len(tree_node.children) * payload_bytes(envelope.message))
         if tree_node.wanted:
@@ -225,7 +226,7 @@ class RelayExchange(Exchange):
         return True
 
     def _rejection(self, envelope: Envelope, tree_node: TreeNode | None, forwarder: int, user: str | None) -> Drop | None:
-        """Why a message may not come in from this neighbour; None if it may."""
+        """Why a message from this neighbour is refused; None if it is accepted."""
         if envelope.run != self.inbox.run:
             return Drop.OTHER_RUN
         if user != self.inbox.user_of(forwarder):
@@ -239,7 +240,7 @@ class RelayExchange(Exchange):
         ahead = envelope.iteration - self.inbox.iteration
         if not -1 <= ahead <= 1:
             return Drop.PAST if ahead < 0 else Drop.FUTURE
-        # Links keep order, and so does a path of them.
+        # Links keep order, and so does a path of links.
         if envelope.iteration * _STEPS + envelope.step <= self._last.get((envelope.kind, envelope.sender), -1):
             return Drop.DUPLICATE
         return None
@@ -253,9 +254,9 @@ class RelayExchange(Exchange):
     def _describe_wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
         tree_nodes = self._tree_nodes.get(kind, {})
         missing = self.inbox.missing(iteration, kind, step, senders)
-        through = {tree_nodes[sender].parent for sender in missing if sender in tree_nodes} - set(missing)
-        way = f" by way of {node_names(through)}" if through else ""
-        return super()._describe_wait(iteration, kind, step, senders) + way
+        parents = {tree_nodes[sender].parent for sender in missing if sender in tree_nodes} - set(missing)
+        route = f" by way of {node_names(parents)}" if parents else ""
+        return super()._describe_wait(iteration, kind, step, senders) + route
 
 
 def _bundle(queue: _Queue) -> Bundle:
@@ -264,7 +265,7 @@ def _bundle(queue: _Queue) -> Bundle:
 
 
 def _unbundle(bundle: Bundle) -> list[list[Frame]]:
-    """The frames of each message in a bundle, as if they had come alone.
+    """The frames of each message in a bundle.
 
     Raises:
         ValueError: the sizes do not fit the content.
@@ -277,7 +278,7 @@ def _unbundle(bundle: Bundle) -> list[list[Frame]]:
     bundled: list[list[Frame]] = []
     position = 0
     for size, length in zip(sizes.tolist(), lengths.tolist(), strict=True):
-        # A copy of its own, so that arrays are as aligned as those that came directly.
+        # A copy, so that arrays are aligned as in messages that arrive directly.
         frame = bytes(content[position : position + length])
         position += length
         if size >= 0:

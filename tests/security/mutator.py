@@ -72,10 +72,10 @@ def seeds() -> list[list[bytes]]:
         (1, Kind.TRACE, Trace(np.zeros((5, 4), "u1"), np.zeros((5, 4), "u1"))),
         (1, Kind.SHADOW_REWARD, ShadowReward(np.zeros((2, 3)), np.zeros((0, 0)))),
         (1, Kind.TRUNCATED_Q, TruncatedQ(big)),
-        (1, Kind.REPORT, Report(np.zeros(6), np.zeros((3, 4)), np.zeros((2, 5), np.int64), np.zeros(3))),
+        (1, Kind.REPORT, Report(np.zeros(6), np.zeros((3, 6)), np.zeros((2, 5), np.int64), np.zeros(3))),
         (1, Kind.SNAPSHOT, Snapshot({"policy.logits": big, "visits": np.zeros(3, np.int64), "known": np.ones(3, np.bool_)})),
         (1, Kind.SNAPSHOT, Snapshot({"a": np.zeros((0, 3)), "b": np.array(1.0)})),
-        (-1, Kind.DIGEST, Digest(np.zeros(3), np.zeros((2, 6)), np.zeros((1, 5)), np.zeros((4, 6), np.int64), np.zeros((2, 3)))),
+        (-1, Kind.DIGEST, Digest(np.zeros(3), np.zeros((2, 6)), np.zeros((1, 7)), np.zeros((4, 6), np.int64), np.zeros((2, 3)))),
     ]
     codec = Codec()
     return [

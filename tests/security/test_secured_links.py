@@ -243,7 +243,7 @@ def test_a_link_that_fails_later_on_explains_a_wait_until_it_is_mended(bundles: 
     until(lambda: transport.failure() is not None)
     error = transport.failure()
     assert isinstance(error, SecurityError)
-    assert str(error).startswith(f"{listener.endpoint}: whoever listens there does not hold the key of agent-1")
+    assert str(error).startswith(f"{listener.endpoint}: the listener there does not hold the key of agent-1")
     # The right one takes the place.
     endpoint = listener.endpoint
     wrong.close()

@@ -1,4 +1,4 @@
-"""The encoder: envelopes to frames; :mod:`netagents.wire.codec` has the format."""
+"""Encoder: envelopes to frames; :mod:`netagents.wire.codec` describes the format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PADDING = tuple(bytes(n) for n in range(8))
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 """Names of a snapshot's arrays."""
 
-_REMEMBERED = 4096  # outlines: a node that speaks to unlike agents needs one or two per kind and agent
+_REMEMBERED = 4096  # templates: a node that sends to agents with different shapes needs one or two per kind and agent
 _write_prefix = PREFIX.pack
 
 
@@ -32,8 +32,8 @@ class _HeaderTemplate(NamedTuple):
     origin: tuple[bytes, int, int]  # run, incarnation, sender
     message: type
     arrays: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
-    alone: bool  # one array and room for no more, in the frame of the header
-    length: int  # of the header, with the bit that announces frames
+    alone: bool  # a single array, in the frame of the header
+    length: int  # of the header, with the bit that announces further frames
     header: bytes  # with the padding before the first array
     paddings: tuple[bytes, ...]  # behind each array
     inline: bool
@@ -43,7 +43,7 @@ class Encoder:
     """Encodes envelopes; one per thread, since the packer is re-used.
 
     Args:
-        limits: what a message may be at most.
+        limits: maximum sizes.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
@@ -56,17 +56,17 @@ class Encoder:
         """The frames of ``envelope``; large arrays are views of the caller's memory, to be sent or copied before it changes.
 
         Raises:
-            ProtocolError: the message breaks the schema (a dtype, a rank, a text that is too long): an error of the sender.
+            ProtocolError: the message violates the schema (a dtype, a rank, a text that is too long): an error of the sender.
             CapacityError: the message is larger than the limits.
         """
         return self.frames(*envelope)
 
     def frames(self, run: bytes, incarnation: int, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> list[Frame]:
-        """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
+        """:meth:`encode` without an envelope.  The header of the kind's last message is reused if the form is the same."""
         template = self._latest.get(kind)
         arrays: Any = message
-        alike = template is not None and template.origin == (run, incarnation, sender) and type(message) is template.message
-        if template is None or not alike or not _fits(template.arrays, arrays):
+        same_form = template is not None and template.origin == (run, incarnation, sender) and type(message) is template.message
+        if template is None or not same_form or not _fits(template.arrays, arrays):
             template, arrays = self._template_of(Envelope(run, incarnation, sender, kind, iteration, step, message))
         try:
             prefix = _write_prefix(template.length, step, iteration)
@@ -84,11 +84,11 @@ class Encoder:
         return [prefix + template.header, *views]
 
     def compile(self, run: bytes, incarnation: int, sender: int, kind: Kind, message: Message) -> tuple[int, bytes] | None:
-        """What all messages that look like this one have in common.
+        """The header of all messages with the form of this one.
 
         Returns:
-            The length that stands in the prefix, and the header, behind which the bytes of the array follow; None for messages of more
-            than an array in the first frame.
+            The length for the prefix, and the header, which the bytes of the array follow; None unless the message is a single array in the
+            frame of the header.
 
         Raises:
             ProtocolError, CapacityError: as :meth:`encode`.
@@ -97,14 +97,14 @@ class Encoder:
         return (template.length, template.header) if template.alone else None
 
     def _template_of(self, envelope: Envelope) -> tuple[_HeaderTemplate, Sequence[NDArray[Any]]]:
-        """The template of a message, remembered where it is made of arrays, and its arrays."""
+        """The template of a message, remembered if it is made of arrays, and its arrays."""
         run, incarnation, sender, kind, _, _, message = envelope
         row = kind.row
         if row.arrays is None:
             fields, arrays = self._control(envelope)
             return self._make_template(envelope, fields, arrays), arrays
         if type(message) is not row.message:
-            raise ProtocolError(f"{type(message).__name__} is no {kind.label} message", where=where_of(envelope))
+            raise ProtocolError(f"{type(message).__name__} is not a {kind.label} message", where=where_of(envelope))
         content: Any = message
         arrays = [array for array in content if array is not None]
         key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
@@ -144,7 +144,7 @@ class Encoder:
         header = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, *fields])
         sizes = [array.nbytes for array in arrays]
         total, limits = sum(sizes), self.limits
-        # 64 bytes are more than the lengths, the header and its padding take.
+        # 64 bytes are more than the prefix and the padding take.
         if len(header) + 64 > limits.header_bytes or total + len(header) + 64 > limits.message_bytes or len(sizes) > limits.arrays:
             raise CapacityError(
                 f"{total} bytes in {len(sizes)} arrays, described in {len(header)} bytes, do not fit into one message",
@@ -171,7 +171,7 @@ class Encoder:
             described: dict[str, list[int]] = {}
             for name, array in message.arrays.items():
                 if not NAME.fullmatch(name) or len(name) > self.limits.name_chars:
-                    raise ProtocolError(f"{short(name)} is no name for an array", where=where_of(envelope), fix="use A-Z a-z 0-9 _ . -")
+                    raise ProtocolError(f"{short(name)} is not a name for an array", where=where_of(envelope), fix="use A-Z a-z 0-9 _ . -")
                 code = ANY_ARRAY.codes.get(array.dtype)
                 if code is None or array.ndim > ANY_ARRAY.high:
                     self._mismatch(envelope, array, ANY_ARRAY._replace(name=name))
@@ -185,13 +185,13 @@ class Encoder:
             arrays: list[NDArray[Any]] = [*texts, np.fromiter(message.peers, np.int64, len(message.peers)), endpoints]
             return [[array.size for array in arrays]], arrays
         if kind.row.scalars is None or type(message) is not kind.row.message:
-            raise ProtocolError(f"{type(message).__name__} is no {kind.label} message", where=where_of(envelope))
+            raise ProtocolError(f"{type(message).__name__} is not a {kind.label} message", where=where_of(envelope))
         fields = list(message)
-        for place, value in enumerate(fields):
+        for index, value in enumerate(fields):
             if isinstance(value, str) and len(value) > self.limits.text_chars:
                 if not kind.row.clipped:
                     raise ProtocolError(f"a text of {len(value)} characters is too long", where=where_of(envelope))
-                fields[place] = value[: self.limits.text_chars - 1] + "…"
+                fields[index] = value[: self.limits.text_chars - 1] + "…"
         return fields, ()
 
     @staticmethod
@@ -207,14 +207,14 @@ class Encoder:
 
 def _fits(described: Sequence[tuple[np.dtype[Any], tuple[int, ...]]], message: Any) -> bool:
     """Whether a message's arrays have these dtypes and shapes."""
-    place = 0
+    index = 0
     for dtype, shape in described:
-        array = message[place]
+        array = message[index]
         if array is None or array.dtype is not dtype or array.shape != shape:
             return False
-        place += 1
-    # Optional arrays are left out from behind.
-    return place == len(message) or message[place] is None
+        index += 1
+    # Only the last arrays may be left out.
+    return index == len(message) or message[index] is None
 
 
 def _text_array(text: str) -> NDArray[np.uint8]:
@@ -225,12 +225,12 @@ def _text_array(text: str) -> NDArray[np.uint8]:
 
 
 def where_of(envelope: Envelope) -> str:
-    """Which message an error is about."""
+    """The message that an error is about, for one line."""
     return f"{envelope.kind.name.lower()} of node {envelope.sender}, iteration {envelope.iteration}, step {envelope.step}"
 
 
 def short(value: object) -> str:
-    """A value of unknown size, fit for one line: huge integers and long texts are cut before they are printed."""
+    """A value of unknown size, shortened for one line."""
     if isinstance(value, int) and value.bit_length() > 64:
         return f"of {value.bit_length()} bits"
     if isinstance(value, (bytes, str)):
@@ -240,6 +240,6 @@ def short(value: object) -> str:
     try:
         text = str(value) if isinstance(value, Exception) else repr(value)
     except RecursionError:
-        # What msgpack can still unpack may be nested too deeply to be printed.
+        # msgpack unpacks deeper nesting than Python can print.
         text = f"a {type(value).__name__} nested too deeply"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,7 +1,7 @@
-"""What a bad link does to each transmission: pure arithmetic on counter-based draws, without a clock, a socket or a message.
+"""Model of a bad link: the fate of each transmission, from counter-based draws, without clock or I/O.
 
-The words are those of network emulators (loss, delay, jitter, duplication, reordering, a token bucket for the bandwidth).  What happens to
-the k-th transmission of a directed link is a function of (seed, sender, receiver, k) and of nothing else.
+The terms are those of network emulators (loss, delay, jitter, duplication, reordering, a token bucket for the bandwidth).  The fate of the
+k-th transmission of a directed link is a function of (seed, sender, receiver, k) alone.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _LOSS, _JITTER, _DUPLICATE, _REORDER, _JITTER_OF_COPY = range(5)
 
 
 class Transmission(NamedTuple):
-    """What becomes of one transmission.
+    """The fate of one transmission.
 
     Attributes:
-        departure: seconds until the bandwidth lets it leave.
-        arrivals: seconds from now until each copy is there; empty when it is lost.
-        cut: a partition stopped it, not chance.
+        departure: seconds until the bandwidth allows it to leave.
+        arrivals: seconds from now until each copy arrives; empty if it is lost.
+        cut: it is lost because of a partition.
     """
 
     departure: float
@@ -71,16 +71,16 @@ class LinkModel:
 
     @property
     def ideal(self) -> bool:
-        """Whether nothing ever happens on this link."""
+        """Whether no fault applies to this link."""
         return not self._models and not self._partitions
 
     def transmit(self, size: int, iteration: int, now: float) -> Transmission:
-        """What becomes of the next transmission.
+        """The fate of the next transmission.
 
         Args:
             size: bytes.
-            iteration: how far the sender is.
-            now: seconds on any one clock that does not run backwards.
+            iteration: the sender's present one.
+            now: seconds on any one monotonic clock.
         """
         draws = self._next_draws()
         if self.cut_by(iteration, now) is not None:
@@ -101,7 +101,7 @@ class LinkModel:
         return Transmission(departure, (departure + delay, departure + delay_of_copy) if doubled else (departure + delay,))
 
     def cut_by(self, iteration: int, now: float) -> int | None:
-        """The number of the partition that cuts the link at the moment; None when none does."""
+        """The number of the partition that cuts the link now; None if none does."""
         for number, partition in self._partitions.items():
             if not _is_active(partition, iteration):
                 continue
@@ -111,18 +111,18 @@ class LinkModel:
         return None
 
     def _next_draws(self) -> Sequence[Sequence[float]]:
-        block, place = divmod(self._count, _BLOCK)
+        block, index = divmod(self._count, _BLOCK)
         self._count += 1
-        if place == 0 and self._models:
+        if index == 0 and self._models:
             # Sender and receiver are part of the key and of the counter, so that links draw independently.
             counter = (self.receiver + 2) << 32 | block
             generator = stream(self._seed, self.sender, Purpose.LINKS, counter)
             self._draws = generator.random((_BLOCK, len(self._models), 5))
-        return self._draws[place].tolist() if self._models else ()
+        return self._draws[index].tolist() if self._models else ()
 
 
 def link_faults(faults: Sequence[FaultSettings]) -> dict[int, FaultSettings]:
-    """Those that are models of links, by their number in the experiment."""
+    """The faults that are models of links, by their number in the experiment."""
     return {number: fault for number, fault in enumerate(faults) if isinstance(fault, LinkFault | PartitionFault)}
 
 

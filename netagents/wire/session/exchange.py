@@ -1,6 +1,6 @@
-"""The exchange: one node's listener, senders, codec and inbox behind two calls, ``send`` and ``receive``.
+"""Exchange: one node's listener, senders, codec and inbox behind two calls, ``send`` and ``receive``.
 
-Receiving, and the wait that goes with it, is in :mod:`netagents.wire.session.receiver`.
+:mod:`netagents.wire.session.receiver` has the receiving half.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from netagents.wire.session.receiver import OnControl, Receiver
 from netagents.wire.session.traffic import count_traffic
 from netagents.wire.transport.transport import Listener, Sender
 
-_REMEMBERED = 1024  # lines: where the graph moves, a message goes to ever other receivers
+_REMEMBERED = 1024  # channels: where the graph moves, the receivers of a message change
 
 FINISHED = "finished"
 """The reason of a Stop that ends a whole run."""
@@ -36,7 +36,7 @@ class StopReceivedError(NetagentsError):
 
 
 def stop_on_request(envelope: Envelope, _user: str | None) -> None:
-    """The default for control messages: Stop ends the wait with :class:`StopReceivedError`, everything else is ignored."""
+    """The default for control messages: Stop raises :class:`StopReceivedError`, all others are ignored."""
     if isinstance(envelope.message, Stop):
         raise StopReceivedError(envelope.message.reason)
 
@@ -46,15 +46,15 @@ class Exchange(Receiver):
 
     Args:
         node: index of this node.
-        incarnation: of this node; a restarted node has a higher one.
+        incarnation: of this node; higher after each restart.
         listener: where it receives.
-        inbox: what it takes in; it also knows the run.
+        inbox: what it accepts; it also knows the run.
         codec: of this thread.
         timeouts: the deadlines of the run.
         on_control: called with each control message (Hello to Failed) of this run, or of a node that does not know the run yet.
-        watched: descriptor -> what to call when it becomes readable or its other end is gone, such as the parent's sentinel.
-        faults: injected delivery faults, None outside tests and studies.
-        links: models of bad links over this listener, likewise; what is linked from then on goes through them.
+        watched: descriptor -> called when it becomes readable or its other end closes, such as the parent's sentinel.
+        faults: injected delivery faults; None in most runs.
+        links: models of bad links over this listener; None in most runs.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Exchange(Receiver):
         self._channels: dict[tuple[Kind, tuple[int, ...]], Channel] = {}
 
     def link(self, node: int, sender: Sender) -> None:
-        """Makes ``node`` reachable through ``sender``; an earlier link to it is aborted."""
+        """Make ``node`` reachable through ``sender``; an earlier link to it is aborted."""
         self._channels.clear()
         earlier = self._senders.pop(node, None)
         if earlier is not None:
@@ -89,7 +89,7 @@ class Exchange(Receiver):
         self._senders[node] = sender if self.links is None else self.links.wrap(node, sender)
 
     def adopt(self, earlier: Exchange) -> None:
-        """Takes over the links and counters of an exchange on the same listener, which is not used any more."""
+        """Take over the links and counters of an earlier exchange on the same listener."""
         for node, sender in earlier._senders.items():
             self.link(node, sender)
         self.traffic = earlier.traffic
@@ -97,7 +97,7 @@ class Exchange(Receiver):
         earlier._channels = {}
 
     def restart(self, iteration: int, incarnation: int) -> None:
-        """Begins again at ``iteration``: speaks and listens under this incarnation only, and forgets what waits."""
+        """Begin again at ``iteration``: send and accept under this incarnation only, and discard waiting messages."""
         self.incarnation = incarnation
         self._channels.clear()
         self.inbox.restart(iteration, incarnation)
@@ -112,16 +112,16 @@ class Exchange(Receiver):
     # -- sending ---------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
-        """Encodes once and sends to every receiver.
+        """Encode once and send to every receiver.
 
         Raises:
-            ProtocolError: there is no link to a receiver, or the message breaks the schema.
+            ProtocolError: there is no link to a receiver, or the message violates the schema.
             DeadlineError: a receiver's queue stayed full; names it.
         """
         self.channel(kind, tuple(receivers)).send(message, iteration, step)
 
     def channel(self, kind: Kind, receivers: tuple[int, ...]) -> Channel:
-        """The way to some receivers, for one kind of message, until a link or the incarnation changes.
+        """The channel to some receivers for one kind of message, valid until a link or the incarnation changes.
 
         Raises:
             ProtocolError: there is no link to a receiver.
@@ -140,7 +140,7 @@ class Exchange(Receiver):
         return channel
 
     def offer(self, message: Message, kind: Kind, iteration: int, step: int, receiver: int) -> bool:
-        """Sends to an observer if that needs no waiting; otherwise the message is dropped and counted, and False comes back."""
+        """Send to one receiver if its queue has space; otherwise drop and count the message, and return False."""
         sender = self._senders.get(receiver)
         frames = self._encode(message, kind, iteration, step)
         if sender is None or not sender.try_send(frames):
@@ -158,7 +158,7 @@ class Exchange(Receiver):
     # -- end -------------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Ends all links; last messages still get the linger time to leave."""
+        """End all links; messages already sent get the linger time to leave."""
         for sender in self._senders.values():
             sender.close()
         self._senders.clear()
@@ -166,7 +166,7 @@ class Exchange(Receiver):
         self._listener.close()
 
     def abort(self) -> None:
-        """Ends all links at once."""
+        """End all links at once."""
         for sender in self._senders.values():
             sender.abort()
         self._senders.clear()

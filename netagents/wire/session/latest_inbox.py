@@ -1,4 +1,4 @@
-"""An inbox that keeps some kinds on a stored, the newest few of each sender, for those who can do with what is not the newest."""
+"""Inbox that keeps the latest messages of some kinds, for clocks that may use older ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netagents.wire.session.inbox import Drop, Inbox
 
 
 class TimedMessage(NamedTuple):
-    """A message with its place in time."""
+    """A message with its iteration and step."""
 
     iteration: int
     step: int
@@ -18,16 +18,16 @@ class TimedMessage(NamedTuple):
 
 
 class LatestInbox(Inbox):
-    """As an inbox, but messages of the ``latest_kinds`` kinds wait on shelves: nothing asks for one exact message of these.
+    """An inbox that stores the latest messages of :attr:`latest_kinds`, of which no exact message is waited for.
 
-    A stored holds the newest :attr:`depth` messages of one sender and kind (and ordinal), so memory is bounded whatever comes.
+    It stores at most :attr:`depth` messages of each sender and kind (and ordinal), so memory is bounded.
     """
 
     latest_kinds: frozenset[Kind] = frozenset()
     depth: int = 64
 
     def keep_latest(self, kinds: Collection[Kind], depth: int) -> LatestInbox:
-        """Sets which kinds are kept, and how many of each; gives the inbox itself."""
+        """Set which kinds are stored, and how many messages of each; returns the inbox itself."""
         self.latest_kinds, self.depth = frozenset(kinds), depth
         self._latest: dict[tuple[Kind, int, int], dict[tuple[int, int], TimedMessage]] = {}
         return self
@@ -44,26 +44,26 @@ class LatestInbox(Inbox):
         if step >= self._steps:
             return self._drop(Drop.STEP, sender, kind, iteration)
         stored = self._latest.setdefault(self._key(kind, sender, step), {})
-        place = (iteration, step)
-        if place in stored:
+        time = (iteration, step)
+        if time in stored:
             return self._drop(Drop.DUPLICATE, sender, kind, iteration)
         if len(stored) >= self.depth:
             oldest = min(stored)
-            if place < oldest:
+            if time < oldest:
                 return self._drop(Drop.PAST, sender, kind, iteration)
             del stored[oldest]
-        stored[place] = TimedMessage(iteration, step, message)
+        stored[time] = TimedMessage(iteration, step, message)
         return True
 
     def stored(self, kind: Kind, sender: int, ordinal: int = 0) -> dict[tuple[int, int], TimedMessage]:
-        """What is there of one sender and kind, by (iteration, step); ``ordinal`` tells apart what travels once per iteration."""
+        """The stored messages of one sender and kind, by (iteration, step); ``ordinal`` selects among kinds of once per iteration."""
         return self._latest.get((kind, sender, ordinal if kind.row.pace is Pace.ITERATION else 0), {})
 
     def newest(self, kind: Kind, sender: int, at: tuple[int, int]) -> TimedMessage | None:
-        """The newest message that is not of after ``at`` (iteration, step)."""
+        """The newest message that is not later than ``at`` (iteration, step)."""
         stored = self.stored(kind, sender, at[1])
-        places = [place for place in stored if place <= at]
-        return stored[max(places)] if places else None
+        times = [time for time in stored if time <= at]
+        return stored[max(times)] if times else None
 
     def restart(self, iteration: int, incarnation: int) -> None:
         super().restart(iteration, incarnation)

@@ -1,7 +1,7 @@
-"""The receiving half of an exchange: one node's listener, decoder and inbox behind ``receive``.
+"""Receiver of an exchange: one node's listener, decoder and inbox behind ``receive``.
 
-It holds the one blocking wait of a process.  A wait ends with the messages, with a control message or a watched descriptor (both
-answered by callbacks that may raise), or with a DeadlineError that names the phase, the step and the missing peers.
+It has the one blocking wait of a process.  A wait ends with the messages, with a control message or a watched descriptor (whose callbacks
+may raise), or with a DeadlineError that names the phase, the step and the missing peers.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _BATCH = 1024
 _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
 POLL_SECONDS = 0.1
-"""How long a node that waits for messages may take to notice anything else, such as a lost parent."""
+"""Interval at which a waiting node polls its watched descriptors, such as that of its parent."""
 
 NOTE_SECONDS = 10.0
-"""After which a node that still waits says in its log for whom, and again."""
+"""Interval at which a waiting node logs for whom it waits."""
 
 OnControl = Callable[[Envelope, str | None], None]
-"""Called with each control message and its sender's authenticated name; what it raises leaves the wait."""
+"""Called with each control message and its sender's authenticated name; its exceptions end the wait."""
 
 _LATE = POLL_SECONDS + LATE_SECONDS
 _log = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
-    """What a wait for control messages collects."""
+    """A collection that is never complete: the wait is for control messages."""
 
 
 class Receiver:
-    """How messages come to a node; :class:`netagents.wire.session.exchange.Exchange` has the arguments."""
+    """Receives the messages of a node; :class:`netagents.wire.session.exchange.Exchange` describes the arguments."""
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class Receiver:
         self._watched = dict(watched or {})
         self._descriptors = tuple(self._watched)
         self._faults = faults
-        # An inbox of another kind wants to see whole envelopes.
+        # Other types of inbox need whole envelopes.
         self._reuses_acceptance = faults is None and type(inbox) is Inbox
         self.next_poll = 0.0
-        """When to look at what else is watched."""
+        """When to poll the watched descriptors again."""
         self._templates = self._codec.templates
         self._take_timeout = 0.0
         self._take = self._listener.take_function(self._take_timeout)
@@ -90,14 +90,14 @@ class Receiver:
     # -- phases ----------------------------------------------------------------------------------------------------------
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], timeout_seconds: float | None = None) -> list[Message]:
-        """Waits for one ``kind`` message of (iteration, step) from each of ``senders``; returns them in that order.
+        """Wait for one ``kind`` message of (iteration, step) from each of ``senders``; returns them in that order.
 
         Args:
             timeout_seconds: instead of the ``exchange`` timeout.
 
         Raises:
             DeadlineError: names kind, iteration, step and the missing peers.
-            ProtocolError: a message came twice.
+            ProtocolError: a message arrived twice.
             StopReceivedError: with the default ``on_control``.
         """
         inbox = self.inbox
@@ -113,12 +113,12 @@ class Receiver:
             raise
 
     def wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> Wait:
-        """What was waited for, for whatever ended the wait: when a message is lost, all wait in the end, and the earliest tells which."""
-        place = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
-        return Wait(place, self._describe_wait(iteration, kind, step, senders))
+        """Description of a wait, for the error that ended it: after a lost message all nodes wait, and the earliest wait identifies it."""
+        position = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
+        return Wait(position, self._describe_wait(iteration, kind, step, senders))
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
-        """The wait of every phase: asleep in the listener, and at most :data:`POLL_SECONDS` away from a look at what else is watched."""
+        """The wait of every phase: asleep in the listener, interrupted every :data:`POLL_SECONDS` to poll the watched descriptors."""
         inbox = self.inbox
         limit = waiting_clock() + allowed
         next_note = waiting_clock() + NOTE_SECONDS
@@ -153,18 +153,18 @@ class Receiver:
         limit: float = inf,
         raw: bool = False,
     ) -> Received | None:
-        """Takes messages of a step off the door until ``count`` of the awaited kind are there, or anything else happens.
+        """Receive messages of a step until ``count`` of the awaited kind have arrived, or anything else happens.
 
-        This is where a node spends its time with the wire while it learns, so it is one function: the listener's own call, the decoder's
-        recognition, and what the inbox knows about a message whose like was let in before.  One message is waited for in any case.
+        A learning node spends most of its time on messages here, so it is one function: the listener's own call, the decoder's recognition
+        of headers, and the inbox's earlier acceptance of a header.  It always waits for at least one message.
 
         Args:
-            phases: where to put them, by kind and sender.
-            limit: when to end, on the clock of ``perf_counter``; silence ends it after :data:`POLL_SECONDS` already.
-            raw: put in a message's template and frame instead of the message.
+            phases: kind -> sender -> message; the messages are added here.
+            limit: when to end, on the clock of ``perf_counter``; without a message it ends after :data:`POLL_SECONDS`.
+            raw: add the template and frame of each message instead of the message.
 
         Returns:
-            What came that was none of them, for :meth:`process_other`.
+            The message that is none of these, for :meth:`process_other`, if one has arrived.
         """
         traffic, inbox, templates, nothing = self.traffic, self.inbox, self._templates, self._listener.timeout_error
         wanted = phases[awaited]
@@ -188,16 +188,16 @@ class Receiver:
             waited += woken - now
             if woken - now > _LATE:
                 note_waking(now - paused_seconds() + timeout)
-            first, user = (received, None) if isinstance(received, bytes) else _alone(received)
-            length, at, its = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
+            first, user = (received, None) if isinstance(received, bytes) else _single_frame(received)
+            length, message_step, message_iteration = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
             template = templates.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
             if (
                 template is None
                 or template.size != len(first)
                 or template.acceptance is not inbox.acceptance
                 or template.user != user
-                or at != step
-                or its != iteration
+                or message_step != step
+                or message_iteration != iteration
                 or (phase := phases.get(template.kind)) is None
                 or template.sender in phase
             ):
@@ -216,13 +216,13 @@ class Receiver:
         return other
 
     def process_other(self, other: Received) -> None:
-        """Puts a message where it belongs, or answers it."""
+        """Process a message that :meth:`gather` returned."""
         began = perf_counter()
         self.process(self._listener.complete(other))
         self.traffic.serialise_seconds += perf_counter() - began
 
     def _poll_watched(self, now: float) -> None:
-        """Answers the descriptors that are watched besides the messages."""
+        """Call the callbacks of watched descriptors that are readable."""
         self.next_poll = now + POLL_SECONDS
         for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
             self._watched[descriptor]()
@@ -235,42 +235,41 @@ class Receiver:
     # -- control messages ------------------------------------------------------------------------------------------------
 
     def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
-        """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
+        """Process control messages until ``done()``: the waits of the handshake and of the end of a run.
 
         Args:
-            describe: given the seconds left, says what is being waited for; the log gets it every :data:`NOTE_SECONDS`, and it becomes the
-                text of the error.
+            describe: from the seconds left to a description of the wait, for the log every :data:`NOTE_SECONDS` and for the error.
 
         Raises:
-            DeadlineError: the time was up.
+            DeadlineError: the time is over.
         """
         now = waiting_clock()
         limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
         while not done():
-            came = self._pump(min(limit, next_note), _nothing)[0]
+            received = self._pump(min(limit, next_note), _nothing)[0]
             now = waiting_clock()
             if now < limit and now >= next_note and not done():
                 next_note = now + NOTE_SECONDS
                 _log.info("%s", describe(limit - now))
-            elif not came and now >= limit:
+            elif not received and now >= limit:
                 if done():
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))
 
     def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
-        """One wait of at most ``timeout_seconds``, and what is there afterwards, up to the message that makes ``done()`` true; False
-        when nothing came."""
+        """Wait once, at most ``timeout_seconds``, and process what has arrived, up to the message that makes ``done()`` true; returns False
+        if nothing has arrived."""
         return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
-        """Sleeps once, then takes in what is there until ``collect`` gives a phase.
+        """Sleep once, then process what has arrived until ``collect`` returns a complete phase.
 
         Args:
             limit: when to end, on the waiting clock.
-            collect: gives a phase that is complete.
+            collect: returns the phase once it is complete.
 
         Returns:
-            Whether anything came before ``limit`` passed, and the phase.
+            Whether anything arrived before ``limit``, and the phase.
         """
         traffic, faults = self.traffic, self._faults
         now = perf_counter()
@@ -290,7 +289,7 @@ class Receiver:
         messages: list[Message] | None = None
         if ready.messages:
             take, process = self._listener.take, self.process
-            # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
+            # One by one, so that the rest stays if a callback raises; bounded, so that a flood cannot delay a deadline.
             for _ in range(_BATCH):
                 received = take(0.0)
                 if received is None:
@@ -310,7 +309,7 @@ class Receiver:
     # -- each message ----------------------------------------------------------------------------------------------------
 
     def process(self, received: Received) -> None:
-        """Decodes a message, counts it and puts it where it belongs."""
+        """Decode a message, count it and pass it on."""
         frames, user = in_frames(received)
         try:
             envelope = self._codec.decode(frames)
@@ -327,7 +326,7 @@ class Receiver:
             self._codec.accept(frames, self.inbox.acceptance, user, self.traffic.received[envelope.kind])
 
     def _deliver(self, envelope: Envelope, user: str | None) -> bool:
-        """Puts a message into the inbox, or answers a control message; whether the inbox took it."""
+        """Put a message into the inbox, or process a control message; returns whether the inbox accepted it."""
         if envelope.kind.row.pace is not Pace.CONTROL:
             return self.inbox.put(envelope, user)
         if self.inbox.accepts_control(envelope, user):
@@ -335,7 +334,7 @@ class Receiver:
         return False
 
 
-def _alone(received: ReceivedFrames) -> tuple[bytes, str | None]:
-    """The frame of a message that has only this one, and its user; else a frame that no message has."""
+def _single_frame(received: ReceivedFrames) -> tuple[bytes, str | None]:
+    """The frame and user of a message of one frame; an empty frame for any other message."""
     frames, user = received
     return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)

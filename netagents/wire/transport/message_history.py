@@ -1,4 +1,4 @@
-"""What a node sent and what was delivered to it, message by message: the history that :mod:`netagents.testing.delivery_history` judges."""
+"""History of a node's messages, sent and delivered; :mod:`netagents.testing.delivery_history` checks it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from netagents.wire.codec.frames import Frame
 
 
 class LinkAction(StrEnum):
-    """What happened to a message at a node."""
+    """The event of a message at a node."""
 
     SENT = "sent"
     DELIVERED = "delivered"
 
 
 class LinkEvent(NamedTuple):
-    """One entry of a node's history, in the order in which it happened there.
+    """One entry of a node's history, in order of time.
 
     Attributes:
         what: ``sent`` or ``delivered``.
         peer: the other end of the link: receiver or sender.
         incarnation: of the sender.
-        kind: name of the message's kind, in small letters. iteration, step: where it belongs.
+        kind: label of the message's kind. iteration, step: of the message.
         digest: of its bytes, 16 hexadecimal digits.
     """
 
@@ -39,7 +39,7 @@ class LinkEvent(NamedTuple):
 
     @property
     def message(self) -> tuple[int, str, int, int, str]:
-        """What both ends know of it."""
+        """The fields on which both ends agree."""
         return self[2:]
 
 
