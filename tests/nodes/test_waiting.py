@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netagents.experiment import Timeouts
 from netagents.messages import ENVIRONMENT, Step
-from netagents.nodes.clocks.free_running import _following
+from netagents.nodes.clocks.free_running import _combined
 from netagents.nodes.clocks.silent_neighbours import SilentNeighbours
 from netagents.nodes.process.control_pipe import ControlPipe
 from netagents.nodes.server.heartbeat_monitor import HeartbeatMonitor
@@ -58,7 +58,7 @@ def test_missed_ticks_add_up_and_an_end_in_any_of_them_is_an_end(ticks: list[tup
     ]
     merged = made[0]
     for each in made[1:]:
-        merged = _following(merged, each)
+        merged = _combined(merged, each)
     assert merged.observation[0] == len(ticks) - 1
     total, flags = 0.0, 0
     for reward, flag in ticks:

@@ -1,4 +1,4 @@
-"""How a node becomes part of a run: it knows an address, says hello, is welcomed, links to its peers and waits for the start."""
+"""Joining of a node: from the server's address by Hello, Welcome and links to its peers to the start of the run."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from netagents.wire.session.receiver import NOTE_SECONDS
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
 
 HELLO_INTERVAL = 0.5
-"""Seconds after which a node that was not welcomed says hello again."""
+"""Seconds between two Hellos of a node that is not welcomed yet."""
 
 
 @dataclass(frozen=True)
 class NodePlan:
-    """What a node takes in, and whom it links to.
+    """The inbox and the links of a node.
 
     Attributes:
-        inbox: what it takes in.
-        out_peers: the agents it has links to. in_peers: the agents that have links to it.
-        tree_nodes: with relay routing, where it stands in the trees of those whose messages it hands on or needs.
+        inbox: what it accepts.
+        out_peers: the agents that it has links to. in_peers: the agents that have links to it.
+        tree_nodes: with relay routing, its positions in the trees of the messages that it forwards or needs.
     """
 
     inbox: Inbox
@@ -55,7 +55,7 @@ class NodePlan:
 
 
 MakePlan = Callable[[Setup], NodePlan]
-"""From the setup to a node's part in the run."""
+"""From the setup to the plan of a node."""
 
 
 def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan: MakePlan) -> Membership:
@@ -65,13 +65,13 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         context: of the process.
         index: node index.
         arguments: ``join`` (address), ``run`` (16 hexadecimal digits; absent when started by hand), and optional ``listen`` (address),
-            ``advertise`` (host that others reach it by), ``keys`` (folder), ``allow_imports`` (run code that the experiment names).
-        plan: what this kind of node takes in, and whom it links to.
+            ``advertise`` (host under which others reach it), ``keys`` (folder), ``allow_imports`` (run code that the experiment names).
+        plan: makes the inbox and the links of the node.
 
     Raises:
         DeadlineError: not welcomed, linked or started in time.
         ProtocolError: another version or run.
-        SecurityError: keys that do not fit, or foreign code that nobody allowed.
+        SecurityError: wrong keys, or foreign code that is not allowed.
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
     scale = float(arguments.get("timeout_scale", 1.0))
@@ -91,7 +91,7 @@ class _Joining:
     ) -> None:
         self.context, self.index, self.transport = context, index, transport
         self.users, self.allow_imports = known_users(settings), bool(arguments.get("allow_imports"))
-        # Given by whoever starts it again; a fresh name keeps what was meant for its forerunner away.
+        # The launcher gives it at a restart; a new name keeps messages for the earlier process away.
         incarnation = int(arguments.get("incarnation", 0))
         name = f"{context.role}.{incarnation}" if incarnation else context.role
         self.listener: Listener = transport.listen(arguments.get("listen") or own_address(arguments["join"], name))
@@ -101,7 +101,7 @@ class _Joining:
             context.own(path)
         run = bytes.fromhex(arguments["run"]) if "run" in arguments else UNKNOWN_RUN
         self.handshake = NodeHandshake(index, self.listener.endpoint, __version__, os.getpid(), run)
-        # Until it is welcomed a node knows no settings but these defaults.
+        # Before the Welcome a node knows only these defaults.
         self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
         self.codec = Codec()
         self.first_process = incarnation == 0
@@ -123,48 +123,48 @@ class _Joining:
                 next_note += NOTE_SECONDS
                 log.logger.info("%s", handshake.status(deadline - waiting_clock()))
             self._send(handshake.hello())
-            # Up to the welcome and no further: what follows it is for the inbox that is yet to be made.
+            # Only up to the Welcome: what follows is for the inbox that is made from it.
             self.exchange.pump(HELLO_INTERVAL, lambda: handshake.phase is not Phase.HELLO)
             if handshake.phase is Phase.HELLO and waiting_clock() > deadline:
                 self.exchange.serve(lambda: False, 0.0, handshake.status)
         if handshake.welcome is None:
-            raise ProtocolError("welcomed without a welcome", where=self.context.role)
+            raise ProtocolError("the phase is WELCOMED without a Welcome", where=self.context.role)
         setup = read_welcome(handshake.welcome)
         refuse_foreign_code(setup.experiment, allowed=self.allow_imports)
         self.timeouts = setup.experiment.timeouts
-        part = plan(setup)
+        node_plan = plan(setup)
         if self.index >= 0:
             self.codec.expect(shapes_of(setup, self.index))
-        inbox, self.out_peers, self.in_peers = part.inbox, part.out_peers, part.in_peers
+        inbox, self.out_peers, self.in_peers = node_plan.inbox, node_plan.out_peers, node_plan.in_peers
         inbox.run = handshake.run
         feed = faulty_feed(setup.experiment, self.index)
         layer = link_layer(setup.experiment, self.index, self.listener, handshake.run, self.users)
         inbox.dropped.update(self.exchange.inbox.dropped)
-        welcomed, self.exchange = self.exchange, self._exchange(inbox, feed, part.tree_nodes, layer)
-        self.exchange.adopt(welcomed)
+        earlier, self.exchange = self.exchange, self._exchange(inbox, feed, node_plan.tree_nodes, layer)
+        self.exchange.adopt(earlier)
         first, state, lost = self.enter(None)
         fresh = first == 0 and self.first_process
         return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter, fresh, self.undo_log, self.ages, lost)
 
     def enter(self, welcome: Envelope | None) -> tuple[int, State, frozenset[int]]:
-        """Link to all peers and wait for the start; begins again as often as somebody is restarted meanwhile.
+        """Link to all peers and wait for the start; begins again whenever a node is restarted meanwhile.
 
         Args:
-            welcome: a new one to take first.
+            welcome: a new Welcome to accept first.
 
         Returns:
-            The first iteration, an agent's state before it, and the agents that the run goes on without.
+            The first iteration, an agent's state before it, and the lost agents.
         """
         while True:
             if welcome is not None:
                 self.handshake.restart(welcome)
             try:
                 return self.handshake.iteration, self._link(), self._lost()
-            except RollbackError as again:
-                welcome = again.envelope
+            except RollbackError as rollback:
+                welcome = rollback.envelope
 
     def _lost(self) -> frozenset[int]:
-        """The agents that the newest Welcome no longer names."""
+        """The peers that the newest Welcome no longer names."""
         assert self.handshake.welcome is not None
         return (self.out_peers | self.in_peers) - self.handshake.welcome.peers.keys()
 
@@ -173,9 +173,9 @@ class _Joining:
         assert handshake.welcome is not None
         exchange.restart(handshake.iteration, handshake.incarnation)
         lost = self._lost()
-        # Over a modelled link even who only listens has to acknowledge.
-        answers = set() if exchange.links is None else {peer for peer in self.in_peers if exchange.links.is_modelled(peer)}
-        for peer in sorted((self.out_peers | answers) - lost):
+        # Modelled links also need a link back, for acknowledgements.
+        acknowledging = set() if exchange.links is None else {peer for peer in self.in_peers if exchange.links.is_modelled(peer)}
+        for peer in sorted((self.out_peers | acknowledging) - lost):
             endpoint = handshake.welcome.peers[peer]
             if self.endpoints.get(peer) != endpoint:
                 self.endpoints[peer] = endpoint
@@ -188,8 +188,8 @@ class _Joining:
         try:
             exchange.serve(lambda: handshake.phase is Phase.STARTED, ready / 2, handshake.status)
         except DeadlineError:
-            # After a restart a link that cannot be secured is only logged: its peer may be started again, and then all link anew.  But the
-            # node that knows the reason must not leave it to others to fail without one.
+            # After a restart a link that cannot be secured is only logged, because its peer may restart and then all link again.  But the
+            # node that knows the reason must report it before others fail without one.
             failure = self.transport.failure()
             if failure is not None:
                 raise failure from None
@@ -198,7 +198,7 @@ class _Joining:
         return state
 
     def _resumed_state(self) -> State:
-        """An agent's state before the first iteration: kept, or sent by the server right after the welcome."""
+        """An agent's state before the first iteration: kept here, or sent by the server right after the Welcome."""
         kept = self.undo_log.before(self.handshake.iteration)
         if kept is not None:
             return kept[0]

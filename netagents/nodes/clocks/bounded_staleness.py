@@ -1,7 +1,7 @@
-"""The clock of bounded staleness: a neighbour's newest message will do if it is not older than the bound; else it is waited for.
+"""Clock with bounded staleness: an agent uses a neighbour's newest message if it is not older than the bound, else it waits.
 
-A State may be s steps old, of the same iteration, because a reset has no past.  A Trace, ShadowReward or TruncatedQ may be of any of
-the s iterations before.  With s = 0 this is lockstep, and leaves its bits.
+A State may be s steps old, within the same iteration, because nothing before a reset counts.  A Trace, ShadowReward or TruncatedQ may
+belong to any of the s iterations before.  With s = 0 this is lockstep, with the same results.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from netagents.wire.session.exchange import Exchange
 from netagents.wire.session.latest_inbox import LatestInbox, TimedMessage
 
 Choose = Callable[[Kind, int, int, int], TimedMessage | None]
-"""From kind, sender, iteration and step to the message that will do; None to wait for one."""
+"""From kind, sender, iteration and step to an acceptable message; None to wait for one."""
 
 
 class LatestWait:
-    """Waits for messages on shelves: a while for the newest, then for any that will do.
+    """Waits for the latest messages: first for the newest, then for any acceptable one.
 
     Args:
         exchange: of the agent; its inbox is a :class:`LatestInbox`.
         experiment: the settings.
-        grace: seconds for the newest.
-        tolerance: what is done about neighbours that are not heard; None: the wait ends the run.
+        grace: seconds to wait for the newest.
+        tolerance: for silent neighbours; None: a timeout ends the run.
     """
 
     def __init__(self, exchange: Exchange, experiment: Experiment, grace: float, tolerance: SilenceTolerance | None) -> None:
@@ -40,23 +40,23 @@ class LatestWait:
         self._seconds = experiment.timeouts.seconds("exchange") if tolerance is None else tolerance.seconds
 
     def collect(
-        self, iteration: int, kind: Kind, step: int, senders: Sequence[int], fresh: Choose, good_enough: Choose
+        self, iteration: int, kind: Kind, step: int, senders: Sequence[int], newest: Choose, acceptable: Choose
     ) -> list[TimedMessage | None]:
-        """One message of each sender, in that order; None for those that are not heard.
+        """One message of each sender, in that order; None for silent ones.
 
         Raises:
-            DeadlineError: names those of whom nothing that will do has come.
+            DeadlineError: names those without an acceptable message.
         """
         self.exchange.pump(0.0)
         now = waiting_clock()
         until, limit = now + self._grace, now + self._seconds
         awaited = senders if self._tolerance is None else self._tolerance.silent.awaited(senders, iteration)
         while True:
-            chosen = {sender: fresh(kind, sender, iteration, step) for sender in senders}
+            chosen = {sender: newest(kind, sender, iteration, step) for sender in senders}
             waiting = [sender for sender in awaited if chosen[sender] is None]
             if waiting and now >= until:
                 for sender in senders:
-                    chosen[sender] = chosen[sender] or good_enough(kind, sender, iteration, step)
+                    chosen[sender] = chosen[sender] or acceptable(kind, sender, iteration, step)
                 waiting = [sender for sender in awaited if chosen[sender] is None]
             if waiting and now >= limit:
                 self._give_up(iteration, kind, step, waiting)
@@ -87,8 +87,8 @@ class BoundedStaleness:
     Args:
         exchange: of the agent.
         experiment: with this clock.
-        ages: where uses are counted.
-        tolerance: as :class:`LatestWait` has it.
+        ages: counts the ages of used messages.
+        tolerance: as for :class:`LatestWait`.
     """
 
     supports_rollouts = False
@@ -101,7 +101,7 @@ class BoundedStaleness:
         self._bound, self._ages = clock.steps, ages
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
-        """As :meth:`netagents.wire.session.exchange.Exchange.receive`; of neighbours, what is at most so old."""
+        """As :meth:`netagents.wire.session.exchange.Exchange.receive`; of neighbours, messages within the bound."""
         if kind not in NEIGHBOUR_KINDS:
             return list(self._wait.exchange.receive(iteration, kind, step, senders))
         chosen = self._wait.collect(iteration, kind, step, senders, self._newest, self._within)
@@ -114,11 +114,11 @@ class BoundedStaleness:
         return self._wait.inbox.stored(kind, sender, step).get((iteration, step))
 
     def _within(self, kind: Kind, sender: int, iteration: int, step: int) -> TimedMessage | None:
-        found = self._wait.inbox.newest(kind, sender, (iteration, step))
-        if found is None or (kind.row.pace is Pace.STEP and found.iteration != iteration):
+        latest = self._wait.inbox.newest(kind, sender, (iteration, step))
+        if latest is None or (kind.row.pace is Pace.STEP and latest.iteration != iteration):
             return None
-        return found if self._age(kind, iteration, step, found) <= self._bound else None
+        return latest if self._age(kind, iteration, step, latest) <= self._bound else None
 
     @staticmethod
-    def _age(kind: Kind, iteration: int, step: int, found: TimedMessage) -> int:
-        return step - found.step if kind.row.pace is Pace.STEP else iteration - found.iteration
+    def _age(kind: Kind, iteration: int, step: int, used: TimedMessage) -> int:
+        return step - used.step if kind.row.pace is Pace.STEP else iteration - used.iteration
