@@ -149,7 +149,7 @@ def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str]
         ("could not find an available, non-overlapping IPv4 address pool among the defaults", "the engine has no addresses left"),
         ("network with name x_run already exists", "a network of this name is there already"),
         ("first\nsomething else went wrong\n", "something else went wrong"),
-        ("", "it failed without a word"),
+        ("", "it failed without output"),
     ],
 )
 def test_what_an_engine_says_becomes_one_line(said: str, line: str) -> None:

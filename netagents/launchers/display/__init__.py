@@ -1,4 +1,4 @@
-"""Progress while a run goes on: a live view on a terminal, plain lines elsewhere."""
+"""Displays of a run's progress: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Display", "PlainDisplay", "SilentDisplay", "make_display"]
 
 
 def make_display(wanted: bool) -> Display:
-    """The display that fits standard error: live on a terminal, lines in a pipe or where the terminal can do nothing."""
+    """The display for standard error: live on a terminal, lines in a pipe or on a dumb terminal."""
     import os
 
     if not wanted:
