@@ -79,7 +79,7 @@ class ExpectedArray(NamedTuple):
         """Whether an array has this dtype and these sizes."""
         if array.dtype != self.dtype or array.ndim != len(self.shape):
             return False
-        return all(wanted in (ANY, size) for wanted, size in zip(self.shape, array.shape, strict=True))
+        return all(expected in (ANY, size) for expected, size in zip(self.shape, array.shape, strict=True))
 
     def __str__(self) -> str:
         sizes = ", ".join("any" if size == ANY else str(size) for size in self.shape)
@@ -97,5 +97,5 @@ def mismatch(alternatives: Alternatives, arrays: Sequence[NDArray[Any] | None]) 
         if len(present) == len(expected) and all(field.fits(array) for field, array in zip(expected, present, strict=True)):
             return None
     received = ", ".join(f"{array.dtype} {array.shape}" for array in present)
-    wanted = " or ".join(", ".join(map(str, expected)) for expected in alternatives)
-    return f"has {received}, and this run's has {wanted}"
+    forms = " or ".join(", ".join(map(str, expected)) for expected in alternatives)
+    return f"has {received}, and this run's has {forms}"

@@ -85,7 +85,7 @@ class MessageRow:
         optional: how many of its last arrays may be left out, from the end.
         clipped: long texts are shortened instead of refused, because a node's last message must get through.
         pace: how often it travels.
-        phase: its place in the order in which the phases of an iteration wait for messages.
+        phase: its position in the order of an iteration's phases.
         radius: bounds how far it may travel between agents; None for kinds that agents never exchange.
         late: it travels after its iteration has ended, so the inbox accepts it for one iteration more.
         must_arrive: on lossy links it is sent again until it is acknowledged.

@@ -1,4 +1,4 @@
-"""Facts of a run that decide how its messages look: traffic and expected shapes of each kind between agents and server.
+"""Facts of a run that decide the form of its messages: traffic and expected shapes of each kind between agents and server.
 
 The rows of :mod:`netagents.messages.message_kinds` name these functions; ``agent`` is the sender, or the receiver of a Step.
 """

@@ -206,8 +206,8 @@ def own_host(seconds: float) -> str:
 def _link_arguments(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
     if advertise == OWN_ADDRESS:
         advertise = own_host(Timeouts(scale=timeout_scale).seconds("join"))
-    given = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
-    return {name: value for name, value in given.items() if value is not None}
+    arguments = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _check_address(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:

@@ -5,7 +5,7 @@ from netagents.wire.codec.frames import frame_bytes
 from netagents.wire.codec.limits import LIMITS, Limits
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.exchange import Exchange, StopReceivedError, stop_on_request
-from netagents.wire.session.handshake import NodeHandshake, Phase, Reply, StrangerError, role_of
+from netagents.wire.session.handshake import NodeHandshake, OtherRunError, Phase, Reply, role_of
 from netagents.wire.session.inbox import UNKNOWN_RUN, Drop, Inbox
 from netagents.wire.session.rendezvous import Rendezvous
 from netagents.wire.session.traffic import Traffic
@@ -35,13 +35,13 @@ __all__ = [
     "Listener",
     "MemoryTransport",
     "NodeHandshake",
+    "OtherRunError",
     "Phase",
     "ReceivedFrames",
     "Rendezvous",
     "Reply",
     "Sender",
     "StopReceivedError",
-    "StrangerError",
     "Traffic",
     "Transport",
     "WaitResult",

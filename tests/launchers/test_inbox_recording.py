@@ -1,4 +1,4 @@
-"""Recorded inboxes without processes: what is replayed is what was told, and a hostile file ends in one line."""
+"""Recorded inboxes without processes: what is replayed is what was received, and a hostile file ends in one line."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 
 
 def test_an_agent_alone_repeats_the_run(recorded: netagents.Run) -> None:
-    found = replay(recorded, 2)
-    assert (found.done, found.checkpoints, found.rows, found.ends_in) == ([0, 1, 2], [2], 3, None)
-    # Nothing was told of the states in between, and none is said to have been compared.
-    assert found.compared == [2]
+    replayed = replay(recorded, 2)
+    assert (replayed.done, replayed.checkpoints, replayed.rows, replayed.ends_in) == ([0, 1, 2], [2], 3, None)
+    # The states in between were not recorded, so none is compared.
+    assert replayed.compared == [2]
 
 
 def test_states_that_differ_in_anything_have_other_digests() -> None:
@@ -83,15 +83,15 @@ def small(folder: Path) -> Path:
     return segment
 
 
-def test_what_was_told_comes_back(tmp_path: Path) -> None:
+def test_recorded_messages_are_read_back(tmp_path: Path) -> None:
     small(tmp_path)
     recording = InboxRecording.open(tmp_path, RUN, 2)
     assert recording.iterations == (5, 5)
     assert recording.ends == {5: state_digest({"policy": np.ones(3)})}
     np.testing.assert_array_equal(recording.state(5)["policy"], np.arange(3.0))
-    told = recording.message(5, Kind.STATE, 0, 3)
-    assert isinstance(told, State)
-    np.testing.assert_array_equal(told.values, np.full(4, 3, np.uint8))
+    message = recording.message(5, Kind.STATE, 0, 3)
+    assert isinstance(message, State)
+    np.testing.assert_array_equal(message.values, np.full(4, 3, np.uint8))
     assert recording.message(5, Kind.STATE, 1, 3) is None
 
 

@@ -1,4 +1,4 @@
-"""Who is waited for, for how long, and what two ticks make of one step."""
+"""Waits for silent neighbours and agents, and combined ticks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netagents.nodes.server.heartbeat_monitor import HeartbeatMonitor
 from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 
 
-def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
+def test_waits_for_a_silent_neighbour_become_rarer() -> None:
     silent, waited = SilentNeighbours(), []
     for iteration in range(40):
         if silent.awaited((1, 2), iteration) == (1, 2):
@@ -32,21 +32,21 @@ def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
     assert silent.awaited((2,), 41) == (2,)
 
 
-def test_who_gives_no_sign_of_life_is_told_of_once_until_it_is_back() -> None:
+def test_a_silent_agent_is_reported_once_until_it_answers() -> None:
     transport = open_transport("memory://x", LinkSettings())
     exchange = Exchange(ENVIRONMENT, transport.listen("memory://*"), Inbox(b"run-id-8", {}, nodes=2))
-    told: list[list[int]] = []
-    answers = HeartbeatMonitor(exchange, Timeouts(answer=0.1), told.append)
+    reports: list[list[int]] = []
+    answers = HeartbeatMonitor(exchange, Timeouts(answer=0.1), reports.append)
     missing = [0, 1]
     answers.ask(lambda: missing)
     answers.ask(lambda: missing)
-    assert told == [[0, 1]]
+    assert reports == [[0, 1]]
     answers.hear(1)
     answers.ask(lambda: missing)
-    assert told == [[0, 1], [1]]
+    assert reports == [[0, 1], [1]]
     answers.begin_again()
     answers.ask(lambda: missing)
-    assert told == [[0, 1], [1], [0, 1]]
+    assert reports == [[0, 1], [1], [0, 1]]
     exchange.close()
     transport.close()
 

@@ -192,7 +192,7 @@ def test_a_recorded_connection_played_again_is_refused(
         # The last record once more on the same connection: its number has been used.
         tap.inject(recorded[recorded.rindex(b"\x07MESSAGE") - 2 :])
         until(lambda: listening.refused() == {REFUSED: 2})
-        assert "a record came twice or out of order" in caplog.text
+        assert "a record arrived twice or out of order" in caplog.text
         assert listener.receive(0.2) is None
     finally:
         tap.close()

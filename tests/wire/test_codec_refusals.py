@@ -202,7 +202,7 @@ def test_fields_that_are_bombs_are_refused_like_headers() -> None:
             Codec().decode([framed(head + field)])
 
 
-def test_a_remembered_layout_is_no_way_around_the_checks() -> None:
+def test_a_remembered_header_does_not_bypass_the_checks() -> None:
     codec = Codec()
     (frame,) = codec.encode(state())
     assert canonical(codec.decode([frame])) == canonical(codec.decode([frame])) == canonical(state())

@@ -127,10 +127,10 @@ def test_advancing_forgets_what_was_never_asked_for() -> None:
 def test_a_duplicate_is_an_error_while_the_first_waits_and_after_it_was_taken() -> None:
     box = inbox()
     box.put(message())
-    with pytest.raises(ProtocolError, match="agent 1: state of iteration 0, step 0 came twice"):
+    with pytest.raises(ProtocolError, match="agent 1: state of iteration 0, step 0 arrived twice"):
         box.put(message())
     assert box.collect(0, Kind.STATE, 0, (1,)) is not None
-    with pytest.raises(ProtocolError, match="came twice"):
+    with pytest.raises(ProtocolError, match="arrived twice"):
         box.put(message())
     assert box.dropped == {Drop.DUPLICATE: 2}
 

@@ -254,10 +254,10 @@ def _listening(name: str) -> list[str]:
 def _joining(name: str, experiment: Experiment, networks: Networks) -> list[str]:
     # On several networks a node has several addresses, and its name gives each neighbour the right one.
     host = OWN_ADDRESS if len(networks.declared) == 1 else name
-    words = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
+    command = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
     if experiment.timeouts.scale != 1.0:
-        words += ["--timeout-scale", str(experiment.timeouts.scale)]
-    return [*words, "--allow-imports"] if imported_parts(experiment) else words
+        command += ["--timeout-scale", str(experiment.timeouts.scale)]
+    return [*command, "--allow-imports"] if imported_parts(experiment) else command
 
 
 def _bind(source: Path, target: str, *, read_only: bool = False) -> Service:
@@ -268,16 +268,16 @@ def _bind(source: Path, target: str, *, read_only: bool = False) -> Service:
 
 def _settings_text(loaded: LoadedExperiment, prepared: Prepared) -> str:
     """The experiment as short YAML: no defaults, graphs from files or generators edge by edge, and nothing of this host."""
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for path, value in leaves(resolved(loaded.experiment)):
         if path[0] != "runtime" and loaded.origins[path].source != "default":
-            _put(given, path, value)
+            _put(settings, path, value)
     stored = stored_settings(prepared.experiment.topology, prepared.topology)
     if stored != prepared.experiment.topology:
-        given["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
+        settings["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
     if not prepared.experiment.runtime.monitor:
-        given["runtime"] = {"monitor": False}
-    text = _dump(_listed(given))
+        settings["runtime"] = {"monitor": False}
+    text = _dump(_listed(settings))
     return text.replace("$", "$$")
 
 

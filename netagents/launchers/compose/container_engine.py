@@ -50,17 +50,17 @@ class Engine:
     compose: tuple[str, ...]
     rootless: bool
 
-    def run(self, *words: str, seconds: float = ANSWER_SECONDS) -> str:
+    def run(self, *arguments: str, seconds: float = ANSWER_SECONDS) -> str:
         """The output of a command of the engine.
 
         Raises:
             EngineError: it failed; one line.
         """
-        return _output_of([*self.docker, *words], seconds)
+        return _output_of([*self.docker, *arguments], seconds)
 
-    def project(self, name: str, file: Path, *words: str) -> list[str]:
+    def project(self, name: str, file: Path, *arguments: str) -> list[str]:
         """A Compose command for one project."""
-        return [*self.compose, "--project-name", name, "--file", str(file), *words]
+        return [*self.compose, "--project-name", name, "--file", str(file), *arguments]
 
     def containers(self, project: str) -> dict[str, Container]:
         """The containers of a project by service."""

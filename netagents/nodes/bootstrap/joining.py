@@ -29,7 +29,7 @@ from netagents.wire.relay_exchange import RelayExchange, TreeNodes
 from netagents.wire.security.key_bundles import role_name
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.exchange import Exchange, StopReceivedError
-from netagents.wire.session.handshake import NodeHandshake, Phase, Reply, StrangerError
+from netagents.wire.session.handshake import NodeHandshake, OtherRunError, Phase, Reply
 from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
 from netagents.wire.session.receiver import NOTE_SECONDS
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
@@ -239,7 +239,7 @@ class _Joining:
             raise RollbackError(envelope)
         try:
             replies = self.handshake.handle(envelope)
-        except StrangerError as error:
+        except OtherRunError as error:
             self.context.log.logger.warning("dropped: %s", error)
             return
         for reply in replies:

@@ -38,7 +38,7 @@ class SilentNeighbours:
     def mark_received(self, sender: int) -> None:
         """A message of this sender has arrived in time."""
         if self._until.pop(sender, None) is not None:
-            _log.warning("agent %d is heard again", sender)
+            _log.warning("messages of agent %d arrive again", sender)
 
 
 class SilenceTolerance:
@@ -89,5 +89,5 @@ class SilenceTolerance:
 
     def give_up(self, missing: Sequence[int], iteration: int) -> None:
         """Continue without the messages of these senders."""
-        _log.warning("%s not heard for %g s in iteration %d; going on without", node_names(missing), self.seconds, iteration)
+        _log.warning("no message of %s for %g s in iteration %d; going on without", node_names(missing), self.seconds, iteration)
         self.silent.mark_missing(missing, iteration)

@@ -59,7 +59,7 @@ def check_health(path: Path) -> str:
         raise NodeFailedError("no node runs here", where=str(path), fix="start one with `netagents node ROLE --status FILE`") from None
     state, started = _stat(pid)
     if started != began:
-        raise NodeFailedError("has ended without a word", where=role)
+        raise NodeFailedError("has ended unexpectedly", where=role)
     if state in _UNFIT:
         raise NodeFailedError(_UNFIT[state], where=role)
     if phase in _BEFORE_THE_START:

@@ -43,7 +43,7 @@ from netagents.records.recorder import Recorder
 from netagents.wire.codec import Codec
 from netagents.wire.security.key_bundles import role_name
 from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.handshake import Phase, Reply, StrangerError
+from netagents.wire.session.handshake import OtherRunError, Phase, Reply
 from netagents.wire.session.rendezvous import Rendezvous
 from netagents.wire.transport.transport import LinkSettings, open_transport
 
@@ -185,7 +185,7 @@ class Participants:
         known = self._rendezvous.hellos.get(sender)
         try:
             replies = self._rendezvous.handle(envelope)
-        except StrangerError as error:
+        except OtherRunError as error:
             self._context.log.logger.warning("dropped: %s", error)
             return
         except ProtocolError as error:

@@ -279,13 +279,13 @@ class Decoder:
         scalars = kind.row.scalars or ()
         if len(values) != len(scalars):
             raise DecodeError(f"{kind.label} has {len(values)} fields, not {len(scalars)}")
-        for value, wanted in zip(values, scalars, strict=True):
-            given = type(value)
-            if given is not wanted:
-                raise DecodeError(f"{kind.label} has a field {short(value)} that is not {wanted.__name__}")
-            if wanted is str and len(value) > self.limits.text_chars:
+        for value, expected in zip(values, scalars, strict=True):
+            value_type = type(value)
+            if value_type is not expected:
+                raise DecodeError(f"{kind.label} has a field {short(value)} that is not {expected.__name__}")
+            if expected is str and len(value) > self.limits.text_chars:
                 raise DecodeError(f"{kind.label} has a text of {len(value)} characters")
-            if wanted is int and not 0 <= value <= _INT64_MAX:
+            if expected is int and not 0 <= value <= _INT64_MAX:
                 raise DecodeError(f"{kind.label} has a number {value} that is out of bounds")
         message: Message = kind.row.message._make(values)
         return message

@@ -235,7 +235,7 @@ class CurveCredentials:
             raise SecurityError(
                 f"{self.bundle.role} has no key of {who}",
                 where=endpoint,
-                fix="make keys of this very experiment: its radii decide who knows whom",
+                fix="make keys of this experiment: its radii decide which nodes know each other",
             )
         socket.set(zmq.CURVE_SERVERKEY, key)
         socket.set(zmq.CURVE_PUBLICKEY, self.bundle.public)

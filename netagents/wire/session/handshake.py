@@ -25,7 +25,7 @@ from netagents.messages import ENVIRONMENT, Envelope, Hello, Kind, Message, Read
 from netagents.wire.session.inbox import UNKNOWN_RUN
 
 
-class StrangerError(ProtocolError):
+class OtherRunError(ProtocolError):
     """A message of another run arrived.  Drivers drop and count it: an old run must not disturb a new one."""
 
 
@@ -92,13 +92,13 @@ class NodeHandshake:
         calls :meth:`link`.
 
         Raises:
-            StrangerError: the sender belongs to another run.
+            OtherRunError: the sender belongs to another run.
             ProtocolError: another version, an unknown role, or a message that the rendezvous does not send at this point.
         """
         message, sender = envelope.message, envelope.sender
         early = self.run == UNKNOWN_RUN
         if isinstance(message, (Welcome, Hello, Start)) and envelope.run != self.run and not (early and not isinstance(message, Start)):
-            raise StrangerError(
+            raise OtherRunError(
                 f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self.run.hex()}", where=node_name(self._index)
             )
         if isinstance(message, Welcome):
@@ -123,8 +123,8 @@ class NodeHandshake:
             raise ProtocolError("peers are linked once, after the welcome", where=node_name(self._index))
         self.phase = Phase.LINKING
         self._in_peers = frozenset(in_peers) - {self._index, ENVIRONMENT}
-        for stranger in set(self.hellos) - self._in_peers:
-            self._refuse(stranger)
+        for unexpected in set(self.hellos) - self._in_peers:
+            self._refuse(unexpected)
         replies = [Reply(peer, Kind.HELLO, self._hello) for peer in sorted(set(out_peers) - {self._index, ENVIRONMENT})]
         return replies + self._ready_if_complete()
 
@@ -140,8 +140,8 @@ class NodeHandshake:
             self.incarnations[ENVIRONMENT] = envelope.incarnation
             self.phase = Phase.WELCOMED
             # Hellos that arrived before the run was known count only if they belong to this run.
-            for stranger in [peer for peer in self.hellos if self._runs[peer] != self.run]:
-                self._refuse(stranger)
+            for unexpected in [peer for peer in self.hellos if self._runs[peer] != self.run]:
+                self._refuse(unexpected)
             self._forget_older()
         return []
 

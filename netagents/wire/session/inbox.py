@@ -192,8 +192,8 @@ class Inbox:
         authenticated user; Welcome, Start and Stop must come from the environment server.
         """
         _, _, sender, kind, iteration, _, _ = envelope
-        stranger = envelope.run != self.run and not (envelope.run == UNKNOWN_RUN and kind is Kind.HELLO)
-        if stranger and not (self.run == UNKNOWN_RUN and (kind is Kind.HELLO or kind in _SERVER_KINDS)):
+        foreign = envelope.run != self.run and not (envelope.run == UNKNOWN_RUN and kind is Kind.HELLO)
+        if foreign and not (self.run == UNKNOWN_RUN and (kind is Kind.HELLO or kind in _SERVER_KINDS)):
             return self._drop(Drop.OTHER_RUN, sender, kind, iteration)
         if self._users.get(sender) != user:
             return self._drop(Drop.FORGED, sender, kind, iteration)
@@ -296,7 +296,7 @@ class Inbox:
             return self._drop(Drop.LATE, sender, kind, iteration)
         self._drop(Drop.DUPLICATE, sender, kind, iteration)
         if self._strict:
-            raise ProtocolError(f"{kind.name.lower()} of iteration {iteration}, step {step} came twice", where=node_name(sender))
+            raise ProtocolError(f"{kind.name.lower()} of iteration {iteration}, step {step} arrived twice", where=node_name(sender))
         return False
 
     def _was_given_up(self, sender: int, kind: Kind, iteration: int, step: int) -> bool:

@@ -167,7 +167,7 @@ class Receiver:
             The message that is none of these, for :meth:`process_other`, if one has arrived.
         """
         traffic, inbox, templates, nothing = self.traffic, self.inbox, self._templates, self._listener.timeout_error
-        wanted = phases[awaited]
+        awaited_phase = phases[awaited]
         other: Received | None = None
         waited = decoded = 0.0
         now = perf_counter()
@@ -209,7 +209,7 @@ class Receiver:
             phase[template.sender] = (template, first) if raw else template.read(first)
             now = perf_counter()
             decoded += now - woken
-            if len(wanted) >= count or now >= limit:
+            if len(awaited_phase) >= count or now >= limit:
                 break
         traffic.wait_seconds += waited
         traffic.serialise_seconds += decoded

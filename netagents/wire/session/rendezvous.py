@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from netagents.errors import ProtocolError
 from netagents.messages import ENVIRONMENT, MONITOR, Envelope, Hello, Kind, Ready, Start, Welcome, node_name, node_names
-from netagents.wire.session.handshake import Phase, Reply, StrangerError, role_of
+from netagents.wire.session.handshake import OtherRunError, Phase, Reply, role_of
 from netagents.wire.session.inbox import UNKNOWN_RUN
 
 
@@ -60,19 +60,19 @@ class Rendezvous:
         The driver links to ``hellos[sender].endpoint`` before it sends the replies.
 
         Raises:
-            StrangerError: the sender belongs to another run.
+            OtherRunError: the sender belongs to another run.
             ProtocolError: another version, an unknown role or index, or two nodes that claim one index.
         """
         message, sender = envelope.message, envelope.sender
         if isinstance(message, Hello):
             if envelope.run not in (self._run, UNKNOWN_RUN):
-                raise StrangerError(
+                raise OtherRunError(
                     f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}", where=message.endpoint
                 )
             return self._hello(sender, envelope.incarnation, message)
         if isinstance(message, Ready):
             if envelope.run != self._run:
-                raise StrangerError(f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}")
+                raise OtherRunError(f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}")
             # A Ready from before a restart does not count after it.
             return self._ready(sender) if envelope.incarnation == self.incarnation else []
         return []

@@ -67,7 +67,7 @@ class MemoryTransport(Transport):
         self._open.append(listener)
         return listener
 
-    def connect(self, endpoint: str, peer: str | None = None) -> MemorySender:  # noqa: ARG002 -- one process has no strangers
+    def connect(self, endpoint: str, peer: str | None = None) -> MemorySender:  # noqa: ARG002 -- within one process nobody is authenticated
         _check(endpoint)
         sender = MemorySender(endpoint, _mailbox(endpoint), self._settings.queue)
         self._open.append(sender)
