@@ -23,7 +23,7 @@ class TreeNode(NamedTuple):
 
 
 def relay_tree(topology: Topology, origin: int, out_neighbours: Iterable[int]) -> dict[int, TreeNode]:
-    """The tree that joins ``origin`` to its audience along shortest paths.
+    """The tree that joins ``origin`` to its out-neighbours along shortest paths.
 
     Among the neighbours that are one hop nearer to the origin, a node hears the one of lowest index.  So the tree is the same
     on every node, and the tree of some out-neighbours is part of the tree of all.  Nodes that lead to nobody are left out.

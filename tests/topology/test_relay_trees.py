@@ -1,4 +1,4 @@
-"""Relay trees are shortest paths with the lowest index first, reach the out_neighbours and nobody in vain, and cross each edge once."""
+"""Relay trees are shortest paths with the lowest index first, reach all out-neighbours and no other leaves, and cross each edge once."""
 
 import pytest
 from hypothesis import given

@@ -53,7 +53,7 @@ class ContactFilter:
     def addressed(
         self, kind: Kind, iteration: int, step: int, message: Message, out_neighbours: Sequence[int], hops: HopArray
     ) -> list[Outgoing]:
-        """The message as each of its audience may have it: one for all who are near throughout, one each for the others.
+        """The message for each out-neighbour: one for all that are in range throughout, and one for each of the others.
 
         Args:
             message: arrays whose first axes are those of ``hops`` without the last; others travel as they are.

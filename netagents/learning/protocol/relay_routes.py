@@ -21,7 +21,7 @@ class Routes:
         self._trees: dict[tuple[int, tuple[int, ...]], dict[int, TreeNode]] = {}
 
     def tree(self, kind: Kind, origin: int) -> Mapping[int, TreeNode]:
-        """The tree along which ``kind`` messages of ``origin`` reach their out_neighbours: node -> its place."""
+        """The tree along which ``kind`` messages of ``origin`` reach the out-neighbours: node -> its position."""
         out_neighbours = self._setup.out_neighbours(kind, origin)
         key = (origin, out_neighbours)
         found = self._trees.get(key)
