@@ -89,9 +89,9 @@ def traffic_of(prepared: Prepared) -> Traffic:
 
 def _exchange(setup: Setup, kind: Kind, message: Message) -> Exchange:
     agents = range(setup.n)
-    audience = tuple(setup.audience(kind, agent) for agent in agents)
-    heard = tuple(setup.heard(kind, agent) for agent in agents)
-    return Exchange(_size(kind, message), audience, heard)
+    out_neighbours = tuple(setup.out_neighbours(kind, agent) for agent in agents)
+    in_neighbours = tuple(setup.in_neighbours(kind, agent) for agent in agents)
+    return Exchange(_size(kind, message), out_neighbours, in_neighbours)
 
 
 def _size(kind: Kind, message: Message) -> int:

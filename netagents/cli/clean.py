@@ -22,7 +22,7 @@ def clean(
 ) -> None:
     """Remove run directories; a run that still goes on is never touched, and of a link only the link is removed."""
     from netagents.errors import RunDirectoryError, printable
-    from netagents.nodes.process.socket_directory import abandoned
+    from netagents.nodes.process.socket_directory import abandoned_directories
     from netagents.records.run_directory import MANIFEST, RunDirectory, run_directories
 
     named = paths or [Path("runs")]
@@ -68,7 +68,7 @@ def clean(
                     run.lock.release()
             typer.echo(f"{'would remove' if dry_run else 'removed '} {shown}  ({printable(what)})")
             removed += 1
-    for sockets in abandoned():
+    for sockets in abandoned_directories():
         typer.echo(f"{'would remove' if dry_run else 'removed '} {sockets.path}  (sockets of a dead run)")
         removed += 1
         if not dry_run:

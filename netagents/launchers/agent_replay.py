@@ -18,7 +18,7 @@ from netagents.messages import Kind, Report, node_names
 from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_digest
 from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
-from netagents.records.run_directory import CHECKPOINTS
+from netagents.records.run_creation import CHECKPOINTS
 from netagents.records.run_reader import Run
 
 Arrays = Mapping[str, NDArray[Any]]

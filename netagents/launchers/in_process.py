@@ -165,7 +165,7 @@ class InProcessNetwork:
                 self._mail[receiver, outgoing.kind, outgoing.iteration, step, sender] = message
 
     def _ways(self, sender: int, outgoing: Outgoing) -> Iterator[tuple[int, Sequence[int]]]:
-        """From whom to whom a message would travel between processes: straight to its audience, or on from neighbour to neighbour."""
+        """The hops of a message between processes: directly to the out-neighbours, or from neighbour to neighbour."""
         if self._routes is None or outgoing.kind not in NEIGHBOUR_KINDS:
             yield sender, outgoing.receivers
             return

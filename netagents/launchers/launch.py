@@ -22,7 +22,8 @@ from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
-from netagents.records.run_directory import RunDirectory, check_free, check_path
+from netagents.records.run_creation import check_free, check_path
+from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
 
 

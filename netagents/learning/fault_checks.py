@@ -42,7 +42,7 @@ def linked(setup: Setup, first: int, second: int) -> bool:
         return first != second
     if setup.experiment.routing == "relay":
         return second in frozenset().union(*neighbours_used(Routes(setup).places(first), first))
-    return any(second in setup.audience(kind, first) or first in setup.audience(kind, second) for kind in NEIGHBOUR_KINDS)
+    return any(second in setup.out_neighbours(kind, first) or first in setup.out_neighbours(kind, second) for kind in NEIGHBOUR_KINDS)
 
 
 def _why_not(setup: Setup) -> str:

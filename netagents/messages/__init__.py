@@ -1,6 +1,6 @@
-"""The typed message values that nodes exchange; no codec, no I/O."""
+"""Messages: the typed values that nodes exchange; no codec, no I/O."""
 
-from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
 from netagents.messages.envelope import Envelope, Message
 from netagents.messages.learning_messages import (
     ENDED,
@@ -19,7 +19,6 @@ from netagents.messages.learning_messages import (
     index_dtype,
     payload_bytes,
 )
-from netagents.messages.link_cost_fields import LINK_COSTS
 from netagents.messages.message_kinds import (
     ENVIRONMENT,
     MONITOR,

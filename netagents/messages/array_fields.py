@@ -1,4 +1,4 @@
-"""Array fields of messages: dtypes that exist on the wire, and rank and size of each array of a message.
+"""Array fields of messages: the dtypes of the wire, and the rank and size of each array of a message.
 
 All numbers are little-endian.  A dtype travels as its code.
 """
@@ -32,14 +32,14 @@ CODES: dict[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()
 BOOL_CODE = CODES[np.dtype("?")]
 MAXIMUM_RANK = 8
 ANY = -1
-"""A size that may be anything."""
+"""Any size."""
 
 
 class ArrayField(NamedTuple):
     """One array of a message, as it is in every run.
 
-    ``codes`` maps each dtype it may have to its code; ``dtypes`` the other way round; ``low`` and ``high`` bound its rank; ``last`` is
-    the exact size of the last axis where the schema fixes it, else :data:`ANY`.
+    ``codes`` maps each allowed dtype to its code, ``dtypes`` each code to its dtype; ``low`` and ``high`` bound the rank; ``last`` is the
+    size of the last axis where the schema fixes it, else :data:`ANY`.
     """
 
     name: str
@@ -64,22 +64,22 @@ ANY_ARRAY = array_field("array", tuple(CODES), 0, MAXIMUM_RANK)
 """An array of a snapshot."""
 
 TEXT = array_field("text", UINT8, 1)
-"""A long UTF-8 text, which travels as an array of bytes so that headers stay small."""
+"""A long UTF-8 text; it travels as an array of bytes, so that headers stay small."""
 
 INDICES = array_field("peers", INT64, 1)
 
 
 class ExpectedArray(NamedTuple):
-    """One array of a message in one run: its dtype, and its sizes with :data:`ANY` where any will do."""
+    """One array of a message in one run: its dtype and its sizes, :data:`ANY` where any size is valid."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
 
     def fits(self, array: NDArray[Any]) -> bool:
-        """Whether an array looks like that."""
+        """Whether an array has this dtype and these sizes."""
         if array.dtype != self.dtype or array.ndim != len(self.shape):
             return False
-        return all(wanted in (ANY, size) for wanted, size in zip(self.shape, array.shape, strict=True))
+        return all(expected in (ANY, size) for expected, size in zip(self.shape, array.shape, strict=True))
 
     def __str__(self) -> str:
         sizes = ", ".join("any" if size == ANY else str(size) for size in self.shape)
@@ -87,15 +87,15 @@ class ExpectedArray(NamedTuple):
 
 
 Alternatives = Sequence[Sequence[ExpectedArray]]
-"""The ways in which a message may look, each one an expected array per array of the message."""
+"""The valid forms of a message, each with one expected array per array of the message."""
 
 
 def mismatch(alternatives: Alternatives, arrays: Sequence[NDArray[Any] | None]) -> str | None:
-    """What is wrong with a message, in words; None if it looks like one of the alternatives."""
+    """How a message differs from every valid form, in words; None if it has one of them."""
     present = [array for array in arrays if array is not None]
     for expected in alternatives:
-        if len(present) == len(expected) and all(one.fits(array) for one, array in zip(expected, present, strict=True)):
+        if len(present) == len(expected) and all(field.fits(array) for field, array in zip(expected, present, strict=True)):
             return None
     received = ", ".join(f"{array.dtype} {array.shape}" for array in present)
-    wanted = " or ".join(", ".join(map(str, expected)) for expected in alternatives)
-    return f"has {received}, and this run's has {wanted}"
+    forms = " or ".join(", ".join(map(str, expected)) for expected in alternatives)
+    return f"has {received}, and this run's has {forms}"

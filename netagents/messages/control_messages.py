@@ -1,4 +1,4 @@
-"""Messages that start and end a run."""
+"""Control messages: they start, watch and end a run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+LINK_COSTS = (
+    "messages",
+    "transmissions",
+    "resent",
+    "acknowledgements",
+    "lost",
+    "doubled",
+    "duplicates",
+    "transmissions_bytes",
+    "resent_bytes",
+    "lost_bytes",
+    "duplicates_bytes",
+)
+"""What is counted on a modelled link: messages given to it; all transmissions, of them those sent again and those that carry an
+acknowledgement alone; transmissions that were lost, and those that arrived twice; duplicates that the receiver dropped; bytes."""
+
 
 class Hello(NamedTuple):
-    """First word on a link.  To the rendezvous it announces a node; between agents it proves that the link works.
+    """First message on a link.  It announces a node to the rendezvous; between agents it proves that the link works.
 
     ``role`` such as ``agent``, ``monitor`` or ``environment``; ``endpoint`` where the sender receives; ``version`` of
     netagents; ``pid`` of the sender.
@@ -22,7 +38,7 @@ class Hello(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    """Rendezvous to node: everything a node that only knew an address needs.
+    """Rendezvous to node: everything that a node needs which knew only an address.
 
     ``experiment``, ``topology`` and ``spec`` are JSON texts; ``peers`` maps node index to the endpoint where it receives.
     """
@@ -34,17 +50,17 @@ class Welcome(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """Node to rendezvous: hello was heard on every link."""
+    """Node to rendezvous: a Hello has arrived on every link."""
 
 
 class Start(NamedTuple):
-    """Rendezvous to node: everyone is ready; begin with this ``iteration``."""
+    """Rendezvous to node: all nodes are ready; begin with this ``iteration``."""
 
     iteration: int
 
 
 class Stop(NamedTuple):
-    """Server to node: end cleanly.  ``reason`` is ``finished`` or one line of explanation."""
+    """Server to node: end normally.  ``reason`` is ``finished`` or one line of explanation."""
 
     reason: str
 
@@ -57,7 +73,7 @@ class Failed(NamedTuple):
 
 
 class Heartbeat(NamedTuple):
-    """Server to agent: give a sign of life (``ages`` (0, 0)).  Agent to server: the sign, and how stale what it used has been so far.
+    """Server to agent: a request for an answer, with ``ages`` (0, 0).  Agent to server: the answer, with the ages of all messages it used.
 
     ``ages`` (4, :data:`netagents.learning.protocol.age_counts.BINS`) int64, see :class:`netagents.learning.protocol.age_counts.AgeCounts`.
     """
@@ -66,10 +82,9 @@ class Heartbeat(NamedTuple):
 
 
 class DropCounts(NamedTuple):
-    """Node to server, whenever it has grown: ``counts`` (reasons,) int64, how many messages and peers it refused for each reason.
+    """Node to server, whenever they have grown: ``counts`` (reasons,) int64, messages and peers refused for each reason.
 
-    ``links`` (r, 2 + len(LINK_COSTS)) int64, where links have models: a row per directed link of sender, receiver and
-    :data:`netagents.messages.link_cost_fields.LINK_COSTS`.
+    ``links`` (r, 2 + len(LINK_COSTS)) int64, where links have models: per directed link sender, receiver and :data:`LINK_COSTS`.
     """
 
     counts: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""What surrounds every message: which run, which incarnation, who, and when."""
+"""Envelope of every message: its run, incarnation, sender, kind and time."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ Message = (
 
 
 class Envelope(NamedTuple):
-    """A message on its way.
+    """A message with its run, sender and time.
 
     Attributes:
         run: 8 random bytes that name the run.
-        incarnation: of the sender; a restarted node has a higher one.
+        incarnation: of the sender; higher after each restart.
         sender: agent index, or ENVIRONMENT or MONITOR.
         kind: of the message.
         iteration: learning iteration, from 0.
         step: step within the iteration; for a kind that travels once per iteration its ordinal.
-        message: the value.
+        message: its content.
     """
 
     run: bytes

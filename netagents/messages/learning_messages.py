@@ -2,7 +2,7 @@
 
 B is the number of parallel environment copies, H the horizon, T the number of recorded decisions (H + 1, the last one drawn
 but not executed).  Index arrays use the smallest unsigned dtype of their space (:func:`index_dtype`), under every launcher,
-so that memory and wire carry the same values.
+so that memory and wire hold the same values.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ TERMINATED, TRUNCATED, ENDED, REPLACED = np.uint8(1), np.uint8(2), np.uint8(4), 
 
 
 class Step(NamedTuple):
-    """Environment to agent, once per step: the agent's own view and nothing about anyone else.
+    """Environment to agent, once per step: what this agent observes, and nothing about other agents.
 
     ``observation`` (B,) index or (B, *shape) float64; ``reward`` (B,) float64, of the transition that led here (zeros at
-    step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 the agent's part in this copy has already ended before,
-    bit 3 another action than the agent's own was executed.
+    step 0); ``flags`` (B,) uint8, bit 0 terminated, bit 1 truncated, bit 2 the agent's part in this copy had already ended,
+    bit 3 an action other than the agent's own was executed.
 
-    Two arrays travel only where the environment has them: ``hops`` (B, m) uint8, how many hops away each of the m agents is now
-    that the agent may ever talk to, 255 beyond every radius (a graph that moves); ``mask`` (B, |A_i|) bool, which of its actions
-    are legal now.  One travels only where bit 3 is set in some copy: ``executed``, like the ``actions`` of :class:`Action`, what was
-    executed in the step that led here.  An array that has nothing to say, and another one behind it, is (B, 0).
+    Two arrays are sent only where the environment has them: ``hops`` (B, m) uint8, the present hop distance of each of the m agents
+    that this agent may ever communicate with, 255 beyond every radius (moving graphs); ``mask`` (B, |A_i|) bool, which of its actions are
+    legal now.  ``executed`` is sent only where bit 3 is set in some copy: the actions of the step that led here, like those of
+    :class:`Action`.  An optional array that is absent but precedes a present one is (B, 0).
     """
 
     observation: NDArray[Any]
@@ -53,9 +53,9 @@ class Action(NamedTuple):
 
 
 class State(NamedTuple):
-    """Agent to every agent whose kappa_policy reaches it, once per step: its own ``values``, (B,) or (B, *shape), as observed.
+    """Agent to every agent whose kappa_policy reaches it, once per step: the sender's observed state ``values``, (B,) or (B, *shape).
 
-    Where the graph moves, copies in which the receiver is not near are zero.
+    Where the graph moves, copies in which the receiver is out of range are zero.
     """
 
     values: NDArray[Any]
@@ -64,25 +64,25 @@ class State(NamedTuple):
 class Trace(NamedTuple):
     """Agent to every agent whose kappa_critic reaches it, once per iteration: ``states`` and ``actions``, (T, B) or (T, B, *shape).
 
-    The actions are those that were executed, whoever chose them; the last one is drawn and executed by nobody.  Where the graph moves,
-    steps and copies at which the receiver is not near are zero.
+    The actions are those that were executed, whoever chose them; the last one is drawn but not executed.  Where the graph moves, steps and
+    copies in which the receiver is out of range are zero.
 
-    ``intentions`` (T, B, m) float64 travel only where power is read before anyone acts: the probability of each action, or the means
-    and deviations of Gaussian ones, from which ``actions`` were drawn.
+    ``action_probabilities`` (T, B, m) float64 are sent only for ex-ante power: the probability of each action, or means and deviations of
+    Gaussian actions, from which ``actions`` were drawn.
     """
 
     states: NDArray[Any]
     actions: NDArray[Any]
-    intentions: NDArray[np.float64] | None = None
+    action_probabilities: NDArray[np.float64] | None = None
 
 
 class ShadowReward(NamedTuple):
     """Agent to every agent whose kappa_gradient reaches it, once per iteration.
 
     ``table`` (|S_i|, |A_i|) float64: the gradient of the local utility, grad f_i(lambda_i).
-    ``signal`` (H, B) float64: w * realized reward along the batch, or (0, 0) when the receiver can do without.
-    ``alive`` (H, B) bool: the steps at which the table counts, because the agent's part in the copy had not ended before; it travels
-    only where some do not.
+    ``signal`` (H, B) float64: w * realized reward along the batch, or (0, 0) when the receiver does not need it.
+    ``alive`` (H, B) bool: the steps at which the table counts, because the agent's part in the copy had not ended; it is sent only
+    where some steps do not count.
     """
 
     table: NDArray[np.float64]
@@ -91,13 +91,13 @@ class ShadowReward(NamedTuple):
 
 
 class TruncatedQ(NamedTuple):
-    """Agent to every agent whose kappa_gradient reaches it: ``values`` (H, B) float64 of its truncated Q along the batch."""
+    """Agent to every agent whose kappa_gradient reaches it: ``values`` (H, B) float64, its truncated Q along the batch."""
 
     values: NDArray[np.float64]
 
 
 class Report(NamedTuple):
-    """Agent to environment server, once per iteration, riding with the next iteration's first action.
+    """Agent to environment server, once per iteration, together with the next iteration's first action.
 
     ``metrics`` (M,) float64 in the order of :data:`netagents.learning.protocol.agent_metrics.METRICS`;
     ``power`` (m, 6) float64, a row per agent j of the critic's neighbourhood: j, power, its error, share of known visits, effective
@@ -115,14 +115,14 @@ class Report(NamedTuple):
 class Snapshot(NamedTuple):
     """Agent to environment server, at checkpoints and at the end: every named array of the agent (policy, critics, counters).
 
-    ``arrays`` maps component names such as ``policy.logits`` to arrays; the iteration of the envelope says what they are after.
+    ``arrays`` maps component names such as ``policy.logits`` to arrays; they are the state after the envelope's iteration.
     """
 
     arrays: Mapping[str, NDArray[Any]]
 
 
 class Digest(NamedTuple):
-    """Environment server to monitor, once per iteration, best effort: all that the records hold of the iteration.
+    """Environment server to monitor, once per iteration, best effort: everything that the records hold about the iteration.
 
     ``team`` (3,) float64: team return, its standard deviation over copies, discounted team return;
     ``metrics`` (n, M), ``power`` (p, 7) rows i, j, power of j over i, its error, known share, effective visits,
@@ -137,7 +137,7 @@ class Digest(NamedTuple):
 
 
 def payload_bytes(message: tuple[Any, ...]) -> int:
-    """Bytes of the arrays of a message, without header or framing: what the ledger calls payload."""
+    """Bytes of the arrays of a message, without header or framing: the ledger's payload."""
     total = 0
     for value in message:
         if isinstance(value, np.ndarray):

@@ -1,8 +1,8 @@
-"""Message kinds: one row per kind, which says everything that the rest of the system must know of it.
+"""Message kinds: one row per kind with everything that the rest of the system must know about it.
 
-The codec reads the message type and its arrays; nodes read the shapes they may expect; the inbox reads the order of phases; the radius
-says how far a kind may travel between agents; links read what must arrive; agents read what stands for a message that is absent; the
-cost model reads how much of it is sent.  To add a kind, write its message type and add its row here.
+The codec reads the message type and its arrays; nodes read the shapes to expect; the inbox reads the order of phases; the radius bounds
+how far a kind may travel between agents; links read what must arrive; agents read what replaces a missing message; the cost model reads
+how much is sent.  To add a kind, write its message type and add its row here.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol, Self
-
-import numpy as np
+from typing import Any, Self
 
 from netagents.messages.array_fields import (
-    ANY,
     BOOL,
     FLOAT64,
     INT32,
@@ -28,10 +25,23 @@ from netagents.messages.array_fields import (
     ExpectedArray,
     array_field,
 )
-from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
+from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
 from netagents.messages.learning_messages import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
-from netagents.messages.link_cost_fields import LINK_COSTS
 from netagents.messages.relay_messages import Bundle, RelayStats
+from netagents.messages.run_facts import (
+    RunFacts,
+    Traffic,
+    action_traffic,
+    shadow_reward_shapes,
+    shadow_reward_traffic,
+    state_traffic,
+    step_shapes,
+    step_traffic,
+    trace_shapes,
+    trace_traffic,
+    truncated_q_shapes,
+    truncated_q_traffic,
+)
 
 ENVIRONMENT = -1
 """Node index of the environment server.  Agents are 0..n-1."""
@@ -49,7 +59,7 @@ class RadiusKind(StrEnum):
 
 
 class Pace(StrEnum):
-    """How often a kind travels: outside the iterations, once per step, or once per iteration with an ordinal in the place of the step."""
+    """How often a kind travels: outside the iterations, once per step, or once per iteration, where an ordinal replaces the step."""
 
     CONTROL = "control"
     STEP = "step"
@@ -57,57 +67,31 @@ class Pace(StrEnum):
 
 
 class Absence(StrEnum):
-    """What stands for a message between agents that did not come: the sender's last known state and action, or zeros."""
+    """What replaces a missing message between agents: the sender's last known state and action, or zeros."""
 
     HOLD = "hold"
     ZERO = "zero"
 
 
-class RunFacts(Protocol):
-    """What the shapes of a run's messages follow from; the setup of a run knows it."""
-
-    @property
-    def batch(self) -> int: ...
-    @property
-    def horizon(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def evaluation_steps(self) -> int: ...
-    @property
-    def shares_values(self) -> bool: ...
-    def observation_array(self, agent: int, *leading: int) -> ExpectedArray: ...
-    def action_array(self, agent: int, *leading: int) -> ExpectedArray: ...
-    def contact_count(self, agent: int) -> int | None: ...
-    def mask_size(self, agent: int) -> int | None: ...
-    def probability_size(self, agent: int) -> int | None: ...
-    def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]: ...
-
-
-Traffic = tuple[tuple[Any, int], ...]
-"""Messages of the right size with zeros in them, and how often each is sent per iteration."""
-
-
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """What the system knows of one kind.
+    """Everything that the system knows about one kind.
 
     Attributes:
         message: its type, a named tuple.
-        arrays: its arrays, in order; None where it is made of something else.
-        scalars: the types of its fields where it is made of short texts and numbers.
+        arrays: its arrays, in order; None where it has other fields.
+        scalars: the types of its fields where these are short texts and numbers.
         aligned: all arrays agree on the size of axis 0 (the B copies).
-        optional: so many of the last arrays may be left out from behind.
-        clipped: its texts are shortened rather than refused: the last words of a node must get through.
+        optional: how many of its last arrays may be left out, from the end.
+        clipped: long texts are shortened instead of refused, because a node's last message must get through.
         pace: how often it travels.
-        phase: its place in the order in which the phases of an iteration wait for messages.
+        phase: its position in the order of an iteration's phases.
         radius: bounds how far it may travel between agents; None for kinds that agents never exchange.
-        late: it travels after its iteration has ended, and is taken one iteration longer.
-        must_arrive: on links that lose messages it is sent again until it is acknowledged.
-        absence: what stands for it when its sender is absent.
-        traffic: (facts, agent) -> what an agent sends per iteration to each receiver (for a Step: what is sent to it).
-        shapes: (facts, agent) -> how it must look when ``agent`` sends it (for a Step: when it is sent to ``agent``); the shapes of
-            ``traffic`` where this is None.
+        late: it travels after its iteration has ended, so the inbox accepts it for one iteration more.
+        must_arrive: on lossy links it is sent again until it is acknowledged.
+        absence: what replaces it when its sender is missing.
+        traffic: (facts, agent) -> what an agent sends to each receiver per iteration (for a Step: what it receives).
+        shapes: (facts, agent) -> its arrays when ``agent`` sends it (for a Step: receives it); None: the shapes of ``traffic``.
     """
 
     message: Any
@@ -126,81 +110,13 @@ class MessageRow:
     shapes: Callable[[RunFacts, int], Alternatives] | None = None
 
     def expected(self, facts: RunFacts, agent: int) -> Alternatives | None:
-        """How the message must look in this run; None where the run says no more than the schema."""
+        """The arrays that the message must have in this run; None where only the schema applies."""
         if self.shapes is not None:
             return self.shapes(facts, agent)
         if self.traffic is None:
             return None
         sent = [message for message, _ in self.traffic(facts, agent)]
         return [[ExpectedArray(array.dtype, array.shape) for array in message if array is not None] for message in sent] or None
-
-
-def _zeros(like: ExpectedArray) -> Any:
-    return np.zeros(like.shape, dtype=like.dtype)
-
-
-def _step(facts: RunFacts, agent: int) -> Alternatives:
-    """A Step as always, and one that tells which action was executed in the place of the agent's own."""
-    contacts, mask = facts.contact_count(agent), facts.mask_size(agent)
-    plain = [
-        facts.observation_array(agent, facts.batch),
-        ExpectedArray(np.dtype(np.float64), (facts.batch,)),
-        ExpectedArray(np.dtype(np.uint8), (facts.batch,)),
-    ]
-    optional = [
-        ExpectedArray(np.dtype(np.uint8), (facts.batch, contacts or 0)),
-        ExpectedArray(np.dtype(np.bool_), (facts.batch, mask or 0)),
-        facts.action_array(agent, facts.batch),
-    ]
-    usual = 2 if mask is not None else 1 if contacts is not None else 0
-    return [[*plain, *optional[:usual]], [*plain, *optional]]
-
-
-def _steps(facts: RunFacts, agent: int) -> Traffic:
-    return ((Step(*map(_zeros, _step(facts, agent)[0])), facts.steps + 1),)
-
-
-def _actions(facts: RunFacts, agent: int) -> Traffic:
-    return ((Action(_zeros(facts.action_array(agent, facts.batch))), facts.steps),)
-
-
-def _states(facts: RunFacts, agent: int) -> Traffic:
-    return ((State(_zeros(facts.observation_array(agent, facts.batch))), facts.steps + 1),)
-
-
-def _traces(facts: RunFacts, agent: int) -> Traffic:
-    """The trace of the batch, and that of the further steps of fresh evaluation."""
-    numbers = facts.probability_size(agent)
-
-    def trace(steps: int, size: int | None) -> Trace:
-        intentions = None if size is None else np.zeros((steps, facts.batch, size))
-        arrays = facts.observation_array(agent, steps, facts.batch), facts.action_array(agent, steps, facts.batch)
-        return Trace(_zeros(arrays[0]), _zeros(arrays[1]), intentions)
-
-    further = facts.evaluation_steps
-    return ((trace(facts.horizon + 1, numbers), 1), *(((trace(further + 1, None), 1),) if further else ()))
-
-
-def _trace_shapes(facts: RunFacts, agent: int) -> Alternatives:
-    arrays = [facts.observation_array(agent, ANY, facts.batch), facts.action_array(agent, ANY, facts.batch)]
-    return [arrays, [*arrays, ExpectedArray(np.dtype(np.float64), (ANY, facts.batch, ANY))]]
-
-
-def _shadow_rewards(facts: RunFacts, agent: int) -> Traffic:
-    table, signal = facts.shadow_shapes(agent)
-    return ((ShadowReward(np.zeros(table), np.zeros(signal)), 1),)
-
-
-def _shadow_shapes(facts: RunFacts, _agent: int) -> Alternatives:
-    """A table, with a signal or without, and marks of living steps from an agent whose part has ended."""
-    real = np.dtype(np.float64)
-    table = ExpectedArray(real, (ANY, ANY))
-    plain = [[table, ExpectedArray(real, (ANY, facts.batch))], [table, ExpectedArray(real, (0, 0))]]
-    return plain + [[*each, ExpectedArray(np.dtype(np.bool_), (ANY, facts.batch))] for each in plain]
-
-
-def _values(facts: RunFacts, _agent: int) -> Traffic:
-    return ((TruncatedQ(np.zeros((facts.horizon, facts.batch))), 1),) if facts.shares_values else ()
 
 
 _NO_ROW = MessageRow(tuple)
@@ -218,7 +134,7 @@ class Kind(IntEnum):
         member.row = row
         return member
 
-    # Welcome (long texts, peers) and Snapshot (named arrays) have their own code in the codec.
+    # The codec has its own code for Welcome (long texts, peers) and Snapshot (named arrays).
     HELLO = 1, MessageRow(Hello, scalars=(str, str, str, int))
     WELCOME = 2, MessageRow(Welcome)
     READY = 3, MessageRow(Ready, scalars=())
@@ -248,8 +164,8 @@ class Kind(IntEnum):
             pace=Pace.STEP,
             phase=0,
             must_arrive=True,
-            traffic=_steps,
-            shapes=_step,
+            traffic=step_traffic,
+            shapes=step_shapes,
         ),
     )
     ACTION = (
@@ -260,7 +176,7 @@ class Kind(IntEnum):
             pace=Pace.STEP,
             phase=2,
             must_arrive=True,
-            traffic=_actions,
+            traffic=action_traffic,
         ),
     )
     STATE = (
@@ -273,7 +189,7 @@ class Kind(IntEnum):
             radius=RadiusKind.POLICY,
             must_arrive=True,
             absence=Absence.HOLD,
-            traffic=_states,
+            traffic=state_traffic,
         ),
     )
     TRACE = (
@@ -283,7 +199,7 @@ class Kind(IntEnum):
             (
                 array_field("states", VALUE, 2, MAXIMUM_RANK),
                 array_field("actions", VALUE, 2, MAXIMUM_RANK),
-                array_field("intentions", FLOAT64, 3),
+                array_field("action_probabilities", FLOAT64, 3),
             ),
             aligned=True,
             optional=1,
@@ -292,8 +208,8 @@ class Kind(IntEnum):
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.HOLD,
-            traffic=_traces,
-            shapes=_trace_shapes,
+            traffic=trace_traffic,
+            shapes=trace_shapes,
         ),
     )
     SHADOW_REWARD = (
@@ -307,8 +223,8 @@ class Kind(IntEnum):
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=_shadow_rewards,
-            shapes=_shadow_shapes,
+            traffic=shadow_reward_traffic,
+            shapes=shadow_reward_shapes,
         ),
     )
     TRUNCATED_Q = (
@@ -321,8 +237,8 @@ class Kind(IntEnum):
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=_values,
-            shapes=lambda facts, _: [[ExpectedArray(np.dtype(np.float64), (facts.horizon, facts.batch))]],
+            traffic=truncated_q_traffic,
+            shapes=truncated_q_shapes,
         ),
     )
     REPORT = (
@@ -375,7 +291,7 @@ class Kind(IntEnum):
 
 
 NEIGHBOUR_KINDS = tuple(kind for kind in Kind if kind.row.radius is not None)
-"""What agents send each other."""
+"""The kinds that agents send each other."""
 
 
 def radius_of(kind: Kind) -> RadiusKind | None:

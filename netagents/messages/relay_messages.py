@@ -1,4 +1,4 @@
-"""Messages of relay routing: what is handed on to a neighbour, and the account that an agent gives of it."""
+"""Messages of relay routing: bundles of forwarded messages, and statistics about them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 
 class Bundle(NamedTuple):
-    """Agent to neighbour, with relay routing: messages of other agents, as they came.
+    """Agent to neighbour, with relay routing: messages of several agents, each with the bytes that its origin sent.
 
-    ``sizes`` (f,) int32, an entry per frame: a message's first frame has its bytes, each further one minus its bytes minus 1;
-    ``sent`` (1,) int64 nanoseconds of the forwarder's system clock; ``content`` (bytes,) uint8, all frames one after another.
+    ``sizes`` (f,) int32, an entry per frame: its number of bytes k for the first frame of a message, -k - 1 for each further frame;
+    ``sent`` (1,) int64 nanoseconds of the forwarder's system clock; ``content`` (bytes,) uint8, all frames in order.
     """
 
     sizes: NDArray[np.int32]
@@ -21,10 +21,10 @@ class Bundle(NamedTuple):
 
 
 class RelayStats(NamedTuple):
-    """Agent to server when a run with relay routing ends: what it put on its links to neighbours.
+    """Agent to server when a run with relay routing ends: what it sent over its links to neighbours.
 
-    ``kinds`` (k, 3) int64 rows kind, messages, payload bytes, its own and others' messages, once per link;
-    ``totals`` (4,) int64: bundles sent, framed bytes of them, messages that came in bundles, nanoseconds that those took for one hop.
+    ``kinds`` (k, 3) int64 rows kind, messages, payload bytes: its own and forwarded messages, once per link;
+    ``totals`` (4,) int64: bundles sent, their framed bytes, messages received in bundles, nanoseconds of the last hop summed over these.
     """
 
     kinds: NDArray[np.int64]

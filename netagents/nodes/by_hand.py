@@ -1,4 +1,4 @@
-"""Roles started by hand, without a launcher: on other hosts, in containers, under Slurm or Kubernetes."""
+"""Nodes started by hand, without a launcher: on other hosts, in containers, under Slurm or Kubernetes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from netagents.wire.security.key_bundles import hold_keys
 from netagents.wire.transport.transport import LinkSettings, Transport, open_transport
 
 OWN_ADDRESS = "own-address"
-"""For ``--advertise``: the numeric address that this host's name has here.  A name would be looked up again at each attempt to reach a node
-that is gone, and where nobody answers such questions, each attempt holds up all other links of the node that asks."""
+"""For ``--advertise``: the numeric address of this host's name.  A name would be looked up at each attempt to reach a node that has ended,
+and without a name server each lookup blocks all other links of the connecting node."""
 
 _ADDRESS_INTERVAL = 0.2
-"""Seconds between looks for this host's address."""
+"""Seconds between lookups of this host's address."""
 _AGENT = re.compile(r"agent[-_](\d{1,6})")
 _CLOCK_BEGINS = 1_767_225_600.0  # 2026-01-01
 _TICKS_PER_SECOND = 4.0  # an incarnation has 31 bits: enough for 17 years
@@ -50,31 +50,31 @@ def start_environment(
     status: Path | None = None,
     trust: bool = False,
 ) -> tuple[int, Path]:
-    """Make the run directory, or open one that is there, and serve the run from this process.
+    """Create the run directory, or open an existing one, and serve the run from this process.
 
     Args:
-        source: the experiment, a file or its settings; None for a run directory that is there.
+        source: the experiment, a file or its settings; None for an existing run directory.
         overrides: settings to change.
-        listen: own address. announce: file in which to write the real one.
-        out: run directory to make. log: file. keys: folder. advertise: host to be reached by.
-        resume: run directory of a run that goes on from its newest checkpoint.
-        run: run directory that a launcher has made, or has opened again to go on with.
-        lines: folder of the lines to that launcher.
+        listen: own address. announce: file for the real endpoint.
+        out: run directory to create. log: file. keys: folder. advertise: host under which others reach this node.
+        resume: run directory of a run to continue from its newest checkpoint.
+        run: run directory that a launcher has created, or has opened again to continue.
+        lines: folder of the control pipes to that launcher.
         status: file for ``netagents health``.
-        trust: code that the run directory names may run.
+        trust: whether code that the run directory names may run.
 
     Returns:
         The exit code, and the run directory.
 
     Raises:
-        NetagentsError: the experiment is wrong, keys cannot be used, or the run cannot go on; nothing has been written.
+        NetagentsError: the experiment is wrong, keys cannot be used, or the run cannot continue; nothing has been written.
     """
-    secured = _secured(keys, advertise)
-    links = link_settings(secured, ENVIRONMENT)
-    arguments = {"listen": listen, **secured}
+    link_arguments = _link_arguments(keys, advertise)
+    links = link_settings(link_arguments, ENVIRONMENT)
+    arguments = {"listen": listen, **link_arguments}
     if resume is not None:
         directory = RunDirectory.open(resume, trust)
-        _try(listen, lambda transport: transport.listen(listen).close(), links)
+        _check_address(listen, lambda transport: transport.listen(listen).close(), links)
         _, first = reopen(directory, overrides)
         arguments["trust"] = "1"  # it would not have been opened otherwise
         arguments["resume_from"] = str(first)
@@ -99,7 +99,7 @@ def start_environment(
             print(f"netagents: note: {note}", file=sys.stderr)
         prepared = prepare(loaded.experiment, loaded.base)
         experiment = prepared.experiment
-        _try(listen, lambda transport: transport.listen(listen).close(), links)
+        _check_address(listen, lambda transport: transport.listen(listen).close(), links)
         directory = RunDirectory.create(Path(experiment.runtime.directory), experiment.name, prepared.setup, launcher="by_hand", path=out)
     return _serve(directory, arguments, announce, log, status), directory.path
 
@@ -109,7 +109,7 @@ def _serve(directory: RunDirectory, arguments: dict[str, Any], announce: Path | 
 
     arguments["run_directory"] = str(directory.path)
     if announce is not None:
-        # What a killed server left there would send nodes to an address where nobody is.
+        # An old file of a killed server would send nodes to a dead address.
         announce.unlink(missing_ok=True)
         arguments["announce"] = str(announce.resolve())
     with hold_keys(Path(arguments["keys"]) if "keys" in arguments else None, ENVIRONMENT):
@@ -136,77 +136,82 @@ def start_member(
     Args:
         role: ``monitor``, ``agent-0``, ``agent-1``, ...
         join: address of the server.
-        listen: own address. log: file. keys: folder. advertise: host to be reached by. timeout_scale: until the welcome.
+        listen: own address. log: file. keys: folder. advertise: host under which others reach it. timeout_scale: before the Welcome.
         allow_imports: build parts that the experiment names by import path.
-        replace: take the place of an earlier process of this role that is gone.
-        view: where the monitor sends what it sees. progress: it also says in its log how far the run is.
+        replace: replace an earlier process of this role that has ended.
+        view: endpoint for the monitor's views. progress: the monitor also logs the progress.
         status: file for ``netagents health``.
 
     Raises:
-        UsageError: there is no such role, or an address is none.
-        SecurityError: keys that cannot be used, or none where they are needed.
+        UsageError: unknown role or invalid address.
+        SecurityError: keys cannot be used, or are missing.
     """
-    found = _AGENT.fullmatch(role)
-    if found is None and role != "monitor":
+    agent = _AGENT.fullmatch(role)
+    if agent is None and role != "monitor":
         raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
-    secured = _secured(keys, advertise, timeout_scale)
-    settings = link_settings(secured, int(found[1]) if found else MONITOR)
+    link_arguments = _link_arguments(keys, advertise, timeout_scale)
+    settings = link_settings(link_arguments, int(agent[1]) if agent else MONITOR)
     if not join.startswith("file://"):
-        _try(join, lambda transport: transport.check(join), settings)
+        _check_address(join, lambda transport: transport.check(join), settings)
     if listen is not None:
-        _try(listen, lambda transport: transport.listen(listen).close(), settings)
-    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale), **secured}
+        _check_address(listen, lambda transport: transport.listen(listen).close(), settings)
+    arguments: dict[str, Any] = {"join": join, "timeout_scale": str(timeout_scale), **link_arguments}
     if allow_imports:
         arguments["allow_imports"] = "1"
     if replace:
         arguments["incarnation"] = str(_clock_incarnation())
     if listen is not None:
         arguments["listen"] = listen
-    if found is None:
+    if agent is None:
         from netagents.nodes.monitor.monitor_process import run_monitor
 
-        seen = {"view": view} if view is not None else {}
-        return _start("monitor", run_monitor, {**arguments, **seen, **({"progress": "1"} if progress else {})}, log, status)
+        if view is not None:
+            arguments["view"] = view
+        if progress:
+            arguments["progress"] = "1"
+        return _start("monitor", run_monitor, arguments, log, status)
     from netagents.nodes.agent.agent_process import run_agent
 
-    # Whoever starts a node in the place of a dead one starts it again when it fails; an agent that was sent home must stay there.
-    alone = {} if replace else {"by_hand": "1"}
-    return _start(f"agent_{int(found[1])}", run_agent, {**arguments, **alone, "index": found[1]}, log, status)
+    # A supervisor that replaces nodes also restarts failed ones; an agent that the server has stopped must not be restarted.
+    unsupervised = {} if replace else {"by_hand": "1"}
+    return _start(f"agent_{int(agent[1])}", run_agent, {**arguments, **unsupervised, "index": agent[1]}, log, status)
 
 
 def _clock_incarnation() -> int:
-    """A number that no earlier process of the role had: whoever starts nodes one by one on one host keeps no count of them."""
+    """An incarnation above that of any earlier process of the role, from the clock, because nobody counts the starts."""
     return int((time.time() - _CLOCK_BEGINS) * _TICKS_PER_SECOND)
 
 
 def own_host(seconds: float) -> str:
-    """The numeric address of this host's own name.  A container that starts while it is cut off has none until it is connected again.
+    """The numeric address of this host's own name.  A container that starts without a network has none until it is connected.
 
     Raises:
-        DeadlineError: it had none for ``seconds``.
+        DeadlineError: there was none for ``seconds``.
     """
     limit = time.monotonic() + seconds
     while True:
         try:
-            found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
-            # The older family first: whoever has both is reached by it from everywhere.
-            return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+            addresses = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
+            # IPv4 first: a host with both is reachable by it from everywhere.
+            return str(min(addresses, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
         except OSError as error:
             if time.monotonic() >= limit:
-                why = f"waited {seconds:g} s for this host's own name to have an address: {error.strerror}"
-                raise DeadlineError(why, where=f"--advertise {OWN_ADDRESS}", fix="connect the host to a network, or name a host") from error
+                what = f"waited {seconds:g} s for this host's own name to have an address: {error.strerror}"
+                raise DeadlineError(
+                    what, where=f"--advertise {OWN_ADDRESS}", fix="connect the host to a network, or name a host"
+                ) from error
             time.sleep(_ADDRESS_INTERVAL)
 
 
-def _secured(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
+def _link_arguments(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
     if advertise == OWN_ADDRESS:
         advertise = own_host(Timeouts(scale=timeout_scale).seconds("join"))
-    given = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
-    return {name: value for name, value in given.items() if value is not None}
+    arguments = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:
-    """Refuse an address that is none, or at which nobody can listen, before anything is written or started."""
+def _check_address(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:
+    """Refuse an invalid address, before anything is written or started."""
     if address.startswith("memory://"):
         raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with ipc:// or tcp://")
     transport = open_transport(address, settings)
@@ -217,7 +222,7 @@ def _try(address: str, use: Callable[[Transport], None], settings: LinkSettings)
 
 
 def _start(role: str, function: Any, arguments: dict[str, Any], log: Path | None, status: Path | None) -> int:
-    # By hand there is no launcher to answer Ctrl-C or a lost terminal: they end the role as SIGTERM does.
+    # Without a launcher Ctrl-C and a closed terminal end the role as SIGTERM does.
     numbers = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM)) for number in numbers}
     try:

@@ -8,7 +8,8 @@ from typing import Any
 
 from netagents.errors import RunDirectoryError, printable
 from netagents.records.process_log import read_entry, whole_lines
-from netagents.records.run_directory import LOGS, RunDirectory
+from netagents.records.run_creation import LOGS
+from netagents.records.run_directory import RunDirectory
 
 LEVELS = ("debug", "info", "warning", "error")
 """From the least to the most urgent."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from netagents.errors import RunDirectoryError
 from netagents.measures.power import PowerReading
-from netagents.records import run_directory as layout
+from netagents.records import run_creation as layout
 from netagents.records.checkpoint import TEMPORARY
 from netagents.records.column_table import ColumnTable
 from netagents.records.ledger_view import kind_name

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.learning import METRICS, IterationRecord, Setup
-from netagents.records import run_directory as layout
+from netagents.records import run_creation as layout
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
 from netagents.records.packed_records import LedgerPages, PowerPages

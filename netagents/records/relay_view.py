@@ -27,7 +27,7 @@ class RelayView:
         self._links: dict[tuple[int, Kind, int], list[int]] = {}
         told: set[tuple[int, int]] = set()
         for origin, number, _, hop, messages, size in ledger.links.tolist():
-            # Everybody in the audience gets the same messages, so that one receiver speaks for all.
+            # All out-neighbours get the same messages, so one receiver is enough.
             if hop == 0 or (origin, number) in told:
                 continue
             told.add((origin, number))

@@ -19,7 +19,7 @@ from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
 from netagents.records.record_files import RECORDS
 from netagents.records.regular_files import check_regular, kind_of, not_regular
-from netagents.records.run_directory import (
+from netagents.records.run_creation import (
     CHECKPOINTS,
     ENVIRONMENT_FACTS,
     EVENTS,
@@ -30,8 +30,8 @@ from netagents.records.run_directory import (
     POWER,
     TABLES,
     TOPOLOGY,
-    RunDirectory,
 )
+from netagents.records.run_directory import RunDirectory
 from netagents.topology import build_topology
 
 _INBOX = "inbox"

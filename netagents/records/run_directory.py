@@ -1,8 +1,7 @@
-"""The run directory: everything a run leaves behind, and enough to repeat it.  ``docs/run-directory.md`` describes the files.
+"""Run directory: everything that a run leaves behind, enough to repeat it.  ``docs/run-directory.md`` describes the files.
 
-A directory appears whole or not at all.  While a writer lives it holds a lock on ``events.jsonl``, which the kernel drops
-with the process, however that ends; so a run that was killed can be told from one that still goes on, from any process or
-container that sees the directory.
+A living writer holds a lock on ``events.jsonl``, which the kernel releases with the process, however it ends.  So any process or container
+that sees the directory can distinguish a killed run from one that goes on.
 """
 
 from __future__ import annotations
@@ -10,9 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
-import shutil
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,17 +17,17 @@ from typing import Any, Literal, get_args
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from netagents.environments.specification_json import spec_from_json, spec_to_json
+from netagents.environments.specification_json import spec_from_json
 from netagents.errors import NetagentsError, RunDirectoryError, TopologyError
 from netagents.experiment import Experiment
 from netagents.experiment.aliases import rename_aliases
 from netagents.experiment.named_code import Trust, named_code, refuse_named_code
 from netagents.learning import Setup, make_setup
-from netagents.records.atomic_files import sweep, write_atomically, write_json
+from netagents.records.atomic_files import sweep, write_atomically
 from netagents.records.checkpoint import TEMPORARY, checkpoint_facts, checkpoints, load_checkpoint
-from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter, encode_row
+from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter
 from netagents.records.manifest import MANIFEST as MANIFEST
-from netagents.records.manifest import created_time, manifest_of, read_manifest
+from netagents.records.manifest import created_time, read_manifest
 from netagents.records.record_files import (
     EVENTS_BYTES,
     EXPERIMENT_BYTES,
@@ -42,28 +38,23 @@ from netagents.records.record_files import (
     read_record,
 )
 from netagents.records.regular_files import open_descriptor, read_regular
+from netagents.records.run_creation import (
+    CHECKPOINTS,
+    ENVIRONMENT_FACTS,
+    EVENTS,
+    EXPERIMENT,
+    LOGS,
+    TOPOLOGY,
+    make_event,
+    make_run_directory,
+    self_contained,
+)
 from netagents.records.run_lock import RunLock
-from netagents.topology import Topology, stored_settings
-
-EXPERIMENT = "experiment.json"
-TOPOLOGY = "topology.json"
-ENVIRONMENT_FACTS = "environment.json"
-EVENTS = "events.jsonl"
-METRICS = "metrics.jsonl"
-POWER = "power.jsonl"
-LEDGER = "ledger.jsonl"
-CHECKPOINTS = "checkpoints"
-LOGS = "logs"
-TABLES = "tables"
-COMPARISON = "comparison"
-"""Folder of the runs that a run is compared with, each a run directory of its own."""
+from netagents.topology import Topology
 
 EndState = Literal["finished", "interrupted", "failed"]
 State = Literal["created", "running", "finished", "interrupted", "failed", "killed"]
-"""``created``: no writer has come yet.  ``running``: its writer lives.  ``killed``: its writer died without a word."""
-
-STALE_SECONDS = 60.0
-_CREATING = f"{TEMPORARY}run-"
+"""``created``: no writer yet.  ``running``: its writer lives.  ``killed``: its writer died without a final event."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +62,10 @@ class RunDirectory:
     """An existing run directory.
 
     Attributes:
-        path: where it is.
-        manifest: what was written once, when it was made: format version, run id, versions, platform, seed, graph digest.
-        trust: whether code that the settings name may run: all of it, or what is named in a set.
-        lock: of the directory; taken by whoever carries the run out.
+        path: of the directory.
+        manifest: written once, at creation: format version, run id, versions, platform, seed, graph digest.
+        trust: whether code that the settings name may run: all of it, or the names in a set.
+        lock: of the directory; taken by the process that carries out the run.
     """
 
     path: Path
@@ -98,55 +89,23 @@ class RunDirectory:
         launcher: str | None = None,
         path: Path | None = None,
     ) -> RunDirectory:
-        """Make the directory of a new run, complete with settings, graph and manifest, and take its lock.
+        """Create the directory of a new run, complete with settings, graph and manifest, and take its lock.
 
         Args:
-            parent: where run directories are made; made itself if need be.
-            name: first part of the directory's name, which goes on with the time and the start of the run id.
+            parent: folder of run directories; created if needed.
+            name: first part of the directory's name; the time and the beginning of the run id follow.
             setup: experiment, graph and environment facts.
             run_id: 8 bytes that name the run (default: fresh random ones).
             launcher: what starts the nodes (default: as the experiment says).
             path: an exact directory instead of ``parent`` and ``name``; must not exist.
 
         Raises:
-            RunDirectoryError: it exists already, or cannot be made.
+            RunDirectoryError: it exists already, or cannot be created.
         """
-        run_id = secrets.token_bytes(8) if run_id is None else run_id
-        now = time.time()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
-        final = parent / f"{name}-{stamp}-{run_id.hex()[:4]}" if path is None else path
-        check_free(final)
-        check_path(final)
-        temporary = final.parent / f"{_CREATING}{secrets.token_hex(6)}"
-        lock = RunLock(temporary)
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            sweep(final.parent, _CREATING, older_than=STALE_SECONDS)
-            temporary.mkdir()
-            try:
-                lock.take()
-                for folder in (CHECKPOINTS, LOGS):
-                    (temporary / folder).mkdir()
-                write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
-                (temporary / TOPOLOGY).write_text(setup.topology.to_json(), encoding="utf-8")
-                write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
-                for file in (EVENTS, METRICS, POWER, LEDGER):
-                    (temporary / file).touch()
-                (temporary / EVENTS).write_bytes(encode_row(make_event("created", {"time": now})))
-                manifest = manifest_of(setup, name, run_id, launcher or setup.experiment.runtime.launcher, now)
-                write_json(temporary / MANIFEST, manifest)
-                temporary.rename(final)
-            except BaseException:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
-        except OSError as error:
-            raise RunDirectoryError(
-                f"cannot be made: {error.strerror}", where=str(final), fix="name a directory that can be written"
-            ) from error
-        lock.folder = final
-        made = cls(final, manifest, trust=True)
-        object.__setattr__(made, "lock", lock)
-        return made
+        path, manifest, lock = make_run_directory(parent, name, setup, run_id, launcher, path)
+        directory = cls(path, manifest, trust=True)
+        object.__setattr__(directory, "lock", lock)
+        return directory
 
     @classmethod
     def open(cls, path: Path, trust: Trust = False) -> RunDirectory:
@@ -154,10 +113,10 @@ class RunDirectory:
 
         Args:
             path: of the run.
-            trust: whether code that its settings name (``import:...``, ``environment.make``) may run; or a set of what may.
+            trust: whether code that its settings name (``import:...``, ``environment.make``) may run; or a set of allowed names.
 
         Raises:
-            RunDirectoryError: there is none, it is no run, or another format version wrote it.
+            RunDirectoryError: it does not exist, is not a run, or has another format version.
         """
         return cls(path, read_manifest(path), trust)
 
@@ -186,15 +145,15 @@ class RunDirectory:
         return experiment
 
     def require_trust(self) -> None:
-        """Refuse to go on when the settings name code to run, and nobody said that this directory's may.
+        """Refuse settings that name code to run, unless this directory is trusted.
 
         Raises:
-            SecurityError: names the first such thing.
+            SecurityError: names the first such setting.
         """
         refuse_named_code(named_code(self.experiment()), self.trust, str(self.path))
 
     def topology(self) -> Topology:
-        """The graph of the run, the same as its digest says.
+        """The graph of the run, checked against its digest.
 
         Raises:
             RunDirectoryError: the file is missing, damaged, or its graph has another digest.
@@ -214,7 +173,7 @@ class RunDirectory:
         return topology
 
     def setup(self) -> Setup:
-        """Neighbourhoods, spaces and settings as the run's agents had them; builds no environment.
+        """Neighbourhoods, spaces and settings of the run's agents; builds no environment.
 
         Raises:
             RunDirectoryError: a file is missing or damaged.
@@ -231,12 +190,12 @@ class RunDirectory:
         """Every agent's named arrays from the checkpoint of the iteration before, verified.
 
         Raises:
-            RunDirectoryError: there is no such checkpoint, it is damaged, or it is of another run.
+            RunDirectoryError: the checkpoint does not exist, is damaged, or belongs to another run.
         """
-        found = checkpoints(self.path / CHECKPOINTS)
-        path = found.get(iteration - 1)
+        paths = checkpoints(self.path / CHECKPOINTS)
+        path = paths.get(iteration - 1)
         if path is None:
-            have = ", ".join(str(each) for each in found) or "none"
+            have = ", ".join(map(str, paths)) or "none"
             raise RunDirectoryError(f"no checkpoint of iteration {iteration - 1} (there are: {have})", where=str(self.path))
         facts = checkpoint_facts(path)
         for name, expected in (("run", self.manifest["run"]), ("graph_digest", self.manifest["graph_digest"]), ("n", agents)):
@@ -247,8 +206,8 @@ class RunDirectory:
         return load_checkpoint(path, set(range(agents)))
 
     def rewrite_experiment(self, setup: Setup) -> None:
-        """Replace the resolved settings, whole or not at all: a resume may lengthen a run or carry it out in another way."""
-        text = json.dumps(_self_contained(setup).model_dump(mode="json"), indent=2) + "\n"
+        """Replace the resolved settings atomically: a resume may lengthen a run or change how it is carried out."""
+        text = json.dumps(self_contained(setup).model_dump(mode="json"), indent=2) + "\n"
         write_atomically(self.path / EXPERIMENT, text.encode())
 
     # -- life of the run -------------------------------------------------------------------------------------------------
@@ -265,7 +224,7 @@ class RunDirectory:
         ).each_new_row()
 
     def append_event(self, event: str, **facts: Any) -> None:
-        """Add an event, from any process: a launcher adds what its dead server cannot say any more."""
+        """Add an event, from any process: a launcher adds those of a dead server."""
         writer = JsonLinesWriter(self.path / EVENTS)
         try:
             writer.write(make_event(event, facts))
@@ -274,17 +233,17 @@ class RunDirectory:
 
     @property
     def state(self) -> State:
-        """What became of the run."""
+        """The state of the run."""
         return self.ending()[0]
 
     def ending(self) -> tuple[State, dict[str, Any]]:
-        """The state, and the event that says so (role, exit code and line of a failure); an empty one while it goes on."""
-        # The lock is asked first: a run that ends in between has written its last event by then.
+        """The state, and the event behind it (role, exit code and line of a failure); empty while the run goes on."""
+        # The lock is checked first: a run that ends in between has written its last event by then.
         alive = self.has_writer()
         last: dict[str, Any] = {"event": "created"}
         for event in self._each_event():
             if event["event"] == "started" or event["event"] in get_args(EndState):
-                # The launcher speaks last and sees every process, so its word on who failed first stands.
+                # The launcher writes last and sees every process, so its event on the first failure counts.
                 last = event
         if alive:
             return "running", {}
@@ -292,7 +251,7 @@ class RunDirectory:
         return ("killed", {}) if name == "started" else (name, last)
 
     def has_writer(self) -> bool:
-        """Whether a living process holds the run open for writing."""
+        """Whether a living process writes to the run."""
         try:
             descriptor = open_descriptor(self.path / EVENTS, os.O_RDONLY)
         except OSError as error:
@@ -302,13 +261,13 @@ class RunDirectory:
         except BlockingIOError:
             return True
         except OSError:
-            return False  # a file system without locks cannot say
+            return False  # some file systems have no locks
         finally:
             os.close(descriptor)
         return False
 
     def sweep_temporaries(self) -> list[Path]:
-        """Remove what a killed writer left half-written; does nothing while a writer lives.  Returns what was removed."""
+        """Remove incomplete files of a killed writer; does nothing while a writer lives.  Returns the removed paths."""
         if self.has_writer():
             return []
         return [*sweep(self.path, TEMPORARY), *sweep(self.path / CHECKPOINTS, TEMPORARY)]
@@ -318,62 +277,24 @@ class RunDirectory:
         return self.path / LOGS / f"{role}.jsonl"
 
 
-def check_free(path: Path) -> None:
-    """Refuse a path at which there is something already.
-
-    Raises:
-        RunDirectoryError: it is taken.
-    """
-    if os.path.lexists(path):
-        raise RunDirectoryError("exists already", where=str(path), fix="name another directory, or remove this one")
-
-
-def check_path(path: Path) -> None:
-    """Refuse a run directory whose path is no text: libraries that write tables and pages, and files that name it, could not say it.
-
-    Raises:
-        RunDirectoryError: the path holds bytes that are not UTF-8, or that this locale cannot express.
-    """
-    try:
-        whole = os.path.abspath(path)  # noqa: PTH100 - absolute() leaves dots in
-        whole.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RunDirectoryError(
-            "the path is not UTF-8 text, or not text in this locale",
-            where=ascii(str(path))[1:-1],
-            fix="name another directory with --out, or set LC_ALL=C.UTF-8",
-        ) from None
-
-
 def run_directories(parent: Path) -> list[RunDirectory]:
-    """The runs in a folder, oldest first; whatever else lies there is passed over."""
-    found = []
+    """The runs in a folder, oldest first; other files are ignored."""
+    runs = []
     for path in parent.iterdir() if parent.is_dir() else ():
         if (path / MANIFEST).is_file() and not path.name.startswith(TEMPORARY):
             try:
-                found.append(RunDirectory.open(path))
+                runs.append(RunDirectory.open(path))
             except RunDirectoryError:
                 continue
-    return sorted(found, key=lambda run: (created_time(run.manifest), run.path.name))
+    return sorted(runs, key=lambda run: (created_time(run.manifest), run.path.name))
 
 
 def _present_names(data: bytes) -> bytes:
-    """The settings under the names that they have today; runs of earlier versions have earlier ones.  What is no JSON stays as it is."""
+    """The settings under their present names; runs of earlier versions use earlier ones.  Invalid JSON stays as it is."""
     try:
         values = json.loads(data)
         if not rename_aliases(values, Experiment):
             return data
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return data  # what is wrong with it is said where it is checked
+        return data  # the validation reports what is wrong
     return json.dumps(values).encode()
-
-
-def _self_contained(setup: Setup) -> Experiment:
-    """Graphs from files and random ones are stored edge by edge, so that the run can be repeated without the file or the generator."""
-    experiment = setup.experiment
-    return experiment.model_copy(update={"topology": stored_settings(experiment.topology, setup.topology)})
-
-
-def make_event(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of ``events.jsonl``, stamped with the time now unless ``facts`` has one."""
-    return {"time": time.time(), "event": event, **facts}

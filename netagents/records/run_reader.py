@@ -17,7 +17,7 @@ from netagents.learning import METRICS, Setup
 from netagents.learning.power_facts import PowerFacts, power_facts
 from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.policies import Policy, TabularPolicy
-from netagents.records import run_directory as layout
+from netagents.records import run_creation as layout
 from netagents.records.checkpoint import checkpoints, load_checkpoint
 from netagents.records.column_table import ColumnTable
 from netagents.records.jsonl import JsonLinesReader, JsonLinesRows
@@ -28,7 +28,7 @@ from netagents.records.power_readings import mean_reading, stacked_power
 from netagents.records.record_files import RECORDS, row_parser
 from netagents.records.recorded_link_costs import link_costs
 from netagents.records.relay_view import RelayView
-from netagents.records.run_directory import RunDirectory, State
+from netagents.records.run_directory import RunDirectory, State, run_directories
 from netagents.records.trained_policies import as_tables, find_checkpoint, load_policies
 from netagents.topology import Topology
 
@@ -292,7 +292,7 @@ class Run:
 
 def runs(parent: Path) -> list[Run]:
     """The readable runs in a folder, oldest first."""
-    return [Run(directory) for directory in layout.run_directories(parent)]
+    return [Run(directory) for directory in run_directories(parent)]
 
 
 def is_run(path: Path) -> bool:

@@ -9,7 +9,8 @@ from netagents.errors import EnvironmentMismatchError, RunDirectoryError
 from netagents.learning import Setup
 from netagents.policies import Policy, TabularPolicy
 from netagents.records.checkpoint import checkpoints, load_checkpoint
-from netagents.records.run_directory import CHECKPOINTS, RunDirectory
+from netagents.records.run_creation import CHECKPOINTS
+from netagents.records.run_directory import RunDirectory
 
 
 def find_checkpoint(directory: RunDirectory, iteration: int | None) -> Path:

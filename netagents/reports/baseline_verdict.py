@@ -11,7 +11,7 @@ import numpy as np
 from netagents.errors import NetagentsError
 from netagents.intervals import ENOUGH, LEVEL
 from netagents.records import Run
-from netagents.records.run_directory import COMPARISON
+from netagents.records.run_creation import COMPARISON
 from netagents.reports.comparison import Comparison, Group, compare_runs
 from netagents.reports.comparison_page import write_comparison
 from netagents.reports.learning_curve import progress

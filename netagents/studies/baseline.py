@@ -11,7 +11,7 @@ from netagents.errors import ExperimentError, UsageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.launchers.launch import launch
-from netagents.records.run_directory import COMPARISON
+from netagents.records.run_creation import COMPARISON
 from netagents.records.run_reader import Run
 
 Source = str | Path | Mapping[str, Any]

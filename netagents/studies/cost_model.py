@@ -20,7 +20,7 @@ from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
 from netagents.learning import METRICS, Setup
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
-from netagents.messages.message_kinds import Traffic
+from netagents.messages.run_facts import Traffic
 from netagents.studies.relay_cost_model import RelayCost, Told, frames_of, predict_relay
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -177,18 +177,18 @@ def predict(setup: Setup) -> Cost:
         partners: set[int] = set()
         rows = 1
         for kind, message, times in _sent(setup, i):
-            audience = setup.audience(kind, i)
-            rows += len(audience)
-            if not audience:
+            out_neighbours = setup.out_neighbours(kind, i)
+            rows += len(out_neighbours)
+            if not out_neighbours:
                 continue
             one = Flow(times, times * payload_bytes(message), times * framed(kind, i, message))
-            for receiver in audience:
+            for receiver in out_neighbours:
                 flows[kind, hops.distance(i, receiver)] += one
                 received[receiver] += one
-            sent[i] += one.times(len(audience))
-            partners.update(audience)
+            sent[i] += one.times(len(out_neighbours))
+            partners.update(out_neighbours)
         for kind in _exchanged(setup):
-            partners.update(setup.heard(kind, i))
+            partners.update(setup.in_neighbours(kind, i))
         links += len(partners)
         degrees.append(len(partners) + 1)
         rows_per_agent.append(rows)
@@ -252,7 +252,7 @@ def _sent(setup: Setup, agent: int) -> list[tuple[Kind, Message, int]]:
 
 def _report(setup: Setup, agent: int, rows: int) -> Report:
     """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
-    rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.audience(kind, agent)) for kind in _exchanged(setup))
+    rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _exchanged(setup))
     neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
     return Report(np.zeros(len(METRICS)), np.zeros((neighbours, READING_COLUMNS)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3))
 
@@ -264,7 +264,7 @@ def _step_work(setup: Setup, relay: RelayCost, direct_states: float) -> tuple[Wo
     farthest = relay.hops.get(Kind.STATE, 0)
     # News from afar comes hop by hop, and every hop is a wake-up; where it is aged, nobody waits for it within the step.
     in_a_row = 0 if farthest == 0 else farthest if relayed and setup.experiment.information == "fresh" else 1
-    hearing = sum(1 for agent in range(n) if setup.heard(Kind.STATE, agent))
+    hearing = sum(1 for agent in range(n) if setup.in_neighbours(Kind.STATE, agent))
     return Work(n + hearing * in_a_row, 2 * n + states / (setup.steps + 1)), 2 + in_a_row
 
 

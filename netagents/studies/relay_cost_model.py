@@ -20,7 +20,7 @@ BYTES_PER_ENTRY = 4
 
 
 class Told(NamedTuple):
-    """What an agent tells its audience per iteration: a kind, how often, and the payload and framed bytes of one message."""
+    """What an agent sends to its out-neighbours per iteration: a kind, how often, and the payload and framed bytes of one message."""
 
     kind: Kind
     times: int

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from netagents.errors import UsageError
 from netagents.messages import ENVIRONMENT, MONITOR, node_name
-from netagents.wire.transport.message_history import LinkEvent, What
+from netagents.wire.transport.message_history import LinkAction, LinkEvent
 
 History = Sequence[LinkEvent]
 Message = tuple[int, str, int, int, str]
@@ -70,13 +70,15 @@ def check_history(histories: Mapping[int, History], reliable: Collection[str], *
         Violations, by link and then in the order of the list above; empty when all promises were kept.
     """
     links = {
-        (node, event.peer) if event.what == What.SENT else (event.peer, node) for node, history in histories.items() for event in history
+        (node, event.peer) if event.what == LinkAction.SENT else (event.peer, node)
+        for node, history in histories.items()
+        for event in history
     }
     found = []
     for sender, receiver in sorted(links):
         if sender in histories and receiver in histories:
-            sent = [event.message for event in histories[sender] if event.what == What.SENT and event.peer == receiver]
-            delivered = [event.message for event in histories[receiver] if event.what == What.DELIVERED and event.peer == sender]
+            sent = [event.message for event in histories[sender] if event.what == LinkAction.SENT and event.peer == receiver]
+            delivered = [event.message for event in histories[receiver] if event.what == LinkAction.DELIVERED and event.peer == sender]
             broken = _broken(sent, delivered, reliable, complete=complete)
             found += [Violation(promise, sender, receiver, which[0], len(which)) for promise, which in broken.items() if which]
     return found

@@ -13,7 +13,7 @@ class Reach:
     """The neighbourhoods N_i^{kappa_i} of one kind of radius.
 
     With radii that differ from agent to agent, "whom I hear" and "who needs me" are two sets: i hears j when
-    d(i, j) <= kappa_i, and j needs i when d(i, j) <= kappa_j.  Always ``j in heard(i)`` if and only if ``i in audience(j)``.
+    d(i, j) <= kappa_i, and j needs i when d(i, j) <= kappa_j.  Always ``j in in_neighbours(i)`` if and only if ``i in out_neighbours(j)``.
 
     Args:
         neighbourhoods: distances on the graph.
@@ -28,7 +28,7 @@ class Reach:
         self.neighbourhoods = neighbourhoods
         self.radii = spread_radius(tuple(radii), neighbourhoods.n, "radii")
         self.muted = frozenset(muted) - {0}
-        self._audience: dict[int, tuple[int, ...]] = {}
+        self._out_neighbours: dict[int, tuple[int, ...]] = {}
 
     @property
     def n(self) -> int:
@@ -40,18 +40,18 @@ class Reach:
         near = self.neighbourhoods.within(i, self.radii[i])
         return tuple(j for j in near if self.neighbourhoods.distance(i, j) not in self.muted) if self.muted else near
 
-    def heard(self, i: int) -> tuple[int, ...]:
+    def in_neighbours(self, i: int) -> tuple[int, ...]:
         """Whom i hears: its window without itself, ascending."""
         return tuple(j for j in self.window(i) if j != i)
 
-    def audience(self, i: int) -> tuple[int, ...]:
+    def out_neighbours(self, i: int) -> tuple[int, ...]:
         """Who needs i: the other agents j with d(i, j) <= kappa_j, ascending."""
-        known = self._audience.get(i)
+        known = self._out_neighbours.get(i)
         if known is None:
             near = self.neighbourhoods.within(i, self._widest)
             distance, radii = self.neighbourhoods.distance, self.radii
             known = tuple(j for j in near if j != i and distance(i, j) <= radii[j] and distance(i, j) not in self.muted)
-            self._audience[i] = known
+            self._out_neighbours[i] = known
         return known
 
     @cached_property

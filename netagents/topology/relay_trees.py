@@ -22,25 +22,25 @@ class TreeNode(NamedTuple):
     wanted: bool
 
 
-def relay_tree(topology: Topology, origin: int, audience: Iterable[int]) -> dict[int, TreeNode]:
-    """The tree that joins ``origin`` to its audience along shortest paths.
+def relay_tree(topology: Topology, origin: int, out_neighbours: Iterable[int]) -> dict[int, TreeNode]:
+    """The tree that joins ``origin`` to its out-neighbours along shortest paths.
 
     Among the neighbours that are one hop nearer to the origin, a node hears the one of lowest index.  So the tree is the same
-    wherever it is worked out, and that of a part of the audience is a part of the tree of all.  Nodes that lead to nobody are left out.
+    on every node, and the tree of some out-neighbours is part of the tree of all.  Nodes that lead to nobody are left out.
 
     Args:
         topology: the graph.
         origin: where the messages come from.
-        audience: who needs them; the origin itself does not count.
+        out_neighbours: who needs them; the origin itself does not count.
 
     Returns:
         The place of every node of the tree; only the origin's own, without children, if nobody needs its messages.
 
     Raises:
-        ValueError: there is no path to somebody in the audience.
+        ValueError: there is no path to one of the out-neighbours.
     """
     distance = topology.hops.distance
-    wanted = set(audience) - {origin}
+    wanted = set(out_neighbours) - {origin}
     parents = {origin: origin}
     children: dict[int, list[int]] = {origin: []}
     for member in sorted(wanted):

@@ -1,17 +1,25 @@
-"""Codec, transports, handshake: how messages travel.  Importing it makes the schemes ``memory``, ``ipc`` and ``tcp`` known."""
+"""Wire: codec, transports and sessions.  Importing it registers the schemes ``memory``, ``ipc`` and ``tcp``."""
 
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
 from netagents.wire.codec.limits import LIMITS, Limits
 from netagents.wire.session.delivery_faults import FaultyFeed
-from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.handshake import NodeHandshake, Phase, Reply, StrangerError, role_of
+from netagents.wire.session.exchange import Exchange, StopReceivedError, stop_on_request
+from netagents.wire.session.handshake import NodeHandshake, OtherRunError, Phase, Reply, role_of
 from netagents.wire.session.inbox import UNKNOWN_RUN, Drop, Inbox
 from netagents.wire.session.rendezvous import Rendezvous
-from netagents.wire.session.stop_request import StopReceivedError, stop_on_request
 from netagents.wire.session.traffic import Traffic
 from netagents.wire.transport.memory_transport import MemoryTransport
-from netagents.wire.transport.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, open_transport, register
+from netagents.wire.transport.transport import (
+    LinkSettings,
+    Listener,
+    ReceivedFrames,
+    Sender,
+    Transport,
+    WaitResult,
+    open_transport,
+    register,
+)
 from netagents.wire.transport.zeromq_transport import ZmqCredentials, ZmqTransport
 
 __all__ = [
@@ -27,16 +35,16 @@ __all__ = [
     "Listener",
     "MemoryTransport",
     "NodeHandshake",
+    "OtherRunError",
     "Phase",
     "ReceivedFrames",
     "Rendezvous",
     "Reply",
     "Sender",
     "StopReceivedError",
-    "StrangerError",
     "Traffic",
     "Transport",
-    "Waited",
+    "WaitResult",
     "ZmqCredentials",
     "ZmqTransport",
     "frame_bytes",

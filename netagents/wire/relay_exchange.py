@@ -1,11 +1,12 @@
-"""Relay routing: an agent has links to neighbours only, and hands on what others say, in bundles, along each origin's tree.
+"""Exchange with relay routing: an agent has links to neighbours only and forwards messages, in bundles, along each origin's tree.
 
-The exchange looks the same from inside: ``send`` reaches the whole audience, ``receive`` waits for the origin's messages.  Underneath, a
-message goes to the origin's neighbours in its tree (:mod:`netagents.topology.relay_trees`); whoever hears it keeps it if it needs it,
-and hands its bytes on, unchanged, to its own children.  All that goes to one neighbour after one wake-up travels as one bundle.
+Its interface is that of :class:`netagents.wire.session.exchange.Exchange`: ``send`` reaches all out-neighbours, ``receive`` waits for the
+origins' messages.  A message goes to the origin's neighbours in its tree (:mod:`netagents.topology.relay_trees`); each receiver keeps it
+if it needs it, and forwards its bytes, unchanged, to its own children.  After one wake-up, all messages to one neighbour travel as one
+bundle.
 
-A link authenticates the forwarder and not the origin.  So what comes from a neighbour is let in only where that neighbour is the
-node from which messages of this origin and kind must come, and anything else is dropped and counted.
+A link authenticates the forwarder and not the origin.  So a message is accepted only from the parent in the tree of its origin and kind,
+and anything else is dropped and counted.
 """
 
 from __future__ import annotations
@@ -27,28 +28,28 @@ from netagents.wire.codec.frames import Frame, frame_bytes
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
 from netagents.wire.session.inbox import Drop
-from netagents.wire.session.traffic import counters, tally
+from netagents.wire.session.traffic import count_traffic, counters
 
-Places = Mapping[Kind, Mapping[int, TreeNode]]
-"""Kind -> origin -> where this node stands in the tree of the origin's messages."""
+TreeNodes = Mapping[Kind, Mapping[int, TreeNode]]
+"""Kind -> origin -> this node's position in the tree of the origin's messages."""
 
 LARGEST_BUNDLE = 16 << 20
-"""Bytes after which a bundle is closed and another one begun."""
+"""Bytes after which the next bundle begins."""
 
 _RETRY_SECONDS = 0.005
 _DRAINED = 1024
 _STEPS = 1 << 31
-_LONGEST_HOP = 3_600_000_000_000  # nanoseconds; two hosts' clocks may disagree by anything
+_LONGEST_HOP = 3_600_000_000_000  # nanoseconds; the clocks of two hosts may differ by any amount
 
 
 @dataclass
 class RelayCounts:
-    """What a node put on its links to neighbours, and what came over them.
+    """Counts of what a node sent over its links to neighbours, and received over them.
 
     Attributes:
-        kinds: kind -> [messages, payload bytes], its own messages and those handed on, once per link.
-        bundles: sent. bundle_bytes: of them, with headers.
-        taken: messages that came in bundles. hop_nanoseconds: from a forwarder's sending to this node's taking, over all of them.
+        kinds: kind -> [messages, payload bytes], its own and forwarded messages, once per link.
+        bundles: number sent. bundle_bytes: their bytes, with headers.
+        taken: messages received in bundles. hop_nanoseconds: time of their last hop, summed.
     """
 
     kinds: defaultdict[Kind, list[int]] = field(default_factory=counters)
@@ -58,7 +59,7 @@ class RelayCounts:
     hop_nanoseconds: int = 0
 
     def message(self) -> RelayStats:
-        """The same as it travels."""
+        """The counts as a message."""
         rows = [[kind, *counted] for kind, counted in sorted(self.kinds.items())]
         totals = [self.bundles, self.bundle_bytes, self.taken, self.hop_nanoseconds]
         return RelayStats(np.array(rows, np.int64).reshape(-1, 3), np.array(totals, np.int64))
@@ -66,7 +67,7 @@ class RelayCounts:
 
 @dataclass
 class _Queue:
-    """Frames for one neighbour since ``since``."""
+    """Frames that wait for one neighbour since ``since``."""
 
     since: float
     sizes: list[int] = field(default_factory=list)
@@ -75,16 +76,16 @@ class _Queue:
 
 
 class RelayExchange(Exchange):
-    """An exchange over neighbours.
+    """An exchange over links to neighbours only.
 
     Args:
-        places: where this node stands in every tree that it is part of, its own included.
+        tree_nodes: this node's position in every tree that contains it, its own included.
     """
 
-    def __init__(self, *arguments: Any, places: Places, **named: Any) -> None:
+    def __init__(self, *arguments: Any, tree_nodes: TreeNodes, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.carriage = RelayCounts()
-        self._places = places
+        self.relay_counts = RelayCounts()
+        self._tree_nodes = tree_nodes
         self._queues: dict[int, list[_Queue]] = {}
         self._last: dict[tuple[Kind, int], int] = {}
 
@@ -94,23 +95,23 @@ class RelayExchange(Exchange):
         self._last.clear()
 
     @property
-    def plain(self) -> bool:
+    def supports_rollouts(self) -> bool:
         return False
 
-    # -- out -------------------------------------------------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
-        places = self._places.get(kind)
-        if places is not None and receivers:
-            receivers = places[self.node].children
-            tally(self.carriage.kinds, kind, len(receivers), len(receivers) * payload_bytes(message))
+        tree_nodes = self._tree_nodes.get(kind)
+        if tree_nodes is not None and receivers:
+            receivers = tree_nodes[self.node].children
+            count_traffic(self.relay_counts.kinds, kind, len(receivers), len(receivers) * payload_bytes(message))
         super().send(message, kind, iteration, step, receivers)
 
-    def _hand_on(self) -> None:
-        """Sends what waits for neighbours; what a full queue does not take stays for the next time, up to the ``send`` timeout.
+    def _flush_queues(self) -> None:
+        """Send what waits for neighbours; if a queue is full, the rest waits for the next call, at most for the ``send`` timeout.
 
         Raises:
-            DeadlineError: a neighbour takes nothing any more; names it.
+            DeadlineError: a neighbour's queue stayed full; names it.
         """
         for neighbour, queues in list(self._queues.items()):
             sender = self._senders.get(neighbour)
@@ -125,135 +126,137 @@ class RelayExchange(Exchange):
                     break
                 queues.pop(0)
                 size = frame_bytes(frames)
-                tally(self.traffic.sent, Kind.BUNDLE, 1, size)
-                self.carriage.bundles += 1
-                self.carriage.bundle_bytes += size
+                count_traffic(self.traffic.sent, Kind.BUNDLE, 1, size)
+                self.relay_counts.bundles += 1
+                self.relay_counts.bundle_bytes += size
             if not queues:
                 del self._queues[neighbour]
 
-    def _queue(self, neighbour: int, frames: Sequence[Frame]) -> None:
+    def _enqueue(self, neighbour: int, frames: Sequence[Frame]) -> None:
         queues = self._queues.setdefault(neighbour, [])
         if not queues or queues[-1].nbytes >= LARGEST_BUNDLE:
             queues.append(_Queue(waiting_clock()))
         queue = queues[-1]
-        for place, frame in enumerate(frames):
+        for index, frame in enumerate(frames):
             nbytes = frame_bytes((frame,))
-            queue.sizes.append(-nbytes - 1 if place else nbytes)
+            queue.sizes.append(-nbytes - 1 if index else nbytes)
             queue.content.append(frame)
             queue.nbytes += nbytes
 
-    # -- in --------------------------------------------------------------------------------------------------------------
+    # -- receiving--------------------------------------------------------------------------------------------------------
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
         limit = waiting_clock() + allowed
         collect = partial(self.inbox.collect, iteration, kind, step, senders)
         while True:
-            alive, messages = self._pump(limit, collect)
+            received, messages = self._pump(limit, collect)
             if messages is not None:
                 return messages
-            if not alive:
-                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+            if not received:
+                raise DeadlineError(
+                    f"waited {allowed:g} s for {self._describe_wait(iteration, kind, step, senders)}", where=node_name(self.node)
+                )
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         while True:
-            # A neighbour that took nothing is asked again soon.
+            # Retry soon while a neighbour's queue is full.
             until = min(limit, waiting_clock() + _RETRY_SECONDS) if self._queues else limit
-            came, messages = super()._pump(until, collect)
+            received, messages = super()._pump(until, collect)
             if messages is not None:
-                # This node will compute now; others should not wait for that.
+                # Forward what has arrived before this node computes.
                 for _ in range(_DRAINED):
-                    received = self._listener.receive(0.0)
-                    if received is None:
+                    frames = self._listener.receive(0.0)
+                    if frames is None:
                         break
-                    self.take_in(received)
-            self._hand_on()
-            if came or until == limit:
-                return came, messages
+                    self.process(frames)
+            self._flush_queues()
+            if received or until == limit:
+                return received, messages
 
-    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
+    def _dispatch(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if envelope.kind is Kind.BUNDLE:
-            self._open(envelope, user)
-        elif envelope.kind in self._places:
-            self._arrived(envelope, frames, envelope.sender, user)
+            self._open_bundle(envelope, user)
+        elif envelope.kind in self._tree_nodes:
+            self._receive_relayed(envelope, frames, envelope.sender, user)
         else:
-            self._let_in(envelope, user)
+            self._accept(envelope, user)
 
-    def _open(self, envelope: Envelope, user: str | None) -> None:
-        """Takes in each message of a bundle under its forwarder's name."""
+    def _open_bundle(self, envelope: Envelope, user: str | None) -> None:
+        """Process each message of a bundle as one from its forwarder."""
         bundle, inbox = envelope.message, self.inbox
         assert isinstance(bundle, Bundle)
         if envelope.run != inbox.run:
-            inbox.turn_away(Drop.OTHER_RUN, envelope)
+            inbox.reject(Drop.OTHER_RUN, envelope)
             return
         try:
-            parcels = _parcels(bundle)
+            bundled = _unbundle(bundle)
         except ValueError as error:
             inbox.malformed(f"bundle of {node_name(envelope.sender)}: {error}")
             return
         delay = min(max(0, time.time_ns() - int(bundle.sent[0])), _LONGEST_HOP)
-        for frames in parcels:
+        for frames in bundled:
             try:
                 inner = self._codec.decode(frames)
             except DecodeError as error:
                 inbox.malformed(str(error))
                 continue
-            if inner.kind not in self._places:
-                inbox.turn_away(Drop.WRONG_KIND, envelope)
-            elif self._arrived(inner, frames, envelope.sender, user):
-                self.carriage.taken += 1
-                self.carriage.hop_nanoseconds += delay
+            if inner.kind not in self._tree_nodes:
+                inbox.reject(Drop.WRONG_KIND, envelope)
+            elif self._receive_relayed(inner, frames, envelope.sender, user):
+                self.relay_counts.taken += 1
+                self.relay_counts.hop_nanoseconds += delay
 
-    def _arrived(self, envelope: Envelope, frames: Sequence[Frame], forwarder: int, user: str | None) -> bool:
-        """Hands on and keeps a message that a neighbour brought, its own or another's; False when it had no business here."""
+    def _receive_relayed(self, envelope: Envelope, frames: Sequence[Frame], forwarder: int, user: str | None) -> bool:
+        """Forward and keep a message from a neighbour, its own or another agent's; returns False if it was refused."""
         kind, origin = envelope.kind, envelope.sender
-        place = self._places[kind].get(origin)
-        objection = self._objection(envelope, place, forwarder, user)
-        if objection is not None:
-            # Whoever brought it is to blame, whatever name stands in it.
-            self.inbox.turn_away(objection, envelope._replace(sender=forwarder))
+        tree_node = self._tree_nodes[kind].get(origin)
+        rejection = self._rejection(envelope, tree_node, forwarder, user)
+        if rejection is not None:
+            # The forwarder is responsible, whatever sender the message names.
+            self.inbox.reject(rejection, envelope._replace(sender=forwarder))
             return False
-        assert place is not None
+        assert tree_node is not None
         self._last[kind, origin] = envelope.iteration * _STEPS + envelope.step
-        for child in place.children:
-            self._queue(child, frames)
-        if place.children:
-            tally(self.carriage.kinds, kind, len(place.children), len(place.children) * payload_bytes(envelope.message))
-        if place.wanted:
-            self._let_in(envelope, self.inbox.user_of(origin))
+        for child in tree_node.children:
+            self._enqueue(child, frames)
+        if tree_node.children:
+            count_traffic(self.relay_counts.kinds, kind, len(tree_node.children), len(tree_node.children) * payload_bytes(envelope.message))
+        if tree_node.wanted:
+            self._accept(envelope, self.inbox.user_of(origin))
         return True
 
-    def _objection(self, envelope: Envelope, place: TreeNode | None, forwarder: int, user: str | None) -> Drop | None:
-        """Why a message may not come in from this neighbour; None if it may."""
+    def _rejection(self, envelope: Envelope, tree_node: TreeNode | None, forwarder: int, user: str | None) -> Drop | None:
+        """Why a message from this neighbour is refused; None if it is accepted."""
         if envelope.run != self.inbox.run:
             return Drop.OTHER_RUN
         if user != self.inbox.user_of(forwarder):
             return Drop.FORGED
         if envelope.incarnation != self.incarnation:
             return Drop.OTHER_INCARNATION
-        if place is None:
+        if tree_node is None:
             return Drop.OUTSIDE_RADIUS
-        if place.parent != forwarder or envelope.sender == self.node:
+        if tree_node.parent != forwarder or envelope.sender == self.node:
             return Drop.OFF_ROUTE
         ahead = envelope.iteration - self.inbox.iteration
         if not -1 <= ahead <= 1:
             return Drop.PAST if ahead < 0 else Drop.FUTURE
-        # Links keep order, and so does a path of them.
+        # Links keep order, and so does a path of links.
         if envelope.iteration * _STEPS + envelope.step <= self._last.get((envelope.kind, envelope.sender), -1):
             return Drop.DUPLICATE
         return None
 
-    def _let_in(self, envelope: Envelope, user: str | None) -> None:
+    def _accept(self, envelope: Envelope, user: str | None) -> None:
         if self._faults is None:
             self._deliver(envelope, user)
         else:
             self._faults.push((envelope, user), perf_counter())
 
-    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
-        places = self._places.get(kind, {})
+    def _describe_wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+        tree_nodes = self._tree_nodes.get(kind, {})
         missing = self.inbox.missing(iteration, kind, step, senders)
-        through = {places[sender].parent for sender in missing if sender in places} - set(missing)
-        way = f" by way of {node_names(through)}" if through else ""
-        return super()._what(iteration, kind, step, senders) + way
+        parents = {tree_nodes[sender].parent for sender in missing if sender in tree_nodes} - set(missing)
+        route = f" by way of {node_names(parents)}" if parents else ""
+        return super()._describe_wait(iteration, kind, step, senders) + route
 
 
 def _bundle(queue: _Queue) -> Bundle:
@@ -261,8 +264,8 @@ def _bundle(queue: _Queue) -> Bundle:
     return Bundle(np.array(queue.sizes, np.int32), np.array([time.time_ns()], np.int64), content)
 
 
-def _parcels(bundle: Bundle) -> list[list[Frame]]:
-    """The frames of each message in a bundle, as if they had come alone.
+def _unbundle(bundle: Bundle) -> list[list[Frame]]:
+    """The frames of each message in a bundle.
 
     Raises:
         ValueError: the sizes do not fit the content.
@@ -272,14 +275,14 @@ def _parcels(bundle: Bundle) -> list[list[Frame]]:
     if len(sizes) == 0 or sizes[0] < 0 or int(lengths.sum()) != len(bundle.content):
         raise ValueError(f"{len(sizes)} frames do not make up {len(bundle.content)} bytes")
     content = bundle.content.data
-    parcels: list[list[Frame]] = []
+    bundled: list[list[Frame]] = []
     position = 0
     for size, length in zip(sizes.tolist(), lengths.tolist(), strict=True):
-        # A copy of its own, so that arrays are as aligned as those that came directly.
+        # A copy, so that arrays are aligned as in messages that arrive directly.
         frame = bytes(content[position : position + length])
         position += length
         if size >= 0:
-            parcels.append([frame])
+            bundled.append([frame])
         else:
-            parcels[-1].append(frame)
-    return parcels
+            bundled[-1].append(frame)
+    return bundled

@@ -74,8 +74,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             2,
             "netagents node monitor: only the",
         ),
-        (["node", "agent-1", "--join", "localhost"], 2, "'localhost' is no address; write one that begins with"),
-        (["node", "agent-1", "--join", "tcp://127.0.0.1:many"], 2, "'tcp://127.0.0.1:many' is no address; write tcp://HOST:PORT"),
+        (["node", "agent-1", "--join", "localhost"], 2, "'localhost' is not an address; write one that begins with"),
+        (["node", "agent-1", "--join", "tcp://127.0.0.1:many"], 2, "'tcp://127.0.0.1:many' is not an address; write tcp://HOST:PORT"),
         (["node", "agent-1", "--join", "memory://server"], 2, "'memory://server' does not leave its process"),
         (["node", "agent-1", "--join", "tcp://8.8.8.8:5701"], 13, "tcp://8.8.8.8:5701: 8.8.8.8 is not loopback and this node has no keys"),
         (
@@ -88,7 +88,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             2,
             "netagents node environment: the environment needs",
         ),
-        (["node", "environment", "--experiment", "small.yaml", "--listen", "here"], 2, "'here' is no address"),
+        (["node", "environment", "--experiment", "small.yaml", "--listen", "here"], 2, "'here' is not an address"),
         (
             ["node", "environment", "--experiment", "small.yaml", "--listen", "tcp://0.0.0.0:0"],
             13,

@@ -59,9 +59,9 @@ def leaves_nothing(engine: Engine) -> Iterator[None]:
 def held(engine: Engine) -> dict[str, set[str]]:
     """All containers, networks and volumes."""
     return {
-        "containers": set(engine.ask("ps", "--all", "--quiet").split()),
-        "networks": set(engine.ask("network", "ls", "--quiet").split()),
-        "volumes": set(engine.ask("volume", "ls", "--quiet").split()),
+        "containers": set(engine.run("ps", "--all", "--quiet").split()),
+        "networks": set(engine.run("network", "ls", "--quiet").split()),
+        "volumes": set(engine.run("volume", "ls", "--quiet").split()),
     }
 
 
@@ -133,7 +133,7 @@ class ContainerRun:
                 self.process.kill()
                 self.process.communicate()
         if (self.path / "manifest.json").exists() and (left := self.engine.containers(self.project)):
-            self.engine.ask("rm", "--force", *(container.id for container in left.values()))
+            self.engine.run("rm", "--force", *(container.id for container in left.values()))
 
 
 Start = Callable[..., ContainerRun]

@@ -46,7 +46,7 @@ class Project:
         return self.engine.containers(self.name)[service].id
 
     def state(self, service: str) -> tuple[str, int]:
-        facts = json.loads(self.engine.ask("inspect", self.container(service)))[0]["State"]
+        facts = json.loads(self.engine.run("inspect", self.container(service)))[0]["State"]
         return facts["Status"], facts["ExitCode"]
 
     def said(self, service: str) -> str:
@@ -87,7 +87,7 @@ def test_compose_up_alone_runs_refuses_strangers_restarts_and_ends_cleanly(proje
     assert up.returncode == 0, up.stderr
     wait_until(lambda: project.rows() > 5, "rows", 60.0)
     assert "netagents: error" not in "".join(project.said(name) for name in ("environment", "monitor", "agent-0"))
-    assert engine.ask("exec", project.container("agent-1"), "netagents", "health").startswith("agent_1: iteration ")
+    assert engine.run("exec", project.container("agent-1"), "netagents", "health").startswith("agent_1: iteration ")
     # No keys, another agent's keys, the keys of another run.
     code, lines = project.stranger("", "agent-1")
     assert code == 13
@@ -114,7 +114,7 @@ def test_compose_up_alone_runs_refuses_strangers_restarts_and_ends_cleanly(proje
     wait_until(lambda: '"restarted"' in (project.run_directory() / "events.jsonl").read_text(), "the restart", 60.0)
     wait_until(lambda: project.rows() > rows + 30, "rows after the restart", 60.0)
     # A stop is a clean end.
-    engine.ask("stop", project.container("environment"), seconds=60.0)
+    engine.run("stop", project.container("environment"), seconds=60.0)
     assert project.state("environment") == ("exited", 143), project.said("environment")
     run = netagents.Run.open(project.run_directory())
     assert run.state == "interrupted"
@@ -135,5 +135,5 @@ def test_the_file_is_valid_for_this_compose(project: Project) -> None:
 
 def _node_of(engine: Engine, container: str) -> int:
     """The process of a container that its init has started, as this host numbers it."""
-    lines = engine.ask("top", container, "-eo", "pid,args").splitlines()[1:]
+    lines = engine.run("top", container, "-eo", "pid,args").splitlines()[1:]
     return next(int(line.split()[0]) for line in lines if "docker-init" not in line and "netagents node" in line)

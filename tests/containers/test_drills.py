@@ -35,7 +35,7 @@ SHORT = {"answer": 4.0}
 
 def network_of(engine: Engine, run: ContainerRun, container: Container) -> tuple[str, str]:
     """The one network of a container, and its address there."""
-    facts = json.loads(engine.ask("inspect", container.id))[0]["NetworkSettings"]["Networks"]
+    facts = json.loads(engine.run("inspect", container.id))[0]["NetworkSettings"]["Networks"]
     ((name, settings),) = facts.items()
     assert name == f"{run.project}_run"
     return name, settings["IPAddress"]
@@ -79,12 +79,12 @@ def test_a_paused_agent_is_waited_for_and_the_bits_stay(start: Start, engine: En
     run = start(LONG)
     run.wait_for_rows(20)
     agent = run.container("agent_2").id
-    engine.ask("pause", agent)
+    engine.run("pause", agent)
     wait_seconds(1.0)
     rows = run.rows()
     wait_seconds(5.0)
     assert run.rows() <= rows + 1
-    engine.ask("unpause", agent)
+    engine.run("unpause", agent)
     code, said = run.ended()
     assert code == 0, said
     assert "agent_2 was paused; the others wait for it" in said
@@ -97,7 +97,7 @@ def test_a_killed_agent_has_the_outcome_that_the_policy_names(policy: str, start
     settings = merged(LONG, {"failures": {"agent": policy}})
     run = start(settings)
     run.wait_for_rows(20)
-    engine.ask("kill", run.container("agent_1").id)
+    engine.run("kill", run.container("agent_1").id)
     code, said = run.ended(180.0)
     print(policy, code, said.splitlines()[-1] if said else "")
     if policy == "stop_all":
@@ -122,10 +122,10 @@ def test_a_partition_of_ten_seconds_has_the_outcome_that_the_policy_names(
     agent = run.container("agent_3")
     network, _ = network_of(engine, run, agent)
     began = time.monotonic()
-    engine.ask("network", "disconnect", network, agent.id)
+    engine.run("network", "disconnect", network, agent.id)
     wait_seconds(10.0)
     with contextlib.suppress(netagents.errors.EngineError):
-        engine.ask("network", "connect", "--alias", "agent-3", network, agent.id)
+        engine.run("network", "connect", "--alias", "agent-3", network, agent.id)
     code, said = run.ended(240.0)
     print(policy, code, f"{time.monotonic() - began:.0f} s", said.splitlines()[-1] if said else "")
     if policy == "stop_all":

@@ -56,7 +56,7 @@ def test_relay_routing_has_one_network_per_edge_and_the_same_bits(start: Start, 
     relayed = merged(LONG, {"routing": "relay"})
     run = start(relayed)
     run.wait_for_rows(1)
-    names = engine.ask("network", "ls", "--filter", f"label=com.docker.compose.project={run.project}", "--format", "{{.Name}}").split()
+    names = engine.run("network", "ls", "--filter", f"label=com.docker.compose.project={run.project}", "--format", "{{.Name}}").split()
     edges = {name.partition("_")[2] for name in names}
     assert edges == {"edge-0-1", "edge-1-2", "edge-2-3", "link-monitor", *(f"link-agent-{i}" for i in range(4))}
     first = run.container("agent_0").id
@@ -77,7 +77,7 @@ def test_an_agent_that_is_killed_is_started_again_and_the_bits_stay(start: Start
     settings = merged(LONG, {"failures": {"agent": "restart"}})
     run = start(settings)
     run.wait_for_rows(30)
-    engine.ask("kill", run.container("agent_2").id)
+    engine.run("kill", run.container("agent_2").id)
     wait_until(lambda: len(run.events("restarted")) == 1 or run.process.poll() is not None, "the restart", 60.0)
     code, said = run.ended()
     assert code == 0, said
@@ -92,7 +92,7 @@ def test_without_restarts_a_killed_agent_ends_the_run_and_resume_goes_on(start: 
     agent = run.container("agent_1")
     # What an agent's container holds while it learns: the whole group of its processes, as the engine sees it.
     assert resident_bytes(engine, agent.id) <= RESIDENT_BYTES
-    engine.ask("kill", agent.id)
+    engine.run("kill", agent.id)
     code, said = run.ended()
     assert code == 10
     assert said.rstrip().splitlines()[-1].startswith("netagents: error: agent_1: killed by SIGKILL (process ")
@@ -130,12 +130,12 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(engine: Engine, tmp_pa
         assert f"{stale}: the image holds another netagents ({netagents.__version__}) than the one that starts the run" in said
         assert said.endswith("build it anew: docker compose build\n")
     finally:
-        engine.ask("rmi", "--force", stale)
+        engine.run("rmi", "--force", stale)
 
 
 def resident_bytes(engine: Engine, container: str) -> int:
     """The resident memory of a container's init and node, pages that they share with other containers included."""
-    lines = engine.ask("top", container, "-eo", "pid,rss,args").splitlines()[1:]
+    lines = engine.run("top", container, "-eo", "pid,rss,args").splitlines()[1:]
     # Whoever asks a container how it is comes and goes.
     kept = [int(line.split()[1]) for line in lines if "netagents node" in line]
     assert len(kept) == 2, lines

@@ -14,7 +14,7 @@ import netagents
 from netagents.cli.compose import app
 from netagents.errors import EngineError
 from netagents.experiment import load_experiment
-from netagents.launchers.compose.compose_file import IMAGE_USER, Places, default_image, launched_file, standalone_file
+from netagents.launchers.compose.compose_file import IMAGE_USER, HostPaths, default_image, launched_file, standalone_file
 from netagents.launchers.compose.container_engine import explain, find_engine
 from netagents.launchers.compose.container_image import source_digest
 from netagents.launchers.compose.container_networks import MOST_NETWORKS
@@ -108,7 +108,7 @@ def test_relay_routing_has_one_network_per_edge_and_link_until_there_are_too_man
 def test_a_launched_run_mounts_one_folder_of_keys_and_one_log_each(tmp_path: Path) -> None:
     loaded = load_experiment("launch/line_msg.yaml", ["topology.n=3"])
     folder = tmp_path / "a$b"
-    places = Places("1000:1001", folder / "run", folder / "keys", folder / "window", folder / "lines")
+    places = HostPaths("1000:1001", folder / "run", folder / "keys", folder / "window", folder / "lines")
     file = yaml.safe_load(launched_file(prepare(loaded.experiment, loaded.base), places))
     shown = str(folder).replace("$", "$$")
     for name, service in file["services"].items():
@@ -149,7 +149,7 @@ def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str]
         ("could not find an available, non-overlapping IPv4 address pool among the defaults", "the engine has no addresses left"),
         ("network with name x_run already exists", "a network of this name is there already"),
         ("first\nsomething else went wrong\n", "something else went wrong"),
-        ("", "it failed without a word"),
+        ("", "it failed without output"),
     ],
 )
 def test_what_an_engine_says_becomes_one_line(said: str, line: str) -> None:

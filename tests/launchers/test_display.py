@@ -14,8 +14,8 @@ from rich.console import Console
 
 from netagents.launchers.display import PlainDisplay, SilentDisplay, make_display
 from netagents.launchers.display.live_display import LiveDisplay
-from netagents.launchers.display.pace import SILENT_SECONDS, Pace, duration
 from netagents.launchers.display.process_probe import Probe
+from netagents.launchers.display.progress_rate import SILENT_SECONDS, ProgressRate, duration
 from netagents.nodes.monitor.progress_view import ProgressView
 
 
@@ -68,9 +68,9 @@ def test_silence_names_the_process_that_is_stopped(monkeypatch: pytest.MonkeyPat
         assert "silent" not in "\n".join(drawn(live, 80))
         os.kill(sleeper.pid, signal.SIGSTOP)
         until = time.monotonic() + 5
-        while Probe({"agent_1": sleeper.pid}).look(0.0) == "" and time.monotonic() < until:
+        while Probe({"agent_1": sleeper.pid}).poll(0.0) == "" and time.monotonic() < until:
             time.sleep(0.01)
-        monkeypatch.setattr(Pace, "silence", lambda _: SILENT_SECONDS + 1)
+        monkeypatch.setattr(ProgressRate, "silence", lambda _: SILENT_SECONDS + 1)
         assert "silent for 4 s: agent 1 is stopped, the others wait" in "\n".join(drawn(live, 80))
     finally:
         sleeper.kill()
@@ -79,17 +79,17 @@ def test_silence_names_the_process_that_is_stopped(monkeypatch: pytest.MonkeyPat
 
 def test_silence_is_measured_against_the_usual_pace() -> None:
     now = [0.0]
-    pace = Pace(lambda: now[0])
-    assert pace.silence() == 0.0
+    rate = ProgressRate(lambda: now[0])
+    assert rate.silence() == 0.0
     for iteration in range(1, 5):
         now[0] += 2.0
-        pace.update(view(iteration))
-    assert pace.left == pytest.approx(112.0)
-    assert pace.message_rate == pytest.approx(3 * 4890 / 6.0)
+        rate.update(view(iteration))
+    assert rate.left == pytest.approx(112.0)
+    assert rate.message_rate == pytest.approx(3 * 4890 / 6.0)
     now[0] += 11.0
-    assert pace.silence() == 0.0
+    assert rate.silence() == 0.0
     now[0] += 2.0
-    assert pace.silence() == pytest.approx(13.0)
+    assert rate.silence() == pytest.approx(13.0)
 
 
 def test_closing_gives_the_cursor_back_even_twice() -> None:

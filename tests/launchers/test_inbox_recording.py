@@ -1,4 +1,4 @@
-"""Recorded inboxes without processes: what is replayed is what was told, and a hostile file ends in one line."""
+"""Recorded inboxes without processes: what is replayed is what was received, and a hostile file ends in one line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 
     def observe(agent: int, turn: ExchangeRequest, messages: list[Message]) -> None:
         if agent == 2:
-            recorder.note(turn, messages)
+            recorder.record(turn, messages)
 
     network = InProcessNetwork(prepared.setup, prepared.environment, observe)
     recorder.begin(0, network.agents[2].arrays)
@@ -51,10 +51,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 
 
 def test_an_agent_alone_repeats_the_run(recorded: netagents.Run) -> None:
-    found = replay(recorded, 2)
-    assert (found.done, found.checkpoints, found.rows, found.ends_in) == ([0, 1, 2], [2], 3, None)
-    # Nothing was told of the states in between, and none is said to have been compared.
-    assert found.compared == [2]
+    replayed = replay(recorded, 2)
+    assert (replayed.done, replayed.checkpoints, replayed.rows, replayed.ends_in) == ([0, 1, 2], [2], 3, None)
+    # The states in between were not recorded, so none is compared.
+    assert replayed.compared == [2]
 
 
 def test_states_that_differ_in_anything_have_other_digests() -> None:
@@ -75,23 +75,23 @@ def test_states_that_differ_in_anything_have_other_digests() -> None:
 def small(folder: Path) -> Path:
     recorder = InboxRecorder(inbox_folder(folder, 2), RUN, 2, 1 << 28)
     recorder.begin(5, lambda: {"policy": np.arange(3.0)})
-    recorder.note(ExchangeRequest([], Kind.STEP, 5, 0, (ENVIRONMENT,)), [Step(np.ones(4, np.uint8), np.ones(4), np.zeros(4, np.uint8))])
-    recorder.note(ExchangeRequest([], Kind.STATE, 5, 0, (1, 3)), [State(np.full(4, sender, np.uint8)) for sender in (1, 3)])
+    recorder.record(ExchangeRequest([], Kind.STEP, 5, 0, (ENVIRONMENT,)), [Step(np.ones(4, np.uint8), np.ones(4), np.zeros(4, np.uint8))])
+    recorder.record(ExchangeRequest([], Kind.STATE, 5, 0, (1, 3)), [State(np.full(4, sender, np.uint8)) for sender in (1, 3)])
     recorder.end(5, {"policy": np.ones(3)})
     recorder.close()
     (segment,) = segment_files(inbox_folder(folder, 2))
     return segment
 
 
-def test_what_was_told_comes_back(tmp_path: Path) -> None:
+def test_recorded_messages_are_read_back(tmp_path: Path) -> None:
     small(tmp_path)
     recording = InboxRecording.open(tmp_path, RUN, 2)
     assert recording.iterations == (5, 5)
     assert recording.ends == {5: state_digest({"policy": np.ones(3)})}
     np.testing.assert_array_equal(recording.state(5)["policy"], np.arange(3.0))
-    told = recording.message(5, Kind.STATE, 0, 3)
-    assert isinstance(told, State)
-    np.testing.assert_array_equal(told.values, np.full(4, 3, np.uint8))
+    message = recording.message(5, Kind.STATE, 0, 3)
+    assert isinstance(message, State)
+    np.testing.assert_array_equal(message.values, np.full(4, 3, np.uint8))
     assert recording.message(5, Kind.STATE, 1, 3) is None
 
 
@@ -129,7 +129,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path, caplog: 
     (tmp_path / "inbox").write_text("no folder")
     recorder = InboxRecorder(inbox_folder(tmp_path, 2), RUN, 2, 1 << 28)
     recorder.begin(0, lambda: {"policy": np.arange(3.0)})
-    recorder.note(ExchangeRequest([], Kind.STATE, 0, 0, (1,)), [State(np.zeros(4, np.uint8))])
+    recorder.record(ExchangeRequest([], Kind.STATE, 0, 0, (1,)), [State(np.zeros(4, np.uint8))])
     recorder.end(0, {})
     recorder.close()
     assert sum("the inbox is not recorded any more" in record.message for record in caplog.records) == 1

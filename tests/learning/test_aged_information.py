@@ -129,6 +129,6 @@ def test_exact_values_are_not_given_for_policies_that_learned_with_aged_informat
 
 def test_a_state_awaits_its_step_of_use() -> None:
     setup = prepared().setup
-    assert setup.heard(Kind.STATE, 0) == (1, 2, 3)
+    assert setup.in_neighbours(Kind.STATE, 0) == (1, 2, 3)
     inbox = plan(setup, 0).inbox
     assert inbox._delays == {Kind.STATE: {1: 1, 2: 2, 3: 3}}  # type: ignore[attr-defined]

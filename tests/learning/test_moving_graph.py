@@ -157,6 +157,6 @@ def test_radii_of_ones_own_decide_what_counts() -> None:
     assert not nearby.near(Kind.STATE, 0, hops).any()
     assert nearby.marks(Kind.STATE, (0, 1, 2), hops).tolist() == [[False], [True], [False]]
     sent = defaultdict(list)
-    for outgoing in nearby.addressed(Kind.STATE, 0, 0, State(np.ones((1, 3))), setup.audience(Kind.STATE, 1), hops):
+    for outgoing in nearby.addressed(Kind.STATE, 0, 0, State(np.ones((1, 3))), setup.out_neighbours(Kind.STATE, 1), hops):
         sent[bool(outgoing.message.values.any())] += outgoing.receivers  # type: ignore[union-attr]
     assert sent == {True: [0], False: [2, 3]}

@@ -78,7 +78,7 @@ from netagents.wire.links.link_layer import RELIABLE_KINDS
 
 document = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}, "kappa": 1, "learning": {"batch": 3, "horizon": 5}}
 setup = prepare(load_experiment(document).experiment).setup
-assert setup.heard(kind, 1) == (0, 2), "the radius of its row"
+assert setup.in_neighbours(kind, 1) == (0, 2), "the radius of its row"
 assert str(shapes_of(setup, 1)[kind, 0][0][0]) == "float64 (5, 3)", "the shapes of what is sent"
 stand_in = LastKnown(setup, AgeCounts()).substitute(ExchangeRequest([], kind, 0, 0, (0,)), 0)
 assert type(stand_in) is Gossip and stand_in.rumour.shape == (5, 3) and not stand_in.rumour.any(), "zeros in its absence"
@@ -86,7 +86,7 @@ assert kind in RELIABLE_KINDS, "sent again where links lose it"
 cost = predict(setup)
 assert cost.flows[kind, 1][:2] == (6, 6 * 5 * 3 * 8), "counted by the cost model"
 muted = prepare(load_experiment(document, ["mute=[gossip@1]"]).experiment).setup
-assert muted.heard(kind, 1) == (), "muted by its name"
+assert muted.in_neighbours(kind, 1) == (), "muted by its name"
 print("known")
 """
 

@@ -1,4 +1,4 @@
-"""Who is waited for, for how long, and what two ticks make of one step."""
+"""Waits for silent neighbours and agents, and combined ticks."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from hypothesis import strategies as st
 
 from netagents.experiment import Timeouts
 from netagents.messages import ENVIRONMENT, Step
-from netagents.nodes.clocks.free_running import _following
+from netagents.nodes.clocks.free_running import _combined
 from netagents.nodes.clocks.silent_neighbours import SilentNeighbours
 from netagents.nodes.process.control_pipe import ControlPipe
 from netagents.nodes.server.heartbeat_monitor import HeartbeatMonitor
 from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 
 
-def test_who_is_not_heard_is_waited_for_again_after_ever_longer() -> None:
-    unheard, waited = SilentNeighbours(), []
+def test_waits_for_a_silent_neighbour_become_rarer() -> None:
+    silent, waited = SilentNeighbours(), []
     for iteration in range(40):
-        if unheard.awaited((1, 2), iteration) == (1, 2):
+        if silent.awaited((1, 2), iteration) == (1, 2):
             waited.append(iteration)
-            unheard.miss([2], iteration)
-            assert unheard.awaited((1, 2), iteration) == (1,)
+            silent.mark_missing([2], iteration)
+            assert silent.awaited((1, 2), iteration) == (1,)
     assert waited == [0, 1, 3, 7, 15, 31]
-    unheard.hear(2)
-    assert unheard.awaited((1, 2), 40) == (1, 2)
-    unheard.miss([2], 40)
-    assert unheard.awaited((2,), 41) == (2,)
+    silent.mark_received(2)
+    assert silent.awaited((1, 2), 40) == (1, 2)
+    silent.mark_missing([2], 40)
+    assert silent.awaited((2,), 41) == (2,)
 
 
-def test_who_gives_no_sign_of_life_is_told_of_once_until_it_is_back() -> None:
+def test_a_silent_agent_is_reported_once_until_it_answers() -> None:
     transport = open_transport("memory://x", LinkSettings())
     exchange = Exchange(ENVIRONMENT, transport.listen("memory://*"), Inbox(b"run-id-8", {}, nodes=2))
-    told: list[list[int]] = []
-    answers = HeartbeatMonitor(exchange, Timeouts(answer=0.1), told.append)
+    reports: list[list[int]] = []
+    answers = HeartbeatMonitor(exchange, Timeouts(answer=0.1), reports.append)
     missing = [0, 1]
     answers.ask(lambda: missing)
     answers.ask(lambda: missing)
-    assert told == [[0, 1]]
+    assert reports == [[0, 1]]
     answers.hear(1)
     answers.ask(lambda: missing)
-    assert told == [[0, 1], [1]]
+    assert reports == [[0, 1], [1]]
     answers.begin_again()
     answers.ask(lambda: missing)
-    assert told == [[0, 1], [1], [0, 1]]
+    assert reports == [[0, 1], [1], [0, 1]]
     exchange.close()
     transport.close()
 
@@ -58,7 +58,7 @@ def test_missed_ticks_add_up_and_an_end_in_any_of_them_is_an_end(ticks: list[tup
     ]
     merged = made[0]
     for each in made[1:]:
-        merged = _following(merged, each)
+        merged = _combined(merged, each)
     assert merged.observation[0] == len(ticks) - 1
     total, flags = 0.0, 0
     for reward, flag in ticks:

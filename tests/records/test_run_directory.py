@@ -87,7 +87,7 @@ def test_a_failure_while_making_leaves_nothing_behind(tmp_path: Path, make_netwo
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("netagents.records.run_directory.manifest_of", full)
+    monkeypatch.setattr("netagents.records.run_creation.manifest_of", full)
     with pytest.raises(RunDirectoryError, match="No space left on device"):
         RunDirectory.create(tmp_path / "runs", "tiny", setup)
     assert list((tmp_path / "runs").iterdir()) == []

@@ -20,7 +20,7 @@ from netagents.errors import DecodeError
 from netagents.messages import ENVIRONMENT, Envelope, Kind, Trace, TruncatedQ
 from netagents.wire.codec import Codec
 from netagents.wire.codec.limits import Limits
-from netagents.wire.security import zap_authenticator as doorkeeper
+from netagents.wire.security import zap_authenticator
 from netagents.wire.security.key_bundles import CurveCredentials, make_bundles, write_bundles
 from netagents.wire.security.zap_authenticator import CUT
 from netagents.wire.session.exchange import Exchange
@@ -148,7 +148,7 @@ sys.stdin.read()
 def test_a_message_that_does_not_end_is_cut_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(doorkeeper, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(zap_authenticator, "CHECK_SECONDS", 0.02)
     bundles = make_bundles({0: {ENVIRONMENT}, ENVIRONMENT: {0}})
     write_bundles(bundles.values(), tmp_path / "keys")
     settings = LinkSettings(limits=LIMITS, credentials=CurveCredentials(bundles[ENVIRONMENT]), linger_seconds=0.0)

@@ -10,7 +10,7 @@ import pytest
 
 import netagents
 
-MODULES = frozenset({"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle"})
+MODULES = frozenset({"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "keep_latest", "jsonpickle"})
 CALLS = frozenset({"eval", "exec", "compile", "__import__"})
 LOADERS = frozenset({"torch.load", "torch.jit.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "numpy.load", "np.load"})
 """Loaders that unpickle, or do so unless told otherwise."""

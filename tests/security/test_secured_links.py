@@ -45,7 +45,7 @@ def opened() -> Iterator[Open]:
     yield make
     for transport in transports:
         transport.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "doorkeeper"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "zap-authenticator"]
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -192,7 +192,7 @@ def test_a_recorded_connection_played_again_is_refused(
         # The last record once more on the same connection: its number has been used.
         tap.inject(recorded[recorded.rindex(b"\x07MESSAGE") - 2 :])
         until(lambda: listening.refused() == {REFUSED: 2})
-        assert "a record came twice or out of order" in caplog.text
+        assert "a record arrived twice or out of order" in caplog.text
         assert listener.receive(0.2) is None
     finally:
         tap.close()
@@ -228,7 +228,7 @@ def test_failed_links_do_not_matter_once_they_are_given_up_or_the_start_is_over(
         check()
     transport.connect(listener.endpoint, "agent-1")
     failure(transport)
-    transport.settle()
+    transport.finish_start()
     for check in transport.watched().values():
         check()
 
@@ -237,13 +237,13 @@ def test_a_link_that_fails_later_on_explains_a_wait_until_it_is_mended(bundles: 
     wrong = opened(bundles[2])
     listener = wrong.listen(ADDRESS)
     transport = opened(bundles[0])
-    transport.settle()
+    transport.finish_start()
     assert transport.failure() is None
     sender = transport.connect(listener.endpoint, "agent-1")
     until(lambda: transport.failure() is not None)
     error = transport.failure()
     assert isinstance(error, SecurityError)
-    assert str(error).startswith(f"{listener.endpoint}: whoever listens there does not hold the key of agent-1")
+    assert str(error).startswith(f"{listener.endpoint}: the listener there does not hold the key of agent-1")
     # The right one takes the place.
     endpoint = listener.endpoint
     wrong.close()

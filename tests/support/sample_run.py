@@ -59,7 +59,7 @@ def make_sample(path: Path, **changes: Any) -> Path:
 
     def observe(agent: int, turn: ExchangeRequest, messages: list[Message]) -> None:
         if agent == 0:
-            recorder.note(turn, messages)
+            recorder.record(turn, messages)
 
     network = InProcessNetwork(prepared.setup, prepared.environment, observe)
     recorder.begin(0, network.agents[0].arrays)

@@ -53,8 +53,8 @@ def test_nothing_older_than_the_bound_is_used_and_every_use_is_counted(tmp_path:
     setup = run.setup
     for (agent, kind), bins in counted.items():
         index = int(agent.split()[1])
-        heard = len(setup.heard(Kind[kind.upper()], index))
-        assert sum(bins.values()) == iterations * heard * (STEPS + 1 if kind == "state" else 1), (agent, kind)
+        neighbours = len(setup.in_neighbours(Kind[kind.upper()], index))
+        assert sum(bins.values()) == iterations * neighbours * (STEPS + 1 if kind == "state" else 1), (agent, kind)
     late = counted["agent 3", "state"]
     # At step 0 there is nothing older; beyond it the state of agent 2 is never there in time.
     assert late.get("1", 0) + late.get("2", 0) >= iterations * STEPS * 0.5

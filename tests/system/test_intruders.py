@@ -187,7 +187,7 @@ def test_a_node_with_the_wrong_keys_is_told_why(run: LiveRun, intruder: Intruder
     code = start_member("agent-0", join, listen=None, log=log, timeout_scale=1.0, keys=stale)
     assert code == 13
     said = " ".join(str(entry.get("message")) for entry in read_log(log))
-    assert f"{join}: whoever listens there does not hold the key of environment: it is of another run, another node, or has no keys" in said
+    assert f"{join}: the listener there does not hold the key of environment: it is of another run, another node, or has no keys" in said
     code = start_member("agent-0", join, listen=None, log=log.with_name("none.jsonl"), timeout_scale=1.0)
     assert code == 13
     said = " ".join(str(entry.get("message")) for entry in read_log(log.with_name("none.jsonl")))

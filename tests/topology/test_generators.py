@@ -201,7 +201,7 @@ import sys
 from netagents.experiment.topology_settings import GridSettings
 from netagents.topology import Reach, build_topology
 grid = build_topology(GridSettings(rows=4, columns=4))
-Reach(grid.hops, (1,) * 16).audience(3), grid.diameter, grid.hops.matrix(), grid.to_json()
+Reach(grid.hops, (1,) * 16).out_neighbours(3), grid.diameter, grid.hops.matrix(), grid.to_json()
 assert not {'networkx', 'scipy', 'torch'} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -53,7 +53,7 @@ def test_i_hears_j_exactly_when_i_is_in_the_audience_of_j(pair):
     graph, reach = pair
     for i in range(graph.n):
         for j in range(graph.n):
-            assert (j in reach.heard(i)) == (i in reach.audience(j))
+            assert (j in reach.in_neighbours(i)) == (i in reach.out_neighbours(j))
 
 
 @given(reaches())
@@ -63,11 +63,11 @@ def test_sets_are_what_their_definitions_say(pair):
     everyone = range(graph.n)
     for i in everyone:
         assert reach.window(i) == tuple(j for j in everyone if distance[i][j] <= reach.radii[i])
-        assert reach.heard(i) == tuple(j for j in everyone if j != i and distance[i][j] <= reach.radii[i])
-        assert reach.audience(i) == tuple(j for j in everyone if j != i and distance[i][j] <= reach.radii[j])
+        assert reach.in_neighbours(i) == tuple(j for j in everyone if j != i and distance[i][j] <= reach.radii[i])
+        assert reach.out_neighbours(i) == tuple(j for j in everyone if j != i and distance[i][j] <= reach.radii[j])
         assert i in reach.window(i)
-        assert i not in reach.heard(i)
-        assert i not in reach.audience(i)
+        assert i not in reach.in_neighbours(i)
+        assert i not in reach.out_neighbours(i)
 
 
 @given(reaches(), st.integers(0, 11))
@@ -76,7 +76,7 @@ def test_a_larger_radius_never_loses_anyone(pair, agent):
     agent %= graph.n
     wider = Reach(graph.hops, [radius + (i == agent) for i, radius in enumerate(reach.radii)])
     assert set(reach.window(agent)) <= set(wider.window(agent))
-    assert all(set(reach.audience(i)) <= set(wider.audience(i)) for i in range(graph.n))
+    assert all(set(reach.out_neighbours(i)) <= set(wider.out_neighbours(i)) for i in range(graph.n))
 
 
 @given(graphs())
@@ -85,17 +85,17 @@ def test_radius_zero_is_silence_and_a_radius_of_n_is_the_component(graph):
     for part in graph.components:
         for i in part:
             assert nobody.window(i) == (i,)
-            assert nobody.heard(i) == nobody.audience(i) == ()
+            assert nobody.in_neighbours(i) == nobody.out_neighbours(i) == ()
             assert everybody.window(i) == part
 
 
 def test_radii_of_ones_own_make_hearing_and_being_needed_two_sets():
     line = Topology(4, ((0, 1), (1, 2), (2, 3)))
     reach = Reach(line.hops, (3, 0, 1, 0))
-    assert reach.heard(0) == (1, 2, 3)
-    assert reach.audience(0) == ()
-    assert reach.heard(3) == ()
-    assert reach.audience(3) == (0, 2)
+    assert reach.in_neighbours(0) == (1, 2, 3)
+    assert reach.out_neighbours(0) == ()
+    assert reach.in_neighbours(3) == ()
+    assert reach.out_neighbours(3) == (0, 2)
 
 
 @settings(max_examples=10)
@@ -121,7 +121,7 @@ def test_ten_thousand_agents_look_two_hops_far_without_a_table_of_all_distances(
     # 13 cells lie within two hops; the sides cut some off.
     assert max(sizes) == 13
     assert sizes.count(13) == (side - 4) ** 2
-    assert reach.audience(5050) == reach.heard(5050)
+    assert reach.out_neighbours(5050) == reach.in_neighbours(5050)
     assert grid.hops._matrix is None
     assert sum(len(ball.found) for ball in grid.hops._balls) < 50 * grid.n
 

@@ -1,4 +1,4 @@
-"""Relay trees are shortest paths with the lowest index first, reach the audience and nobody in vain, and cross each edge once."""
+"""Relay trees are shortest paths with the lowest index first, reach all out-neighbours and no other leaves, and cross each edge once."""
 
 import pytest
 from hypothesis import given
@@ -20,10 +20,10 @@ def questions(draw: st.DrawFn) -> tuple[Topology, int, set[int]]:
 
 @given(questions())
 def test_everybody_in_the_audience_hears_the_origin_over_as_few_hops_as_there_are(question):
-    graph, origin, audience = question
-    tree = relay_tree(graph, origin, audience)
+    graph, origin, out_neighbours = question
+    tree = relay_tree(graph, origin, out_neighbours)
     assert tree[origin].parent == origin
-    assert {node for node, place in tree.items() if place.wanted} == audience - {origin}
+    assert {node for node, place in tree.items() if place.wanted} == out_neighbours - {origin}
     for node, place in tree.items():
         hops, at = 0, node
         while at != origin:
@@ -37,17 +37,17 @@ def test_everybody_in_the_audience_hears_the_origin_over_as_few_hops_as_there_ar
 
 @given(questions())
 def test_a_node_hears_its_neighbour_of_lowest_index_one_hop_nearer(question):
-    graph, origin, audience = question
-    for node, place in relay_tree(graph, origin, audience).items():
+    graph, origin, out_neighbours = question
+    for node, place in relay_tree(graph, origin, out_neighbours).items():
         nearer = [j for j in graph.neighbours(node) if graph.hops.distance(origin, j) == graph.hops.distance(origin, node) - 1]
         assert place.parent == (min(nearer) if node != origin else origin)
 
 
 @given(questions(), st.data())
 def test_the_tree_of_a_part_of_the_audience_is_a_part_of_the_tree(question, data):
-    graph, origin, audience = question
-    part = data.draw(st.sets(st.sampled_from(sorted(audience)))) if audience else set()
-    whole, smaller = relay_tree(graph, origin, audience), relay_tree(graph, origin, part)
+    graph, origin, out_neighbours = question
+    part = data.draw(st.sets(st.sampled_from(sorted(out_neighbours)))) if out_neighbours else set()
+    whole, smaller = relay_tree(graph, origin, out_neighbours), relay_tree(graph, origin, part)
     assert all(whole[node].parent == place.parent for node, place in smaller.items())
 
 

@@ -106,7 +106,7 @@ def test_last_words_are_shortened_rather_than_lost() -> None:
 
 
 @given(st.integers(1, 5), st.integers(1, 9), st.sampled_from([(), (3,), (2, 2)]), st.booleans(), st.integers(0, 1 << 30))
-def test_messages_of_one_look_may_be_read_all_at_once(count: int, copies: int, shape: tuple[int, ...], moving: bool, seed: int) -> None:
+def test_messages_of_one_form_may_be_read_all_at_once(count: int, copies: int, shape: tuple[int, ...], moving: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     codec = Codec()
     frames, steps = [], []

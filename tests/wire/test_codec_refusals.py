@@ -202,7 +202,7 @@ def test_fields_that_are_bombs_are_refused_like_headers() -> None:
             Codec().decode([framed(head + field)])
 
 
-def test_a_remembered_layout_is_no_way_around_the_checks() -> None:
+def test_a_remembered_header_does_not_bypass_the_checks() -> None:
     codec = Codec()
     (frame,) = codec.encode(state())
     assert canonical(codec.decode([frame])) == canonical(codec.decode([frame])) == canonical(state())
@@ -217,10 +217,10 @@ def test_a_remembered_layout_is_no_way_around_the_checks() -> None:
             codec.decode([PREFIX.pack(length, step, iteration) + frame[HEAD:]])
     later = state(iteration=1 << 40, step=1 << 20, message=State(np.arange(64, dtype=np.uint8)[::-1]))
     assert canonical(codec.decode(codec.encode(later))) == canonical(later)
-    for size in range(1, 4_200):  # more layouts than are remembered
+    for size in range(1, 4_200):  # more templates than are remembered
         assert canonical(codec.decode(codec.encode(state(np.zeros(size, "u1"))))) == canonical(state(np.zeros(size, "u1")))
-    assert len(codec.layouts) <= 4_096
-    assert len(codec._outlines) <= 4_096
+    assert len(codec.templates) <= 4_096
+    assert len(codec._header_templates) <= 4_096
 
 
 @pytest.mark.parametrize("depth", [10, 500, 600, 2_000, 100_000])

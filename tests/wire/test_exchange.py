@@ -111,12 +111,12 @@ def test_messages_carry_the_incarnation_and_the_run_of_the_moment(build: Build) 
     assert told == [(RUN, 0), (RUN, 0), (RUN, 3), (RUN, 3), (b"another!", 3), (b"another!", 3)]
 
 
-def test_lines_to_ever_other_receivers_are_not_kept_without_bound(build: Build) -> None:
+def test_the_number_of_remembered_channels_is_bounded(build: Build) -> None:
     exchange = build(12)[0]
-    lines = [exchange.line(Kind.STATE, tuple(j for j in range(1, 12) if mask >> (j - 1) & 1)) for mask in range(2048)]
+    lines = [exchange.channel(Kind.STATE, tuple(j for j in range(1, 12) if mask >> (j - 1) & 1)) for mask in range(2048)]
     assert len(set(map(id, lines))) == 2048
-    assert len(exchange._lines) <= 1024
-    assert exchange.line(Kind.STATE, tuple(range(1, 12))) is lines[-1]
+    assert len(exchange._channels) <= 1024
+    assert exchange.channel(Kind.STATE, tuple(range(1, 12))) is lines[-1]
 
 
 def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -> None:
@@ -157,14 +157,14 @@ def test_messages_that_trickle_in_do_not_put_off_a_deadline(build: Build) -> Non
 
 RULES: dict[str, tuple[Callable[[Inbox], None], Drop]] = {
     "no longer near": (lambda inbox: inbox.allow({Kind.STEP: {ENVIRONMENT}}), Drop.OUTSIDE_RADIUS),
-    "started again": (lambda inbox: inbox.renew(1, 1), Drop.OTHER_INCARNATION),
+    "started again": (lambda inbox: inbox.set_incarnation(1, 1), Drop.OTHER_INCARNATION),
     "all begin again": (lambda inbox: inbox.restart(0, 1), Drop.OTHER_INCARNATION),
     "known by name": (lambda inbox: inbox.identify({1: "agent-1"}), Drop.FORGED),
 }
 
 
 @pytest.mark.parametrize("change", RULES)
-def test_what_was_let_in_before_is_refused_when_the_rules_have_changed(change: str, build: Build) -> None:
+def test_what_was_accepted_before_is_refused_when_the_rules_have_changed(change: str, build: Build) -> None:
     network, (change_rules, reason) = build(2), RULES[change]
     for step in range(3):
         network[1].send(state(1, step), Kind.STATE, 0, step, [0])
@@ -176,7 +176,7 @@ def test_what_was_let_in_before_is_refused_when_the_rules_have_changed(change: s
     assert network[0].inbox.dropped == {reason: 1}
 
 
-def test_what_was_let_in_before_still_has_to_come_once_and_in_its_time(build: Build) -> None:
+def test_what_was_accepted_before_must_still_arrive_once_and_in_time(build: Build) -> None:
     network = build(2)
     for step in range(3):
         network[1].send(state(step), Kind.STATE, 0, step, [0])
@@ -186,7 +186,7 @@ def test_what_was_let_in_before_still_has_to_come_once_and_in_its_time(build: Bu
         network[0].receive(0, Kind.STATE, 3, (1,), 0.2)
     assert network[0].inbox.dropped == {Drop.FUTURE: 1}
     network[1].send(state(1), Kind.STATE, 0, 1, [0])
-    with pytest.raises(ProtocolError, match="state of iteration 0, step 1 came twice"):
+    with pytest.raises(ProtocolError, match="state of iteration 0, step 1 arrived twice"):
         network[0].receive(0, Kind.STATE, 3, (1,), 1.0)
 
 

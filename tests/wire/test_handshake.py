@@ -19,10 +19,10 @@ from netagents.wire import (
     Inbox,
     LinkSettings,
     NodeHandshake,
+    OtherRunError,
     Phase,
     Rendezvous,
     Reply,
-    StrangerError,
     open_transport,
 )
 
@@ -192,24 +192,24 @@ def test_contradictions_at_the_rendezvous_are_one_line(message: Envelope, word: 
     with pytest.raises(ProtocolError, match=word) as caught:
         server.handle(message)
     assert "\n" not in str(caught.value)
-    assert not isinstance(caught.value, StrangerError)
+    assert not isinstance(caught.value, OtherRunError)
     assert server.hellos == {1: hello(1)}
 
 
-def test_nodes_of_another_run_are_strangers_to_everyone() -> None:
+def test_nodes_of_another_run_are_refused_by_everyone() -> None:
     server = rendezvous()
     for message in (hello(0), Ready()):
-        with pytest.raises(StrangerError, match=OTHER.hex()):
+        with pytest.raises(OtherRunError, match=OTHER.hex()):
             server.handle(envelope(0, message, OTHER))
     node = NodeHandshake(1, "ipc:///s/1", "1.0", 5, RUN)
     for stale in (welcome(1, {}), hello(0), Start(0)):
-        with pytest.raises(StrangerError, match=OTHER.hex()):
+        with pytest.raises(OtherRunError, match=OTHER.hex()):
             node.handle(envelope(ENVIRONMENT if not isinstance(stale, Hello) else 0, stale, OTHER))
     assert node.phase is Phase.HELLO
     assert node.hellos == {}
 
 
-def test_a_node_started_by_hand_learns_its_run_and_forgets_strangers_who_spoke_first() -> None:
+def test_a_node_started_by_hand_learns_its_run_and_drops_earlier_hellos_of_other_runs() -> None:
     node = NodeHandshake(1, "ipc:///s/1", "1.0", 5)
     node.handle(envelope(0, hello(0), OTHER))
     node.handle(envelope(2, hello(2)))

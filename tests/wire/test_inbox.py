@@ -127,10 +127,10 @@ def test_advancing_forgets_what_was_never_asked_for() -> None:
 def test_a_duplicate_is_an_error_while_the_first_waits_and_after_it_was_taken() -> None:
     box = inbox()
     box.put(message())
-    with pytest.raises(ProtocolError, match="agent 1: state of iteration 0, step 0 came twice"):
+    with pytest.raises(ProtocolError, match="agent 1: state of iteration 0, step 0 arrived twice"):
         box.put(message())
     assert box.collect(0, Kind.STATE, 0, (1,)) is not None
-    with pytest.raises(ProtocolError, match="came twice"):
+    with pytest.raises(ProtocolError, match="arrived twice"):
         box.put(message())
     assert box.dropped == {Drop.DUPLICATE: 2}
 
@@ -157,7 +157,7 @@ def test_one_sender_cannot_fill_the_inbox_of_others() -> None:
 def test_a_new_incarnation_replaces_the_old_one_and_what_it_left() -> None:
     box = inbox()
     box.put(message())
-    box.renew(1, 2)
+    box.set_incarnation(1, 2)
     assert box.missing(0, Kind.STATE, 0, (1,)) == [1]
     assert not box.put(message(incarnation=1))
     assert box.put(message(incarnation=2))
@@ -196,7 +196,7 @@ def test_control_messages_are_heard_from_this_run_and_from_whom_they_must_come(
     own: bytes, envelope: Envelope, user: str | None, admitted: bool
 ) -> None:
     box = Inbox(own, ALLOWED, nodes=10)
-    assert box.admits(envelope, user) is admitted
+    assert box.accepts_control(envelope, user) is admitted
     assert sum(box.dropped.values()) == (not admitted)
 
 

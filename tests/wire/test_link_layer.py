@@ -285,7 +285,7 @@ def test_headers_of_others_are_not_taken_for_this_runs(memory: Build) -> None:
     net = memory(2, LinkFault(delay=0.001))
     raw: Any = net.layers[0]._ends[1].raw
     good = LinkHeader(RUN, 0, 0, ORDERED, 0.0, 0, 0, 0.0, 0, 0, 0, -1.0, 0.0)
-    for header in (good._replace(run=b"another!"), good._replace(sender=7), good._replace(carries=9), good._replace(hold=float("nan"))):
+    for header in (good._replace(run=b"another!"), good._replace(sender=7), good._replace(content=9), good._replace(hold=float("nan"))):
         raw.try_send([header.pack(), b"garbage"])
     raw.try_send([good.pack()])
     net.exchanges[1].pump(0.2)

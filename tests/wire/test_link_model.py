@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from netagents.errors import DeadlineError, DecodeError
 from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault
 from netagents.messages import ENVIRONMENT, LINK_COSTS, MONITOR, Kind, State
-from netagents.wire.links.link_cost_counter import CostBook, CostCounter
+from netagents.wire.links.link_cost_counter import CostCounter, CostTotals
 from netagents.wire.links.link_header import BEST_EFFORT, LINK_HEADER_BYTES, LinkHeader, is_link_header, read_link_header
-from netagents.wire.links.link_model import LinkModel, Passage, TokenBucket, separates
+from netagents.wire.links.link_model import LinkModel, TokenBucket, Transmission, separates
 from netagents.wire.links.reliable_delivery import LEAST_TIMEOUT, LONGEST_TIMEOUT, WINDOW, Intake, Outbox, RoundTrip, Subject
 from netagents.wire.links.simulated_links import SimulatedLinks
 
@@ -21,7 +21,7 @@ def model(*faults: FaultSettings, sender: int = 0, receiver: int = 1, seed: int 
     return LinkModel(dict(enumerate(faults)), sender, receiver, seed)
 
 
-def passages(link: LinkModel, count: int = 1000, iteration: int = 0) -> list[Passage]:
+def passages(link: LinkModel, count: int = 1000, iteration: int = 0) -> list[Transmission]:
     return [link.transmit(100, iteration, 0.0) for _ in range(count)]
 
 
@@ -86,7 +86,7 @@ def test_a_partition_cuts_both_ways_and_heals_by_iteration_or_by_time() -> None:
     assert separates(fault, 1, 0)
     link = model(fault)
     assert [link.cut_by(iteration, 10.0) for iteration in (0, 2, 6, 9)] == [None] * 4
-    assert link.transmit(1, 3, 10.0) == Passage(0.0, (), cut=True)
+    assert link.transmit(1, 3, 10.0) == Transmission(0.0, (), cut=True)
     assert [link.cut_by(4, moment) for moment in (11.9, 12.0)] == [0, None]
     assert model(fault).cut_by(6, 0.0) is None
 
@@ -108,15 +108,15 @@ def test_a_token_bucket_never_lets_more_pass_than_burst_and_rate_allow(sizes: li
 
 def test_the_timeout_follows_rfc_6298() -> None:
     trip = RoundTrip()
-    trip.measured(0.1)
+    trip.add_sample(0.1)
     assert trip.timeout == pytest.approx(0.1 + 4 * 0.05)
-    trip.measured(0.2)
+    trip.add_sample(0.2)
     assert trip.timeout == pytest.approx((0.1 + 0.1 / 8) + 4 * (0.05 + (0.1 - 0.05) / 4))
     assert trip.after(1) == trip.timeout
     assert trip.after(2) == pytest.approx(min(LONGEST_TIMEOUT, 2 * trip.timeout))
     assert trip.after(50) == LONGEST_TIMEOUT
     for _ in range(100):
-        trip.measured(1e-5)
+        trip.add_sample(1e-5)
     assert trip.timeout == LEAST_TIMEOUT
 
 
@@ -132,18 +132,18 @@ def test_two_ends_deliver_everything_once_and_in_order_over_any_link(count: int,
         now += 0.01
         while sent < count and not outbox.full and chance.random() < 0.8:
             item = outbox.add([b"x"], Subject(Kind.TRACE, 0, sent), now)
-            outbox.sent(item, now, 0.0)
+            outbox.mark_sent(item, now, 0.0)
             on_way += [item.sequence] * chance.choice([0, 1, 2], p=[bad, 0.9 * (1 - bad), 0.1 * (1 - bad)])
             sent += 1
         for item in outbox.due(now):
-            outbox.sent(item, now, 0.0)
+            outbox.mark_sent(item, now, 0.0)
             on_way += [item.sequence] * int(chance.random() >= bad)
         chance.shuffle(on_way)
         for sequence in on_way[: len(on_way) // 2 + 1]:
             on_way.remove(sequence)
             given_out += intake.take(sequence, sequence) or []
             if chance.random() >= bad:
-                outbox.acknowledged(*intake.acknowledgement())
+                outbox.mark_acknowledged(*intake.acknowledgement())
         assert len(outbox.pending) <= WINDOW
         if sent == count and not outbox.pending:
             break
@@ -169,7 +169,7 @@ def test_link_headers_travel_and_nonsense_is_refused() -> None:
     assert not is_link_header(packed[:-1])
     assert not is_link_header(bytes(LINK_HEADER_BYTES))
     assert read_link_header(packed) == header
-    for wrong in ({"carries": 3}, {"hold": -1.0}, {"hold": float("inf")}, {"hold": float("nan")}, {"sender": -2}):
+    for wrong in ({"content": 3}, {"hold": -1.0}, {"hold": float("inf")}, {"hold": float("nan")}, {"sender": -2}):
         with pytest.raises(DecodeError):
             read_link_header(header._replace(**wrong).pack())  # type: ignore[arg-type]
 
@@ -179,7 +179,7 @@ def test_costs_of_both_ends_and_of_earlier_lives_add_up() -> None:
     ends[0].add(0, 1, 100, messages=1, transmissions=1, lost=1)
     ends[0].add(0, 1, 100, transmissions=1, resent=1)
     ends[1].add(0, 1, 90, duplicates=2)
-    book = CostBook()
+    book = CostTotals()
     for _ in range(3):  # counters grow, so that the newest account says it all
         for node, end in enumerate(ends):
             book.update(node, end.rows())

@@ -20,7 +20,7 @@ from netagents.messages import ENVIRONMENT, Bundle, Envelope, Kind, Message, Sta
 from netagents.topology import Topology, relay_tree
 from netagents.wire import Drop, FaultyFeed, Inbox, LinkSettings, StopReceivedError, Transport, open_transport
 from netagents.wire.codec import Codec
-from netagents.wire.relay_exchange import RelayExchange, _bundle, _parcels, _Queue
+from netagents.wire.relay_exchange import RelayExchange, _bundle, _Queue, _unbundle
 from netagents.wire.transport.transport import ReceivedFrames
 
 RUN = b"run-id-8"
@@ -33,13 +33,13 @@ class Network:
     """Agents on a graph, each linked to those neighbours that its trees ask for, all with the same radius for every kind."""
 
     def __init__(self, transport: Transport, address: Callable[[], str], graph: Topology, radius: int, **options: Any) -> None:
-        self.graph, self.heard = graph, {i: tuple(j for j in graph.hops.within(i, radius) if j != i) for i in range(graph.n)}
-        trees = {origin: relay_tree(graph, origin, self.heard[origin]) for origin in range(graph.n)}
+        self.graph, self.in_neighbours = graph, {i: tuple(j for j in graph.hops.within(i, radius) if j != i) for i in range(graph.n)}
+        trees = {origin: relay_tree(graph, origin, self.in_neighbours[origin]) for origin in range(graph.n)}
         self.exchanges: dict[int, RelayExchange] = {}
         self.transport = transport
         for node in range(graph.n):
             places = {origin: tree[node] for origin, tree in trees.items() if node in tree}
-            allowed = {Kind.STATE: self.heard[node], Kind.TRUNCATED_Q: self.heard[node]}
+            allowed = {Kind.STATE: self.in_neighbours[node], Kind.TRUNCATED_Q: self.in_neighbours[node]}
             faults = options.get("faults")
             inbox = Inbox(RUN, allowed, nodes=graph.n, strict=False)
             inbox.identify(options.get("users", {}).get(node, {}))
@@ -49,7 +49,7 @@ class Network:
                 inbox,
                 timeouts=options.get("timeouts", TIMEOUTS),
                 faults=FaultyFeed(faults, node, 3) if faults else None,
-                places={Kind.STATE: places, Kind.TRUNCATED_Q: places},
+                tree_nodes={Kind.STATE: places, Kind.TRUNCATED_Q: places},
             )
         for node, exchange in self.exchanges.items():
             for neighbour in graph.neighbours(node):
@@ -63,13 +63,13 @@ class Network:
         received: dict[int, list[list[list[int]]]] = {node: [] for node in self.exchanges}
 
         def live(node: int) -> None:
-            exchange, heard = self[node], self.heard[node]
+            exchange, in_neighbours = self[node], self.in_neighbours[node]
             for number in range(rounds):
                 iteration, step = divmod(number, 10)
-                exchange.send(state(node, number), Kind.STATE, iteration, step, heard)
-                received[node].append(values(exchange.receive(iteration, Kind.STATE, step, heard)))
-            exchange.send(TruncatedQ(np.full((4, 1000), float(node))), Kind.TRUNCATED_Q, iteration, 0, heard)
-            told = exchange.receive(iteration, Kind.TRUNCATED_Q, 0, heard)
+                exchange.send(state(node, number), Kind.STATE, iteration, step, in_neighbours)
+                received[node].append(values(exchange.receive(iteration, Kind.STATE, step, in_neighbours)))
+            exchange.send(TruncatedQ(np.full((4, 1000), float(node))), Kind.TRUNCATED_Q, iteration, 0, in_neighbours)
+            told = exchange.receive(iteration, Kind.TRUNCATED_Q, 0, in_neighbours)
             received[node].append([[int(each.values.mean())] for each in told if isinstance(each, TruncatedQ)])
             assert all(each.values.flags.aligned for each in told if isinstance(each, TruncatedQ))
             # Who has what it needs still hands on for others.
@@ -120,8 +120,8 @@ def values(messages: list[Message]) -> list[list[int]]:
 
 def expected(network: Network, rounds: int) -> dict[int, list[list[list[int]]]]:
     return {
-        node: [[[peer, number] for peer in heard] for number in range(rounds)] + [[[peer] for peer in heard]]
-        for node, heard in network.heard.items()
+        node: [[[peer, number] for peer in in_neighbours] for number in range(rounds)] + [[[peer] for peer in in_neighbours]]
+        for node, in_neighbours in network.in_neighbours.items()
     }
 
 
@@ -129,8 +129,8 @@ def expected(network: Network, rounds: int) -> dict[int, list[list[list[int]]]]:
 def test_everybody_hears_everyone_within_the_radius_and_each_link_is_crossed_once(build: Build, graph: Topology, radius: int) -> None:
     network, rounds = build(graph, radius), 30
     assert network.run(rounds) == expected(network, rounds)
-    edges = sum(len(relay_tree(graph, origin, network.heard[origin])) - 1 for origin in range(graph.n))
-    carried = [exchange.carriage for exchange in network.exchanges.values()]
+    edges = sum(len(relay_tree(graph, origin, network.in_neighbours[origin])) - 1 for origin in range(graph.n))
+    carried = [exchange.relay_counts for exchange in network.exchanges.values()]
     assert sum(each.kinds[Kind.STATE][0] for each in carried) == rounds * edges
     assert sum(each.kinds[Kind.STATE][1] for each in carried) == rounds * edges * 2
     assert sum(each.kinds[Kind.TRUNCATED_Q][1] for each in carried) == edges * 4 * 1000 * 8
@@ -145,7 +145,7 @@ def test_everybody_hears_everyone_within_the_radius_and_each_link_is_crossed_onc
         assert not exchange.inbox.dropped
         # On the sockets there were the nodes' own messages, for the first hop, and bundles.
         assert exchange.traffic.sent[Kind.STATE][0] == rounds * len(graph.neighbours(exchange.node))
-        assert exchange.traffic.sent.get(Kind.BUNDLE, [0])[0] == exchange.carriage.bundles
+        assert exchange.traffic.sent.get(Kind.BUNDLE, [0])[0] == exchange.relay_counts.bundles
 
 
 def test_delays_of_delivery_change_nothing_but_the_time(build: Build) -> None:
@@ -155,20 +155,20 @@ def test_delays_of_delivery_change_nothing_but_the_time(build: Build) -> None:
 
 def test_a_message_that_gets_lost_is_named_with_the_way_it_should_have_come(build: Build) -> None:
     network = build(LINE, 3, timeouts=Timeouts(exchange=0.3, send=0.3))
-    network[0].send(state(0), Kind.STATE, 2, 5, network.heard[0])
+    network[0].send(state(0), Kind.STATE, 2, 5, network.in_neighbours[0])
     for node in (1, 2):
-        network[node].send(state(node), Kind.STATE, 2, 5, network.heard[node])
+        network[node].send(state(node), Kind.STATE, 2, 5, network.in_neighbours[node])
         network[node].pump(0.2)
     # Agent 2 dies before it hands on what agent 0 said.
     with pytest.raises(DeadlineError, match=r"waited 0.3 s for state of iteration 2, step 5 from agents 0, 1, 4 by way of agent 2"):
-        network[3].receive(2, Kind.STATE, 5, network.heard[3])
+        network[3].receive(2, Kind.STATE, 5, network.in_neighbours[3])
 
 
 def test_a_dropped_message_is_lost_for_one_receiver_only(build: Build) -> None:
     network = build(
         LINE, 2, timeouts=Timeouts(exchange=0.3, send=0.3), faults=(DropFault(message="state", sender=0, receiver=1, iteration=0),)
     )
-    network[0].send(state(7), Kind.STATE, 0, 0, network.heard[0])
+    network[0].send(state(7), Kind.STATE, 0, 0, network.in_neighbours[0])
     with pytest.raises(DeadlineError, match="from agent 0"):
         network[1].receive(0, Kind.STATE, 0, (0,))
     assert values(network[2].receive(0, Kind.STATE, 0, (0,))) == [[7]]
@@ -177,12 +177,12 @@ def test_a_dropped_message_is_lost_for_one_receiver_only(build: Build) -> None:
 def test_messages_of_one_wake_up_travel_in_one_bundle(build: Build) -> None:
     network = build(LINE, 4)
     for step in range(6):
-        network[0].send(state(step), Kind.STATE, 0, step, network.heard[0])
+        network[0].send(state(step), Kind.STATE, 0, step, network.in_neighbours[0])
     time.sleep(0.2)
     network[1].pump(1.0)
-    assert (network[1].carriage.bundles, network[1].traffic.sent[Kind.BUNDLE][0]) == (1, 1)
+    assert (network[1].relay_counts.bundles, network[1].traffic.sent[Kind.BUNDLE][0]) == (1, 1)
     network[2].pump(1.0)
-    assert network[2].carriage.taken == 6
+    assert network[2].relay_counts.taken == 6
     assert [values(network[2].receive(0, Kind.STATE, step, (0,))) for step in range(6)] == [[[step]] for step in range(6)]
 
 
@@ -200,7 +200,7 @@ def test_a_neighbour_that_takes_nothing_is_named() -> None:
 
     def talk() -> None:
         for step in range(1000):
-            network[0].send(state(step % 256), Kind.STATE, 0, step, network.heard[0])
+            network[0].send(state(step % 256), Kind.STATE, 0, step, network.in_neighbours[0])
             network[1].pump(0.05)
             time.sleep(0.001)
 
@@ -218,9 +218,9 @@ def inner(sender: int, step: int = 0, *, iteration: int = 0, run: bytes = RUN, i
     return bytes(frame)
 
 
-def bundle(forwarder: int, *parcels: bytes, sizes: list[int] | None = None, run: bytes = RUN) -> list[Any]:
-    content = np.frombuffer(b"".join(parcels), np.uint8)
-    lengths = np.array([len(parcel) for parcel in parcels] if sizes is None else sizes, np.int32)
+def bundle(forwarder: int, *bundled: bytes, sizes: list[int] | None = None, run: bytes = RUN) -> list[Any]:
+    content = np.frombuffer(b"".join(bundled), np.uint8)
+    lengths = np.array([len(parcel) for parcel in bundled] if sizes is None else sizes, np.int32)
     message = Bundle(lengths, np.array([time.time_ns()], np.int64), content)
     return Codec().encode(Envelope(run, 0, forwarder, Kind.BUNDLE, 0, 0, message))
 
@@ -258,7 +258,7 @@ def test_a_forwarder_that_leaves_its_path_is_counted_and_nothing_of_it_goes_on(l
     network[2].pump(1.0)
     assert network[2].inbox.dropped == {reason: 1}
     honest = {"the same again": 1, "earlier than before": 1}.get(lie, 0)
-    assert network[2].carriage.kinds.get(Kind.STATE, [0])[0] == honest
+    assert network[2].relay_counts.kinds.get(Kind.STATE, [0])[0] == honest
     assert len(network[2].inbox) == honest
     transport.close()
 
@@ -286,7 +286,7 @@ def test_the_authenticated_user_is_that_of_the_forwarder() -> None:
         ([inner(1, 2)], "agent-3", {Drop.FORGED: 3}),
     ):
         assert codec.decode(frames).kind in (Kind.BUNDLE, Kind.STATE)
-        exchange.take_in(ReceivedFrames(frames, user))
+        exchange.process(ReceivedFrames(frames, user))
         assert exchange.inbox.dropped == dropped
     transport.close()
 
@@ -302,19 +302,19 @@ def test_a_bundle_gives_back_what_was_put_in_and_no_other_sizes_do_harm(messages
             queue.sizes.append(-len(frame) - 1 if place else len(frame))
             queue.content.append(frame)
     packed = _bundle(queue)
-    assert _parcels(packed) == messages
+    assert _unbundle(packed) == messages
     lie = packed._replace(sizes=np.array(wrong, np.int32))
     try:
-        parcels = _parcels(lie)
+        bundled = _unbundle(lie)
     except ValueError:
         return
-    assert b"".join(bytes(frame) for frames in parcels for frame in frames) == packed.content.tobytes()
+    assert b"".join(bytes(frame) for frames in bundled for frame in frames) == packed.content.tobytes()
 
 
 def test_a_restart_forgets_what_was_to_be_handed_on() -> None:
     transport = open_transport("memory://x", LinkSettings(linger_seconds=0.0))
     network = Network(transport, lambda: "memory://*", LINE, 4)
-    network[2]._arrived(Codec().decode([inner(0)]), [inner(0)], 1, None)
+    network[2]._receive_relayed(Codec().decode([inner(0)]), [inner(0)], 1, None)
     assert network[2]._queues
     network[2].restart(0, 1)
     assert not network[2]._queues

@@ -34,7 +34,7 @@ def test_links_off_loopback_need_keys(address: str) -> None:
         transport.close()
 
 
-class OpenDoor:
+class OpenCredentials:
     """Credentials that protect nothing but record what the transport asks of them."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class OpenDoor:
 
 
 def test_credentials_are_asked_before_every_tcp_link_and_not_for_ipc(tmp_path: Path) -> None:
-    door = OpenDoor()
+    door = OpenCredentials()
     transport = open_transport("tcp://x", LinkSettings(credentials=door))
     listener = transport.listen("tcp://0.0.0.0:0")
     assert listener.endpoint.split(":")[1] == f"//{socket.gethostname()}"
@@ -129,7 +129,7 @@ def test_ipv6_links_carry_messages_and_need_no_keys_on_loopback() -> None:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_numeric_host_to_be_reached_by_gets_its_brackets() -> None:
-    transport = open_transport("tcp://x", LinkSettings(credentials=OpenDoor(), advertise="::1"))
+    transport = open_transport("tcp://x", LinkSettings(credentials=OpenCredentials(), advertise="::1"))
     try:
         listener = transport.listen("tcp://[::]:0")
         assert listener.endpoint.startswith("tcp://[::1]:")
@@ -144,7 +144,7 @@ def test_a_numeric_host_to_be_reached_by_gets_its_brackets() -> None:
 
 
 def test_ipv6_addresses_say_what_is_wrong_with_them() -> None:
-    transport = open_transport("tcp://x", LinkSettings(credentials=OpenDoor()))
+    transport = open_transport("tcp://x", LinkSettings(credentials=OpenCredentials()))
     try:
         with pytest.raises(UsageError, match=r"write numeric IPv6 addresses in brackets, such as tcp://\[::1\]:5555"):
             transport.listen("tcp://fd00::1:5000")

@@ -14,7 +14,7 @@ import zmq
 
 from netagents.errors import DeadlineError, UsageError
 from netagents.wire.codec.limits import Limits
-from netagents.wire.transport import memory_transport as memory
+from netagents.wire.transport import memory_transport
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, in_frames, open_transport
 
 Address = Callable[[], str]
@@ -75,8 +75,8 @@ def test_a_message_of_many_frames_arrives_whole(transport: Transport, address: A
 def test_what_a_loop_takes_is_what_take_gives(transport: Transport, address: Address) -> None:
     listener = transport.listen(address())
     sender = transport.connect(listener.endpoint)
-    hand_over = sender.sending()
-    take = listener.taking(0.2)
+    hand_over = sender.send_function()
+    take = listener.take_function(0.2)
     messages = [[b"one"], [FOLLOWED_BY_MORE, b"", b"tail"], [b""], [b"two"]]
     for message in messages:
         if len(message) == 1:
@@ -86,7 +86,7 @@ def test_what_a_loop_takes_is_what_take_gives(transport: Transport, address: Add
     received = [in_frames(listener.complete(take())) for _ in messages]
     assert [list(each.frames) for each in received] == messages
     began = time.monotonic()
-    with pytest.raises(listener.nothing):
+    with pytest.raises(listener.timeout_error):
         take()
     assert 0.15 < time.monotonic() - began < 5.0
     # Neither a look at what is there nor a wait of another length changes how long the loop waits.
@@ -98,9 +98,9 @@ def test_what_a_loop_takes_is_what_take_gives(transport: Transport, address: Add
 
 def test_a_loop_is_told_when_its_message_was_not_sent(transport: Transport, address: Address) -> None:
     sender = transport.connect(transport.listen(address()).endpoint)
-    hand_over = sender.sending()
+    hand_over = sender.send_function()
     sender.close()
-    with pytest.raises(sender.refused):
+    with pytest.raises(sender.full_error):
         hand_over(b"into the void")
 
 
@@ -250,7 +250,7 @@ def test_sending_on_a_closed_link_is_a_deadline_error(transport: Transport, addr
 
 def held() -> tuple[int, int, int]:
     """Descriptors and threads of this process, and memory endpoints."""
-    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir())), len(memory._MAILBOXES)
+    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir())), len(memory_transport._MAILBOXES)
 
 
 def test_nothing_is_left_behind(scheme: str, address: Address) -> None:

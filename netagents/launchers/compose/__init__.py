@@ -1,1 +1,1 @@
-"""The compose launcher: one container per node."""
+"""Launcher ``compose``: one container per node."""

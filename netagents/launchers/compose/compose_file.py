@@ -1,9 +1,9 @@
-"""Writes the Compose file of a run: one service per node, for ``docker compose`` version 2 and for ``docker-compose`` 1.29.
+"""Compose file of a run: one service per node, for ``docker compose`` version 2 and ``docker-compose`` 1.29.
 
-Two kinds of file come out of the same parts.  One stands alone: ``docker compose up`` with it needs nothing else, and its own first service
-makes the run's keys.  The other is the compose launcher's: keys, run directory and logs are folders that the launcher has made.
+There are two kinds.  The standalone file needs nothing but ``docker compose up``; its first service makes the run's keys.  The compose
+launcher's file mounts keys, run directory and logs that the launcher has created.
 
-Everything a container gets is in its service: it sees no file of another node, no network but its own, and no privilege.
+A container gets only what is in its service: no files of other nodes, no network but its own, and no privileges.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from netagents.nodes.by_hand import OWN_ADDRESS
 from netagents.topology import stored_settings
 
 PORT = 5701
-"""On which the environment server listens inside its container; never published."""
+"""Port of the environment server inside its container; never published."""
 
 REPORT_PORT = 8701
-"""On which the report is published, on this host's loopback only."""
+"""Port of the report, published on this host's loopback only."""
 
 IMAGE_USER = 10001
-"""The user of the image (``launch/Dockerfile``), who owns nothing on the host."""
+"""User of the image (``launch/Dockerfile``), which owns nothing on the host."""
 
 EXPERIMENT_VARIABLE = "NETAGENTS_EXPERIMENT"
 
@@ -50,12 +50,12 @@ def default_image() -> str:
 
 
 def agent_service(index: int) -> str:
-    """The service of an agent, which is also the name that others reach it by."""
+    """The service of an agent, which is also its host name."""
     return f"agent-{index}"
 
 
 def role_of_service(service: str) -> str:
-    """The role, as logs and records name it, that runs in a service."""
+    """The role that runs in a service, as logs and records name it."""
     return service.replace("-", "_")
 
 
@@ -63,11 +63,11 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
     """The Compose file with which ``docker compose up`` runs an experiment on its own; records and report go to ``./runs``.
 
     Args:
-        loaded: the experiment; only what it sets itself is written down.
-        prepared: the same, built.
+        loaded: the experiment; only settings other than defaults are written.
+        prepared: the same, prepared.
 
     Raises:
-        EngineError: the experiment does not fit containers.
+        EngineError: the experiment cannot run in containers.
     """
     check_fits_containers(prepared.experiment)
     experiment, n, networks = prepared.experiment, prepared.setup.n, networks_of(prepared)
@@ -88,7 +88,7 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
         "image": node["image"],
         **build,
         **_hardened(experiment),
-        # The owner of each folder of keys is the user of its container, so this one service is root for a second, without a network.
+        # Each folder of keys belongs to the user of its container, so only this service runs as root, for a second and without a network.
         "user": "0:0",
         "cap_add": ["CHOWN", "DAC_OVERRIDE"],
         "network_mode": "none",
@@ -96,8 +96,8 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
         "volumes": [*(f"{volume}:/keys/{name}" for name, volume in volumes.items()), f"{own_runs}:ro"],
     }
     server: Service = {
-        # It becomes the owner of ./runs before all else, so that the records belong to whoever owns that folder; the init process, which
-        # stays, may send its signals on to it (KILL).
+        # It changes to the owner of ./runs first, so that the records belong to that user; the init process stays root and needs KILL to
+        # forward signals.
         "user": "0:0",
         "cap_add": ["KILL", "SETGID", "SETUID"],
         "command": [
@@ -151,15 +151,15 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
 
 
 @dataclass(frozen=True)
-class Places:
-    """What the compose launcher has made for its containers.
+class HostPaths:
+    """Paths on the host that the compose launcher mounts into its containers.
 
     Attributes:
-        user: ``uid:gid`` of whoever started the run.
-        run_directory: the run.
+        user: ``uid:gid`` of the user who started the run.
+        run_directory: of the run.
         keys: a folder of keys for every node.
         view: folder in which the launcher listens for views.
-        lines: folder of the lines between launcher and server.
+        lines: folder of the control pipes between launcher and server.
     """
 
     user: str
@@ -169,11 +169,11 @@ class Places:
     lines: Path
 
 
-def launched_file(prepared: Prepared, places: Places) -> str:
-    """The Compose file of one run of the compose launcher, which starts failed agents again itself."""
+def launched_file(prepared: Prepared, paths: HostPaths) -> str:
+    """The Compose file of one run of the compose launcher, which restarts failed agents itself."""
     check_fits_containers(prepared.experiment)
     experiment, networks = prepared.experiment, networks_of(prepared)
-    logs = places.run_directory / "logs"
+    logs = paths.run_directory / "logs"
 
     def service(name: str, command: Sequence[str], *mounts: Service) -> Service:
         role = role_of_service(name)
@@ -181,20 +181,20 @@ def launched_file(prepared: Prepared, places: Places) -> str:
             "image": experiment.runtime.containers.image or default_image(),
             "pull_policy": "never",
             **_hardened(experiment),
-            "user": places.user,
+            "user": paths.user,
             "command": [*command, "--log", "/log.jsonl"],
-            "volumes": [_bind(places.keys / name, "/keys", read_only=True), _bind(logs / f"{role}.jsonl", "/log.jsonl"), *mounts],
+            "volumes": [_bind(paths.keys / name, "/keys", read_only=True), _bind(logs / f"{role}.jsonl", "/log.jsonl"), *mounts],
             "networks": networks.of(name),
         }
 
     services: dict[str, Service] = {}
     command = ["node", "environment", "--run", "/run-directory", "--trust", "--lines", "/lines", *_listening("environment")]
-    shared = [_bind(places.run_directory, "/run-directory"), _bind(places.lines, "/lines")]
+    shared = [_bind(paths.run_directory, "/run-directory"), _bind(paths.lines, "/lines")]
     services["environment"] = service("environment", command, *shared)
     services["environment"]["mem_limit"] = f"{experiment.runtime.containers.server_memory}m"
     if experiment.runtime.monitor:
         command = [*_joining("monitor", experiment, networks), "--view", "ipc:///view/view"]
-        services["monitor"] = service("monitor", command, _bind(places.view, "/view"))
+        services["monitor"] = service("monitor", command, _bind(paths.view, "/view"))
     for index in range(prepared.setup.n):
         name = agent_service(index)
         services[name] = service(name, [*_joining(name, experiment, networks), "--replace"])
@@ -202,10 +202,10 @@ def launched_file(prepared: Prepared, places: Places) -> str:
 
 
 def check_fits_containers(experiment: Experiment) -> None:
-    """Refuse what cannot work in containers.
+    """Refuse settings that cannot work in containers.
 
     Raises:
-        EngineError: names it.
+        EngineError: names the setting.
     """
     runtime = experiment.runtime
     own = _own_code(experiment)
@@ -229,7 +229,7 @@ def _own_code(experiment: Experiment) -> list[str]:
 
 
 def _hardened(experiment: Experiment) -> Service:
-    """What holds for every container: an init process, no privileges, nothing to write to but /tmp, and limits."""
+    """The settings of every container: an init process, no privileges, nothing writable but /tmp, and limits."""
     containers = experiment.runtime.containers
     return {
         "init": True,
@@ -240,7 +240,7 @@ def _hardened(experiment: Experiment) -> Service:
         "pids_limit": _PROCESSES,
         "mem_limit": f"{containers.memory}m",
         "cpus": containers.processors,
-        # Nobody here has anything to ask of the world outside: a name that is gone is found out at once.
+        # Nothing outside is needed, so a lookup of a missing name should fail at once.
         "dns_opt": ["timeout:1", "attempts:1"],
         "stop_grace_period": f"{_GRACE_SECONDS}s",
         "restart": "no",
@@ -252,12 +252,12 @@ def _listening(name: str) -> list[str]:
 
 
 def _joining(name: str, experiment: Experiment, networks: Networks) -> list[str]:
-    # On several networks a node has as many addresses, and its name leads each neighbour to the right one.
+    # On several networks a node has several addresses, and its name gives each neighbour the right one.
     host = OWN_ADDRESS if len(networks.declared) == 1 else name
-    words = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
+    command = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
     if experiment.timeouts.scale != 1.0:
-        words += ["--timeout-scale", str(experiment.timeouts.scale)]
-    return [*words, "--allow-imports"] if imported_parts(experiment) else words
+        command += ["--timeout-scale", str(experiment.timeouts.scale)]
+    return [*command, "--allow-imports"] if imported_parts(experiment) else command
 
 
 def _bind(source: Path, target: str, *, read_only: bool = False) -> Service:
@@ -267,17 +267,17 @@ def _bind(source: Path, target: str, *, read_only: bool = False) -> Service:
 
 
 def _settings_text(loaded: LoadedExperiment, prepared: Prepared) -> str:
-    """The experiment as short YAML: what it sets itself, a graph from a file or a generator edge by edge, and nothing of this host."""
-    given: dict[str, Any] = {}
+    """The experiment as short YAML: no defaults, graphs from files or generators edge by edge, and nothing of this host."""
+    settings: dict[str, Any] = {}
     for path, value in leaves(resolved(loaded.experiment)):
         if path[0] != "runtime" and loaded.origins[path].source != "default":
-            _put(given, path, value)
+            _put(settings, path, value)
     stored = stored_settings(prepared.experiment.topology, prepared.topology)
     if stored != prepared.experiment.topology:
-        given["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
+        settings["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
     if not prepared.experiment.runtime.monitor:
-        given["runtime"] = {"monitor": False}
-    text = _dump(_listed(given))
+        settings["runtime"] = {"monitor": False}
+    text = _dump(_listed(settings))
     return text.replace("$", "$$")
 
 
@@ -288,7 +288,7 @@ def _put(tree: dict[Any, Any], path: Sequence[str | int], value: Any) -> None:
 
 
 def _listed(value: Any) -> Any:
-    """Mappings whose keys are numbers are the lists that they were made of."""
+    """Mappings whose keys are numbers, as lists."""
     if not isinstance(value, dict):
         return value
     if value and all(isinstance(key, int) for key in value):

@@ -1,10 +1,10 @@
-"""One container per node, driven from the host: the same run directory, live view, culprit and exit codes as one process per node."""
+"""Compose launcher: one container per node, with the run directory, display, root cause and exit codes of the local launcher."""
 
 from __future__ import annotations
 
 import os
 
-from netagents.launchers.compose.compose_file import Places, check_fits_containers, launched_file
+from netagents.launchers.compose.compose_file import HostPaths, check_fits_containers, launched_file
 from netagents.launchers.compose.container_engine import find_engine
 from netagents.launchers.compose.container_image import ensure_image
 from netagents.launchers.compose.container_networks import networks_of
@@ -16,30 +16,31 @@ from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.learning.prepare import Prepared
 from netagents.nodes.bootstrap.node_keys import run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
-from netagents.records.run_directory import LOGS, RunDirectory
+from netagents.records.run_creation import LOGS
+from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import write_bundles
 
 
 def check_containers(prepared: Prepared, display: Display) -> None:
-    """Everything that can be known to be wrong before a run directory is made.
+    """Check everything that can be checked before a run directory is created.
 
     Raises:
-        EngineError: no engine, the wrong image, or an experiment that does not fit containers.
+        EngineError: no engine, the wrong image, or an experiment that cannot run in containers.
     """
     check_fits_containers(prepared.experiment)
     ensure_image(find_engine(), prepared.experiment.runtime.containers.image, display.note)
 
 
 def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, interruptions: Interruptions | None = None) -> None:
-    """Start all containers, show what the monitor sees, and return when the run has finished.
+    """Start all containers, show the monitor's views, and return when the run has finished.
 
-    A run directory that has begun goes on after its newest checkpoint: its server finds that out itself.
+    A run that has begun continues after its newest checkpoint, which its server finds.
 
     Args:
-        prepared, directory, display, interruptions: as :func:`netagents.launchers.launch.carry_out` has them.
+        prepared, directory, display, interruptions: as for :func:`netagents.launchers.launch.carry_out`.
 
     Raises:
-        EngineError: the engine cannot do what it should.
+        EngineError: a command of the engine failed.
         NodeFailedError: names the node that failed first; all containers have been removed.
         InterruptedRunError: Ctrl-C or SIGTERM; the records are complete up to then.
     """
@@ -47,10 +48,10 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
     engine = find_engine()
     sockets = SocketDirectory.create()
     with ending(directory, sockets):
-        # The folder of views is the only one that a container shares with the launcher, and it has nothing else in it.
-        window = sockets.path / "window"
-        window.mkdir()
-        with viewing(window) as (listener, _):
+        # The only folder that a container shares with the launcher has nothing else in it.
+        view = sockets.path / "view"
+        view.mkdir()
+        with viewing(view) as (listener, _):
             keys, lines = sockets.path / "keys", sockets.path / "lines"
             lines.mkdir()
             write_bundles(run_bundles(prepared.setup).values(), keys)
@@ -62,7 +63,7 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
                 (logs / f"{spec.role}.jsonl").touch()
             user = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"
             file = sockets.path / "docker-compose.yml"
-            file.write_text(launched_file(prepared, Places(user, directory.path, keys, window, lines)), encoding="utf-8")
+            file.write_text(launched_file(prepared, HostPaths(user, directory.path, keys, view, lines)), encoding="utf-8")
             with ContainerSupervisor(
                 specs,
                 engine=engine,
@@ -77,7 +78,7 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
 
 
 def node_roles(prepared: Prepared) -> list[NodeSpec]:
-    """The nodes to watch, and which of them the run cannot do without."""
+    """The nodes to watch, and which of them are essential."""
     failures = prepared.experiment.failures
     monitor = [NodeSpec("monitor", "", essential=failures.monitor == "stop_all")] if prepared.experiment.runtime.monitor else []
     return [NodeSpec("environment", ""), *monitor, *(NodeSpec(f"agent_{index}", "") for index in range(prepared.setup.n))]

@@ -1,4 +1,4 @@
-"""Talks to the container engine through its command line: what users have, whatever their engine's version or socket."""
+"""Container engine, used through its command line, which works for any version and socket."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from netagents.errors import EngineError
 
 ANSWER_SECONDS = 30.0
-"""For an engine to answer a question."""
+"""Timeout in seconds for commands of the engine."""
 
 DOWN_SECONDS = 120.0
-"""For an engine to remove all containers and networks of a run."""
+"""Timeout in seconds for removing all containers and networks of a run."""
 
 _EXPLAINED = (
     (
@@ -25,7 +25,7 @@ _EXPLAINED = (
         "add the user to the group of the engine (docker)",
     ),
     ("cannot connect to the docker daemon", "no container engine runs", "start it, or set DOCKER_HOST"),
-    ("no such host", "no container engine is at DOCKER_HOST", "mend or unset DOCKER_HOST"),
+    ("no such host", "no container engine is at DOCKER_HOST", "fix or unset DOCKER_HOST"),
     ("port is already allocated", "a port is taken", "stop what listens there"),
     ("address already in use", "a port is taken", "stop what listens there"),
     ("non-overlapping", "the engine has no addresses left for another network", "remove unused networks (docker network prune)"),
@@ -38,7 +38,7 @@ _EXPLAINED = (
 
 @dataclass(frozen=True)
 class Engine:
-    """A container engine that answers.
+    """A working container engine.
 
     Attributes:
         docker: the command.
@@ -50,41 +50,41 @@ class Engine:
     compose: tuple[str, ...]
     rootless: bool
 
-    def ask(self, *words: str, seconds: float = ANSWER_SECONDS) -> str:
-        """What a command of the engine prints.
+    def run(self, *arguments: str, seconds: float = ANSWER_SECONDS) -> str:
+        """The output of a command of the engine.
 
         Raises:
-            EngineError: it failed, in one line.
+            EngineError: it failed; one line.
         """
-        return _ask([*self.docker, *words], seconds)
+        return _output_of([*self.docker, *arguments], seconds)
 
-    def project(self, name: str, file: Path, *words: str) -> list[str]:
-        """The words of a Compose command for one project."""
-        return [*self.compose, "--project-name", name, "--file", str(file), *words]
+    def project(self, name: str, file: Path, *arguments: str) -> list[str]:
+        """A Compose command for one project."""
+        return [*self.compose, "--project-name", name, "--file", str(file), *arguments]
 
     def containers(self, project: str) -> dict[str, Container]:
         """The containers of a project by service."""
         label = f"label=com.docker.compose.project={project}"
-        numbers = self.ask("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
+        numbers = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
         if not numbers:
             return {}
-        found = [Container.read(facts) for facts in json.loads(self.ask("inspect", *numbers))]
-        return {container.service: container for container in found}
+        containers = [Container.read(facts) for facts in json.loads(self.run("inspect", *numbers))]
+        return {container.service: container for container in containers}
 
     def signal(self, number: str, containers: Iterable[str]) -> None:
-        """Send a signal to containers, best effort: those that have ended are passed over."""
+        """Send a signal to containers, best effort: ended ones are ignored."""
         ids = list(containers)
         if ids:
             subprocess.run([*self.docker, "kill", "--signal", number, *ids], capture_output=True, timeout=ANSWER_SECONDS, check=False)
 
     def image_exists(self, image: str) -> bool:
-        """Whether an image is there."""
+        """Whether an image exists."""
         return _run([*self.docker, "image", "inspect", image], ANSWER_SECONDS).returncode == 0
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container: number, service, process of its init on this host (0: does not run), and whether memory ran out in it."""
+    """One container: id, service, process of its init on this host (0: not running), and whether it ran out of memory."""
 
     id: str
     service: str
@@ -93,7 +93,7 @@ class Container:
 
     @classmethod
     def read(cls, facts: dict[str, Any]) -> Container:
-        """From what ``docker inspect`` says."""
+        """From the output of ``docker inspect``."""
         state = facts["State"]
         return cls(facts["Id"], facts["Config"]["Labels"]["com.docker.compose.service"], int(state["Pid"]), bool(state.get("OOMKilled")))
 
@@ -105,12 +105,12 @@ def find_engine(which: Callable[[str], str | None] = shutil.which) -> Engine:
         which: finds commands.
 
     Raises:
-        EngineError: there is none, it does not run, this user may not use it, or Compose is missing.
+        EngineError: there is none, it is not running, this user may not use it, or Compose is missing.
     """
     docker = which("docker")
     if docker is None:
         raise EngineError("no command 'docker' is installed", where="container engine", fix="install Docker, and Compose")
-    options = _ask([docker, "info", "--format", "{{json .SecurityOptions}}"], ANSWER_SECONDS)
+    options = _output_of([docker, "info", "--format", "{{json .SecurityOptions}}"], ANSWER_SECONDS)
     compose: tuple[str, ...] | None = None
     if _run([docker, "compose", "version"], ANSWER_SECONDS).returncode == 0:
         compose = (docker, "compose")
@@ -121,18 +121,18 @@ def find_engine(which: Callable[[str], str | None] = shutil.which) -> Engine:
     return Engine((docker,), compose, "name=rootless" in options)
 
 
-def explain(said: str, command: Sequence[str] = ()) -> EngineError:
-    """The error behind what an engine printed, in one line."""
-    low = said.lower()
+def explain(output: str, command: Sequence[str] = ()) -> EngineError:
+    """The error in an engine's output, in one line."""
+    lower = output.lower()
     for pattern, what, fix in _EXPLAINED:
-        if pattern in low:
+        if pattern in lower:
             return EngineError(what, where="container engine", fix=fix)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    what = lines[-1][:300] if lines else "it failed without a word"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    what = lines[-1][:300] if lines else "it failed without output"
     return EngineError(what, where="container engine" + (f" ({' '.join(command[1:3])})" if command else ""))
 
 
-def _ask(command: Sequence[str], seconds: float) -> str:
+def _output_of(command: Sequence[str], seconds: float) -> str:
     done = _run(command, seconds)
     if done.returncode != 0:
         raise explain(done.stderr or done.stdout, command)

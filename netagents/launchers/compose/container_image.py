@@ -1,4 +1,4 @@
-"""The image of a container run: there, and of the very source that starts the run."""
+"""Image of a container run: it must exist, and hold the same source as the launcher."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netagents.launchers.compose.compose_file import default_image
 from netagents.launchers.compose.container_engine import Engine, explain
 
 BUILD_SECONDS = 1800.0
-"""For building the image, which fetches torch."""
+"""Timeout in seconds for building the image, which downloads torch."""
 
 
 def source_digest(package: Path | None = None) -> str:
@@ -31,21 +31,21 @@ def source_digest(package: Path | None = None) -> str:
 
 
 def checkout() -> Path | None:
-    """The top of the repository that netagents is imported from; None when it was installed."""
+    """The top of the repository that netagents is imported from; None if it was installed."""
     top = Path(netagents.__file__).parent.parent
     return top if (top / "launch" / "Dockerfile").is_file() and (top / "pyproject.toml").is_file() else None
 
 
 def ensure_image(engine: Engine, image: str | None, note: Callable[[str], None]) -> str:
-    """The image to run, built from the checkout where it is missing.
+    """The image to run; built from the checkout if it is missing.
 
     Args:
         engine: the engine.
-        image: one of the user's own; None: the one of this version.
-        note: told when something takes long.
+        image: the user's own; None: that of this version.
+        note: called with a line before something that takes long.
 
     Raises:
-        EngineError: it is missing and cannot be built here, or holds another source than this one.
+        EngineError: it is missing and cannot be built here, or holds another source.
     """
     name = image or default_image()
     if not engine.image_exists(name):
@@ -55,13 +55,13 @@ def ensure_image(engine: Engine, image: str | None, note: Callable[[str], None])
             raise EngineError("there is no such image", where=name, fix=fix)
         note(f"building the image {name}; this takes minutes the first time")
         build(engine, top, name)
-    words = ("run", "--rm", "--network", "none", "--entrypoint", "python", name, "-m", "netagents.launchers.compose.container_image")
+    command = ("run", "--rm", "--network", "none", "--entrypoint", "python", name, "-m", "netagents.launchers.compose.container_image")
     try:
-        held = engine.ask(*words).split()
+        output = engine.run(*command).split()
     except EngineError as error:
-        raise EngineError(f"is no image of netagents: {error.what}", where=name, fix="build it anew: docker compose build") from error
-    if held[-1:] != [source_digest()]:
-        version = held[-2] if len(held) > 1 else "unknown"
+        raise EngineError(f"is not an image of netagents: {error.what}", where=name, fix="build it anew: docker compose build") from error
+    if output[-1:] != [source_digest()]:
+        version = output[-2] if len(output) > 1 else "unknown"
         raise EngineError(
             f"the image holds another netagents ({version}) than the one that starts the run ({netagents.__version__}, other files)",
             where=name,

@@ -1,8 +1,8 @@
-"""Which networks the containers of a run are on.
+"""Networks of the containers of a run.
 
-With relay routing an agent speaks to its neighbours on the graph and to the server, so each such pair gets a network of its own and the
-engine itself enforces the graph: an agent has no route to anybody else.  An engine has addresses for about thirty networks unless it was
-set up otherwise; a larger graph, and every run with direct routing, gets one network, on which the keys alone decide who may talk to whom.
+With relay routing an agent has links to its neighbours on the graph and to the server, so each such pair gets its own network and the
+engine enforces the graph: an agent has no route to any other node.  By default an engine has addresses for about thirty networks; a
+larger graph, and every run with direct routing, gets one network, on which only the keys decide who may connect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from netagents.learning.prepare import Prepared
 
 MOST_NETWORKS = 28
-"""An engine's usual address pools hold 31 networks, of which some are taken by itself and by others."""
+"""The default address pools of an engine hold 31 networks, some of which are in use."""
 
 _INTERNAL: Mapping[str, Any] = {"internal": True}
 
@@ -26,7 +26,7 @@ class Networks:
     Attributes:
         declared: name -> settings, for the Compose file.
         members: service -> the networks it is on.
-        note: why the engine does not enforce the graph although it could have been asked to; empty otherwise.
+        note: why the engine does not enforce the graph of a run with relay routing; else empty.
     """
 
     declared: Mapping[str, Any]

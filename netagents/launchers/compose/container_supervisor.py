@@ -1,6 +1,6 @@
-"""The containers of one run, supervised like processes: the same order of events, the same culprit, the same ways to end.
+"""Supervisor of the containers of one run: the same events, root cause and endings as for processes.
 
-What happens is read from the engine's stream of events, so nothing is polled; what is done to containers goes through its command line.
+It reads the engine's stream of events, so nothing is polled, and controls containers through the engine's command line.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from netagents.launchers.supervision.watch import Node, Watch
 from netagents.nodes.process.socket_directory import SocketDirectory
 
 UP_SECONDS = 30.0
-"""For the engine to start all containers, besides :data:`UP_SECONDS_EACH`."""
+"""Timeout in seconds for starting all containers, plus :data:`UP_SECONDS_EACH` for each."""
 
 UP_SECONDS_EACH = 3.0
-"""More for every container."""
+"""Additional seconds per container."""
 
 STOP_SECONDS_EACH = 0.5
-"""For the engine to take down one container, on top of ``timeouts.stop``: it does this one after another."""
+"""Additional seconds per container for stopping, besides ``timeouts.stop``: the engine stops one after another."""
 
 _SIGNALLED = 128
 
 
 class ContainerWatch(Watch):
-    """Everything that the supervisor of a run in containers waits for.
+    """The events that the supervisor of a run in containers waits for.
 
     Args:
         engine: the engine.
@@ -56,10 +56,10 @@ class ContainerWatch(Watch):
         self._engine, self._logs = engine, logs
         self.containers: dict[str, Container] = {}
         self._pending = b""
-        words = ["events", "--since", f"{time.time():.0f}", "--format", "{{json .}}"]
-        words += ["--filter", "type=container", "--filter", f"label=com.docker.compose.project={project}"]
+        command = ["events", "--since", f"{time.time():.0f}", "--format", "{{json .}}"]
+        command += ["--filter", "type=container", "--filter", f"label=com.docker.compose.project={project}"]
         self._stream = subprocess.Popen(
-            [*engine.docker, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
+            [*engine.docker, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
         )
         assert self._stream.stdout is not None
         self._descriptor = self._stream.stdout.fileno()
@@ -86,13 +86,13 @@ class ContainerWatch(Watch):
         except BlockingIOError:
             return
         if not data:
-            raise EngineError("the engine tells no more what happens to containers", where="container engine", fix="see its log")
+            raise EngineError("the engine's stream of events has ended", where="container engine", fix="see its log")
         *lines, self._pending = (self._pending + data).split(b"\n")
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
-                self._take(json.loads(line))
+                self._process_event(json.loads(line))
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _process_event(self, event: dict[str, Any]) -> None:
         facts = event["Actor"]["Attributes"]
         role = role_of_service(facts["com.docker.compose.service"])
         node = self.nodes.get(role)
@@ -103,7 +103,7 @@ class ContainerWatch(Watch):
                 self.events.append(Paused(role, action == "pause"))
 
     def begin(self, spec: NodeSpec) -> Node:
-        """A node is about to be started."""
+        """Add a node that is about to start."""
         node = Node(spec, _NoLink(), time.time(), self._logs / f"{spec.role}.jsonl")
         self.nodes[spec.role] = node
         return node
@@ -117,7 +117,7 @@ class ContainerWatch(Watch):
         self.events.append(Exited(role, pid, code, signal_name(code), node.spec.essential))
 
     def forget(self, node: Node) -> None:
-        """Nothing is held of a container."""
+        """Nothing to release."""
 
     def close(self) -> None:
         self._stream.terminate()
@@ -131,14 +131,14 @@ class ContainerWatch(Watch):
 
 
 class ContainerSupervisor(Supervisor):
-    """The containers of one run; use it as the one of processes.
+    """Supervises the containers of one run; used like that of processes.
 
-    Leaving it removes all containers and networks of the run.
+    On exit it removes all containers and networks of the run.
 
     Args:
-        specs: the nodes: what to watch; the Compose file says what to start.
+        specs: the nodes to watch; the Compose file says what to start.
         engine: the engine.
-        project: name of the Compose project, this run's own.
+        project: name of the run's Compose project.
         file: the Compose file.
         timeouts, log_directory, sockets, interruptions: as for every supervisor.
     """
@@ -164,8 +164,8 @@ class ContainerSupervisor(Supervisor):
         """Start all containers; returns when they run, not when their roles are ready.
 
         Raises:
-            EngineError: the engine could not.
-            InterruptedRunError: SIGINT or SIGTERM came meanwhile.
+            EngineError: a container could not be started.
+            InterruptedRunError: SIGINT or SIGTERM arrived meanwhile.
         """
         self._catch_signals()
         for spec in self.specs:
@@ -183,7 +183,7 @@ class ContainerSupervisor(Supervisor):
                     raise DeadlineError(f"the engine did not start the containers within {seconds:g} s", where="start", fix="see its log")
                 self._watch.look(0.1, ())
                 if any(isinstance(event, Signalled) for event in self._watch.events):
-                    # What has been started is taken down by whoever takes in the event.
+                    # The handler of the event stops the started containers.
                     break
         finally:
             if up.poll() is None:
@@ -191,24 +191,24 @@ class ContainerSupervisor(Supervisor):
             up.wait()
         if self.interrupted is None and up.returncode != 0:
             raise explain(log.read_text(errors="replace"), command)
-        self._know()
+        self._refresh_containers()
 
-    def _know(self) -> None:
-        """Learn the numbers of the containers."""
-        found = self._engine.containers(self._project)
-        self._containers.containers = {role_of_service(service): container for service, container in found.items()}
+    def _refresh_containers(self) -> None:
+        """Read the ids and processes of the containers."""
+        containers = self._engine.containers(self._project)
+        self._containers.containers = {role_of_service(service): container for service, container in containers.items()}
 
     def pids(self) -> dict[str, int]:
-        """Numbers on this host of the nodes' processes, as far as this host can see them."""
+        """Process numbers of the nodes on this host, as far as this host can see them."""
         containers = self._containers.containers
-        found = {role: _child_of(containers[role].pid) for role in self._watch.nodes if role in containers}
-        return {role: pid for role, pid in found.items() if pid}
+        pids = {role: _child_of(containers[role].pid) for role in self._watch.nodes if role in containers}
+        return {role: pid for role, pid in pids.items() if pid}
 
     def _start_one(self, spec: NodeSpec) -> Node:
-        """Start a container again; its command makes it take its own place."""
+        """Start a container again; its command replaces the earlier node."""
         node = self._containers.begin(spec)
-        self._engine.ask("start", self._containers.containers[spec.role].id)
-        self._know()
+        self._engine.run("start", self._containers.containers[spec.role].id)
+        self._refresh_containers()
         return node
 
     def end(self, role: str) -> None:
@@ -216,7 +216,7 @@ class ContainerSupervisor(Supervisor):
             self._engine.signal("KILL", [self._containers.containers[role].id])
 
     def stop(self, reason: str, deadline: float | None = None, ask: Sequence[str] = ()) -> list[str]:
-        """End every container, as the processes of a run are; the engine gets more time for it."""
+        """End every container, as for processes, with more time for the engine."""
         seconds = self.timeouts.seconds("stop") + STOP_SECONDS_EACH * len(self._watch.nodes) if deadline is None else deadline
         return super().stop(reason, seconds, ask)
 
@@ -228,10 +228,10 @@ class ContainerSupervisor(Supervisor):
         self._engine.signal(str(int(number)), [containers[role].id for role in roles if role in containers])
 
     def _end_rest(self, seconds: float) -> None:
-        """Nothing: networks are removed when the supervisor is left."""
+        """Nothing: networks are removed on exit."""
 
     def _remove(self) -> None:
-        """Remove all containers and networks of the run, whatever became of it."""
+        """Remove all containers and networks of the run."""
         command = self._engine.project(self._project, self._file, "down", "--timeout", "0", "--volumes", "--remove-orphans")
         try:
             done = subprocess.run(
@@ -254,20 +254,20 @@ class _NoLink(ChildLink):
         super().__init__(-1, -1)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 def _exit_code(code: int) -> int:
-    """As the operating system tells a process's: the container's init gives 128 more than the number of a signal that killed its child.
+    """The exit code as for a process: a container's init returns 128 plus the number of the signal that killed its child.
 
-    A node that was asked to end says so itself, by 143.
+    143 stays, because a node that was asked to end returns it itself.
     """
     number = code - _SIGNALLED
     return -number if 0 < number < signal.SIGRTMIN and number != signal.SIGTERM else code
 
 
 def _child_of(init: int) -> int:
-    """The node's own process, which the container's init has started; 0 if this host does not see it."""
+    """The process of the node, a child of the container's init; 0 if this host does not see it."""
     try:
         return int(Path(f"/proc/{init}/task/{init}/children").read_text(encoding="utf-8").split()[0])
     except (OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""The bootstrap step of a run in containers: fresh keys, each node's into the volume that only its container mounts."""
+"""Key volumes of a run in containers: each node's new keys are written to the volume that only its container mounts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from netagents.wire.security.key_bundles import KeyBundle, keys_are_held, write_
 
 
 def fill_volumes(bundles: Iterable[KeyBundle], folder: Path, records: Path) -> bool:
-    """Replace the keys in the mounted folders ``folder/ROLE`` by those of a new run; must be root.
+    """Replace the keys in the mounted folders ``folder/ROLE`` by those of a new run; requires root.
 
-    The environment server's belong to the owner of ``records``, whom it becomes; the others' to the image's user.
+    The server's keys belong to the owner of ``records``, to which it changes, those of other nodes to the image's user.
 
     Args:
         bundles: of all nodes.
@@ -23,7 +23,7 @@ def fill_volumes(bundles: Iterable[KeyBundle], folder: Path, records: Path) -> b
         records: the folder into which the server writes.
 
     Returns:
-        False when a run goes on with the keys that are there; they are left alone then.
+        False if a run is using the present keys; they are kept then.
 
     Raises:
         UsageError: a volume is missing, or cannot be written.

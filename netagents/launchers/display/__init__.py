@@ -1,4 +1,4 @@
-"""Progress while a run goes on: a live view on a terminal, plain lines elsewhere."""
+"""Displays of a run's progress: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from netagents.launchers.display.plain_display import PlainDisplay
 __all__ = ["Display", "PlainDisplay", "SilentDisplay", "make_display"]
 
 
-def make_display(wanted: bool) -> Display:
-    """The display that fits standard error: live on a terminal, lines in a pipe or where the terminal can do nothing."""
+def make_display(visible: bool) -> Display:
+    """The display for standard error: live on a terminal, lines in a pipe or on a dumb terminal."""
     import os
 
-    if not wanted:
+    if not visible:
         return SilentDisplay()
     if sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
         from netagents.launchers.display.live_display import LiveDisplay

@@ -1,4 +1,4 @@
-"""What a launcher tells whoever shows a run."""
+"""Display protocol: what a launcher reports about a run while it goes on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class Display(Protocol):
     """Shows views and notices.  No method may disturb the run: none blocks, none raises."""
 
     def started(self, title: str, processes: Mapping[str, int]) -> None:
-        """The run ``title`` has begun, with these processes (role to number; empty when all share one)."""
+        """The run ``title`` has begun, with these processes (role to process number; empty if all share one)."""
 
     def show(self, view: ProgressView) -> None:
-        """The run after an iteration."""
+        """Show the run after an iteration."""
 
     def note(self, line: str) -> None:
-        """Something worth a line of its own."""
+        """Show a line of text."""
 
     def close(self) -> None:
-        """Nothing more will come; called however the run ends, and more than once does no harm."""
+        """End the display, however the run has ended; may be called again."""
 
 
 class SilentDisplay:

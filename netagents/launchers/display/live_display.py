@@ -1,4 +1,4 @@
-"""The live view on a terminal: how far, how good, who holds power, how fast, and who keeps the others waiting."""
+"""Live display on a terminal: progress, return, power, speed, and the agent for which the others wait."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netagents.errors import printable
-from netagents.launchers.display.pace import Pace, duration
 from netagents.launchers.display.process_probe import Probe
+from netagents.launchers.display.progress_rate import ProgressRate, duration
 from netagents.nodes.monitor.progress_view import ProgressView
 
 if TYPE_CHECKING:
@@ -24,73 +24,73 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _NUMBERED = 30
 _MOST_SHOWN = 240
 _SLOW_LEAD = 20
-"""Percentage points by which an agent must work longer than the median one to stand out as slow."""
+"""Percentage points above the median working time from which an agent is shown as slow."""
 
 
 class LiveDisplay:
-    """A few lines that are redrawn in place.  They fit 60 columns; nothing is drawn until the terminal is asked for it.
+    """A few lines that are redrawn in place, at most 60 columns wide.
 
     Args:
-        console: where to draw (default: standard error).
+        console: to draw on (default: standard error).
     """
 
     def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._pace = Pace()
+        self._rate = ProgressRate()
         self._title = "starting"
         self._view: ProgressView | None = None
         self._probe = Probe({})
         self._nodes = 0
-        self._looked = -math.inf
-        self._found = ""
+        self._probed = -math.inf
+        self._probe_text = ""
         self._live = Live(
             console=Console(stderr=True) if console is None else console,
             refresh_per_second=REFRESHES_PER_SECOND,
             get_renderable=self.picture,
-            # Nothing of what a program prints is held back or changed.
+            # The output of programs is neither delayed nor changed.
             redirect_stdout=False,
             redirect_stderr=False,
         )
         self._live.start()
 
     def started(self, title: str, processes: Mapping[str, int]) -> None:
-        """Take in the title and the processes."""
-        # The run does not wait for its monitor or its forkserver, so these do not explain a silence.
+        """Set the title and the processes."""
+        # The run does not wait for its monitor or its forkserver, so they do not explain a silence.
         awaited = {role: pid for role, pid in processes.items() if role == "environment" or role.startswith("agent_")}
         self._title, self._probe, self._nodes = title, Probe(awaited), len(processes)
 
     def show(self, view: ProgressView) -> None:
-        """Take in a view; it is drawn at the next refresh."""
-        self._pace.update(view)
+        """Set the view; it is drawn at the next refresh."""
+        self._rate.update(view)
         self._view = view
 
     def note(self, line: str) -> None:
-        """The line above the view."""
+        """Print the line above the view."""
         self._live.console.print(printable(line), highlight=False, markup=False)
 
     def close(self) -> None:
-        """Leave the last picture standing and the terminal as it was."""
+        """Keep the last picture, and restore the terminal."""
         self._live.stop()
 
     def picture(self) -> RenderableType:
-        """What is drawn now."""
+        """The picture to draw now."""
         from rich.console import Group
         from rich.text import Text
 
         view = self._view
         if view is None:
             waiting = f"waiting for the first iteration of {self._nodes} processes" if self._nodes else "waiting for the first iteration"
-            return Text.assemble((self._title, "bold"), f"  {waiting}, {duration(self._pace.elapsed)}")
+            return Text.assemble((self._title, "bold"), f"  {waiting}, {duration(self._rate.elapsed)}")
         lines: list[RenderableType] = [self._bar(view), self._numbers(view), self._rates(view)]
         if view.busy:
             lines.append(self._agents(view))
-        silence = self._pace.silence() if view.iteration < view.total else 0.0
+        silence = self._rate.silence() if view.iteration < view.total else 0.0
         if silence > 0.0:
             lines.append(self._silence(silence))
         else:
-            self._found = ""
+            self._probe_text = ""
         return Group(*lines)
 
     def _bar(self, view: ProgressView) -> RenderableType:
@@ -99,9 +99,9 @@ class LiveDisplay:
         from rich.text import Text
 
         if view.iteration >= view.total:
-            left = f"done in {duration(self._pace.elapsed)}"
+            left = f"done in {duration(self._rate.elapsed)}"
         else:
-            left = f"{duration(self._pace.left)} left" if math.isfinite(self._pace.left) else ""
+            left = f"{duration(self._rate.left)} left" if math.isfinite(self._rate.left) else ""
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
         grid.add_column(ratio=1)
@@ -127,7 +127,7 @@ class LiveDisplay:
     def _rates(self, view: ProgressView) -> Text:
         from rich.text import Text
 
-        rate = f"{self._pace.message_rate:,.0f} messages/s  " if math.isfinite(self._pace.message_rate) else ""
+        rate = f"{self._rate.message_rate:,.0f} messages/s  " if math.isfinite(self._rate.message_rate) else ""
         text = Text(f"{rate}{view.messages:,} messages, {view.payload / 1e6:.3g} MB per iteration", style="dim")
         if view.dropped:
             text.append(f"  {view.dropped} views dropped", style="yellow")
@@ -138,8 +138,8 @@ class LiveDisplay:
         from rich.text import Text
 
         busy = np.array(view.busy, dtype=np.float64)
-        usual = float(np.median(busy))
-        slow = view.slowest if 0 <= view.slowest < len(busy) and busy[view.slowest] > usual + _SLOW_LEAD else -1
+        median = float(np.median(busy))
+        slow = view.slowest if 0 <= view.slowest < len(busy) and busy[view.slowest] > median + _SLOW_LEAD else -1
         text = Text("work ")
         for agent, share in enumerate(view.busy[:_MOST_SHOWN]):
             block = _BLOCKS[min(len(_BLOCKS) - 1, share * len(_BLOCKS) // 101)]
@@ -152,7 +152,7 @@ class LiveDisplay:
             text.append(f" and {len(busy) - _MOST_SHOWN} more", style="dim")
         if slow >= 0:
             text.append(
-                f"\nslow: agent {slow} works {view.busy[slow]}% of the time, others {usual:.0f}%; they wait for it", style="bold red"
+                f"\nslow: agent {slow} works {view.busy[slow]}% of the time, others {median:.0f}%; they wait for it", style="bold red"
             )
         return text
 
@@ -160,8 +160,8 @@ class LiveDisplay:
         from rich.text import Text
 
         now = time.monotonic()
-        if now - self._looked >= PROBE_SECONDS:
-            self._looked = now
-            self._found = self._probe.look(now)
-        found = f": {self._found}" if self._found else ""
-        return Text(f"silent for {duration(seconds)}{found}", style="bold white on red")
+        if now - self._probed >= PROBE_SECONDS:
+            self._probed = now
+            self._probe_text = self._probe.poll(now)
+        reason = f": {self._probe_text}" if self._probe_text else ""
+        return Text(f"silent for {duration(seconds)}{reason}", style="bold white on red")

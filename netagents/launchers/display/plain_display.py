@@ -1,4 +1,4 @@
-"""Progress as lines, for logs, pipes and terminals that can do no more."""
+"""Plain display: progress as lines, for logs, pipes and dumb terminals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from netagents.errors import printable
-from netagents.launchers.display.pace import Pace, duration
+from netagents.launchers.display.progress_rate import ProgressRate, duration
 from netagents.nodes.monitor.progress_view import ProgressView
 
 PLAIN_INTERVAL = 2.0
@@ -21,53 +21,53 @@ class PlainDisplay:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._pace = Pace()
+        self._rate = ProgressRate()
         self._last = -math.inf
         self._open = True
 
     def started(self, title: str, processes: Mapping[str, int]) -> None:
-        """Say what was started."""
+        """Print what was started."""
         self.note(f"{title}: {len(processes)} processes started" if processes else title)
 
     def show(self, view: ProgressView) -> None:
-        """A line, unless the last one was just before."""
-        self._pace.update(view)
+        """Print a line, unless the last one was just before."""
+        self._rate.update(view)
         now = time.monotonic()
         if now - self._last >= PLAIN_INTERVAL or view.iteration == view.total:
             self._last = now
-            self.note(describe(view, self._pace))
+            self.note(describe(view, self._rate))
 
     def note(self, line: str) -> None:
-        """The line, without what a terminal would obey."""
+        """Print the line, without control characters."""
         if not self._open:
             return
         try:
             print(printable(line), file=self._stream, flush=True)
         except (OSError, ValueError):
-            # Whoever read the lines has gone away; the run has not.
+            # The reader has closed its end; the run continues.
             self._open = False
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def describe(view: ProgressView, pace: Pace) -> str:
+def describe(view: ProgressView, rate: ProgressRate) -> str:
     """A view as one line."""
     parts = [f"iteration {view.iteration}/{view.total}", f"return {view.team_return:.2f}"]
     if view.utility != 0.0:
         parts.append(f"utility {view.utility:.3f}")
     parts.append(power_text(view))
-    if math.isfinite(pace.message_rate):
-        parts.append(f"{pace.message_rate:,.0f} messages/s")
-    if math.isfinite(pace.left) and view.iteration < view.total:
-        parts.append(f"{duration(pace.left)} left")
+    if math.isfinite(rate.message_rate):
+        parts.append(f"{rate.message_rate:,.0f} messages/s")
+    if math.isfinite(rate.left) and view.iteration < view.total:
+        parts.append(f"{duration(rate.left)} left")
     if view.dropped:
         parts.append(f"{view.dropped} views dropped")
     return " | ".join(parts)
 
 
 def power_text(view: ProgressView) -> str:
-    """Who holds most power, in words."""
+    """The agent with most power, in words."""
     if view.top_holder < 0:
         return "top power not known"
     alike = "" if view.leaders == 1 else f" (one of {view.leaders} alike)"

@@ -1,4 +1,4 @@
-"""What the operating system knows about a run that has fallen silent: who is stopped, who computes, who waits."""
+"""Probe of processes: what the operating system knows about a silent run, such as stopped or computing processes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 _STOPPED = "Tt"
 _TICK = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 _BUSY = 0.2
-"""Share of a core from which on a process counts as computing."""
+"""Share of a core from which a process counts as computing."""
 
 
 class Probe:
-    """Looks at processes from outside; they are neither asked nor disturbed.
+    """Reads the state of processes from ``/proc``, without disturbing them.
 
     Args:
         processes: role to process number.
@@ -23,11 +23,11 @@ class Probe:
         self._processes = dict(processes)
         self._spent: dict[str, tuple[float, float]] = {}
 
-    def look(self, now: float) -> str:
-        """In words, who is stopped and who computes; empty where nothing stands out.
+    def poll(self, now: float) -> str:
+        """Which processes are stopped and which compute, in words; empty if none stands out.
 
         Args:
-            now: seconds, monotonic; computing is measured between two looks.
+            now: seconds, monotonic; computing is measured between two calls.
         """
         stopped, busy = [], []
         for role, pid in self._processes.items():
@@ -40,9 +40,9 @@ class Probe:
                 busy.append(role)
         parts = []
         if stopped:
-            parts.append(f"{_some(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped")
+            parts.append(f"{_names(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped")
         if busy and len(busy) < len(self._processes):
-            parts.append(f"{_some(busy)} {'computes' if len(busy) == 1 else 'compute'}")
+            parts.append(f"{_names(busy)} {'computes' if len(busy) == 1 else 'compute'}")
         if parts:
             parts.append("the others wait")
         return ", ".join(parts)
@@ -58,7 +58,7 @@ def _stat(pid: int) -> tuple[str, float]:
         return "", 0.0
 
 
-def _some(roles: list[str]) -> str:
+def _names(roles: list[str]) -> str:
     shown = [role.replace("_", " ") for role in roles[:3]]
     more = f" and {len(roles) - 3} more" if len(roles) > 3 else ""
     return f"{', '.join(shown)}{more}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NodeFailedError, NumericalError
 from netagents.launchers.supervision.processes import signal_name
-from netagents.nodes.process.node_process import FOLLOWERS
+from netagents.nodes.process.node_process import SECONDARY_ERRORS
 from netagents.records.process_log import plain, read_log
 
 _LAST_LINES = 20
@@ -164,7 +164,7 @@ _NO_WORD = {
 
 def _follower_names() -> frozenset[str]:
     names: set[str] = set()
-    classes: list[type[BaseException]] = list(FOLLOWERS)
+    classes: list[type[BaseException]] = list(SECONDARY_ERRORS)
     while classes:
         kind = classes.pop()
         names.add(kind.__name__)

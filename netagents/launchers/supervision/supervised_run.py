@@ -19,7 +19,8 @@ from netagents.learning.prepare import Prepared
 from netagents.nodes.monitor.progress_view import ProgressView
 from netagents.nodes.process.control_pipe import LOST, SILENT, ControlPipe
 from netagents.nodes.process.socket_directory import SocketDirectory
-from netagents.records.run_directory import LOGS, METRICS, RunDirectory
+from netagents.records.run_creation import LOGS, METRICS
+from netagents.records.run_directory import RunDirectory
 from netagents.wire.transport.transport import LinkSettings, Listener, open_transport
 
 VIEW_INTERVAL = 0.1

@@ -171,7 +171,7 @@ class NeuralAgent(NetworkedAgent):
         states, actions = [member.states for member in members], [member.actions for member in members]
         if self.tabular_power is not None:
             return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
-        intentions = [member.intentions for member in members if member.intentions is not None] or None
+        intentions = [member.action_probabilities for member in members if member.action_probabilities is not None] or None
         ahead = _along(self.task.values(batch.features), batch)[1:]
         outcome = lambda_returns(rollout.rewards, ahead, batch.bootstrap, batch.alive, self.setup.discount, POWER_TRACE_DECAY)
         return self.power.rows(self.task, batch, actions, intentions, outcome, generator, iteration)

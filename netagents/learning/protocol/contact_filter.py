@@ -50,15 +50,17 @@ class ContactFilter:
                 whole[place] = self.near(kind, other, hops)
         return whole
 
-    def addressed(self, kind: Kind, iteration: int, step: int, message: Message, audience: Sequence[int], hops: HopArray) -> list[Outgoing]:
-        """The message as each of its audience may have it: one for all who are near throughout, one each for the others.
+    def addressed(
+        self, kind: Kind, iteration: int, step: int, message: Message, out_neighbours: Sequence[int], hops: HopArray
+    ) -> list[Outgoing]:
+        """The message for each out-neighbour: one for all that are in range throughout, and one for each of the others.
 
         Args:
             message: arrays whose first axes are those of ``hops`` without the last; others travel as they are.
         """
         whole: list[int] = []
         parts: list[Outgoing] = []
-        for other in audience:
+        for other in out_neighbours:
             there = self._within(other, hops, self._radius(kind, other))
             if there.all():
                 whole.append(other)

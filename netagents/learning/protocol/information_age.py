@@ -29,7 +29,7 @@ def delays(setup: Setup, agent: int) -> Mapping[int, int]:
     """Steps after which what others say of their states counts for ``agent``, by sender; empty with fresh information."""
     if not is_aged(setup):
         return {}
-    return {j: setup.topology.hops.distance(agent, j) for j in setup.heard(Kind.STATE, agent)}
+    return {j: setup.topology.hops.distance(agent, j) for j in setup.in_neighbours(Kind.STATE, agent)}
 
 
 class Ages:

@@ -6,7 +6,7 @@ reward and its Q-values count as zero, as if it were muted, because values along
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +113,7 @@ def without_absent(turns: Turns, memory: LastKnown, lost: Collection[int]) -> Tu
     while True:
         present = tuple(sender for sender in turn.senders if sender not in lost)
         outgoing = _to_the_living(turn.outgoing, lost) if lost else turn.outgoing
-        came: Sequence[Message | None] = yield ExchangeRequest(outgoing, turn.kind, turn.iteration, turn.step, present)
+        came: Any = yield ExchangeRequest(outgoing, turn.kind, turn.iteration, turn.step, present)
         answers: Mapping[int, Message | None] = dict(zip(present, came, strict=True))
         messages: list[Message] = []
         for sender in turn.senders:

@@ -21,7 +21,7 @@ from netagents.learning.protocol.agent_metrics import METRICS
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
-from netagents.learning.protocol.requests import ExchangeRequest, Outgoing, RolloutRequest, Turns
+from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
@@ -76,7 +76,7 @@ class NetworkedAgent(ABC):
 
     # -- phases that all algorithms share --------------------------------------------------------------------------------
 
-    def _sample(self, iteration: int) -> Generator[ExchangeRequest, list[Any], Rollout]:
+    def _sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:
         """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
         setup, index = self.setup, self.index
         steps, copies = setup.steps, setup.batch
@@ -84,10 +84,10 @@ class NetworkedAgent(ABC):
         rollout = setup.rollout(index, policy, steps)
         rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
         observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
-        audience, heard = setup.audience(Kind.STATE, index), setup.heard(Kind.STATE, index)
+        out_neighbours, in_neighbours = setup.out_neighbours(Kind.STATE, index), setup.in_neighbours(Kind.STATE, index)
         window = policy.window
         place = window.index(index)
-        ages = Ages(setup, index, window) if heard and is_aged(setup) else None
+        ages = Ages(setup, index, window) if in_neighbours and is_aged(setup) else None
         to_server = (ENVIRONMENT,)
 
         def decide(step: int, states: Sequence[Any], mask: BoolArray | None = None, near: BoolArray | None = None) -> NDArray[Any]:
@@ -98,35 +98,39 @@ class NetworkedAgent(ABC):
             decided(actions)
             return actions
 
-        rounds: RolloutRequest | None = None
+        request: RolloutRequest | None = None
         if nearby is None and ages is None and rollout.mask is None:
-            look = State(rollout.states[0]), Action(rollout.actions[0])
-            rounds = RolloutRequest(iteration, steps, audience, heard, place, *look, observe, self._on_bytes(policy, rollout, decide))
+            samples = State(rollout.states[0]), Action(rollout.actions[0])
+            request = RolloutRequest(
+                iteration, steps, out_neighbours, in_neighbours, place, *samples, observe, self._on_bytes(policy, rollout, decide)
+            )
         outgoing, self._pending = self._pending, []
         # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
         for step in range(steps + 1):
-            answer = yield ExchangeRequest(outgoing, Kind.STEP, iteration, step, to_server, rounds)
-            rounds = None
-            if not answer:
+            answer: Answer = yield ExchangeRequest(outgoing, Kind.STEP, iteration, step, to_server, request)
+            request = None
+            if answer is ROLLOUT_DONE:
                 outgoing = []
                 break
             observed: Step = answer[0]
             observe(observed)
             own = State(observed.observation)
             if nearby is None or observed.hops is None:
-                outgoing = [Outgoing(Kind.STATE, iteration, step, own, audience)] if audience else []
+                outgoing = [Outgoing(Kind.STATE, iteration, step, own, out_neighbours)] if out_neighbours else []
             else:
-                outgoing = nearby.addressed(Kind.STATE, iteration, step, own, audience, observed.hops)
+                outgoing = nearby.addressed(Kind.STATE, iteration, step, own, out_neighbours, observed.hops)
             messages: list[State] = []
-            if heard:
-                messages = yield ExchangeRequest(outgoing, Kind.STATE, iteration, step, heard if ages is None else ages.awaited(step))
+            if in_neighbours:
+                messages = yield ExchangeRequest(
+                    outgoing, Kind.STATE, iteration, step, in_neighbours if ages is None else ages.awaited(step)
+                )
                 outgoing = []
             near = None
             if ages is None:
                 # The window is whom it hears, and itself.
                 states = list(map(_values, messages))
                 states.insert(place, observed.observation)
-                if nearby is not None and observed.hops is not None and heard:
+                if nearby is not None and observed.hops is not None and in_neighbours:
                     near = nearby.marks(Kind.STATE, window, observed.hops)
             else:
                 states = ages.members(step, observed.observation, messages)
@@ -135,8 +139,8 @@ class NetworkedAgent(ABC):
             if step < steps:
                 outgoing.append(Outgoing(Kind.ACTION, iteration, step, Action(actions), to_server))
         self._pending = outgoing
-        if audience:
-            self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), audience), times=steps + 1)
+        if out_neighbours:
+            self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), out_neighbours), times=steps + 1)
         self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
         rollout.close()
         if self.substitute is not None:
@@ -170,21 +174,21 @@ class NetworkedAgent(ABC):
     def _share(
         self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None
     ) -> Generator[ExchangeRequest, list[Any], dict[int, Any]]:
-        """Send one message to its audience and wait for the same kind, with the same ordinal, from everyone heard.
+        """Send one message to its out_neighbours and wait for the same kind, with the same ordinal, from everyone in_neighbours.
 
         In a graph that moves, ``hops`` (T, B, m) of the message's own steps blank it where its receiver was not near.
         """
-        audience, heard = self.setup.audience(kind, self.index), self.setup.heard(kind, self.index)
-        if audience and self.nearby is not None and hops is not None:
-            for outgoing in self.nearby.addressed(kind, iteration, ordinal, message, audience, hops):
+        out_neighbours, in_neighbours = self.setup.out_neighbours(kind, self.index), self.setup.in_neighbours(kind, self.index)
+        if out_neighbours and self.nearby is not None and hops is not None:
+            for outgoing in self.nearby.addressed(kind, iteration, ordinal, message, out_neighbours, hops):
                 self._emit(*outgoing)
-        elif audience:
-            self._emit(kind, iteration, ordinal, message, audience)
-        if not audience and not heard:
+        elif out_neighbours:
+            self._emit(kind, iteration, ordinal, message, out_neighbours)
+        if not out_neighbours and not in_neighbours:
             return {}
         # Also with nobody to hear: others wait for what was just emitted.
-        messages = yield self._turn(kind, iteration, ordinal, heard)
-        return dict(zip(heard, messages, strict=True))
+        messages = yield self._turn(kind, iteration, ordinal, in_neighbours)
+        return dict(zip(in_neighbours, messages, strict=True))
 
     def _fold(self, own: FloatArray, told: Mapping[int, FloatArray]) -> FloatArray:
         """The sum over N_i^kappa_gradient of what is known along the batch, own included, in agent order."""

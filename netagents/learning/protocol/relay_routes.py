@@ -21,12 +21,12 @@ class Routes:
         self._trees: dict[tuple[int, tuple[int, ...]], dict[int, TreeNode]] = {}
 
     def tree(self, kind: Kind, origin: int) -> Mapping[int, TreeNode]:
-        """The tree along which ``kind`` messages of ``origin`` reach their audience: node -> its place."""
-        audience = self._setup.audience(kind, origin)
-        key = (origin, audience)
+        """The tree along which ``kind`` messages of ``origin`` reach the out-neighbours: node -> its position."""
+        out_neighbours = self._setup.out_neighbours(kind, origin)
+        key = (origin, out_neighbours)
         found = self._trees.get(key)
         if found is None:
-            found = self._trees[key] = relay_tree(self._setup.topology, origin, audience)
+            found = self._trees[key] = relay_tree(self._setup.topology, origin, out_neighbours)
         return found
 
     def places(self, agent: int) -> dict[Kind, dict[int, TreeNode]]:

@@ -1,14 +1,15 @@
-"""What an agent asks of its driver: messages to send, and the one kind of message it waits for.
+"""Requests of an agent to its driver: messages to send, and the one kind of message that it waits for.
 
-The agent is a generator of turns.  A driver sends what a turn lists, waits until every named sender's message is there, and
-resumes the agent with those messages in the order of the senders.  The agent itself never blocks, reads a clock or touches a
-socket, so the same agent runs in one process with all others or alone behind a transport.
+The agent is a generator of requests.  A driver sends the messages of a request, waits until every named sender's message is there, and
+resumes the agent with those messages in the order of the senders.  The agent itself never blocks, reads a clock or touches a socket, so
+the same agent runs in one process with all others or alone behind a transport.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple
+from enum import Enum
+from typing import Any, Final, NamedTuple
 
 from netagents.messages import Action, Kind, Message, State, Step
 
@@ -24,27 +25,27 @@ class Outgoing(NamedTuple):
 
 
 class RolloutRequest(NamedTuple):
-    """All steps of an iteration, the last of which is decided and not executed.
+    """All steps of an iteration; the action of the last one is drawn but not executed.
 
-    A step is two turns: wait for the server's Step and send ``audience`` its observation as a State; wait for the State of everyone
-    ``heard``, ``decide``, and send the server the Action.  What a step only passes on stays the bytes in which it travels.
+    A step is two exchange requests: wait for the server's Step, then send its observation as a State to the out-neighbours; wait for the
+    States of the in-neighbours, then ``decide`` and send the Action to the server.  States and actions stay the bytes that travel.
 
     Attributes:
         iteration, steps: steps 0 to ``steps`` of this iteration.
-        audience, heard: to whom the State goes, and from whom States come.
-        place: of the own observation among the states of the window.
-        state, action: messages that look like those of every step, whatever is in them.
-        observe: takes in the Step of the next step, or those of several, copies behind copies.
-        decide: given the step and the states of the window, gives the actions.
+        out_neighbours, in_neighbours: to whom the State goes, and from whom States come.
+        own_index: of the agent's own state among the states of the window.
+        sample_state, sample_action: messages with the dtypes and shapes of those of every step.
+        observe: takes the Step of the next step, or those of several steps concatenated on axis 0.
+        decide: from the step and the states of the window to the actions.
     """
 
     iteration: int
     steps: int
-    audience: tuple[int, ...]
-    heard: tuple[int, ...]
-    place: int
-    state: State
-    action: Action
+    out_neighbours: tuple[int, ...]
+    in_neighbours: tuple[int, ...]
+    own_index: int
+    sample_state: State
+    sample_action: Action
     observe: Callable[[Step], object]
     decide: Callable[[int, Sequence[bytes]], bytes]
 
@@ -52,8 +53,8 @@ class RolloutRequest(NamedTuple):
 class ExchangeRequest(NamedTuple):
     """Send ``outgoing``, then wait for one ``kind`` message of (iteration, step) from each of ``senders``, in that order.
 
-    With ``rounds`` it is the first turn of these: a driver that can goes through all of them by itself, and resumes the agent with
-    nothing; to any other it is a turn like all.
+    With ``rollout`` it is the first request of that rollout.  A driver may carry out the whole rollout instead, and then resumes the
+    agent with :data:`ROLLOUT_DONE`.
     """
 
     outgoing: list[Outgoing]
@@ -61,7 +62,20 @@ class ExchangeRequest(NamedTuple):
     iteration: int
     step: int
     senders: tuple[int, ...]
-    rounds: RolloutRequest | None = None
+    rollout: RolloutRequest | None = None
 
 
-Turns = Generator[ExchangeRequest, list[Any], None]
+class RolloutDone(Enum):
+    """Type of :data:`ROLLOUT_DONE`."""
+
+    ROLLOUT_DONE = "rollout done"
+
+
+ROLLOUT_DONE: Final = RolloutDone.ROLLOUT_DONE
+"""The answer of a driver that has carried out a whole :class:`RolloutRequest`."""
+
+Answer = list[Any] | RolloutDone
+"""The messages that a request waits for, or that its rollout is done."""
+
+Turns = Generator[ExchangeRequest, Answer, None]
+"""The requests of one iteration of an agent."""

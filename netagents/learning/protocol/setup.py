@@ -132,19 +132,19 @@ class Setup:
             rollout.mask = np.empty((*block, *self.action_sizes((agent,))), dtype=np.bool_)
         return rollout
 
-    def heard(self, kind: Kind, agent: int) -> tuple[int, ...]:
+    def in_neighbours(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents whose ``kind`` messages ``agent`` hears, ascending."""
         reach = self._reach_of(kind)
-        return () if reach is None else reach.heard(agent)
+        return () if reach is None else reach.in_neighbours(agent)
 
-    def audience(self, kind: Kind, agent: int) -> tuple[int, ...]:
+    def out_neighbours(self, kind: Kind, agent: int) -> tuple[int, ...]:
         """The agents that need ``kind`` messages of ``agent``, ascending."""
         reach = self._reach_of(kind)
-        return () if reach is None else reach.audience(agent)
+        return () if reach is None else reach.out_neighbours(agent)
 
     def contacts(self, agent: int) -> Contacts:
         """Of whom ``agent`` must know how far away they are, in a graph that moves: whoever it hears or is heard by, of any kind."""
-        met = sorted({j for kind in NEIGHBOUR_KINDS for j in (*self.heard(kind, agent), *self.audience(kind, agent))})
+        met = sorted({j for kind in NEIGHBOUR_KINDS for j in (*self.in_neighbours(kind, agent), *self.out_neighbours(kind, agent))})
         limits = [min(max(reach.radii[i] for reach in self.reach.values() for i in (agent, j)), FAR - 1) for j in met]
         return Contacts(tuple(met), np.array(limits, dtype=np.uint8))
 
@@ -163,7 +163,7 @@ class Setup:
             drawn,
         )
 
-    # -- facts that the shapes of messages follow from (netagents.messages.message_kinds.RunFacts) -----------------------
+    # -- facts that the shapes of messages follow from (netagents.messages.run_facts.RunFacts) ---------------------------
 
     @property
     def shares_values(self) -> bool:

@@ -1,101 +1,138 @@
-"""How an agent's turns are answered: under each clock, with scheduled faults, and when neighbours are not heard.
-
-In lockstep, with nothing else asked for, an agent asks the exchange itself and nothing stands between.
-"""
+"""Drivers of an agent: they carry out its requests, step by step or a whole rollout at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import numpy as np
-
-from netagents.experiment.clock_settings import BoundedStalenessSettings, FreeRunningSettings
-from netagents.learning import NetworkedAgent, Turns
+from netagents.learning import ExchangeRequest, NetworkedAgent, Outgoing, Turns
 from netagents.learning.interventions.random_actions import beginning
-from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
-from netagents.learning.protocol.requests import RolloutRequest
-from netagents.messages import ENVIRONMENT, Heartbeat, Kind, Message
+from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer
+from netagents.messages import Report
 from netagents.nodes.agent.inbox_recording import InboxRecorder
 from netagents.nodes.agent.process_faults import ProcessFaults
 from netagents.nodes.agent.rollout_driver import drive_rollout
 from netagents.nodes.bootstrap.membership import Membership
-from netagents.nodes.clocks.bounded_staleness import BoundedStaleness
-from netagents.nodes.clocks.free_running import FreeRunning
-from netagents.nodes.clocks.silent_neighbours import SilenceTolerance
+from netagents.nodes.clocks.agent_clock import AgentClock, make_clock
+from netagents.wire.session.exchange import Exchange
 
-Send = Callable[[Message, Kind, int, int, Sequence[int]], None]
-Receive = Callable[[int, Kind, int, Sequence[int]], list[Any]]
+Begin = Callable[[int], Turns]
+"""From an iteration to its requests."""
+
+Wrapper = Callable[[int, Turns], Turns]
+"""From an iteration and its requests to the requests that are carried out instead."""
+
+Stamp = Callable[[Report], Report]
+"""Fills the times of the last iteration into a report."""
 
 
-def _nothing() -> None:
-    """What most runs do at the end of an iteration."""
+class AgentDriver(ABC):
+    """Carries out the iterations of one agent.
 
-
-class Drive(NamedTuple):
-    """What runs an agent.
-
-    ``begin`` gives the turns of an iteration; ``send`` and ``receive`` carry them out, or ``walk`` all rounds of them at once, where
-    nobody stands in between who deals with single turns; ``close`` is called after each iteration.
+    Args:
+        clock: sends and receives.
+        begin: gives the requests of an iteration.
+        stamp: completes each report before it is sent.
     """
 
-    begin: Callable[[int], Turns]
-    send: Send
-    receive: Receive
-    drive_rollout: Callable[[RolloutRequest], None] | None = None
-    close: Callable[[], None] = _nothing
+    def __init__(self, clock: AgentClock, begin: Begin, stamp: Stamp) -> None:
+        self._clock, self._begin, self._stamp = clock, begin, stamp
+
+    def run(self, iteration: int) -> None:
+        """Carry out one iteration."""
+        turns = self._begin(iteration)
+        request = next(turns)
+        while True:
+            self.send(request.outgoing)
+            answer = self._answer(request)
+            try:
+                request = turns.send(answer)
+            except StopIteration:
+                return
+
+    def send(self, outgoing: Iterable[Outgoing]) -> None:
+        """Send messages of the agent."""
+        for kind, iteration, step, message, receivers in outgoing:
+            self._clock.send(self._stamp(message) if type(message) is Report else message, kind, iteration, step, receivers)
+
+    @abstractmethod
+    def _answer(self, request: ExchangeRequest) -> Answer:
+        """Carry out a request, whose messages have been sent."""
 
 
-def make_drive(membership: Membership, agent: NetworkedAgent, recorder: InboxRecorder | None = None) -> Drive:
-    """The drive that the experiment asks for; a recorder writes down what the agent is told in the end, whatever stands between."""
-    setup, exchange = membership.setup, membership.exchange
-    experiment, ages = setup.experiment, membership.ages
-    begin = plainly = beginning(agent) if recorder is None else recorder.around(beginning(agent))
-    send: Send = exchange.send
-    receive: Receive = exchange.receive
-    tolerant: SilenceTolerance | None = None
+class StepDriver(AgentDriver):
+    """Waits for the messages of each request, under any clock."""
+
+    def _answer(self, request: ExchangeRequest) -> list[Any]:
+        return self._clock.receive(request.iteration, request.kind, request.step, request.senders)
+
+
+class RolloutDriver(AgentDriver):
+    """Carries out all steps of an iteration in one loop where the agent offers that.
+
+    Args:
+        exchange: of the agent; it :attr:`supports rollouts <netagents.wire.session.receiver.Receiver.supports_rollouts>`.
+        begin, stamp: as :class:`AgentDriver`.
+    """
+
+    def __init__(self, exchange: Exchange, begin: Begin, stamp: Stamp) -> None:
+        super().__init__(exchange, begin, stamp)
+        self._exchange = exchange
+
+    def _answer(self, request: ExchangeRequest) -> Answer:
+        if request.rollout is None:
+            return self._exchange.receive(request.iteration, request.kind, request.step, request.senders)
+        drive_rollout(self._exchange, request.rollout)
+        return ROLLOUT_DONE
+
+
+def make_driver(membership: Membership, agent: NetworkedAgent, recorder: InboxRecorder | None, stamp: Stamp) -> AgentDriver:
+    """The driver that the experiment asks for.
+
+    Args:
+        membership: of the agent's process.
+        agent: the agent.
+        recorder: records what the agent receives, after everything that changes it.
+        stamp: completes each report before it is sent.
+    """
+    experiment, exchange = membership.setup.experiment, membership.exchange
+    clock = make_clock(exchange, experiment, membership.ages)
+    faults = ProcessFaults(experiment.faults_of(membership.index), fresh=membership.fresh)
+    # The innermost comes first.
+    wrappers: list[Wrapper] = []
+    if recorder is not None:
+        wrappers.append(lambda _, turns: recorder.wrap(turns))
     if experiment.does_without:
-        begin = _Going(membership, agent, begin)
-        tolerant = SilenceTolerance(exchange, experiment.timeouts)
-        receive = tolerant.receive
-    if isinstance(experiment.clock, BoundedStalenessSettings):
-        receive = BoundedStaleness(exchange, experiment, ages, tolerant).receive
-    elif isinstance(experiment.clock, FreeRunningSettings):
-        running = FreeRunning(exchange, experiment, ages, tolerant)
-        send, receive = running.send, running.receive
-    faults = experiment.faults_of(membership.index)
-    disturbance = ProcessFaults(faults, fresh=membership.fresh)
-    if disturbance.strikes:
-        begin = partial(_disturbed, disturbance, begin)
-    plain = begin == plainly and receive == exchange.receive
-    walks = plain and recorder is None and exchange.plain
-    return Drive(
-        begin, send, receive, partial(drive_rollout, exchange) if walks else None, _nothing if plain else partial(_tell, membership, ages)
-    )
+        wrappers.append(_AbsenceWrapper(membership, agent))
+    if faults.scheduled:
+        wrappers.append(lambda _, turns: faults.wrap(turns))
+    begin = beginning(agent)
+    if clock.supports_rollouts and not wrappers:
+        return RolloutDriver(exchange, begin, stamp)
+    return StepDriver(clock, _wrapped(begin, wrappers), stamp)
 
 
-class _Going:
-    """Begins iterations of an agent that may have to do without others."""
+def _wrapped(begin: Begin, wrappers: list[Wrapper]) -> Begin:
+    def begin_wrapped(iteration: int) -> Turns:
+        turns = begin(iteration)
+        for wrap in wrappers:
+            turns = wrap(iteration, turns)
+        return turns
 
-    def __init__(self, membership: Membership, agent: NetworkedAgent, begin: Callable[[int], Turns]) -> None:
-        self._agent, self._begin = agent, begin
-        self._window, self._lost = membership.window, membership.lost
-        kept = self._window.before(membership.first_iteration)
-        self._memory = LastKnown(membership.setup, membership.ages) if kept is None else kept[1].copy()
+    return begin_wrapped
+
+
+class _AbsenceWrapper:
+    """Replaces the messages of absent neighbours, and keeps the agent's state so that an iteration can begin again."""
+
+    def __init__(self, membership: Membership, agent: NetworkedAgent) -> None:
+        self._agent, self._undo_log, self._lost = agent, membership.undo_log, membership.lost
+        kept = self._undo_log.before(membership.first_iteration)
+        self._last_known = LastKnown(membership.setup, membership.ages) if kept is None else kept[1].copy()
         agent.ledger.leave_out(self._lost)
 
-    def __call__(self, iteration: int) -> Turns:
-        self._window.keep(iteration, self._agent.arrays(), self._memory)
-        return without_absent(self._begin(iteration), self._memory, self._lost)
-
-
-def _disturbed(disturbance: ProcessFaults, begin: Callable[[int], Turns], iteration: int) -> Turns:
-    return disturbance.around(begin(iteration))
-
-
-def _tell(membership: Membership, ages: AgeCounts) -> None:
-    """Tells the server how old what was used has been, once something was."""
-    if ages.stale:
-        membership.exchange.offer(Heartbeat(np.array(ages.counts)), Kind.HEARTBEAT, 0, 0, ENVIRONMENT)
+    def __call__(self, iteration: int, turns: Turns) -> Turns:
+        self._undo_log.keep(iteration, self._agent.arrays(), self._last_known)
+        return without_absent(turns, self._last_known, self._lost)

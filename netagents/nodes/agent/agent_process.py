@@ -1,4 +1,4 @@
-"""The agent's process: it drives the agent's state machine over its links."""
+"""Process of an agent: it joins the run and drives the agent over its links."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ from netagents.learning import Setup, make_agent
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.learning.protocol.relay_routes import Routes, neighbours_used
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Kind, Report
-from netagents.nodes.agent.agent_driver import make_drive
+from netagents.nodes.agent.agent_driver import make_driver
 from netagents.nodes.agent.inbox_recording import InboxRecorder
-from netagents.nodes.bootstrap.joining import Part, join
+from netagents.nodes.bootstrap.joining import NodePlan, join
 from netagents.nodes.bootstrap.membership import Membership
 from netagents.nodes.clocks.clock_inbox import make_inbox
-from netagents.nodes.process.endings import EndRequestedError, ParentLostError
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
 from netagents.nodes.process.rollback import RollbackError
 from netagents.randomness import seed_globally
+from netagents.wire.session.exchange import FINISHED, StopReceivedError
 from netagents.wire.session.inbox import UNKNOWN_RUN
-from netagents.wire.session.stop_request import FINISHED, StopReceivedError
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
-    """The role: join, learn, report, leave.
+    """The role ``agent``: join, learn, report, leave.
 
     Args:
         context: of the process.
-        arguments: ``index``, ``by_hand`` (there is no launcher that knows how the run ended), and what
-            :func:`netagents.nodes.bootstrap.joining.join` needs.
+        arguments: ``index``, ``by_hand`` (no launcher knows how the run ends), and those of
+            :func:`netagents.nodes.bootstrap.joining.join`.
 
     Raises:
-        NodeFailedError: started by hand, and the server sent it home before the last iteration.
+        NodeFailedError: it was started by hand, and the server stopped it before the last iteration.
     """
     index = int(arguments["index"])
     membership: Membership | None = None
@@ -49,15 +48,15 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             try:
                 with _recording(arguments, membership) as recorder, foreign_faults():
                     learn(context, membership, recorder)
-            except RollbackError as taken_back:
-                context.log.logger.info("%s", taken_back)
-                membership.begin_again(taken_back)
+            except RollbackError as rollback:
+                context.log.logger.info("%s", rollback)
+                membership.rejoin(rollback)
     except (StopReceivedError, EndRequestedError, ParentLostError) as ended:
         context.log.leaving(ended)
         if membership is not None:
-            membership.tell_carried()
+            membership.send_relay_stats()
         if isinstance(ended, StopReceivedError) and ended.reason != FINISHED and "by_hand" in arguments:
-            # Nobody else tells whoever started it that the work is not done.
+            # Without a launcher nobody else reports that the run is incomplete.
             raise NodeFailedError(f"the run did not finish: {ended.reason}", where=context.role) from ended
     except Exception as error:
         if membership is not None:
@@ -68,28 +67,27 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
             membership.leave()
 
 
-def plan(setup: Setup, index: int) -> Part:
-    """Whom the agent hears and who needs it; the inbox lets in nothing from beyond the radius of each kind."""
-    heard = {kind: setup.heard(kind, index) for kind in NEIGHBOUR_KINDS}
-    speaks_to = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.audience(kind, index))
-    hears = frozenset(j for senders in heard.values() for j in senders)
-    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **heard}
+def plan(setup: Setup, index: int) -> NodePlan:
+    """The links and the inbox of an agent; the inbox accepts nothing from beyond the radius of each kind."""
+    senders = {kind: setup.in_neighbours(kind, index) for kind in NEIGHBOUR_KINDS}
+    out_peers = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.out_neighbours(kind, index))
+    in_peers = frozenset(j for kind_senders in senders.values() for j in kind_senders)
+    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **senders}
     inbox = make_inbox(setup, index, UNKNOWN_RUN, allowed)
     if setup.experiment.routing == "relay":
-        places = Routes(setup).places(index)
-        return Part(inbox, *neighbours_used(places, index), places)
-    return Part(inbox, speaks_to, hears)
+        tree_nodes = Routes(setup).places(index)
+        return NodePlan(inbox, *neighbours_used(tree_nodes, index), tree_nodes)
+    return NodePlan(inbox, out_peers, in_peers)
 
 
 def learn(context: ProcessContext, membership: Membership, recorder: InboxRecorder | None = None) -> None:
-    """All iterations, then the farewell, then wait for the server's stop; a recorder writes down what the agent is told."""
+    """Carry out all iterations, send the last report, and wait for the server's stop; a recorder records the inbox."""
     setup, exchange = membership.setup, membership.exchange
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    drive = make_drive(membership, agent, recorder)
-    send, receive, walk = drive.send, drive.receive, drive.drive_rollout
-    clock = _Clock(membership)
+    timer = _IterationTimer(membership)
+    driver = make_driver(membership, agent, recorder, timer.stamp)
     iterations = setup.experiment.learning.iterations
     foreign = has_foreign_code(setup.experiment)
     for iteration in range(membership.first_iteration, iterations):
@@ -98,35 +96,21 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
             recorder.begin(iteration, agent.arrays)
         if foreign:
             seed_globally(setup.experiment.seed, agent.index, iteration)
-        turns = drive.begin(iteration)
-        turn = next(turns)
-        while True:
-            outgoing, awaited, its, step, senders, rounds = turn
-            for kind, of, at, message, receivers in outgoing:
-                send(clock.stamp(message) if type(message) is Report else message, kind, of, at, receivers)
-            try:
-                if rounds is None or walk is None:
-                    turn = turns.send(receive(its, awaited, step, senders))
-                else:
-                    walk(rounds)
-                    turn = turns.send([])
-            except StopIteration:
-                break
-        clock.close_iteration()
+        driver.run(iteration)
+        timer.close_iteration()
         if recorder is not None:
             recorder.end(iteration, agent.arrays())
-        membership.tell_refusals()
-        drive.close()
-    for kind, its, step, message, receivers in agent.farewell(iterations - 1):
-        send(clock.stamp(message) if isinstance(message, Report) else message, kind, its, step, receivers)
-    membership.tell_refusals()
+        membership.send_drop_counts()
+        membership.send_ages()
+    driver.send(agent.farewell(iterations - 1))
+    membership.send_drop_counts()
     context.log.phase("finished, waiting for the server's stop")
     exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
 
 
 @contextlib.contextmanager
 def _recording(arguments: Mapping[str, Any], membership: Membership) -> Iterator[InboxRecorder | None]:
-    """What writes down what the agent is told, if somebody asked for that."""
+    """The recorder of the agent's inbox, if the run records it."""
     if "record_inbox" not in arguments:
         yield None
         return
@@ -138,21 +122,21 @@ def _recording(arguments: Mapping[str, Any], membership: Membership) -> Iterator
         recorder.close()
 
 
-class _Clock:
-    """Where the time of an iteration went: computing, waiting, serialising."""
+class _IterationTimer:
+    """Times of an iteration: computing, waiting, serialising."""
 
     def __init__(self, membership: Membership) -> None:
         self._traffic = membership.exchange.traffic
         self._last = (perf_counter(), self._traffic.wait_seconds, self._traffic.serialise_seconds)
-        self._spent = np.zeros(3)
+        self._seconds = np.zeros(3)
 
     def close_iteration(self) -> None:
-        """The iteration ends here."""
+        """Measure the iteration that ends now."""
         now = (perf_counter(), self._traffic.wait_seconds, self._traffic.serialise_seconds)
         whole, wait, serialise = (after - before for after, before in zip(now, self._last, strict=True))
-        self._spent = np.array([whole - wait - serialise, wait, serialise])
+        self._seconds = np.array([whole - wait - serialise, wait, serialise])
         self._last = now
 
     def stamp(self, report: Report) -> Report:
-        """The report with the seconds of the iteration that has ended."""
-        return report._replace(timing=self._spent)
+        """The report with the times of the iteration that has ended."""
+        return report._replace(timing=self._seconds)

@@ -1,8 +1,8 @@
-"""What an agent was told, written down so that it can be run again alone: ``netagents replay``.
+"""Recording of an agent's inbox: everything that it receives, so that ``netagents replay`` can run it again alone.
 
-Each process of an agent begins a new segment, and another one whenever the last has grown to an eighth of what all may take; the oldest
-go.  A segment begins with the agent's state, so every segment that is left can be replayed from its first iteration on.  Messages are
-kept as they travel and are decoded as carefully as what arrives from a peer.
+Each process of an agent begins a new segment, and another one whenever the last has grown to an eighth of the space for all; the oldest
+are removed.  A segment begins with the agent's state, so every remaining segment can be replayed from its first iteration.  Messages are
+stored in their wire format and checked like messages from a peer when they are decoded.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ _SEGMENTS = 8
 _MOST_PAYLOAD = LIMITS.message_bytes + (1 << 20)
 
 LEDGER = "ledger."
-"""Components that count messages and tell nothing of what was learned; who is lost gets none, which an agent that is alone cannot know."""
+"""Prefix of components that count messages; a replayed agent cannot know which receivers were lost, so they are not compared."""
 
 Key = tuple[int, Kind, int, int]
-"""Iteration, kind, step and sender of a message that was asked for."""
+"""Iteration, kind, step and sender of a message that the agent waited for."""
+
+RecordPosition = tuple[Path, int, int]
+"""Segment, position in it and length of a record."""
 
 
 def inbox_folder(directory: Path, agent: int) -> Path:
@@ -57,16 +60,16 @@ def inbox_folder(directory: Path, agent: int) -> Path:
 
 
 def check_recorded_agents(setup: Setup) -> None:
-    """Refuse to record agents that there are not.
+    """Refuse to record agents that do not exist.
 
     Raises:
         ExperimentError: names the first one.
     """
     chosen = setup.experiment.runtime.record_inbox
-    strangers = [] if chosen == "all" else [index for index in chosen if index >= setup.n]
-    if strangers:
+    unknown = [] if chosen == "all" else [index for index in chosen if index >= setup.n]
+    if unknown:
         raise ExperimentError(
-            f"there is no agent {strangers[0]}", where="runtime.record_inbox", fix=f"the agents of this run are 0 to {setup.n - 1}"
+            f"there is no agent {unknown[0]}", where="runtime.record_inbox", fix=f"the agents of this run are 0 to {setup.n - 1}"
         )
 
 
@@ -83,24 +86,24 @@ def state_digest(arrays: Arrays) -> str:
 
 
 class InboxRecorder:
-    """Writes down what one agent is told.
+    """Records everything that one agent receives.
 
     Args:
-        folder: of the agent's recording; made if need be.
+        folder: of the agent's recording; created if needed.
         run: 8 bytes that name the run.
         agent: its index.
-        most_bytes: that all segments together may take; the oldest go.
+        most_bytes: limit of all segments together; the oldest are removed.
     """
 
     def __init__(self, folder: Path, run: bytes, agent: int, most_bytes: int) -> None:
         self._folder, self._run, self._agent, self._most_bytes = folder, run, agent, most_bytes
         self._codec = Codec()
         self._writer: FramedWriter | None = None
-        self._broken = False
+        self._failed = False
 
     def begin(self, iteration: int, arrays: Callable[[], Arrays]) -> None:
-        """Before an iteration: begins a segment with the state that ``arrays`` gives, if the last one has grown enough."""
-        if self._broken or (self._writer is not None and self._writer.size < self._most_bytes // _SEGMENTS):
+        """Before an iteration: begin a new segment with the state from ``arrays`` if the last one is large enough."""
+        if self._failed or (self._writer is not None and self._writer.size < self._most_bytes // _SEGMENTS):
             return
 
         def new_segment() -> None:
@@ -114,41 +117,39 @@ class InboxRecorder:
             envelope = Envelope(self._run, 0, self._agent, Kind.SNAPSHOT, iteration, 0, Snapshot(arrays()))
             self._writer.append([_ITERATION.pack(_STATE, iteration), *self._packed(envelope)])
 
-        self._try(new_segment)
+        self._write(new_segment)
 
-    def around(self, begin: Callable[[int], Turns]) -> Callable[[int], Turns]:
-        """Begins iterations as ``begin`` does, and writes down what their turns are answered with."""
-        return lambda iteration: self._noting(begin(iteration))
-
-    def _noting(self, turns: Turns) -> Turns:
-        turn = next(turns)
+    def wrap(self, turns: Turns) -> Turns:
+        """The requests of an iteration; their answers are recorded."""
+        request = next(turns)
         while True:
-            messages = yield turn
-            self.note(turn, messages)
+            messages: Any = yield request
+            self.record(request, messages)
             try:
-                turn = turns.send(messages)
+                request = turns.send(messages)
             except StopIteration:
                 return
 
-    def note(self, turn: ExchangeRequest, messages: Sequence[Message]) -> None:
-        """What the agent was given for a turn."""
+    def record(self, request: ExchangeRequest, messages: Sequence[Message]) -> None:
+        """Record the messages that answer a request."""
 
         def append() -> None:
             assert self._writer is not None
-            for sender, message in zip(turn.senders, messages, strict=True):
-                envelope = Envelope(self._run, 0, sender, turn.kind, turn.iteration, turn.step, message)
-                self._writer.append([_KEY.pack(_MESSAGE, turn.iteration, turn.kind, turn.step, sender), *self._packed(envelope)])
+            _, kind, iteration, step, senders, _ = request
+            for sender, message in zip(senders, messages, strict=True):
+                envelope = Envelope(self._run, 0, sender, kind, iteration, step, message)
+                self._writer.append([_KEY.pack(_MESSAGE, iteration, kind, step, sender), *self._packed(envelope)])
 
-        self._try(append)
+        self._write(append)
 
     def end(self, iteration: int, arrays: Arrays) -> None:
-        """After an iteration: what the agent's state has become."""
+        """After an iteration: record the digest of the agent's state."""
 
         def append() -> None:
             assert self._writer is not None
             self._writer.append([_ITERATION.pack(_END, iteration), bytes.fromhex(state_digest(arrays))])
 
-        self._try(append)
+        self._write(append)
 
     def close(self) -> None:
         """Close the segment; harmless when repeated."""
@@ -156,14 +157,14 @@ class InboxRecorder:
             self._writer.close()
             self._writer = None
 
-    def _try(self, write: Callable[[], None]) -> None:
+    def _write(self, write: Callable[[], None]) -> None:
         """A full disk ends the recording, not the run."""
-        if self._broken:
+        if self._failed:
             return
         try:
             write()
         except OSError as error:
-            self._broken = True
+            self._failed = True
             self.close()
             _log.warning("the inbox is not recorded any more: %s (%s)", error.strerror, self._folder)
 
@@ -182,23 +183,23 @@ class InboxRecorder:
 
 @dataclass
 class InboxRecording:
-    """What is recorded of one agent's inbox.
+    """The recording of one agent's inbox.
 
     Attributes:
         folder: of the recording. agent: its index.
-        starts: iteration -> where the state before it lies. ends: iteration -> digest of the state after it.
-        messages: where each message lies; of iterations that were done twice, after a restart or a resume, the newest.
+        starts: iteration -> position of the state before it. ends: iteration -> digest of the state after it.
+        messages: position of each message; of iterations that ran twice, after a restart or a resume, the newest.
     """
 
     folder: Path
     agent: int
-    starts: dict[int, tuple[Path, int, int]] = field(default_factory=dict)
+    starts: dict[int, RecordPosition] = field(default_factory=dict)
     ends: dict[int, str] = field(default_factory=dict)
-    messages: dict[Key, tuple[Path, int, int]] = field(default_factory=dict)
+    messages: dict[Key, RecordPosition] = field(default_factory=dict)
 
     @classmethod
     def open(cls, directory: Path, run: bytes, agent: int) -> InboxRecording:
-        """Finds everything that was recorded of an agent.
+        """Find everything that was recorded of an agent.
 
         Raises:
             RunDirectoryError: nothing was recorded, a file is damaged, or one belongs to another run or agent.
@@ -219,51 +220,52 @@ class InboxRecording:
 
     def _index(self, path: Path, run: bytes) -> None:
         for position, payload in read_framed(path, _MAGIC, _MOST_PAYLOAD):
-            place = (path, position, len(payload))
+            record = (path, position, len(payload))
             try:
-                what = payload[0]
-                if what == _RUN:
-                    _, its_run, agent = _RUN_PART.unpack(payload)
-                    if (its_run, agent) != (run, self.agent):
+                record_type = payload[0]
+                if record_type == _RUN:
+                    _, recorded_run, agent = _RUN_PART.unpack(payload)
+                    if (recorded_run, agent) != (run, self.agent):
                         raise RunDirectoryError(
-                            f"is of agent {agent} of run {its_run.hex()}, not of agent {self.agent} of run {run.hex()}", where=str(path)
+                            f"is of agent {agent} of run {recorded_run.hex()}, not of agent {self.agent} of run {run.hex()}",
+                            where=str(path),
                         )
-                elif what == _STATE:
-                    self.starts[_iteration(_ITERATION.unpack_from(payload)[1])] = place
-                elif what == _MESSAGE:
+                elif record_type == _STATE:
+                    self.starts[_iteration(_ITERATION.unpack_from(payload)[1])] = record
+                elif record_type == _MESSAGE:
                     _, iteration, kind, step, sender = _KEY.unpack_from(payload)
-                    self.messages[_iteration(iteration), Kind(kind), step, sender] = place
-                elif what == _END and len(payload) == _ITERATION.size + 32:
+                    self.messages[_iteration(iteration), Kind(kind), step, sender] = record
+                elif record_type == _END and len(payload) == _ITERATION.size + 32:
                     self.ends[_iteration(_ITERATION.unpack_from(payload)[1])] = payload[_ITERATION.size :].hex()
                 else:
-                    raise ValueError("a record that is none")
+                    raise ValueError("unknown record")
             except (struct.error, ValueError, IndexError) as error:
                 raise RunDirectoryError(f"is damaged at byte {position}: {error}", where=str(path)) from error
 
     @property
     def iterations(self) -> tuple[int, int]:
-        """The first iteration that can be replayed from a recorded state, and the last of which anything is recorded."""
+        """The first iteration with a recorded state before it, and the last one of which anything is recorded."""
         return min(self.starts), max([*self.ends, *(key[0] for key in self.messages)], default=min(self.starts))
 
     def state(self, iteration: int) -> dict[str, NDArray[Any]]:
         """The agent's state before an iteration of :attr:`starts`."""
         envelope = self._decode(self.starts[iteration], _ITERATION.size)
         if not isinstance(envelope.message, Snapshot):
-            raise _mixed(self.starts[iteration])
+            raise _mismatch(self.starts[iteration])
         return dict(envelope.message.arrays)
 
     def message(self, iteration: int, kind: Kind, step: int, sender: int) -> Message | None:
-        """What the agent was given, or None where the recording ends before."""
-        place = self.messages.get((iteration, kind, step, sender))
-        if place is None:
+        """A message that the agent received; None where the recording ends before it."""
+        record = self.messages.get((iteration, kind, step, sender))
+        if record is None:
             return None
-        envelope = self._decode(place, _KEY.size)
+        envelope = self._decode(record, _KEY.size)
         if (envelope.kind, envelope.sender) != (kind, sender):
-            raise _mixed(place)
+            raise _mismatch(record)
         return envelope.message
 
-    def _decode(self, place: tuple[Path, int, int], skip: int) -> Envelope:
-        path, position, length = place
+    def _decode(self, record: RecordPosition, skip: int) -> Envelope:
+        path, position, length = record
         with open_regular(path) as file:
             file.seek(position + skip)
             packed = file.read(length - skip)
@@ -281,8 +283,8 @@ def _iteration(number: int) -> int:
 
 def segment_files(folder: Path) -> list[Path]:
     """The segments of a recording, oldest first."""
-    found = folder.iterdir() if folder.is_dir() else iter(())
-    return sorted((path for path in found if _SEGMENT.fullmatch(path.name)), key=lambda path: int(path.stem))
+    paths = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted((path for path in paths if _SEGMENT.fullmatch(path.name)), key=lambda path: int(path.stem))
 
 
 def _frames(packed: bytes) -> Iterator[bytes]:
@@ -290,11 +292,11 @@ def _frames(packed: bytes) -> Iterator[bytes]:
     if count > LIMITS.arrays + 1:
         raise DecodeError(f"a message of {count} frames")
     position = _COUNT.size * (1 + count)
-    for place in range(count):
-        (size,) = _COUNT.unpack_from(packed, _COUNT.size * (1 + place))
+    for index in range(count):
+        (size,) = _COUNT.unpack_from(packed, _COUNT.size * (1 + index))
         yield packed[position : position + size]
         position += size
 
 
-def _mixed(place: tuple[Path, int, int]) -> RunDirectoryError:
-    return RunDirectoryError(f"is damaged at byte {place[1]}: another message than its key says", where=str(place[0]))
+def _mismatch(record: RecordPosition) -> RunDirectoryError:
+    return RunDirectoryError(f"is damaged at byte {record[1]}: another message than its key says", where=str(record[0]))

@@ -1,4 +1,4 @@
-"""Scheduled faults of an agent's process: it dies, stops answering for a while, or takes long."""
+"""Faults of an agent's process, scheduled by the experiment: it dies, freezes for a while, or is slow."""
 
 from __future__ import annotations
 
@@ -22,38 +22,41 @@ class ProcessFaults:
 
     Args:
         faults: all scheduled faults of the agent.
-        fresh: whether this is the agent's first process in a run from the beginning: only then does it crash or freeze.
+        fresh: whether this is the agent's first process in a run from its beginning; only then it crashes or freezes.
 
     Attributes:
-        strikes: whether there is anything to do at all.
+        scheduled: whether any fault may happen in this process.
     """
 
     def __init__(self, faults: Sequence[AgentFault], *, fresh: bool) -> None:
         self._sudden = [fault for fault in faults if isinstance(fault, (CrashFault, FreezeFault)) and fresh]
         self._slow = [fault for fault in faults if isinstance(fault, SlowFault)]
-        self.strikes = bool(self._sudden or self._slow)
+        self.scheduled = bool(self._sudden or self._slow)
 
-    def around(self, turns: Turns) -> Turns:
-        """The turns of an iteration, disturbed: sudden faults strike when a Step has come, or before a phase's message has left."""
-        turn = next(turns)
+    def wrap(self, turns: Turns) -> Turns:
+        """The requests of an iteration with these faults: after a Step has arrived, or before the message of a phase is sent."""
+        request = next(turns)
         while True:
-            if turn.kind is not Kind.STEP:
-                self._strike(turn)
-            messages = yield turn
-            if turn.kind is Kind.STEP:
-                self._strike(turn)
+            if request.kind is not Kind.STEP:
+                self._inject(request)
+            answer = yield request
+            if request.kind is Kind.STEP:
+                self._inject(request)
                 for slow in self._slow:
-                    if slow.covers(turn.iteration):
+                    if slow.covers(request.iteration):
                         time.sleep(slow.seconds)
             try:
-                turn = turns.send(messages)
+                request = turns.send(answer)
             except StopIteration:
                 return
 
-    def _strike(self, turn: ExchangeRequest) -> None:
+    def _inject(self, request: ExchangeRequest) -> None:
         for fault in self._sudden:
-            at = (turn.iteration, turn.kind, turn.step)
-            if at != (fault.iteration, _PHASES[fault.phase], fault.step if fault.phase == "sample" else 0):
+            if (request.iteration, request.kind, request.step) != (
+                fault.iteration,
+                _PHASES[fault.phase],
+                fault.step if fault.phase == "sample" else 0,
+            ):
                 continue
             self._sudden.remove(fault)
             _log.warning("scheduled %s in iteration %d, %s", fault.kind, fault.iteration, fault.phase)

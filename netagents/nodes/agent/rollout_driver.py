@@ -1,4 +1,4 @@
-"""Walking an agent through a rollout: all turns of an iteration's steps in one loop.  This is what a lockstep step costs an agent."""
+"""Rollout loop: all steps of an iteration of one agent in lockstep.  Its cost is the agent's cost per step."""
 
 from __future__ import annotations
 
@@ -15,84 +15,95 @@ from netagents.wire.transport.transport import Received
 _SERVER = (ENVIRONMENT,)
 
 
-def drive_rollout(exchange: Exchange, rounds: RolloutRequest) -> None:
-    """Takes an agent through its rounds, as its turns would one by one.
+def drive_rollout(exchange: Exchange, request: RolloutRequest) -> None:
+    """Carry out a rollout with the same result as its requests one by one.
 
-    In lockstep it is known which messages a step brings, so while nothing else comes they need not wait in the inbox, and their bytes
-    are passed on without making arrays of them.  Whatever else happens (another message, one of an unknown look, a tenth of a second
-    without any) hands the step over to ``receive``.
+    In lockstep it is known which messages a step brings.  While only these arrive, they do not wait in the inbox, and their bytes are
+    passed on without making arrays of them.  Anything else (another message, an unknown header, a tenth of a second without a message)
+    hands the step over to ``receive``.
 
     Args:
-        exchange: of the agent; it is :attr:`plain <netagents.wire.session.receiver.Arrivals.plain>`.
+        exchange: of the agent; it :attr:`supports rollouts <netagents.wire.session.receiver.Receiver.supports_rollouts>`.
+        request: the rollout.
     """
-    iteration, steps, audience, heard, place, state, action, observe, decide = rounds
+    iteration, steps, out_neighbours, in_neighbours, own_index, sample_state, sample_action, observe, decide = request
     inbox, gather = exchange.inbox, exchange.gather
-    send_state, send_action = exchange.line(Kind.STATE, audience).like(state), exchange.line(Kind.ACTION, _SERVER).like(action)
+    send_state = exchange.channel(Kind.STATE, out_neighbours).compile(sample_state)
+    send_action = exchange.channel(Kind.ACTION, _SERVER).compile(sample_action)
     if iteration > inbox.iteration:
         inbox.advance(iteration)
-    steps_like: MessageTemplate | None = None
-    unread: list[bytes] = []
+    step_template: MessageTemplate | None = None
+    step_frames: list[bytes] = []
     for step in range(steps + 1):
         from_server: dict[int, tuple[MessageTemplate, bytes]] = {}
         from_neighbours: dict[int, tuple[MessageTemplate, bytes]] = {}
-        came = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
+        received = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
         other: Received | None = None
         if not inbox.phases:
-            other = gather(iteration, step, came, Kind.STEP, 1, unread=True)
+            other = gather(iteration, step, received, Kind.STEP, 1, raw=True)
         if from_server:
-            layout, frame = from_server[ENVIRONMENT]
-            if layout is not steps_like:
-                _read(steps_like, unread, observe)
-                steps_like = layout
-            unread.append(frame)
-            own = frame[layout.lead]
-            if audience:
+            template, frame = from_server[ENVIRONMENT]
+            if template is not step_template:
+                _read(step_template, step_frames, observe)
+                step_template = template
+            step_frames.append(frame)
+            own = frame[template.lead]
+            if out_neighbours:
                 send_state(own, iteration, step)
-            if len(from_neighbours) < len(heard):
-                other = gather(iteration, step, came, Kind.STATE, len(heard), unread=True)
+            if len(from_neighbours) < len(in_neighbours):
+                other = gather(iteration, step, received, Kind.STATE, len(in_neighbours), raw=True)
         states: list[bytes] = []
-        for j in heard:
+        for j in in_neighbours:
             if j not in from_neighbours:
                 break
-            layout, frame = from_neighbours[j]
-            states.append(frame[layout.lead])
-        if not from_server or len(states) < len(heard):
-            read = {kind: {sender: layout.read(frame) for sender, (layout, frame) in phase.items()} for kind, phase in came.items()}
-            inbox.take_over(iteration, step, read)
-            observed, messages = _go_on(exchange, rounds, step, other, told=bool(from_server))
+            template, frame = from_neighbours[j]
+            states.append(frame[template.lead])
+        if not from_server or len(states) < len(in_neighbours):
+            decoded = {
+                kind: {sender: template.read(frame) for sender, (template, frame) in phase.items()} for kind, phase in received.items()
+            }
+            inbox.resume_at(iteration, step, decoded)
+            observed, messages = _finish_step(exchange, request, step, other, observed=bool(from_server))
             if not from_server:
-                _read(steps_like, unread, observe)
+                _read(step_template, step_frames, observe)
                 observe(observed)
             own, states = observed.observation.tobytes(), [message.values.tobytes() for message in messages]
-        states.insert(place, own)
+        states.insert(own_index, own)
         actions = decide(step, states)
         if step < steps:
             send_action(actions, iteration, step)
-    _read(steps_like, unread, observe)
-    inbox.take_over(iteration, steps + 1, {Kind.STEP: {}, Kind.STATE: {}})
+    _read(step_template, step_frames, observe)
+    inbox.resume_at(iteration, steps + 1, {Kind.STEP: {}, Kind.STATE: {}})
 
 
-def _read(layout: MessageTemplate | None, frames: list[bytes], observe: Callable[[Step], object]) -> None:
-    """Reads the Steps so far all at once, which takes much less than one by one."""
-    if layout is not None and frames:
-        steps: Any = layout.read_all(frames)
+def _read(template: MessageTemplate | None, frames: list[bytes], observe: Callable[[Step], object]) -> None:
+    """Read the collected Steps all at once, which takes much less time than one by one."""
+    if template is not None and frames:
+        steps: Any = template.read_all(frames)
         observe(steps)
         frames.clear()
 
 
-def _go_on(exchange: Exchange, rounds: RolloutRequest, step: int, other: Received | None, *, told: bool) -> tuple[Step, list[State]]:
-    """The rest of a step turn by turn: from what came instead of its messages, if anything did, and from whether the Step had come."""
-    iteration, audience, heard = rounds.iteration, rounds.audience, rounds.heard
+def _finish_step(
+    exchange: Exchange, request: RolloutRequest, step: int, other: Received | None, *, observed: bool
+) -> tuple[Step, list[State]]:
+    """Finish a step request by request.
+
+    Args:
+        other: what arrived instead of the step's messages, if anything did.
+        observed: whether the Step had arrived, and the State had been sent.
+    """
+    iteration, out_neighbours, in_neighbours = request.iteration, request.out_neighbours, request.in_neighbours
     if other is not None:
         try:
-            exchange.settle(other)
+            exchange.process_other(other)
         except NetagentsError as error:
-            awaited = (Kind.STATE, step, heard) if told else (Kind.STEP, step, _SERVER)
+            awaited = (Kind.STATE, step, in_neighbours) if observed else (Kind.STEP, step, _SERVER)
             error.wait = exchange.wait(iteration, *awaited)
             raise
-    observed: Any
-    (observed,) = exchange.receive(iteration, Kind.STEP, step, _SERVER)
-    if audience and not told:
-        exchange.send(State(observed.observation), Kind.STATE, iteration, step, audience)
-    states: Any = exchange.receive(iteration, Kind.STATE, step, heard)
-    return observed, states
+    message: Any
+    (message,) = exchange.receive(iteration, Kind.STEP, step, _SERVER)
+    if out_neighbours and not observed:
+        exchange.send(State(message.observation), Kind.STATE, iteration, step, out_neighbours)
+    states: Any = exchange.receive(iteration, Kind.STATE, step, in_neighbours)
+    return message, states

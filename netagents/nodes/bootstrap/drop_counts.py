@@ -1,4 +1,4 @@
-"""How many messages and peers each node refused: counted where it happens, told to the server, and kept in the records."""
+"""Drop counts of a node: messages and peers that it refused, for the server and the records."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from netagents.wire.session.inbox import Drop, Inbox
 from netagents.wire.transport.transport import Transport
 
 Refusals = dict[str, int]
-"""Reason -> how often; without zeros."""
+"""Reason -> count; without zeros."""
 
 _REASONS = tuple(Drop)
 
 
 def refusals(inbox: Inbox, transport: Transport) -> Refusals:
-    """Everything that a node has refused so far: messages at its inbox, peers at its door."""
-    counted = {str(reason): count for reason, count in inbox.dropped.items() if count}
-    return counted | {reason: count for reason, count in transport.refused().items() if count}
+    """Everything that a node has refused so far: messages at its inbox, peers at its transport."""
+    counts = {str(reason): count for reason, count in inbox.dropped.items() if count}
+    return counts | {reason: count for reason, count in transport.refused().items() if count}
 
 
-def to_tally(counted: Mapping[str, int], links: NDArray[np.int64] | None = None) -> DropCounts:
-    """As it travels: one count per reason, in the order of :class:`netagents.wire.session.inbox.Drop`, and what modelled links cost."""
-    return DropCounts(np.array([counted.get(reason, 0) for reason in _REASONS], np.int64), links)
+def drop_counts_message(counts: Mapping[str, int], links: NDArray[np.int64] | None = None) -> DropCounts:
+    """The message: a count per reason, in the order of :class:`netagents.wire.session.inbox.Drop`, and the costs of modelled links."""
+    return DropCounts(np.array([counts.get(reason, 0) for reason in _REASONS], np.int64), links)
 
 
-def from_tally(tally: DropCounts) -> Refusals:
-    """What was counted; a node of a later version may know more reasons, which are told as ``other``."""
-    names = [*map(str, _REASONS), *["other"] * max(0, len(tally.counts) - len(_REASONS))]
-    counted: Refusals = {}
-    for name, count in zip(names, tally.counts.tolist(), strict=False):
+def read_drop_counts(message: DropCounts) -> Refusals:
+    """The counts in a message; reasons of a later version are counted as ``other``."""
+    names = [*map(str, _REASONS), *["other"] * max(0, len(message.counts) - len(_REASONS))]
+    counts: Refusals = {}
+    for name, count in zip(names, message.counts.tolist(), strict=False):
         if count > 0:
-            counted[name] = counted.get(name, 0) + count
-    return counted
+            counts[name] = counts.get(name, 0) + count
+    return counts
 
 
-def refusals_line(counted: Mapping[str, int]) -> str:
+def refusals_line(counts: Mapping[str, int]) -> str:
     """One line such as ``duplicate 2, forged sender 1``."""
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(counted.items()))
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""Records in a folder of the host belong to whoever owns that folder, whatever user a container was started as."""
+"""Owner of the records: in a container, the process becomes the user that owns the mounted folder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from netagents.errors import RunDirectoryError
 
 
 def become_owner_of(folder: Path) -> None:
-    """Make this process, which was started as root, the owner of ``folder`` for good, with no other groups.
+    """Change this process, started as root, permanently to the user that owns ``folder``, without other groups.
 
-    Does nothing when it is the owner already.
+    Does nothing if it is that user already.
 
     Raises:
-        RunDirectoryError: there is no such folder, or this process is neither its owner nor root.
+        RunDirectoryError: the folder does not exist, or this process is neither its owner nor root.
     """
     try:
         status = folder.stat()

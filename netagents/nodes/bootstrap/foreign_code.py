@@ -1,8 +1,8 @@
-"""Code that a server's welcome names: run only where somebody allowed it.
+"""Code that a server's Welcome names: a node runs it only if it was started with permission.
 
-An agent builds its policy, utility and constraints from the experiment that the server sends.  ``import:package.module:Class`` would let
-whoever runs the server call anything on the agent's host, so a node started by hand refuses it unless it was started with
-``--allow-imports``.  Parts that an installed package offers under an entry point of netagents are that host's own choice, and allowed.
+An agent builds its policy, utility and constraints from the experiment that the server sends.  With ``import:package.module:Class`` the
+server could call anything on the agent's host, so a node started by hand refuses it unless it was started with ``--allow-imports``.  Parts
+that an installed package registers as entry points of netagents are that host's own choice, and allowed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _BUILT_BY_THE_SERVER = ("environment.", "topology.", "runtime.")
 
 
 def imported_parts(experiment: Experiment) -> list[str]:
-    """The import paths of all parts that a node other than the server would build."""
+    """The import paths of all parts that nodes other than the server build."""
     return sorted({name for key, name in named_code(experiment) if not key.startswith(_BUILT_BY_THE_SERVER)})
 
 
 def refuse_foreign_code(experiment: Experiment, *, allowed: bool) -> None:
-    """Refuse to go on when the experiment names code of its own and nobody allowed that.
+    """Refuse an experiment that names code to import, unless that is allowed.
 
     Raises:
         SecurityError: names the first such part.

@@ -1,4 +1,4 @@
-"""A node's place in a run once it has joined: what it shares with all, its links, and what it tells the server about itself."""
+"""Membership of a node in a run: the common setup, its links, and its reports about itself to the server."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from netagents.learning import Setup
 from netagents.learning.protocol.age_counts import AgeCounts
-from netagents.messages import ENVIRONMENT, Envelope, Failed, Kind
-from netagents.nodes.bootstrap.drop_counts import Refusals, refusals, refusals_line, to_tally
+from netagents.messages import ENVIRONMENT, Envelope, Failed, Heartbeat, Kind
+from netagents.nodes.bootstrap.drop_counts import Refusals, drop_counts_message, refusals, refusals_line
 from netagents.nodes.process.rollback import IterationUndoLog, RollbackError
 from netagents.wire.relay_exchange import RelayExchange
 from netagents.wire.session.exchange import Exchange
@@ -26,16 +26,16 @@ State = Mapping[str, NDArray[Any]] | None
 
 @dataclass
 class Membership:
-    """A node's place in a run, before and after it starts.
+    """Membership of a node in a run.
 
     Attributes:
-        index: of the node. setup: what all nodes share. exchange: its messages.
-        first_iteration: where it begins. state: what an agent knew before that, None at the beginning of a run.
-        enter: links to all peers and waits for the start, after a Welcome that may be a new one.
-        fresh: whether this is the node's first process, in a run from its beginning.
-        window: what an agent kept of the newest iterations, to begin one of them anew.
-        ages: how old what an agent used was.
-        lost: agents that the run goes on without.
+        index: of the node. setup: common to all nodes. exchange: sends and receives.
+        first_iteration: where it begins. state: of an agent before that; None at the beginning of a run.
+        enter: links to all peers and waits for the start, after a new Welcome if one is given.
+        fresh: whether this is the node's first process in a run from its beginning.
+        undo_log: states of an agent before the newest iterations, so that one can begin again.
+        ages: ages of the messages that an agent used.
+        lost: agents without which the run continues.
     """
 
     index: int
@@ -46,39 +46,44 @@ class Membership:
     state: State
     enter: Callable[[Envelope | None], tuple[int, State, frozenset[int]]]
     fresh: bool = True
-    window: IterationUndoLog = field(default_factory=IterationUndoLog)
+    undo_log: IterationUndoLog = field(default_factory=IterationUndoLog)
     ages: AgeCounts = field(default_factory=AgeCounts)
     lost: frozenset[int] = frozenset()
-    _told: Refusals = field(default_factory=dict)
+    _reported: Refusals = field(default_factory=dict)
 
-    def begin_again(self, taken_back: RollbackError) -> None:
-        """Link to those who were restarted and wait for the start of the iteration that all were taken back to."""
-        self.first_iteration, self.state, self.lost = self.enter(taken_back.envelope)
+    def rejoin(self, rollback: RollbackError) -> None:
+        """Link to restarted nodes and wait for the start of the iteration to which all go back."""
+        self.first_iteration, self.state, self.lost = self.enter(rollback.envelope)
 
-    def tell_refusals(self) -> None:
-        """Tell the server, best effort, what this node has refused so far, if that has grown, and what modelled links have cost."""
-        counted = refusals(self.exchange.inbox, self.transport)
+    def send_drop_counts(self) -> None:
+        """Send the server, best effort, the drop counts if they have grown, and the costs of modelled links."""
+        counts = refusals(self.exchange.inbox, self.transport)
         links = None if self.exchange.links is None else self.exchange.links.costs()
-        if counted != self._told or links is not None:
-            if counted.keys() != self._told.keys():
-                _log.warning("refused so far: %s", refusals_line(counted))
-            self._told = counted
-            self.exchange.offer(to_tally(counted, links), Kind.DROP_COUNTS, 0, 0, ENVIRONMENT)
+        if counts != self._reported or links is not None:
+            if counts.keys() != self._reported.keys():
+                _log.warning("refused so far: %s", refusals_line(counts))
+            self._reported = counts
+            self.exchange.offer(drop_counts_message(counts, links), Kind.DROP_COUNTS, 0, 0, ENVIRONMENT)
 
-    def tell_carried(self) -> None:
-        """With relay routing, tell the server, best effort, what travelled over this node's links to neighbours."""
+    def send_relay_stats(self) -> None:
+        """With relay routing, send the server, best effort, the traffic over this node's links to neighbours."""
         if isinstance(self.exchange, RelayExchange):
-            self.exchange.offer(self.exchange.carriage.message(), Kind.RELAY_STATS, 0, 0, ENVIRONMENT)
+            self.exchange.offer(self.exchange.relay_counts.message(), Kind.RELAY_STATS, 0, 0, ENVIRONMENT)
+
+    def send_ages(self) -> None:
+        """Send the server, best effort, the ages of the messages that this agent used, if any was not fresh."""
+        if self.ages.stale:
+            self.exchange.offer(Heartbeat(self.ages.counts.copy()), Kind.HEARTBEAT, 0, 0, ENVIRONMENT)
 
     def fail(self, error: BaseException, code: int) -> None:
-        """Tell the server, best effort, why this node ends."""
-        self.tell_refusals()
+        """Send the server, best effort, the reason why this node ends."""
+        self.send_drop_counts()
         line = " ".join(str(error).split()) or type(error).__name__
         self.exchange.offer(Failed(line, code), Kind.FAILED, 0, 0, ENVIRONMENT)
 
     def leave(self) -> None:
-        """End all links; last words still leave."""
-        if self._told:
-            _log.warning("refused in all: %s", refusals_line(self._told))
+        """End all links; messages already sent still leave."""
+        if self._reported:
+            _log.warning("refused in all: %s", refusals_line(self._reported))
         self.exchange.close()
         self.transport.close()

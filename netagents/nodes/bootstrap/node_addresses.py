@@ -1,4 +1,4 @@
-"""Where a node listens, and how it comes by the server's address."""
+"""Addresses of nodes: where a node listens, and how it finds the server."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from netagents.wire.session.receiver import NOTE_SECONDS
 from netagents.wire.transport.zeromq_addresses import is_ipv6, is_loopback
 
 ANNOUNCE_INTERVAL = 0.01
-"""Seconds between looks for the server's announcement."""
+"""Seconds between checks for the server's announcement."""
 
 
 def own_address(join: str, name: str) -> str:
-    """Where a node that joins at ``join`` listens: beside the server's socket, or on a free port that the server's host can reach."""
+    """The address at which a node listens that joins at ``join``: beside the server's socket, or a free port that the server can reach."""
     scheme, _, rest = join.partition("://")
     if scheme == "ipc":
         return f"ipc://{Path(rest).parent / name}"
@@ -27,7 +27,7 @@ def own_address(join: str, name: str) -> str:
 
 
 def announce(endpoint: str, path: Path) -> None:
-    """Write down where the server can be reached, for nodes that were told ``file://PATH``."""
+    """Write the server's endpoint to a file, for nodes that join at ``file://PATH``."""
     temporary = path.with_name(f"{path.name}.new")
     temporary.write_text(endpoint, encoding="utf-8")
     temporary.rename(path)
@@ -37,9 +37,9 @@ def found_address(address: str, seconds: float, note: Callable[[str], None] | No
     """The address itself or, for ``file://PATH``, what the server announced there.
 
     Args:
-        address: as it was given.
+        address: as given.
         seconds: to wait for the file.
-        note: is told every :data:`netagents.wire.session.receiver.NOTE_SECONDS` what is waited for.
+        note: called with a description of the wait every :data:`netagents.wire.session.receiver.NOTE_SECONDS`.
 
     Raises:
         DeadlineError: nothing was announced within ``seconds``.
@@ -62,6 +62,6 @@ def found_address(address: str, seconds: float, note: Callable[[str], None] | No
 
 
 def socket_path(endpoint: str) -> Path | None:
-    """The file behind an ipc endpoint."""
+    """The socket file of an ipc endpoint; None for other schemes."""
     scheme, _, rest = endpoint.partition("://")
     return Path(rest) if scheme == "ipc" else None

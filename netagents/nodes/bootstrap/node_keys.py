@@ -1,4 +1,4 @@
-"""Which keys the nodes of a run need, and how a node comes by its own."""
+"""Keys of the nodes of a run: which ones each needs, and how a node reads its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from netagents.wire.transport.transport import LinkSettings
 
 
 def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
-    """Fresh keys for every node of a run: an agent knows the server and the agents that it has links with, nobody else.
+    """Fresh keys for every node of a run: an agent knows the server and the agents with which it has links, nobody else.
 
-    These are the agents within its radii or, with relay routing, the neighbours that hand messages on.
+    These are the agents within its radii or, with relay routing, its neighbours in the relay trees.
     """
     agents = range(setup.n)
     knows: dict[int, set[int]] = {ENVIRONMENT: {MONITOR, *agents}, MONITOR: {ENVIRONMENT}}
@@ -25,13 +25,13 @@ def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
         if routes is not None:
             near = set().union(*neighbours_used(routes.places(agent), agent))
         else:
-            near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.heard(kind, agent), *setup.audience(kind, agent))}
+            near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.in_neighbours(kind, agent), *setup.out_neighbours(kind, agent))}
         knows[agent] = {ENVIRONMENT, *near} - {agent}
     return make_bundles(knows)
 
 
 def link_settings(arguments: Mapping[str, Any], index: int) -> LinkSettings:
-    """What a node's links share, from its arguments ``keys`` (folder) and ``advertise`` (host), both optional.
+    """The settings of a node's links, from its optional arguments ``keys`` (folder) and ``advertise`` (host).
 
     Raises:
         SecurityError: the keys cannot be used.
@@ -42,6 +42,6 @@ def link_settings(arguments: Mapping[str, Any], index: int) -> LinkSettings:
 
 
 def known_users(settings: LinkSettings) -> dict[int, str]:
-    """The authenticated name of every node that may speak to this one; empty without keys."""
+    """The authenticated name of every node that may send to this one; empty without keys."""
     credentials = settings.credentials
     return credentials.users_by_index() if isinstance(credentials, CurveCredentials) else {}

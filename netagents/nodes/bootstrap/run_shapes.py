@@ -1,4 +1,4 @@
-"""The expected shapes of a run's messages: what a node may receive from each peer, by the rows of the message kinds."""
+"""Expected shapes of a run's messages: what a node may receive from each peer, from the rows of the message kinds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from netagents.wire.codec.decoder import ExpectedShapes
 
 
 def shapes_of(setup: Setup, agent: int) -> ExpectedShapes:
-    """What ``agent`` may receive: from the server, and from its in-neighbours of each kind."""
+    """What ``agent`` may receive from the server, and from its in-neighbours of each kind."""
     expected = {(Kind.STEP, ENVIRONMENT): Kind.STEP.row.expected(setup, agent)}
     for kind in NEIGHBOUR_KINDS:
-        expected |= {(kind, sender): kind.row.expected(setup, sender) for sender in setup.heard(kind, agent)}
+        expected |= {(kind, sender): kind.row.expected(setup, sender) for sender in setup.in_neighbours(kind, agent)}
     return _stated(expected)
 
 

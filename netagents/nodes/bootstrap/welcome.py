@@ -1,4 +1,4 @@
-"""What the server answers a node that comes to its door: the whole setup in a Welcome, or a refusal."""
+"""Welcome of the server: the whole setup of a run as a message; or the text of a refusal."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from netagents.messages import Welcome
 from netagents.topology import Topology
 
 REFUSED = "refused: "
-"""How the server's Stop begins when it is for a node that does not belong to the run."""
+"""Beginning of the reason in a Stop for a node that does not belong to the run."""
 
 
 def write_welcome(setup: Setup, spec_text: str, peers: Mapping[int, str]) -> Welcome:
-    """The welcome for a node that needs ``peers``."""
+    """The Welcome for a node that needs ``peers``."""
     return Welcome(setup.experiment.model_dump_json(), setup.topology.to_json(), spec_text, dict(peers))
 
 
 def read_welcome(welcome: Welcome) -> Setup:
-    """The setup that a welcome describes.
+    """The setup in a Welcome.
 
     Raises:
         ProtocolError: it cannot be read.

@@ -1,1 +1,1 @@
-"""Clocks: who waits for whom."""
+"""Clocks: how long agents and server wait for each other."""

@@ -1,9 +1,8 @@
-"""The free-running clock: the world steps on a timer and waits for nobody within an iteration.
+"""Free-running clock: the environment steps on a timer and does not wait for agents within an iteration.
 
-An iteration begins with a reset of the world, for all at once.  From then on the server steps every ``period`` seconds with the last
-action of each agent; a step of the world is a tick.  An agent acts on the newest tick that it was sent; the rewards of ticks that it
-missed are added up, since they are what its last action led to.  It closes the iteration after as many steps of its own as in
-lockstep, and the world begins the next one when all have.
+An iteration begins with a reset of the environment.  From then on the server steps every ``period`` seconds with the last action of each
+agent; such a step is a tick.  An agent acts on the newest tick that has arrived; the rewards of ticks that it missed are summed, since its
+last action led to them.  It ends the iteration after as many steps of its own as in lockstep, and the next one begins when all have.
 """
 
 from __future__ import annotations
@@ -26,40 +25,42 @@ from netagents.nodes.clocks.silent_neighbours import SilenceTolerance
 from netagents.nodes.clocks.stand_ins import legal, noop
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.latest_inbox import LatestInbox, LatestKinds
+from netagents.wire.session.latest_inbox import LatestInbox, TimedMessage
 
 TICKS_KEPT = 4096
-"""Ticks that may wait for an agent; the rewards of older ones are lost to it."""
+"""Ticks that may wait for an agent; it loses the rewards of older ones."""
 
 AT_SERVER = frozenset({Kind.ACTION})
 AT_AGENTS = frozenset({Kind.STEP, *NEIGHBOUR_KINDS})
-"""Kinds of which the newest counts."""
+"""Kinds of which the latest messages are used."""
 
 
 class FreeRunning:
-    """An agent's side.
+    """An agent's side of the clock.
 
     Args:
         exchange: of the agent.
         experiment: with this clock.
-        ages: where uses are counted, States by ticks.
-        tolerant: as :class:`netagents.nodes.clocks.bounded_staleness.ShelfWait` has it.
+        ages: counts the ages of used messages, those of States in ticks.
+        tolerance: as for :class:`netagents.nodes.clocks.bounded_staleness.LatestWait`.
     """
 
-    def __init__(self, exchange: Exchange, experiment: Experiment, ages: AgeCounts, tolerant: SilenceTolerance | None) -> None:
+    supports_rollouts = False
+
+    def __init__(self, exchange: Exchange, experiment: Experiment, ages: AgeCounts, tolerance: SilenceTolerance | None) -> None:
         clock = experiment.clock
         assert isinstance(clock, FreeRunningSettings)
         self._exchange, self._ages = exchange, ages
-        self._wait = LatestWait(exchange, experiment, clock.grace, tolerant)
+        self._wait = LatestWait(exchange, experiment, clock.grace, tolerance)
         self._ticks = LatestWait(exchange, experiment, 0.0, None)
         self._tick = -1
 
     def send(self, message: Message, kind: Kind, iteration: int, step: int, receivers: Sequence[int]) -> None:
-        """As :meth:`netagents.wire.session.exchange.Exchange.send`; states and actions carry the tick that they belong to."""
+        """As :meth:`netagents.wire.session.exchange.Exchange.send`; states and actions have the number of their tick."""
         self._exchange.send(message, kind, iteration, self._tick if kind.row.pace is Pace.STEP else step, receivers)
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
-        """As :meth:`netagents.wire.session.exchange.Exchange.receive`, with the newest of everything."""
+        """As :meth:`netagents.wire.session.exchange.Exchange.receive`, with the newest messages."""
         if kind is Kind.STEP:
             return [self._next_tick(iteration, step)]
         if kind not in NEIGHBOUR_KINDS:
@@ -68,60 +69,60 @@ class FreeRunning:
         chosen = self._wait.collect(iteration, kind, at, senders, self._newest, self._any)
         for each in chosen:
             if each is not None:
-                late = max(0, self._tick - each.step) if kind.row.pace is Pace.STEP else iteration - each.iteration
-                self._ages.count(kind, late)
+                age = max(0, self._tick - each.step) if kind.row.pace is Pace.STEP else iteration - each.iteration
+                self._ages.count(kind, age)
         return [None if each is None else each.message for each in chosen]
 
     def _next_tick(self, iteration: int, step: int) -> Step:
-        """The newest tick after the last one, with the rewards of all ticks between."""
+        """The newest tick after the last one, with the rewards of all ticks in between."""
         inbox = self._wait.inbox
         if iteration > inbox.iteration:
             inbox.advance(iteration)
         if step == 0:
             self._tick = -1
-        self._ticks.collect(iteration, Kind.STEP, step, (ENVIRONMENT,), self._further, self._further)
-        shelf = inbox.shelf(Kind.STEP, ENVIRONMENT)
-        came = [shelf[place] for place in sorted(shelf) if place[0] == iteration and place[1] > self._tick]
-        for place in [place for place in shelf if place <= (iteration, came[-1].step)]:
-            del shelf[place]
-        self._tick = came[-1].step
-        return reduce(_following, [each.message for each in came])  # type: ignore[arg-type, return-value]
+        self._ticks.collect(iteration, Kind.STEP, step, (ENVIRONMENT,), self._next, self._next)
+        stored = inbox.stored(Kind.STEP, ENVIRONMENT)
+        ticks = [stored[time] for time in sorted(stored) if time[0] == iteration and time[1] > self._tick]
+        for time in [time for time in stored if time <= (iteration, ticks[-1].step)]:
+            del stored[time]
+        self._tick = ticks[-1].step
+        return reduce(_combined, [each.message for each in ticks])  # type: ignore[arg-type, return-value]
 
-    def _further(self, kind: Kind, sender: int, iteration: int, _step: int) -> LatestKinds | None:
-        shelf = self._wait.inbox.shelf(kind, sender)
-        places = [place for place in shelf if place[0] == iteration and place[1] > self._tick]
-        return shelf[max(places)] if places else None
+    def _next(self, kind: Kind, sender: int, iteration: int, _step: int) -> TimedMessage | None:
+        stored = self._wait.inbox.stored(kind, sender)
+        times = [time for time in stored if time[0] == iteration and time[1] > self._tick]
+        return stored[max(times)] if times else None
 
-    def _newest(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
+    def _newest(self, kind: Kind, sender: int, iteration: int, step: int) -> TimedMessage | None:
         if kind.row.pace is not Pace.STEP:
-            return self._wait.inbox.shelf(kind, sender, step).get((iteration, step))
-        shelf = self._wait.inbox.shelf(kind, sender)
-        places = [place for place in shelf if place[0] == iteration]
-        return shelf[max(places)] if places else None
+            return self._wait.inbox.stored(kind, sender, step).get((iteration, step))
+        stored = self._wait.inbox.stored(kind, sender)
+        times = [time for time in stored if time[0] == iteration]
+        return stored[max(times)] if times else None
 
-    def _any(self, kind: Kind, sender: int, iteration: int, step: int) -> LatestKinds | None:
+    def _any(self, kind: Kind, sender: int, iteration: int, step: int) -> TimedMessage | None:
         return None if kind.row.pace is Pace.STEP else self._wait.inbox.newest(kind, sender, (iteration, step))
 
 
-def _following(earlier: Step, later: Step) -> Step:
-    """Two ticks as one step: rewards added up, an end in either of them an end."""
+def _combined(earlier: Step, later: Step) -> Step:
+    """Two ticks as one step: the sum of the rewards, and ended if either has ended."""
     return later._replace(reward=earlier.reward + later.reward, flags=earlier.flags | later.flags)
 
 
 class World:
-    """The server's side.
+    """The server's side of the clock.
 
     Args:
         exchange: the server's; its inbox is a :class:`LatestInbox`.
-        setup: what all agents share.
+        setup: common to all nodes.
         send: as :meth:`netagents.wire.session.exchange.Exchange.send`.
-        on_silent: told which agents have neither acted nor reported for so long; may raise.
-        stand_in: gives the action of an agent that is lost, for an iteration.
+        on_silent: called with the iteration and the agents that have neither acted nor reported in time; may raise.
+        stand_in: from a lost agent and an iteration to its action.
 
     Attributes:
-        ages: per agent, age in ticks of the action that was played -> ticks.
-        overruns: ticks that came late, because stepping took longer than the period.
-        ticks: of the last iteration.
+        ages: per agent, age in ticks of the executed action -> number of ticks.
+        overruns: ticks that were late because a step took longer than the period.
+        ticks: number of ticks of the last iteration.
     """
 
     def __init__(
@@ -138,9 +139,9 @@ class World:
         self._exchange, self._inbox, self._setup, self._send = exchange, exchange.inbox, setup, send
         self._period, self._on_silent, self._stand_in = clock.period, on_silent, stand_in
         timeouts = setup.experiment.timeouts
-        # Who is asked for a sign of life has the other half of the time for it.
-        patient = setup.experiment.failures.agent == "stop_all"
-        self._seconds = timeouts.seconds("exchange") if patient else timeouts.seconds("answer") / 2.0
+        # A silent agent has the other half of the time to answer a heartbeat.
+        stops_all = setup.experiment.failures.agent == "stop_all"
+        self._seconds = timeouts.seconds("exchange") if stops_all else timeouts.seconds("answer") / 2.0
         self._actions: dict[int, NDArray[Any]] = {agent: noop(setup, agent) for agent in range(setup.n)}
         self._acted: dict[int, tuple[int, int]] = {}
         self.ages: dict[int, Counter[int]] = {agent: Counter() for agent in range(setup.n)}
@@ -148,14 +149,14 @@ class World:
         self.ticks = 0
 
     def run(self, session: EnvironmentSession, iteration: int, agents: Sequence[int]) -> Sequence[Step]:
-        """One iteration, until the report of every one of ``agents``, the living, is there; gives the last tick's messages."""
+        """Run one iteration until the reports of ``agents``, the living ones, have arrived; gives the last tick's messages."""
         if iteration > self._inbox.iteration:
             self._inbox.advance(iteration)
         messages = session.begin(iteration)
-        self._tell(iteration, 0, messages)
+        self._send_steps(iteration, 0, messages)
         tick, due = 0, waiting_clock() + self._period
-        heard = dict.fromkeys(agents, waiting_clock())
-        lost = [agent for agent in range(self._setup.n) if agent not in heard]
+        last_action = dict.fromkeys(agents, waiting_clock())
+        lost = [agent for agent in range(self._setup.n) if agent not in last_action]
         while waiting := self._inbox.missing(iteration, Kind.REPORT, 0, agents):
             self._sleep_until(due)
             tick += 1
@@ -163,15 +164,15 @@ class World:
             self.overruns += now > due + self._period
             due = max(due + self._period, now)
             for agent in self._take(iteration, tick, agents):
-                heard[agent] = now
-            silent = [agent for agent in waiting if now - heard[agent] > self._seconds]
+                last_action[agent] = now
+            silent = [agent for agent in waiting if now - last_action[agent] > self._seconds]
             if silent:
                 self._on_silent(iteration, silent)
-                heard |= dict.fromkeys(silent, waiting_clock())
-            held = {agent: legal(action, messages[agent]) for agent, action in self._actions.items()}
-            actions = held | {agent: self._stand_in(agent, iteration) for agent in lost}
+                last_action |= dict.fromkeys(silent, waiting_clock())
+            latest = {agent: legal(action, messages[agent]) for agent, action in self._actions.items()}
+            actions = latest | {agent: self._stand_in(agent, iteration) for agent in lost}
             messages = session.advance([actions[agent] for agent in range(self._setup.n)])
-            self._tell(iteration, tick, messages)
+            self._send_steps(iteration, tick, messages)
         self.ticks = tick
         return messages
 
@@ -181,27 +182,27 @@ class World:
             self._exchange.pump(left)
 
     def _take(self, iteration: int, tick: int, agents: Sequence[int]) -> list[int]:
-        """Takes each agent's newest action; gives those who have a new one."""
-        fresh = []
+        """Take each agent's newest action; gives the agents with a new one."""
+        acting = []
         for agent in agents:
-            shelf = self._inbox.shelf(Kind.ACTION, agent)
-            if shelf:
-                place = max(shelf)
-                action = shelf[place].message
+            stored = self._inbox.stored(Kind.ACTION, agent)
+            if stored:
+                time = max(stored)
+                action = stored[time].message
                 if isinstance(action, Action):
-                    self._actions[agent], self._acted[agent] = action.actions, place
-                shelf.clear()
-                fresh.append(agent)
-            # What an agent did last in the iteration before is as old as this one.
+                    self._actions[agent], self._acted[agent] = action.actions, time
+                stored.clear()
+                acting.append(agent)
+            # An action of the iteration before is as old as this iteration.
             acted = self._acted.get(agent, (-1, 0))
             self.ages[agent][tick - 1 - acted[1] if acted[0] == iteration else tick] += 1
-        return fresh
+        return acting
 
-    def _tell(self, iteration: int, tick: int, messages: Sequence[Step]) -> None:
+    def _send_steps(self, iteration: int, tick: int, messages: Sequence[Step]) -> None:
         for agent, message in enumerate(messages):
             self._send(message, Kind.STEP, iteration, tick, (agent,))
 
 
 def action_ages(world: World) -> dict[str, dict[str, int]]:
-    """Per agent, age in ticks of its action -> ticks in which it was played."""
-    return {node_name(agent): {str(age): count for age, count in sorted(counted.items())} for agent, counted in world.ages.items()}
+    """Per agent, age in ticks of its action -> number of ticks in which it was executed."""
+    return {node_name(agent): {str(age): count for age, count in sorted(ages.items())} for agent, ages in world.ages.items()}

@@ -1,7 +1,8 @@
-"""Waiting for neighbours that may not be heard any more although they live: a network that has fallen apart.
+"""Silent neighbours: agents that are alive but whose messages do not arrive, in a network that has fallen apart.
 
-Who is not heard for ``timeouts.answer`` is done without, at first for the rest of the iteration.  Then it is waited for again, but
-after each wait in vain for twice as many iterations not; whatever does come from it in time is taken at once.
+An agent continues without a neighbour of which nothing arrives for ``timeouts.answer``, at first for the rest of the iteration.  Then it
+waits for that neighbour again; each failed wait doubles the number of iterations without waiting.  Messages that arrive in time are used
+at once.
 """
 
 from __future__ import annotations
@@ -19,46 +20,48 @@ _log = logging.getLogger(__name__)
 
 
 class SilentNeighbours:
-    """Which neighbours are not waited for, and until when."""
+    """The neighbours that are not waited for, and until which iteration."""
 
     def __init__(self) -> None:
         self._until: dict[int, tuple[int, int]] = {}
 
     def awaited(self, senders: Sequence[int], iteration: int) -> tuple[int, ...]:
-        """Those of ``senders`` that are waited for in this iteration."""
+        """Those of ``senders`` to wait for in this iteration."""
         return tuple(sender for sender in senders if sender not in self._until or self._until[sender][0] <= iteration)
 
-    def miss(self, senders: Iterable[int], iteration: int) -> None:
-        """They were waited for in vain."""
+    def mark_missing(self, senders: Iterable[int], iteration: int) -> None:
+        """The wait for these senders has failed."""
         for sender in senders:
             pause = 2 * self._until[sender][1] if sender in self._until else 1
             self._until[sender] = iteration + pause, pause
 
-    def hear(self, sender: int) -> None:
-        """A message of it was there in time."""
+    def mark_received(self, sender: int) -> None:
+        """A message of this sender has arrived in time."""
         if self._until.pop(sender, None) is not None:
-            _log.warning("agent %d is heard again", sender)
+            _log.warning("messages of agent %d arrive again", sender)
 
 
 class SilenceTolerance:
-    """Receives in lockstep, and gives None for neighbours that are not heard.
+    """Receives in lockstep, and gives None for silent neighbours.
 
     Args:
         exchange: of the agent.
         timeouts: ``answer`` bounds the wait for neighbours.
     """
 
+    supports_rollouts = False
+
     def __init__(self, exchange: Exchange, timeouts: Timeouts) -> None:
-        self._exchange = exchange
+        self._exchange, self.send = exchange, exchange.send
         self.seconds = timeouts.seconds("answer")
-        self.unheard = SilentNeighbours()
+        self.silent = SilentNeighbours()
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message | None]:
-        """As :meth:`netagents.wire.session.exchange.Exchange.receive`, with None in the place of neighbours that are not heard."""
-        exchange, unheard = self._exchange, self.unheard
+        """As :meth:`netagents.wire.session.exchange.Exchange.receive`, with None for silent neighbours."""
+        exchange, silent = self._exchange, self.silent
         if kind not in NEIGHBOUR_KINDS:
             return list(exchange.receive(iteration, kind, step, senders))
-        awaited = unheard.awaited(senders, iteration)
+        awaited = silent.awaited(senders, iteration)
         if len(awaited) == len(senders):
             try:
                 whole = exchange.receive(iteration, kind, step, senders, self.seconds)
@@ -66,18 +69,18 @@ class SilenceTolerance:
                 self.give_up(exchange.inbox.missing(iteration, kind, step, senders), iteration)
             else:
                 for sender in senders:
-                    unheard.hear(sender)
+                    silent.mark_received(sender)
                 return list(whole)
         elif missing := self._wait_for(iteration, kind, step, awaited):
             self.give_up(missing, iteration)
-        came = exchange.inbox.collect_present(iteration, kind, step, senders)
-        for sender, message in zip(senders, came, strict=True):
+        messages = exchange.inbox.collect_present(iteration, kind, step, senders)
+        for sender, message in zip(senders, messages, strict=True):
             if message is not None:
-                unheard.hear(sender)
-        return came
+                silent.mark_received(sender)
+        return messages
 
     def _wait_for(self, iteration: int, kind: Kind, step: int, awaited: Sequence[int]) -> list[int]:
-        """Waits for some of those who speak; gives those who were not heard."""
+        """Wait for some of the senders; gives those whose message is missing."""
         inbox, limit = self._exchange.inbox, waiting_clock() + self.seconds
         self._exchange.pump(0.0)
         while (missing := inbox.missing(iteration, kind, step, awaited)) and (left := limit - waiting_clock()) > 0.0:
@@ -85,6 +88,6 @@ class SilenceTolerance:
         return missing
 
     def give_up(self, missing: Sequence[int], iteration: int) -> None:
-        """These were not heard in time."""
-        _log.warning("%s not heard for %g s in iteration %d; going on without", node_names(missing), self.seconds, iteration)
-        self.unheard.miss(missing, iteration)
+        """Continue without the messages of these senders."""
+        _log.warning("no message of %s for %g s in iteration %d; going on without", node_names(missing), self.seconds, iteration)
+        self.silent.mark_missing(missing, iteration)

@@ -1,1 +1,1 @@
-"""The monitor's process, and where it writes."""
+"""Monitor: its process, and the sinks that it writes to."""

@@ -1,4 +1,4 @@
-"""The monitor's process: it watches and computes; nothing that is learned or recorded depends on it."""
+"""Process of the monitor: it watches and computes; no result or record depends on it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from typing import Any
 
 from netagents.learning import Setup
 from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
-from netagents.nodes.bootstrap.joining import Part, join
+from netagents.nodes.bootstrap.joining import NodePlan, join
 from netagents.nodes.bootstrap.membership import Membership
 from netagents.nodes.monitor.progress_view import PowerMonitor, ProgressView, from_digest, make_view
 from netagents.nodes.monitor.sinks import open_sinks
-from netagents.nodes.process.endings import EndRequestedError, ParentLostError
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
+from netagents.wire.session.exchange import StopReceivedError
 from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
-from netagents.wire.session.stop_request import StopReceivedError
 from netagents.wire.transport.transport import LinkSettings, Sender, open_transport
 
 PROGRESS_SECONDS = 5.0
-"""Between two lines of progress."""
+"""Seconds between two lines of progress."""
 
 
 class DigestInbox(Inbox):
-    """Keeps the digests that came, in order; gaps are allowed, since a full queue drops digests at the server."""
+    """Inbox of digests, in order of arrival, possibly with gaps: a full queue drops digests at the server."""
 
     def __init__(self) -> None:
         super().__init__(UNKNOWN_RUN, {Kind.DIGEST: (ENVIRONMENT,)})
         self.digests: list[tuple[int, Digest]] = []
 
     def put(self, envelope: Envelope, user: str | None = None) -> bool:
-        """Take a digest of this run from the server, and nothing else."""
+        """Accept digests of this run from the server, and nothing else."""
         forged = user != self._users.get(ENVIRONMENT)
         if forged or envelope.run != self.run or envelope.sender != ENVIRONMENT or not isinstance(envelope.message, Digest):
             return self.refuse(envelope, user)
@@ -39,19 +38,19 @@ class DigestInbox(Inbox):
 
 
 def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
-    """The role: join, turn digests into views, leave when the run does.
+    """The role ``monitor``: join, turn digests into views, leave at the end of the run.
 
     Args:
         context: of the process.
-        arguments: ``view`` (optional endpoint of whoever wants to see), ``progress`` (say in the log how far the run is), and what
-            :func:`netagents.nodes.bootstrap.joining.join` needs.
+        arguments: ``view`` (optional endpoint for views), ``progress`` (log the progress of the run), and those of
+            :func:`netagents.nodes.bootstrap.joining.join`.
     """
     inbox = DigestInbox()
     membership: Membership | None = None
     viewer: Sender | None = None
     transport = None
     try:
-        membership = join(context, MONITOR, arguments, lambda _: Part(inbox))
+        membership = join(context, MONITOR, arguments, lambda _: NodePlan(inbox))
         if arguments.get("view"):
             transport = open_transport(arguments["view"], LinkSettings(queue=16))
             viewer = transport.connect(arguments["view"])
@@ -69,20 +68,20 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
 
 
 class ProgressLines:
-    """One line in the log every :data:`PROGRESS_SECONDS`, for those who see nothing but logs."""
+    """Logs the progress every :data:`PROGRESS_SECONDS`, for readers of logs alone."""
 
     def __init__(self, context: ProcessContext) -> None:
         self._logger, self._next = context.log.logger, 0.0
 
     def show(self, view: ProgressView) -> None:
-        """Say it, unless the last line was just before."""
+        """Log the view, unless the last line was just before."""
         if time.monotonic() >= self._next or view.iteration == view.total:
             self._next = time.monotonic() + PROGRESS_SECONDS
             self._logger.info("iteration %d of %d, return %.2f", view.iteration, view.total, view.team_return)
 
 
 def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None, lines: ProgressLines | None = None) -> None:
-    """Turn every digest into a view, and write it to the sinks, until the server says stop."""
+    """Turn every digest into a view and write it to the sinks, until the server's Stop."""
     setup: Setup = membership.setup
     power = PowerMonitor(setup)
     total = setup.experiment.learning.iterations
@@ -97,14 +96,14 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None,
                 record = from_digest(iteration, digest)
                 view = make_view(power, record, total, dropped)
                 if viewer is not None:
-                    # A viewer that does not look loses views, never the run its pace.
+                    # A slow viewer loses views and never delays the run.
                     viewer.try_send([view.to_json()])
                 if lines is not None:
                     lines.show(view)
                 for sink in sinks:
                     sink.write(record, power.concentration(power.matrix(record.power)))
             inbox.digests.clear()
-            membership.tell_refusals()
+            membership.send_drop_counts()
     finally:
         for sink in sinks:
             sink.close()

@@ -1,4 +1,4 @@
-"""What people watch while a run goes on: one small snapshot per iteration, made by the monitor, shown by the launcher."""
+"""Progress view: one small snapshot of a run per iteration, made by the monitor and shown by the launcher."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ProgressView:
         iteration, total: iterations finished and planned.
         team_return: mean over agents and copies of the undiscounted return.
         utility: mean over agents of f_i.
-        top_holder, top_share: who holds most power, and its share; -1 and NaN when it is not known.
-        leaders: how many agents may hold most, given the errors; 0 when it is not known.
+        top_holder, top_share: the agent with most power, and its share; -1 and NaN if unknown.
+        leaders: how many agents may have most power, given the errors; 0 if unknown.
         messages, payload: sent in this iteration, in messages and bytes.
         dropped: digests that never reached the monitor.
-        slowest: the agent that kept the others waiting longest in this iteration, -1 when times are not known.
-        busy: per agent the percentage of the iteration in which it worked instead of waiting; empty when times are not known,
-            or there are more than :data:`MOST_BUSY` agents.
+        slowest: the agent for which the others waited longest in this iteration; -1 if times are unknown.
+        busy: per agent the percentage of the iteration in which it did not wait; empty if times are unknown, or for more than
+            :data:`MOST_BUSY` agents.
     """
 
     iteration: int
@@ -53,7 +53,7 @@ class ProgressView:
     leaders: int = 1
 
     def to_json(self) -> bytes:
-        """As one JSON text; NaN travels as null."""
+        """The view as JSON; NaN is null."""
         values = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
         return json.dumps(values).encode()
 
@@ -62,7 +62,7 @@ class ProgressView:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            DecodeError: it is no view.
+            DecodeError: it is not a view.
         """
         try:
             if len(text) > LARGEST_VIEW:
@@ -82,7 +82,7 @@ class PowerMonitor:
     """Turns the agents' reports into the power matrix and its concentration.
 
     Args:
-        setup: gives distances, radii and what cannot influence what.
+        setup: distances, radii, and which agents cannot influence each other.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -93,13 +93,13 @@ class PowerMonitor:
         return self._facts.matrix(rows)
 
     def concentration(self, matrix: PowerMatrix) -> Concentration:
-        """Concentration over the entries that count, as the records and the report take it."""
+        """Concentration of the valid entries, as in records and report."""
         return concentration(matrix)
 
 
 def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, dropped: int) -> ProgressView:
     """The snapshot after one iteration."""
-    held = monitor.concentration(monitor.matrix(record.power))
+    power = monitor.concentration(monitor.matrix(record.power))
     waited = record.timing[:, 1]
     timed = bool(waited.any()) and len(waited) <= MOST_BUSY
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,20 +109,20 @@ def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, droppe
         total=total,
         team_return=record.team_return,
         utility=float(record.column("utility").mean()),
-        top_holder=held.top_holder,
-        top_share=held.top_share,
-        leaders=len(held.leaders),
+        top_holder=power.top_holder,
+        top_share=power.top_share,
+        leaders=len(power.leaders),
         messages=int(record.ledger[:, 4].sum()),
         payload=int(record.ledger[:, 5].sum()),
         dropped=dropped,
-        # Whoever waits least is whom the others wait for.
+        # The others wait for the agent that waits least.
         slowest=int(np.argmin(waited)) if waited.any() else -1,
         busy=tuple(np.clip(np.nan_to_num(working), 0.0, 100.0).round().astype(int).tolist()) if timed else (),
     )
 
 
 def to_digest(record: IterationRecord) -> Digest:
-    """A record as it travels to the monitor."""
+    """The record of an iteration as a Digest."""
     owner = [np.full(len(rows), agent, dtype=np.float64) for agent, rows in enumerate(record.power)]
     rows = [np.column_stack([index, values]) for index, values in zip(owner, record.power, strict=True)]
     return Digest(
@@ -135,7 +135,7 @@ def to_digest(record: IterationRecord) -> Digest:
 
 
 def from_digest(iteration: int, digest: Digest) -> IterationRecord:
-    """The record that a digest carries."""
+    """The record in a Digest."""
     owner = digest.power[:, 0].astype(np.int64)
     return IterationRecord(
         iteration=iteration,

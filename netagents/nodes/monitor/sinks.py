@@ -1,4 +1,4 @@
-"""Where the monitor writes besides the records: outside sinks.  Only the monitor does, because sinks with two writers break."""
+"""Sinks of the monitor, such as TensorBoard.  Only the monitor writes to them, because they break with two writers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from netagents.measures.power import Concentration
 
 
 class Sink(Protocol):
-    """Takes what was measured in each iteration."""
+    """Receives the measurements of each iteration."""
 
     def write(self, record: IterationRecord, power: Concentration) -> None:
-        """One iteration."""
+        """Write one iteration."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Close after the last iteration."""
 
 
 class TensorBoardSink:
-    """Event files that TensorBoard shows: returns, power and its concentration, messages, and the mean of every metric.
+    """Event files for TensorBoard: returns, power and its concentration, messages, and the mean of every metric.
 
     Args:
         folder: of this run's event files.
@@ -41,7 +41,7 @@ class TensorBoardSink:
         self._writer: Any = EventFileWriter(str(folder))
 
     def write(self, record: IterationRecord, power: Concentration) -> None:
-        """One iteration; values that are not finite are left out."""
+        """Write one iteration, without values that are not finite."""
         values = {
             "return/team": record.team_return,
             "return/discounted": record.discounted_return,
@@ -58,12 +58,12 @@ class TensorBoardSink:
         self._writer.add_event(self._event(wall_time=time.time(), step=record.iteration, summary=summary))
 
     def close(self) -> None:
-        """Write out what is held back."""
+        """Write everything and close."""
         self._writer.close()
 
 
 def check_sinks(experiment: Experiment) -> None:
-    """Refuse sinks whose library is not installed, before anything is started.
+    """Refuse sinks whose library is not installed, before the run starts.
 
     Raises:
         MissingPackageError: names the setting and what to install.
@@ -80,7 +80,7 @@ def open_sinks(experiment: Experiment, run: str) -> list[Sink]:
     """The sinks that an experiment asks for.
 
     Args:
-        experiment: its ``runtime.tensorboard`` names a folder; relative ones start where the run was started.
+        experiment: its ``runtime.tensorboard`` names a folder; relative paths start where the run was started.
         run: name of the run's own folder in it.
     """
     folder = experiment.runtime.tensorboard

@@ -1,1 +1,1 @@
-"""The process around a role: signals, endings, status and injected faults."""
+"""Process around a role: signals, endings, status and injected faults."""

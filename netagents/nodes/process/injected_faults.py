@@ -1,4 +1,4 @@
-"""What an experiment's faults put between a node's exchange and the wire; nothing where none are configured."""
+"""Injected faults: what an experiment puts between a node's exchange and its transport."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from netagents.wire.transport.transport import Listener
 
 
 def faulty_feed(experiment: Experiment, node: int) -> FaultyFeed | None:
-    """Faults of single deliveries at a node; None where the experiment has none."""
+    """The delivery faults of a node; None if the experiment has none."""
     models = link_faults(experiment.faults)
     single = [fault for number, fault in enumerate(experiment.faults) if number not in models and not isinstance(fault, AgentFault)]
     return FaultyFeed(single, node, experiment.seed) if single else None
 
 
 def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes, users: Mapping[int, str]) -> LinkLayer | None:
-    """The link layer of a node; None for the monitor, and where the experiment has no models of links.
+    """The link layer of a node; None for the monitor, and if the experiment has no models of links.
 
     Args:
         experiment: the settings.
@@ -42,7 +42,7 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
         experiment.faults,
         seed=experiment.seed,
         run=run,
-        # Where a run goes on without an agent, whoever waits for it finds out, and nobody else ends over it.
+        # Where a run continues without lost agents, those that wait for them notice it, and links do not end the run.
         deadline=experiment.timeouts.seconds("answer" if experiment.does_without else "exchange"),
         gives_up=experiment.does_without,
         reliable=reliable_kinds(experiment),
@@ -52,10 +52,10 @@ def link_layer(experiment: Experiment, node: int, listener: Listener, run: bytes
 
 
 def reliable_kinds(experiment: Experiment) -> frozenset[Kind]:
-    """The kinds that are acknowledged and sent again.
+    """The kinds that are acknowledged and retransmitted.
 
-    A free-running agent has a newer State soon, and does with the last one.  With bounded staleness it is sent again: when
-    too many in a row are lost, everybody waits, and nobody sends a newer one.
+    A free-running agent soon receives a newer State, so it uses the last one.  With bounded staleness States are retransmitted, because
+    all agents would wait after too many losses, and no newer State would be sent.
     """
     if isinstance(experiment.clock, FreeRunningSettings):
         return frozenset(kind for kind in RELIABLE_KINDS if kind not in NEIGHBOUR_KINDS or kind.row.pace is not Pace.STEP)
@@ -63,7 +63,7 @@ def reliable_kinds(experiment: Experiment) -> frozenset[Kind]:
 
 
 class _History:
-    """Appends what happens on modelled links to ``FOLDER/agent_3.jsonl``."""
+    """Appends the events of modelled links to ``FOLDER/agent_3.jsonl``."""
 
     def __init__(self, folder: Path, node: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)

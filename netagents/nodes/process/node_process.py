@@ -1,4 +1,4 @@
-"""What a process does around its role: signals, log, the lost parent, and an exit code that says how it ended."""
+"""Process of a node around its role: signals, log, the loss of its parent, and its exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NodeFailedError, UsageError, exit_code_of
+from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NetagentsError, NodeFailedError, UsageError, exit_code_of
 from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
 from netagents.foreign.part_faults import brief
 from netagents.nodes.process.orphan_guard import LAUNCHER_MARKER
@@ -29,23 +29,31 @@ from netagents.nodes.process.status_file import StatusLog
 from netagents.randomness import BEFORE_TRAINING, ENVIRONMENT_OWNER, seed_globally
 from netagents.records.process_log import Log, open_log
 
-FOLLOWERS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
+SECONDARY_ERRORS = (DeadlineError, NodeFailedError, InterruptedRunError, ConnectionError)
 """Errors of a process that only followed another one's failure; they never explain a run's end when something else does."""
+
+
+class ParentLostError(NetagentsError):
+    """The launcher has ended; the node leaves."""
+
+
+class EndRequestedError(NetagentsError):
+    """SIGTERM asked this process to end."""
 
 
 @dataclass
 class ProcessContext:
-    """What a role gets from its process.
+    """What a process provides to its role.
 
-    A role includes :attr:`descriptors` in its one poller and, when one of them is readable, asks :meth:`stop_requested` and
-    :meth:`parent_lost`; it leaves within a second when either is true.
+    A role includes :attr:`descriptors` in its one poller and, when one is readable, calls :meth:`stop_requested` and
+    :meth:`parent_lost`; if either is true, it leaves within a second.
 
     Attributes:
         role: such as ``agent_3``, ``environment``, ``monitor``.
         log: this process's log.
-        parent_fd: readable once the launcher is gone; None when the role was started by hand.
+        parent_fd: readable once the launcher has ended; None if the role was started by hand.
         wake_fd: readable once the process was asked to end (SIGTERM).
-        sockets: the run's private directory for sockets; None when the role was started by hand.
+        sockets: the run's private directory for sockets; None if the role was started by hand.
     """
 
     role: str
@@ -58,7 +66,7 @@ class ProcessContext:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """File descriptors that belong into the role's poller."""
+        """File descriptors for the role's poller."""
         return (self.wake_fd,) if self.parent_fd is None else (self.wake_fd, self.parent_fd)
 
     def stop_requested(self) -> bool:
@@ -66,7 +74,7 @@ class ProcessContext:
         return self._stop.is_set()
 
     def parent_lost(self) -> bool:
-        """Whether the launcher is gone."""
+        """Whether the launcher has ended."""
         if self.parent_fd is None:
             return False
         poller = select.poll()
@@ -74,12 +82,12 @@ class ProcessContext:
         return bool(poller.poll(0))
 
     def own(self, path: Path) -> Path:
-        """Say that this process made the socket or file ``path``; it is unlinked when the process ends."""
+        """Register a socket or file of this process; it is unlinked when the process ends."""
         self._own.append(path)
         return path
 
     def leave(self) -> None:
-        """Unlink own files and, on a lost parent, whatever dead processes left in the directory."""
+        """Unlink own files and, if the launcher has ended, those of dead processes in the directory."""
         for path in self._own:
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -87,8 +95,20 @@ class ProcessContext:
             self.sockets.leave(parent_lost=self.parent_lost())
 
 
+def watched_descriptors(context: ProcessContext) -> dict[int, Callable[[], None]]:
+    """Descriptors for the poller of a node, each with a callback that raises when the node must end."""
+
+    def check() -> None:
+        if context.parent_lost():
+            raise ParentLostError("the launcher is gone")
+        if context.stop_requested():
+            raise EndRequestedError("asked to end by SIGTERM")
+
+    return dict.fromkeys(context.descriptors, check)
+
+
 Role = Callable[[ProcessContext, Mapping[str, Any]], None]
-"""A role: it is given its process's context and its arguments, and returns when its work is done."""
+"""A role: called with its process's context and its arguments; it returns when its work is done."""
 
 
 def child_main(role: str, target: str, arguments: str, log_path: str, sockets: str, preload: Sequence[str]) -> None:
@@ -100,17 +120,16 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
         arguments: the role's arguments as a JSON object.
         log_path: its log.
         sockets: the run's socket directory.
-        preload: modules that the forkserver was to import; those missing are named in the log, because multiprocessing passes over them
-            in silence.
+        preload: modules that the forkserver should have imported; missing ones are logged, because multiprocessing ignores import errors.
     """
-    # What other people's code prints is no output of the command that started the run.
+    # What foreign code prints is not output of the command that started the run.
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
-    # Ctrl-C and a lost terminal reach every process of the terminal; the launcher answers them for all.
+    # Ctrl-C and a closed terminal reach every process of the terminal; the launcher handles them for all.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
-    # Forked processes share the state of the global generators; runs seed them for what is built and for each iteration, this is the rest.
+    # Forked processes share the state of the global generators.  Runs seed them for builders and iterations; this seeds everything else.
     seed_globally(zlib.crc32(role.encode()), ENVIRONMENT_OWNER, BEFORE_TRAINING)
     missing = [name for name in preload if name not in sys.modules]
     _give_back_forkserver()
@@ -144,23 +163,23 @@ def run_role(
     greeting: str = "started",
     status: Path | None = None,
 ) -> int:
-    """Run a role in this process and give the exit code that tells how it ended.
+    """Run a role in this process and return its exit code.
 
     A failure is written once, with traceback, to the log.  SIGTERM asks the role to end; SIGUSR1 writes the stack of every thread into
     the log.
 
     Args:
         role: the role's name.
-        find: gives the role's function; called when log and signals are in place, so that a failing import is logged too.
-        arguments: handed to the role.
+        find: returns the role's function; called after log and signals are set up, so that a failing import is logged too.
+        arguments: of the role.
         log_path: the log; None writes to standard error.
         parent_fd: readable once the launcher is gone.
         sockets: the run's socket directory.
         greeting: first line of the log.
-        status: file in which the node says how far it is, for ``netagents health``; None: it does not.
+        status: file with the node's phase, for ``netagents health``; None: no file.
 
     Returns:
-        0; 143 when SIGTERM ended it; the exit code of the NetagentsError that ended it; or 1 for any other exception.
+        0; 143 if SIGTERM ended it; the exit code of the NetagentsError that ended it; or 1 for any other exception.
     """
     log = open_log(log_path, role)
     if status is not None:
@@ -174,7 +193,7 @@ def run_role(
             if context.parent_lost():
                 log.logger.warning("the launcher is gone; left")
             elif stop.is_set():
-                # The work is not done; a launcher that did not ask must not take this for a finished run.
+                # The work is incomplete, and must not look like a finished run.
                 log.logger.info("asked to end by SIGTERM; ended")
                 return 128 + signal.SIGTERM
             else:
@@ -193,14 +212,14 @@ def run_role(
 
 
 def resolve(target: str) -> Role:
-    """The function behind an import path ``package.module:function``.
+    """The function of an import path ``package.module:function``.
 
     Raises:
         UsageError: the path is not of that form, or the module has no such function.
     """
     module, _, name = target.partition(":")
     if not module or not name:
-        raise UsageError(f"{target!r} is no import path of a role", fix="write package.module:function")
+        raise UsageError(f"{target!r} is not the import path of a role", fix="write package.module:function")
     function = getattr(importlib.import_module(module), name, None)
     if not callable(function):
         raise UsageError(f"module {module} has no function {name}", where=target)
@@ -209,7 +228,7 @@ def resolve(target: str) -> Role:
 
 @contextlib.contextmanager
 def _wake_on_terminate() -> Iterator[tuple[int, threading.Event]]:
-    """SIGTERM sets a flag and makes a descriptor readable; everything is as before afterwards."""
+    """Within the context SIGTERM sets a flag and makes a descriptor readable."""
     stop = threading.Event()
     receiver, sender = os.pipe()
     os.set_blocking(receiver, False)
@@ -231,12 +250,12 @@ def _wake_on_terminate() -> Iterator[tuple[int, threading.Event]]:
 
 @contextlib.contextmanager
 def _stacks_into(log_path: Path | None) -> Iterator[None]:
-    """Fatal errors and SIGUSR1 write stacks into the log, as plain lines between its JSON lines."""
+    """Within the context fatal errors and SIGUSR1 write stacks into the log, as plain lines between its JSON lines."""
     with contextlib.ExitStack() as exits:
         file = sys.stderr if log_path is None else exits.enter_context(log_path.open("a", encoding="utf-8"))
         try:
             descriptor = file.fileno()
-        except (OSError, ValueError):  # standard error of a notebook or of a test is no file
+        except (OSError, ValueError):  # standard error of a notebook or a test is not a file
             yield
             return
         fatal = faulthandler.is_enabled()
@@ -271,7 +290,7 @@ def _name_process(role: str) -> None:
 
 
 def wait_for_end(context: ProcessContext, seconds: float) -> bool:
-    """Sleep up to ``seconds``; true as soon as the process was asked to end or its launcher is gone."""
+    """Sleep up to ``seconds``; returns True as soon as SIGTERM has arrived or the launcher has ended."""
     poller = select.poll()
     for descriptor in context.descriptors:
         poller.register(descriptor, select.POLLIN)

@@ -1,7 +1,7 @@
-"""The private directory in which one run's sockets live, and who removes it.
+"""Socket directory: the private directory of one run's sockets, and its removal.
 
-It is fresh for every start, mode 0700, and its path is short, because the path of a Unix socket ends at 107 bytes.  Whoever leaves last
-removes it: the launcher at the end of a run; when the launcher was killed, the forkserver's guard; when that is gone too, the last child.
+It is new for every start, has mode 0700, and its path is short, because the path of a Unix socket has at most 107 bytes.  The last process
+removes it: the launcher at the end of a run; if the launcher was killed, the forkserver's guard; if that was killed too, the last child.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from netagents.errors import CapacityError
 
 PREFIX = "netagents-"
 SUN_PATH_BYTES = 107
-"""Longest path of a Unix socket, without its closing zero byte."""
+"""Longest path of a Unix socket, without the terminating zero byte."""
 
 _LONGEST_NAME = 32
 _ABANDONED_SECONDS = 60.0
@@ -36,21 +36,20 @@ class SocketDirectory:
 
     @classmethod
     def create(cls) -> SocketDirectory:
-        """A fresh directory in the folder for temporary files (``TMPDIR``), else in ``/tmp``, else in ``XDG_RUNTIME_DIR``.
+        """A new directory in the folder for temporary files (``TMPDIR``), else in ``/tmp``, else in ``XDG_RUNTIME_DIR``.
 
-        ``XDG_RUNTIME_DIR`` comes last because it is removed when its user logs out, and a run under ``nohup`` or ``tmux`` goes on then.
-
-        A folder whose path is too long for a socket, or holds a line break or another character that does not print, is passed over.
+        ``XDG_RUNTIME_DIR`` is last because it is removed when its user logs out, while a run under ``nohup`` or ``tmux`` continues.
+        Folders whose path is too long for a socket or has unprintable characters are skipped.
 
         Raises:
-            CapacityError: nowhere can a directory with a path short enough be made.
+            CapacityError: no directory with a path short enough can be created.
         """
         bases = [tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR")]
         for base in bases:
-            # The name stands in addresses, which end at a line break, and on terminals.
+            # The name appears in addresses, which end at a line break, and on terminals.
             if not base or not Path(base).is_absolute() or not base.isprintable():
                 continue
-            # mkdtemp adds eight random characters; the directory is 0700 from its first moment.
+            # mkdtemp adds eight random characters; the directory has mode 0700 from the beginning.
             length = len(os.fsencode(base)) + 1 + len(PREFIX) + 8 + 1 + _LONGEST_NAME
             if length > SUN_PATH_BYTES:
                 continue
@@ -63,11 +62,11 @@ class SocketDirectory:
         )
 
     def leave(self, own: Iterable[Path] = (), *, parent_lost: bool = False) -> None:
-        """What a child does when it ends: unlink its own sockets and, if it is the last one, the directory.
+        """Clean up when a child ends: unlink its own sockets and, if it is the last one, the directory.
 
         Args:
             own: the sockets that this process bound.
-            parent_lost: the launcher is gone, so sockets whose owners are dead are unlinked too.
+            parent_lost: the launcher has ended, so sockets of dead processes are unlinked too.
         """
         for path in own:
             with contextlib.suppress(OSError):
@@ -78,19 +77,19 @@ class SocketDirectory:
             entries = list(self.path.iterdir())
         except OSError:
             return
-        inhabited = False
+        in_use = False
         for entry in entries:
-            # Nobody but the launcher ever connects to the forkserver's listener, and connecting to it with other words would end it.
+            # Only the launcher may connect to the forkserver's listener; any other connection would end the forkserver.
             if entry.name.startswith(_FORKSERVER_LISTENER) or _is_dead_socket(entry):
                 with contextlib.suppress(OSError):
                     entry.unlink()
             else:
-                inhabited = inhabited or entry.is_socket()
-        if not inhabited:
+                in_use = in_use or entry.is_socket()
+        if not in_use:
             self.remove()
 
     def remove(self) -> None:
-        """What the launcher does when all are gone: remove the directory with whatever is in it."""
+        """Remove the directory with its content, after all processes have ended."""
         if self.path.name.startswith(PREFIX):
             shutil.rmtree(self.path, ignore_errors=True)
 
@@ -114,9 +113,9 @@ def _is_dead_socket(path: Path) -> bool:
     return False
 
 
-def abandoned() -> list[SocketDirectory]:
-    """This user's socket directories in which nobody listens any more: all that is left after launcher and guard were killed together."""
-    found = []
+def abandoned_directories() -> list[SocketDirectory]:
+    """This user's socket directories without listeners, left behind when launcher and guard were killed together."""
+    directories = []
     for base in {os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"}:
         for path in sorted(Path(base).glob(f"{PREFIX}*")) if base else ():
             try:
@@ -125,7 +124,7 @@ def abandoned() -> list[SocketDirectory]:
             except OSError:
                 continue
             old = time.time() - status.st_mtime > _ABANDONED_SECONDS
-            mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-            if mine and old and all(_is_dead_socket(entry) or entry.is_fifo() for entry in entries):
-                found.append(SocketDirectory(path))
-    return found
+            own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+            if own and old and all(_is_dead_socket(entry) or entry.is_fifo() for entry in entries):
+                directories.append(SocketDirectory(path))
+    return directories

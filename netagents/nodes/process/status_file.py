@@ -1,6 +1,6 @@
-"""A node's word on how far it is, in a small file beside it, and what ``netagents health`` makes of that.
+"""Status file of a node: its phase, for ``netagents health``.
 
-The file is written when the node enters another phase; nothing is written, and nothing costs, where nobody asked for it.
+The file is written when the node enters another phase, and only if it was requested.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _UNFIT = {"T": "is stopped", "t": "is stopped by a debugger", "Z": "is dead", "X
 
 
 class StatusLog(Log):
-    """A log that also keeps the status file.
+    """A log that also writes the status file.
 
     Args:
         log: the log itself.
-        path: the file; another node's is replaced.
+        path: the file; an existing one is replaced.
         role: of the node.
     """
 
@@ -35,7 +35,7 @@ class StatusLog(Log):
 
     def phase(self, phase: str) -> None:
         super().phase(phase)
-        # Written whole or not at all.  A full disk must not end a run.
+        # Written atomically.  A full disk must not end a run.
         with contextlib.suppress(OSError):
             self._temporary.write_text(json.dumps({**self._facts, "phase": phase}), encoding="utf-8")
             self._temporary.rename(self._path)
@@ -47,10 +47,10 @@ class StatusLog(Log):
 
 
 def check_health(path: Path) -> str:
-    """One line about the node that keeps this status file.
+    """One line about the node that writes this status file.
 
     Raises:
-        NodeFailedError: there is none, it has ended or is stopped, or it has not become part of its run yet.
+        NodeFailedError: there is no node, it has ended or is stopped, or it has not joined its run yet.
     """
     try:
         facts = json.loads(read_regular(path, 1 << 20))
@@ -59,7 +59,7 @@ def check_health(path: Path) -> str:
         raise NodeFailedError("no node runs here", where=str(path), fix="start one with `netagents node ROLE --status FILE`") from None
     state, started = _stat(pid)
     if started != began:
-        raise NodeFailedError("has ended without a word", where=role)
+        raise NodeFailedError("has ended unexpectedly", where=role)
     if state in _UNFIT:
         raise NodeFailedError(_UNFIT[state], where=role)
     if phase in _BEFORE_THE_START:

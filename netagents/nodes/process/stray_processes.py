@@ -1,4 +1,4 @@
-"""Processes that somebody else's code started within a run and left behind, such as a simulator whose environment was killed."""
+"""Stray processes of a run, which foreign code started and left behind, such as a simulator whose environment was killed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import signal
 from pathlib import Path
 
 RUN_MARKER = "NETAGENTS_RUN"
-"""Environment variable that every process of a run carries: the path of its socket directory."""
+"""Environment variable of every process of a run: the path of its socket directory."""
 
 
 def end_members(sockets: Path) -> list[int]:
-    """Kill every process that still carries the run's marker in its environment, and give their numbers.
+    """Kill every process that has the run's marker in its environment, and return their numbers.
 
-    Every node of a run carries it, and so does whatever a node starts.  Called when all nodes have ended; where there is no ``/proc``,
-    nothing is found.
+    All nodes of a run have it, and so have the processes that they start.  Called when all nodes have ended; without ``/proc`` it does
+    nothing.
 
     Args:
         sockets: the run's socket directory, which the marker names.
@@ -38,7 +38,7 @@ def end_members(sockets: Path) -> list[int]:
 def _kill(pid: int, folder: Path, marker: bytes) -> None:
     descriptor = os.pidfd_open(pid)
     try:
-        # Looked at again, now that the number can no longer pass to another process.
+        # Checked again, now that the number cannot be reused for another process.
         if _carries(folder, marker):
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     finally:

@@ -129,7 +129,7 @@ class Company:
         inbox = self._exchange.inbox
 
         def missing() -> list[int]:
-            acted = {agent for agent in agents if isinstance(inbox, LatestInbox) and inbox.shelf(Kind.ACTION, agent)}
+            acted = {agent for agent in agents if isinstance(inbox, LatestInbox) and inbox.stored(Kind.ACTION, agent)}
             return [agent for agent in inbox.missing(iteration, Kind.REPORT, 0, agents) if agent not in acted]
 
         if self.answers is not None:

@@ -25,8 +25,7 @@ from netagents.nodes.bootstrap.node_addresses import announce
 from netagents.nodes.bootstrap.node_keys import link_settings
 from netagents.nodes.clocks.free_running import World
 from netagents.nodes.monitor.progress_view import to_digest
-from netagents.nodes.process.endings import EndRequestedError, ParentLostError, watch
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
 from netagents.nodes.server.company import staleness
 from netagents.nodes.server.participants import Participants
@@ -35,7 +34,7 @@ from netagents.records.atomic_files import write_atomically
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.session.channel import Channel
-from netagents.wire.session.stop_request import FINISHED
+from netagents.wire.session.exchange import FINISHED
 
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
 
@@ -99,7 +98,7 @@ def _serve(context: ProcessContext, arguments: Mapping[str, Any], directory: Run
 
 def _open_copies(context: ProcessContext, prepared: Prepared, recorder: Recorder, file: Path | None) -> None:
     """Make all copies of the environment, before anybody can wait for a step."""
-    wanted, look = prepared.setup.batch, [*dict.fromkeys(watch(context).values())]
+    wanted, look = prepared.setup.batch, [*dict.fromkeys(watched_descriptors(context).values())]
     context.log.phase("making copies of the environment")
 
     def report(made: int, whole: int) -> None:
@@ -137,7 +136,7 @@ class EnvironmentServer:
         self._agents = tuple(range(setup.n))
         self._foreign = has_foreign_code(setup.experiment)
         self._exchange, self._company = participants.exchange, participants.company
-        self._lines: list[Channel] = []
+        self._channels: list[Channel] = []
         self._receive: Receive = self._exchange.receive if self._company is None else self._company.receive
         self._loop = self._train_freely if isinstance(setup.experiment.clock, FreeRunningSettings) else self._train
         self._world: World | None = None
@@ -225,8 +224,8 @@ class EnvironmentServer:
                 self._company.send(message, Kind.STEP, iteration, step, (agent,))
         else:
             if step == 0:
-                self._lines = [self._exchange.line(Kind.STEP, (agent,)) for agent in self._agents]
-            for line, message in zip(self._lines, messages, strict=True):
+                self._channels = [self._exchange.channel(Kind.STEP, (agent,)) for agent in self._agents]
+            for line, message in zip(self._channels, messages, strict=True):
                 line.send(message, iteration, step)
         if step == 0:
             self._ledger.count_steps(iteration, messages, self._setup.steps)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from netagents.errors import DeadlineError, NetagentsError
 from netagents.messages import ENVIRONMENT, LINK_COSTS, DropCounts, Heartbeat, RelayStats, node_name
-from netagents.nodes.bootstrap.drop_counts import Refusals, from_tally
+from netagents.nodes.bootstrap.drop_counts import Refusals, read_drop_counts
 from netagents.nodes.server.relay_stats import carriage_facts
 from netagents.records.recorder import Recorder
-from netagents.wire.links.link_cost_counter import CostBook
+from netagents.wire.links.link_cost_counter import CostTotals
 from netagents.wire.session.exchange import Exchange
 
 
@@ -28,14 +28,14 @@ class NodeReports:
         self.ages: dict[int, NDArray[np.int64]] = {}
         self._refused: dict[int, Refusals] = {}
         self._carried: dict[int, RelayStats] = {}
-        self._link_costs = CostBook()
+        self._link_costs = CostTotals()
 
     def hear(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
         """Take an account down."""
         if isinstance(message, Heartbeat):
             self.ages[sender] = message.ages
         elif isinstance(message, DropCounts):
-            self._refused[sender] = from_tally(message)
+            self._refused[sender] = read_drop_counts(message)
             if message.links is not None:
                 self._link_costs.update(sender, message.links)
         else:

@@ -33,9 +33,8 @@ from netagents.nodes.bootstrap.node_keys import known_users
 from netagents.nodes.bootstrap.run_shapes import action_shapes
 from netagents.nodes.bootstrap.welcome import REFUSED, write_welcome
 from netagents.nodes.clocks.clock_inbox import make_inbox
-from netagents.nodes.process.endings import watch
 from netagents.nodes.process.injected_faults import faulty_feed, link_layer
-from netagents.nodes.process.node_process import ProcessContext
+from netagents.nodes.process.node_process import ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
 from netagents.nodes.server.company import Company, needs_company
 from netagents.nodes.server.lost_agents import LostAgents
@@ -44,7 +43,7 @@ from netagents.records.recorder import Recorder
 from netagents.wire.codec import Codec
 from netagents.wire.security.key_bundles import role_name
 from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.handshake import Phase, Reply, StrangerError
+from netagents.wire.session.handshake import OtherRunError, Phase, Reply
 from netagents.wire.session.rendezvous import Rendezvous
 from netagents.wire.transport.transport import LinkSettings, open_transport
 
@@ -110,7 +109,7 @@ class Participants:
             codec=codec,
             timeouts=experiment.timeouts,
             on_control=self._control,
-            watched={**watch(context), **self.transport.watched(), **self._losses.watched()},
+            watched={**watched_descriptors(context), **self.transport.watched(), **self._losses.watched()},
             faults=faulty_feed(experiment, ENVIRONMENT),
             links=link_layer(experiment, ENVIRONMENT, listener, run, known_users(links)),
         )
@@ -140,7 +139,7 @@ class Participants:
         self._context.log.phase("gathering")
         self.exchange.serve(lambda: rendezvous.phase is not Phase.HELLO, timeouts.seconds("join"), rendezvous.status)
         self.exchange.serve(lambda: rendezvous.phase is Phase.STARTED, timeouts.seconds("ready"), rendezvous.status)
-        self.transport.settle()
+        self.transport.finish_start()
         self._recorder.event("gathered", nodes=len(rendezvous.expected), pid=os.getpid())
 
     def begin(self) -> None:
@@ -186,7 +185,7 @@ class Participants:
         known = self._rendezvous.hellos.get(sender)
         try:
             replies = self._rendezvous.handle(envelope)
-        except StrangerError as error:
+        except OtherRunError as error:
             self._context.log.logger.warning("dropped: %s", error)
             return
         except ProtocolError as error:

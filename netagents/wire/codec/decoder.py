@@ -1,4 +1,4 @@
-"""The decoder: frames to envelopes, after everything was checked; :mod:`netagents.wire.codec` has the format."""
+"""Decoder: frames to envelopes, with every check; :mod:`netagents.wire.codec` describes the format."""
 
 from __future__ import annotations
 
@@ -13,60 +13,59 @@ from netagents.errors import DecodeError
 from netagents.messages import Envelope, Kind, Message, Snapshot, Welcome
 from netagents.messages.array_fields import ANY_ARRAY, BOOL_CODE, INDICES, TEXT, Alternatives, ArrayField, mismatch
 from netagents.messages.message_kinds import MessageRow
-from netagents.wire.codec.encoder import NAME
+from netagents.wire.codec.encoder import NAME, short
 from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, PROTOCOL_VERSION, Frame
 from netagents.wire.codec.limits import LIMITS, Limits
-from netagents.wire.codec.message_template import MessageTemplate, Place
-from netagents.wire.codec.value_text import short
+from netagents.wire.codec.message_template import ArrayPosition, MessageTemplate
 
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _INT64_MAX = (1 << 63) - 1
-_REMEMBERED = 4096  # headers: a node hears one or two per sender and kind
+_REMEMBERED = 4096  # headers: a node receives one or two per sender and kind
 REMEMBERED_BYTES = 256
-"""Of one header, at most; longer ones are read anew in every message."""
+"""Longest header that is remembered; longer ones are parsed in every message."""
 _ITEMS = 64  # a header's own arrays are short; a small bound keeps nested declarations from reserving memory
 _read_prefix = PREFIX.unpack_from
 
 
 ExpectedShapes = Mapping[tuple[Kind, int], Alternatives]
-"""(kind, sender) -> the ways in which such a message may look in this run, beyond what its row says of every run."""
+"""(kind, sender) -> the valid forms of such a message in this run, beyond what its row says for every run."""
 
 
 class Decoder:
     """Decodes messages.
 
     Args:
-        limits: what a message may be at most.
+        limits: maximum sizes.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self._steps = limits.steps
-        self.layouts: dict[bytes, MessageTemplate] = {}
-        """By the bytes of their headers: equal headers in frames of equal size describe equal messages."""
+        self.templates: dict[bytes, MessageTemplate] = {}
+        """By the bytes of their headers: equal headers in frames of equal size describe messages of the same form."""
         self._expected: ExpectedShapes = {}
 
     def expect(self, shapes: ExpectedShapes) -> None:
-        """From now on messages must also look as ``shapes`` says; what was found to be right before is looked at again."""
+        """From now on messages must also have these shapes; remembered headers are checked again."""
         self._expected = shapes
-        self.layouts.clear()
+        self.templates.clear()
 
     def decode(self, frames: Sequence[Frame]) -> Envelope:
         """The envelope in ``frames``; its arrays are read-only views of the frames.
 
         Raises:
-            DecodeError: anything at all is wrong with the bytes.
+            DecodeError: the bytes are no valid message.
         """
         known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
         if known is None:
             return self._decode(frames)
-        layout, iteration, step = known
-        return Envelope(layout.run, layout.incarnation, layout.sender, layout.kind, iteration, step, layout.read(frames[0]))
+        template, iteration, step = known
+        return Envelope(template.run, template.incarnation, template.sender, template.kind, iteration, step, template.read(frames[0]))
 
     def recognise(self, first: bytes) -> tuple[MessageTemplate, int, int] | None:
-        """Layout, iteration and step of a message of one frame whose like was found to be right before; None for any other.
+        """Template, iteration and step of a message of one frame whose header was checked before; None for any other.
 
-        What is left to look at is whether this is the time for it, and who may say it.
+        Whether it is due now, and whether its sender may send it, remains to be checked.
         """
         size = len(first)
         if size <= HEAD:
@@ -74,24 +73,24 @@ class Decoder:
         length, step, iteration = _read_prefix(first)
         if length > REMEMBERED_BYTES or iteration < 0 or step >= self._steps:
             return None
-        layout = self.layouts.get(first[HEAD : HEAD + length])
-        if layout is None or layout.size != size:
+        template = self.templates.get(first[HEAD : HEAD + length])
+        if template is None or template.size != size:
             return None
-        return layout, iteration, step
+        return template, iteration, step
 
-    def admit(self, frames: Sequence[Frame], door: object, user: str | None, counted: list[int]) -> None:
-        """Notes that a message was let in, so that its like may be let in there without a closer look.
+    def accept(self, frames: Sequence[Frame], acceptance: object, user: str | None, counted: list[int]) -> None:
+        """Remember that a message was accepted, so that messages with its header may be accepted without another check.
 
         Args:
             frames: of the message.
-            door: stands for the rules by which it was let in.
-            user: whose it was.
-            counted: where its like is counted, ``[messages, bytes]``.
+            acceptance: identifies the rules by which it was accepted.
+            user: its authenticated sender.
+            counted: counter of its kind, ``[messages, bytes]``.
         """
         known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
         if known is not None:
-            layout = known[0]
-            layout.door, layout.user, layout.counted = door, user, counted
+            template = known[0]
+            template.acceptance, template.user, template.counted = acceptance, user, counted
 
     def _decode(self, frames: Sequence[Frame]) -> Envelope:
         count = len(frames)
@@ -99,7 +98,7 @@ class Decoder:
             raise DecodeError(f"a message of {count} frames")
         first = frames[0]
         if type(first) is not bytes:
-            first = self._plain(first)
+            first = self._to_bytes(first)
         size = len(first)
         limits = self.limits
         if size < HEAD + 6 or size > limits.message_bytes:
@@ -116,7 +115,7 @@ class Decoder:
         packed = first[HEAD:end]
         header = self._unpack(packed)
         if type(header) is not list or len(header) < 5:
-            raise DecodeError("the header is no array of at least 5 entries")
+            raise DecodeError("the header is not an array of at least 5 entries")
         if header[0] != PROTOCOL_VERSION or type(header[0]) is not int:
             raise DecodeError(
                 f"protocol version {short(header[0])} is not {PROTOCOL_VERSION}", fix="run the same version of netagents everywhere"
@@ -133,9 +132,9 @@ class Decoder:
         if row.arrays is not None:
             message: Message = self._message(kind, row, row.arrays, fields, frames, first, end)
             alternatives = self._expected.get((kind, sender))
-            wrong = mismatch(alternatives, message) if alternatives else None  # type: ignore[arg-type]
-            if wrong:
-                raise DecodeError(f"{kind.label} from {sender} {wrong}")
+            difference = mismatch(alternatives, message) if alternatives else None  # type: ignore[arg-type]
+            if difference:
+                raise DecodeError(f"{kind.label} from {sender} {difference}")
             if count == 1:
                 self._remember(packed, Envelope(run, incarnation, sender, kind, iteration, step, message), end, size)
         elif kind is Kind.SNAPSHOT:
@@ -157,27 +156,27 @@ class Decoder:
                 max_bin_len=8,
                 max_ext_len=0,
             )
-        except Exception as error:  # msgpack raises many types for bad bytes; each of them means the same here
+        except Exception as error:  # msgpack raises many types for bad bytes; all mean the same here
             raise DecodeError(f"the header is not readable: {short(error)}") from None
 
     def _remember(self, packed: bytes, envelope: Envelope, end: int, size: int) -> None:
-        """Keeps where the arrays of a message lie, once it was found to be right; short headers only, and not many."""
+        """Remember the header of a checked message; only short headers, and a limited number."""
         message: Any = envelope.message
         arrays: list[NDArray[Any]] = [array for array in message if array is not None]
-        # Truth values are looked at one by one in every message.
+        # The values of Boolean arrays are checked in every message.
         if len(packed) > REMEMBERED_BYTES or not all(array.size and array.dtype != np.bool_ for array in arrays):
             return
-        places: list[Place] = []
+        positions: list[ArrayPosition] = []
         offset = end
         for array in arrays:
             offset += -offset & 7
-            places.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
+            positions.append((array.dtype, array.size, offset, None if array.ndim == 1 else array.shape))
             offset += array.nbytes
-        if len(self.layouts) >= _REMEMBERED:
-            self.layouts.clear()
-        self.layouts[packed] = MessageTemplate(envelope, places, len(message) - len(arrays), size)
+        if len(self.templates) >= _REMEMBERED:
+            self.templates.clear()
+        self.templates[packed] = MessageTemplate(envelope, positions, len(message) - len(arrays), size)
 
-    def _plain(self, frame: object) -> bytes:
+    def _to_bytes(self, frame: object) -> bytes:
         if not isinstance(frame, (memoryview, bytearray, bytes)):
             raise DecodeError(f"a frame is a {type(frame).__name__}, not bytes")
         view = memoryview(frame)
@@ -215,14 +214,14 @@ class Decoder:
         first: bytes,
         end: int,
     ) -> list[NDArray[Any]]:
-        """Views of the frames, after each declared shape was found to agree with the bytes that are there."""
+        """Views of the frames; each declared shape is checked against the bytes that have arrived."""
         inline = len(frames) == 1
         if not inline and len(frames) != count + 1:
             raise DecodeError(f"{kind.label} has {len(frames)} frames for {count} arrays")
         ceiling = self.limits.message_bytes
         arrays: list[NDArray[Any]] = []
         position, size, total = end, len(first), len(first)
-        for place, (description, field) in enumerate(described):
+        for index, (description, field) in enumerate(described):
             if type(description) is not list or not description or type(description[0]) is not int:
                 raise DecodeError(f"{kind.label}.{field.name} is not described by a dtype and sizes")
             dtype = field.dtypes.get(description[0])
@@ -250,16 +249,16 @@ class Decoder:
                 if position > size:
                     raise DecodeError(f"{kind.label}.{field.name} needs {nbytes} bytes that are not there")
             else:
-                source, offset = frames[place + 1], 0
+                source, offset = frames[index + 1], 0
                 if not isinstance(source, (bytes, memoryview, bytearray)):
                     raise DecodeError(f"a frame is a {type(source).__name__}, not bytes")
                 view = memoryview(source)
-                there = view.nbytes
+                available = view.nbytes
                 if not view.c_contiguous:
                     raise DecodeError("a frame is not contiguous")
-                total += there
-                if there != nbytes or total > ceiling:
-                    raise DecodeError(f"{kind.label}.{field.name} of shape {short(shape)} has {there} bytes")
+                total += available
+                if available != nbytes or total > ceiling:
+                    raise DecodeError(f"{kind.label}.{field.name} of shape {short(shape)} has {available} bytes")
             if items:
                 array: NDArray[Any] = np.frombuffer(source, dtype, items, offset)
             else:
@@ -280,13 +279,13 @@ class Decoder:
         scalars = kind.row.scalars or ()
         if len(values) != len(scalars):
             raise DecodeError(f"{kind.label} has {len(values)} fields, not {len(scalars)}")
-        for value, wanted in zip(values, scalars, strict=True):
-            given = type(value)
-            if given is not wanted:
-                raise DecodeError(f"{kind.label} has a field {short(value)} that is no {wanted.__name__}")
-            if wanted is str and len(value) > self.limits.text_chars:
+        for value, expected in zip(values, scalars, strict=True):
+            value_type = type(value)
+            if value_type is not expected:
+                raise DecodeError(f"{kind.label} has a field {short(value)} that is not {expected.__name__}")
+            if expected is str and len(value) > self.limits.text_chars:
                 raise DecodeError(f"{kind.label} has a text of {len(value)} characters")
-            if wanted is int and not 0 <= value <= _INT64_MAX:
+            if expected is int and not 0 <= value <= _INT64_MAX:
                 raise DecodeError(f"{kind.label} has a number {value} that is out of bounds")
         message: Message = kind.row.message._make(values)
         return message

@@ -1,4 +1,4 @@
-"""The encoder: envelopes to frames; :mod:`netagents.wire.codec` has the format."""
+"""Encoder: envelopes to frames; :mod:`netagents.wire.codec` describes the format."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from netagents.messages.array_fields import ANY_ARRAY, ArrayField
 from netagents.messages.message_kinds import MessageRow
 from netagents.wire.codec.frames import FOLLOWED, HEAD, PREFIX, PROTOCOL_VERSION, Frame
 from netagents.wire.codec.limits import LIMITS, Limits
-from netagents.wire.codec.value_text import short, where_of
 
 _PADDING = tuple(bytes(n) for n in range(8))
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 """Names of a snapshot's arrays."""
 
-_REMEMBERED = 4096  # outlines: a node that speaks to unlike agents needs one or two per kind and agent
+_REMEMBERED = 4096  # templates: a node that sends to agents with different shapes needs one or two per kind and agent
 _write_prefix = PREFIX.pack
 
 
-class _Outline(NamedTuple):
+class _HeaderTemplate(NamedTuple):
     """What all messages of one sender, kind, dtypes and shapes have in common."""
 
-    speaker: tuple[bytes, int, int]  # run, incarnation, sender
+    origin: tuple[bytes, int, int]  # run, incarnation, sender
     message: type
     arrays: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
-    alone: bool  # one array and room for no more, in the frame of the header
-    length: int  # of the header, with the bit that announces frames
+    alone: bool  # a single array, in the frame of the header
+    length: int  # of the header, with the bit that announces further frames
     header: bytes  # with the padding before the first array
     paddings: tuple[bytes, ...]  # behind each array
     inline: bool
@@ -44,79 +43,79 @@ class Encoder:
     """Encodes envelopes; one per thread, since the packer is re-used.
 
     Args:
-        limits: what a message may be at most.
+        limits: maximum sizes.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self._packer = msgpack.Packer(use_bin_type=True)
-        self._latest: dict[Kind, _Outline] = {}
-        self._outlines: dict[tuple[Any, ...], _Outline] = {}
+        self._latest: dict[Kind, _HeaderTemplate] = {}
+        self._header_templates: dict[tuple[Any, ...], _HeaderTemplate] = {}
 
     def encode(self, envelope: Envelope) -> list[Frame]:
         """The frames of ``envelope``; large arrays are views of the caller's memory, to be sent or copied before it changes.
 
         Raises:
-            ProtocolError: the message breaks the schema (a dtype, a rank, a text that is too long): an error of the sender.
+            ProtocolError: the message violates the schema (a dtype, a rank, a text that is too long): an error of the sender.
             CapacityError: the message is larger than the limits.
         """
         return self.frames(*envelope)
 
     def frames(self, run: bytes, incarnation: int, sender: int, kind: Kind, iteration: int, step: int, message: Message) -> list[Frame]:
-        """:meth:`encode`, without the envelope.  A message like the last one of its kind, which is so in every step, is only filled in."""
-        outline = self._latest.get(kind)
+        """:meth:`encode` without an envelope.  The header of the kind's last message is reused if the form is the same."""
+        template = self._latest.get(kind)
         arrays: Any = message
-        alike = outline is not None and outline.speaker == (run, incarnation, sender) and type(message) is outline.message
-        if outline is None or not alike or not _fits(outline.arrays, arrays):
-            outline, arrays = self._outlined(Envelope(run, incarnation, sender, kind, iteration, step, message))
+        same_form = template is not None and template.origin == (run, incarnation, sender) and type(message) is template.message
+        if template is None or not same_form or not _fits(template.arrays, arrays):
+            template, arrays = self._template_of(Envelope(run, incarnation, sender, kind, iteration, step, message))
         try:
-            prefix = _write_prefix(outline.length, step, iteration)
+            prefix = _write_prefix(template.length, step, iteration)
         except struct.error as error:
             where = where_of(Envelope(run, incarnation, sender, kind, iteration, step, message))
             raise ProtocolError(f"cannot be written: {error}", where=where) from None
-        if outline.inline:
+        if template.inline:
             if len(arrays) == 1:
-                return [b"".join((prefix, outline.header, arrays[0].tobytes()))]
-            parts = [prefix, outline.header]
-            for array, padding in zip(arrays[: len(outline.arrays)], outline.paddings, strict=False):
+                return [b"".join((prefix, template.header, arrays[0].tobytes()))]
+            parts = [prefix, template.header]
+            for array, padding in zip(arrays[: len(template.arrays)], template.paddings, strict=False):
                 parts += (array.tobytes(), padding)
             return [b"".join(parts)]
-        views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(outline.arrays)]]
-        return [prefix + outline.header, *views]
+        views = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays[: len(template.arrays)]]
+        return [prefix + template.header, *views]
 
-    def stencil(self, run: bytes, incarnation: int, sender: int, kind: Kind, message: Message) -> tuple[int, bytes] | None:
-        """What all messages that look like this one have in common.
+    def compile(self, run: bytes, incarnation: int, sender: int, kind: Kind, message: Message) -> tuple[int, bytes] | None:
+        """The header of all messages with the form of this one.
 
         Returns:
-            The length that stands in the prefix, and the header, behind which the bytes of the array follow; None for messages of more
-            than an array in the first frame.
+            The length for the prefix, and the header, which the bytes of the array follow; None unless the message is a single array in the
+            frame of the header.
 
         Raises:
             ProtocolError, CapacityError: as :meth:`encode`.
         """
-        outline = self._outlined(Envelope(run, incarnation, sender, kind, 0, 0, message))[0]
-        return (outline.length, outline.header) if outline.alone else None
+        template = self._template_of(Envelope(run, incarnation, sender, kind, 0, 0, message))[0]
+        return (template.length, template.header) if template.alone else None
 
-    def _outlined(self, envelope: Envelope) -> tuple[_Outline, Sequence[NDArray[Any]]]:
-        """The outline of a message, remembered where it is made of arrays, and its arrays."""
+    def _template_of(self, envelope: Envelope) -> tuple[_HeaderTemplate, Sequence[NDArray[Any]]]:
+        """The template of a message, remembered if it is made of arrays, and its arrays."""
         run, incarnation, sender, kind, _, _, message = envelope
         row = kind.row
         if row.arrays is None:
             fields, arrays = self._control(envelope)
-            return self._outline(envelope, fields, arrays), arrays
+            return self._make_template(envelope, fields, arrays), arrays
         if type(message) is not row.message:
-            raise ProtocolError(f"{type(message).__name__} is no {kind.label} message", where=where_of(envelope))
+            raise ProtocolError(f"{type(message).__name__} is not a {kind.label} message", where=where_of(envelope))
         content: Any = message
         arrays = [array for array in content if array is not None]
         key = (run, incarnation, sender, kind, *[(array.dtype, array.shape) for array in arrays])
-        outline = self._outlines.get(key)
-        if outline is None:
-            outline = self._outline(envelope, self._describe(envelope, row, row.arrays, arrays), arrays)
-            if len(self._outlines) >= _REMEMBERED:
-                self._outlines.clear()
-            self._outlines[key] = outline
-        self._latest[kind] = outline
-        return outline, arrays
+        template = self._header_templates.get(key)
+        if template is None:
+            template = self._make_template(envelope, self._describe(envelope, row, row.arrays, arrays), arrays)
+            if len(self._header_templates) >= _REMEMBERED:
+                self._header_templates.clear()
+            self._header_templates[key] = template
+        self._latest[kind] = template
+        return template, arrays
 
     def _pack(self, envelope: Envelope, items: list[Any]) -> bytes:
         try:
@@ -134,36 +133,36 @@ class Encoder:
             code = field.codes.get(array.dtype)
             shape = array.shape
             if code is None or not field.low <= len(shape) <= field.high or (field.last >= 0 and shape[-1] != field.last):
-                self._misfit(envelope, array, field)
+                self._mismatch(envelope, array, field)
             described.append([code, *shape])
         if row.aligned and len({array.shape[0] for array in arrays}) > 1:
             raise ProtocolError("arrays disagree on the size of axis 0", where=where_of(envelope))
         return described
 
-    def _outline(self, envelope: Envelope, fields: list[Any], arrays: Sequence[NDArray[Any]]) -> _Outline:
+    def _make_template(self, envelope: Envelope, fields: list[Any], arrays: Sequence[NDArray[Any]]) -> _HeaderTemplate:
         run, incarnation, sender, kind = envelope[:4]
         header = self._pack(envelope, [PROTOCOL_VERSION, kind, run, incarnation, sender, *fields])
         sizes = [array.nbytes for array in arrays]
         total, limits = sum(sizes), self.limits
-        # 64 bytes are more than the lengths, the header and its padding take.
+        # 64 bytes are more than the prefix and the padding take.
         if len(header) + 64 > limits.header_bytes or total + len(header) + 64 > limits.message_bytes or len(sizes) > limits.arrays:
             raise CapacityError(
                 f"{total} bytes in {len(sizes)} arrays, described in {len(header)} bytes, do not fit into one message",
                 where=where_of(envelope),
                 fix=f"at most {limits.message_bytes} bytes, {limits.arrays} arrays and a header of {limits.header_bytes} bytes can travel",
             )
-        layout = tuple((array.dtype, array.shape) for array in arrays)
-        alone = len(layout) == len(envelope.message) == 1 and total < limits.inline_bytes
-        identity = ((run, incarnation, sender), type(envelope.message), layout, alone)
+        described = tuple((array.dtype, array.shape) for array in arrays)
+        alone = len(described) == len(envelope.message) == 1 and total < limits.inline_bytes
+        identity = ((run, incarnation, sender), type(envelope.message), described, alone)
         if total >= limits.inline_bytes:
-            return _Outline(*identity, len(header) | FOLLOWED, header, (), inline=False)
+            return _HeaderTemplate(*identity, len(header) | FOLLOWED, header, (), inline=False)
         paddings = []
         position = HEAD + len(header)
         for size in sizes:
             padding = -position & 7
             paddings.append(_PADDING[padding])
             position += padding + size
-        return _Outline(*identity, len(header), header + b"".join(paddings[:1]), (*paddings[1:], b""), inline=True)
+        return _HeaderTemplate(*identity, len(header), header + b"".join(paddings[:1]), (*paddings[1:], b""), inline=True)
 
     def _control(self, envelope: Envelope) -> tuple[list[Any], Sequence[NDArray[Any]]]:
         """Header fields and arrays of a control message or snapshot."""
@@ -172,10 +171,10 @@ class Encoder:
             described: dict[str, list[int]] = {}
             for name, array in message.arrays.items():
                 if not NAME.fullmatch(name) or len(name) > self.limits.name_chars:
-                    raise ProtocolError(f"{short(name)} is no name for an array", where=where_of(envelope), fix="use A-Z a-z 0-9 _ . -")
+                    raise ProtocolError(f"{short(name)} is not a name for an array", where=where_of(envelope), fix="use A-Z a-z 0-9 _ . -")
                 code = ANY_ARRAY.codes.get(array.dtype)
                 if code is None or array.ndim > ANY_ARRAY.high:
-                    self._misfit(envelope, array, ANY_ARRAY._replace(name=name))
+                    self._mismatch(envelope, array, ANY_ARRAY._replace(name=name))
                 described[name] = [code, *array.shape]
             return [described], list(message.arrays.values())
         if isinstance(message, Welcome) and kind is Kind.WELCOME:
@@ -186,17 +185,17 @@ class Encoder:
             arrays: list[NDArray[Any]] = [*texts, np.fromiter(message.peers, np.int64, len(message.peers)), endpoints]
             return [[array.size for array in arrays]], arrays
         if kind.row.scalars is None or type(message) is not kind.row.message:
-            raise ProtocolError(f"{type(message).__name__} is no {kind.label} message", where=where_of(envelope))
+            raise ProtocolError(f"{type(message).__name__} is not a {kind.label} message", where=where_of(envelope))
         fields = list(message)
-        for place, value in enumerate(fields):
+        for index, value in enumerate(fields):
             if isinstance(value, str) and len(value) > self.limits.text_chars:
                 if not kind.row.clipped:
                     raise ProtocolError(f"a text of {len(value)} characters is too long", where=where_of(envelope))
-                fields[place] = value[: self.limits.text_chars - 1] + "…"
+                fields[index] = value[: self.limits.text_chars - 1] + "…"
         return fields, ()
 
     @staticmethod
-    def _misfit(envelope: Envelope, array: NDArray[Any], field: ArrayField) -> NoReturn:
+    def _mismatch(envelope: Envelope, array: NDArray[Any], field: ArrayField) -> NoReturn:
         allowed = ", ".join(str(dtype) for dtype in field.codes)
         last = f" with last axis {field.last}" if field.last >= 0 else ""
         raise ProtocolError(
@@ -208,14 +207,14 @@ class Encoder:
 
 def _fits(described: Sequence[tuple[np.dtype[Any], tuple[int, ...]]], message: Any) -> bool:
     """Whether a message's arrays have these dtypes and shapes."""
-    place = 0
+    index = 0
     for dtype, shape in described:
-        array = message[place]
+        array = message[index]
         if array is None or array.dtype is not dtype or array.shape != shape:
             return False
-        place += 1
-    # Optional arrays are left out from behind.
-    return place == len(message) or message[place] is None
+        index += 1
+    # Only the last arrays may be left out.
+    return index == len(message) or message[index] is None
 
 
 def _text_array(text: str) -> NDArray[np.uint8]:
@@ -223,3 +222,24 @@ def _text_array(text: str) -> NDArray[np.uint8]:
         return np.frombuffer(text.encode("utf-8"), np.uint8)
     except UnicodeEncodeError as error:
         raise ProtocolError(f"a text is not Unicode: {error.reason}") from None
+
+
+def where_of(envelope: Envelope) -> str:
+    """The message that an error is about, for one line."""
+    return f"{envelope.kind.name.lower()} of node {envelope.sender}, iteration {envelope.iteration}, step {envelope.step}"
+
+
+def short(value: object) -> str:
+    """A value of unknown size, shortened for one line."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"of {value.bit_length()} bits"
+    if isinstance(value, (bytes, str)):
+        value = value[:40]
+    elif isinstance(value, (list, dict)) and len(value) > 8:
+        return f"a {type(value).__name__} of {len(value)}"
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except RecursionError:
+        # msgpack unpacks deeper nesting than Python can print.
+        text = f"a {type(value).__name__} nested too deeply"
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,7 +1,7 @@
-"""Frames: the pieces of bytes that make up a message, and what stands at the very front of the first one.
+"""Frames: the byte strings that make up a message, and the prefix of the first one.
 
-Frame 0 begins with ``header length, step, iteration`` (uint32, uint32, int64).  The length's highest bit says that further frames
-follow; without it a message is this one frame, and nobody has to ask the transport.
+Frame 0 begins with ``header length, step, iteration`` (uint32, uint32, int64).  The highest bit of the length says that further frames
+follow; without it the message is this one frame, and the transport need not be asked.
 """
 
 from __future__ import annotations

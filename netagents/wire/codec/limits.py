@@ -1,4 +1,4 @@
-"""What a message may be at most: checked before anything is built from it."""
+"""Limits of messages, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on every message, the same for sending and receiving.
+    """Maximum sizes of every message, the same for sending and receiving.
 
     Attributes:
         message_bytes: of all frames together; also the largest single frame that a transport accepts.
         header_bytes: of the msgpack header.
-        inline_bytes: arrays that are smaller than this together travel behind the header in the same frame.
+        inline_bytes: arrays with fewer bytes than this together follow the header in the same frame.
         arrays: arrays per message (a snapshot has many).
         rank: dimensions per array.
         text_chars: of a short text (role, endpoint, version, reason, error line).
@@ -33,4 +33,4 @@ class Limits:
 
 
 LIMITS = Limits()
-"""The limits that nodes use unless they are given others."""
+"""The default limits."""

@@ -1,4 +1,4 @@
-"""Where the arrays of a message lie, once its like was found to be right."""
+"""Template of a checked message: where its arrays lie in the frame."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from netagents.messages import Envelope, Message
 from netagents.wire.codec.frames import Frame
 
-Place = tuple[np.dtype[Any], int, int, tuple[int, ...] | None]
-"""Of one array: dtype, items, offset in the frame, shape if it has more than one axis."""
+ArrayPosition = tuple[np.dtype[Any], int, int, tuple[int, ...] | None]
+"""Of one array: dtype, items, offset in the frame, and shape if it has more than one axis."""
 
 _view = np.frombuffer
-_new: Any = tuple.__new__  # a named tuple, without the call in between
+_new: Any = tuple.__new__  # makes a named tuple without calling its own constructor
 
 
 class MessageTemplate:
-    """What all messages with one header have in common, once one of them was found to be right.
+    """What all messages with one checked header have in common.
 
     Attributes:
         sender, kind: of the messages.
         size: of the frame.
-        lead: where the bytes of the first array are.
-        door, user, counted: as :meth:`Decoder.admit` noted them.
+        lead: slice of the frame with the bytes of the first array.
+        acceptance, user, counted: as :meth:`netagents.wire.codec.decoder.Decoder.accept` sets them.
     """
 
     __slots__ = (
@@ -32,8 +32,8 @@ class MessageTemplate:
         "_arrays",
         "_message",
         "_only",
+        "acceptance",
         "counted",
-        "door",
         "incarnation",
         "kind",
         "lead",
@@ -43,18 +43,18 @@ class MessageTemplate:
         "user",
     )
 
-    def __init__(self, envelope: Envelope, places: Sequence[Place], absent: int, size: int) -> None:
+    def __init__(self, envelope: Envelope, positions: Sequence[ArrayPosition], absent: int, size: int) -> None:
         self.run, self.incarnation, self.sender, self.kind = envelope[:4]
         self.size = size
-        self.door: object = None
+        self.acceptance: object = None
         self.user: str | None = None
         self.counted: list[int] = []
-        dtype, items, offset, _ = places[0]
+        dtype, items, offset, _ = positions[0]
         self.lead = slice(offset, offset + items * dtype.itemsize)
         self._message = type(envelope.message)
-        self._arrays = tuple(places)
-        self._absent = (None,) * absent  # optional arrays that were left out
-        self._only = places[0][:3] if len(places) == 1 and places[0][3] is None and not absent else None
+        self._arrays = tuple(positions)
+        self._absent = (None,) * absent  # optional arrays that are left out
+        self._only = positions[0][:3] if len(positions) == 1 and positions[0][3] is None and not absent else None
 
     def read(self, first: Frame) -> Message:
         """The message in a frame of this size and header; its arrays are read-only views of the frame."""
@@ -71,7 +71,7 @@ class MessageTemplate:
         return message
 
     def read_all(self, frames: Sequence[bytes]) -> Message:
-        """The messages in several such frames as one, whose arrays have those of the first, then those of the second, ... on axis 0."""
+        """The messages in several such frames as one message, whose arrays are concatenated on axis 0."""
         block = np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), self.size)
         arrays: list[Any] = []
         for dtype, items, offset, shape in self._arrays:

@@ -1,1 +1,1 @@
-"""Links: models of bad links, reliable delivery over them, and relay routing."""
+"""Links: models of bad links, and reliable delivery over them."""

@@ -1,4 +1,4 @@
-"""One node's end of a modelled link: it transmits as the model lets it, sends again what must arrive, and acknowledges what came."""
+"""End of a modelled link: it transmits as the model decides, retransmits what must arrive, and acknowledges what has arrived."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from netagents.wire.links.reliable_delivery import LONGEST_TIMEOUT, Intake, Outb
 from netagents.wire.transport.transport import ReceivedFrames, Sender
 
 ACKNOWLEDGE_WITHIN = 0.003
-"""Seconds that an acknowledgement waits for a message to ride on."""
+"""Seconds that an acknowledgement waits for a message to travel with."""
 
 
 class LinkEnd:
-    """The state of one link; it has no clock, and is told what time it is.
+    """The state of one link, without a clock: the caller gives the time.
 
     Args:
-        model: of the way there.  The way back is the peer's.
+        model: of the outgoing direction; the peer has that of the other.
         raw: sender of the transport.
         run: 8 bytes.
         incarnation: of this node.
-        deadline: seconds after which a message that was not acknowledged is an error.
-        gives_up: it is given up instead, and so is the oldest one of a full window.
-        costs: where everything is counted.
+        deadline: seconds after which an unacknowledged message is an error.
+        gives_up: such a message is dropped instead, and so is the oldest one of a full window.
+        costs: counts everything.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class LinkEnd:
         self.model, self.raw = model, raw
         self.outbox = Outbox()
         self.iteration = 0
-        """How far this node is; faults have windows of iterations."""
+        """The present iteration of this node; faults are active in some iterations only."""
         self._node, self._peer = model.sender, model.receiver
         self._run, self._incarnation, self._deadline, self._costs = run, incarnation, deadline, costs
         self._gives_up = gives_up
@@ -47,39 +47,39 @@ class LinkEnd:
         self._echo = -1.0
 
     def restart(self, incarnation: int) -> None:
-        """Begins again under a new incarnation: what is on its way is forgotten, and numbers begin at 0."""
+        """Begin again under a new incarnation: unacknowledged messages are dropped, and sequence numbers begin at 0."""
         self._incarnation, self.iteration = incarnation, 0
         self.outbox, self._best_effort = Outbox(), 0
         self._opened.clear()
-        # The peer may have begun again before.
+        # The peer may have begun again earlier.
         if self._intake.incarnation < incarnation:
             self._renew(incarnation)
 
-    # -- out ---------------------------------------------------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------------------------------------------
 
     def accepts(self, *, reliable: bool) -> bool:
         """Whether there is room in the window."""
         return self._gives_up or not (reliable and self.outbox.full)
 
-    def opens(self, kind: Kind, iteration: int) -> bool:
-        """Whether this would be the first message of its kind in its iteration on this link."""
+    def is_first(self, kind: Kind, iteration: int) -> bool:
+        """Whether this is the first message of its kind in its iteration on this link."""
         return iteration > self._opened.get(kind, -1)
 
     def send(self, frames: Sequence[Frame], subject: Subject, now: float, *, reliable: bool) -> None:
-        """Sends a message for the first time."""
+        """Send a message for the first time."""
         self._costs.add(self._node, self._peer, messages=1)
         self._opened[subject.kind] = subject.iteration
         if reliable:
             if self._gives_up:
                 self.outbox.give_up(now - self._deadline)
             item = self.outbox.add([bytes(frame) for frame in frames], subject, now)
-            self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
+            self.outbox.mark_sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
         else:
             self._transmit(BEST_EFFORT, self._best_effort, frames, now)
             self._best_effort += 1
 
-    def work(self, now: float) -> None:
-        """Sends again what is due, and an acknowledgement that found nothing to ride on.
+    def run_timers(self, now: float) -> None:
+        """Retransmit messages that are due, and send an acknowledgement that no message has carried.
 
         Raises:
             DeadlineError: a message was not acknowledged in time; names the link, the message, the tries and the partition.
@@ -89,70 +89,70 @@ class LinkEnd:
         for item in self.outbox.due(now):
             self._check_deadline(item, now)
             self._costs.add(self._node, self._peer, LINK_HEADER_BYTES + frame_bytes(item.frames), resent=1)
-            self.outbox.sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
+            self.outbox.mark_sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
         if self._acknowledge_at is not None and self._acknowledge_at <= now:
             self._costs.add(self._node, self._peer, acknowledgements=1)
             self._transmit(ACKNOWLEDGEMENT, 0, (), now)
 
     def next_due(self) -> float | None:
-        """When :meth:`work` will have something to do; None while nothing is on its way."""
+        """Time of the next timer; None while there is none."""
         resend, acknowledge = self.outbox.next_due(), self._acknowledge_at
         if resend is None or acknowledge is None:
             return acknowledge if resend is None else resend
         return min(resend, acknowledge)
 
-    def _transmit(self, carries: int, sequence: int, frames: Sequence[Frame], now: float) -> float:
-        """One transmission, with whatever is to be acknowledged; gives the seconds until it leaves."""
+    def _transmit(self, content: int, sequence: int, frames: Sequence[Frame], now: float) -> float:
+        """Transmit once, with all pending acknowledgements; gives the seconds until the departure."""
         size = LINK_HEADER_BYTES + (frame_bytes(frames) if frames else 0)
-        passage = self.model.transmit(size, self.iteration, now)
+        transmission = self.model.transmit(size, self.iteration, now)
         below, bits = self._intake.acknowledgement()
         waited = 0.0 if self._acknowledge_at is None else max(0.0, now - self._acknowledge_at + ACKNOWLEDGE_WITHIN)
         taken = 0
-        for arrival in passage.arrivals:
-            hold, heard = min(arrival, LONGEST_HOLD), self._intake.incarnation
+        for arrival in transmission.arrivals:
+            hold, receiver_incarnation = min(arrival, LONGEST_HOLD), self._intake.incarnation
             header = LinkHeader(
                 self._run,
                 self._node,
                 self._incarnation,
-                carries,
+                content,
                 hold,
                 sequence,
                 self.outbox.oldest,
                 now,
-                heard,
+                receiver_incarnation,
                 below,
                 bits,
                 self._echo,
                 waited,
             )
-            # A full queue is one more way to be lost.
+            # A full queue also loses the transmission.
             taken += self.raw.try_send([header.pack(), *frames])
         self._acknowledge_at, self._echo = None, -1.0
         self._costs.add(self._node, self._peer, size, transmissions=1, lost=int(taken == 0), doubled=int(taken > 1))
-        return passage.leaves
+        return transmission.departure
 
     def _check_deadline(self, item: Pending, now: float) -> None:
-        # Who slept through the deadline has not listened either, and sends once more before it gives up.
+        # A node that slept through the deadline has not received either, so it transmits once more first.
         if now - item.first_sent < self._deadline or now - item.last_sent > 2.0 * LONGEST_TIMEOUT:
             return
         raise never_acknowledged(self.model, item.subject, item.tries, self._deadline, self.model.cut_by(self.iteration, now))
 
-    # -- in ----------------------------------------------------------------------------------------------------------------
+    # -- receiving ----------------------------------------------------------------------------------------------------------------
 
-    def arrived(self, header: LinkHeader, received: ReceivedFrames, now: float) -> list[ReceivedFrames]:
-        """Takes what has arrived; gives what can be handed on now, in order."""
+    def receive(self, header: LinkHeader, received: ReceivedFrames, now: float) -> list[ReceivedFrames]:
+        """Process what has arrived; gives the messages that can be delivered now, in order."""
         if header.incarnation < self._intake.incarnation:
             return []
         if header.incarnation > self._intake.incarnation:
             self._renew(header.incarnation)
-        if header.heard == self._incarnation:
-            self.outbox.acknowledged(header.below, header.bits)
-            if 0.0 <= header.echo <= now - header.waited:
-                self.outbox.round_trip.measured(now - header.waited - header.echo)
-        freed = self._intake.skip(min(header.oldest, header.sequence)) if header.carries == ORDERED else []
-        if header.carries == ACKNOWLEDGEMENT:
+        if header.receiver_incarnation == self._incarnation:
+            self.outbox.mark_acknowledged(header.below, header.bits)
+            if 0.0 <= header.echo <= now - header.acknowledgement_delay:
+                self.outbox.round_trip.add_sample(now - header.acknowledgement_delay - header.echo)
+        skipped = self._intake.skip(min(header.oldest, header.sequence)) if header.content == ORDERED else []
+        if header.content == ACKNOWLEDGEMENT:
             return []
-        if header.carries == BEST_EFFORT:
+        if header.content == BEST_EFFORT:
             ready = [received] if self._intake.take_any(header.sequence) else None
         else:
             ready = self._intake.take(header.sequence, received)
@@ -160,8 +160,8 @@ class LinkEnd:
                 self._acknowledge_at, self._echo = now + ACKNOWLEDGE_WITHIN, header.sent
         if ready is None:
             self._costs.add(self._peer, self._node, LINK_HEADER_BYTES + frame_bytes(received.frames), duplicates=1)
-            return freed
-        return freed + ready
+            return skipped
+        return skipped + ready
 
     def _renew(self, incarnation: int) -> None:
         self._intake, self._acknowledge_at, self._echo = Intake(incarnation), None, -1.0
@@ -173,7 +173,7 @@ def link_name(sender: int, receiver: int) -> str:
 
 
 def never_acknowledged(link: LinkModel, subject: Subject, tries: int, deadline: float, cut_by: int | None) -> DeadlineError:
-    """The error of a message that did not get through; ``cut_by`` is the number of the partition that cuts the link."""
+    """The error of an undelivered message; ``cut_by`` is the number of the partition that cuts the link."""
     cut = "" if cut_by is None else f"; faults.{cut_by} cuts it"
     return DeadlineError(
         f"{subject.kind.name.lower()} of iteration {subject.iteration}, step {subject.step} was sent {tries} times in {deadline:g} s "

@@ -1,7 +1,7 @@
-"""What stands before a message on a modelled link: one small frame with numbers, acknowledgements and how long it is held.
+"""Header of a message on a modelled link: one small frame with sequence numbers, acknowledgements and the delay.
 
-Messages that go around the model (the handshake, the end of a run, copies for the monitor) have no such frame; the two are told apart by
-their first bytes, which no message of the codec can begin with.
+Messages that bypass the model (the handshake, the end of a run, copies for the monitor) have no such frame.  Its first bytes identify it,
+because no message of the codec can begin with them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from netagents.wire.codec.frames import Frame
 
 _LAYOUT = struct.Struct("<4s8siIBdQQdIQQdd")
 _ALONE, _FOLLOWED = b"nal\x7f", b"nal\xff"
-"""As a header length, both are far above any limit; the highest bit says that frames follow, as it does for the codec."""
+"""Read as the length of a codec header, both exceed any limit; the highest bit says that frames follow, as in the codec."""
 
 LINK_HEADER_BYTES = _LAYOUT.size
 LONGEST_HOLD = 3600.0
@@ -26,35 +26,35 @@ class LinkHeader(NamedTuple):
     """The frame.
 
     Attributes:
-        run, sender, incarnation: who speaks; ``incarnation`` also says which numbering ``sequence`` belongs to.
-        carries: ACKNOWLEDGEMENT (nothing else), ORDERED or BEST_EFFORT, which have numbers of their own.
-        hold: seconds that the receiver keeps it before it counts as arrived.
+        run, sender, incarnation: the sender; sequence numbers begin again with each incarnation.
+        content: ACKNOWLEDGEMENT (without a message), ORDERED or BEST_EFFORT; the latter two have separate sequence numbers.
+        hold: seconds that the receiver holds the message before it counts as arrived.
         sequence: number of the message.
-        oldest: the sender has given up on all ordered messages below this number.
+        oldest: the sender has dropped all ordered messages below this number.
         sent: on the sender's clock, in seconds.
-        heard: the receiver's incarnation that is acknowledged.
+        receiver_incarnation: incarnation of the receiver to which the acknowledgement refers.
         below, bits: everything below a number has arrived, and ``below + 1 + i`` for every bit i that is set.
-        echo: ``sent`` of the first message that is acknowledged only now; negative when there is none.
-        waited: seconds that it waited for this acknowledgement.
+        echo: ``sent`` of the first newly acknowledged message; negative if there is none.
+        acknowledgement_delay: seconds between its arrival and this acknowledgement.
     """
 
     run: bytes
     sender: int
     incarnation: int
-    carries: int
+    content: int
     hold: float
     sequence: int
     oldest: int
     sent: float
-    heard: int
+    receiver_incarnation: int
     below: int
     bits: int
     echo: float
-    waited: float
+    acknowledgement_delay: float
 
     def pack(self) -> bytes:
         """The frame."""
-        return _LAYOUT.pack(_ALONE if self.carries == ACKNOWLEDGEMENT else _FOLLOWED, *self)
+        return _LAYOUT.pack(_ALONE if self.content == ACKNOWLEDGEMENT else _FOLLOWED, *self)
 
 
 def is_link_header(first: Frame) -> bool:
@@ -63,12 +63,12 @@ def is_link_header(first: Frame) -> bool:
 
 
 def read_link_header(first: Frame) -> LinkHeader:
-    """What the frame says.
+    """Read the frame.
 
     Raises:
         DecodeError: a number is out of bounds.
     """
     header = LinkHeader(*_LAYOUT.unpack(first)[1:])
-    if header.carries > BEST_EFFORT or not 0.0 <= header.hold <= LONGEST_HOLD or header.sender < -1:
-        raise DecodeError(f"a link header that carries {header.carries} of node {header.sender} and holds it for {header.hold} s")
+    if header.content > BEST_EFFORT or not 0.0 <= header.hold <= LONGEST_HOLD or header.sender < -1:
+        raise DecodeError(f"a link header with content {header.content} of node {header.sender}, held for {header.hold} s")
     return header

@@ -1,11 +1,11 @@
-"""The link layer: between a node's exchange and its transport, it makes links bad as the experiment says, and reliable in spite of it.
+"""Link layer between a node's exchange and its transport: it emulates bad links, and delivers reliably over them.
 
-It stands on directly connected pairs and works over every transport.  A sender asks the link's model what becomes of each transmission
-and leaves out what is lost; how long the rest is on its way travels along, and the receiver holds it for so long.  Kinds of
-messages that must arrive are numbered, acknowledged and sent again (:mod:`netagents.wire.links.reliable_delivery`);
-acknowledgements ride on whatever goes the other way, and travel alone when nothing does for a moment.
+It works on directly connected pairs, over every transport.  A sender asks the link's model about each transmission and omits those that
+are lost; the delay of the others travels in the header, and the receiver holds the message for that time.  Kinds that must arrive are
+numbered, acknowledged and retransmitted (:mod:`netagents.wire.links.reliable_delivery`).  Acknowledgements travel with messages of the
+other direction, or alone if there is none for a moment.
 
-Nothing happens while a node computes: timers are looked at when it waits, which is also when it could do something with what came.
+Timers run while a node waits, not while it computes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from netagents.wire.links.link_header import ACKNOWLEDGEMENT, LinkHeader, is_lin
 from netagents.wire.links.link_model import LinkModel, link_faults
 from netagents.wire.links.reliable_delivery import Subject
 from netagents.wire.pauses import note_waking, waiting_clock
-from netagents.wire.transport.message_history import LinkEvent, What, link_event
-from netagents.wire.transport.transport import Listener, ReceivedFrames, Sender, Waited
+from netagents.wire.transport.message_history import LinkAction, LinkEvent, link_event
+from netagents.wire.transport.transport import Listener, ReceivedFrames, Sender, WaitResult
 
 RELIABLE_KINDS = frozenset(kind for kind in Kind if kind.row.must_arrive)
-"""What lockstep cannot do without: everything but copies for the monitor."""
+"""The kinds that lockstep needs: all but copies for the monitor."""
 
 _BATCH = 256
 
@@ -44,14 +44,14 @@ class LinkLayer:
     Args:
         node: index of this node.
         listener: of the transport.
-        faults: of the experiment; only models of links count here.
+        faults: of the experiment; only models of links are used here.
         seed: of the run.
         run: its 8 bytes.
-        deadline: seconds after which a message that nobody acknowledged is an error.
-        reliable: the kinds that are acknowledged and sent again.  All others are sent once, but for the first of each iteration:
-            an iteration has no past to fall back on.
+        deadline: seconds after which an unacknowledged message is an error.
+        reliable: the kinds that are acknowledged and retransmitted.  Of other kinds only the first message of each iteration is, because
+            no older message of the iteration can replace it.
         users: the authenticated name of each peer, where links have keys.
-        gives_up: after that time it is given up instead, because others see to who is silent.
+        gives_up: such a message is dropped instead, because other parts handle silent nodes.
         history: called with everything that is sent, and delivered to the exchange, over modelled links.
     """
 
@@ -85,20 +85,20 @@ class LinkLayer:
         self._history = history
         self._gives_up = gives_up
 
-    # -- what the node asks for --------------------------------------------------------------------------------------------
+    # -- interface for the node ---------------------------------------------------------------------------------------------
 
-    def concerns(self, peer: int) -> bool:
-        """Whether the link with ``peer`` has a model in either direction, which both ends know."""
+    def is_modelled(self, peer: int) -> bool:
+        """Whether the link with ``peer`` has a model in either direction."""
         if peer not in self._models:
             self._models[peer] = LinkModel(self._faults, self.node, peer, self._seed)
         return not (self._models[peer].ideal and LinkModel(self._faults, peer, self.node, self._seed).ideal)
 
     def wrap(self, peer: int, raw: Sender) -> Sender:
-        """A sender to ``peer`` over its model; ``raw`` itself where no fault concerns the pair.
+        """A sender to ``peer`` over its model; ``raw`` itself if no fault applies to the pair.
 
-        On the new link with a peer that was started again, transmissions are counted on.
+        The count of transmissions continues on a new link with a restarted peer.
         """
-        if not self.concerns(peer):
+        if not self.is_modelled(peer):
             return raw
         model = self._models[peer]
         end = LinkEnd(model, raw, self._run, self._incarnation, self._deadline, self._costs, gives_up=self._gives_up)
@@ -106,17 +106,17 @@ class LinkLayer:
         return LinkSender(self, peer, end)
 
     def restart(self, incarnation: int) -> None:
-        """Everybody begins again under a new incarnation: what is on its way is forgotten, and numbers begin at 0."""
+        """Begin again under a new incarnation: unacknowledged messages are dropped, and sequence numbers begin at 0."""
         self._incarnation = incarnation
         for end in self._ends.values():
             end.restart(incarnation)
 
     def costs(self) -> NDArray[np.int64]:
-        """What the links cost so far: outgoing ones, and what came twice on incoming ones."""
+        """Costs of the links so far: of outgoing ones, and duplicates of incoming ones."""
         return self._costs.rows()
 
-    def note(self, peers: Collection[int]) -> str:
-        """What the models do to the links with ``peers`` at the moment, to go behind the word that one of them is awaited."""
+    def describe_cuts(self, peers: Collection[int]) -> str:
+        """The partitions that cut the links with ``peers`` now, to be appended to the description of a wait."""
         now = waiting_clock()
         cut: dict[int, list[str]] = {}
         for peer in sorted(peers):
@@ -126,55 +126,55 @@ class LinkLayer:
                 cut.setdefault(number, []).append(link_name(peer, self.node))
         return "".join(f"; faults.{number} cuts {_listed(links)}" for number, links in cut.items())
 
-    # -- out ---------------------------------------------------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------------------------------------------
 
     def send(self, peer: int, end: LinkEnd, frames: Sequence[Frame]) -> bool:
-        """Sends what the exchange gives; False while a whole window of messages is not acknowledged."""
+        """Send a message of the exchange; False while the window is full."""
         envelope = self._codec.decode(frames)
         kind = envelope.kind
         if kind.row.pace is Pace.CONTROL:
             return end.raw.try_send(frames)
-        reliable = kind in self._reliable or end.opens(kind, envelope.iteration)
+        reliable = kind in self._reliable or end.is_first(kind, envelope.iteration)
         if not end.accepts(reliable=reliable):
             return False
-        for every in self._ends.values():
-            every.iteration = max(every.iteration, envelope.iteration)
+        for each in self._ends.values():
+            each.iteration = max(each.iteration, envelope.iteration)
         if self._history is not None:
-            self._history(link_event(What.SENT, peer, envelope, frames))
+            self._history(link_event(LinkAction.SENT, peer, envelope, frames))
         end.send(frames, Subject(kind, envelope.iteration, envelope.step), waiting_clock(), reliable=reliable)
         return True
 
-    # -- in ----------------------------------------------------------------------------------------------------------------
+    # -- receiving ----------------------------------------------------------------------------------------------------------------
 
-    def wait(self, inner: Listener, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
-        """Sleeps until something is ready for the exchange, a descriptor is readable or the time is up, and does all that is due."""
+    def wait(self, inner: Listener, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
+        """Sleep until a message is ready for the exchange, a descriptor is readable or the time is over, and run all timers."""
         limit = waiting_clock() + timeout_seconds
         while True:
-            self._take_in(inner)
+            self._receive_all(inner)
             now = waiting_clock()
             wake = now if self._ready else min(limit, self._next_due(limit))
             waited = inner.wait(descriptors, max(0.0, wake - now))
             note_waking(max(now, wake))
             if waited.messages or not self._ready:
-                self._take_in(inner)
+                self._receive_all(inner)
             if self._ready or waited.descriptors or waiting_clock() >= limit:
-                return Waited(bool(self._ready), waited.descriptors)
+                return WaitResult(bool(self._ready), waited.descriptors)
 
     def next_ready(self, inner: Listener) -> ReceivedFrames | None:
-        """The next message for the exchange, of those that have arrived."""
+        """The next message that has arrived for the exchange."""
         if not self._ready:
-            self._take_in(inner)
+            self._receive_all(inner)
         return self._ready.popleft() if self._ready else None
 
-    def _work(self, now: float) -> None:
+    def _run_timers(self, now: float) -> None:
         while self._held and self._held[0][0] <= now:
             _, _, header, received = heapq.heappop(self._held)
             end = self._ends.get(header.sender)
-            for ready in () if end is None else end.arrived(header, received, now):
+            for ready in () if end is None else end.receive(header, received, now):
                 self._ready.append(ready)
                 self._note_delivery(header.sender, ready)
         for end in self._ends.values():
-            end.work(now)
+            end.run_timers(now)
 
     def _next_due(self, limit: float) -> float:
         due = self._held[0][0] if self._held else limit
@@ -184,7 +184,7 @@ class LinkLayer:
                 due = moment
         return due
 
-    def _take_in(self, inner: Listener) -> None:
+    def _receive_all(self, inner: Listener) -> None:
         for _ in range(_BATCH):
             received = inner.receive(0.0)
             if received is None:
@@ -195,35 +195,35 @@ class LinkLayer:
             except DecodeError:
                 header = None
             if header is None:
-                self._ready.append(received)  # around the model, or something for the codec to refuse
+                self._ready.append(received)  # it bypasses the model, or the codec will refuse it
                 continue
             self._arrivals += 1
             heapq.heappush(self._held, (now + header.hold, self._arrivals, header, ReceivedFrames(received.frames[1:], received.user)))
-        self._work(waiting_clock())
+        self._run_timers(waiting_clock())
 
     def _header(self, received: ReceivedFrames) -> LinkHeader | None:
-        """The header of a message that came over a modelled link of this run from who it says it is from; None for all others."""
+        """The header of a message over a modelled link of this run, if its sender is authentic; None for all others."""
         first = received.frames[0] if received.frames else b""
         if not is_link_header(first):
             return None
         header = read_link_header(first)
         known = header.sender in self._ends and header.run == self._run and self._users.get(header.sender) == received.user
-        return header if known and (header.carries == ACKNOWLEDGEMENT) == (len(received.frames) == 1) else None
+        return header if known and (header.content == ACKNOWLEDGEMENT) == (len(received.frames) == 1) else None
 
     def _note_delivery(self, peer: int, received: ReceivedFrames) -> None:
         if self._history is not None:
-            with contextlib.suppress(DecodeError):  # which the exchange counts
+            with contextlib.suppress(DecodeError):  # the exchange counts it
                 envelope = self._codec.decode(received.frames)
-                self._history(link_event(What.DELIVERED, peer, envelope, received.frames))
+                self._history(link_event(LinkAction.DELIVERED, peer, envelope, received.frames))
 
     def forget(self, peer: int, end: LinkEnd) -> None:
-        """A sender was closed: nobody waits for acknowledgements from ``peer`` any more."""
+        """Drop the link with ``peer``, whose sender was closed."""
         if self._ends.get(peer) is end:
             del self._ends[peer]
 
 
 class LinkListener(Listener):
-    """What the exchange listens at; made by :class:`LinkLayer`."""
+    """Listener of the exchange; made by :class:`LinkLayer`."""
 
     def __init__(self, layer: LinkLayer, inner: Listener) -> None:
         self.endpoint = inner.endpoint
@@ -234,7 +234,7 @@ class LinkListener(Listener):
             self.wait((), timeout_seconds)
         return self._layer.next_ready(self._inner)
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         return self._layer.wait(self._inner, descriptors, timeout_seconds)
 
     def close(self) -> None:
@@ -242,7 +242,7 @@ class LinkListener(Listener):
 
 
 class LinkSender(Sender):
-    """What the exchange sends through; made by :meth:`LinkLayer.wrap`."""
+    """Sender of the exchange; made by :meth:`LinkLayer.wrap`."""
 
     def __init__(self, layer: LinkLayer, peer: int, end: LinkEnd) -> None:
         self.endpoint = end.raw.endpoint

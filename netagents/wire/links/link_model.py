@@ -1,7 +1,7 @@
-"""What a bad link does to each transmission: pure arithmetic on counter-based draws, without a clock, a socket or a message.
+"""Model of a bad link: the fate of each transmission, from counter-based draws, without clock or I/O.
 
-The words are those of network emulators (loss, delay, jitter, duplication, reordering, a token bucket for the bandwidth).  What happens to
-the k-th transmission of a directed link is a function of (seed, sender, receiver, k) and of nothing else.
+The terms are those of network emulators (loss, delay, jitter, duplication, reordering, a token bucket for the bandwidth).  The fate of the
+k-th transmission of a directed link is a function of (seed, sender, receiver, k) alone.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _BLOCK = 256
 _LOSS, _JITTER, _DUPLICATE, _REORDER, _JITTER_OF_COPY = range(5)
 
 
-class Passage(NamedTuple):
-    """What becomes of one transmission.
+class Transmission(NamedTuple):
+    """The fate of one transmission.
 
     Attributes:
-        leaves: seconds until the bandwidth lets it leave.
-        arrivals: seconds from now until each copy is there; empty when it is lost.
-        cut: a partition stopped it, not chance.
+        departure: seconds until the bandwidth allows it to leave.
+        arrivals: seconds from now until each copy arrives; empty if it is lost.
+        cut: it is lost because of a partition.
     """
 
-    leaves: float
+    departure: float
     arrivals: tuple[float, ...]
     cut: bool = False
 
@@ -60,7 +60,7 @@ class LinkModel:
     def __init__(self, faults: Mapping[int, FaultSettings], sender: int, receiver: int, seed: int) -> None:
         self.sender, self.receiver = sender, receiver
         self._seed = seed
-        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and _concerns(fault, sender, receiver)]
+        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and _applies_to(fault, sender, receiver)]
         self._buckets = [None if model.bandwidth is None else TokenBucket(model.bandwidth, model.burst) for model in self._models]
         self._partitions = {
             number: fault for number, fault in faults.items() if isinstance(fault, PartitionFault) and separates(fault, sender, receiver)
@@ -71,39 +71,39 @@ class LinkModel:
 
     @property
     def ideal(self) -> bool:
-        """Whether nothing ever happens on this link."""
+        """Whether no fault applies to this link."""
         return not self._models and not self._partitions
 
-    def transmit(self, size: int, iteration: int, now: float) -> Passage:
-        """What becomes of the next transmission.
+    def transmit(self, size: int, iteration: int, now: float) -> Transmission:
+        """The fate of the next transmission.
 
         Args:
             size: bytes.
-            iteration: how far the sender is.
-            now: seconds on any one clock that does not run backwards.
+            iteration: the sender's present one.
+            now: seconds on any one monotonic clock.
         """
         draws = self._next_draws()
         if self.cut_by(iteration, now) is not None:
-            return Passage(0.0, (), cut=True)
-        leaves, delay, delay_of_copy, lost, doubled = 0.0, 0.0, 0.0, False, False
+            return Transmission(0.0, (), cut=True)
+        departure, delay, delay_of_copy, lost, doubled = 0.0, 0.0, 0.0, False, False
         for model, bucket, chance in zip(self._models, self._buckets, draws, strict=True):
-            if not _acts(model, iteration):
+            if not _is_active(model, iteration):
                 continue
             if bucket is not None:
-                leaves = max(leaves, bucket.take(size, now))
+                departure = max(departure, bucket.take(size, now))
             lost = lost or chance[_LOSS] < model.loss
             doubled = doubled or chance[_DUPLICATE] < model.duplicate
             if chance[_REORDER] >= model.reorder:
                 delay += model.delay + model.jitter * (2.0 * chance[_JITTER] - 1.0)
             delay_of_copy += model.delay + model.jitter * (2.0 * chance[_JITTER_OF_COPY] - 1.0)
         if lost:
-            return Passage(leaves, ())
-        return Passage(leaves, (leaves + delay, leaves + delay_of_copy) if doubled else (leaves + delay,))
+            return Transmission(departure, ())
+        return Transmission(departure, (departure + delay, departure + delay_of_copy) if doubled else (departure + delay,))
 
     def cut_by(self, iteration: int, now: float) -> int | None:
-        """The number of the partition that cuts the link at the moment; None when none does."""
+        """The number of the partition that cuts the link now; None if none does."""
         for number, partition in self._partitions.items():
-            if not _acts(partition, iteration):
+            if not _is_active(partition, iteration):
                 continue
             began = self._began.setdefault(number, now)
             if partition.seconds is None or now - began < partition.seconds:
@@ -111,18 +111,18 @@ class LinkModel:
         return None
 
     def _next_draws(self) -> Sequence[Sequence[float]]:
-        block, place = divmod(self._count, _BLOCK)
+        block, index = divmod(self._count, _BLOCK)
         self._count += 1
-        if place == 0 and self._models:
+        if index == 0 and self._models:
             # Sender and receiver are part of the key and of the counter, so that links draw independently.
             counter = (self.receiver + 2) << 32 | block
             generator = stream(self._seed, self.sender, Purpose.LINKS, counter)
             self._draws = generator.random((_BLOCK, len(self._models), 5))
-        return self._draws[place].tolist() if self._models else ()
+        return self._draws[index].tolist() if self._models else ()
 
 
 def link_faults(faults: Sequence[FaultSettings]) -> dict[int, FaultSettings]:
-    """Those that are models of links, by their number in the experiment."""
+    """The faults that are models of links, by their number in the experiment."""
     return {number: fault for number, fault in enumerate(faults) if isinstance(fault, LinkFault | PartitionFault)}
 
 
@@ -137,7 +137,7 @@ def separates(partition: PartitionFault, first: int, second: int) -> bool:
     return sides.get(first) != sides.get(second)
 
 
-def _concerns(fault: LinkFault, sender: int, receiver: int) -> bool:
+def _applies_to(fault: LinkFault, sender: int, receiver: int) -> bool:
     if MONITOR in (sender, receiver):
         return False
     if fault.agents is not None and sender not in fault.agents and receiver not in fault.agents:
@@ -147,5 +147,5 @@ def _concerns(fault: LinkFault, sender: int, receiver: int) -> bool:
     return (sender, receiver) in fault.edges or (not fault.one_way and (receiver, sender) in fault.edges)
 
 
-def _acts(fault: LinkFault | PartitionFault, iteration: int) -> bool:
+def _is_active(fault: LinkFault | PartitionFault, iteration: int) -> bool:
     return fault.start <= iteration and (fault.until is None or iteration < fault.until)

@@ -1,9 +1,9 @@
-"""Reliable delivery over a link that loses, doubles and reorders: the two ends as state machines, without a clock and without a socket.
+"""Reliable delivery over a link that loses, duplicates and reorders: the two ends as state machines without clock or I/O.
 
-The sending end numbers messages, keeps each until it is acknowledged, and says when it is time to send one again: after the
-retransmission timeout of RFC 6298 (smoothed round trip and its variation), twice as long after each further try; round trips are
-measured by echoed times, as RFC 7323 does, so that messages that were sent again measure something too.  The receiving end gives
-messages out once each and in order, and says what it has: everything below a number, and which of the 64 after it.
+The sending end numbers messages, keeps each until it is acknowledged, and schedules retransmissions: after the timeout of RFC 6298
+(smoothed round trip and its variation), doubled after each further try.  Echoed times measure round trips, as in RFC 7323, so that
+retransmitted messages can be measured too.  The receiving end delivers each message once and in order, and acknowledges everything below a
+number and which of the 64 numbers after it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from netagents.messages import Kind
 from netagents.wire.codec.frames import Frame
 
 WINDOW = 256
-"""Messages that may be on their way on one link; further ones wait at the sender."""
+"""Unacknowledged messages that a link may have; further ones wait at the sender."""
 
 FIRST_TIMEOUT = 0.05
 LEAST_TIMEOUT = 0.02
 LONGEST_TIMEOUT = 0.5
-"""Seconds before a message is sent again: while no round trip was measured, at least, and at most."""
+"""Seconds before a retransmission: before any round trip is measured, at least, and at most."""
 
 _MEMORY = 1024
 
@@ -35,8 +35,8 @@ class RoundTrip:
         self._variation = 0.0
         self.timeout = FIRST_TIMEOUT
 
-    def measured(self, seconds: float) -> None:
-        """Takes the time between a transmission and its acknowledgement."""
+    def add_sample(self, seconds: float) -> None:
+        """Add the time between a transmission and its acknowledgement."""
         if self._smoothed is None:
             self._smoothed, self._variation = seconds, seconds / 2.0
         else:
@@ -45,12 +45,12 @@ class RoundTrip:
         self.timeout = min(LONGEST_TIMEOUT, max(LEAST_TIMEOUT, self._smoothed + 4.0 * self._variation))
 
     def after(self, tries: int) -> float:
-        """How long to wait for an acknowledgement after so many tries."""
+        """Seconds to wait for an acknowledgement after this many tries."""
         return min(LONGEST_TIMEOUT, float(self.timeout * 2.0 ** (min(tries, 32) - 1)))
 
 
 class Subject(NamedTuple):
-    """What a message is about, for those who have to tell that it was lost."""
+    """Kind, iteration and step of a message, for errors."""
 
     kind: Kind
     iteration: int
@@ -58,7 +58,7 @@ class Subject(NamedTuple):
 
 
 class Pending:
-    """A message that was sent and not yet acknowledged."""
+    """A message that is not acknowledged yet."""
 
     __slots__ = ("first_sent", "frames", "last_sent", "resend_at", "sequence", "subject", "tries")
 
@@ -78,23 +78,23 @@ class Outbox:
 
     @property
     def full(self) -> bool:
-        """Whether the oldest message that is not acknowledged is a whole window behind."""
+        """Whether the oldest unacknowledged message is a whole window behind."""
         return bool(self.pending) and self._next - next(iter(self.pending)) >= WINDOW
 
     def add(self, frames: Sequence[Frame], subject: Subject, now: float) -> Pending:
-        """Numbers a new message; the caller sends it and says so with :meth:`sent`."""
+        """Number a new message; the caller sends it and calls :meth:`mark_sent`."""
         item = self.pending[self._next] = Pending(self._next, frames, subject, now)
         self._next += 1
         return item
 
-    def sent(self, item: Pending, now: float, leaves: float) -> None:
-        """It was sent (once more) at ``now``, and leaves the sender ``leaves`` seconds later."""
+    def mark_sent(self, item: Pending, now: float, departure: float) -> None:
+        """The message was transmitted at ``now`` and leaves the sender ``departure`` seconds later."""
         item.tries += 1
         item.last_sent = now
-        item.resend_at = now + leaves + self.round_trip.after(item.tries)
+        item.resend_at = now + departure + self.round_trip.after(item.tries)
 
-    def acknowledged(self, below: int, bits: int) -> None:
-        """The other end has everything below a number, and ``below + 1 + i`` for every bit i that is set."""
+    def mark_acknowledged(self, below: int, bits: int) -> None:
+        """The receiver has everything below a number, and ``below + 1 + i`` for every set bit i."""
         for sequence in list(self.pending):
             ahead = sequence - below - 1
             if sequence < below or (0 <= ahead < 64 and bits >> ahead & 1):
@@ -104,11 +104,11 @@ class Outbox:
 
     @property
     def oldest(self) -> int:
-        """The first message that the other end may still expect."""
+        """The first number that the receiver may still expect."""
         return next(iter(self.pending), self._next)
 
     def give_up(self, before: float) -> int:
-        """Forgets messages that were first sent before a moment, and the oldest one of a full window; gives how many."""
+        """Drop messages that were first sent before a time, and the oldest one of a full window; returns how many."""
         count = 0
         while self.pending and (self.full or next(iter(self.pending.values())).first_sent < before):
             del self.pending[next(iter(self.pending))]
@@ -116,30 +116,30 @@ class Outbox:
         return count
 
     def due(self, now: float) -> list[Pending]:
-        """What has to be sent again, in order."""
+        """The messages to retransmit now, in order."""
         return [item for item in self.pending.values() if item.resend_at <= now]
 
     def next_due(self) -> float | None:
-        """When something has to be sent again; None while all is acknowledged."""
+        """Time of the next retransmission; None while all is acknowledged."""
         return min((item.resend_at for item in self.pending.values()), default=None)
 
 
 class Intake(Generic[T]):
-    """The receiving end of one link; T is what it hands on.
+    """The receiving end of one link; T is the type of a message.
 
     Args:
-        incarnation: of the sender; a restarted one begins to count anew.
+        incarnation: of the sender; its sequence numbers begin at 0.
     """
 
     def __init__(self, incarnation: int) -> None:
         self.incarnation = incarnation
         self._expected = 0
         self._early: dict[int, T] = {}
-        self._heard: dict[int, None] = {}
+        self._seen: dict[int, None] = {}
         self._forgotten = -1
 
     def take(self, sequence: int, item: T) -> list[T] | None:
-        """A numbered message came: what can be handed on now, in order; None for one that was there before or is too far ahead."""
+        """Take an ordered message; gives what can be delivered now, in order; None for a duplicate or a number too far ahead."""
         ahead = sequence - self._expected
         if ahead < 0 or ahead >= WINDOW or sequence in self._early:
             return None
@@ -147,7 +147,7 @@ class Intake(Generic[T]):
         return self._in_order()
 
     def skip(self, oldest: int) -> list[T]:
-        """Nothing below a number comes any more: what can be handed on without it, in order."""
+        """Expect nothing below a number any more; gives the messages that can be delivered now, in order."""
         ready = []
         if oldest > self._expected:
             ready = [self._early.pop(sequence) for sequence in sorted(self._early) if sequence < oldest]
@@ -162,19 +162,19 @@ class Intake(Generic[T]):
         return ready
 
     def take_any(self, sequence: int) -> bool:
-        """A message that is not awaited came, which has numbers of its own: whether it is new."""
-        if sequence <= self._forgotten or sequence in self._heard:
+        """Take a best-effort message, with its separate number; returns whether it is new."""
+        if sequence <= self._forgotten or sequence in self._seen:
             return False
-        self._heard[sequence] = None
-        if len(self._heard) > _MEMORY:
-            # What is older than those remembered cannot be told from a repeat.
-            oldest = min(self._heard)
-            del self._heard[oldest]
+        self._seen[sequence] = None
+        if len(self._seen) > _MEMORY:
+            # Older numbers count as duplicates from now on.
+            oldest = min(self._seen)
+            del self._seen[oldest]
             self._forgotten = oldest
         return True
 
     def acknowledgement(self) -> tuple[int, int]:
-        """``(below, bits)``, as :meth:`Outbox.acknowledged` takes them."""
+        """``(below, bits)``, as :meth:`Outbox.mark_acknowledged` takes them."""
         bits = 0
         for sequence in self._early:
             ahead = sequence - self._expected - 1

@@ -1,8 +1,8 @@
-"""The same bad links without wires and without time: what a run in one process would have cost, by the same draws.
+"""Simulation of bad links for a run in one process: what its messages would cost, with the same draws.
 
-Every message is carried by itself, on a clock of its link that stands still in between: sent, lost or not, acknowledged by a transmission
-of its own, and sent again until an acknowledgement arrives.  Nothing is delayed and no bit changes; what does change is the ledger, and
-a message that would not have arrived within the deadline is the same error as between processes.
+Every message is simulated alone, on a clock of its link that stands still in between: transmitted, lost or not, acknowledged by a
+transmission of its own, and retransmitted until an acknowledgement arrives.  Nothing is delayed and no result changes, only the ledger; a
+message that would miss the deadline is the same error as between processes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SimulatedLinks:
     """All links of a run in one process.
 
     Args:
-        faults: of the experiment; only models of links count here.
+        faults: of the experiment; only models of links are used here.
         seed: of the run.
         deadline: seconds within which a message must be acknowledged; ``timeouts.exchange``.
     """
@@ -42,10 +42,10 @@ class SimulatedLinks:
         self._costs = CostCounter()
 
     def carry(self, sender: int, receivers: Sequence[int], kind: Kind, iteration: int, step: int, message: Message) -> None:
-        """Counts what it takes to bring a message to every receiver.
+        """Count the transmissions that bring a message to every receiver.
 
         Raises:
-            DeadlineError: it would not have been acknowledged in time; names the link, and the partition that cuts it.
+            DeadlineError: it would not be acknowledged in time; names the link, and the partition that cuts it.
         """
         size = 0
         for receiver in receivers:
@@ -69,24 +69,24 @@ class SimulatedLinks:
         tries, arrived, acknowledged, echo = 0, 0, math.inf, 0.0
         self._costs.add(sender, receiver, messages=1)
         while True:
-            passage = there.transmit(size, iteration, now)
+            transmission = there.transmit(size, iteration, now)
             tries += 1
-            lost, doubled = int(not passage.arrivals), int(len(passage.arrivals) > 1)
+            lost, doubled = int(not transmission.arrivals), int(len(transmission.arrivals) > 1)
             self._costs.add(sender, receiver, size, transmissions=1, resent=int(tries > 1), lost=lost, doubled=doubled)
-            for seconds in sorted(passage.arrivals):
+            for seconds in sorted(transmission.arrivals):
                 arrived += 1
                 answer = back.transmit(LINK_HEADER_BYTES, iteration, now + seconds)
                 self._costs.add(receiver, sender, LINK_HEADER_BYTES, transmissions=1, acknowledgements=1, lost=int(not answer.arrivals))
-                home = now + seconds + min(answer.arrivals, default=math.inf)
-                if home < acknowledged:
-                    acknowledged, echo = home, now
-            resend_at = now + passage.leaves + round_trip.after(tries)
+                returned = now + seconds + min(answer.arrivals, default=math.inf)
+                if returned < acknowledged:
+                    acknowledged, echo = returned, now
+            resend_at = now + transmission.departure + round_trip.after(tries)
             if acknowledged <= resend_at:
                 break
             now = resend_at
             if now - began >= self._deadline:
                 raise never_acknowledged(there, subject, tries, self._deadline, there.cut_by(subject.iteration, now))
-        round_trip.measured(acknowledged - echo)
+        round_trip.add_sample(acknowledged - echo)
         self._clocks[link] = acknowledged
         self._costs.add(sender, receiver, size, duplicates=arrived - 1)
 

@@ -1,1 +1,1 @@
-"""Security of links: keys, and who may connect."""
+"""Security of links: keys, authentication and limits of connections."""

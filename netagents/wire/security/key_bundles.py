@@ -1,7 +1,7 @@
-"""Keys: who a node is, and whom it knows.
+"""Key bundles: the CURVE keys of each node, and of the nodes that it communicates with.
 
-Every run has its own CURVE key pairs, one per node.  A node's folder holds its own secret and the public keys of the nodes that it talks
-to, nothing else.  Whoever connects is known by the key that the handshake proved; what it says about itself must agree with that.
+Every run has its own key pairs, one per node.  A node's folder holds its own secret and the public keys of its peers, nothing else.  A peer
+is identified by the key that the handshake proved; the sender that a message names must agree with it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def role_name(index: int) -> str:
 
 
 def role_index(role: str) -> int:
-    """The node that a role name belongs to."""
+    """The node index of a role name."""
     if role == "environment":
         return ENVIRONMENT
     return MONITOR if role == "monitor" else int(role.removeprefix("agent-"))
@@ -48,14 +48,14 @@ def role_index(role: str) -> int:
 
 @dataclass(frozen=True)
 class KeyBundle:
-    """What one node holds.
+    """The keys of one node.
 
     Attributes:
         role: such as ``agent-3``.
-        run: 16 hexadecimal digits that all folders of one bundle share; only for people to compare.
+        run: 16 hexadecimal digits that all folders of one bundle share; for people to compare.
         public: its own public key, 40 characters of Z85.
         secret: its own secret key, likewise.
-        peers: role -> public key of every node that it talks to.
+        peers: role -> public key of every node that it communicates with.
     """
 
     role: str
@@ -69,7 +69,7 @@ def make_bundles(knows: Mapping[int, Iterable[int]]) -> dict[int, KeyBundle]:
     """Fresh keys for a run.
 
     Args:
-        knows: node index -> the nodes that it talks to.
+        knows: node index -> the nodes that it communicates with.
     """
     run = secrets.token_hex(8)
     pairs = {index: zmq.curve_keypair() for index in knows}
@@ -80,10 +80,10 @@ def make_bundles(knows: Mapping[int, Iterable[int]]) -> dict[int, KeyBundle]:
 
 
 def write_bundles(bundles: Iterable[KeyBundle], folder: Path) -> None:
-    """Write one folder per node, directories 0700 and files 0600, below ``folder``, which is made.
+    """Write one folder per node, directories 0700 and files 0600, below ``folder``, which is created.
 
     Raises:
-        UsageError: there is something in it already: keys are never overwritten.
+        UsageError: it is not empty: keys are never overwritten.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def write_bundles(bundles: Iterable[KeyBundle], folder: Path) -> None:
 
 
 def write_bundle(bundle: KeyBundle, own: Path) -> None:
-    """Write one node's two files into its own folder, which is there and empty."""
+    """Write one node's two files into its own folder, which must be empty."""
     _write(own / SECRET_FILE, bundle.secret.decode() + "\n")
     peers = {role: key.decode() for role, key in bundle.peers.items()}
     facts = {"role": bundle.role, "run": bundle.run, "public": bundle.public.decode(), "peers": peers}
@@ -108,12 +108,12 @@ def write_bundle(bundle: KeyBundle, own: Path) -> None:
 
 @contextlib.contextmanager
 def hold_keys(folder: Path | None, index: int) -> Iterator[None]:
-    """Say, while inside, that a run goes on with the keys of this folder: :func:`keys_are_held` tells others, in other containers too."""
+    """Mark the keys of this folder as in use within the context; :func:`keys_are_held` sees it, from other containers too."""
     if folder is None:
         yield
         return
     with (_own_folder(folder, role_name(index)) / PUBLIC_FILE).open("rb") as file:
-        # A file system without locks cannot say.
+        # Some file systems have no locks.
         with contextlib.suppress(OSError):
             fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
         yield
@@ -136,7 +136,7 @@ def _own_folder(folder: Path, role: str) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    # 0600 from its first moment, whatever the umask; never through a link that stands there.
+    # 0600 from the beginning, whatever the umask; never through an existing link.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)
@@ -157,7 +157,7 @@ def load_bundle(folder: Path, index: int) -> KeyBundle:
         peers = {_role(name): _key(key) for name, key in dict(facts["peers"]).items()}
         bundle = KeyBundle(_role(facts["role"]), str(facts["run"])[:16], _key(facts["public"]), _key(secret), peers)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SecurityError("is no folder of keys", where=str(own), fix="make keys with `netagents keys FILE --out DIR`") from error
+        raise SecurityError("is not a folder of keys", where=str(own), fix="make keys with `netagents keys FILE --out DIR`") from error
     if bundle.role != role:
         raise SecurityError(f"these are the keys of {bundle.role}, not of {role}", where=str(own), fix=f"give {role} its own folder")
     if zmq.curve_public(bundle.secret) != bundle.public:
@@ -167,20 +167,20 @@ def load_bundle(folder: Path, index: int) -> KeyBundle:
 
 def _role(value: object) -> str:
     if not isinstance(value, str) or not _ROLE.fullmatch(value):
-        raise ValueError("no role")
+        raise ValueError("not a role")
     return value
 
 
 def _key(value: object) -> bytes:
     if not isinstance(value, str) or not _KEY.fullmatch(value):
-        raise ValueError("no key")
+        raise ValueError("not a key")
     return value.encode()
 
 
 def _read(path: Path) -> str:
     status = _check_private(path, stat.S_ISREG)
     if status.st_size > _LARGEST_FILE:
-        raise SecurityError(f"has {status.st_size} bytes and is no file of keys", where=str(path))
+        raise SecurityError(f"has {status.st_size} bytes and is not a file of keys", where=str(path))
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
@@ -195,7 +195,7 @@ def _check_private(path: Path, kind: object) -> os.stat_result:
             f"keys cannot be read: {error.strerror}", where=str(path), fix="make keys with `netagents keys FILE --out DIR`"
         ) from error
     if not (stat.S_ISDIR if kind is stat.S_ISDIR else stat.S_ISREG)(status.st_mode):
-        raise SecurityError("is no folder of keys", where=str(path), fix="make keys with `netagents keys FILE --out DIR`")
+        raise SecurityError("is not a folder of keys", where=str(path), fix="make keys with `netagents keys FILE --out DIR`")
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
         raise SecurityError(f"others can read it (mode {mode:04o})", where=str(path), fix="chmod -R go= on the folder, and make new keys")
@@ -205,7 +205,7 @@ def _check_private(path: Path, kind: object) -> os.stat_result:
 
 
 class CurveCredentials:
-    """Encrypts every tcp link of a node and lets in only the nodes that it knows.
+    """Encrypts every tcp link of a node and accepts only the nodes that it knows.
 
     Args:
         bundle: of this node.
@@ -214,17 +214,17 @@ class CurveCredentials:
     def __init__(self, bundle: KeyBundle) -> None:
         self.bundle = bundle
         self.users: Mapping[bytes, str] = {z85.decode(key): role for role, key in bundle.peers.items()}
-        """Public key as it travels (32 bytes) -> the node whose key it is."""
+        """Public key in binary form (32 bytes) -> role name."""
 
     def secure_listener(self, socket: zmq.Socket[bytes]) -> None:
-        """Makes the socket a CURVE server, whose clients the doorkeeper knows by their keys."""
+        """Make the socket a CURVE server; the ZAP authenticator checks the keys of its clients."""
         socket.set(zmq.CURVE_SERVER, 1)
         socket.set(zmq.CURVE_PUBLICKEY, self.bundle.public)
         socket.set(zmq.CURVE_SECRETKEY, self.bundle.secret)
         socket.set(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
 
     def secure_sender(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> None:
-        """Makes the socket a CURVE client that speaks to ``peer`` and nobody else.
+        """Make the socket a CURVE client that connects to ``peer`` only.
 
         Raises:
             SecurityError: this node has no key of ``peer``.
@@ -235,12 +235,12 @@ class CurveCredentials:
             raise SecurityError(
                 f"{self.bundle.role} has no key of {who}",
                 where=endpoint,
-                fix="make keys of this very experiment: its radii decide who knows whom",
+                fix="make keys of this experiment: its radii decide which nodes know each other",
             )
         socket.set(zmq.CURVE_SERVERKEY, key)
         socket.set(zmq.CURVE_PUBLICKEY, self.bundle.public)
         socket.set(zmq.CURVE_SECRETKEY, self.bundle.secret)
 
     def users_by_index(self) -> dict[int, str]:
-        """Node index -> who it must be found to be: for :meth:`netagents.wire.session.inbox.Inbox.identify`."""
+        """Node index -> its authenticated name, for :meth:`netagents.wire.session.inbox.Inbox.identify`."""
         return {role_index(role): role for role in self.bundle.peers}

@@ -1,8 +1,8 @@
-"""The doorkeeper: one small thread per node that lets known keys in and notices when a link could not be secured.
+"""ZAP authenticator: one small thread per node that accepts known keys and notices links that cannot be secured.
 
-ZeroMQ asks an authenticator about every key, and tells what becomes of handshakes only on monitor sockets.  The doorkeeper serves both,
-so that the node's own loop never wakes up for a stranger: it sleeps until somebody knocks, and once a second looks whether a
-connection holds more than it may.
+ZeroMQ asks an authenticator about every key, and reports the results of handshakes on monitor sockets.  The thread serves both, so that
+the node's own loop never wakes up for an unknown peer.  It sleeps until an event occurs, and once a second it checks whether a connection
+holds too many unread bytes.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ _log = logging.getLogger(__name__)
 ZAP_DOMAIN = b"netagents"
 
 REFUSED = "handshake refused"
-"""A peer without a key, with a key that is not on the list, or one that took this node for another."""
+"""A peer without a key, with an unknown key, or that expected another node here."""
 
 CUT = "link cut"
-"""A link that had been accepted ended in the middle of a run: a frame above the limit, or a peer that died."""
+"""An accepted connection ended during a run: a frame above the limit, or a peer that died."""
 
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"  # fixed by ZeroMQ's RFC 27
-_CONTROL = "inproc://netagents-doorkeeper"
+_CONTROL = "inproc://netagents-zap"
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
-LOOK_SECONDS = 1.0
-"""Seconds between looks at what connections hold."""
+CHECK_SECONDS = 1.0
+"""Seconds between checks of unread messages."""
 
 _UNEXPLAINED = 3
-"""Handshakes in a row that end without a reason before the reason is taken to be a wrong key; a peer that dies explains one."""
+"""Consecutive handshakes without a stated reason that count as a wrong key; a peer that dies explains one."""
 _MECHANISMS_DIFFER = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
 _CAUSES = {
     _MECHANISMS_DIFFER: "it has no keys",
-    0x10000002: "a record came twice or out of order",  # ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_SEQUENCE
+    0x10000002: "a record arrived twice or out of order",  # ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_SEQUENCE
 }
 _MOST_LINES = 200
 
@@ -55,7 +55,7 @@ _ONE_BUNDLE = "start all nodes with folders of one `netagents keys` bundle, each
 
 @dataclass
 class _Link:
-    """A socket under watch; ``peer`` is whom a sender wants to reach, None for a listener, which may bound what connections hold."""
+    """A watched socket; ``peer`` is the node that a sender connects to, None for a listener, which may limit unread messages."""
 
     endpoint: str
     peer: str | None
@@ -65,7 +65,7 @@ class _Link:
 
 
 class ZapAuthenticator:
-    """Watches the tcp sockets of one context, and answers for their keys.
+    """Watches the tcp sockets of one context, and authenticates their peers.
 
     Args:
         context: of the transport.
@@ -74,9 +74,9 @@ class ZapAuthenticator:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], users: Mapping[bytes, str] | None) -> None:
         self.counts: Counter[str] = Counter()
-        """What was refused so far, by :data:`REFUSED` and :data:`CUT`."""
-        self.settled = False
-        """Once true, a failed handshake is logged but no longer raised: a run that goes on decides by its own deadlines."""
+        """Number of :data:`REFUSED` and :data:`CUT` connections so far."""
+        self.start_finished = False
+        """Once true, failed handshakes are logged and no longer raised: the deadlines of the run decide."""
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._context = context
         self._users = users
@@ -84,16 +84,16 @@ class ZapAuthenticator:
         self._failures: dict[int, SecurityError] = {}
         self._numbers = itertools.count()
         self._logged: set[tuple[str, str]] = set()
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._attached = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="doorkeeper", daemon=True)
-        # Signals belong to the main thread, whose sleep they must end; a thread inherits the mask of its maker.
+        self._thread = threading.Thread(target=self._run, name="zap-authenticator", daemon=True)
+        # Signals must interrupt the main thread; a new thread inherits the signal mask.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self._thread.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        # Without its authenticator ZeroMQ would let in any key: nothing is bound before it stands.
+        # Without an authenticator ZeroMQ would accept any key, so nothing may be bound before it runs.
         self._attached.acquire()
         self._control: zmq.Socket[bytes] = context.socket(zmq.PUSH)
         self._control.set(zmq.LINGER, 0)
@@ -102,7 +102,7 @@ class ZapAuthenticator:
     # -- called by the owner of the sockets ------------------------------------------------------------------------------
 
     def watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None = None, in_flight: UnreadMessages | None = None) -> int:
-        """Watches a socket from before its first handshake; the number is for :meth:`forget`."""
+        """Watch a socket that has not had a handshake yet; returns a number for :meth:`forget`."""
         number = next(self._numbers)
         self._links[number] = _Link(endpoint, peer, in_flight)
         socket.monitor(_watch_address(number), _EVENTS)
@@ -111,10 +111,10 @@ class ZapAuthenticator:
         return number
 
     def forget(self, number: int) -> None:
-        """Before a watched socket closes: what went wrong with it does not matter any more.
+        """Stop watching, before the socket closes.
 
-        ZeroMQ ends the watch itself, in its own thread; asked to do it here it would wait for the doorkeeper with the interpreter's lock
-        in its hands.
+        ZeroMQ closes the monitor socket in its own thread.  Doing it here would wait for this authenticator's thread while holding the
+        interpreter's lock.
         """
         link = self._links.pop(number, None)
         if link is not None and link.in_flight is not None:
@@ -122,23 +122,23 @@ class ZapAuthenticator:
         self._failures.pop(number, None)
 
     def check(self) -> None:
-        """What to call when :attr:`descriptor` is readable.
+        """Callback for when :attr:`descriptor` is readable.
 
         Raises:
             SecurityError: a link could not be secured; names the endpoint and the likely cause.
         """
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.descriptor)
-        if not self.settled:
+        if not self.start_finished:
             for error in list(self._failures.values()):
                 raise error
 
     def failure(self) -> SecurityError | None:
-        """Why a link cannot be secured, if there is one that still cannot: what a wait in vain may come from."""
+        """The error of a link that still cannot be secured, if there is one: the likely reason of a timeout."""
         return next(iter(list(self._failures.values())), None)
 
     def close(self) -> None:
-        """Ends the thread; harmless when repeated."""
+        """End the thread; may be called again."""
         if self._control.closed:
             return
         self._control.send(b"")
@@ -162,16 +162,16 @@ class ZapAuthenticator:
             monitors: dict[zmq.Socket[bytes], int] = {}
             self._attached.release()
             while True:
-                for socket, _ in poller.poll(self._patience()):
+                for socket, _ in poller.poll(self._poll_timeout()):
                     if zap is not None and socket is zap:
                         zap.send_multipart(self._answer(zap.recv_multipart()))
                     elif socket is control:
-                        word = control.recv()
-                        if not word:
+                        number = control.recv()
+                        if not number:
                             return
                         monitor = self._socket(exits, zmq.PAIR)
-                        monitor.connect(_watch_address(int(word)))
-                        monitors[monitor] = int(word)
+                        monitor.connect(_watch_address(int(number)))
+                        monitors[monitor] = int(number)
                         poller.register(monitor, zmq.POLLIN)
                         self._attached.release()
                     elif not self._note(monitors[socket], socket):
@@ -179,96 +179,100 @@ class ZapAuthenticator:
                         del monitors[socket]
                         socket.close(0)
 
-    def _patience(self) -> int | None:
-        """Milliseconds to sleep at most, after a look at what connections hold when one is due; None when there is none to look at."""
+    def _poll_timeout(self) -> int | None:
+        """Longest sleep in milliseconds, after a check of unread messages if one is due; None if there are no connections to check."""
         watched = [link for link in list(self._links.values()) if link.in_flight is not None and len(link.in_flight)]
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + LOOK_SECONDS
+        if now >= self._next_check:
+            self._next_check = now + CHECK_SECONDS
             for link in watched:
-                for held in link.in_flight.look() if link.in_flight is not None else ():
-                    self._say("held", link.endpoint, f"{link.endpoint}: cut a link that held {held:,} bytes without a message to take")
-        return max(1, round(1000.0 * (self._next_look - now))) if watched else None
+                for unread in link.in_flight.close_overfull() if link.in_flight is not None else ():
+                    self._warn_once(
+                        "held", link.endpoint, f"{link.endpoint}: cut a link that held {unread:,} bytes without a message to take"
+                    )
+        return max(1, round(1000.0 * (self._next_check - now))) if watched else None
 
     def _socket(self, exits: contextlib.ExitStack, kind: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)
         exits.callback(socket.close, 0)
         return socket
 
-    def _answer(self, asked: list[bytes]) -> list[bytes]:
-        """To a request of ZeroMQ's authentication protocol: the node whose key this is, or a refusal."""
-        request = asked[1] if len(asked) > 1 else b""
+    def _answer(self, request: list[bytes]) -> list[bytes]:
+        """The answer to a request of ZeroMQ's authentication protocol: the node with this key, or a refusal."""
+        identifier = request[1] if len(request) > 1 else b""
         user = None
-        if len(asked) == 7 and asked[0] == b"1.0" and asked[5] == b"CURVE" and self._users is not None:
-            user = self._users.get(asked[6])
+        if len(request) == 7 and request[0] == b"1.0" and request[5] == b"CURVE" and self._users is not None:
+            user = self._users.get(request[6])
         if user is None:
-            address = asked[3].decode(errors="replace")[:64] if len(asked) > 3 else "?"
-            self._say("key", address, f"refused a key from {address}: not on this node's list (another run's, or an agent's out of reach)")
-            return [b"1.0", request, b"400", b"unknown key", b"", b""]
-        return [b"1.0", request, b"200", b"OK", user.encode(), b""]
+            address = request[3].decode(errors="replace")[:64] if len(request) > 3 else "?"
+            self._warn_once(
+                "key", address, f"refused a key from {address}: not on this node's list (another run's, or an agent's out of reach)"
+            )
+            return [b"1.0", identifier, b"400", b"unknown key", b"", b""]
+        return [b"1.0", identifier, b"200", b"OK", user.encode(), b""]
 
     def _note(self, number: int, socket: zmq.Socket[bytes]) -> bool:
-        """Takes in one event; False when the watched socket is gone."""
+        """Process one event; returns False when the watched socket is closed."""
         event = parse_monitor_message(socket.recv_multipart())
-        what, value = int(event["event"]), int(event["value"])
-        if what == zmq.EVENT_MONITOR_STOPPED:
+        event_type, value = int(event["event"]), int(event["value"])
+        if event_type == zmq.EVENT_MONITOR_STOPPED:
             return False
         link = self._links.get(number)
         if link is None:
             return True
         if link.peer is None:
-            self._note_listener(link, what, value, event["endpoint"].decode(errors="replace"))
-        elif what == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._note_listener(link, event_type, value, event["endpoint"].decode(errors="replace"))
+        elif event_type == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             link.unexplained = 0
             self._failures.pop(number, None)
-        elif what & _FAILED:
-            self._note_sender(number, link, what, value)
+        elif event_type & _FAILED:
+            self._note_sender(number, link, event_type, value)
         return True
 
-    def _note_listener(self, link: _Link, what: int, value: int, endpoint: str) -> None:
-        if what & _FAILED:
+    def _note_listener(self, link: _Link, event_type: int, value: int, endpoint: str) -> None:
+        if event_type & _FAILED:
             link.refused += 1  # its disconnection follows
-            if what != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # the authenticator has spoken of those
-                why = _CAUSES.get(value, "no keys, keys of another run, or no node of netagents")
-                self._say(why, endpoint, f"{endpoint}: refused a peer: {why}")
+            if event_type != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # the authenticator has logged those
+                cause = _CAUSES.get(value, "no keys, keys of another run, or not a node of netagents")
+                self._warn_once(cause, endpoint, f"{endpoint}: refused a peer: {cause}")
             self.counts[REFUSED] += 1
-        elif what == zmq.EVENT_ACCEPTED:
+        elif event_type == zmq.EVENT_ACCEPTED:
             if link.in_flight is not None:
-                link.in_flight.accepted(value)
-        elif what == zmq.EVENT_DISCONNECTED:
+                link.in_flight.add(value)
+        elif event_type == zmq.EVENT_DISCONNECTED:
             if link.in_flight is not None:
-                link.in_flight.ended(value)
+                link.in_flight.remove(value)
             if link.refused:
                 link.refused -= 1
             else:
                 self.counts[CUT] += 1
 
-    def _note_sender(self, number: int, link: _Link, what: int, value: int) -> None:
-        if what == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    def _note_sender(self, number: int, link: _Link, event_type: int, value: int) -> None:
+        if event_type == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             link.unexplained += 1
             if link.unexplained < _UNEXPLAINED:
                 return
-        error = self._failure(link, what, value)
+        error = self._failure(link, event_type, value)
         if number not in self._failures:
-            self._say("link", link.endpoint, str(error))
+            self._warn_once("link", link.endpoint, str(error))
         self._failures[number] = error
         os.eventfd_write(self.descriptor, 1)
 
-    def _failure(self, link: _Link, what: int, value: int) -> SecurityError:
+    def _failure(self, link: _Link, event_type: int, value: int) -> SecurityError:
         peer = link.peer or "the peer"
         if self._users is None:
             return SecurityError(f"{peer} asks for keys and this node has none", where=link.endpoint, fix="give --keys DIR; " + _ONE_BUNDLE)
-        if what == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        if event_type == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             cause = f"{peer} refused this node's key: it is of another run, or this node is outside its radius"
         elif value == _MECHANISMS_DIFFER:
             cause = f"this node has keys and {peer} has none"
         else:
-            cause = f"whoever listens there does not hold the key of {peer}: it is of another run, another node, or has no keys"
+            cause = f"the listener there does not hold the key of {peer}: it is of another run, another node, or has no keys"
         return SecurityError(cause, where=link.endpoint, fix=_ONE_BUNDLE)
 
-    def _say(self, reason: str, who: str, line: str) -> None:
-        if (reason, who) not in self._logged and len(self._logged) < _MOST_LINES:
-            self._logged.add((reason, who))
+    def _warn_once(self, reason: str, source: str, line: str) -> None:
+        if (reason, source) not in self._logged and len(self._logged) < _MOST_LINES:
+            self._logged.add((reason, source))
             _log.warning("%s (further ones are only counted)", line)
 
 

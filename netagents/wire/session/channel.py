@@ -1,4 +1,4 @@
-"""The way from a node to some receivers, for one kind of message."""
+"""Channel from a node to its receivers of one kind of message."""
 
 from __future__ import annotations
 
@@ -20,84 +20,84 @@ _write_prefix = PREFIX.pack
 
 
 class Channel:
-    """Messages of one kind from a node, as what it is in a run, to the same receivers.
+    """Sends messages of one kind to the same receivers.
 
     Args:
-        speaker: run, incarnation and index of the node.
+        origin: run, incarnation and index of the sending node.
         kind: of the messages.
-        ways: the receivers, each with its sender.
+        peers: index and sender of each receiver.
         codec: of this thread.
-        traffic: where the messages count.
-        patience: seconds after which a receiver whose queue is full is an error.
+        traffic: counts the messages.
+        timeout: seconds to wait for a receiver whose queue is full.
     """
 
-    __slots__ = ("_codec", "_kind", "_patience", "_sent", "_traffic", "_ways", "speaker")
+    __slots__ = ("_codec", "_kind", "_peers", "_sent", "_timeout", "_traffic", "origin")
 
     def __init__(
         self,
-        speaker: tuple[bytes, int, int],
+        origin: tuple[bytes, int, int],
         kind: Kind,
-        ways: Sequence[tuple[int, Sender]],
+        peers: Sequence[tuple[int, Sender]],
         codec: Codec,
         traffic: Traffic,
-        patience: float,
+        timeout: float,
     ) -> None:
-        self.speaker = speaker
-        self._kind, self._ways, self._codec, self._patience = kind, tuple(ways), codec, patience
+        self.origin = origin
+        self._kind, self._peers, self._codec, self._timeout = kind, tuple(peers), codec, timeout
         self._traffic, self._sent = traffic, traffic.sent[kind]
 
     def send(self, message: Message, iteration: int, step: int) -> None:
-        """Encodes once and sends to every receiver.
+        """Encode once and send to every receiver.
 
         Raises:
-            ProtocolError: the message breaks the schema.
+            ProtocolError: the message violates the schema.
             DeadlineError: a receiver's queue stayed full; names it.
         """
         started = perf_counter()
-        frames = self._codec.frames(*self.speaker, self._kind, iteration, step, message)
+        frames = self._codec.frames(*self.origin, self._kind, iteration, step, message)
         self._traffic.serialise_seconds += perf_counter() - started
-        self._sent[0] += len(self._ways)
-        self._sent[1] += len(self._ways) * frame_bytes(frames)
-        for receiver, sender in self._ways:
+        self._sent[0] += len(self._peers)
+        self._sent[1] += len(self._peers) * frame_bytes(frames)
+        for receiver, sender in self._peers:
             if not sender.try_send(frames):
-                self._send_late(sender, frames, iteration, step, receiver)
+                self._send_blocking(sender, frames, iteration, step, receiver)
 
-    def like(self, message: Message) -> Callable[[bytes, int, int], None]:
-        """What sends messages of a single array that look like this one, from the array's bytes, iteration and step.
+    def compile(self, message: Message) -> Callable[[bytes, int, int], None]:
+        """A function that sends messages of a single array with the form of this one, given the array's bytes, iteration and step.
 
-        Nothing is worked out anew in every step, so that it takes little more than the transport's own calls.
+        It computes nothing again in every step, so it costs little more than the transport's own calls.
 
         Raises:
-            ProtocolError: the message breaks the schema; what comes back raises DeadlineError as :meth:`send`.
+            ProtocolError: the message violates the schema; the function raises DeadlineError as :meth:`send`.
         """
-        stencil = self._codec.stencil(*self.speaker, self._kind, message)
-        if stencil is None:
-            # Large enough for frames of its own.
-            return partial(self._send_anew, message)
-        length, header = stencil
-        sent, count, late = self._sent, len(self._ways), self._send_late
-        ways = [(sender.sending(), sender.refused, sender, receiver) for receiver, sender in self._ways]
+        compiled = self._codec.compile(*self.origin, self._kind, message)
+        if compiled is None:
+            # The array travels in a frame of its own.
+            return partial(self._send_large, message)
+        length, header = compiled
+        sent, count, send_blocking = self._sent, len(self._peers), self._send_blocking
+        peers = [(sender.send_function(), sender.full_error, sender, receiver) for receiver, sender in self._peers]
 
         def send(values: bytes, iteration: int, step: int) -> None:
             frame = _write_prefix(length, step, iteration) + header + values
             sent[0] += count
             sent[1] += count * len(frame)
-            for hand_over, refused, sender, receiver in ways:
+            for try_send, full_error, sender, receiver in peers:
                 try:
-                    hand_over(frame)
-                except refused:
-                    late(sender, [frame], iteration, step, receiver)
+                    try_send(frame)
+                except full_error:
+                    send_blocking(sender, [frame], iteration, step, receiver)
 
         return send
 
-    def _send_anew(self, like: Any, values: bytes, iteration: int, step: int) -> None:
-        (sample,) = like
-        self.send(type(like)(np.frombuffer(values, sample.dtype).reshape(sample.shape)), iteration, step)
+    def _send_large(self, sample: Any, values: bytes, iteration: int, step: int) -> None:
+        (array,) = sample
+        self.send(type(sample)(np.frombuffer(values, array.dtype).reshape(array.shape)), iteration, step)
 
-    def _send_late(self, sender: Sender, frames: Sequence[Frame], iteration: int, step: int, receiver: int) -> None:
-        """Sends to a receiver whose queue is full."""
+    def _send_blocking(self, sender: Sender, frames: Sequence[Frame], iteration: int, step: int, receiver: int) -> None:
+        """Send to a receiver whose queue is full."""
         try:
-            sender.send(frames, self._patience)
+            sender.send(frames, self._timeout)
         except DeadlineError as error:
             what = f"{self._kind.name.lower()} of iteration {iteration}, step {step} could not be sent to {node_name(receiver)}"
             raise DeadlineError(f"{what}: {error.what}", where=sender.endpoint, fix=error.fix) from None

@@ -1,4 +1,4 @@
-"""An inbox in which some messages count only some steps after the step in which they were said."""
+"""Inbox for aged information: messages count some steps after the step in which they were sent."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from netagents.wire.session.inbox import Inbox
 
 
 class DelayedInbox(Inbox):
-    """An inbox for aged information: what a sender says at step t is collected at step t + its delay.
+    """A message that was sent at step t is collected at step t + the delay of its sender.
 
     Args:
-        delays: kind -> sender -> steps; none for all others.
-        last: the last step of an iteration; what would count after it is of no use and not kept.
+        delays: kind -> sender -> steps; 0 for all others.
+        last: the last step of an iteration; messages that would count after it are not kept.
     """
 
     def __init__(
         self, run: bytes, allowed: Mapping[Kind, Iterable[int]], *, delays: Mapping[Kind, Mapping[int, int]], last: int, **named: Any
     ) -> None:
-        longest = max((steps for its in delays.values() for steps in its.values()), default=0)
+        longest = max((steps for by_sender in delays.values() for steps in by_sender.values()), default=0)
         super().__init__(run, allowed, steps=last + 1, most_waiting=64 + longest, **named)
         self._delays = delays
         self._last = last

@@ -1,6 +1,6 @@
-"""Injected delivery faults: a feed between the codec and the inbox that delays, drops, swaps or repeats messages, seeded.
+"""Delivery faults that an experiment injects: messages are delayed, dropped, swapped or repeated between codec and inbox.
 
-It never sleeps: the caller says what time it is, and asks what is due.
+Nothing here sleeps: the caller gives the time and asks for the messages that are due.  All draws are seeded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class FaultyFeed:
     """Delivery faults at one receiver.
 
     Args:
-        faults: those of the experiment; the ones for other receivers are ignored.
+        faults: of the experiment; those for other receivers are ignored.
         receiver: node index.
         seed: of the run.  The delays of each link are a fixed sequence of (seed, receiver, sender).
     """
@@ -41,14 +41,14 @@ class FaultyFeed:
         self._arrivals = 0
 
     def push(self, delivery: Delivery, now: float) -> None:
-        """Takes a message that arrived at ``now`` (seconds on any one clock)."""
+        """Take a message that arrived at ``now`` (seconds on any one clock)."""
         envelope = delivery[0]
         for drop in self._drops:
-            if _is(drop, envelope) and envelope.sender == drop.sender:
+            if _matches(drop, envelope) and envelope.sender == drop.sender:
                 self._drops.remove(drop)
                 return
         for swap in self._swaps:
-            if _is(swap, envelope) and envelope.sender in swap.senders:
+            if _matches(swap, envelope) and envelope.sender in swap.senders:
                 other = self._held.get(swap)
                 if other is None:
                     self._held[swap] = delivery
@@ -61,16 +61,16 @@ class FaultyFeed:
                     return
         self._schedule(delivery, now)
         for replay in self._replays:
-            if _is(replay, envelope) and envelope.sender == replay.sender:
+            if _matches(replay, envelope) and envelope.sender == replay.sender:
                 for _ in range(replay.times):
                     self._schedule(delivery, now)
 
     def due(self, now: float) -> list[Delivery]:
-        """The messages to deliver now, each once; those of one sender in the order in which they came."""
+        """The messages to deliver now, each once, in order of arrival for each sender."""
         return list(self.each_due(now))
 
     def each_due(self, now: float) -> Iterator[Delivery]:
-        """The same one by one; those that were not taken stay."""
+        """The same one by one; those that are not taken stay."""
         while self._queue and self._queue[0][0] <= now:
             yield heapq.heappop(self._queue)[2]
 
@@ -93,5 +93,5 @@ class FaultyFeed:
         heapq.heappush(self._queue, (moment, self._arrivals, delivery))
 
 
-def _is(fault: DropFault | SwapFault | ReplayFault, envelope: Envelope) -> bool:
+def _matches(fault: DropFault | SwapFault | ReplayFault, envelope: Envelope) -> bool:
     return envelope.iteration == fault.iteration and envelope.step == fault.step and envelope.kind is Kind[fault.message.upper()]

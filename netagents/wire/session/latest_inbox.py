@@ -1,4 +1,4 @@
-"""An inbox that keeps some kinds on a shelf, the newest few of each sender, for those who can do with what is not the newest."""
+"""Inbox that keeps the latest messages of some kinds, for clocks that may use older ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from netagents.messages import Envelope, Kind, Message, Pace
 from netagents.wire.session.inbox import Drop, Inbox
 
 
-class LatestKinds(NamedTuple):
-    """A message with its place in time."""
+class TimedMessage(NamedTuple):
+    """A message with its iteration and step."""
 
     iteration: int
     step: int
@@ -18,57 +18,57 @@ class LatestKinds(NamedTuple):
 
 
 class LatestInbox(Inbox):
-    """As an inbox, but messages of the ``shelved`` kinds wait on shelves: nothing asks for one exact message of these.
+    """An inbox that stores the latest messages of :attr:`latest_kinds`, of which no exact message is waited for.
 
-    A shelf holds the newest :attr:`depth` messages of one sender and kind (and ordinal), so memory is bounded whatever comes.
+    It stores at most :attr:`depth` messages of each sender and kind (and ordinal), so memory is bounded.
     """
 
-    shelved: frozenset[Kind] = frozenset()
+    latest_kinds: frozenset[Kind] = frozenset()
     depth: int = 64
 
-    def shelve(self, kinds: Collection[Kind], depth: int) -> LatestInbox:
-        """Sets which kinds are kept, and how many of each; gives the inbox itself."""
-        self.shelved, self.depth = frozenset(kinds), depth
-        self._shelves: dict[tuple[Kind, int, int], dict[tuple[int, int], LatestKinds]] = {}
+    def keep_latest(self, kinds: Collection[Kind], depth: int) -> LatestInbox:
+        """Set which kinds are stored, and how many messages of each; returns the inbox itself."""
+        self.latest_kinds, self.depth = frozenset(kinds), depth
+        self._latest: dict[tuple[Kind, int, int], dict[tuple[int, int], TimedMessage]] = {}
         return self
 
     def put(self, envelope: Envelope, user: str | None = None) -> bool:
         run, incarnation, sender, kind, iteration, step, message = envelope
-        if kind not in self.shelved:
+        if kind not in self.latest_kinds:
             return super().put(envelope, user)
-        box = self._boxes.get(sender)
-        if box is None or run != self.run or kind not in box.kinds or incarnation != box.incarnation or user != box.user:
+        rule = self._rules.get(sender)
+        if rule is None or run != self.run or kind not in rule.kinds or incarnation != rule.incarnation or user != rule.user:
             return self.refuse(envelope, user)
         if iteration > self.iteration + 1:
             return self._drop(Drop.FUTURE, sender, kind, iteration)
         if step >= self._steps:
             return self._drop(Drop.STEP, sender, kind, iteration)
-        shelf = self._shelves.setdefault(self._key(kind, sender, step), {})
-        place = (iteration, step)
-        if place in shelf:
+        stored = self._latest.setdefault(self._key(kind, sender, step), {})
+        time = (iteration, step)
+        if time in stored:
             return self._drop(Drop.DUPLICATE, sender, kind, iteration)
-        if len(shelf) >= self.depth:
-            oldest = min(shelf)
-            if place < oldest:
+        if len(stored) >= self.depth:
+            oldest = min(stored)
+            if time < oldest:
                 return self._drop(Drop.PAST, sender, kind, iteration)
-            del shelf[oldest]
-        shelf[place] = LatestKinds(iteration, step, message)
+            del stored[oldest]
+        stored[time] = TimedMessage(iteration, step, message)
         return True
 
-    def shelf(self, kind: Kind, sender: int, ordinal: int = 0) -> dict[tuple[int, int], LatestKinds]:
-        """What is there of one sender and kind, by (iteration, step); ``ordinal`` tells apart what travels once per iteration."""
-        return self._shelves.get((kind, sender, ordinal if kind.row.pace is Pace.ITERATION else 0), {})
+    def stored(self, kind: Kind, sender: int, ordinal: int = 0) -> dict[tuple[int, int], TimedMessage]:
+        """The stored messages of one sender and kind, by (iteration, step); ``ordinal`` selects among kinds of once per iteration."""
+        return self._latest.get((kind, sender, ordinal if kind.row.pace is Pace.ITERATION else 0), {})
 
-    def newest(self, kind: Kind, sender: int, at: tuple[int, int]) -> LatestKinds | None:
-        """The newest message that is not of after ``at`` (iteration, step)."""
-        shelf = self.shelf(kind, sender, at[1])
-        places = [place for place in shelf if place <= at]
-        return shelf[max(places)] if places else None
+    def newest(self, kind: Kind, sender: int, at: tuple[int, int]) -> TimedMessage | None:
+        """The newest message that is not later than ``at`` (iteration, step)."""
+        stored = self.stored(kind, sender, at[1])
+        times = [time for time in stored if time <= at]
+        return stored[max(times)] if times else None
 
     def restart(self, iteration: int, incarnation: int) -> None:
         super().restart(iteration, incarnation)
-        for shelf in self._shelves.values():
-            shelf.clear()
+        for stored in self._latest.values():
+            stored.clear()
 
     def _key(self, kind: Kind, sender: int, step: int) -> tuple[Kind, int, int]:
         return kind, sender, step if kind.row.pace is Pace.ITERATION else 0

@@ -1,7 +1,7 @@
-"""The receiving half of an exchange: one node's listener, decoder and inbox behind ``receive``.
+"""Receiver of an exchange: one node's listener, decoder and inbox behind ``receive``.
 
-It holds the one blocking wait of a process.  A wait ends with the messages, with a control message or a watched descriptor (both
-answered by callbacks that may raise), or with a DeadlineError that names the phase, the step and the missing peers.
+It has the one blocking wait of a process.  A wait ends with the messages, with a control message or a watched descriptor (whose callbacks
+may raise), or with a DeadlineError that names the phase, the step and the missing peers.
 """
 
 from __future__ import annotations
@@ -23,29 +23,31 @@ from netagents.wire.links.link_layer import LinkLayer
 from netagents.wire.pauses import LATE_SECONDS, SLICE_SECONDS, note_waking, paused_seconds, waiting_clock
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.inbox import Inbox
-from netagents.wire.session.stop_request import OnControl
-from netagents.wire.session.traffic import Traffic, tally
+from netagents.wire.session.traffic import Traffic, count_traffic
 from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, in_frames
 
 _BATCH = 1024
 _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
-GLANCE_SECONDS = 0.1
-"""How long a node that waits for messages may take to notice anything else, such as a lost parent."""
+POLL_SECONDS = 0.1
+"""Interval at which a waiting node polls its watched descriptors, such as that of its parent."""
 
 NOTE_SECONDS = 10.0
-"""After which a node that still waits says in its log for whom, and again."""
+"""Interval at which a waiting node logs for whom it waits."""
 
-_LATE = GLANCE_SECONDS + LATE_SECONDS
+OnControl = Callable[[Envelope, str | None], None]
+"""Called with each control message and its sender's authenticated name; its exceptions end the wait."""
+
+_LATE = POLL_SECONDS + LATE_SECONDS
 _log = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
-    """What a wait for control messages collects."""
+    """A collection that is never complete: the wait is for control messages."""
 
 
 class Receiver:
-    """How messages come to a node; :class:`netagents.wire.session.exchange.Exchange` has the arguments."""
+    """Receives the messages of a node; :class:`netagents.wire.session.exchange.Exchange` describes the arguments."""
 
     def __init__(
         self,
@@ -71,30 +73,31 @@ class Receiver:
         self._watched = dict(watched or {})
         self._descriptors = tuple(self._watched)
         self._faults = faults
-        # An inbox of another kind wants to see whole envelopes.
-        self._lets_in_again = faults is None and type(inbox) is Inbox
-        self.next_glance = 0.0
-        """When to look at what else is watched."""
-        self._layouts = self._codec.layouts
-        self._patience = 0.0
-        self._take = self._listener.taking(self._patience)
+        # Other types of inbox need whole envelopes.
+        self._reuses_acceptance = faults is None and type(inbox) is Inbox
+        self.next_poll = 0.0
+        """When to poll the watched descriptors again."""
+        self._templates = self._codec.templates
+        self._take_timeout = 0.0
+        self._take = self._listener.take_function(self._take_timeout)
 
     @property
-    def plain(self) -> bool:
-        """Whether nothing stands between the links and the inbox, and that keeps every message for its exact phase."""
-        return self._lets_in_again and self.links is None
+    def supports_rollouts(self) -> bool:
+        """Whether a driver may take the messages of a whole rollout from here: nothing stands between links and inbox, and the inbox keeps
+        every message for its exact phase."""
+        return self._reuses_acceptance and self.links is None
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], timeout_seconds: float | None = None) -> list[Message]:
-        """Waits for one ``kind`` message of (iteration, step) from each of ``senders``; returns them in that order.
+        """Wait for one ``kind`` message of (iteration, step) from each of ``senders``; returns them in that order.
 
         Args:
             timeout_seconds: instead of the ``exchange`` timeout.
 
         Raises:
             DeadlineError: names kind, iteration, step and the missing peers.
-            ProtocolError: a message came twice.
+            ProtocolError: a message arrived twice.
             StopReceivedError: with the default ``on_control``.
         """
         inbox = self.inbox
@@ -110,12 +113,12 @@ class Receiver:
             raise
 
     def wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> Wait:
-        """What was waited for, for whatever ended the wait: when a message is lost, all wait in the end, and the earliest tells which."""
-        place = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
-        return Wait(place, self._what(iteration, kind, step, senders))
+        """Description of a wait, for the error that ended it: after a lost message all nodes wait, and the earliest wait identifies it."""
+        position = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
+        return Wait(position, self._describe_wait(iteration, kind, step, senders))
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:
-        """The wait of every phase: asleep in the listener, and at most :data:`GLANCE_SECONDS` away from a look at what else is watched."""
+        """The wait of every phase: asleep in the listener, interrupted every :data:`POLL_SECONDS` to poll the watched descriptors."""
         inbox = self.inbox
         limit = waiting_clock() + allowed
         next_note = waiting_clock() + NOTE_SECONDS
@@ -124,7 +127,7 @@ class Receiver:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
                 other = self.gather(iteration, step, {kind: phase}, kind, len(senders), limit=limit + paused_seconds())
                 if other is not None:
-                    self.settle(other)
+                    self.process_other(other)
                 messages = inbox.collect(iteration, kind, step, senders)
             else:
                 messages = self._pump(min(limit, next_note), partial(inbox.collect, iteration, kind, step, senders))[1]
@@ -133,9 +136,11 @@ class Receiver:
             now = waiting_clock()
             if now >= next_note:
                 next_note = now + NOTE_SECONDS
-                _log.info("waiting for %s, %.0f s left", self._what(iteration, kind, step, senders), max(0.0, limit - now))
+                _log.info("waiting for %s, %.0f s left", self._describe_wait(iteration, kind, step, senders), max(0.0, limit - now))
             if now >= limit:
-                raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
+                raise DeadlineError(
+                    f"waited {allowed:g} s for {self._describe_wait(iteration, kind, step, senders)}", where=node_name(self.node)
+                )
 
     def gather(
         self,
@@ -146,126 +151,125 @@ class Receiver:
         count: int,
         *,
         limit: float = inf,
-        unread: bool = False,
+        raw: bool = False,
     ) -> Received | None:
-        """Takes messages of a step off the door until ``count`` of the awaited kind are there, or anything else happens.
+        """Receive messages of a step until ``count`` of the awaited kind have arrived, or anything else happens.
 
-        This is where a node spends its time with the wire while it learns, so it is one function: the listener's own call, the decoder's
-        recognition, and what the inbox knows about a message whose like was let in before.  One message is waited for in any case.
+        A learning node spends most of its time on messages here, so it is one function: the listener's own call, the decoder's recognition
+        of headers, and the inbox's earlier acceptance of a header.  It always waits for at least one message.
 
         Args:
-            phases: where to put them, by kind and sender.
-            limit: when to end, on the clock of ``perf_counter``; silence ends it after :data:`GLANCE_SECONDS` already.
-            unread: put in a message's layout and frame instead of the message.
+            phases: kind -> sender -> message; the messages are added here.
+            limit: when to end, on the clock of ``perf_counter``; without a message it ends after :data:`POLL_SECONDS`.
+            raw: add the template and frame of each message instead of the message.
 
         Returns:
-            What came that was none of them, for :meth:`settle`.
+            The message that is none of these, for :meth:`process_other`, if one has arrived.
         """
-        traffic, inbox, layouts, nothing = self.traffic, self.inbox, self._layouts, self._listener.nothing
-        wanted = phases[awaited]
+        traffic, inbox, templates, nothing = self.traffic, self.inbox, self._templates, self._listener.timeout_error
+        awaited_phase = phases[awaited]
         other: Received | None = None
         waited = decoded = 0.0
         now = perf_counter()
-        patience = GLANCE_SECONDS if limit - now > GLANCE_SECONDS else max(0.0, limit - now)
-        if patience != self._patience:
-            self._patience, self._take = patience, self._listener.taking(patience)
+        timeout = POLL_SECONDS if limit - now > POLL_SECONDS else max(0.0, limit - now)
+        if timeout != self._take_timeout:
+            self._take_timeout, self._take = timeout, self._listener.take_function(timeout)
         take = self._take
         while True:
-            if now >= self.next_glance:
-                self._glance(now)
+            if now >= self.next_poll:
+                self._poll_watched(now)
             try:
                 received = take()
             except nothing:
                 waited += perf_counter() - now
-                note_waking(now - paused_seconds() + patience)
+                note_waking(now - paused_seconds() + timeout)
                 break
             woken = perf_counter()
             waited += woken - now
             if woken - now > _LATE:
-                note_waking(now - paused_seconds() + patience)
-            first, user = (received, None) if isinstance(received, bytes) else _alone(received)
-            length, at, its = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
-            layout = layouts.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
+                note_waking(now - paused_seconds() + timeout)
+            first, user = (received, None) if isinstance(received, bytes) else _single_frame(received)
+            length, message_step, message_iteration = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
+            template = templates.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
             if (
-                layout is None
-                or layout.size != len(first)
-                or layout.door is not inbox.door
-                or layout.user != user
-                or at != step
-                or its != iteration
-                or (phase := phases.get(layout.kind)) is None
-                or layout.sender in phase
+                template is None
+                or template.size != len(first)
+                or template.acceptance is not inbox.acceptance
+                or template.user != user
+                or message_step != step
+                or message_iteration != iteration
+                or (phase := phases.get(template.kind)) is None
+                or template.sender in phase
             ):
                 other = received
                 break
-            counted = layout.counted
+            counted = template.counted
             counted[0] += 1
-            counted[1] += layout.size
-            phase[layout.sender] = (layout, first) if unread else layout.read(first)
+            counted[1] += template.size
+            phase[template.sender] = (template, first) if raw else template.read(first)
             now = perf_counter()
             decoded += now - woken
-            if len(wanted) >= count or now >= limit:
+            if len(awaited_phase) >= count or now >= limit:
                 break
         traffic.wait_seconds += waited
         traffic.serialise_seconds += decoded
         return other
 
-    def settle(self, other: Received) -> None:
-        """Puts a message where it belongs, or answers it."""
+    def process_other(self, other: Received) -> None:
+        """Process a message that :meth:`gather` returned."""
         began = perf_counter()
-        self.take_in(self._listener.complete(other))
+        self.process(self._listener.complete(other))
         self.traffic.serialise_seconds += perf_counter() - began
 
-    def _glance(self, now: float) -> None:
-        """Answers the descriptors that are watched besides the messages."""
-        self.next_glance = now + GLANCE_SECONDS
+    def _poll_watched(self, now: float) -> None:
+        """Call the callbacks of watched descriptors that are readable."""
+        self.next_poll = now + POLL_SECONDS
         for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
             self._watched[descriptor]()
 
-    def _what(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
+    def _describe_wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> str:
         missing = self.inbox.missing(iteration, kind, step, senders)
-        note = "" if self.links is None else self.links.note(missing)
+        note = "" if self.links is None else self.links.describe_cuts(missing)
         return f"{kind.name.lower()} of iteration {iteration}, step {step} from {node_names(missing)}{note}"
 
     # -- control messages ------------------------------------------------------------------------------------------------
 
     def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
-        """Answers control messages until ``done()``: the waits of the handshake and of the end of a run.
+        """Process control messages until ``done()``: the waits of the handshake and of the end of a run.
 
         Args:
-            describe: given the seconds left, says what is being waited for; the log gets it every :data:`NOTE_SECONDS`, and it becomes the
-                text of the error.
+            describe: from the seconds left to a description of the wait, for the log every :data:`NOTE_SECONDS` and for the error.
 
         Raises:
-            DeadlineError: the time was up.
+            DeadlineError: the time is over.
         """
         now = waiting_clock()
         limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
         while not done():
-            came = self._pump(min(limit, next_note), _nothing)[0]
+            received = self._pump(min(limit, next_note), _nothing)[0]
             now = waiting_clock()
             if now < limit and now >= next_note and not done():
                 next_note = now + NOTE_SECONDS
                 _log.info("%s", describe(limit - now))
-            elif not came and now >= limit:
+            elif not received and now >= limit:
                 if done():
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))
 
     def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
-        """One wait of at most ``timeout_seconds``, and what is there afterwards, up to the message that makes ``done()`` true; False
-        when nothing came."""
+        """Wait once, at most ``timeout_seconds``, and process what has arrived, up to the message that makes ``done()`` true; returns False
+        if nothing has arrived."""
         return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
 
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
-        """Sleeps once, then takes in what is there until ``collect`` gives a phase.
+        """Sleep once, then process what has arrived until ``collect`` returns a complete phase.
 
         Args:
             limit: when to end, on the waiting clock.
-            collect: gives a phase that is complete.
+            collect: returns the phase once it is complete.
 
         Returns:
-            Whether anything came before ``limit`` passed, and the phase.
+            Whether anything arrived before ``limit``, and the phase.
         """
         traffic, faults = self.traffic, self._faults
         now = perf_counter()
@@ -284,13 +288,13 @@ class Receiver:
             self._watched[descriptor]()
         messages: list[Message] | None = None
         if ready.messages:
-            take, take_in = self._listener.take, self.take_in
-            # One by one, so that a callback that raises leaves the rest where it is; bounded, so that a flood cannot hide a deadline.
+            take, process = self._listener.take, self.process
+            # One by one, so that the rest stays if a callback raises; bounded, so that a flood cannot delay a deadline.
             for _ in range(_BATCH):
                 received = take(0.0)
                 if received is None:
                     break
-                take_in(received)
+                process(received)
                 messages = collect()
                 if messages is not None:
                     traffic.serialise_seconds += perf_counter() - woken
@@ -304,33 +308,33 @@ class Receiver:
 
     # -- each message ----------------------------------------------------------------------------------------------------
 
-    def take_in(self, received: Received) -> None:
-        """Decodes a message, counts it and puts it where it belongs."""
+    def process(self, received: Received) -> None:
+        """Decode a message, count it and pass it on."""
         frames, user = in_frames(received)
         try:
             envelope = self._codec.decode(frames)
         except DecodeError as error:
             self.inbox.malformed(str(error))
             return
-        tally(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
-        self._place(envelope, frames, user)
+        count_traffic(self.traffic.received, envelope.kind, 1, frame_bytes(frames))
+        self._dispatch(envelope, frames, user)
 
-    def _place(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
+    def _dispatch(self, envelope: Envelope, frames: Sequence[Frame], user: str | None) -> None:
         if self._faults is not None:
             self._faults.push((envelope, user), perf_counter())
-        elif self._deliver(envelope, user) and self._lets_in_again:
-            self._codec.admit(frames, self.inbox.door, user, self.traffic.received[envelope.kind])
+        elif self._deliver(envelope, user) and self._reuses_acceptance:
+            self._codec.accept(frames, self.inbox.acceptance, user, self.traffic.received[envelope.kind])
 
     def _deliver(self, envelope: Envelope, user: str | None) -> bool:
-        """Puts a message into the inbox, or answers a control message; whether the inbox took it."""
+        """Put a message into the inbox, or process a control message; returns whether the inbox accepted it."""
         if envelope.kind.row.pace is not Pace.CONTROL:
             return self.inbox.put(envelope, user)
-        if self.inbox.admits(envelope, user):
+        if self.inbox.accepts_control(envelope, user):
             self.on_control(envelope, user)
         return False
 
 
-def _alone(received: ReceivedFrames) -> tuple[bytes, str | None]:
-    """The frame of a message that has only this one, and its user; else a frame that no message has."""
+def _single_frame(received: ReceivedFrames) -> tuple[bytes, str | None]:
+    """The frame and user of a message of one frame; an empty frame for any other message."""
     frames, user = received
     return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)

@@ -1,4 +1,4 @@
-"""The environment server's half of the two-phase start; :mod:`netagents.wire.session.handshake` has the whole of it."""
+"""Rendezvous: the environment server's half of the handshake; :mod:`netagents.wire.session.handshake` describes both halves."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Collection, Mapping
 
 from netagents.errors import ProtocolError
 from netagents.messages import ENVIRONMENT, MONITOR, Envelope, Hello, Kind, Ready, Start, Welcome, node_name, node_names
-from netagents.wire.session.handshake import Phase, Reply, StrangerError, role_of
+from netagents.wire.session.handshake import OtherRunError, Phase, Reply, role_of
 from netagents.wire.session.inbox import UNKNOWN_RUN
 
 
 class Rendezvous:
-    """The environment server's side: waits for every expected node, welcomes all, waits for all to be ready, starts all.
+    """Waits for every expected node, welcomes all, waits until all are ready, and starts all.
 
     Args:
         run: 8 bytes that name the run.
         version: of netagents; every node must run the same.
         agents: n; agents 0..n-1 are expected.
         monitor: whether the monitor is expected as well.
-        welcome: makes the Welcome of a node (index, peers); peers maps every node that said hello to its endpoint.
+        welcome: makes the Welcome of a node (index, peers); peers maps every node that has sent Hello to its endpoint.
         iteration: the one to start with.
     """
 
@@ -42,45 +42,45 @@ class Rendezvous:
         self._welcome = welcome
         self._least = 0
         self.iteration = iteration
-        """The one to start with; after a restart the driver has moved it."""
+        """The first iteration; the driver changes it after a restart."""
 
     @property
     def incarnation(self) -> int:
-        """The highest of any node that said hello: all speak under it once they were welcomed."""
+        """The highest of all nodes that have sent Hello; all use it once they are welcomed."""
         return max([self._least, *self.incarnations.values()])
 
     @property
     def peers(self) -> dict[int, str]:
-        """Endpoint of every node that said hello."""
+        """Endpoint of every node that has sent Hello."""
         return {index: self.hellos[index].endpoint for index in sorted(self.hellos)}
 
     def handle(self, envelope: Envelope) -> list[Reply]:
-        """What to answer to Hello or Ready; other kinds are the driver's and give nothing.
+        """The answers to Hello or Ready; none to other kinds, which the driver handles.
 
         The driver links to ``hellos[sender].endpoint`` before it sends the replies.
 
         Raises:
-            StrangerError: the sender belongs to another run.
+            OtherRunError: the sender belongs to another run.
             ProtocolError: another version, an unknown role or index, or two nodes that claim one index.
         """
         message, sender = envelope.message, envelope.sender
         if isinstance(message, Hello):
             if envelope.run not in (self._run, UNKNOWN_RUN):
-                raise StrangerError(
+                raise OtherRunError(
                     f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}", where=message.endpoint
                 )
             return self._hello(sender, envelope.incarnation, message)
         if isinstance(message, Ready):
             if envelope.run != self._run:
-                raise StrangerError(f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}")
-            # A Ready of before a restart says nothing about after it.
+                raise OtherRunError(f"{node_name(sender)} belongs to run {envelope.run.hex()}, not {self._run.hex()}")
+            # A Ready from before a restart does not count after it.
             return self._ready(sender) if envelope.incarnation == self.incarnation else []
         return []
 
     def lose(self, index: int) -> list[Reply]:
-        """A node is gone for good: nobody waits for it any more, and all who were welcomed begin again without it.
+        """Remove a node for good: nobody waits for it any more, and all welcomed nodes begin again without it.
 
-        Gives the Welcomes to send; none while others have not said hello yet.
+        Gives the Welcomes to send; none while other Hellos are missing.
         """
         least = self.incarnation + 1
         self.expected -= {index}
@@ -123,16 +123,16 @@ class Rendezvous:
                 )
             self.ready.discard(sender)
         elif known is not None:
-            # A repeat: it crossed our Welcome on the way, or that Welcome went to a link that had not been made yet.
+            # Repeated: it crossed our Welcome, or that Welcome was sent before the link existed.
             return [] if self.phase is Phase.HELLO else [self._welcome_to(sender)]
-        announced = self.incarnation
+        previous = self.incarnation
         self.hellos[sender] = hello
         self.incarnations[sender] = incarnation
         if self.phase is not Phase.HELLO:
-            # A restarted node has another endpoint and knows nothing: all agents begin again together.  Of two that were restarted at
-            # once the later one may come first; then the earlier one's coming is news, too.
-            if self.incarnation <= announced:
-                self._least = announced + 1
+            # A restarted node has another endpoint and no state: all agents begin again together.  Of two nodes that restart at once, the
+            # one with the higher incarnation may arrive first; the other one must still raise the incarnation.
+            if self.incarnation <= previous:
+                self._least = previous + 1
             self.phase = Phase.WELCOMED
             self.ready = {index for index in self.expected if index < 0}
             return [self._welcome_to(index) for index in sorted(self.expected) if index >= 0]
@@ -157,8 +157,8 @@ class Rendezvous:
 
     def missing(self) -> list[int]:
         """The nodes that the current phase waits for."""
-        heard: Collection[int] = self.hellos if self.phase is Phase.HELLO else self.ready
-        return [] if self.phase is Phase.STARTED else sorted(self.expected - set(heard))
+        present: Collection[int] = self.hellos if self.phase is Phase.HELLO else self.ready
+        return [] if self.phase is Phase.STARTED else sorted(self.expected - set(present))
 
     def status(self, seconds_left: float) -> str:
         """One line, such as ``waiting for 3 of 25: agents 4, 7, 19 (never said hello), 12 s left``."""

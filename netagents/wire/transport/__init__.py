@@ -1,1 +1,1 @@
-"""Transports: links between nodes behind one small interface."""
+"""Transports: links between nodes behind one interface."""

@@ -1,7 +1,6 @@
-"""Which links to an ``ipc`` listener ended: noted by ZeroMQ's own thread, and counted when somebody asks.
+"""Counter of closed connections of ``ipc`` listeners: ZeroMQ's thread queues the events, and they are counted on request.
 
-Over tcp the doorkeeper sees this, because it has to answer for keys anyway.  Unix sockets carry no keys, so nothing needs a thread of
-its own here, and no process wakes up for it.
+Over tcp the ZAP authenticator counts them.  Unix sockets have no keys, so no thread is needed here and no process wakes up for an event.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _numbers = itertools.count()
 
 
 class ClosedConnections:
-    """Counts links that end while their listener is open: a frame above the limit, or a peer that died.
+    """Counts connections that end while their listener is open: a frame above the limit, or a peer that died.
 
     Args:
         context: of the listeners.
@@ -30,35 +29,35 @@ class ClosedConnections:
         self._cut = 0
 
     def watch(self, listener: zmq.Socket[bytes]) -> None:
-        """Begins to watch a listener, before it is bound."""
+        """Watch a listener that is not bound yet."""
         address = f"inproc://netagents-cut-{next(_numbers)}"
         listener.monitor(address, zmq.EVENT_DISCONNECTED)
         watch: zmq.Socket[bytes] = self._context.socket(zmq.PAIR)
         watch.set(zmq.LINGER, 0)
-        # Without a limit ZeroMQ's thread never waits for us, however rarely we look.
+        # Without a limit ZeroMQ's thread never waits for this queue.
         watch.set(zmq.RCVHWM, 0)
         watch.connect(address)
         self._watches[listener] = watch
 
     def forget(self, listener: zmq.Socket[bytes]) -> None:
-        """Before a listener closes: links that end from here on end as they should."""
-        self._look()
-        # ZeroMQ may still speak of it until the listener is gone, and would wait for somebody who hears.
+        """Stop counting, before a listener closes: its connections end normally from now on."""
+        self._read_events()
+        # ZeroMQ may send events until the listener is closed, and needs an open receiver for them.
         self._closing.append(self._watches.pop(listener))
 
     def counts(self) -> Counter[str]:
-        """What ended so far, by reason; without zeros."""
-        self._look()
+        """Number of closed connections by reason; without zeros."""
+        self._read_events()
         return Counter({CUT: self._cut} if self._cut else {})
 
     def close(self) -> None:
-        """After all listeners have closed; harmless when repeated."""
+        """Close, after all listeners; may be called again."""
         for watch in (*self._watches.values(), *self._closing):
             watch.close(0)
         self._watches.clear()
         self._closing.clear()
 
-    def _look(self) -> None:
+    def _read_events(self) -> None:
         for watch in self._watches.values():
             while int(watch.get(zmq.EVENTS)) & zmq.POLLIN:
                 watch.recv_multipart(zmq.NOBLOCK)

@@ -1,4 +1,4 @@
-"""The ``memory`` transport: links inside one process, between threads, with the semantics of the real ones."""
+"""Transport ``memory``: links between threads of one process, with the semantics of the other transports."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from itertools import count
 
 from netagents.errors import DeadlineError, UsageError
 from netagents.wire.codec.frames import Frame
-from netagents.wire.transport.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, Waited, register
+from netagents.wire.transport.transport import LinkSettings, Listener, ReceivedFrames, Sender, Transport, WaitResult, register
 
 
 class _Mailbox:
-    """What stands at one endpoint: messages of all links in order of arrival, and how many each link has there."""
+    """Queue of one endpoint: messages of all links in order of arrival, and their number per link."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.messages: deque[tuple[int, ReceivedFrames]] = deque()
         self.waiting: dict[int, int] = {}
-        self.bell = -1  # write end of the listener's pipe
+        self.wakeup = -1  # write end of the listener's pipe
         self.listening = False
         self.closed = False
 
-    def ring(self) -> None:
-        if self.bell >= 0:
-            os.write(self.bell, b"\0")
+    def wake(self) -> None:
+        if self.wakeup >= 0:
+            os.write(self.wakeup, b"\0")
 
 
 _LOCK = threading.Lock()
@@ -45,7 +45,7 @@ def _mailbox(endpoint: str) -> _Mailbox:
 def _check(address: str) -> None:
     scheme, _, name = address.partition("://")
     if scheme != "memory" or not name:
-        raise UsageError(f"'{address[:200]}' is no address", fix="write memory://NAME, or memory://* for a free name")
+        raise UsageError(f"'{address[:200]}' is not an address", fix="write memory://NAME, or memory://* for a free name")
 
 
 class MemoryTransport(Transport):
@@ -67,7 +67,7 @@ class MemoryTransport(Transport):
         self._open.append(listener)
         return listener
 
-    def connect(self, endpoint: str, peer: str | None = None) -> MemorySender:  # noqa: ARG002 -- one process has no strangers
+    def connect(self, endpoint: str, peer: str | None = None) -> MemorySender:  # noqa: ARG002 -- within one process nobody is authenticated
         _check(endpoint)
         sender = MemorySender(endpoint, _mailbox(endpoint), self._settings.queue)
         self._open.append(sender)
@@ -85,13 +85,13 @@ class MemoryListener(Listener):
     def __init__(self, endpoint: str, mailbox: _Mailbox) -> None:
         self.endpoint = endpoint
         self._mailbox = mailbox
-        self._handle, bell = os.pipe()
+        self._handle, wakeup = os.pipe()
         os.set_blocking(self._handle, False)
-        os.set_blocking(bell, False)
+        os.set_blocking(wakeup, False)
         with mailbox.changed:
-            mailbox.bell = bell
+            mailbox.wakeup = wakeup
             if mailbox.messages:
-                mailbox.ring()
+                mailbox.wake()
 
     def take(self, timeout_seconds: float) -> ReceivedFrames | None:
         mailbox = self._mailbox
@@ -99,23 +99,23 @@ class MemoryListener(Listener):
             if not mailbox.messages and timeout_seconds > 0.0:
                 mailbox.changed.wait_for(lambda: bool(mailbox.messages) or mailbox.closed, timeout_seconds)
             if not mailbox.messages:
-                self._silence()  # an aborted link may have rung and taken its messages back
+                self._clear_wakeup()  # an aborted link may have withdrawn its messages
                 return None
             link, message = mailbox.messages.popleft()
             mailbox.waiting[link] -= 1
             if not mailbox.messages:
-                self._silence()
+                self._clear_wakeup()
             mailbox.changed.notify_all()
             return message
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         if self._mailbox.closed:
-            return Waited(False, ())
+            return WaitResult(False, ())
         poller = select.poll()
         for descriptor in (self._handle, *descriptors):
             poller.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poller.poll(1000.0 * max(0.0, timeout_seconds))}
-        return Waited(self._handle in ready, tuple(descriptor for descriptor in descriptors if descriptor in ready))
+        return WaitResult(self._handle in ready, tuple(descriptor for descriptor in descriptors if descriptor in ready))
 
     def close(self) -> None:
         mailbox = self._mailbox
@@ -127,12 +127,12 @@ class MemoryListener(Listener):
                 return
             mailbox.closed = True
             mailbox.messages.clear()
-            os.close(mailbox.bell)
+            os.close(mailbox.wakeup)
             os.close(self._handle)
-            mailbox.bell = -1
+            mailbox.wakeup = -1
             mailbox.changed.notify_all()
 
-    def _silence(self) -> None:
+    def _clear_wakeup(self) -> None:
         if self._mailbox.closed:
             return
         try:
@@ -175,7 +175,7 @@ class MemorySender(Sender):
             mailbox.messages.append((self._link, copied))
             mailbox.waiting[self._link] = mailbox.waiting.get(self._link, 0) + 1
             if len(mailbox.messages) == 1:
-                mailbox.ring()
+                mailbox.wake()
             mailbox.changed.notify_all()
         return True
 
@@ -196,7 +196,7 @@ class MemorySender(Sender):
         self._forget()
 
     def _forget(self) -> None:
-        # An endpoint that nobody ever listened at, and where nothing waits, leaves nothing behind.
+        # An endpoint without a listener and without messages is removed.
         with _LOCK, self._mailbox.changed:
             unused = not self._mailbox.listening and not self._mailbox.messages
             if unused and _MAILBOXES.get(self.endpoint) is self._mailbox:

@@ -1,4 +1,4 @@
-"""What a node sent and what was delivered to it, message by message: the history that :mod:`netagents.testing.delivery_history` judges."""
+"""History of a node's messages, sent and delivered; :mod:`netagents.testing.delivery_history` checks it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from netagents.messages import Envelope
 from netagents.wire.codec.frames import Frame
 
 
-class What(StrEnum):
-    """What happened to a message at a node."""
+class LinkAction(StrEnum):
+    """The event of a message at a node."""
 
     SENT = "sent"
     DELIVERED = "delivered"
 
 
 class LinkEvent(NamedTuple):
-    """One entry of a node's history, in the order in which it happened there.
+    """One entry of a node's history, in order of time.
 
     Attributes:
         what: ``sent`` or ``delivered``.
         peer: the other end of the link: receiver or sender.
         incarnation: of the sender.
-        kind: name of the message's kind, in small letters. iteration, step: where it belongs.
+        kind: label of the message's kind. iteration, step: of the message.
         digest: of its bytes, 16 hexadecimal digits.
     """
 
@@ -39,15 +39,15 @@ class LinkEvent(NamedTuple):
 
     @property
     def message(self) -> tuple[int, str, int, int, str]:
-        """What both ends know of it."""
+        """The fields on which both ends agree."""
         return self[2:]
 
 
-def link_event(what: What, peer: int, envelope: Envelope, frames: Sequence[Frame]) -> LinkEvent:
+def link_event(action: LinkAction, peer: int, envelope: Envelope, frames: Sequence[Frame]) -> LinkEvent:
     """The entry for one message."""
     digest = hashlib.blake2b(digest_size=8)
     for frame in frames:
         digest.update(frame)
     return LinkEvent(
-        str(what), peer, envelope.incarnation, envelope.kind.name.lower(), envelope.iteration, envelope.step, digest.hexdigest()
+        str(action), peer, envelope.incarnation, envelope.kind.name.lower(), envelope.iteration, envelope.step, digest.hexdigest()
     )

@@ -1,8 +1,7 @@
-"""The small interface behind which every transport stands, and the registry of transports by URI scheme.
+"""Interface of every transport, and the registry of transports by URI scheme.
 
-A node listens at one address, and holds one sender for each peer it speaks to.  Links are one-way, ordered and reliable while both
-ends live.  An address is where a listener is asked to listen (it may leave the port open: ``tcp://127.0.0.1:0``); an endpoint is
-where it can really be reached.
+A node listens at one address and has one sender per peer.  Links are one-way, ordered, and reliable while both ends live.  An address is
+where a listener is asked to listen (possibly with an open port: ``tcp://127.0.0.1:0``); an endpoint is where peers reach it.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from netagents.wire.codec.limits import LIMITS, Limits
 
 
 class ReceivedFrames(NamedTuple):
-    """One message as it arrived; ``user`` is the sender's authenticated name where the transport knows it, else None."""
+    """One message as it arrived; ``user`` is the sender's authenticated name, or None."""
 
     frames: Sequence[Frame]
     user: str | None
 
 
 Received = bytes | ReceivedFrames
-"""A message as it arrived; one of a single frame, over a link without keys, may come as its bare bytes."""
+"""A message as it arrived; a single frame over a link without keys may be bare bytes."""
 
 
 def in_frames(received: Received) -> ReceivedFrames:
-    """A message in the one form that every message can have."""
+    """A message in the form that every message can have."""
     return received if isinstance(received, ReceivedFrames) else ReceivedFrames((received,), None)
 
 
-class Waited(NamedTuple):
-    """What ended a wait: ``messages`` says that the listener has something, ``descriptors`` lists readable extra descriptors."""
+class WaitResult(NamedTuple):
+    """Result of a wait: whether the listener has messages, and which extra descriptors are readable."""
 
     messages: bool
     descriptors: tuple[int, ...]
@@ -42,14 +41,14 @@ class Waited(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """What all links of a node share.
+    """Settings of all links of a node.
 
     Attributes:
-        limits: sizes that a listener accepts and a sender sends.
-        queue: messages a link holds per direction before a sender has to wait.
-        linger_seconds: how long a closing link waits for its last messages to leave.
-        credentials: what the transport needs to encrypt and authenticate; each transport names the type it understands.
-        advertise: host that others reach this node by, when it listens on all addresses; default: this machine's name.
+        limits: maximum sizes of messages.
+        queue: messages that a link holds per direction before a sender has to wait.
+        linger_seconds: how long a closing link waits until its last messages have left.
+        credentials: for encryption and authentication; each transport has its own type.
+        advertise: host under which others reach this node if it listens on all addresses; default: this machine's name.
     """
 
     limits: Limits = LIMITS
@@ -63,47 +62,48 @@ class Listener(ABC):
     """The receiving end of all links of a node.  Not thread-safe: it belongs to the thread that made it."""
 
     endpoint: str
-    """Where peers reach this listener: complete, with the real port."""
-    nothing: type[Exception] = TimeoutError
-    """What a function of :meth:`taking` raises when nothing came in time."""
+    """Where peers reach this listener, with the real port."""
+    timeout_error: type[Exception] = TimeoutError
+    """Raised by a function of :meth:`take_function` if no message arrives in time."""
 
     @abstractmethod
     def take(self, timeout_seconds: float) -> Received | None:
-        """The next message, or None when none came in time; 0 never blocks."""
+        """The next message, or None if none arrives in time; 0 never blocks."""
 
     def receive(self, timeout_seconds: float) -> ReceivedFrames | None:
         """:meth:`take`, with every message in one form."""
         received = self.take(timeout_seconds)
         return None if received is None else in_frames(received)
 
-    def taking(self, timeout_seconds: float) -> Callable[[], Received]:
-        """:meth:`take` for a loop that cannot afford anything around it; good until this is called again.
+    def take_function(self, timeout_seconds: float) -> Callable[[], Received]:
+        """A function like :meth:`take` with least overhead, for loops; valid until the next call of this method.
 
-        The function raises :attr:`nothing` when nothing came in time, and may give the first of several frames, for :meth:`complete`.
+        The function raises :attr:`timeout_error` if no message arrives in time, and may return the first of several frames, for
+        :meth:`complete`.
         """
 
         def take() -> Received:
             received = self.take(timeout_seconds)
             if received is None:
-                raise self.nothing
+                raise self.timeout_error
             return received
 
         return take
 
     def complete(self, taken: Received) -> Received:
-        """The whole of the message that a function of :meth:`taking` gave last."""
+        """The whole message of which a function of :meth:`take_function` has just returned the first frame."""
         return taken
 
     @abstractmethod
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
-        """Sleeps until a message is there, one of ``descriptors`` is readable, or the time is up.  The one wait of a process."""
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
+        """Sleep until a message has arrived, one of ``descriptors`` is readable, or the time is over."""
 
     @abstractmethod
     def close(self) -> None:
-        """Stops listening and forgets what was not received; a socket file is removed.  Harmless when repeated."""
+        """Stop listening and discard messages not received; a socket file is removed.  May be called again."""
 
     def drain(self, most: int = 1024) -> list[ReceivedFrames]:
-        """Up to ``most`` messages that are already there, without waiting."""
+        """Up to ``most`` messages that have arrived, without waiting."""
         received: list[ReceivedFrames] = []
         while len(received) < most and (message := self.receive(0.0)) is not None:
             received.append(message)
@@ -111,18 +111,18 @@ class Listener(ABC):
 
 
 class Sender(ABC):
-    """The sending end of one link.  Frames are taken over before a call returns: the caller may change their memory afterwards.
+    """The sending end of one link.  Frames are copied before a call returns, so the caller may change their memory afterwards.
 
-    A first frame says itself whether others follow (:data:`netagents.wire.codec.frames.FOLLOWED`), so that a receiver need not ask.
+    A first frame says whether others follow (:data:`netagents.wire.codec.frames.FOLLOWED`).
     """
 
     endpoint: str
-    refused: type[Exception] = BlockingIOError
-    """What a function of :meth:`sending` raises when it did not send."""
+    full_error: type[Exception] = BlockingIOError
+    """Raised by a function of :meth:`send_function` if the queue is full."""
 
     @abstractmethod
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
-        """Hands a message to the link; waits while its queue is full.
+        """Send a message; waits while the queue is full.
 
         Raises:
             DeadlineError: the peer is gone, or its queue stayed full for ``timeout_seconds``.
@@ -130,32 +130,32 @@ class Sender(ABC):
 
     @abstractmethod
     def try_send(self, frames: Sequence[Frame]) -> bool:
-        """Hands a message to the link if that needs no waiting; False means it was not sent."""
+        """Send a message if the queue has space; returns False if it was not sent."""
 
-    def sending(self) -> Callable[[bytes], object]:
-        """:meth:`try_send` of a single frame, with nothing around it; the function raises :attr:`refused` where that gives False."""
+    def send_function(self) -> Callable[[bytes], object]:
+        """A function like :meth:`try_send` for a single frame, with least overhead; it raises :attr:`full_error` for False."""
 
         def send(frame: bytes) -> None:
             if not self.try_send((frame,)):
-                raise self.refused
+                raise self.full_error
 
         return send
 
     @abstractmethod
     def close(self) -> None:
-        """Ends the link; messages already handed over still get ``linger_seconds`` to leave.  Harmless when repeated."""
+        """End the link; messages already sent get ``linger_seconds`` to leave.  May be called again."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Ends the link at once; messages that have not left are lost.  Harmless when repeated."""
+        """End the link at once; messages that have not left are lost.  May be called again."""
 
 
 class Transport(ABC):
-    """Makes listeners and senders of one family of addresses."""
+    """Makes listeners and senders for one family of addresses."""
 
     @abstractmethod
     def listen(self, address: str) -> Listener:
-        """Listens at ``address``.
+        """Listen at ``address``.
 
         Raises:
             UsageError: the address is malformed, too long or taken.
@@ -164,10 +164,10 @@ class Transport(ABC):
 
     @abstractmethod
     def connect(self, endpoint: str, peer: str | None = None) -> Sender:
-        """A link to ``endpoint``, where nobody needs to listen yet.
+        """A link to ``endpoint``; its listener may start later.
 
         Args:
-            peer: who must be there, by its authenticated name; links that carry keys need it.
+            peer: authenticated name of the node there; required with keys.
 
         Raises:
             UsageError: the endpoint is malformed.
@@ -175,27 +175,27 @@ class Transport(ABC):
         """
 
     def check(self, endpoint: str) -> None:
-        """Refuses what :meth:`connect` would refuse, without connecting."""
+        """Raise the errors of :meth:`connect` without connecting."""
         self.connect(endpoint).abort()
 
     def watched(self) -> Mapping[int, Callable[[], None]]:
-        """Descriptors for the owner's wait, each with what to call when it is readable: raises SecurityError when a link failed."""
+        """Descriptors for the owner's wait, each with a callback for when it is readable; it raises SecurityError if a link failed."""
         return {}
 
-    def settle(self) -> None:  # noqa: B027 -- most transports have nothing that could fail
-        """The start is over: from now on links that fail are logged and counted, and no longer raise."""
+    def finish_start(self) -> None:  # noqa: B027 -- most transports have nothing that could fail
+        """The start of the run is over: from now on failing links are logged and counted, and raise no errors."""
 
     def failure(self) -> NetagentsError | None:
-        """Why a link failed that still fails, if there is one; what to say when a wait was in vain."""
+        """The error of a link that still fails, if there is one: the likely reason of a timeout."""
         return None
 
     def refused(self) -> Mapping[str, int]:
-        """How many peers were refused before they could say anything, by reason."""
+        """Number of refused connections by reason."""
         return {}
 
     @abstractmethod
     def close(self) -> None:
-        """Closes what is still open and waits, at most the linger time, until the last messages have left."""
+        """Close everything, and wait until the last messages have left, at most the linger time."""
 
 
 Factory = Callable[[LinkSettings], Transport]
@@ -204,7 +204,7 @@ _FACTORIES: dict[str, Factory] = {}
 
 
 def register(scheme: str, factory: Factory) -> None:
-    """Makes ``scheme://`` addresses known; a later registration replaces an earlier one."""
+    """Register the transport of ``scheme://`` addresses; a later registration replaces an earlier one."""
     _FACTORIES[scheme] = factory
 
 
@@ -217,7 +217,7 @@ def scheme_of(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator or not rest or scheme not in _FACTORIES:
         known = ", ".join(f"{name}://" for name in sorted(_FACTORIES))
-        raise UsageError(f"'{address[:200]}' is no address", fix=f"write one that begins with {known}")
+        raise UsageError(f"'{address[:200]}' is not an address", fix=f"write one that begins with {known}")
     return scheme
 
 

@@ -1,4 +1,4 @@
-"""Which ``ipc`` and ``tcp`` addresses may be used, and who can reach them."""
+"""Addresses of ``ipc`` and ``tcp`` links: which may be used, and who can reach them."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def ipc_path(address: str) -> Path | None:
 
 
 def tcp_host(address: str, *, keys: bool) -> str:
-    """The host of a tcp address, after it was found to be loopback or, with ``keys``, to be protected by them.
+    """The host of a tcp address, which must be loopback unless there are keys.
 
     Raises:
-        UsageError: it is no address.
+        UsageError: it is not an address.
         SecurityError: the host is not loopback and there are no keys.
     """
     scheme, _, rest = address.partition("://")
     host, _, port = rest.rpartition(":")
     bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
     if scheme == "tcp" and bare and port.isalnum():
-        raise UsageError(f"'{address[:200]}' is no address", fix="write numeric IPv6 addresses in brackets, such as tcp://[::1]:5555")
+        raise UsageError(f"'{address[:200]}' is not an address", fix="write numeric IPv6 addresses in brackets, such as tcp://[::1]:5555")
     if scheme != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 65_536)):
-        raise UsageError(f"'{address[:200]}' is no address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
+        raise UsageError(f"'{address[:200]}' is not an address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
     if not keys and not is_loopback(host):
         raise SecurityError(
             f"{host} is not loopback and this node has no keys", where=address, fix="make keys with `netagents keys FILE --out DIR`"
@@ -53,12 +53,12 @@ def tcp_host(address: str, *, keys: bool) -> str:
 
 
 def is_ipv6(host: str) -> bool:
-    """Whether ``host`` is a numeric IPv6 address.  Names are taken for IPv4: to look them up here could hold up a node for long."""
+    """Whether ``host`` is a numeric IPv6 address.  Names count as IPv4, because a lookup could block for long."""
     return host.startswith("[")
 
 
 def bracketed(host: str) -> str:
-    """The host as it stands in an address: numeric IPv6 addresses in brackets."""
+    """The host as written in an address: numeric IPv6 addresses in brackets."""
     try:
         ipaddress.IPv6Address(host)
     except ValueError:
@@ -67,12 +67,12 @@ def bracketed(host: str) -> str:
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether ``host`` stands for every interface of this machine."""
+    """Whether ``host`` means every interface of this machine."""
     return host in ("*", "0.0.0.0", "[::]", "::")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach ``host``."""
+    """Whether only this machine can reach ``host``."""
     if is_wildcard(host):
         return False
     try:
@@ -80,7 +80,7 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         pass
     try:
-        found = names.getaddrinfo(host, None, type=names.SOCK_STREAM)
+        addresses = names.getaddrinfo(host, None, type=names.SOCK_STREAM)
     except OSError:
         return False
-    return bool(found) and all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+    return bool(addresses) and all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in addresses)

@@ -1,6 +1,6 @@
-"""The two ends of a ZeroMQ link: a bound PULL socket that receives, a connected PUSH socket that sends.
+"""Sockets of a ZeroMQ link: a bound PULL socket receives, a connected PUSH socket sends.
 
-Receiving and sending are where a node spends its time with the wire: both call the library itself, with nothing in between.
+A node spends most of its time on messages in these calls, so they call the library without layers in between.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from netagents.errors import DeadlineError
 from netagents.wire.codec.frames import FOLLOWED, Frame
 from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
 from netagents.wire.security.unread_messages import FRAME_BYTES, UnreadMessages
-from netagents.wire.transport.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, Waited
+from netagents.wire.transport.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, WaitResult
 
 _AT_ONCE, _MORE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
 _FOLLOWED = FOLLOWED >> 24  # in the fourth byte
-_MESSAGES, _NOTHING = Waited(True, ()), Waited(False, ())
+_MESSAGES, _NOTHING = WaitResult(True, ()), WaitResult(False, ())
 
 
 class ZmqListener(Listener):
     """A bound PULL socket; made by :meth:`~netagents.wire.transport.zeromq_transport.ZmqTransport.listen`."""
 
-    nothing = zmq.Again
+    timeout_error = zmq.Again
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ZmqListener(Listener):
         self._poller = select.poll()
         self._poller.register(self._handle, select.POLLIN)
         self._watched: tuple[int, ...] = ()
-        # The library's own receiving and sending, without the layer of options that pyzmq puts around them.
+        # The library's own function, without the options that pyzmq adds.
         self._recv = super(zmq.Socket, socket).recv
 
     def take(self, timeout_seconds: float) -> Received | None:
@@ -63,8 +63,8 @@ class ZmqListener(Listener):
         except zmq.Again:
             return None
 
-    def taking(self, timeout_seconds: float) -> Callable[[], Received]:
-        # This is how a node sleeps while it learns: one blocking call, without a poller and without asking for events before.
+    def take_function(self, timeout_seconds: float) -> Callable[[], Received]:
+        # A learning node sleeps here: one blocking call, without a poller.
         self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
         return self._recv if self._in_flight is None else self._receive_authenticated
 
@@ -75,7 +75,7 @@ class ZmqListener(Listener):
         room = self._most_bytes - len(taken)
         while self._socket.get(_MORE):
             frame = self._recv(_AT_ONCE)
-            # Beyond the limits the rest is read and thrown away; one frame too many is kept for the codec to refuse.
+            # Beyond the limits the rest is discarded; one frame too many is kept, so that the codec refuses the message.
             if len(frames) <= self._most_frames and room >= 0:
                 frames.append(frame)
                 room -= len(frame)
@@ -85,7 +85,7 @@ class ZmqListener(Listener):
         assert self._in_flight is not None
         taken = self._in_flight.taken
         part = self._socket.recv(flags, copy=False)
-        # Identity is what the key exchange proved, never what a peer says about itself.
+        # The identity is the one that the key exchange proved, never what the peer claims.
         try:
             user: str | None = str(part.get("User-Id"))
         except zmq.ZMQError:
@@ -103,20 +103,20 @@ class ZmqListener(Listener):
         taken[connection] = taken.get(connection, 0) + size
         return ReceivedFrames(frames, user)
 
-    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> Waited:
+    def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
         if descriptors != self._watched:
             for descriptor in self._watched:
                 self._poller.unregister(descriptor)
             for descriptor in descriptors:
                 self._poller.register(descriptor, select.POLLIN)
             self._watched = tuple(descriptors)
-        # ZeroMQ's own descriptor says that something changed since its events were last asked, so they are asked before sleeping.
-        # The same by zmq.Poller takes twice as many calls.
+        # ZeroMQ's descriptor reports changes since its events were last read, so they are read before sleeping.  zmq.Poller would need
+        # twice as many calls.
         if int(self._socket.get(_EVENTS)) & _READABLE:
             if not descriptors:
                 return _MESSAGES
             woken = self._poller.poll(0)
-            return Waited(True, tuple(descriptor for descriptor, _ in woken if descriptor != self._handle)) if woken else _MESSAGES
+            return WaitResult(True, tuple(descriptor for descriptor, _ in woken if descriptor != self._handle)) if woken else _MESSAGES
         limit = monotonic() + timeout_seconds
         while True:
             woken = self._poller.poll(1000.0 * timeout_seconds)
@@ -127,7 +127,7 @@ class ZmqListener(Listener):
                 return _MESSAGES
             ready = tuple(descriptor for descriptor, _ in woken if descriptor != self._handle)
             if messages or ready:
-                return Waited(messages, ready)
+                return WaitResult(messages, ready)
             timeout_seconds = max(0.0, limit - monotonic())
 
     def close(self) -> None:
@@ -143,13 +143,13 @@ class ZmqListener(Listener):
 class ZmqSender(Sender):
     """A connected PUSH socket; made by :meth:`~netagents.wire.transport.zeromq_transport.ZmqTransport.connect`."""
 
-    refused = zmq.ZMQError
+    full_error = zmq.ZMQError
 
     def __init__(self, socket: zmq.Socket[bytes], endpoint: str, before_close: Callable[[], None] | None) -> None:
         self.endpoint = endpoint
         self._socket = socket
         self._before_close = before_close
-        # No send waits; whoever wants to wait polls.
+        # Sending never blocks; to wait, poll.
         socket.set(zmq.SNDTIMEO, 0)
         self._send = super(zmq.Socket, socket).send
 
@@ -168,7 +168,7 @@ class ZmqSender(Sender):
 
     def try_send(self, frames: Sequence[Frame]) -> bool:
         try:
-            # Copying sends (pyzmq's default) let the caller change its arrays at once; views are not copied before this.
+            # pyzmq copies the frames, so the caller may change its arrays afterwards.
             if len(frames) == 1:
                 self._send(frames[0])
             else:
@@ -181,7 +181,7 @@ class ZmqSender(Sender):
             raise
         return True
 
-    def sending(self) -> Callable[[bytes], object]:
+    def send_function(self) -> Callable[[bytes], object]:
         return self._send
 
     def close(self) -> None:
@@ -197,5 +197,5 @@ class ZmqSender(Sender):
 
 
 def _milliseconds(seconds: float) -> int:
-    # Rounded up, so that a short wait does not become a busy loop of zero-length waits.
+    # Rounded up, so that short waits do not become a busy loop.
     return max(0, -int(-seconds * 1000.0 // 1))

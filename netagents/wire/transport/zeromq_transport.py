@@ -1,7 +1,8 @@
-"""The ``ipc`` and ``tcp`` transports, over ZeroMQ: one bound PULL per listener, one PUSH per peer, one I/O thread per process.
+"""Transports ``ipc`` and ``tcp`` over ZeroMQ: one bound PULL per listener, one PUSH per peer, one I/O thread per process.
 
-PUSH/PULL blocks where PUB drops, and keeps order per link.  This file makes the sockets.  ``zeromq_ends.py`` receives and sends on
-them, ``zeromq_addresses.py`` says where they may listen; ``doorkeeper.py`` and ``cut_links.py`` watch them, ``security.py`` has their keys.
+PUSH/PULL blocks where PUB drops, and keeps order per link.  This file makes the sockets.  ``zeromq_sockets.py`` receives and sends on
+them, ``zeromq_addresses.py`` checks addresses, ``zap_authenticator.py`` and ``closed_connections.py`` watch connections, and
+``key_bundles.py`` has the keys.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ _RECONNECT_MILLISECONDS = (20, 500)
 
 @runtime_checkable
 class ZmqCredentials(Protocol):
-    """What encrypts and authenticates ZeroMQ links.  The transport calls these before it binds or connects a tcp socket."""
+    """Encrypts and authenticates ZeroMQ links; called before a tcp socket is bound or connected."""
 
     users: Mapping[bytes, str]
     """Public key (32 bytes) -> name of every node that may connect."""
 
     def secure_listener(self, socket: zmq.Socket[bytes]) -> None:
-        """Makes the receiving socket accept only known peers."""
+        """Make the receiving socket accept only known peers."""
 
     def secure_sender(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None) -> None:
-        """Gives the sending socket its own keys and that of ``peer``, who is to be found at ``endpoint``."""
+        """Give the sending socket its own keys and that of ``peer``, which listens at ``endpoint``."""
 
 
 class ZmqTransport(Transport):
@@ -49,14 +50,14 @@ class ZmqTransport(Transport):
     def __init__(self, settings: LinkSettings) -> None:
         credentials = settings.credentials
         if credentials is not None and not isinstance(credentials, ZmqCredentials):
-            raise TypeError(f"{type(credentials).__name__} are no credentials for ZeroMQ links")
+            raise TypeError(f"{type(credentials).__name__} are not credentials for ZeroMQ links")
         self._settings = settings
         self._credentials = credentials
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._context.set(zmq.MAX_SOCKETS, 8_192)
         self._open: list[ZmqListener | ZmqSender] = []
-        self._doorkeeper: ZapAuthenticator | None = None
-        self._cut_links = ClosedConnections(self._context)
+        self._authenticator: ZapAuthenticator | None = None
+        self._closed_connections = ClosedConnections(self._context)
 
     def listen(self, address: str) -> ZmqListener:
         path = ipc_path(address)
@@ -68,12 +69,12 @@ class ZmqTransport(Transport):
             socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
             if self._credentials is not None and not path:
                 self._credentials.secure_listener(socket)
-            # Binding a Unix socket replaces the file of whoever listens there, so look first.
+            # Binding a Unix socket would replace the file of another listener.
             if path is not None and path.exists():
                 raise UsageError("something listens there already", where=address, fix="use a fresh directory for each run")
             if path:
-                self._cut_links.watch(socket)
-                watch = partial(self._cut_links.forget, socket)
+                self._closed_connections.watch(socket)
+                watch = partial(self._closed_connections.forget, socket)
             else:
                 watch = self._watch(socket, address, None, in_flight)
             if host:
@@ -120,7 +121,7 @@ class ZmqTransport(Transport):
         return sender
 
     def check(self, endpoint: str) -> None:
-        # A link that opens and closes at once would be counted as a stranger at the other end.
+        # The other end would count a link that opens and closes at once as refused.
         if not ipc_path(endpoint):
             tcp_host(endpoint, keys=self._credentials is not None)
 
@@ -128,37 +129,37 @@ class ZmqTransport(Transport):
         for link in self._open:
             link.close()
         self._open.clear()
-        if self._doorkeeper is not None:
-            self._doorkeeper.close()
-        self._cut_links.close()
+        if self._authenticator is not None:
+            self._authenticator.close()
+        self._closed_connections.close()
         self._context.term()
 
     def watched(self) -> Mapping[int, Callable[[], None]]:
-        return {} if self._doorkeeper is None else {self._doorkeeper.descriptor: self._doorkeeper.check}
+        return {} if self._authenticator is None else {self._authenticator.descriptor: self._authenticator.check}
 
-    def settle(self) -> None:
-        if self._doorkeeper is not None:
-            self._doorkeeper.settled = True
+    def finish_start(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.start_finished = True
 
     def failure(self) -> SecurityError | None:
-        return None if self._doorkeeper is None else self._doorkeeper.failure()
+        return None if self._authenticator is None else self._authenticator.failure()
 
     def refused(self) -> Mapping[str, int]:
-        counts = self._cut_links.counts()
-        if self._doorkeeper is not None:
-            counts += self._doorkeeper.counts
+        counts = self._closed_connections.counts()
+        if self._authenticator is not None:
+            counts += self._authenticator.counts
         return counts
 
     def _watch(
         self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None, in_flight: UnreadMessages | None = None
     ) -> Callable[[], None]:
-        """Puts a tcp socket under the doorkeeper's eyes; gives what to call before the socket closes."""
-        if self._doorkeeper is None:
-            self._doorkeeper = ZapAuthenticator(self._context, None if self._credentials is None else self._credentials.users)
-        return partial(self._doorkeeper.forget, self._doorkeeper.watch(socket, endpoint, peer, in_flight))
+        """Let the authenticator watch a tcp socket; returns what to call before the socket closes."""
+        if self._authenticator is None:
+            self._authenticator = ZapAuthenticator(self._context, None if self._credentials is None else self._credentials.users)
+        return partial(self._authenticator.forget, self._authenticator.watch(socket, endpoint, peer, in_flight))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
-        """A socket with every bound set; the only place where linger is chosen."""
+        """A socket with all limits set."""
         socket: zmq.Socket[bytes] = self._context.socket(kind)
         socket.set(zmq.LINGER, round(1000 * self._settings.linger_seconds))
         socket.set(zmq.SNDHWM, self._settings.queue)

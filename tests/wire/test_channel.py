@@ -1,9 +1,10 @@
-"""The way to some receivers: what goes along it in every step is what the codec would write, and counts the same."""
+"""A channel sends the bytes that the codec would write, and counts them the same."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,14 +22,14 @@ from netagents.wire.transport.transport import LinkSettings, Listener, open_tran
 
 
 class Ends:
-    """A line from agent 4 to agents 5 and 6, and where they listen."""
+    """A channel from agent 4 to agents 5 and 6, and their listeners."""
 
     def __init__(self, kind: Kind, limits: Limits = LIMITS, queue: int = 64) -> None:
         self.transport = open_transport("memory://x", LinkSettings(queue=queue))
         self.listeners: list[Listener] = [self.transport.listen("memory://*") for _ in range(2)]
         self.traffic = Traffic()
-        ways = [(5 + place, self.transport.connect(listener.endpoint)) for place, listener in enumerate(self.listeners)]
-        self.line = Channel((RUN, 2, 4), kind, ways, Codec(limits), self.traffic, 0.05)
+        peers = [(5 + index, self.transport.connect(listener.endpoint)) for index, listener in enumerate(self.listeners)]
+        self.channel = Channel((RUN, 2, 4), kind, peers, Codec(limits), self.traffic, 0.05)
 
     def arrived(self) -> list[list[list[bytes]]]:
         return [[[bytes(frame) for frame in frames] for frames, _ in listener.drain()] for listener in self.listeners]
@@ -42,27 +43,27 @@ def ends() -> Iterator[Ends]:
 
 
 @st.composite
-def looks(draw: st.DrawFn) -> tuple[Kind, Message, Message]:
-    """Two messages of a single array that look alike."""
-    kind, form, dtypes = draw(
+def same_form_messages(draw: st.DrawFn) -> tuple[Kind, Message, Message]:
+    """Two messages of a single array with the same dtype and shape."""
+    kind, message_type, dtypes = draw(
         st.sampled_from([(Kind.STATE, State, INDEX), (Kind.ACTION, Action, INDEX), (Kind.TRUNCATED_Q, TruncatedQ, ("<f8",))])
     )
     shape = tuple(draw(st.lists(st.integers(0, 20), min_size=2, max_size=2))) if kind is Kind.TRUNCATED_Q else (draw(st.integers(0, 70)),)
     first = array(draw, shape, dtypes)
     second = array(draw, shape, (first.dtype.str,))
-    return kind, form(first), form(second)
+    return kind, message_type(first), message_type(second)
 
 
-@given(looks(), st.integers(0, 1 << 40), st.integers(0, 1000), st.sampled_from([LIMITS, replace(LIMITS, inline_bytes=50)]))
-def test_bytes_sent_like_a_message_are_that_message(look: tuple[Kind, Message, Message], iteration: int, step: int, limits: Limits) -> None:
-    kind, sample, message = look
+@given(same_form_messages(), st.integers(0, 1 << 40), st.integers(0, 1000), st.sampled_from([LIMITS, replace(LIMITS, inline_bytes=50)]))
+def test_a_compiled_channel_sends_the_same_message(messages: tuple[Any, ...], iteration: int, step: int, limits: Limits) -> None:
+    kind, sample, message = messages
     ends = Ends(kind, limits)
     try:
-        whole, alike = ends.line, ends.line.like(sample)
+        channel, send = ends.channel, ends.channel.compile(sample)
         (content,) = message
-        whole.send(message, iteration, step)
+        channel.send(message, iteration, step)
         before = dict(ends.traffic.sent)[kind].copy()
-        alike(content.tobytes(), iteration, step)
+        send(content.tobytes(), iteration, step)
         frames = [bytes(frame) for frame in Codec(limits).encode(Envelope(RUN, 2, 4, kind, iteration, step, message))]
         assert ends.arrived() == [[frames, frames]] * 2
         assert before == [2, 2 * sum(map(len, frames))]
@@ -72,7 +73,7 @@ def test_bytes_sent_like_a_message_are_that_message(look: tuple[Kind, Message, M
 
 
 def test_a_full_queue_is_waited_for_and_then_an_error_that_names_the_receiver(ends: Ends) -> None:
-    send = ends.line.like(State(np.zeros(4, np.uint8)))
+    send = ends.channel.compile(State(np.zeros(4, np.uint8)))
     for step in range(3):
         send(bytes(4), 7, step)
     ends.listeners[0].drain()
@@ -85,5 +86,5 @@ def test_a_full_queue_is_waited_for_and_then_an_error_that_names_the_receiver(en
 
 def test_what_breaks_the_schema_is_refused_before_anything_is_sent(ends: Ends) -> None:
     with pytest.raises(ProtocolError, match="state"):
-        ends.line.like(State(np.zeros(4, np.complex128)))
+        ends.channel.compile(State(np.zeros(4, np.complex128)))
     assert ends.arrived() == [[], []]

@@ -1,4 +1,4 @@
-"""Walking through a rollout is the same as going turn by turn."""
+"""A rollout in one loop is the same as its requests one by one."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from walkers import (
+from rollout_agents import (
     COPIES,
-    HEARD,
+    NEIGHBOURS,
     RUN,
     STEPS,
-    Alone,
-    Post,
-    Told,
-    Walk,
-    in_step,
-    letter,
+    Delivery,
+    Driver,
+    RecordingAgent,
+    SingleAgent,
+    deliveries_in_order,
+    delivery,
+    make_step,
     node,
     state_of,
+    step_by_step,
     step_of,
-    turn_by_turn,
-    walking,
-    world_step,
+    whole_rollout,
 )
 
 from netagents.errors import DeadlineError, NodeFailedError
@@ -43,7 +43,7 @@ from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.latest_inbox import LatestInbox
 
 PAUSE = 0.02
-"""Of the world, once per iteration, in seconds."""
+"""Pause of the server once per iteration, in seconds."""
 
 
 @pytest.fixture(params=[("memory", LIMITS), ("ipc", LIMITS), ("tcp", LIMITS), ("ipc", replace(LIMITS, inline_bytes=2))])
@@ -55,7 +55,7 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
     def build() -> dict[int, Exchange]:
         address = {"memory": "memory://*", "ipc": f"ipc://{tmp_path}/{next(names)}", "tcp": "tcp://127.0.0.1:0"}
         nodes = {}
-        for index in (ENVIRONMENT, *HEARD):
+        for index in (ENVIRONMENT, *NEIGHBOURS):
             address["ipc"] = f"ipc://{tmp_path}/{next(names)}"
             nodes[index] = node(transport, address[scheme], index, codec=Codec(limits))
         for index, exchange in nodes.items():
@@ -68,40 +68,40 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
     transport.close()
 
 
-def play(nodes: dict[int, Exchange], ways: Sequence[Walk], iterations: int) -> list[list[list[tuple[Any, ...]]]]:
-    """What each agent was told in a little world in which the next states are the actions, counted on."""
-    told = [Told(index) for index in HEARD]
+def play(nodes: dict[int, Exchange], drivers: Sequence[Driver], iterations: int) -> list[list[list[tuple[Any, ...]]]]:
+    """What each agent receives in a small world whose next states are the actions plus the copy index."""
+    agents = [RecordingAgent(index) for index in NEIGHBOURS]
 
     def agent(index: int) -> None:
         for iteration in range(iterations):
-            ways[index](nodes[index], told[index].rounds(iteration))
+            drivers[index](nodes[index], agents[index].request(iteration))
 
-    threads = [threading.Thread(target=agent, args=(index,)) for index in HEARD]
+    threads = [threading.Thread(target=agent, args=(index,)) for index in NEIGHBOURS]
     for thread in threads:
         thread.start()
     server = nodes[ENVIRONMENT]
     for iteration in range(iterations):
-        observations = [np.full(COPIES, index, np.uint8) for index in HEARD]
+        observations = [np.full(COPIES, index, np.uint8) for index in NEIGHBOURS]
         for step in range(STEPS + 1):
             if step == STEPS - 1:
                 time.sleep(PAUSE)
             for index, observation in enumerate(observations):
-                server.send(world_step(observation, step), Kind.STEP, iteration, step, (index,))
+                server.send(make_step(observation, step), Kind.STEP, iteration, step, (index,))
             if step < STEPS:
-                answers = server.receive(iteration, Kind.ACTION, step, tuple(HEARD))
+                answers = server.receive(iteration, Kind.ACTION, step, tuple(NEIGHBOURS))
                 observations = [answer.actions + np.arange(COPIES, dtype=np.uint8) for answer in answers if isinstance(answer, Action)]
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
-    return [[each.observed, each.decided] for each in told]
+    return [[each.observed, each.decided] for each in agents]
 
 
-def test_those_who_walk_and_those_who_go_turn_by_turn_are_told_the_same(network: Callable[[], dict[int, Exchange]]) -> None:
+def test_both_drivers_give_agents_the_same(network: Callable[[], dict[int, Exchange]]) -> None:
     seen = []
-    for ways in ([turn_by_turn] * 4, [walking] * 4, [walking, turn_by_turn, walking, walking]):
+    for drivers in ([step_by_step] * 4, [whole_rollout] * 4, [whole_rollout, step_by_step, whole_rollout, whole_rollout]):
         nodes = network()
-        lines = play(nodes, ways, 4)
-        traffic = [(dict(nodes[index].traffic.sent), dict(nodes[index].traffic.received)) for index in HEARD]
+        lines = play(nodes, drivers, 4)
+        traffic = [(dict(nodes[index].traffic.sent), dict(nodes[index].traffic.received)) for index in NEIGHBOURS]
         seen.append((lines, traffic))
         for exchange in nodes.values():
             assert not exchange.inbox.dropped
@@ -113,21 +113,21 @@ def test_those_who_walk_and_those_who_go_turn_by_turn_are_told_the_same(network:
     assert [len(lines) for lines in seen[0][0][1]] == [4 * (STEPS + 1)] * 2
 
 
-def test_steps_of_two_looks_in_turns_are_read_as_what_they_are(memory: Transport) -> None:
-    posts = in_step()
+def test_steps_of_two_alternating_shapes_are_read_correctly(memory: Transport) -> None:
+    messages = deliveries_in_order()
     for step in (1, 3, 4, 6):
-        moving = world_step(np.array([step, 1, 2], np.uint8), step)._replace(hops=np.ones((COPIES, 2), np.uint8))
-        posts[3 * step] = letter(ENVIRONMENT, Kind.STEP, step, moving)
-    seen = [Alone(memory, posts).go(way) for way in (turn_by_turn, walking)]
+        moving = make_step(np.array([step, 1, 2], np.uint8), step)._replace(hops=np.ones((COPIES, 2), np.uint8))
+        messages[3 * step] = delivery(ENVIRONMENT, Kind.STEP, step, moving)
+    seen = [SingleAgent(memory, messages).run(driver) for driver in (step_by_step, whole_rollout)]
     assert seen[0] == seen[1]
 
 
-def test_the_plain_case_does_not_touch_the_inbox_once_the_looks_are_known(memory: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    agent = Alone(memory, in_step())
+def test_the_inbox_is_not_used_once_the_headers_are_known(memory: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = SingleAgent(memory, deliveries_in_order())
     kept: list[int] = []
     put = Inbox.put
     monkeypatch.setattr(Inbox, "put", lambda self, envelope, user: kept.append(envelope.step) or put(self, envelope, user))
-    agent.go(walking)
+    agent.run(whole_rollout)
     assert kept == [0, 0, 0]
 
 
@@ -138,86 +138,86 @@ def test_the_plain_case_does_not_touch_the_inbox_once_the_looks_are_known(memory
         (state_of(2, 4), (Kind.STATE, 4), "state of iteration 3, step 4 from agent 2"),
     ],
 )
-@pytest.mark.parametrize("way", [turn_by_turn, walking])
-def test_what_is_missing_is_named(memory: Transport, without: Post, place: tuple[Kind, int], words: str, way: Walk) -> None:
-    posts = [post for post in in_step() if post != without]
-    agent = Alone(memory, posts, timeouts=Timeouts(exchange=0.2))
+@pytest.mark.parametrize("driver", [step_by_step, whole_rollout])
+def test_what_is_missing_is_named(memory: Transport, without: Delivery, place: tuple[Kind, int], words: str, driver: Driver) -> None:
+    messages = [message for message in deliveries_in_order() if message != without]
+    agent = SingleAgent(memory, messages, timeouts=Timeouts(exchange=0.2))
     with pytest.raises(DeadlineError, match=f"waited 0.2 s for {words}") as caught:
-        agent.go(way)
+        agent.run(driver)
     assert caught.value.wait is not None
     assert caught.value.wait.what == words
     assert caught.value.wait.place[2] == place[1]
 
 
-@pytest.mark.parametrize("way", [turn_by_turn, walking])
-def test_a_stop_ends_it_at_once_and_tells_what_was_waited_for(memory: Transport, way: Walk) -> None:
-    posts = [post for step in range(3) for post in (step_of(step), state_of(0, step), state_of(2, step))]
-    stop = letter(ENVIRONMENT, Kind.STOP, 0, Stop("enough"), iteration=0)
-    agent = Alone(memory, [*posts, step_of(3), state_of(2, 3), stop])
+@pytest.mark.parametrize("driver", [step_by_step, whole_rollout])
+def test_a_stop_ends_a_rollout_at_once_and_names_the_wait(memory: Transport, driver: Driver) -> None:
+    messages = [message for step in range(3) for message in (step_of(step), state_of(0, step), state_of(2, step))]
+    stop = delivery(ENVIRONMENT, Kind.STOP, 0, Stop("enough"), iteration=0)
+    agent = SingleAgent(memory, [*messages, step_of(3), state_of(2, 3), stop])
     with pytest.raises(StopReceivedError) as caught:
-        agent.go(way)
+        agent.run(driver)
     assert caught.value.wait is not None
     assert caught.value.wait.what == "state of iteration 3, step 3 from agent 0"
-    assert len(agent.told.decided) == 3
+    assert len(agent.agent.decided) == 3
 
 
-@pytest.mark.parametrize("way", [turn_by_turn, walking])
-def test_who_speaks_under_another_incarnation_from_now_on_is_heard_only_so(memory: Transport, way: Walk) -> None:
-    before = [post for step in range(3) for post in (step_of(step), state_of(0, step), state_of(2, step))]
+@pytest.mark.parametrize("driver", [step_by_step, whole_rollout])
+def test_a_new_incarnation_replaces_the_old_one_within_a_rollout(memory: Transport, driver: Driver) -> None:
+    before = [message for step in range(3) for message in (step_of(step), state_of(0, step), state_of(2, step))]
     after = []
     for step in range(3, STEPS + 1):
         after += [state_of(2, step), step_of(step), state_of(0, step), state_of(2, step, incarnation=1)]
-    agent = Alone(memory, [*before, letter(ENVIRONMENT, Kind.READY, 0, Ready()), *after])
-    agent.exchange.on_control = lambda _envelope, _user: agent.exchange.inbox.renew(2, 1)
-    agent.go(way)
+    agent = SingleAgent(memory, [*before, delivery(ENVIRONMENT, Kind.READY, 0, Ready()), *after])
+    agent.exchange.on_control = lambda _envelope, _user: agent.exchange.inbox.set_incarnation(2, 1)
+    agent.run(driver)
     assert agent.exchange.inbox.dropped == {Drop.OTHER_INCARNATION: STEPS - 2}
 
 
-@pytest.mark.parametrize("way", [turn_by_turn, walking])
-def test_what_comes_once_more_during_or_after_it_is_a_duplicate(memory: Transport, way: Walk) -> None:
-    posts = in_step()
+@pytest.mark.parametrize("driver", [step_by_step, whole_rollout])
+def test_a_repeated_message_during_or_after_a_rollout_is_a_duplicate(memory: Transport, driver: Driver) -> None:
+    messages = deliveries_in_order()
     in_their_step = [step_of(4), step_of(4), state_of(0, 4), state_of(2, 4), state_of(0, 5), state_of(0, 5), step_of(5), state_of(2, 5)]
-    agent = Alone(memory, [*posts[:12], *in_their_step, state_of(2, 2), *posts[18:], state_of(2, STEPS), step_of(STEPS)])
-    seen = agent.go(way)
+    agent = SingleAgent(memory, [*messages[:12], *in_their_step, state_of(2, 2), *messages[18:], state_of(2, STEPS), step_of(STEPS)])
+    seen = agent.run(driver)
     assert seen["dropped"] == {Drop.DUPLICATE: 5}
     assert seen["waiting"] == {}
 
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_descriptors_are_answered_while_messages_flow_and_while_none_do(memory: Transport, silent: bool) -> None:
-    posts = in_step()
+    messages = deliveries_in_order()
     readable, writable = os.pipe()
 
     def lost() -> None:
         raise NodeFailedError("the parent is gone")
 
-    agent = Alone(memory, posts[:-1] if silent else posts, watched={readable: lost}, timeouts=Timeouts(exchange=30.0))
-    decide = agent.told.decide
+    agent = SingleAgent(memory, messages[:-1] if silent else messages, watched={readable: lost}, timeouts=Timeouts(exchange=30.0))
+    decide = agent.agent.decide
 
     def write_in_step_three(step: int, states: Sequence[bytes]) -> bytes:
         if step == 3:
             os.write(writable, b"x")
-            agent.exchange.next_glance = 1e18 if silent else 0.0
+            agent.exchange.next_poll = 1e18 if silent else 0.0
         return decide(step, states)
 
-    agent.told.decide = write_in_step_three  # type: ignore[method-assign]
-    timer = threading.Timer(0.3, lambda: setattr(agent.exchange, "next_glance", 0.0))
+    agent.agent.decide = write_in_step_three  # type: ignore[method-assign]
+    timer = threading.Timer(0.3, lambda: setattr(agent.exchange, "next_poll", 0.0))
     try:
         timer.start()
         with pytest.raises(NodeFailedError):
-            agent.go(walking)
+            agent.run(whole_rollout)
     finally:
         timer.join()
         os.close(readable)
         os.close(writable)
-    assert len(agent.told.decided) == (STEPS if silent else 4)
+    assert len(agent.agent.decided) == (STEPS if silent else 4)
 
 
-def test_only_a_plain_exchange_walks(memory: Transport) -> None:
+def test_only_an_undisturbed_lockstep_exchange_supports_rollouts(memory: Transport) -> None:
     inbox, listener = Inbox(RUN, {}), memory.listen("memory://*")
     layer = LinkLayer(1, listener, (), seed=0, run=RUN, deadline=1.0)
-    assert Exchange(1, listener, inbox).plain
-    assert not Exchange(1, listener, LatestInbox(RUN, {}).shelve((), 1)).plain
-    assert not Exchange(1, listener, inbox, faults=FaultyFeed((), 1, 0)).plain
-    assert not Exchange(1, listener, inbox, links=layer).plain
-    assert not RelayExchange(1, listener, inbox, places={}).plain
+    assert Exchange(1, listener, inbox).supports_rollouts
+    assert not Exchange(1, listener, LatestInbox(RUN, {}).keep_latest((), 1)).supports_rollouts
+    assert not Exchange(1, listener, inbox, faults=FaultyFeed((), 1, 0)).supports_rollouts
+    assert not Exchange(1, listener, inbox, links=layer).supports_rollouts
+    assert not RelayExchange(1, listener, inbox, tree_nodes={}).supports_rollouts

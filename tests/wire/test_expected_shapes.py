@@ -1,4 +1,4 @@
-"""What a run knows of its messages' dtypes and sizes is held against every peer, also where a header was seen before."""
+"""What a run knows of its messages' dtypes and sizes is checked for every peer, also where a header is remembered."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ GOOD = [
     (Kind.STEP, ENVIRONMENT, STEP._replace(mask=np.zeros((B, 0), np.bool_), executed=np.zeros((B, 2)))),
     (Kind.STATE, 2, State(np.zeros((B, 3)))),
     (Kind.TRACE, 0, TRACE),
-    (Kind.TRACE, 2, TRACE._replace(intentions=np.zeros((H + 1, B, 4)))),
+    (Kind.TRACE, 2, TRACE._replace(action_probabilities=np.zeros((H + 1, B, 4)))),
     (Kind.TRUNCATED_Q, 2, TruncatedQ(np.zeros((H, B)))),
     (Kind.SHADOW_REWARD, 0, ShadowReward(np.zeros((1, 1)), np.zeros((0, 0)))),
     (Kind.SHADOW_REWARD, 2, ShadowReward(np.zeros((0, 0)), np.zeros((H, B)))),
@@ -53,9 +53,9 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("kind", "sender", "message"), GOOD)
-def test_what_this_run_says_is_let_in(kind: Kind, sender: int, message: object) -> None:
+def test_messages_of_this_run_are_accepted(kind: Kind, sender: int, message: object) -> None:
     codec = agent_one()
-    for _ in range(2):  # the second time from the remembered layout
+    for _ in range(2):  # the second time from the remembered header
         assert through(codec, kind, sender, message).kind is kind
 
 
@@ -76,12 +76,12 @@ def test_what_this_run_says_is_let_in(kind: Kind, sender: int, message: object) 
         (Kind.STEP, ENVIRONMENT, STEP._replace(hops=np.zeros((B, 3), np.uint8))),
     ],
 )
-def test_another_shape_or_dtype_is_refused_whoever_says_it(kind: Kind, sender: int, message: object) -> None:
+def test_another_shape_or_dtype_is_refused_from_any_sender(kind: Kind, sender: int, message: object) -> None:
     codec = agent_one()
     for _ in range(2):
         with pytest.raises(DecodeError, match=rf"{kind.name.lower()} from {sender} has .*, and this run's has "):
             through(codec, kind, sender, message)
-    # Without the run's forms it would pass, and does not stay remembered once they are known.
+    # Without the run's shapes it passes, and it is not remembered once they are known.
     careless = Codec()
     through(careless, kind, sender, message)
     careless.expect(shapes_of(SETUP, 1))

@@ -1,4 +1,4 @@
-"""How fast a run goes and how long it will take, from when views arrive."""
+"""Progress rate of a run: speed and remaining time, from the arrival times of views."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from netagents.nodes.monitor.progress_view import ProgressView
 
 SILENT_SECONDS = 3.0
 SILENT_FACTOR = 6.0
-"""A run is silent after so many times the usual time between views, and after :data:`SILENT_SECONDS` at the earliest."""
+"""A run is silent after this many times the mean interval between views, and not before :data:`SILENT_SECONDS`."""
 
 
-class Pace:
+class ProgressRate:
     """Rates, time left and silence.
 
     Args:
         clock: seconds, monotonic.
 
     Attributes:
-        left: seconds until the run has finished, NaN before the second view.
-        message_rate: messages per second, likewise.
+        left: estimated seconds until the end of the run; NaN before the second view.
+        message_rate: messages per second; NaN before the second view.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Pace:
         self.message_rate = math.nan
 
     def update(self, view: ProgressView) -> None:
-        """Take in one view."""
+        """Add a view."""
         now = self._clock()
         self._latest = now
         if self._first is None:
@@ -55,16 +55,16 @@ class Pace:
         return self._clock() - self._began
 
     def silence(self) -> float:
-        """Seconds since the last view if that is unusually long, else 0; before the first view nobody knows what is usual."""
+        """Seconds since the last view if that is unusually long, else 0; always 0 before the first view."""
         if self._first is None:
             return 0.0
         since = self._clock() - self._latest
-        usual = 0.0 if math.isnan(self._interval) else self._interval
-        return since if since > max(SILENT_SECONDS, SILENT_FACTOR * usual) else 0.0
+        mean = 0.0 if math.isnan(self._interval) else self._interval
+        return since if since > max(SILENT_SECONDS, SILENT_FACTOR * mean) else 0.0
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people read them: 8 s, 2:05, 1:02:05."""
+    """Seconds for people: 8 s, 2:05, 1:02:05."""
     whole = max(0, round(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
