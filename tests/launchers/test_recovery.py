@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from netagents.experiment.failure_settings import FailureSettings
-from netagents.launchers.supervision.restarts import GoingOn, Restarts
+from netagents.launchers.supervision.restarts import ContinueWithout, Restarts
 from netagents.launchers.supervision.supervisor_events import Exited, NodeSpec
 
 AGENTS = ["agent_0", "agent_1"]
@@ -20,7 +20,7 @@ def exited(role: str, code: int | None = -signal.SIGKILL, name: str | None = "SI
 
 def test_the_server_is_told_who_was_lost_and_how() -> None:
     told: list[tuple[str, str]] = []
-    recovery = GoingOn(AGENTS, lambda role, how: told.append((role, how)))
+    recovery = ContinueWithout(AGENTS, lambda role, how: told.append((role, how)))
     assert not recovery.is_over(["agent_0"])
     assert recovery.plan(exited("agent_1"), ALL, 0.0)
     assert recovery.plan(exited("agent_0", 9, None), ALL, 1.0)

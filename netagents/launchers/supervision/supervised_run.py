@@ -10,7 +10,7 @@ from netagents.errors import DecodeError, EngineError, InterruptedRunError, Node
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.launchers.copy_progress import await_copies
 from netagents.launchers.display import Display
-from netagents.launchers.supervision.restarts import GoingOn, Recovery, Restarts
+from netagents.launchers.supervision.restarts import ContinueWithout, Recovery, Restarts
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
 from netagents.launchers.supervision.watch import FORKSERVER
@@ -108,13 +108,20 @@ def supervise(
         def handle(event: NodeEvent) -> None:
             _note(event, display, experiment.failures)
             if isinstance(event, NodeReady) and silent is not None:
-                for word in silent.words():
-                    agent, _, why = word.partition(" ")
-                    display.note(f"agent_{agent} {why}; its process is killed")
-                    supervisor.end(f"agent_{agent}")
+                for line in silent.receive():
+                    agent, incarnation, why = line.split(" ", 2)
+                    _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), why)
 
         supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",))
         _show(listener, display)
+
+
+def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, why: str) -> None:
+    """Kill a process that gives no sign of life, unless another one has taken its place meanwhile."""
+    recovery = supervisor.recovery
+    if recovery is not None and role in supervisor.running and recovery.incarnation(role) == incarnation:
+        display.note(f"{role} {why}; its process is killed")
+        supervisor.end(role)
 
 
 def _has_ended(directory: RunDirectory) -> bool:
@@ -129,7 +136,7 @@ def _recovery(prepared: Prepared, lost: ControlPipe) -> Recovery | None:
     if failures.agent == "restart":
         return Restarts(failures, agents)
     if failures.agent == "continue_without":
-        return GoingOn(agents, lambda role, how: lost.say(f"{role.removeprefix('agent_')} {how}"))
+        return ContinueWithout(agents, lambda role, how: lost.send(f"{role.removeprefix('agent_')} {how}"))
     return None
 
 
