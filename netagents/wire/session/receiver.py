@@ -26,6 +26,7 @@ from netagents.wire.session.inbox import Inbox
 from netagents.wire.session.stop_request import OnControl
 from netagents.wire.session.traffic import Traffic, tally
 from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, in_frames
+from netagents.wire.wait_marker import waits
 
 _BATCH = 1024
 _read_prefix = PREFIX.unpack_from
@@ -137,6 +138,7 @@ class Receiver:
             if now >= limit:
                 raise DeadlineError(f"waited {allowed:g} s for {self._what(iteration, kind, step, senders)}", where=node_name(self.node))
 
+    @waits("for messages")
     def gather(
         self,
         iteration: int,
@@ -257,6 +259,7 @@ class Receiver:
         when nothing came."""
         return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
 
+    @waits("for messages")
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         """Sleeps once, then takes in what is there until ``collect`` gives a phase.
 
