@@ -226,6 +226,33 @@ def test_signals_in_the_launcher_become_one_error_and_handlers_return() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+@pytest.mark.parametrize("late", ["agent_1", "environment"])
+def test_the_end_has_a_bound_for_whoever_is_stopped_after_its_work(late: str) -> None:
+    roles = ["environment", "agent_0", "agent_1"]
+    specs = [
+        NodeSpec(role, "trivial_roles:idle" if role == late else "trivial_roles:finish", {"seconds": 60.0 * (role == late)})
+        for role in roles
+    ]
+    timeouts = Timeouts(stop=1.0, exchange=1.0, linger=0.5)
+    with ProcessSupervisor(specs, timeouts=timeouts) as supervisor:
+        supervisor.start()
+        until(lambda: all_idle(supervisor))
+        os.kill(supervisor.pids()[late], signal.SIGSTOP)
+        assert supervisor.wait(host="environment") == [late]
+        assert supervisor.running == []
+
+
+def test_a_host_that_is_stopped_before_its_work_is_done_has_failed() -> None:
+    specs = [NodeSpec("environment", "trivial_roles:idle"), NodeSpec("agent_0", "trivial_roles:finish")]
+    with ProcessSupervisor(specs, timeouts=Timeouts(stop=1.0, exchange=1.0, linger=0.5)) as supervisor:
+        supervisor.completed = lambda role: role != "environment"
+        supervisor.start()
+        until(lambda: all_idle(supervisor))
+        os.kill(supervisor.pids()["environment"], signal.SIGSTOP)
+        with pytest.raises(NodeFailedError, match=r"^environment: did nothing for 1 s after all agents had left, and was ended"):
+            supervisor.wait(host="environment")
+
+
 SCRIPT = """
 import sys
 print("main runs", flush=True)

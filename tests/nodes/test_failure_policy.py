@@ -131,7 +131,8 @@ def test_a_late_action_is_repeated_up_to_its_age_and_then_waited_for() -> None:
     machine.messages_arrived((0, 1, 2), actions=True)
     for _ in range(2):
         assert machine.replace_late((0, 1, 2), [1]) == {1: Replacement.REPEAT_LAST}
-        assert (machine.state(1), machine.replaced) == (AgentState.LATE, {1})
+        assert machine.state(1) is AgentState.LATE
+        assert machine.replaced == {1}
     assert machine.replace_late((0, 1, 2), [1]) is None
     machine.messages_arrived((0, 1, 2), actions=True)
     assert (machine.state(1), machine.replaced) == (AgentState.TAKING_PART, frozenset())

@@ -1,4 +1,4 @@
-"""What every supervised run has in common, whether its nodes are processes or containers: views, notes, the watchdog, and how it ended."""
+"""Supervised runs, with processes or containers as nodes: views, notes, the watchdog, and how the run ended."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def supervise(
                     agent, incarnation, why = line.split(" ", 2)
                     _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), why)
 
-        supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",))
+        for role in supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",), host="environment"):
+            display.note(f"{role} had done its work and did not leave; it was ended")
         _show(listener, display)
 
 
