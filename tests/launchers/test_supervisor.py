@@ -18,7 +18,7 @@ from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeReady, NodeSpec
-from netagents.launchers.supervision.watch import FORKSERVER, TRACKER
+from netagents.launchers.supervision.watch import FORKSERVER, TRACKER, Node
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.process_log import read_log
 
@@ -224,6 +224,32 @@ def test_signals_in_the_launcher_become_one_error_and_handlers_return() -> None:
             supervisor.wait()
     assert caught.value.code == 130
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_forkserver_that_is_stopped_while_it_starts_nodes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork = ProcessSupervisor._fork
+
+    def stopping(supervisor: ProcessSupervisor, spec: NodeSpec) -> Node:
+        node = fork(supervisor, spec)
+        if spec.role == "agent_0":
+            os.kill(supervisor.pids()[FORKSERVER], signal.SIGSTOP)
+        return node
+
+    monkeypatch.setattr(ProcessSupervisor, "_fork", stopping)
+    message = r"^forkserver: is stopped, and does not start agent_0, agent_1, agent_2"
+    with ProcessSupervisor(idle(3), timeouts=Timeouts(answer=1.0, stop=2.0)) as supervisor, pytest.raises(NodeFailedError, match=message):
+        supervisor.start()
+
+
+def test_a_killed_agent_under_a_stopped_forkserver_names_both() -> None:
+    with ProcessSupervisor(idle(2), timeouts=TIMEOUTS) as supervisor:
+        supervisor.start()
+        until(lambda: all_idle(supervisor))
+        pids = supervisor.pids()
+        os.kill(pids[FORKSERVER], signal.SIGSTOP)
+        os.kill(pids["agent_1"], signal.SIGKILL)
+        with pytest.raises(NodeFailedError, match=r"^agent_1: ended, its exit code is lost .*: the forkserver, which knows it, is stopped"):
+            supervisor.wait()
 
 
 @pytest.mark.parametrize("late", ["agent_1", "environment"])

@@ -12,7 +12,7 @@ import zmq
 
 from netagents.launchers.supervision.forkserver import ChildLink, ForkServer, renew_tracker, tracker_process
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.launchers.supervision.processes import WatchedProcess, signal_name
+from netagents.launchers.supervision.processes import WatchedProcess, is_stopped, signal_name
 from netagents.launchers.supervision.root_cause import Exit
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, NodeSpec, Signalled, Source
 
@@ -138,10 +138,12 @@ class Watch:
 
     def note_exit(self, node: Node, code: int | None) -> None:
         role = node.spec.role
+        server = None if self.forkserver is None else self.forkserver.process
+        note = "the forkserver, which knows it, is stopped" if code is None and server is not None and is_stopped(server.pid) else ""
         del self.nodes[role]
         self.forget(node)
         early = code == 0 and node.asked is None and self.completed is not None and not self.completed(role)
-        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log, early))
+        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log, early, note))
         self.events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential, early))
 
     def forget(self, node: Node) -> None:
