@@ -69,9 +69,10 @@ def test_every_cell_does_what_its_row_promises(name: str, state: AgentState, eve
         assert after is (AgentState.SILENT if state is AgentState.SILENT else wanted)
         assert (PolicyAction.FAIL in actions, PolicyAction.DROP in actions) == (name == "stop_all", name == "continue_without")
     elif event is AgentEvent.NO_ANSWER:
-        # Only who was asked is judged, and reported once.
-        judged = state in (AgentState.ASKED, AgentState.RESTARTING)
+        # Only who was asked is judged; the launcher decides whether the process has had its time.
+        judged = state in (AgentState.ASKED, AgentState.SILENT, AgentState.RESTARTING)
         assert (PolicyAction.REPORT in actions) == judged
+        assert (PolicyAction.NOTE in actions) == (judged and state is not AgentState.SILENT)
         assert (PolicyAction.DROP in actions) == (judged and name == "continue_without")
         if judged:
             assert after is (AgentState.LOST if name == "continue_without" else AgentState.SILENT)
@@ -100,8 +101,8 @@ def test_whatever_happens_no_agent_is_undefined_and_who_is_lost_stays_lost(name:
     columns = {state for state, _ in TABLES[name]}
     lost: set[int] = set()
     dropped: list[int] = []
-    reported: dict[int, int] = dict.fromkeys(range(AGENTS), 0)
     for agent, event in events:
+        unanswered = machine.unanswered([agent])
         actions = machine.handle(agent, event)
         assert machine.state(agent) in columns
         assert lost <= machine.lost
@@ -112,11 +113,8 @@ def test_whatever_happens_no_agent_is_undefined_and_who_is_lost_stays_lost(name:
         if PolicyAction.DROP in actions:
             dropped.append(agent)
         assert (agent in lost) or not (ENDING | {PolicyAction.DROP}).intersection(actions)
-        if PolicyAction.REPORT in actions:
-            reported[agent] += 1
-            assert reported[agent] == 1, "reported once until it is back"
-        if event in (AgentEvent.HELLO_AGAIN, AgentEvent.HEARTBEAT, AgentEvent.MESSAGE, AgentEvent.BEGIN) and agent not in machine.lost:
-            reported[agent] = 0
+        # Nobody's process is killed that was not asked before, or has answered since.
+        assert PolicyAction.REPORT not in actions or (unanswered == [agent] and event is AgentEvent.NO_ANSWER)
     assert len(dropped) == len(set(dropped))
     machine.begin()
     assert all(machine.state(each) is AgentState.TAKING_PART for each in range(AGENTS) if each not in lost)

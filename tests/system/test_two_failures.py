@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from live_run import LINE, LiveRun, Settings, merged
+from live_run import LINE, LiveRun, Settings, merged, wait_until
 
 import netagents
 from netagents.records.process_log import read_log
@@ -54,6 +54,21 @@ def test_a_stopped_and_a_killed_agent_are_both_done_without(start: Starter) -> N
     assert {event["agent"] for event in run.records.events if event["event"] == "lost"} == {1, 4}
 
 
+def test_a_successor_that_is_stopped_at_once_has_a_successor(start: Starter, tmp_path: Path) -> None:
+    settings = merged(LINE, SOON, {"failures": {"agent": "restart", "delay": 0.0}})
+    run = start(settings)
+    run.wait_for_rows(5)
+    first = run.pid("agent_2")
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: newest_pid(run, "agent_2") != first, "its successor")
+    os.kill(newest_pid(run, "agent_2"), signal.SIGSTOP)
+    ended = run.ended(60.0)
+    assert ended.code == 0, ended.err
+    run.assert_nothing_left()
+    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}}
+    assert same_bits(netagents.run(merged(settings, plain), directory=tmp_path / "whole"), run.records) == []
+
+
 def test_the_budget_bounds_recoveries_that_are_interrupted(start: Starter) -> None:
     run = start(merged(LINE, SOON, {"failures": {"agent": "restart", "restarts": 1, "delay": 0.0}, "learning": {"iterations": 100_000}}))
     run.wait_for_rows(5)
@@ -66,3 +81,21 @@ def test_the_budget_bounds_recoveries_that_are_interrupted(start: Starter) -> No
     run.assert_nothing_left()
     assert ended.code == 10
     assert ended.last_line.startswith(f"netagents: error: agent_4: killed by SIGKILL (process {last})")
+
+
+def test_an_agent_that_is_killed_because_it_is_silent_is_named_with_the_reason(start: Starter) -> None:
+    run = start(merged(LINE, SOON, {"failures": {"agent": "restart", "restarts": 1, "delay": 0.0}, "learning": {"iterations": 100_000}}))
+    run.wait_for_rows(5)
+    first = run.pid("agent_3")
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: newest_pid(run, "agent_3") != first, "its successor")
+    run.wait_for_rows(80)
+    last = newest_pid(run, "agent_3")
+    os.kill(last, signal.SIGSTOP)
+    ended = run.ended(20.0)
+    run.assert_nothing_left()
+    assert ended.code == 10
+    start_of_line = (
+        f"netagents: error: agent_3: killed by SIGKILL (process {last}): it gave no sign of life for 2 s, so the launcher killed it"
+    )
+    assert ended.last_line == start_of_line

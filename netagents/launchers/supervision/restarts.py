@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from math import inf
 
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.launchers.supervision.supervisor_events import Exited, NodeSpec
@@ -33,9 +34,16 @@ class Recovery(ABC):
         """The roles to start now, each once."""
         return []
 
-    def incarnation(self, role: str) -> int:  # noqa: ARG002
-        """The number under which the newest process of a role was started; 0 is the first."""
-        return 0
+    def may_end(self, role: str, incarnation: int, now: float, seconds: float) -> bool:  # noqa: ARG002
+        """Whether the process of a role that gives no sign of life may be killed.
+
+        Args:
+            role: that is silent.
+            incarnation: of the process that the server knows; another may have been started meanwhile.
+            now: as :meth:`plan` has it.
+            seconds: that a process has for a sign of life; one that was started less long ago is spared.
+        """
+        return True
 
     def wait(self, now: float, most: float) -> float:  # noqa: ARG002
         """Seconds until something is to be started, at most ``most``."""
@@ -79,7 +87,8 @@ class Restarts(Recovery):
         self.due: dict[str, float] = {}
         self._settings = settings
         self._spent: Counter[str] = Counter()
-        self._incarnations: dict[str, int] = {}
+        self._newest: dict[str, int] = {}
+        self._begun: dict[str, float] = {}
 
     def plan(self, event: Exited, running: Collection[str], now: float) -> bool:
         role = event.role
@@ -93,6 +102,7 @@ class Restarts(Recovery):
         ready = sorted(role for role, moment in self.due.items() if moment <= now)
         for role in ready:
             del self.due[role]
+            self._begun[role] = now
         return ready
 
     def wait(self, now: float, most: float) -> float:
@@ -101,11 +111,11 @@ class Restarts(Recovery):
     def next_incarnation(self, spec: NodeSpec) -> NodeSpec:
         """What to start: the same role, under a number that no process of the run had before: how many restarts there have been."""
         self.total += 1
-        self._incarnations[spec.role] = self.total
+        self._newest[spec.role] = self.total
         return replace(spec, arguments={**spec.arguments, "incarnation": str(self.total)})
 
-    def incarnation(self, role: str) -> int:
-        return self._incarnations.get(role, 0)
+    def may_end(self, role: str, incarnation: int, now: float, seconds: float) -> bool:
+        return incarnation == self._newest.get(role, 0) or now - self._begun.get(role, -inf) >= seconds
 
     def attempt(self, role: str) -> str:
         """``restart 1 of 3``."""

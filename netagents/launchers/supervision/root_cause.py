@@ -28,7 +28,7 @@ class Exit:
         asked: when the launcher sent it a signal, likewise; None if it did not.
         log: its log, if it has one.
         early: it left with exit code 0 although its work was not done.
-        note: what else the launcher knows about it, such as why the exit code is lost.
+        note: what else the launcher knows about it, such as why it was killed.
     """
 
     role: str
@@ -131,7 +131,7 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
     lines = tuple([line for entry in entries[-_LAST_LINES:] for line in plain(entry)][-_LAST_LINES:])
     code = exit_.exit_code
     killer = signal_name(code)
-    known = _NO_WORD.get("early" if exit_.early else killer or str(exit_.exit_code), exit_.note)
+    known = exit_.note or _NO_WORD.get("early" if exit_.early else killer or str(exit_.exit_code), "")
     time, line, traceback, name = exit_.time, known, "", ""
     if written is not None and (killer is None or exit_.asked is not None):
         # It had failed by itself; if we then ended it, it was only slow to leave.

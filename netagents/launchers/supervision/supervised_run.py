@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,19 +111,19 @@ def supervise(
             if isinstance(event, NodeReady) and silent is not None:
                 for line in silent.receive():
                     agent, incarnation, why = line.split(" ", 2)
-                    _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), why)
+                    _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), why, experiment.timeouts.seconds("answer"))
 
         for role in supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",), host="environment"):
             display.note(f"{role} had done its work and did not leave; it was ended")
         _show(listener, display)
 
 
-def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, why: str) -> None:
-    """Kill a process that gives no sign of life, unless another one has taken its place meanwhile."""
+def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, why: str, answer: float) -> None:
+    """Kill a process that gives no sign of life, unless another one has taken its place meanwhile and has had no time for it yet."""
     recovery = supervisor.recovery
-    if recovery is not None and role in supervisor.running and recovery.incarnation(role) == incarnation:
+    if recovery is not None and role in supervisor.running and recovery.may_end(role, incarnation, time.monotonic(), answer):
         display.note(f"{role} {why}; its process is killed")
-        supervisor.end(role)
+        supervisor.end_silent(role, why)
 
 
 def _has_ended(directory: RunDirectory) -> bool:

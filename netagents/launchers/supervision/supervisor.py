@@ -231,6 +231,13 @@ class Supervisor(ABC):
     def end(self, role: str) -> None:
         """Kill one node that does not answer; what follows is what follows its failure."""
 
+    def end_silent(self, role: str, why: str) -> None:
+        """Kill one node because of ``why``, which its failure goes on to say."""
+        node = self._watch.nodes.get(role)
+        if node is not None:
+            node.note = f"it {why}, so the launcher killed it"
+            self.end(role)
+
     @abstractmethod
     def _send(self, number: int, roles: Sequence[str]) -> None:
         """Send a signal to nodes, and note when each was first asked to end."""

@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.02
 
 @dataclass
 class Node:
-    """A started node: what it is, the link to it, and when it was started and asked to end (seconds since the epoch)."""
+    """A started node: what it is, the link to it, when it was started and asked to end (seconds since the epoch), and why it was killed."""
 
     spec: NodeSpec
     link: ChildLink
@@ -33,6 +33,7 @@ class Node:
     log: Path | None
     process: WatchedProcess | None = None
     asked: float | None = None
+    note: str = ""
 
     @property
     def pid(self) -> int:
@@ -139,7 +140,9 @@ class Watch:
     def note_exit(self, node: Node, code: int | None) -> None:
         role = node.spec.role
         server = None if self.forkserver is None else self.forkserver.process
-        note = "the forkserver, which knows it, is stopped" if code is None and server is not None and is_stopped(server.pid) else ""
+        note = node.note
+        if not note and code is None and server is not None and is_stopped(server.pid):
+            note = "the forkserver, which knows it, is stopped"
         del self.nodes[role]
         self.forget(node)
         early = code == 0 and node.asked is None and self.completed is not None and not self.completed(role)

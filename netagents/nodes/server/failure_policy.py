@@ -25,7 +25,7 @@ class AgentState(StrEnum):
     ASKED = "asked"
     """Its message is missing, and it was asked for a heartbeat."""
     SILENT = "silent"
-    """It gave none, and the launcher knows: its process is killed and started again."""
+    """It gave none, and the launcher is told each time: it kills the process, unless that has only just been started."""
     RESTARTING = "restarting"
     """It said why it ends; the launcher starts it again."""
     LOST = "lost"
@@ -113,7 +113,7 @@ message         | taking part          | taking part          | taking part     
 action overdue  | late: replace        | late: replace        | late: replace        | silent: replace      | restarting: replace  | lost
 message overdue | asked: ask           | asked: ask           | asked: ask           | silent: ask          | restarting: ask      | lost
 heartbeat       | taking part          | late                 | taking part          | taking part          | restarting           | lost
-no answer       | taking part          | late                 | silent: note, report | silent               | silent: note, report | lost
+no answer       | taking part          | late                 | silent: note, report | silent: report       | silent: note, report | lost
 failed          | restarting: note     | restarting: note     | restarting: note     | silent: note         | restarting           | lost
 gone            | lost: fail           | lost: fail           | lost: fail           | lost: fail           | lost: fail           | lost
 hello again     | taking part: restore | taking part: restore | taking part: restore | taking part: restore | taking part: restore | lost
