@@ -92,6 +92,7 @@ def node_specs(
         write_bundles(run_bundles(prepared.setup).values(), Path(keys))
     # What the experiment names was chosen by who started it, on this machine.
     common = {"join": join, "run": run, "timeout_scale": str(experiment.timeouts.scale), "allow_imports": "1"}
+    common["join_seconds"] = str(experiment.timeouts.seconds("join"))
     if "keys" in hosting:
         common["keys"] = hosting["keys"]
     specs = [

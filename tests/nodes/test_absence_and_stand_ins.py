@@ -166,7 +166,7 @@ def test_random_actions_are_uniform_over_what_is_legal_and_within_a_box() -> Non
 def test_the_return_of_a_lost_agent_is_kept(setup: Setup) -> None:
     rewards = LostRewards(setup)
     for reward in (7.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 100.0):  # that of step 0 is of no step, the last one beyond the horizon
-        rewards.see(step(reward))
+        rewards.add(step(reward))
     report = rewards.report()
     assert report.metrics[0] == 21.0
     assert report.metrics[1] == sum(reward * 0.5**t for t, reward in enumerate((1.0, 2.0, 3.0, 4.0, 5.0, 6.0)))

@@ -9,13 +9,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netagents.experiment import Timeouts
-from netagents.messages import ENVIRONMENT, Step
+from netagents.messages import Step
 from netagents.nodes.clocks.free_running import _combined
 from netagents.nodes.clocks.silent_neighbours import SilentNeighbours
 from netagents.nodes.process.control_pipe import ControlPipe
-from netagents.nodes.server.heartbeat_monitor import HeartbeatMonitor
-from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 
 
 def test_waits_for_a_silent_neighbour_become_rarer() -> None:
@@ -30,25 +27,6 @@ def test_waits_for_a_silent_neighbour_become_rarer() -> None:
     assert silent.awaited((1, 2), 40) == (1, 2)
     silent.mark_missing([2], 40)
     assert silent.awaited((2,), 41) == (2,)
-
-
-def test_a_silent_agent_is_reported_once_until_it_answers() -> None:
-    transport = open_transport("memory://x", LinkSettings())
-    exchange = Exchange(ENVIRONMENT, transport.listen("memory://*"), Inbox(b"run-id-8", {}, nodes=2))
-    reports: list[list[int]] = []
-    answers = HeartbeatMonitor(exchange, Timeouts(answer=0.1), reports.append)
-    missing = [0, 1]
-    answers.ask(lambda: missing)
-    answers.ask(lambda: missing)
-    assert reports == [[0, 1]]
-    answers.hear(1)
-    answers.ask(lambda: missing)
-    assert reports == [[0, 1], [1]]
-    answers.begin_again()
-    answers.ask(lambda: missing)
-    assert reports == [[0, 1], [1], [0, 1]]
-    exchange.close()
-    transport.close()
 
 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.integers(0, 7)), min_size=1, max_size=6))
@@ -69,16 +47,16 @@ def test_missed_ticks_add_up_and_an_end_in_any_of_them_is_an_end(ticks: list[tup
 
 def test_words_arrive_whole_and_in_order_and_nobody_waits(tmp_path: Path) -> None:
     here, there = ControlPipe(tmp_path / "line"), ControlPipe(tmp_path / "line")
-    assert there.words() == []
-    here.say("3 was killed by SIGKILL")
-    here.say("4 ended with exit code 9")
+    assert there.receive() == []
+    here.send("3 was killed by SIGKILL")
+    here.send("4 ended with exit code 9")
     os.write(here.descriptor, b"5 gave no sign")
-    assert there.words() == ["3 was killed by SIGKILL", "4 ended with exit code 9"]
+    assert there.receive() == ["3 was killed by SIGKILL", "4 ended with exit code 9"]
     os.write(here.descriptor, b" of life\n")
-    assert there.words() == ["5 gave no sign of life"]
+    assert there.receive() == ["5 gave no sign of life"]
     # With nobody reading, what does not fit is dropped, and the speaker goes on.
     for _ in range(20_000):
-        here.say("x" * 100)
-    assert set(there.words()) == {"x" * 100}
+        here.send("x" * 100)
+    assert set(there.receive()) == {"x" * 100}
     here.close()
     there.close()

@@ -145,6 +145,17 @@ def test_a_stopped_agent_is_named_within_the_deadline(start: Starter) -> None:
     assert run.records.state == "failed"
 
 
+def test_agents_heed_the_join_deadline_while_the_server_is_stopped(start: Starter) -> None:
+    run = start(merged(ENDLESS, {"timeouts": {"join": 4.0}}))
+    log = run.path / "logs" / "environment.jsonl"
+    wait_until(lambda: log.exists() and "started, process" in log.read_text(), "the server")
+    run.send("environment", signal.SIGSTOP)
+    ended = run.ended(4.0 + 2 * END_SECONDS)
+    run.assert_nothing_left()
+    assert ended.code == 10
+    assert "waiting for a welcome from the environment server, no time left" in ended.last_line
+
+
 def test_a_bug_in_a_role_shows_its_traceback_once(start: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "broken_environment.py"
     module.write_text(

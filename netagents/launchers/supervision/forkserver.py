@@ -22,12 +22,21 @@ from typing import Any
 
 from netagents.errors import NodeFailedError
 from netagents.launchers.supervision.processes import WatchedProcess
-from netagents.nodes.process.orphan_guard import LAUNCHER_MARKER
+from netagents.nodes.process.launcher_check import LAUNCHER_MARKER
+from netagents.nodes.process.orphan_guard import TRACKER_MARKER
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.stray_processes import RUN_MARKER
 
-PRELOAD = ("numpy", "zmq", "msgpack", "netagents.nodes.process.node_process", "netagents.nodes.process.orphan_guard")
-"""What tabular runs import once, before the first child; the guard stands last because it closes the books on memory."""
+PRELOAD = (
+    "netagents.nodes.process.launcher_check",
+    "numpy",
+    "zmq",
+    "msgpack",
+    "netagents.nodes.process.node_process",
+    "netagents.nodes.process.orphan_guard",
+)
+"""What tabular runs import once, before the first child.  The check of the launcher stands first because it watches over the others; the
+guard stands last because it closes the books on memory."""
 
 _THREAD_COUNTS = (
     "OMP_NUM_THREADS",
@@ -95,7 +104,13 @@ class ForkServer:
         # The tracker is shared by the whole program, so it starts outside of the run's environment.
         with _without_interrupts():
             resource_tracker.ensure_running()
-        with _ENVIRONMENT_LOCK, _variables(self._environment), _temporary_files_in(str(self._sockets.path)), _without_interrupts():
+        tracker = {TRACKER_MARKER: str(getattr(resource_tracker._resource_tracker, "_pid", ""))}
+        with (
+            _ENVIRONMENT_LOCK,
+            _variables({**self._environment, **tracker}),
+            _temporary_files_in(str(self._sockets.path)),
+            _without_interrupts(),
+        ):
             self._server.ensure_running()
         self.process = WatchedProcess(int(self._server._forkserver_pid))
 
@@ -202,8 +217,9 @@ def _temporary_files_in(directory: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """The forkserver inherits blocked SIGINT and SIGHUP: Ctrl-C, or a lost terminal, must not end it, only the launcher handles them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    """The forkserver inherits blocked SIGINT, SIGHUP and SIGTERM: what reaches all processes of a terminal or of a batch job must not end
+    it, because the launcher answers for all.  Its children unblock each of them once they handle it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The nodes of one run as processes of this machine, all children of one forkserver."""
+"""Supervisor of nodes that are processes of this machine, all children of one forkserver."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from netagents.errors import DeadlineError
+from netagents.errors import DeadlineError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.supervision.forkserver import PRELOAD, ForkServer
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.launchers.supervision.processes import WatchedProcess, adopting_orphans, allow_descriptors
+from netagents.launchers.supervision.processes import WatchedProcess, adopting_orphans, allow_descriptors, is_stopped
 from netagents.launchers.supervision.root_cause import Failure
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import NodeSpec
@@ -135,12 +135,18 @@ class ProcessSupervisor(Supervisor):
         poller = select.poll()
         for descriptor in unborn:
             poller.register(descriptor, select.POLLIN)
+        stopped_since: float | None = None
         while len(unborn) > enough:
             began = waiting_clock()
             asleep = min(SLICE_SECONDS, max(0.0, deadline - began))
             ready = poller.poll(1000 * asleep)
             note_waking(began + asleep)
-            if not ready and waiting_clock() < deadline:
+            now = waiting_clock()
+            stopped_since = (now if stopped_since is None else stopped_since) if self._forkserver_is_stopped() else None
+            if not ready and stopped_since is not None and now - stopped_since >= min(self.timeouts.seconds("answer"), deadline - began):
+                names = ", ".join(node.spec.role for node in unborn.values())
+                raise NodeFailedError(f"is stopped, and does not start {names}", where=FORKSERVER, fix="let it go on (SIGCONT)")
+            if not ready and now < deadline:
                 continue
             if not ready:
                 names = ", ".join(node.spec.role for node in unborn.values())
@@ -155,6 +161,10 @@ class ProcessSupervisor(Supervisor):
                 except EOFError:
                     raise self._forkserver_failure().error() from None
                 self._watch.follow(node.process, node.spec.role, node.link.status)
+
+    def _forkserver_is_stopped(self) -> bool:
+        server = self._watch.forkserver
+        return server is not None and server.process is not None and is_stopped(server.process.pid)
 
     def _forkserver_failure(self) -> Failure:
         self._watch.note_forkserver()

@@ -82,12 +82,29 @@ class WatchedProcess:
 
 def start_time(pid: int) -> int | None:
     """When a running process started, in clock ticks since boot; None for a zombie, for no process, and without ``/proc``."""
+    fields = _stat(pid)
+    return None if not fields or fields[0] in "ZX" else int(fields[19])
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped (SIGSTOP, or a debugger); false where nobody can tell."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] in "Tt"
+
+
+def processor_ticks(pid: int) -> int | None:
+    """Clock ticks of processor time that a process has used; None where nobody can tell."""
+    fields = _stat(pid)
+    return int(fields[11]) + int(fields[12]) if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of ``/proc/PID/stat`` behind the command; empty for no process and without ``/proc``."""
     try:
         # The second field is the command in brackets and may hold anything, spaces and brackets too.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else int(fields[19])
-    except (OSError, IndexError, ValueError):
-        return None
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def signal_name(exit_code: int | None) -> str | None:

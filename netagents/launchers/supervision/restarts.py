@@ -1,4 +1,4 @@
-"""What the launcher does about a process that failed, so that the run goes on: start it again, or tell the server that it is gone."""
+"""Recovery of a run from the failure of a process, by its launcher: start it again, or tell the server that it is gone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from math import inf
 
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.launchers.supervision.supervisor_events import Exited, NodeSpec
@@ -33,6 +34,17 @@ class Recovery(ABC):
         """The roles to start now, each once."""
         return []
 
+    def may_end(self, role: str, incarnation: int, now: float, seconds: float) -> bool:  # noqa: ARG002
+        """Whether the process of a role that gives no sign of life may be killed.
+
+        Args:
+            role: that is silent.
+            incarnation: of the process that the server knows; another may have been started meanwhile.
+            now: as :meth:`plan` has it.
+            seconds: that a process has for a sign of life; one that was started less long ago is spared.
+        """
+        return True
+
     def wait(self, now: float, most: float) -> float:  # noqa: ARG002
         """Seconds until something is to be started, at most ``most``."""
         return most
@@ -42,23 +54,23 @@ class Recovery(ABC):
         return self.total > 0 and self.host not in running
 
 
-class GoingOn(Recovery):
+class ContinueWithout(Recovery):
     """The run goes on without whoever failed.
 
     Args:
         roles: as :class:`Recovery` has it.
-        tell: given who failed and how, tells the server.
+        report: given who failed and how, reports it to the server.
     """
 
-    def __init__(self, roles: Collection[str], tell: Callable[[str, str], None], host: str = "environment") -> None:
+    def __init__(self, roles: Collection[str], report: Callable[[str, str], None], host: str = "environment") -> None:
         super().__init__(roles, host)
-        self._tell = tell
+        self._report = report
 
     def plan(self, event: Exited, running: Collection[str], now: float) -> bool:  # noqa: ARG002
         if event.role not in self._roles or self.host not in running:
             return False
         self.total += 1
-        self._tell(event.role, f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}")
+        self._report(event.role, f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}")
         return True
 
 
@@ -75,6 +87,8 @@ class Restarts(Recovery):
         self.due: dict[str, float] = {}
         self._settings = settings
         self._spent: Counter[str] = Counter()
+        self._newest: dict[str, int] = {}
+        self._begun: dict[str, float] = {}
 
     def plan(self, event: Exited, running: Collection[str], now: float) -> bool:
         role = event.role
@@ -88,6 +102,7 @@ class Restarts(Recovery):
         ready = sorted(role for role, moment in self.due.items() if moment <= now)
         for role in ready:
             del self.due[role]
+            self._begun[role] = now
         return ready
 
     def wait(self, now: float, most: float) -> float:
@@ -96,7 +111,11 @@ class Restarts(Recovery):
     def next_incarnation(self, spec: NodeSpec) -> NodeSpec:
         """What to start: the same role, under a number that no process of the run had before: how many restarts there have been."""
         self.total += 1
+        self._newest[spec.role] = self.total
         return replace(spec, arguments={**spec.arguments, "incarnation": str(self.total)})
+
+    def may_end(self, role: str, incarnation: int, now: float, seconds: float) -> bool:
+        return incarnation == self._newest.get(role, 0) or now - self._begun.get(role, -inf) >= seconds
 
     def attempt(self, role: str) -> str:
         """``restart 1 of 3``."""

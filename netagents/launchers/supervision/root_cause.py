@@ -1,4 +1,4 @@
-"""Who failed first: the process whose story the user reads, not those that fell over it."""
+"""Root cause of a failed run: the process that failed first, and not those that failed because of it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Exit:
         asked: when the launcher sent it a signal, likewise; None if it did not.
         log: its log, if it has one.
         early: it left with exit code 0 although its work was not done.
+        note: what else the launcher knows about it, such as why it was killed.
     """
 
     role: str
@@ -38,6 +39,7 @@ class Exit:
     asked: float | None
     log: Path | None
     early: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
     lines = tuple([line for entry in entries[-_LAST_LINES:] for line in plain(entry)][-_LAST_LINES:])
     code = exit_.exit_code
     killer = signal_name(code)
-    time, line, traceback, name = exit_.time, _NO_WORD.get("early" if exit_.early else killer or str(exit_.exit_code), ""), "", ""
+    known = exit_.note or _NO_WORD.get("early" if exit_.early else killer or str(exit_.exit_code), "")
+    time, line, traceback, name = exit_.time, known, "", ""
     if written is not None and (killer is None or exit_.asked is not None):
         # It had failed by itself; if we then ended it, it was only slow to leave.
         code, killer = None if killer else code, None

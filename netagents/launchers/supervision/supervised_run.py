@@ -1,8 +1,9 @@
-"""What every supervised run has in common, whether its nodes are processes or containers: views, notes, the watchdog, and how it ended."""
+"""Supervised runs, with processes or containers as nodes: views, notes, the watchdog, and how the run ended."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from netagents.errors import DecodeError, EngineError, InterruptedRunError, Node
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.launchers.copy_progress import await_copies
 from netagents.launchers.display import Display
-from netagents.launchers.supervision.restarts import GoingOn, Recovery, Restarts
+from netagents.launchers.supervision.restarts import ContinueWithout, Recovery, Restarts
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
 from netagents.launchers.supervision.watch import FORKSERVER
@@ -109,13 +110,21 @@ def supervise(
         def handle(event: NodeEvent) -> None:
             _note(event, display, experiment.failures)
             if isinstance(event, NodeReady) and silent is not None:
-                for word in silent.words():
-                    agent, _, why = word.partition(" ")
-                    display.note(f"agent_{agent} {why}; its process is killed")
-                    supervisor.end(f"agent_{agent}")
+                for line in silent.receive():
+                    agent, incarnation, why = line.split(" ", 2)
+                    _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), why, experiment.timeouts.seconds("answer"))
 
-        supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",))
+        for role in supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",), host="environment"):
+            display.note(f"{role} had done its work and did not leave; it was ended")
         _show(listener, display)
+
+
+def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, why: str, answer: float) -> None:
+    """Kill a process that gives no sign of life, unless another one has taken its place meanwhile and has had no time for it yet."""
+    recovery = supervisor.recovery
+    if recovery is not None and role in supervisor.running and recovery.may_end(role, incarnation, time.monotonic(), answer):
+        display.note(f"{role} {why}; its process is killed")
+        supervisor.end_silent(role, why)
 
 
 def _has_ended(directory: RunDirectory) -> bool:
@@ -130,7 +139,7 @@ def _recovery(prepared: Prepared, lost: ControlPipe) -> Recovery | None:
     if failures.agent == "restart":
         return Restarts(failures, agents)
     if failures.agent == "continue_without":
-        return GoingOn(agents, lambda role, how: lost.say(f"{role.removeprefix('agent_')} {how}"))
+        return ContinueWithout(agents, lambda role, how: lost.send(f"{role.removeprefix('agent_')} {how}"))
     return None
 
 

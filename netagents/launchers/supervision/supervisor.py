@@ -1,4 +1,4 @@
-"""Watches all nodes of a run at once, starts again those that may be, and ends all of them under one deadline.
+"""Supervisor of a run: it watches all nodes at once, starts again those that may be, and ends all of them under one deadline.
 
 Nobody is waited for in turn: one poller holds every node, the launcher's signals and whatever the launcher adds.  What a node is, a
 process here or a container, and how it is started and ended, is the business of the two kinds of supervisor.
@@ -15,14 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from netagents.errors import DeadlineError, InterruptedRunError
+from netagents.errors import DeadlineError, InterruptedRunError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
+from netagents.launchers.supervision.end_of_run import EndOfRun
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.processes import processor_ticks
 from netagents.launchers.supervision.restarts import Recovery, Restarts
 from netagents.launchers.supervision.root_cause import Exit, Failure, first_failure
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeSpec, Restarted, Signalled, Source
 from netagents.launchers.supervision.watch import FORKSERVER, Node, Watch
 from netagents.nodes.process.socket_directory import SocketDirectory
+from netagents.wire.pauses import note_waking, waiting_clock
 
 _SETTLE_SECONDS = 0.05
 _AFTERMATH_SECONDS = 0.5
@@ -143,7 +146,8 @@ class Supervisor(ABC):
         tick: Callable[[], None] | None = None,
         interval: float = 0.5,
         ask: Sequence[str] = (),
-    ) -> None:
+        host: str | None = None,
+    ) -> list[str]:
         """Watch until every essential node has finished, then end the others.
 
         Args:
@@ -151,13 +155,22 @@ class Supervisor(ABC):
             tick: called about every ``interval`` seconds, and after every event.
             interval: in seconds.
             ask: roles to ask first when the run has to end early.
+            host: the role after whose end the others have ``timeouts.stop`` seconds to leave, and which itself may do nothing for
+                ``timeouts.exchange`` seconds when all others have left; None: everybody is waited for without a bound.
+
+        Returns:
+            The essential roles that did not leave by themselves although the work was done.
 
         Raises:
             NodeFailedError: an essential node, or the forkserver, failed; all others have been ended.
             InterruptedRunError: SIGINT, SIGTERM or SIGHUP came; all nodes have been ended.
         """
+        stop, exchange = self.timeouts.seconds("stop"), self.timeouts.seconds("exchange")
+        end = None if host is None else EndOfRun(host, stop, exchange, lambda: processor_ticks(self.pids().get(host, 0)))
         while True:
-            events = self.poll(self._start_again(interval))
+            timeout, began = self._start_again(interval), waiting_clock()
+            events = self.poll(timeout)
+            note_waking(began + timeout)
             for event in events:
                 if handle is not None:
                     handle(event)
@@ -165,9 +178,15 @@ class Supervisor(ABC):
                 tick()
             self.check(events, ask)
             ended = self.recovery is not None and self.recovery.is_over(self.running)
-            if ended or not any(node.spec.essential for node in self._watch.nodes.values()):
+            essential = [role for role, node in self._watch.nodes.items() if node.spec.essential]
+            if ended or not essential:
                 self.stop("finished")
-                return
+                return []
+            if end is not None and end.overdue(waiting_clock(), essential, [exit_.role for exit_ in self.exits if exit_.exit_code == 0]):
+                self.stop("finished")
+                if end.host in essential and self.completed is not None and not self.completed(end.host):
+                    raise NodeFailedError(f"did nothing for {end.idle:g} s after all agents had left, and was ended", where=end.host)
+                return essential
 
     def check(self, events: Iterable[NodeEvent], ask: Sequence[str] = ()) -> None:
         """End the run if one of the events demands it, and raise what :meth:`wait` raises."""
@@ -211,6 +230,13 @@ class Supervisor(ABC):
     @abstractmethod
     def end(self, role: str) -> None:
         """Kill one node that does not answer; what follows is what follows its failure."""
+
+    def end_silent(self, role: str, why: str) -> None:
+        """Kill one node because of ``why``, which its failure goes on to say."""
+        node = self._watch.nodes.get(role)
+        if node is not None:
+            node.note = f"it {why}, so the launcher killed it"
+            self.end(role)
 
     @abstractmethod
     def _send(self, number: int, roles: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import zmq
 
 from netagents.launchers.supervision.forkserver import ChildLink, ForkServer, renew_tracker, tracker_process
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.launchers.supervision.processes import WatchedProcess, signal_name
+from netagents.launchers.supervision.processes import WatchedProcess, is_stopped, signal_name
 from netagents.launchers.supervision.root_cause import Exit
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, NodeSpec, Signalled, Source
 
@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.02
 
 @dataclass
 class Node:
-    """A started node: what it is, the link to it, and when it was started and asked to end (seconds since the epoch)."""
+    """A started node: what it is, the link to it, when it was started and asked to end (seconds since the epoch), and why it was killed."""
 
     spec: NodeSpec
     link: ChildLink
@@ -33,6 +33,7 @@ class Node:
     log: Path | None
     process: WatchedProcess | None = None
     asked: float | None = None
+    note: str = ""
 
     @property
     def pid(self) -> int:
@@ -138,10 +139,14 @@ class Watch:
 
     def note_exit(self, node: Node, code: int | None) -> None:
         role = node.spec.role
+        server = None if self.forkserver is None else self.forkserver.process
+        note = node.note
+        if not note and code is None and server is not None and is_stopped(server.pid):
+            note = "the forkserver, which knows it, is stopped"
         del self.nodes[role]
         self.forget(node)
         early = code == 0 and node.asked is None and self.completed is not None and not self.completed(role)
-        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log, early))
+        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log, early, note))
         self.events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential, early))
 
     def forget(self, node: Node) -> None:

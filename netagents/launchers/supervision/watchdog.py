@@ -1,4 +1,4 @@
-"""Says who stands still when a run does: the state and the stack of every process, long before a deadline ends the run.
+"""Watchdog of a run that stands still: the state and the stack of every process, long before a deadline ends the run.
 
 It looks from outside, at the records and at ``/proc``, so that it costs the nodes nothing and also tells of those that cannot speak.
 """
@@ -13,13 +13,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from netagents.wire.session.receiver import Receiver
+from netagents.wire.wait_marker import find_wait
+
+WAITING_CLASSES = (Receiver,)
+"""What holds the waits of all roles: loaded here, so that their marks are known to the launcher."""
+
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 _STACK_SECONDS = 0.3
 _PAUSE_SECONDS = 5.0
 # No divisor of the tenth of a second at which those who wait look about.
-_GLANCES = 7
-_WAITING = {"wait", "poll", "serve", "gather", "take", "receive", "_receive_authenticated", "_await", "_pump", "pump"}
+_LOOKS = 7
 _STATES = {"R": "running", "S": "waiting", "D": "waiting for the disk", "T": "stopped", "t": "stopped by a debugger", "Z": "dead"}
+
+
+class Frame(NamedTuple):
+    """One frame of a stack: file, line and function, and what is waited for there (:func:`netagents.wire.wait_marker.waits`)."""
+
+    file: str
+    line: int
+    function: str
+
+    @property
+    def wait(self) -> str | None:
+        """What is waited for; None where the function is no wait."""
+        marked = find_wait(self.file, self.line, self.function)
+        return None if marked is None else marked.what
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line} {self.function}"
 
 
 class ProcessStatus(NamedTuple):
@@ -27,15 +49,16 @@ class ProcessStatus(NamedTuple):
 
     role: str
     state: str
-    frame: str
+    frame: Frame | None
 
     @property
     def is_waiting(self) -> bool:
         """Whether it waits for somebody else."""
-        return self.state == "waiting" and _is_a_wait(self.frame)
+        return self.state == "waiting" and self.frame is not None and self.frame.wait is not None
 
     def __str__(self) -> str:
-        return f"{self.role} is {self.state}" + (f" in {self.frame}" if self.frame else "")
+        what = f" {self.frame.wait}" if self.is_waiting and self.frame is not None else ""
+        return f"{self.role} is {self.state}{what}" + (f" in {self.frame}" if self.frame is not None else "")
 
 
 class Watchdog:
@@ -84,29 +107,25 @@ class Watchdog:
 def process_statuses(pids: Mapping[str, int], logs: Path) -> list[ProcessStatus]:
     """What every process does, in the order of the roles; each is asked to write its stack into its log."""
     began = {role: _size(logs / f"{role}.jsonl") for role in pids}
-    glances = {role: [_state(pid)] for role, pid in pids.items()}
+    looks = {role: [_state(pid)] for role, pid in pids.items()}
     for role, pid in pids.items():
-        if glances[role][0] not in ("", "stopped", "dead") and _answers(pid):
+        if looks[role][0] not in ("", "stopped", "dead") and _answers(pid):
             os.kill(pid, signal.SIGUSR1)
-    for _ in range(_GLANCES):
-        time.sleep(_STACK_SECONDS / _GLANCES)
+    for _ in range(_LOOKS):
+        time.sleep(_STACK_SECONDS / _LOOKS)
         for role, pid in pids.items():
-            glances[role].append(_state(pid))
-    return [_standing(role, glances[role], _stack(logs / f"{role}.jsonl", began[role])) for role in sorted(pids)]
+            looks[role].append(_state(pid))
+    return [_status_of(role, looks[role], _stack(logs / f"{role}.jsonl", began[role])) for role in sorted(pids)]
 
 
-def _standing(role: str, glances: list[str], stack: list[str]) -> ProcessStatus:
-    """One process after several glances: who waits wakes now and then to look about, and who computes may sleep for a moment."""
-    waits = [frame for frame in stack if _is_a_wait(frame)]
-    if "waiting" in glances and waits:
+def _status_of(role: str, looks: list[str], stack: list[Frame]) -> ProcessStatus:
+    """One process after several looks: who waits wakes now and then to look about, and who computes may sleep for a moment."""
+    waits = [frame for frame in stack if frame.wait is not None]
+    if "waiting" in looks and waits:
         return ProcessStatus(role, "waiting", waits[0])
     # A tie goes to the newest: a process found dead at last is dead.
-    commonest = max(reversed(glances), key=glances.count)
-    return ProcessStatus(role, commonest or "gone", stack[0] if stack else "")
-
-
-def _is_a_wait(frame: str) -> bool:
-    return frame.rpartition(" ")[2] in _WAITING
+    commonest = max(reversed(looks), key=looks.count)
+    return ProcessStatus(role, commonest or "gone", stack[0] if stack else None)
 
 
 def _size(path: Path) -> int:
@@ -135,8 +154,8 @@ def _answers(pid: int) -> bool:
     return bool(caught) and bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
 
 
-def _stack(log: Path, begin: int) -> list[str]:
-    """File, line and function of each frame of the newest stack in a log, the innermost first."""
+def _stack(log: Path, begin: int) -> list[Frame]:
+    """The frames of the newest stack in a log, the innermost first."""
     try:
         with log.open("rb") as file:
             file.seek(begin)
@@ -145,4 +164,4 @@ def _stack(log: Path, begin: int) -> list[str]:
         return []
     # Those of other threads follow behind an empty line.
     frames = _FRAME.finditer(text.partition("\n\n")[0])
-    return [f"{Path(frame['file']).name}:{frame['line']} {frame['function']}" for frame in frames]
+    return [Frame(frame["file"], int(frame["line"]), frame["function"]) for frame in frames]

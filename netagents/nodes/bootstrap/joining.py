@@ -65,7 +65,8 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         context: of the process.
         index: node index.
         arguments: ``join`` (address), ``run`` (16 hexadecimal digits; absent when started by hand), and optional ``listen`` (address),
-            ``advertise`` (host under which others reach it), ``keys`` (folder), ``allow_imports`` (run code that the experiment names).
+            ``advertise`` (host under which others reach it), ``keys`` (folder), ``allow_imports`` (run code that the experiment names),
+            ``timeout_scale`` and ``join_seconds`` (the run's ``timeouts.scale`` and scaled ``timeouts.join``, where a launcher knows them).
         plan: makes the inbox and the links of the node.
 
     Raises:
@@ -74,8 +75,7 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         SecurityError: wrong keys, or foreign code that is not allowed.
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
-    scale = float(arguments.get("timeout_scale", 1.0))
-    address = found_address(arguments["join"], Timeouts(scale=scale).seconds("join"), context.log.logger.info)
+    address = found_address(arguments["join"], _timeouts_before_welcome(arguments).seconds("join"), context.log.logger.info)
     settings = link_settings(arguments, index)
     transport = open_transport(address, settings)
     try:
@@ -83,6 +83,12 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
     except BaseException:
         transport.close()
         raise
+
+
+def _timeouts_before_welcome(arguments: Mapping[str, str]) -> Timeouts:
+    """Until it is welcomed a node knows no settings but the defaults and what its launcher says."""
+    scale = float(arguments.get("timeout_scale", 1.0))
+    return Timeouts(scale=scale, join=float(arguments.get("join_seconds", Timeouts(scale=scale).seconds("join"))) / scale)
 
 
 class _Joining:
@@ -101,8 +107,7 @@ class _Joining:
             context.own(path)
         run = bytes.fromhex(arguments["run"]) if "run" in arguments else UNKNOWN_RUN
         self.handshake = NodeHandshake(index, self.listener.endpoint, __version__, os.getpid(), run)
-        # Before the Welcome a node knows only these defaults.
-        self.timeouts = Timeouts(scale=float(arguments.get("timeout_scale", 1.0)))
+        self.timeouts = _timeouts_before_welcome(arguments)
         self.codec = Codec()
         self.first_process = incarnation == 0
         self.undo_log, self.ages = IterationUndoLog(), AgeCounts()

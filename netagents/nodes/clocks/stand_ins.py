@@ -1,4 +1,4 @@
-"""What the server plays and records in the place of agents that were lost."""
+"""Stand-ins: what the server plays and records in the place of agents that are late or lost."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def legal(actions: Actions, seen: Step | None) -> Actions:
 
 
 class LostRewards:
-    """The return of a lost agent, of which nobody else keeps count, along one iteration."""
+    """The return of a lost agent along one iteration; nobody else keeps count of it."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._sums = np.zeros((2, setup.batch))
         self._step = 0
 
-    def see(self, message: Step) -> None:
-        """Take in the message of one step that the agent would have been sent, the first of an iteration included."""
+    def add(self, message: Step) -> None:
+        """Add up the message of one step that the agent would have been sent, the first of an iteration included."""
         if 0 < self._step <= self._setup.horizon:
             self._sums[0] += message.reward
             self._sums[1] += self._setup.discount ** (self._step - 1) * message.reward

@@ -1,7 +1,7 @@
-"""A line of words between launcher and server: who was lost, and who does not answer.
+"""Control pipes between launcher and server: lines of text about who is lost, and about who does not answer.
 
-It is a named pipe in the run's private directory, one for each direction.  Both ends open it for reading and writing, so that neither
-waits for the other and none ever sees an end; a word is shorter than what a pipe writes at once, so words never mix.
+A control pipe is a named pipe in the run's private directory, one for each direction.  Both ends open it for reading and writing, so that
+neither waits for the other and none ever sees an end; a line is shorter than what a pipe writes at once, so lines never mix.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import os
 from pathlib import Path
 
 LOST, SILENT = "lost", "silent"
-"""Names of the pipes: the launcher says who was lost, the server who is silent."""
+"""Names of the pipes.  The launcher says who is lost (``AGENT WHY``), the server who is silent (``AGENT INCARNATION WHY``)."""
 
 _BYTES = 1 << 16
+_LONGEST = 1024
 
 
 class ControlPipe:
-    """One end of a line.
+    """One end of a control pipe.
 
     Args:
         path: of the pipe; it is made if it is not there.
 
     Attributes:
-        descriptor: readable when a word has come.
+        descriptor: readable when a line has come.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,20 +33,21 @@ class ControlPipe:
         self.descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._rest = b""
 
-    def say(self, word: str) -> None:
-        """Tell the other end; with nobody there to read, a word beyond what the pipe holds is dropped."""
+    def send(self, line: str) -> None:
+        """Tell the other end; with nobody there to read, a line beyond what the pipe holds is dropped."""
+        encoded = " ".join(line.split()).encode()[:_LONGEST]
         with contextlib.suppress(BlockingIOError):
-            os.write(self.descriptor, word.encode() + b"\n")
+            os.write(self.descriptor, encoded + b"\n")
 
-    def words(self) -> list[str]:
-        """What has come since the last call."""
+    def receive(self) -> list[str]:
+        """The lines that have come since the last call."""
         try:
-            came = os.read(self.descriptor, _BYTES)
+            received = os.read(self.descriptor, _BYTES)
         except BlockingIOError:
             return []
-        *whole, self._rest = (self._rest + came).split(b"\n")
-        return [word.decode() for word in whole]
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        return [line.decode(errors="replace") for line in lines]
 
     def close(self) -> None:
-        """Let go of this end."""
+        """Close this end."""
         os.close(self.descriptor)

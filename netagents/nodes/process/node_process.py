@@ -23,7 +23,7 @@ from typing import Any
 from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NetagentsError, NodeFailedError, UsageError, exit_code_of
 from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
 from netagents.foreign.part_faults import brief
-from netagents.nodes.process.orphan_guard import LAUNCHER_MARKER
+from netagents.nodes.process.launcher_check import LAUNCHER_MARKER
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.status_file import StatusLog
 from netagents.randomness import BEFORE_TRAINING, ENVIRONMENT_OWNER, seed_globally
@@ -75,11 +75,7 @@ class ProcessContext:
 
     def parent_lost(self) -> bool:
         """Whether the launcher has ended."""
-        if self.parent_fd is None:
-            return False
-        poller = select.poll()
-        poller.register(self.parent_fd, select.POLLIN)
-        return bool(poller.poll(0))
+        return self.parent_fd is not None and _is_readable(self.parent_fd)
 
     def own(self, path: Path) -> Path:
         """Register a socket or file of this process; it is unlinked when the process ends."""
@@ -129,6 +125,7 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
+    # SIGTERM stays blocked until somebody handles it, so that it is answered like any other.
     # Forked processes share the state of the global generators.  Runs seed them for builders and iterations; this seeds everything else.
     seed_globally(zlib.crc32(role.encode()), ENVIRONMENT_OWNER, BEFORE_TRAINING)
     missing = [name for name in preload if name not in sys.modules]
@@ -136,6 +133,9 @@ def child_main(role: str, target: str, arguments: str, log_path: str, sockets: s
     _name_process(role)
     parent = multiprocessing.parent_process()
     parent_fd = parent.sentinel if parent is not None else None
+    if parent_fd is not None and _is_readable(parent_fd):
+        # The launcher was killed after it had asked for this process: there is no run any more.
+        raise SystemExit(0)
     code = run_role(
         role,
         lambda: resolve(target),
@@ -188,6 +188,9 @@ def run_role(
         context = ProcessContext(role, log, parent_fd, wake_fd, sockets, _stop=stop)
         try:
             log.logger.info(greeting)
+            if stop.is_set():
+                log.logger.info("asked to end by SIGTERM before it began; ended")
+                return 128 + signal.SIGTERM
             with telling(log.failure), contained(output=False):
                 find()(context, arguments)
             if context.parent_lost():
@@ -240,6 +243,8 @@ def _wake_on_terminate() -> Iterator[tuple[int, threading.Event]]:
             os.write(sender, b"\0")
 
     previous = signal.signal(signal.SIGTERM, terminate)
+    # A child of the forkserver has it blocked up to here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     try:
         yield receiver, stop
     finally:
@@ -281,6 +286,12 @@ def _give_back_forkserver() -> None:
         server._forkserver_alive_fd = None
         with contextlib.suppress(OSError):
             os.close(descriptor)
+
+
+def _is_readable(descriptor: int) -> bool:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _name_process(role: str) -> None:

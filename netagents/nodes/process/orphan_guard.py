@@ -1,4 +1,4 @@
-"""The last line of defence, inside the forkserver: when the launcher is gone, no child and no socket outlives it by more than a moment.
+"""Guard inside the forkserver: when the launcher is gone, no child and no socket outlives it by more than a moment.
 
 The forkserver imports this module before it forks anyone.  It ends when it reads end-of-file on a pipe that only the launcher holds (a
 child gives its copy back, see :mod:`netagents.nodes.process.node_process`): at the end of a run, and the moment the launcher is
@@ -16,11 +16,12 @@ import signal
 import time
 from pathlib import Path
 
+from netagents.nodes.process.launcher_check import LAUNCHER_MARKER, in_forkserver, leave_without_launcher, stop_checking
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.stray_processes import RUN_MARKER, end_members
 
-LAUNCHER_MARKER = "NETAGENTS_LAUNCHER"
-"""Environment variable that tells the forkserver, and nobody else, who its launcher is."""
+TRACKER_MARKER = "NETAGENTS_TRACKER"
+"""Environment variable that tells the forkserver the number of its launcher's resource tracker."""
 
 GRACE_SECONDS = 0.9
 _KILL_SECONDS = 0.5
@@ -38,6 +39,11 @@ def end_children() -> None:
         # Whatever nodes started, such as the simulator of an environment that was killed.
         end_members(Path(directory))
         SocketDirectory(Path(directory)).remove()
+    if os.environ.get(LAUNCHER_MARKER) != str(os.getppid()):
+        # The launcher is gone, and its resource tracker leaves by itself, unless it is stopped.
+        tracker = os.environ.get(TRACKER_MARKER, "")
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(tracker), signal.SIGCONT)
 
 
 def _all_gone(seconds: float) -> bool:
@@ -59,8 +65,10 @@ def _children() -> list[int]:
         return []
 
 
-if os.environ.get(LAUNCHER_MARKER) == str(os.getppid()):
+if in_forkserver():
+    stop_checking()
     atexit.register(end_children)
+    leave_without_launcher()
     # What was imported up to here is never garbage; a collection in a child would only copy its pages.
     gc.collect()
     gc.freeze()

@@ -27,8 +27,8 @@ from netagents.nodes.clocks.free_running import World
 from netagents.nodes.monitor.progress_view import to_digest
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
-from netagents.nodes.server.company import staleness
 from netagents.nodes.server.participants import Participants
+from netagents.nodes.server.tolerant_exchange import staleness
 from netagents.randomness import ENVIRONMENT_OWNER, seed_globally
 from netagents.records.atomic_files import write_atomically
 from netagents.records.recorder import Recorder
@@ -45,7 +45,7 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
     Args:
         context: of the process.
         arguments: ``run_directory`` (made before), ``listen`` (address), ``announce`` (optional file in which to say the real one) and
-            ``resume_from`` (optional iteration to go on with), ``lines`` (optional folder of the lines to the launcher), ``copies``
+            ``resume_from`` (optional iteration to go on with), ``lines`` (optional folder of the pipes to the launcher), ``copies``
             (optional file in which to say how many copies of the environment are made) and ``trust`` (code that the directory's settings
             name may run).
 
@@ -69,8 +69,8 @@ def _serve(context: ProcessContext, arguments: Mapping[str, Any], directory: Run
     states = directory.state_before(first, prepared.setup.n) if first else {}
     with Recorder(directory, prepared.setup, resume_from=first) as recorder:
         _open_copies(context, prepared, recorder, Path(arguments["copies"]) if "copies" in arguments else None)
-        listen, lines = str(arguments["listen"]), Path(arguments["lines"]) if "lines" in arguments else None
-        participants = Participants(context, prepared.setup, recorder, directory.run_id, listen, first or 0, states, links, lines)
+        listen, pipes = str(arguments["listen"]), Path(arguments["lines"]) if "lines" in arguments else None
+        participants = Participants(context, prepared.setup, recorder, directory.run_id, listen, first or 0, states, links, pipes)
         server = EnvironmentServer(context, prepared.setup, recorder, participants)
         if "announce" in arguments:
             announce(participants.endpoint, context.own(Path(arguments["announce"])))
@@ -135,9 +135,9 @@ class EnvironmentServer:
         self._context, self._setup, self._recorder, self._participants = context, setup, recorder, participants
         self._agents = tuple(range(setup.n))
         self._foreign = has_foreign_code(setup.experiment)
-        self._exchange, self._company = participants.exchange, participants.company
+        self._exchange, self._tolerant, self._participation = participants.exchange, participants.tolerant, participants.participation
         self._channels: list[Channel] = []
-        self._receive: Receive = self._exchange.receive if self._company is None else self._company.receive
+        self._receive: Receive = self._exchange.receive if self._tolerant is None else self._tolerant.receive
         self._loop = self._train_freely if isinstance(setup.experiment.clock, FreeRunningSettings) else self._train
         self._world: World | None = None
         self._ledger = Ledger(lambda _: 0)
@@ -155,9 +155,9 @@ class EnvironmentServer:
                 self._begin_attempt()
                 self._loop(session)
             except AgentRestartedError as restarted:
-                self._context.log.logger.warning("%s; all go back to iteration %d", restarted, participants.first)
-                incarnation = self._exchange.incarnation
-                self._recorder.event("restarted", agent=restarted.agent, iteration=participants.first, incarnation=incarnation)
+                first, incarnation = self._participation.first, self._exchange.incarnation
+                self._context.log.logger.warning("%s; all go back to iteration %d", restarted, first)
+                self._recorder.event("restarted", agent=restarted.agent, iteration=first, incarnation=incarnation)
             except AgentLostError:
                 pass  # recorded where it was lost
             else:
@@ -167,15 +167,15 @@ class EnvironmentServer:
         """Forget what was counted of iterations that begin anew, and count no more for agents that are lost."""
         self._pages.clear()
         self._ledger = Ledger(lambda _: 0)
-        if self._company is not None:
-            self._ledger.leave_out(self._company.lost)
-            self._company.begin_again()
+        if self._tolerant is not None:
+            self._ledger.leave_out(self._tolerant.lost)
+            self._tolerant.begin_again()
 
     def _train(self, session: EnvironmentSession) -> None:
         """From the newest checkpoint on; every record is written as soon as its reports are in."""
         receive, agents, setup = self._receive, self._agents, self._setup
         iterations = setup.experiment.learning.iterations
-        first = self._participants.first
+        first = self._participation.first
         for iteration in range(first, iterations):
             self._context.log.phase(f"iteration {iteration}")
             self._seed_globally(iteration)
@@ -183,7 +183,7 @@ class EnvironmentServer:
             began = 0.0
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)
-                replaced = None if self._company is None else self._company.replaced()
+                replaced = None if self._tolerant is None else self._tolerant.replaced()
                 after = session.advance([action.actions for action in actions if isinstance(action, Action)], replaced)
                 self._send_steps(iteration, step + 1, after)
                 if replaced:
@@ -200,15 +200,15 @@ class EnvironmentServer:
 
     def _train_freely(self, session: EnvironmentSession) -> None:
         """The same on a timer: an iteration ends when all reports of it are in."""
-        company = self._company
-        assert company is not None
+        tolerant = self._tolerant
+        assert tolerant is not None
         if self._world is None:
-            self._world = World(self._exchange, self._setup, company.send, company.missed, company.stand_in)
-        for iteration in range(self._participants.first, self._setup.experiment.learning.iterations):
+            self._world = World(self._exchange, self._setup, tolerant.send, tolerant.miss, tolerant.stand_in)
+        for iteration in range(self._participation.first, self._setup.experiment.learning.iterations):
             self._context.log.phase(f"iteration {iteration}")
             self._seed_globally(iteration)
             began = perf_counter()
-            steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in company.lost])
+            steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in tolerant.lost])
             self._ledger.count_steps(iteration, steps, self._world.ticks)
             self._sample_seconds += perf_counter() - began
             self._pages[iteration] = (session.returns(), self._ledger.close())
@@ -219,14 +219,14 @@ class EnvironmentServer:
             seed_globally(self._setup.experiment.seed, ENVIRONMENT_OWNER, iteration)
 
     def _send_steps(self, iteration: int, step: int, messages: list[Step]) -> None:
-        if self._company is not None:
+        if self._tolerant is not None:
             for agent, message in enumerate(messages):
-                self._company.send(message, Kind.STEP, iteration, step, (agent,))
+                self._tolerant.send(message, Kind.STEP, iteration, step, (agent,))
         else:
             if step == 0:
                 self._channels = [self._exchange.channel(Kind.STEP, (agent,)) for agent in self._agents]
-            for line, message in zip(self._channels, messages, strict=True):
-                line.send(message, iteration, step)
+            for channel, message in zip(self._channels, messages, strict=True):
+                channel.send(message, iteration, step)
         if step == 0:
             self._ledger.count_steps(iteration, messages, self._setup.steps)
 
@@ -236,16 +236,15 @@ class EnvironmentServer:
         snapshots = self._receive(iteration, Kind.SNAPSHOT, 0, self._agents) if due else []
         # From here on nothing is waited for, so that a restart finds an iteration recorded and kept, or neither.
         returns, ledger = self._pages.pop(iteration)
-        if iteration < self._participants.recorded:
+        if not self._participation.record(iteration):
             return  # after a restart, the same numbers once more
-        self._participants.recorded = iteration + 1
         typed = [report for report in reports if isinstance(report, Report)]
         record = make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
         self._recorder.iteration(record)
         if due:
             states = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self._recorder.snapshot(iteration, states)
-            self._participants.first = iteration + 1
+            self._participation.keep(iteration)
         if self._setup.experiment.runtime.monitor:
             self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
 
@@ -253,16 +252,17 @@ class EnvironmentServer:
 
     def stop(self, reason: str) -> None:
         """Send every node home, best effort, and write down what travelled."""
+        self._participants.leave()
         # Counted before anybody is sent home, because links that end after that end as they should.
         refused = refusals(self._exchange.inbox, self._participants.transport)
         if refused:
             self._context.log.logger.warning("refused in all: %s", refusals_line(refused))
         for node in sorted(self._exchange.linked):
             self._exchange.offer(Stop(reason), Kind.STOP, 0, 0, node)
-        experiment, accounts = self._setup.experiment, self._participants.accounts
+        experiment, reports = self._setup.experiment, self._participants.reports
         if reason == FINISHED and experiment.routing == "relay":
-            accounts.await_carried(self._exchange, len(self._agents), experiment.timeouts.seconds("linger"))
-        accounts.write(self._recorder, self._exchange, refused, self._sample_seconds)
-        stale = staleness(accounts.ages, self._company, self._world)
+            reports.await_relay_stats(self._exchange, len(self._agents), experiment.timeouts.seconds("linger"))
+        reports.write(self._recorder, self._exchange, refused, self._sample_seconds)
+        stale = staleness(reports.ages, self._participants.policy, self._world)
         if stale:
             self._recorder.event("staleness", **stale)

@@ -1,4 +1,4 @@
-"""What nodes tell the server about themselves besides their work: what they refused, what bad links cost, what they carried, how old
+"""Reports of nodes about themselves besides their work: what they refused, what bad links cost, what they passed on for others, how old
 what they used was; and the records of it at the end of a run."""
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from netagents.wire.session.exchange import Exchange
 
 
 class NodeReports:
-    """The newest word of every node.
+    """The newest report of every node.
 
     Attributes:
-        ages: per agent, how often it used what was how old; see :class:`netagents.messages.Sign`.
+        ages: per agent, how often it used what was how old; see :class:`netagents.messages.Heartbeat`.
     """
 
     def __init__(self) -> None:
         self.ages: dict[int, NDArray[np.int64]] = {}
         self._refused: dict[int, Refusals] = {}
-        self._carried: dict[int, RelayStats] = {}
+        self._relayed: dict[int, RelayStats] = {}
         self._link_costs = CostTotals()
 
     def hear(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
-        """Take an account down."""
+        """Keep a report in the place of an older one."""
         if isinstance(message, Heartbeat):
             self.ages[sender] = message.ages
         elif isinstance(message, DropCounts):
@@ -39,12 +39,12 @@ class NodeReports:
             if message.links is not None:
                 self._link_costs.update(sender, message.links)
         else:
-            self._carried[sender] = message
+            self._relayed[sender] = message
 
-    def await_carried(self, exchange: Exchange, agents: int, seconds: float) -> None:
-        """With relay routing agents tell as they leave what travelled over their links; one that does not is left out of the records."""
+    def await_relay_stats(self, exchange: Exchange, agents: int, seconds: float) -> None:
+        """With relay routing agents report as they leave what travelled over their links; one that does not is left out of the records."""
         with contextlib.suppress(DeadlineError):
-            exchange.serve(lambda: len(self._carried) == agents, seconds, lambda _: "waited for accounts of relaying")
+            exchange.serve(lambda: len(self._relayed) == agents, seconds, lambda _: "waited for what agents passed on for others")
 
     def write(self, recorder: Recorder, exchange: Exchange, refused: Refusals, sample_seconds: float) -> None:
         """Record what travelled and what it cost, in the server and, as far as they told, in the agents.
@@ -72,5 +72,5 @@ class NodeReports:
             digests_dropped=traffic.copies_dropped,
             dropped={str(reason): count for reason, count in exchange.inbox.dropped.items()},
             refused={node_name(node): counted for node, counted in sorted(everywhere.items()) if counted},
-            **({"carried": carriage_facts(self._carried)} if self._carried else {}),
+            **({"carried": carriage_facts(self._relayed)} if self._relayed else {}),
         )

@@ -1,4 +1,4 @@
-"""Who takes part in a run, as the server sees it: nodes that gather, agents that are started again, agents that are lost."""
+"""Participants of a run and the server's links to them: nodes that gather, agents that are started again, agents that are lost."""
 
 from __future__ import annotations
 
@@ -36,9 +36,12 @@ from netagents.nodes.clocks.clock_inbox import make_inbox
 from netagents.nodes.process.injected_faults import faulty_feed, link_layer
 from netagents.nodes.process.node_process import ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
-from netagents.nodes.server.company import Company, needs_company
-from netagents.nodes.server.lost_agents import LostAgents
+from netagents.nodes.server.agent_waits import AgentWaits
+from netagents.nodes.server.failure_policy import AgentEvent, FailurePolicy, PolicyAction
+from netagents.nodes.server.launcher_pipes import LauncherPipes
 from netagents.nodes.server.node_reports import NodeReports
+from netagents.nodes.server.participation import MemberEvent, Participation, Rollback, Stage
+from netagents.nodes.server.tolerant_exchange import TolerantExchange, needs_tolerance
 from netagents.records.recorder import Recorder
 from netagents.wire.codec import Codec
 from netagents.wire.security.key_bundles import role_name
@@ -63,15 +66,15 @@ class Participants:
         first: the iteration to begin with.
         states: every agent's named arrays before that iteration; empty at the beginning of a run.
         links: keys and the host to be reached by.
-        lines: folder of the lines to the launcher; None when there is none.
+        pipes: folder of the pipes to the launcher; None when there is none.
 
     Attributes:
         endpoint: where nodes reach the server.
         transport, exchange: all its links, and the messages over them.
-        company: those with whom it steps, where some may be late, silent or lost; None in a plain run.
-        accounts: what nodes told about themselves.
-        first: the iteration to begin with, and to go back to when an agent is started again.
-        recorded: the first iteration that is not recorded, to go back to when an agent is lost.
+        policy: what is done about agents that fail.
+        tolerant: the exchange where agents may be late, silent or lost; None in a plain run.
+        participation: where the run stands, and the iteration at which all begin, or begin again.
+        reports: what nodes told about themselves.
     """
 
     def __init__(
@@ -84,10 +87,10 @@ class Participants:
         first: int,
         states: States,
         links: LinkSettings,
-        lines: Path | None,
+        pipes: Path | None,
     ) -> None:
         self._context, self._setup, self._recorder = context, setup, recorder
-        self.first = self.recorded = first
+        self.participation = Participation(first)
         self._states = states
         experiment = setup.experiment
         self.transport = open_transport(listen, links)
@@ -101,7 +104,8 @@ class Participants:
         inbox.identify(known_users(links))
         codec = Codec()
         codec.expect(action_shapes(setup))
-        self._losses = LostAgents(experiment, lines, self._lose)
+        self.policy = FailurePolicy(experiment, setup.n)
+        self._pipes = LauncherPipes(experiment, pipes, self._hear_gone)
         self.exchange = Exchange(
             ENVIRONMENT,
             listener,
@@ -109,7 +113,7 @@ class Participants:
             codec=codec,
             timeouts=experiment.timeouts,
             on_control=self._control,
-            watched={**watched_descriptors(context), **self.transport.watched(), **self._losses.watched()},
+            watched={**watched_descriptors(context), **self.transport.watched(), **self._pipes.watched()},
             faults=faulty_feed(experiment, ENVIRONMENT),
             links=link_layer(experiment, ENVIRONMENT, listener, run, known_users(links)),
         )
@@ -122,10 +126,12 @@ class Participants:
             welcome=lambda _, peers: write_welcome(setup, spec_text, peers),
             iteration=first,
         )
-        self._told: dict[int, Hello] = {}
-        self._training = False
-        self.accounts = NodeReports()
-        self.company = Company(self.exchange, setup, self._losses.silent, recorder.newest_state) if needs_company(experiment) else None
+        self._restored: dict[int, Hello] = {}
+        self.reports = NodeReports()
+        self._waits = AgentWaits(self.exchange, self.policy, experiment.timeouts, self._carry_out)
+        self.tolerant = (
+            TolerantExchange(self.exchange, setup, self.policy, self._waits, recorder.newest_state) if needs_tolerance(experiment) else None
+        )
 
     # -- start -----------------------------------------------------------------------------------------------------------
 
@@ -149,19 +155,28 @@ class Participants:
             AgentRestartedError, AgentLostError: it has to begin once more; any wait of the training may raise them too.
             DeadlineError: names the nodes that did not get ready again.
         """
-        self._training = True
         if self._rendezvous.phase is not Phase.STARTED:
             self._await_start()
+        self.participation.handle(MemberEvent.ALL_READY)
+        self.policy.begin()
         self._states = {}
 
     def _await_start(self) -> None:
         rendezvous = self._rendezvous
         self._context.log.phase("waiting for all to begin again")
+
+        def missing() -> list[int]:
+            return [node for node in rendezvous.missing() if node >= 0]
+
         ready = self._setup.experiment.timeouts.seconds("ready")
         try:
-            self.exchange.serve(lambda: rendezvous.phase is Phase.STARTED, ready, rendezvous.status)
+            self._waits.serve(lambda: rendezvous.phase is Phase.STARTED, missing, ready, rendezvous.status)
         except DeadlineError as late:
             raise self.transport.failure() or late from None
+
+    def leave(self) -> None:
+        """Everybody is sent home: failures do not matter any more."""
+        self.participation.handle(MemberEvent.STOP)
 
     # -- what nodes say --------------------------------------------------------------------------------------------------
 
@@ -169,12 +184,12 @@ class Participants:
         message, sender = envelope.message, envelope.sender
         if isinstance(message, Failed):
             if envelope.run == self.exchange.inbox.run and sender in self._rendezvous.expected and sender != MONITOR:
-                self._losses.failed(sender, message.line)
+                self._hear_failed(sender, message.line)
         elif isinstance(message, (Heartbeat, DropCounts, RelayStats)):
             if sender in self._rendezvous.expected:
-                self.accounts.hear(sender, message)
-                if isinstance(message, Heartbeat) and self.company is not None and self.company.answers is not None:
-                    self.company.answers.hear(sender)
+                self.reports.hear(sender, message)
+                if isinstance(message, Heartbeat) and sender >= 0:
+                    self.policy.handle(sender, AgentEvent.HEARTBEAT)
         elif isinstance(message, Hello) and message.endpoint.partition(":")[0] != self.endpoint.partition(":")[0]:
             self.exchange.inbox.malformed(f"{node_name(sender)} wants to be reached at '{message.endpoint[:200]}'")
         else:
@@ -196,12 +211,14 @@ class Participants:
         hello = self._rendezvous.hellos.get(sender)
         if hello is not None and hello != known:
             self.exchange.link(sender, self.transport.connect(hello.endpoint, role_name(sender)))
-        anew = self._rendezvous.incarnation > self.exchange.incarnation
-        if anew:
-            trained = self._training and self.first > 0
-            self._begin_again(self._recorder.directory.state_before(self.first, self._setup.n) if trained else self._states)
+        again = self._rendezvous.incarnation > self.exchange.incarnation
+        rollback: tuple[Rollback, ...] = ()
+        if again:
+            if sender >= 0:
+                self.policy.handle(sender, AgentEvent.HELLO_AGAIN)
+            rollback = self._roll_back(MemberEvent.HELLO_AGAIN)
         self._answer(replies)
-        if anew and self._training:
+        if Rollback.INTERRUPT in rollback:
             raise AgentRestartedError(sender)
 
     def _refuse(self, sender: int, newcomer: Hello, error: ProtocolError) -> None:
@@ -218,50 +235,91 @@ class Participants:
 
     def _answer(self, replies: list[Reply]) -> None:
         for reply in replies:
-            self.exchange.send(reply.message, reply.kind, self.first if reply.kind is Kind.WELCOME else 0, 0, (reply.receiver,))
+            self.exchange.send(
+                reply.message, reply.kind, self.participation.first if reply.kind is Kind.WELCOME else 0, 0, (reply.receiver,)
+            )
             if reply.kind is Kind.WELCOME:
                 self._send_state(reply.receiver)
 
     def _send_state(self, agent: int) -> None:
-        """After its welcome an agent is told what it knew, once: a repeated welcome only crossed the first one on its way."""
+        """After its welcome an agent is sent what it knew, once: a repeated welcome only crossed the first one on its way."""
         hello, state = self._rendezvous.hellos[agent], self._states.get(agent)
-        if state is not None and self._told.get(agent) != hello:
-            self._told[agent] = hello
-            self.exchange.send(Snapshot(state), Kind.SNAPSHOT, self.first - 1, 0, (agent,))
+        if state is not None and self._restored.get(agent) != hello:
+            self._restored[agent] = hello
+            self.exchange.send(Snapshot(state), Kind.SNAPSHOT, self.participation.first - 1, 0, (agent,))
 
-    # -- those who are started again or lost -----------------------------------------------------------------------------
+    # -- agents that fail ------------------------------------------------------------------------------------------------
 
-    def _begin_again(self, states: States) -> None:
-        """Everybody speaks under a new incarnation from here on, about the first iteration that is not done for good."""
-        self._states = states
-        self.exchange.restart(self.first, self._rendezvous.incarnation)
-        self._rendezvous.iteration = self.first
-        self._told.clear()
+    def _hear_failed(self, agent: int, line: str) -> None:
+        if self.participation.stage is not Stage.LEAVING:
+            self._carry_out([(agent, self.policy.handle(agent, AgentEvent.FAILED))], line, note=f"failed: {line}")
 
-    def _lose(self, agent: int, why: str) -> None:
-        """Go on without an agent: all others begin anew, without it, the first iteration that is not recorded."""
-        company, rendezvous = self.company, self._rendezvous
-        if company is None or agent not in rendezvous.expected or agent < 0:
-            return
+    def _hear_gone(self, gone: list[tuple[int, str]]) -> None:
+        if self.participation.stage is not Stage.LEAVING:
+            decisions = [(agent, why, self.policy.handle(agent, AgentEvent.GONE)) for agent, why in gone]
+            self._carry_out_each([(agent, why, why, actions) for agent, why, actions in decisions])
+
+    def _carry_out(self, decisions: list[tuple[int, tuple[PolicyAction, ...]]], why: str, note: str = "") -> None:
+        self._carry_out_each([(agent, why, note or why, actions) for agent, actions in decisions])
+
+    def _carry_out_each(self, decisions: list[tuple[int, str, str, tuple[PolicyAction, ...]]]) -> None:
+        """Do what the policy says about each agent, also when the loop is left over the first.
+
+        Args:
+            decisions: the agent, why, what the log says, and the actions.
+
+        Raises:
+            NodeFailedError: the run ends.
+            AgentLostError: the run goes on without one of them.
+        """
+        interruption: AgentLostError | None = None
+        for agent, why, note, actions in decisions:
+            for action in actions:
+                if action is PolicyAction.NOTE:
+                    self._context.log.logger.warning("%s %s", node_name(agent), note)
+                elif action is PolicyAction.REPORT:
+                    self._pipes.report_silent(agent, self._rendezvous.incarnations.get(agent, 0), why)
+                elif action is PolicyAction.DROP:
+                    interruption = self._drop(agent, why) or interruption
+                elif action is PolicyAction.FAIL:
+                    raise NodeFailedError(note, where=node_name(agent))
+        if interruption is not None:
+            raise interruption
+
+    def _drop(self, agent: int, why: str) -> AgentLostError | None:
+        """Go on without an agent: all others begin again, without it, the first iteration that is not recorded."""
+        rendezvous = self._rendezvous
         if not any(other >= 0 for other in rendezvous.expected - {agent}):
             raise NodeFailedError(f"no agent is left; the last one {why}", where=node_name(agent))
         if agent in self.exchange.linked:
             self.exchange.offer(Stop(f"{REFUSED}the run goes on without {node_name(agent)}, which {why}"), Kind.STOP, 0, 0, agent)
         replies = rendezvous.lose(agent)
-        self.first = max(self.first, self.recorded)
-        company.lose(agent, why, self.first)
-        self._recorder.event("lost", agent=agent, iteration=self.first, stand_in=self._setup.experiment.failures.stand_in, line=why)
-        self._context.log.logger.warning("%s %s; the run goes on without it from iteration %d", node_name(agent), why, self.first)
-        if rendezvous.incarnation > self.exchange.incarnation:
-            self._begin_again(self._states)
+        again = rendezvous.incarnation > self.exchange.incarnation
+        rollback = self._roll_back(MemberEvent.DROPPED, speak_anew=again)
+        first = self.participation.first
+        if self.tolerant is not None:
+            self.tolerant.drop(agent, first)
+        self._recorder.event("lost", agent=agent, iteration=first, stand_in=self._setup.experiment.failures.stand_in, line=why)
+        self._context.log.logger.warning("%s %s; the run goes on without it from iteration %d", node_name(agent), why, first)
         self._answer(replies)
-        if self._training:
-            raise AgentLostError(agent)
+        return AgentLostError(agent) if Rollback.INTERRUPT in rollback else None
+
+    def _roll_back(self, event: MemberEvent, *, speak_anew: bool = True) -> tuple[Rollback, ...]:
+        """Everybody speaks under a new incarnation from here on, about the iteration at which all begin again."""
+        rollback = self.participation.handle(event)
+        first = self.participation.first
+        if Rollback.RESTORE in rollback:
+            self._states = self._recorder.directory.state_before(first, self._setup.n) if first > 0 else {}
+        if speak_anew:
+            self.exchange.restart(first, self._rendezvous.incarnation)
+            self._rendezvous.iteration = first
+            self._restored.clear()
+        return rollback
 
     # -- end -------------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End all links; the last words still leave."""
-        self._losses.close()
+        self._pipes.close()
         self.exchange.close()
         self.transport.close()

@@ -25,6 +25,7 @@ from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.inbox import Inbox
 from netagents.wire.session.traffic import Traffic, count_traffic
 from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, in_frames
+from netagents.wire.wait_marker import waits
 
 _BATCH = 1024
 _read_prefix = PREFIX.unpack_from
@@ -142,6 +143,7 @@ class Receiver:
                     f"waited {allowed:g} s for {self._describe_wait(iteration, kind, step, senders)}", where=node_name(self.node)
                 )
 
+    @waits("for messages")
     def gather(
         self,
         iteration: int,
@@ -261,6 +263,7 @@ class Receiver:
         if nothing has arrived."""
         return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
 
+    @waits("for messages")
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
         """Sleep once, then process what has arrived until ``collect`` returns a complete phase.
 

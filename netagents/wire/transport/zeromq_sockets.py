@@ -18,6 +18,7 @@ from netagents.wire.codec.frames import FOLLOWED, Frame
 from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
 from netagents.wire.security.unread_messages import FRAME_BYTES, UnreadMessages
 from netagents.wire.transport.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, WaitResult
+from netagents.wire.wait_marker import waits
 
 _AT_ONCE, _MORE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
 _FOLLOWED = FOLLOWED >> 24  # in the fourth byte
@@ -153,6 +154,7 @@ class ZmqSender(Sender):
         socket.set(zmq.SNDTIMEO, 0)
         self._send = super(zmq.Socket, socket).send
 
+    @waits("to send")
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
         if self.try_send(frames):
             return

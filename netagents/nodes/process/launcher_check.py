@@ -1,0 +1,62 @@
+"""Check of a forkserver that imports: with its launcher gone it leaves at once, and no node is born.
+
+The forkserver imports for a second or more before it looks at anything.  Requests to fork that its launcher left behind keep open the
+very pipe whose end would tell that the launcher is gone.  So this module, which the forkserver imports first, looks before every further
+import whether its parent is still the launcher; :mod:`netagents.nodes.process.orphan_guard`, imported last, looks once more and takes over.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+LAUNCHER_MARKER = "NETAGENTS_LAUNCHER"
+"""Environment variable that tells the forkserver, and nobody else, who its launcher is."""
+
+SOCKETS_MARKER = "NETAGENTS_RUN"
+"""Environment variable with the path of the run's socket directory (:data:`netagents.nodes.process.stray_processes.RUN_MARKER`)."""
+
+
+class LauncherCheck(MetaPathFinder):
+    """Finds no module, and looks for the launcher whenever one is looked for."""
+
+    def find_spec(
+        self,
+        fullname: str,  # noqa: ARG002 - the interface of finders
+        path: Sequence[str] | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        leave_without_launcher()
+        return None
+
+
+def in_forkserver() -> bool:
+    """Whether this process is a run's forkserver."""
+    return LAUNCHER_MARKER in os.environ
+
+
+def leave_without_launcher() -> None:
+    """End this process if it is a forkserver whose launcher is gone; nothing but its socket directory is there yet."""
+    if not in_forkserver() or os.environ[LAUNCHER_MARKER] == str(os.getppid()):
+        return
+    stop_checking()
+    from pathlib import Path
+
+    from netagents.nodes.process.socket_directory import SocketDirectory
+
+    SocketDirectory(Path(os.environ.get(SOCKETS_MARKER, ""))).remove()
+    os._exit(0)
+
+
+def stop_checking() -> None:
+    """Look before imports no longer."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, LauncherCheck)]
+
+
+if in_forkserver():
+    leave_without_launcher()
+    sys.meta_path.insert(0, LauncherCheck())
