@@ -194,7 +194,7 @@ def _by_halves(table: FloatArray, allowed: tuple[int, ...], budget: int, target:
 
 
 def _on_grid(table: FloatArray, allowed: tuple[int, ...], budget: int, levels: list[int], target: float, offset: float) -> AllocationRank:
-    """Counts on a grid of totals.  Each value is rounded by at most half a cell, so totals more than S cells apart are in the right order."""
+    """Counts on a grid of totals.  Values are rounded by at most half a cell, so totals more than S cells apart are in the right order."""
     S = len(table)
     span = float(table.max(axis=1).sum())
     cells = max(S * 20, GRID_CELLS // (budget + 1))

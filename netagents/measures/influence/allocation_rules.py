@@ -189,7 +189,7 @@ def _largest_total(scores: FloatArray, allowed: tuple[int, ...], budget: int) ->
                 break
             total = best[s, : width - size] + scores[s, index]
             # A hair's breadth keeps rounding from deciding between equal totals.
-            better = total > best[s + 1, size:] + 1e-12 * (1.0 + np.abs(total))
+            better = total > best[s + 1, size:] + 1e-12 * (1.0 + np.abs(np.where(np.isfinite(total), total, 0.0)))
             best[s + 1, size:][better] = total[better]
             level[s, size:][better] = index
     spent = left = int(np.flatnonzero(np.isfinite(best[S]))[-1])

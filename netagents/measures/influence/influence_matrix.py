@@ -43,6 +43,7 @@ class InfluenceMatrix:
         repetitions: M.
         permutations: behind each p-value.
         rate: the false-discovery rate.
+        control: the procedure that keeps it.
     """
 
     values: FloatArray
@@ -61,6 +62,7 @@ class InfluenceMatrix:
     repetitions: int
     permutations: int
     rate: float
+    control: Control
 
     def entry(self, source: int, agent: int) -> InfluenceEstimate:
         """One entry of the matrix."""
@@ -196,4 +198,5 @@ def influence_matrix(
         M,
         permutations,
         rate,
+        control,
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from netagents.errors import ExperimentError
 from netagents.measures.influence.estimator import FloatArray, InfluenceEstimate
+from netagents.measures.influence.false_discovery import penalty
 from netagents.measures.influence.influence_matrix import InfluenceMatrix
 from netagents.measures.influence.resampling import permutations_needed
 
@@ -97,7 +98,7 @@ def bank_warning(distances: FloatArray, names: Sequence[str] | None = None) -> s
     if same:
         a, b = same[0]
         pair = f"{names[a]} and {names[b]}" if names is not None else f"{a} and {b}"
-        return f"{len(same)} of {len(above[0])} pairs of policies of the bank are as good as equal, the first {pair}: K is smaller than it looks"
+        return f"{len(same)} of {len(above[0])} pairs of policies of the bank are as good as equal, the first {pair}: K should be smaller"
     return None
 
 
@@ -120,7 +121,7 @@ def seed_warning(by_seed: FloatArray) -> str | None:
             return None
         pairs = [float(spearmanr(a, b).statistic) for i, a in enumerate(varied) for b in varied[i + 1 :]]
         if np.mean(pairs) < STABLE_RANKS:
-            return f"the order of {entries} influences changes with the seed of the bank (mean rank correlation {np.mean(pairs):.2f}, {S} seeds)"
+            return f"the order of {entries} estimates changes with the seed of the bank (mean rank correlation {np.mean(pairs):.2f})"
         return None
     spread = float((flat.std(axis=0, ddof=1) / np.maximum(np.abs(flat.mean(axis=0)), 1e-12)).max())
     return f"influence changes by {100 * spread:.0f} % of its mean with the seed of the bank ({S} seeds)" if spread > STABLE_RANKS else None
@@ -129,7 +130,7 @@ def seed_warning(by_seed: FloatArray) -> str | None:
 def matrix_warnings(matrix: InfluenceMatrix) -> tuple[str, ...]:
     """All that a matrix itself gives reason to warn of."""
     tests = int(np.isfinite(matrix.p).sum())
-    needed = permutations_needed(tests, matrix.rate)
+    needed = permutations_needed(tests, matrix.rate, penalty(tests, matrix.control))
     coarse = None
     if matrix.permutations < needed:
         coarse = (

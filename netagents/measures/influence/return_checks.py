@@ -29,8 +29,9 @@ def check_sizes(policies: int, repetitions: int, estimator: Estimator, where: st
             fix="at least 2 policies to choose from (K >= 2)",
         )
     if repetitions < estimator.least_repetitions:
+        count = "repetition per policy is" if repetitions == 1 else "repetitions per policy are"
         raise ExperimentError(
-            f"{repetitions} repetitions per policy are too few for {estimator.name}",
+            f"{repetitions} {count} too few for {estimator.name}",
             where=where,
             fix=f"at least {estimator.least_repetitions} (M >= {estimator.least_repetitions})",
         )

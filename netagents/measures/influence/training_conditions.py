@@ -94,7 +94,5 @@ def fictitious_co_play(members: int, *, scale: float = 1.0, steps_per_member: in
 def _scaled(steps: int, scale: float) -> int:
     scaled = round(steps * scale) if 0.0 < scale < float("inf") else 0
     if scaled < 1:
-        raise ExperimentError(
-            f"{steps} steps at a scale of {scale:g} are no training", where="training conditions", fix="at least one step"
-        )
+        raise ExperimentError(f"{steps} steps at a scale of {scale:g} are none", where="training conditions", fix="at least one step")
     return scaled
