@@ -109,7 +109,7 @@ def test_an_agent_with_keys_that_died_takes_its_place_again_and_the_bits_stay(no
         nodes.processes[victim].communicate()
         dead = nodes.netagents("health", str(status))
         assert dead.returncode == 10
-        assert dead.stderr == f"netagents: error: {victim.replace('-', '_')}: has ended unexpectedly\n"
+        assert dead.stderr == f"netagents: error: {victim.replace('-', '_')}: has ended without a word\n"
         nodes.start(victim, "--replace")
     assert {role: nodes.code(role) for role in ROLES} == dict.fromkeys(ROLES, 0)
     assert not list(tmp_path.glob("*.status")), "a node that ended cleanly leaves no status"
@@ -126,9 +126,9 @@ def test_a_server_started_again_goes_on_with_its_run_directory(nodes: Nodes, tmp
     wait_until(lambda: nodes.rows() >= 10, "rows", 60.0)
     nodes.processes["environment"].send_signal(signal.SIGTERM)
     assert nodes.code("environment") == 143
-    # Agents that were sent home before the last iteration say so by their exit code.
-    left = {role: nodes.code(role) for role in ROLES if role != "environment"}
-    assert left == {role: 0 if role == "monitor" else 10 for role in ROLES if role != "environment"}
+    # An agent that was started by hand says by its exit code that the run did not finish.
+    codes = {role: nodes.code(role) for role in ROLES if role != "environment"}
+    assert codes == {role: 0 if role == "monitor" else 10 for role in codes}
     assert netagents.Run.open(tmp_path / "run").state == "interrupted"
     here = ["--listen", "tcp://127.0.0.1:0", "--announce", str(tmp_path / "address"), "--keys", str(tmp_path / "keys" / "environment")]
     command = [sys.executable, "-m", "netagents", "node", "environment", "--resume", str(tmp_path / "run"), *here, "--report"]
