@@ -23,9 +23,9 @@ def measure(rounds: int) -> Section:
     """Round trips over tcp with and without CURVE, the first message of a link, and a whole run."""
     section = Section(
         "Encryption on tcp",
-        "tcp links with CURVE and the ZAP authenticator divided by plain tcp links on loopback: time per round trip of a message, and until "
-        "the first message of a fresh link has arrived. Last row: training LineMsg, n = 10, B = 64, over encrypted tcp divided by ipc, "
-        "which is not encrypted.",
+        "tcp links with CURVE and the ZAP authenticator divided by plain tcp links on loopback: time per round trip of a message, and "
+        "until the first message of a fresh link has arrived. Last row: training LineMsg, n = 10, B = 64, over encrypted tcp divided by "
+        "ipc, which is not encrypted.",
         ("what", "with keys us", "without us", "with / without"),
     )
     for size, trips in SIZES.items():
