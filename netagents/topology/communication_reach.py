@@ -1,4 +1,4 @@
-"""Who hears whom when every agent has a communication radius, possibly its own."""
+"""Reach: in- and out-neighbours of all agents, when each has a communication radius, possibly its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from netagents.topology.neighbourhoods import Neighbourhoods
 class Reach:
     """The neighbourhoods N_i^{kappa_i} of one kind of radius.
 
-    With radii that differ from agent to agent, "whom I hear" and "who needs me" are two sets: i hears j when
-    d(i, j) <= kappa_i, and j needs i when d(i, j) <= kappa_j.  Always ``j in in_neighbours(i)`` if and only if ``i in out_neighbours(j)``.
+    With radii that differ between agents, in-neighbours and out-neighbours are different sets: j is an in-neighbour of i if
+    d(i, j) <= kappa_i, and an out-neighbour of i if d(i, j) <= kappa_j.  So ``j in in_neighbours(i)`` if and only if
+    ``i in out_neighbours(j)``.
 
     Args:
         neighbourhoods: distances on the graph.
         radii: kappa_i of each agent, in hops, >= 0 (:func:`spread_radius` makes them from one number).
-        muted: hop distances that nothing crosses, although they lie within the radius.
+        muted: hop distances within the radius over which nothing is sent.
 
     Raises:
         ExperimentError: not one radius per agent, or one below 0.
@@ -41,11 +42,11 @@ class Reach:
         return tuple(j for j in near if self.neighbourhoods.distance(i, j) not in self.muted) if self.muted else near
 
     def in_neighbours(self, i: int) -> tuple[int, ...]:
-        """Whom i hears: its window without itself, ascending."""
+        """The agents from which i receives: its window without itself, ascending."""
         return tuple(j for j in self.window(i) if j != i)
 
     def out_neighbours(self, i: int) -> tuple[int, ...]:
-        """Who needs i: the other agents j with d(i, j) <= kappa_j, ascending."""
+        """The agents to which i sends: the other agents j with d(i, j) <= kappa_j, ascending."""
         known = self._out_neighbours.get(i)
         if known is None:
             near = self.neighbourhoods.within(i, self._widest)

@@ -105,7 +105,7 @@ def test_an_agent_outside_the_radius_is_refused(bundles: dict[int, KeyBundle], o
     listener = listening.listen(ADDRESS)
     outsider = opened(bundles[0])
     # Agent 0 does not even know the key of agent 3 ...
-    with pytest.raises(SecurityError, match="agent-0 has no key of agent-3; make keys of this very experiment"):
+    with pytest.raises(SecurityError, match="agent-0 has no key of agent-3; make keys of this experiment"):
         outsider.connect(listener.endpoint, "agent-3")
     # ... and if somebody gave it to agent 0, agent 3 still does not let it in.
     told = replace(bundles[0], peers={**bundles[0].peers, "agent-3": bundles[3].public})

@@ -105,7 +105,7 @@ class NetworkedAgent(ABC):
                 iteration, steps, out_neighbours, in_neighbours, place, *samples, observe, self._on_bytes(policy, rollout, decide)
             )
         outgoing, self._pending = self._pending, []
-        # What a lockstep step costs an agent: one wake-up, or two with neighbours to hear.
+        # A lockstep step costs an agent one wake-up, or two with in-neighbours.
         for step in range(steps + 1):
             answer: Answer = yield ExchangeRequest(outgoing, Kind.STEP, iteration, step, to_server, request)
             request = None
@@ -127,7 +127,7 @@ class NetworkedAgent(ABC):
                 outgoing = []
             near = None
             if ages is None:
-                # The window is whom it hears, and itself.
+                # The window: the in-neighbours and the agent itself.
                 states = list(map(_values, messages))
                 states.insert(place, observed.observation)
                 if nearby is not None and observed.hops is not None and in_neighbours:
@@ -174,7 +174,7 @@ class NetworkedAgent(ABC):
     def _share(
         self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None
     ) -> Generator[ExchangeRequest, list[Any], dict[int, Any]]:
-        """Send one message to its out_neighbours and wait for the same kind, with the same ordinal, from everyone in_neighbours.
+        """Send one message to the out-neighbours and wait for the same kind and ordinal from all in-neighbours.
 
         In a graph that moves, ``hops`` (T, B, m) of the message's own steps blank it where its receiver was not near.
         """
@@ -186,7 +186,7 @@ class NetworkedAgent(ABC):
             self._emit(kind, iteration, ordinal, message, out_neighbours)
         if not out_neighbours and not in_neighbours:
             return {}
-        # Also with nobody to hear: others wait for what was just emitted.
+        # Also without in-neighbours: others wait for what was just emitted.
         messages = yield self._turn(kind, iteration, ordinal, in_neighbours)
         return dict(zip(in_neighbours, messages, strict=True))
 

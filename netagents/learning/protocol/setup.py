@@ -36,7 +36,7 @@ class Setup:
         spec: the environment's facts.
         reach: neighbourhoods under each of the three radii.
         horizon: H. discount: gamma.
-        kind_reach: who hears whose messages of each kind that agents exchange: the reach of its radius, less the hops at which it is muted.
+        kind_reach: in- and out-neighbours of each kind between agents: the reach of its radius, without the hops at which it is muted.
     """
 
     experiment: Experiment
@@ -133,12 +133,12 @@ class Setup:
         return rollout
 
     def in_neighbours(self, kind: Kind, agent: int) -> tuple[int, ...]:
-        """The agents whose ``kind`` messages ``agent`` hears, ascending."""
+        """The agents whose ``kind`` messages ``agent`` receives, ascending."""
         reach = self._reach_of(kind)
         return () if reach is None else reach.in_neighbours(agent)
 
     def out_neighbours(self, kind: Kind, agent: int) -> tuple[int, ...]:
-        """The agents that need ``kind`` messages of ``agent``, ascending."""
+        """The agents that receive ``kind`` messages of ``agent``, ascending."""
         reach = self._reach_of(kind)
         return () if reach is None else reach.out_neighbours(agent)
 

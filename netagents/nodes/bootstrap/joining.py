@@ -14,7 +14,7 @@ from netagents.learning import Setup
 from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.messages import ENVIRONMENT, Envelope, Heartbeat, Kind, Snapshot, Stop
 from netagents.nodes.bootstrap.foreign_code import refuse_foreign_code
-from netagents.nodes.bootstrap.membership import Membership, State
+from netagents.nodes.bootstrap.membership import AgentState, Membership
 from netagents.nodes.bootstrap.node_addresses import found_address, own_address, socket_path
 from netagents.nodes.bootstrap.node_keys import known_users, link_settings
 from netagents.nodes.bootstrap.run_shapes import shapes_of
@@ -151,7 +151,7 @@ class _Joining:
         fresh = first == 0 and self.first_process
         return Membership(self.index, setup, self.exchange, self.transport, first, state, self.enter, fresh, self.undo_log, self.ages, lost)
 
-    def enter(self, welcome: Envelope | None) -> tuple[int, State, frozenset[int]]:
+    def enter(self, welcome: Envelope | None) -> tuple[int, AgentState, frozenset[int]]:
         """Link to all peers and wait for the start; begins again whenever a node is restarted meanwhile.
 
         Args:
@@ -173,7 +173,7 @@ class _Joining:
         assert self.handshake.welcome is not None
         return (self.out_peers | self.in_peers) - self.handshake.welcome.peers.keys()
 
-    def _link(self) -> State:
+    def _link(self) -> AgentState:
         handshake, exchange = self.handshake, self.exchange
         assert handshake.welcome is not None
         exchange.restart(handshake.iteration, handshake.incarnation)
@@ -202,7 +202,7 @@ class _Joining:
         self.transport.finish_start()
         return state
 
-    def _resumed_state(self) -> State:
+    def _resumed_state(self) -> AgentState:
         """An agent's state before the first iteration: kept here, or sent by the server right after the Welcome."""
         kept = self.undo_log.before(self.handshake.iteration)
         if kept is not None:

@@ -20,7 +20,7 @@ from netagents.wire.transport.transport import Transport
 
 _log = logging.getLogger(__name__)
 
-State = Mapping[str, NDArray[Any]] | None
+AgentState = Mapping[str, NDArray[Any]] | None
 """Every named array of an agent; None at the beginning of a run."""
 
 
@@ -43,8 +43,8 @@ class Membership:
     exchange: Exchange
     transport: Transport
     first_iteration: int
-    state: State
-    enter: Callable[[Envelope | None], tuple[int, State, frozenset[int]]]
+    state: AgentState
+    enter: Callable[[Envelope | None], tuple[int, AgentState, frozenset[int]]]
     fresh: bool = True
     undo_log: IterationUndoLog = field(default_factory=IterationUndoLog)
     ages: AgeCounts = field(default_factory=AgeCounts)

@@ -78,19 +78,19 @@ class Decoder:
             return None
         return template, iteration, step
 
-    def accept(self, frames: Sequence[Frame], acceptance: object, user: str | None, counted: list[int]) -> None:
+    def accept(self, frames: Sequence[Frame], acceptance: object, user: str | None, counter: list[int]) -> None:
         """Remember that a message was accepted, so that messages with its header may be accepted without another check.
 
         Args:
             frames: of the message.
             acceptance: identifies the rules by which it was accepted.
             user: its authenticated sender.
-            counted: counter of its kind, ``[messages, bytes]``.
+            counter: counts messages and bytes of its kind.
         """
         known = self.recognise(first) if len(frames) == 1 and type(first := frames[0]) is bytes else None
         if known is not None:
             template = known[0]
-            template.acceptance, template.user, template.counted = acceptance, user, counted
+            template.acceptance, template.user, template.counter = acceptance, user, counter
 
     def _decode(self, frames: Sequence[Frame]) -> Envelope:
         count = len(frames)

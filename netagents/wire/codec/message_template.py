@@ -24,7 +24,7 @@ class MessageTemplate:
         sender, kind: of the messages.
         size: of the frame.
         lead: slice of the frame with the bytes of the first array.
-        acceptance, user, counted: as :meth:`netagents.wire.codec.decoder.Decoder.accept` sets them.
+        acceptance, user, counter: as :meth:`netagents.wire.codec.decoder.Decoder.accept` sets them.
     """
 
     __slots__ = (
@@ -33,7 +33,7 @@ class MessageTemplate:
         "_message",
         "_only",
         "acceptance",
-        "counted",
+        "counter",
         "incarnation",
         "kind",
         "lead",
@@ -48,7 +48,7 @@ class MessageTemplate:
         self.size = size
         self.acceptance: object = None
         self.user: str | None = None
-        self.counted: list[int] = []
+        self.counter: list[int] = []
         dtype, items, offset, _ = positions[0]
         self.lead = slice(offset, offset + items * dtype.itemsize)
         self._message = type(envelope.message)

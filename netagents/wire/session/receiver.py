@@ -205,9 +205,9 @@ class Receiver:
             ):
                 other = received
                 break
-            counted = template.counted
-            counted[0] += 1
-            counted[1] += template.size
+            counter = template.counter
+            counter[0] += 1
+            counter[1] += template.size
             phase[template.sender] = (template, first) if raw else template.read(first)
             now = perf_counter()
             decoded += now - woken
