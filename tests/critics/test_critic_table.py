@@ -70,7 +70,7 @@ def test_eviction_spares_the_present_batch_and_never_exceeds_its_limit(seed: int
     for iteration in range(12):
         keys = np.sort(rng.choice(WINDOW.total, size=rng.integers(1, limit + 1), replace=False))
         before = set(last)
-        slots = critic.visit(keys, np.ones(len(keys), dtype=np.int64), iteration)
+        slots = critic.visit(keys, iteration)
         assert (slots >= 0).all()
         assert len(set(slots.tolist())) == len(keys)
         values = rng.normal(size=len(keys))
@@ -94,7 +94,7 @@ def test_eviction_spares_the_present_batch_and_never_exceeds_its_limit(seed: int
 def test_a_batch_of_more_keys_than_the_limit_is_refused() -> None:
     critic = table(1, visited_limit=4)
     with pytest.raises(CapacityError, match=r"a batch has 5 different keys of a critic that keeps 4.*set it to at least 5"):
-        critic.visit(np.arange(5), np.ones(5, dtype=np.int64), 0)
+        critic.visit(np.arange(5), 0)
 
 
 @pytest.mark.parametrize("full_limit", [1000, 1])
