@@ -44,6 +44,7 @@ from netagents.records.record_files import (
 from netagents.records.regular_files import open_descriptor, read_regular
 from netagents.records.run_lock import RunLock
 from netagents.topology import Topology, stored_settings
+from netagents.topology.topology_json import topology_from_json, topology_to_json
 
 EXPERIMENT = "experiment.json"
 TOPOLOGY = "topology.json"
@@ -128,7 +129,7 @@ class RunDirectory:
                 for folder in (CHECKPOINTS, LOGS):
                     (temporary / folder).mkdir()
                 write_json(temporary / EXPERIMENT, _self_contained(setup).model_dump(mode="json"))
-                (temporary / TOPOLOGY).write_text(setup.topology.to_json(), encoding="utf-8")
+                (temporary / TOPOLOGY).write_text(topology_to_json(setup.topology), encoding="utf-8")
                 write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
                 for file in (EVENTS, METRICS, POWER, LEDGER):
                     (temporary / file).touch()
@@ -201,7 +202,7 @@ class RunDirectory:
         """
         file = self.path / TOPOLOGY
         try:
-            topology = Topology.from_json(read_regular(file, TOPOLOGY_BYTES).decode("utf-8"))
+            topology = topology_from_json(read_regular(file, TOPOLOGY_BYTES).decode("utf-8"))
         except (UnicodeDecodeError, TopologyError) as error:
             what = f"is not a graph: {error.what}" if isinstance(error, TopologyError) else "is not a graph"
             raise RunDirectoryError(what, where=str(file), fix="the file was damaged") from error

@@ -13,8 +13,8 @@ import pytest
 import zmq
 
 from netagents.errors import DeadlineError, UsageError
-from netagents.wire import memory
 from netagents.wire.codec.limits import Limits
+from netagents.wire.transport import memory_transport as memory
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, in_frames, open_transport
 
 Address = Callable[[], str]
