@@ -68,7 +68,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(STAMP)
-	$(BIN)/python -m netagents.cli.docs
+	$(BIN)/python -m tools.doc_pages
 
 lock:
 	$(PIP) install --quiet uv==0.13.8
@@ -76,7 +76,7 @@ lock:
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find netagents tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+	find netagents tests benchmarks tools -type d -name __pycache__ -prune -exec rm -rf {} +
 
 venv: $(STAMP)
 
