@@ -35,10 +35,10 @@ run: $(STAMP)
 	$(BIN)/netagents run launch/quickstart.yaml --against kappa=0 --seeds 5 $(ARGS)
 
 # First what needs no processes of its own, on all cores; then what starts them, two at a time, since it mostly waits; then containers, one
-# after another.  5: ARGS chose none of the one kind.
+# after another.  Each part ends with its 20 slowest tests.  5: ARGS chose none of the one kind.
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not (system or containers or chaos)" -n auto --maxprocesses 4 $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m "system and not chaos" -n 2 --dist worksteal $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest --durations=20 -m "not (system or containers or chaos)" -n auto --maxprocesses 4 $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest --durations=20 -m "system and not chaos" -n 2 --dist worksteal $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m "containers and not chaos" $(ARGS) || [ $$? -eq 5 ]
 
 test-system: $(STAMP)
@@ -68,7 +68,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(STAMP)
-	$(BIN)/python -m netagents.cli.docs
+	$(BIN)/python -m tools.doc_pages
 
 lock:
 	$(PIP) install --quiet uv==0.13.8
@@ -76,7 +76,7 @@ lock:
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find netagents tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+	find netagents tests benchmarks tools -type d -name __pycache__ -prune -exec rm -rf {} +
 
 venv: $(STAMP)
 

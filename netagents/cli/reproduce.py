@@ -15,11 +15,10 @@ def reproduce(
     claim: Annotated[str | None, typer.Argument(metavar="[ID]", help="A claim of docs/claims.yaml. Default: all.")] = None,
     tier: Annotated[str | None, typer.Option("--tier", help="smoke or full: check all claims of it.")] = None,
     registry: Annotated[Path | None, typer.Option("--registry", help="Another registry of claims.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write the results into the registry and its page.")] = False,
 ) -> None:
     """Check a claim about the papers: the number it rests on, now, against what was recorded."""
     from netagents.errors import UsageError
-    from netagents.studies.claims import find_claim, page, read_claims, registry_path, with_result, write_registry
+    from netagents.studies.claims import find_claim, read_claims, registry_path
     from netagents.studies.claims import reproduce as check
 
     if tier not in (None, "smoke", "full"):
@@ -35,10 +34,6 @@ def reproduce(
         typer.echo(f"{each.id}: {verdict}, {told}: {number}, the statement says {each.words()}")
         if verdict != each.verdict:
             changed.append(each.id)
-        claims = [with_result(other, value, verdict) if other.id == each.id else other for other in claims]
-    if write:
-        write_registry(path, claims)
-        path.with_suffix(".md").write_text(page(claims), encoding="utf-8")
     if changed:
         typer.echo(f"{len(changed)} of {len(chosen)} came out other than recorded: {', '.join(changed)}", err=True)
         raise typer.Exit(1)

@@ -174,8 +174,8 @@ def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, sh
     from netagents.reports.study_report import write_study_report
     from netagents.studies.exact_errors import consult
     from netagents.studies.saved_tables import save_tables
-    from netagents.studies.step_timing import time_settings
     from netagents.studies.study_tables import collect
+    from netagents.studies.timed_settings import time_settings
 
     collected = collect(study, directory)
     tables, facts = dict(collected.tables), dict(collected.facts)

@@ -53,7 +53,9 @@ def show(
     """What a graph is like: agents, edges, degrees, diameter, and how many agents are within each radius."""
     graph = find_graph(source, parameters or [])
     if as_json:
-        typer.echo(graph.to_json())
+        from netagents.topology.topology_json import topology_to_json
+
+        typer.echo(topology_to_json(graph))
         return
     for what, value in facts(graph):
         typer.echo(f"{what:<12}{value}")

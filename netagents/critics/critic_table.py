@@ -88,6 +88,11 @@ class CriticTable:
         """Iterations since the last visit of each slot (meaningless where never visited)."""
         return iteration - self._last[slots].astype(np.int64)
 
+    def evaluated(self, slots: IntArray) -> NDArray[np.bool_]:
+        """Which of ``slots``, as :meth:`find` gave them, hold a value that some batch gave them; the others hold none, and not zero."""
+        held: NDArray[np.bool_] = (slots != NOWHERE) & (self._last[slots] >= 0)
+        return held
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to restore the table, as named arrays."""
         named: dict[str, NDArray[np.generic]] = {

@@ -111,7 +111,7 @@ def parse(text: str, shown: str, *, limit: int = LIMIT_VALUES, fast: bool = Fals
     try:
         loader = (_FastLoader if fast else _Loader)(text)
         node = loader.get_single_node()
-        return _Builder(loader, shown, limit).document(node)
+        return _Builder(loader, shown, limit).document(node, aliases="*" in text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{shown}:{mark.line + 1}" if mark else shown
@@ -137,9 +137,38 @@ class _Builder:
         self._columns: dict[KeyPath, int] = {}
         self._count = 0
 
-    def document(self, node: yaml.Node | None) -> Document:
+    def document(self, node: yaml.Node | None, *, aliases: bool) -> Document:
+        if node is not None and aliases:
+            self._refuse_multiplied(node)
         values = None if node is None else self._value(node, ())
         return Document(values, self._lines, self._columns)
+
+    def _refuse_multiplied(self, root: yaml.Node) -> None:
+        """Refuse a document whose aliases multiply beyond the limit, before a single value is made."""
+        sizes: dict[int, int] = {}
+
+        def size(node: yaml.Node) -> int:
+            if id(node) not in sizes:
+                sizes[id(node)] = 0  # of a node inside itself, which is refused as too deep
+                sizes[id(node)] = 1 + sum(map(size, _children(node)))
+            return sizes[id(node)]
+
+        left, node = self._limit, root
+        if size(root) <= left:
+            return
+        # Down to the value at which the limit is passed.
+        while True:
+            left -= 1
+            if left < 0:
+                raise self._too_many(node)
+            for child in _children(node):
+                if sizes[id(child)] > left:
+                    node = child
+                    break
+                left -= sizes[id(child)]
+
+    def _too_many(self, node: yaml.Node) -> ExperimentError:
+        return self._error(node, f"more than {self._limit} values", "aliases multiply: write the values out, or use fewer")
 
     def _error(self, node: yaml.Node, what: str, fix: str | None = None) -> ExperimentError:
         return ExperimentError(what, where=f"{self._shown}:{node.start_mark.line + 1}", fix=fix)
@@ -147,7 +176,7 @@ class _Builder:
     def _value(self, node: yaml.Node, path: KeyPath, line: int | None = None) -> Any:
         self._count += 1
         if self._count > self._limit:
-            raise self._error(node, f"more than {self._limit} values", "aliases multiply: write the values out, or use fewer")
+            raise self._too_many(node)
         if len(path) > LIMIT_DEPTH:
             raise self._error(node, f"nested deeper than {LIMIT_DEPTH} levels")
         self._lines[path] = line or node.start_mark.line + 1
@@ -193,6 +222,13 @@ class _Builder:
         if not isinstance(values, dict):
             raise self._error(base, "'<<' needs a mapping", "write '<<: *name' with the anchor of a mapping")
         return values
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    """The nodes of the values inside a node; keys are none."""
+    if isinstance(node, yaml.MappingNode):
+        return [value for _, value in node.value]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _nearby(path: Path) -> str | None:

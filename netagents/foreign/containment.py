@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TextIO, cast
 
 from netagents.errors import ForeignExitError
+from netagents.foreign.multiprocessing_internals import tracker_pid
 from netagents.foreign.part_faults import ExitCall, foreign_faults
 
 exit_at_once: Callable[[int], NoReturn] = os._exit
@@ -185,8 +186,7 @@ def flush_output() -> None:
 
 def children() -> list[int]:
     """Numbers of this process's children, where the kernel tells; the resource tracker of multiprocessing is none."""
-    tracker = sys.modules.get("multiprocessing.resource_tracker")
-    own = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
+    own = tracker_pid()
     found: list[int] = []
     for task in Path("/proc/self/task").glob("*"):
         with contextlib.suppress(OSError):

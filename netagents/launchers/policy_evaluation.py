@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from netagents.environments.specification_json import check_same_environment
 from netagents.foreign.containment import contained
 from netagents.intervals import Interval, mean_interval, mean_intervals
 from netagents.learning.frozen_play import Players
+from netagents.messages import Step
 from netagents.policies import Policy
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, seeded_globally, stream
 from netagents.records.run_reader import Run
@@ -159,20 +161,12 @@ def _play(
     session: EnvironmentSession, players: Players, block: int, horizon: int, discount: float, greedy: bool, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """One block of episodes, as many as the session has copies: (copies, n) returns, plain and discounted."""
-    n, copies = len(players.policies), session.batch
-    generators = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(n)]
-    returns, discounted = np.zeros((copies, n)), np.zeros((copies, n))
-    messages = session.begin(block)
-    players.begin()
-    for step in range(horizon):
-        actions = [
-            players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent], COPIES) for agent in range(n)
-        ]
-        messages = session.advance(actions)
-        rewards = np.column_stack([message.reward for message in messages])
-        returns += rewards
-        discounted += discount**step * rewards
-    return returns, discounted
+    generators = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(len(players.policies))]
+
+    def choose(agent: int, _: int, messages: Sequence[Step]) -> NDArray[Any]:
+        return players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent], COPIES)
+
+    return players.returns(session, block, horizon, discount, choose)
 
 
 def _untrained(run: Run) -> list[Policy]:

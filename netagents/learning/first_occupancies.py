@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.learning.frozen_play import Players
+from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.local_objective import LocalObjective
 from netagents.learning.signals.sampled_occupancy import sampled_occupancy
+from netagents.messages import Step
 from netagents.randomness import Purpose, stream
 
 
@@ -19,7 +23,7 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
         UtilityError: one is undefined there, such as KL to a target with a zero where agents do go.
     """
     cells = [setup.cells(agent) for agent in range(setup.n)]
-    objectives = [LocalObjective(setup.experiment, agent, its.states, its.actions, setup.discount) for agent, its in enumerate(cells)]
+    objectives = [LocalObjective(setup.experiment, agent, cell.states, cell.actions, setup.discount) for agent, cell in enumerate(cells)]
     if all(objective.is_bounded for objective in objectives):
         return
     learning, seed, steps = setup.experiment.learning, setup.experiment.seed, setup.horizon
@@ -29,18 +33,20 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     noise = [policy.noise(stream(seed, agent, Purpose.ACTIONS, 0), setup.steps + 1, setup.batch) for agent, policy in enumerate(policies)]
     session = setup.session(environment)
     players = Players(setup, policies)
-    messages = session.begin(0)
-    for step in range(steps + 1):
-        for rollout, message in zip(rollouts, messages, strict=True):
-            rollout.observe(message)
-        if step == steps:
-            break
-        actions = [players.decide(agent, messages, noise[agent][step]) for agent in range(setup.n)]
-        for rollout, chosen in zip(rollouts, actions, strict=True):
+    moves = players.play(session, 0, steps, lambda agent, step, messages: players.decide(agent, messages, noise[agent][step]))
+    for step, move in enumerate(moves):
+        if step == 0:
+            _observe(rollouts, move.before)
+        for rollout, chosen in zip(rollouts, move.actions, strict=True):
             rollout.decided(chosen)
-        messages = session.advance(actions)
-    for objective, rollout, its in zip(objectives, rollouts, cells, strict=True):
+        _observe(rollouts, move.after)
+    for objective, rollout, cell in zip(objectives, rollouts, cells, strict=True):
         rollout.close()
         weights = rollout.discounted(setup.discount)
-        counted, acted = its.of_states(rollout.counted_states(learning.occupancy)), its.of_actions(rollout.actions[:-1])
-        objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, its.states, its.actions))
+        counted, acted = cell.of_states(rollout.counted_states(learning.occupancy)), cell.of_actions(rollout.actions[:-1])
+        objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, cell.states, cell.actions))
+
+
+def _observe(rollouts: Sequence[Rollout], messages: Sequence[Step]) -> None:
+    for rollout, message in zip(rollouts, messages, strict=True):
+        rollout.observe(message)

@@ -1,19 +1,32 @@
-"""Policies played without learning and without messages: what each would have heard is read from the session's own steps."""
+"""Players of frozen policies, without learning and without messages: what each would have heard is read from the session's own steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.spaces import space_dtype
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, Step
 from netagents.policies import Policy
+
+FloatArray = NDArray[np.float64]
+Choose = Callable[[int, int, Sequence[Step]], NDArray[Any]]
+"""(agent, step, the messages of this step) -> (B, ...) actions."""
+
+
+class Move(NamedTuple):
+    """One step of a session: everybody's messages before it, everybody's (B, ...) actions, and the messages after it."""
+
+    before: Sequence[Step]
+    actions: list[NDArray[Any]]
+    after: Sequence[Step]
 
 
 class Players:
@@ -35,6 +48,35 @@ class Players:
     def begin(self) -> None:
         """New episodes: nobody has heard anything yet."""
         self._past.clear()
+
+    def play(self, session: EnvironmentSession, episode: int, steps: int, choose: Choose) -> Iterator[Move]:
+        """The moves of one episode of all copies; ``choose`` is asked for each agent in order.
+
+        Args:
+            session: begins anew.
+            episode: names the random numbers of the environment.
+            steps: how many are played.
+            choose: gives the actions.
+        """
+        self.begin()
+        before = session.begin(episode)
+        for step in range(steps):
+            actions = [choose(agent, step, before) for agent in range(len(self.policies))]
+            after = session.advance(actions)
+            yield Move(before, actions, after)
+            before = after
+
+    def returns(
+        self, session: EnvironmentSession, episode: int, steps: int, discount: float, choose: Choose
+    ) -> tuple[FloatArray, FloatArray]:
+        """(B, n) returns of one episode of all copies, plain and discounted; see :meth:`play`."""
+        shape = session.batch, len(self.policies)
+        plain, discounted = np.zeros(shape), np.zeros(shape)
+        for step, move in enumerate(self.play(session, episode, steps, choose)):
+            rewards = np.column_stack([message.reward for message in move.after])
+            plain += rewards
+            discounted += discount**step * rewards
+        return plain, discounted
 
     def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator, drawn: int | None = None) -> NDArray[Any]:
         """An action of ``agent`` per copy, from the generator's next numbers; the first of those for ``drawn`` copies, where given."""

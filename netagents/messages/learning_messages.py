@@ -80,8 +80,9 @@ class ShadowReward(NamedTuple):
     """Agent to every agent whose kappa_gradient reaches it, once per iteration.
 
     ``table`` (|S_i|, |A_i|) float64: the gradient of the local utility, grad f_i(lambda_i).
-    ``signal`` (H, B) float64: w * realized reward along the batch, or (0, 0) when the receiver does not need it.
-    ``alive`` (H, B) bool: the steps at which the table counts, because the agent's part in the copy had not ended; it is sent only
+    ``signal`` (T, B) float64: w * realized reward along all steps of the iteration, those of fresh evaluation included, or (0, 0) when
+    the receiver does not need it.
+    ``alive`` (T, B) bool: the steps at which the table counts, because the agent's part in the copy had not ended; it is sent only
     where some steps do not count.
     """
 

@@ -20,6 +20,7 @@ from netagents.records.jsonl import encode_row
 from netagents.records.manifest import MANIFEST, manifest_of
 from netagents.records.run_lock import RunLock
 from netagents.topology import stored_settings
+from netagents.topology.topology_json import topology_to_json
 
 EXPERIMENT = "experiment.json"
 TOPOLOGY = "topology.json"
@@ -69,7 +70,7 @@ def make_run_directory(
             for folder in (CHECKPOINTS, LOGS):
                 (temporary / folder).mkdir()
             write_json(temporary / EXPERIMENT, self_contained(setup).model_dump(mode="json"))
-            (temporary / TOPOLOGY).write_text(setup.topology.to_json(), encoding="utf-8")
+            (temporary / TOPOLOGY).write_text(topology_to_json(setup.topology), encoding="utf-8")
             write_json(temporary / ENVIRONMENT_FACTS, spec_to_json(setup.spec))
             for file in (EVENTS, METRICS, POWER, LEDGER):
                 (temporary / file).touch()

@@ -51,6 +51,7 @@ from netagents.records.run_creation import (
 )
 from netagents.records.run_lock import RunLock
 from netagents.topology import Topology
+from netagents.topology.topology_json import topology_from_json
 
 EndState = Literal["finished", "interrupted", "failed"]
 State = Literal["created", "running", "finished", "interrupted", "failed", "killed"]
@@ -160,7 +161,7 @@ class RunDirectory:
         """
         file = self.path / TOPOLOGY
         try:
-            topology = Topology.from_json(read_regular(file, TOPOLOGY_BYTES).decode("utf-8"))
+            topology = topology_from_json(read_regular(file, TOPOLOGY_BYTES).decode("utf-8"))
         except (UnicodeDecodeError, TopologyError) as error:
             what = f"is not a graph: {error.what}" if isinstance(error, TopologyError) else "is not a graph"
             raise RunDirectoryError(what, where=str(file), fix="the file was damaged") from error

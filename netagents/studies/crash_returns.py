@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from netagents.environments import NetworkedMDP
 from netagents.environments.spaces import space_dtype
 from netagents.learning import Setup
 from netagents.learning.frozen_play import Players
+from netagents.messages import Step
 from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
 
@@ -54,23 +55,17 @@ def play_frozen(
     """
     session = setup.session(environment, copies, _SEED)
     uniforms = [stream(_SEED, agent, Purpose.EVALUATION, 0) for agent in range(setup.n)]
-    plain, discounted = np.zeros((copies, setup.n)), np.zeros((copies, setup.n))
     players = Players(setup, policies)
-    messages = session.begin(0)
-    for step in range(setup.horizon):
-        actions = []
-        for agent in range(setup.n):
-            if agent == crashed:
-                (size,) = setup.action_sizes((agent,))
-                drawn = uniforms[agent].random(copies)
-                chosen = (drawn * size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
-            else:
-                chosen = players.draw(agent, messages, uniforms[agent])
-            actions.append(chosen.astype(space_dtype(setup.spec.action_spaces[agent])))
-        messages = session.advance(actions)
-        rewards = np.column_stack([message.reward for message in messages])
-        plain += rewards
-        discounted += setup.discount**step * rewards
+
+    def choose(agent: int, _: int, messages: Sequence[Step]) -> NDArray[Any]:
+        if agent != crashed:
+            return players.draw(agent, messages, uniforms[agent])
+        (size,) = setup.action_sizes((agent,))
+        drawn = uniforms[agent].random(copies)
+        chosen = (drawn * size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
+        return chosen.astype(space_dtype(setup.spec.action_spaces[agent]))
+
+    plain, discounted = players.returns(session, 0, setup.horizon, setup.discount, choose)
     errors = [_standard_error(returns.mean(axis=1)) for returns in (plain, discounted)]
     return FrozenReturns(plain.mean(axis=0), discounted.mean(axis=0), *errors)
 

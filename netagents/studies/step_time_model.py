@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.experiment import load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.foreign.containment import contained
 from netagents.learning.frozen_play import Players
 from netagents.learning.prepare import Prepared, prepare
+from netagents.messages import Step
 from netagents.randomness import Purpose, stream
 from netagents.studies.cost_model import Rates, predict
 from netagents.studies.step_timing import timed_run
@@ -76,18 +79,23 @@ def compute_seconds(prepared: Prepared) -> float:
     session = setup.session(prepared.environment)
     players = Players(setup, [setup.policy(agent) for agent in range(setup.n)])
     generators = [stream(0, agent, Purpose.EVALUATION, 0) for agent in range(setup.n)]
-    deciding = stepping = 0.0
+    deciding = 0.0
+
+    def choose(agent: int, _: int, messages: Sequence[Step]) -> NDArray[Any]:
+        nonlocal deciding
+        begun = perf_counter()
+        actions = players.draw(agent, messages, generators[agent])
+        deciding += perf_counter() - begun
+        return actions
+
     with contained():
         try:
-            messages = session.begin(0)
-            for step in range(_PLAYED + 1):
-                begun = perf_counter()
-                actions = [players.draw(agent, messages, generators[agent]) for agent in range(setup.n)]
-                decided = perf_counter()
-                messages = session.advance(actions)
-                if step > 0:  # the first one fills caches
-                    deciding += decided - begun
-                    stepping += perf_counter() - decided
+            moves = players.play(session, 0, _PLAYED + 1, choose)
+            next(moves)  # fills caches
+            deciding, begun = 0.0, perf_counter()
+            for _ in moves:
+                pass
+            stepping = perf_counter() - begun - deciding
         finally:
             prepared.environment.close()
     return (stepping + deciding / min(setup.n, len(os.sched_getaffinity(0)))) / _PLAYED

@@ -140,23 +140,6 @@ class Topology:
         graph.add_edges_from(self.edges)
         return graph
 
-    def to_json(self) -> str:
-        """One line of JSON from which :meth:`from_json` makes an equal topology."""
-        from netagents.topology.topology_json import topology_to_json
-
-        return topology_to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str) -> Topology:
-        """The topology of a text written by :meth:`to_json`, whoever sent it.
-
-        Raises:
-            TopologyError: not such a text, or not a graph that agents can live on.
-        """
-        from netagents.topology.topology_json import topology_from_json
-
-        return topology_from_json(text)
-
 
 def canonical_edges(n: int, edges: Iterable[Edge]) -> tuple[Edge, ...]:
     """Edges as pairs (i, j), i < j, ascending.

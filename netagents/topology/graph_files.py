@@ -1,4 +1,10 @@
-"""Graph files: where they are looked up, and which reader takes them."""
+"""Graph files: where they are looked up, and which reader takes them.
+
+The readers are the project's own and not those of networkx, which keep no line numbers and are made for files that are right: in GraphML
+they expand entities and make a node out of every name that an edge misspells, in edge lists they pass over lines of one name, and in
+node-link files they do all of this in silence.  An agent too many or too few is a wrong result, so each of these is an error here, with
+its line.  What networkx writes is read as the same graph (``tests/topology`` holds both against networkx).
+"""
 
 from __future__ import annotations
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from netagents.errors import TopologyError
-from netagents.topology.graph import LIMIT_EDGES, LIMIT_NODES
-
-if TYPE_CHECKING:
-    from netagents.topology.graph import Topology
+from netagents.topology.graph import LIMIT_EDGES, LIMIT_NODES, Topology
 
 LIMIT_CHARACTERS = 1 << 27
 """Longest text that is looked at: twice what the largest graph needs."""
@@ -33,7 +30,7 @@ class _Text(BaseModel):
 
 
 def topology_to_json(topology: Topology) -> str:
-    """See :meth:`Topology.to_json`.  Names that are just the numbers are left out."""
+    """One line of JSON from which :func:`topology_from_json` makes an equal topology; names that are just the numbers are left out."""
     plain = topology.labels == tuple(str(i) for i in range(topology.n))
     text = _Text(
         n=topology.n,
@@ -48,13 +45,11 @@ def topology_to_json(topology: Topology) -> str:
 
 
 def topology_from_json(text: str) -> Topology:
-    """See :meth:`Topology.from_json`.
+    """The topology of a text that :func:`topology_to_json` wrote, whoever sent it.
 
     Raises:
         TopologyError: a key is missing, unknown or of the wrong type, or the graph is not canonical or not a graph.
     """
-    from netagents.topology.graph import Topology
-
     if len(text) > LIMIT_CHARACTERS:
         raise TopologyError(f"a text of {len(text)} characters is no topology", fix=f"at most {LIMIT_CHARACTERS} characters")
     try:

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 from netagents.cli.main import main
 
-SMALL: dict[str, Any] = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 3},
-    "kappa": 1,
-    "learning": {"iterations": 1, "batch": 2, "horizon": 2},
-    "runtime": {"launcher": "in_process"},
-}
+SMALL: dict[str, Any] = line_msg(3, kappa=1, iterations=1, batch=2, horizon=2, launcher="in_process")
 LONG = "x" * 400
 
 

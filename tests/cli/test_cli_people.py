@@ -12,22 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.cli.commands import COMMANDS
 from netagents.cli.main import main
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.records import Run
 
-SMALL = {
-    "name": "small",
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 4},
-    "kappa": 2,
-    "kappa_policy": 1,
-    "learning": {"iterations": 3, "batch": 8, "horizon": 10},
-    "power": {"min_visits": 1},
-    "runtime": {"launcher": "in_process"},
-}
+SMALL = line_msg(
+    4, name="small", kappa=2, kappa_policy=1, iterations=3, batch=8, horizon=10, power={"min_visits": 1}, launcher="in_process"
+)
 
 
 @pytest.fixture(scope="module")

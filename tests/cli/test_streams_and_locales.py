@@ -11,18 +11,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from experiments import line_msg
 
 import netagents
 from netagents.records.manifest import created_time
 from netagents.records.run_directory import run_directories
 
-SETTINGS = {
-    "name": "small",
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 3},
-    "learning": {"iterations": 2, "batch": 2, "horizon": 3},
-    "runtime": {"launcher": "in_process"},
-}
+SETTINGS = line_msg(3, name="small", iterations=2, batch=2, horizon=3, launcher="in_process")
 NARROW = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "LC_ALL": "C"}
 CLOSED = "closed"
 

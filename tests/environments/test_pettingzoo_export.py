@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.environments import NetworkedMDP, build_environment
 from netagents.environments.environment_session import EnvironmentSession
@@ -29,7 +30,7 @@ with warnings.catch_warnings():
     from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 EXPERIMENTS: dict[str, dict[str, Any]] = {
-    "line_msg": {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}},
+    "line_msg": line_msg(4),
     "wireless_spdac": {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "access_grid", "rows": 2, "columns": 3}},
     "wireless_qu_lin": {
         "environment": {"kind": "wireless_qu_lin"},

@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from environment_references import graph
+from experiments import line_msg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,7 +196,7 @@ def test_a_specification_travels_as_json() -> None:
 
 
 def test_an_action_just_beyond_the_bound_of_all_is_refused() -> None:
-    prepared = prepare(load_experiment({"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}}).experiment)
+    prepared = prepare(load_experiment(line_msg(3)).experiment)
     session = EnvironmentSession(prepared.environment, 2, 0.5, 0)
     session.begin(0)
     for wrong in (2, -1):

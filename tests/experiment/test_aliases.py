@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.experiment import Experiment, load_experiment, resolved
 from netagents.experiment.aliases import known_aliases
 
-TABLES: dict[str, Any] = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}}
+TABLES: dict[str, Any] = line_msg(3)
 PPO: dict[str, Any] = {**TABLES, "learning": {"algorithm": {"kind": "ppo"}}}
 
 

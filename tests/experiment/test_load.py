@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from experiments import line_msg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,7 +184,7 @@ def test_the_reader_agrees_with_json_on_every_json_document(value: object) -> No
 
 
 def test_python_values_load_like_a_file_and_their_mistakes_name_the_key() -> None:
-    mapping = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": np.int64(4)}, "kappa_policy": (1, 1, 2, 2)}
+    mapping = line_msg(np.int64(4), kappa_policy=(1, 1, 2, 2))
     experiment = load_experiment(mapping, {"learning": {"iterations": 3}, "seed": 7}).experiment
     assert (experiment.kappa_policy, experiment.learning.iterations, experiment.seed) == ((1, 1, 2, 2), 3, 7)
     assert experiment.learning.batch == Experiment.model_validate(mapping | {"topology": {"kind": "line", "n": 4}}).learning.batch
@@ -194,6 +195,6 @@ def test_python_values_load_like_a_file_and_their_mistakes_name_the_key() -> Non
 
 
 def test_loading_leaves_the_mapping_it_was_given_alone() -> None:
-    mapping = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}}
+    mapping = line_msg(4)
     load_experiment(mapping, ["topology.n=5", "environment.coupling=0.5"])
-    assert mapping == {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}}
+    assert mapping == line_msg(4)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from netagents.experiment import settings_schema as schema
 from netagents.experiment.yaml_document import Document, parse
 
 QUICKSTART = (Path(__file__).parents[2] / "launch" / "line_msg.yaml").read_text(encoding="utf-8")
-BASE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}}
+BASE = line_msg(4)
 KEYS = sorted({".".join(map(str, leaf)) for leaf in schema.leaves(Experiment)})
 
 scalars = (

@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 import netagents
 from netagents.errors import ForeignCodeError, NetagentsError, NumericalError
 from netagents.foreign.part_values import check_array, check_distribution, check_number
 
-CHAIN: dict[str, Any] = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 2},
-    "learning": {"iterations": 30, "batch": 2, "horizon": 5},
-    "runtime": {"launcher": "in_process"},
-}
+CHAIN: dict[str, Any] = line_msg(2, iterations=30, batch=2, horizon=5, launcher="in_process")
 
 
 @pytest.fixture(autouse=True)

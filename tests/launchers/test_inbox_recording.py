@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,14 +22,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, Kind, Message, State, Step
 from netagents.nodes.agent.inbox_recording import InboxRecorder, InboxRecording, inbox_folder, segment_files, state_digest
 
-SETTINGS: dict[str, Any] = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 4},
-    "kappa": 2,
-    "kappa_policy": 1,
-    "learning": {"iterations": 3, "batch": 4, "horizon": 5},
-    "runtime": {"launcher": "in_process"},
-}
+SETTINGS: dict[str, Any] = line_msg(4, kappa=2, kappa_policy=1, iterations=3, batch=4, horizon=5, launcher="in_process")
 RUN = bytes(range(8))
 
 

@@ -92,10 +92,12 @@ class ByHand:
         seed, kappa, gamma: of the run; all three radii are kappa.
         credit, baseline, step_size, bound: below learning.
         entropy: weight of the entropy of own states (floor 1e-6); 0 for a pure task.
+        evaluation: the last so many steps are those of fresh evaluation; 0 where the batch itself is relabelled.
 
     Attributes:
-        executed: (H, B, n). own: (H + 1, B, n) what each policy drew. alive, chosen: (H, B, n).
+        executed: (T, B, n). own: (T + 1, B, n) what each policy drew. alive, chosen: (T, B, n).
         values: per agent (H, B) of its truncated Q. logits: per agent (X, 2) after the step.
+        unevaluated: per agent the share of living steps whose keys only the batch has met.
     """
 
     def __init__(
@@ -112,10 +114,12 @@ class ByHand:
         bound: float = 2.5,
         sweeps: int = 10,
         entropy: float = 0.0,
+        evaluation: int = 0,
     ) -> None:
         self.states = np.stack(line.states)
         self.executed = np.stack(line.actions)
-        self.horizon, self.copies, self.n = self.executed.shape
+        self.steps, self.copies, self.n = self.executed.shape
+        self.horizon = self.steps - evaluation
         self.gamma, self.seed = gamma, seed
         steps, copies, n = self.executed.shape
         drawn = [stream(seed, i, Purpose.ACTIONS, 0).random((steps + 1, copies)) for i in range(n)]
@@ -135,6 +139,7 @@ class ByHand:
         self.signals = [self._signal(i, entropy) for i in range(n)]
         shared = credit == "shared_q"
         credited = self.signals if shared else [sum(self.signals[j] for j in window) for window in self.windows]
+        self.unevaluated = [0.0] * n
         self.values = [self._values(i, credited[i], sweeps) for i in range(n)]
         summed = [sum(self.values[j] for j in window) for window in self.windows] if shared else self.values
         self.gradients = [self._gradient(i, summed[i], baseline) for i in range(n)]
@@ -142,7 +147,7 @@ class ByHand:
 
     def team_return(self) -> float:
         """Mean over copies of the mean over agents of all rewards."""
-        return float(self.rewards.sum(axis=0).mean())
+        return float(self.rewards[: self.horizon].sum(axis=0).mean())
 
     def utility(self, agent: int) -> float:
         """Entropy of the agent's own states."""
@@ -159,7 +164,7 @@ class ByHand:
 
     def _signal(self, i: int, entropy: float) -> Any:
         signal = self.rewards[:, :, i].copy()
-        for t in range(self.horizon):
+        for t in range(self.steps):
             for b in range(self.copies):
                 if self.alive[t, b, i] and entropy:
                     p = (1.0 - self.gamma) * self.occupancies[i][self.states[t, b, i]].sum()
@@ -167,12 +172,13 @@ class ByHand:
         return signal
 
     def _key(self, i: int, t: int, b: int) -> tuple[int, ...]:
-        actions = self.executed[t] if t < self.horizon else self.own[t]
+        actions = self.executed[t] if t < self.steps else self.own[t]
         return (*(int(self.states[t, b, j]) for j in self.windows[i]), *(int(actions[b, j]) for j in self.windows[i]))
 
     def _values(self, i: int, signal: Any, sweeps: int) -> Any:
         known: dict[tuple[int, ...], float] = {}
-        steps = [(t, b) for t in range(self.horizon) for b in range(self.copies) if self.alive[t, b, i]]
+        first = 0 if self.horizon == self.steps else self.horizon
+        steps = [(t, b) for t in range(first, self.steps) for b in range(self.copies) if self.alive[t, b, i]]
         for _ in range(sweeps):
             goals: dict[tuple[int, ...], list[float]] = {}
             for t, b in steps:
@@ -180,8 +186,16 @@ class ByHand:
                 goals.setdefault(self._key(i, t, b), []).append(signal[t, b] + self.gamma * ahead)
             known = {key: sum(each) / len(each) for key, each in goals.items()}
         values = np.zeros((self.horizon, self.copies))
-        for t, b in steps:
-            values[t, b] = known[self._key(i, t, b)]
+        living = [(t, b) for t in range(self.horizon) for b in range(self.copies) if self.alive[t, b, i]]
+        for t, b in living:
+            # Forward along the trajectory until a key that was evaluated.
+            discount, now = 1.0, t
+            while now < self.horizon and self.ended_at[b, i] >= now and self._key(i, now, b) not in known:
+                values[t, b] += discount * signal[now, b]
+                discount, now = discount * self.gamma, now + 1
+            if self.ended_at[b, i] >= now or now == t:
+                values[t, b] += discount * known.get(self._key(i, now, b), 0.0)
+        self.unevaluated[i] = sum(self._key(i, t, b) not in known for t, b in living) / len(living)
         return values
 
     def _gradient(self, i: int, summed: Any, baseline: bool) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.exact import exact_experiment
 from netagents.experiment import Experiment
@@ -18,7 +19,7 @@ N = 4
 
 def experiment(**changes: Any) -> Experiment:
     learning = {"batch": 256, "horizon": 60, "gamma": 0.9, "critic": {"sweeps": 60}, **changes.pop("learning", {})}
-    settings = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": N}, "kappa": 2, "kappa_policy": 1}
+    settings = line_msg(N, kappa=2, kappa_policy=1)
     return Experiment.model_validate({**settings, "learning": learning, **changes})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.exact import exact_experiment
@@ -18,13 +19,7 @@ from netagents.nodes.agent.agent_process import plan
 from netagents.policies import TabularPolicy
 from netagents.randomness import Purpose, stream
 
-LINE: dict[str, Any] = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 5},
-    "kappa": 3,
-    "information": "aged",
-    "learning": {"iterations": 4, "batch": 6, "horizon": 9},
-}
+LINE: dict[str, Any] = line_msg(5, kappa=3, information="aged", iterations=4, batch=6, horizon=9)
 
 
 def prepared(*overrides: str) -> Prepared:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 from netagents import run
 from netagents.errors import NetagentsError
 
-BASE: dict[str, Any] = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}}
+BASE: dict[str, Any] = line_msg(3)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
 from netagents.learning.prepare import prepare
 
-LINE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 6}, "kappa": 2}
+LINE = line_msg(6, kappa=2)
 
 
 def failure(*faults: dict[str, Any], **changes: Any) -> str:

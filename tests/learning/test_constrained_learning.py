@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
@@ -15,7 +16,7 @@ ENTROPY = {"kind": "entropy", "over": "state"}
 
 
 def network(**changes: Any) -> InProcessNetwork:
-    settings: dict[str, Any] = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}, "kappa": 1, **changes}
+    settings: dict[str, Any] = line_msg(4, kappa=1) | changes
     prepared = prepare(Experiment.model_validate(settings))
     return InProcessNetwork(prepared.setup, prepared.environment)
 

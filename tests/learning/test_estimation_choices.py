@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.experiment import Experiment
 from netagents.experiment.learning_settings import ConstantScheduleSettings, HarmonicScheduleSettings, LinearScheduleSettings
@@ -19,13 +20,7 @@ ENTROPY = {"kind": "entropy", "over": "state"}
 
 
 def network(observer: Any = None, learning: dict[str, Any] | None = None, **changes: Any) -> InProcessNetwork:
-    settings: dict[str, Any] = {
-        "environment": {"kind": "line_msg"},
-        "topology": {"kind": "line", "n": 4},
-        "kappa": 1,
-        "learning": {"batch": 16, "horizon": 30, **(learning or {})},
-        **changes,
-    }
+    settings: dict[str, Any] = line_msg(4, kappa=1, batch=16, horizon=30, learning=learning) | changes
     prepared = prepare(Experiment.model_validate(settings))
     return InProcessNetwork(prepared.setup, prepared.environment, observer)
 

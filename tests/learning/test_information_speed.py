@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
@@ -20,14 +21,16 @@ def run(kappa_policy: int, kappa_critic: int, kappa_gradient: int, credit: str, 
     """Local states (iterations, H + 1, n, B) and logits after each iteration, with or without a change in one agent's policy."""
     prepared = prepare(
         Experiment.model_validate(
-            {
-                "environment": {"kind": "line_msg", "coupling": 0.0},
-                "topology": {"kind": "line", "n": N},
-                "kappa_policy": kappa_policy,
-                "kappa_critic": kappa_critic,
-                "kappa_gradient": kappa_gradient,
-                "learning": {"batch": COPIES, "horizon": HORIZON, "credit": credit},
-            }
+            line_msg(
+                N,
+                environment={"coupling": 0.0},
+                kappa_policy=kappa_policy,
+                kappa_critic=kappa_critic,
+                kappa_gradient=kappa_gradient,
+                batch=COPIES,
+                horizon=HORIZON,
+                learning={"credit": credit},
+            )
         )
     )
     states = np.zeros((iterations, HORIZON + 1, N, COPIES), dtype=np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.in_process import InProcessNetwork
@@ -11,12 +12,7 @@ from netagents.learning import IterationRecord
 from netagents.learning.prepare import prepare
 from netagents.messages import Kind
 
-BASE = {
-    "environment": {"kind": "line_msg", "coupling": 0.3},
-    "topology": {"kind": "line", "n": 5},
-    "utility": {"kind": "entropy"},
-    "learning": {"iterations": 3, "batch": 8, "horizon": 12},
-}
+BASE = line_msg(5, environment={"coupling": 0.3}, utility={"kind": "entropy"}, iterations=3, batch=8, horizon=12)
 
 
 def _run(experiment: Experiment) -> tuple[list[IterationRecord], list[np.ndarray]]:

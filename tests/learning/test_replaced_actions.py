@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from by_hand import ByHand, Forced, Replacing, WatchedLine
+from experiments import line_msg
 
 from netagents.experiment import Experiment
 from netagents.launchers.in_process import InProcessNetwork
@@ -21,14 +22,7 @@ FORCED: Forced = {(2, 1): [0, -1, 1], (1, 2): [1, 1, 1], (4, 2): [0, 0, 0], (5, 
 
 
 def line(learning: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    return {
-        "environment": {"kind": "line_msg"},
-        "topology": {"kind": "line", "n": N},
-        "kappa": 1,
-        "seed": 5,
-        "learning": {"batch": B, "horizon": H, "gamma": GAMMA, **(learning or {})},
-        **changes,
-    }
+    return line_msg(N, kappa=1, seed=5, batch=B, horizon=H, learning={"gamma": GAMMA, **(learning or {})}) | changes
 
 
 @pytest.mark.parametrize("baseline", [True, False])

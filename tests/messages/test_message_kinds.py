@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
@@ -121,6 +122,6 @@ def test_numbers_names_and_types_occur_once() -> None:
 
 
 def test_muting_what_agents_never_send_is_one_line_that_names_what_they_send() -> None:
-    document = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 4}, "mute": ["states"]}
+    document = line_msg(4, mute=["states"])
     with pytest.raises(ExperimentError, match=r"mute\.0: 'states' is no kind of message between agents; mute state, trace"):
         prepare(load_experiment(document).experiment)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 from scipy import stats
 
 from netagents.environments.spaces import Box, Discrete
@@ -19,12 +20,7 @@ from netagents.learning.protocol.requests import Outgoing
 from netagents.messages import Kind, ShadowReward, State, Step, Trace, TruncatedQ
 from netagents.nodes.clocks.stand_ins import LostRewards, StandIns, legal
 
-SETTINGS: dict[str, Any] = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 4},
-    "learning": {"iterations": 3, "batch": 5, "horizon": 6, "gamma": 0.5},
-    "seed": 3,
-}
+SETTINGS: dict[str, Any] = line_msg(4, iterations=3, batch=5, horizon=6, learning={"gamma": 0.5}, seed=3)
 
 
 @pytest.fixture(scope="module")

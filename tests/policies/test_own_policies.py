@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment import Experiment
@@ -78,12 +79,7 @@ def test_broken_ones_are_named_with_the_rule_they_break(make: Any, rule: str) ->
 
 def trained(policy: dict[str, Any], step_size: float, bound: float) -> list[Any]:
     experiment = Experiment.model_validate(
-        {
-            "environment": {"kind": "line_msg"},
-            "topology": {"kind": "line", "n": 3},
-            "policy": policy,
-            "learning": {"batch": 32, "horizon": 40, "learning_rate": step_size, "logit_bound": bound},
-        }
+        line_msg(3, policy=policy, batch=32, horizon=40, learning={"learning_rate": step_size, "logit_bound": bound})
     )
     prepared = prepare(experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.critics.neural_critic import NeuralCritic, Transitions
 from netagents.environments.spaces import Box, Discrete
@@ -187,20 +188,16 @@ def test_who_cannot_influence_whom_shows_a_floor_near_zero_beside_real_power() -
     from netagents.learning.power_facts import power_facts
     from netagents.learning.prepare import prepare
 
-    settings = {
-        "environment": {"kind": "line_msg"},
-        "topology": {"kind": "line", "n": 4},
-        "kappa": 2,
-        "kappa_policy": 1,
-        "policy": {"kind": "mlp", "hidden": [16]},
-        "learning": {
-            "iterations": 8,
-            "batch": 32,
-            "horizon": 40,
-            "gamma": 0.9,
-            "algorithm": {"kind": "ppo", "critic": {"hidden": [32], "steps": 60, "learning_rate": 0.005}},
-        },
-    }
+    settings = line_msg(
+        4,
+        kappa=2,
+        kappa_policy=1,
+        policy={"kind": "mlp", "hidden": [16]},
+        iterations=8,
+        batch=32,
+        horizon=40,
+        learning={"gamma": 0.9, "algorithm": {"kind": "ppo", "critic": {"hidden": [32], "steps": 60, "learning_rate": 0.005}}},
+    )
     prepared = prepare(load_experiment(settings).experiment)
     records = list(InProcessNetwork(prepared.setup, prepared.environment).run(0, 8))
     matrices = [power_facts(prepared.setup).matrix(record.power) for record in records[4:]]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 from netagents.environments import build_environment
 from netagents.experiment import Experiment
@@ -15,16 +16,18 @@ from netagents.learning import IterationRecord, Setup, make_setup
 from netagents.records import Recorder, Run, RunDirectory
 from netagents.topology import build_topology
 
-SETTINGS: dict[str, Any] = {
-    "name": "tiny",
-    "seed": 3,
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 4},
-    "kappa": 2,
-    "kappa_policy": 1,
-    "learning": {"iterations": 4, "batch": 8, "horizon": 10, "critic": {"sweeps": 3}},
-    "power": {"min_visits": 1},
-}
+SETTINGS: dict[str, Any] = line_msg(
+    4,
+    name="tiny",
+    seed=3,
+    kappa=2,
+    kappa_policy=1,
+    iterations=4,
+    batch=8,
+    horizon=10,
+    learning={"critic": {"sweeps": 3}},
+    power={"min_visits": 1},
+)
 
 
 class Recorded:

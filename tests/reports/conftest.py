@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 from netagents.environments import build_environment
 from netagents.experiment import Experiment
@@ -19,15 +20,9 @@ from netagents.topology import build_topology
 @pytest.fixture
 def recorded_run(tmp_path: Path) -> Callable[..., Run]:
     def _run(*, iterations: int = 3, close: str | None = "finished", horizon: int | None = 10, much: bool = False, **changes: Any) -> Run:
-        settings: dict[str, Any] = {
-            "name": "small",
-            "environment": {"kind": "line_msg"},
-            "topology": {"kind": "line", "n": 5},
-            "kappa": 2,
-            "kappa_policy": 1,
-            "learning": {"iterations": max(iterations, 1), "batch": 8, "horizon": horizon},
-            "power": {"min_visits": 1},
-        }
+        settings: dict[str, Any] = line_msg(
+            5, name="small", kappa=2, kappa_policy=1, iterations=max(iterations, 1), batch=8, horizon=horizon, power={"min_visits": 1}
+        )
         if much:
             # Enough, from policies that hardly move, for power to be known.
             settings["learning"] |= {"batch": 512, "horizon": 60, "gamma": 0.9, "learning_rate": 1e-6}

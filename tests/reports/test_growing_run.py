@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import line_msg
 
 import netagents
 from netagents.records import Run
@@ -15,13 +16,7 @@ from netagents.records.jsonl import JsonLinesReader
 from netagents.reports.comparison import compare_runs, comparison_rows
 from netagents.reports.run_report import report
 
-SMALL: dict[str, Any] = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 3},
-    "kappa": 1,
-    "learning": {"iterations": 40, "batch": 2, "horizon": 2},
-    "runtime": {"launcher": "in_process"},
-}
+SMALL: dict[str, Any] = line_msg(3, kappa=1, iterations=40, batch=2, horizon=2, launcher="in_process")
 ROWS = ("ledger.jsonl", "power.jsonl", "metrics.jsonl")
 
 

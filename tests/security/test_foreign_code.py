@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from experiments import line_msg
 
 from netagents.environments.specification_json import spec_to_json
 from netagents.errors import ProtocolError, SecurityError
@@ -15,7 +16,7 @@ from netagents.messages import Welcome
 from netagents.nodes.bootstrap.foreign_code import imported_parts, refuse_foreign_code
 from netagents.nodes.bootstrap.welcome import read_welcome, write_welcome
 
-LINE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}, "learning": {"iterations": 1, "batch": 1}}
+LINE = line_msg(3, iterations=1, batch=1)
 EVIL = {"kind": "import:os:system", "parameters": {"command": "true"}}
 
 

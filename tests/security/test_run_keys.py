@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from experiments import line_msg
 
 from netagents.cli.main import main
 from netagents.errors import SecurityError, UsageError
@@ -16,7 +17,7 @@ from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.bootstrap.node_keys import known_users, link_settings, run_bundles
 from netagents.wire.security.key_bundles import PUBLIC_FILE, SECRET_FILE, load_bundle, role_index, role_name, write_bundles
 
-LINE = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 6}, "kappa": 2, "learning": {"iterations": 1, "batch": 1}}
+LINE = line_msg(6, kappa=2, iterations=1, batch=1)
 
 
 @pytest.fixture

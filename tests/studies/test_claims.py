@@ -8,7 +8,7 @@ import pytest
 
 from netagents.cli.main import main
 from netagents.errors import UsageError
-from netagents.studies.claims import Claim, find_claim, page, read_claims, registry_path, reproduce
+from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 
 CLAIMS = read_claims(registry_path())
 
@@ -17,10 +17,6 @@ CLAIMS = read_claims(registry_path())
 def test_a_quick_claim_comes_out_as_recorded(claim: Claim) -> None:
     value, verdict = reproduce(claim)
     assert verdict == claim.verdict, value
-
-
-def test_the_page_is_what_the_registry_gives() -> None:
-    assert registry_path().with_suffix(".md").read_text() == page(CLAIMS)
 
 
 def test_every_claim_was_checked_and_came_out_as_its_verdict_says() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from experiments import line_msg
 
 from netagents.cli.main import main
 from netagents.launchers.launch import run
@@ -17,13 +18,7 @@ from netagents.studies.cost_model import predict
 
 @pytest.mark.system
 def test_framed_bytes_are_those_of_the_traffic_counters_within_2_percent(tmp_path: Path) -> None:
-    settings = {
-        "environment": {"kind": "line_msg"},
-        "topology": {"kind": "line", "n": 4},
-        "kappa": 2,
-        "learning": {"iterations": 3, "batch": 16, "horizon": 20},
-        "runtime": {"launcher": "local"},
-    }
+    settings = line_msg(4, kappa=2, iterations=3, batch=16, horizon=20, launcher="local")
     finished = run(settings, directory=tmp_path / "run")
     traffic = next(event for event in finished.events if event["event"] == "traffic")
     predicted = predict(prepare(finished.experiment).setup).total(3)
@@ -39,14 +34,7 @@ def test_framed_bytes_are_those_of_the_traffic_counters_within_2_percent(tmp_pat
 
 @pytest.mark.system
 def test_relayed_bytes_are_those_that_agents_count_on_their_links(tmp_path: Path) -> None:
-    settings = {
-        "environment": {"kind": "line_msg"},
-        "topology": {"kind": "line", "n": 6},
-        "kappa": 4,
-        "routing": "relay",
-        "learning": {"iterations": 3, "batch": 16, "horizon": 20},
-        "runtime": {"launcher": "local"},
-    }
+    settings = line_msg(6, kappa=4, routing="relay", iterations=3, batch=16, horizon=20, launcher="local")
     finished = run(settings, directory=tmp_path / "run")
     carried = next(event for event in finished.events if event["event"] == "traffic")["carried"]
     relay = predict(prepare(finished.experiment).setup).relay

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.cli.main import main
 from netagents.environments.builtin.line_msg import LineMsg
@@ -28,13 +29,7 @@ from netagents.studies.study_runs import carry_out
 from netagents.studies.study_specification import Study, mute_study, parse_whole_numbers, radius_study, sweep_study
 from netagents.studies.study_tables import collect
 
-BASE: dict[str, Any] = {
-    "name": "tiny",
-    "environment": {"kind": "line_msg", "coupling": 0.2},
-    "topology": {"kind": "line", "n": 4},
-    "learning": {"iterations": 3, "batch": 8, "horizon": 10},
-    "runtime": {"launcher": "in_process"},
-}
+BASE: dict[str, Any] = line_msg(4, name="tiny", environment={"coupling": 0.2}, iterations=3, batch=8, horizon=10, launcher="in_process")
 
 
 SHAKY = """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 import netagents
 from netagents.errors import ExperimentError
@@ -13,11 +14,7 @@ from netagents.records.recorded_link_costs import total_costs
 from netagents.records.same_bits import same_bits
 from netagents.studies.study_specification import sweep_study
 
-BASE = {
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 4},
-    "learning": {"iterations": 3, "batch": 4, "horizon": 6},
-}
+BASE = line_msg(4, iterations=3, batch=4, horizon=6)
 LINK = "faults=[{kind: link, delay: 0.002}]"
 
 

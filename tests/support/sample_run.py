@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from experiments import line_msg
+
 import netagents
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning import ExchangeRequest
@@ -13,15 +15,9 @@ from netagents.learning.prepare import prepare
 from netagents.messages import LINK_COSTS, Message
 from netagents.nodes.agent.inbox_recording import InboxRecorder, inbox_folder
 
-SETTINGS: dict[str, Any] = {
-    "name": "sample",
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 3},
-    "kappa": 1,
-    "learning": {"iterations": 4, "batch": 2, "horizon": 3},
-    "checkpoints": {"every": 2},
-    "runtime": {"launcher": "in_process"},
-}
+SETTINGS: dict[str, Any] = line_msg(
+    3, name="sample", kappa=1, iterations=4, batch=2, horizon=3, checkpoints={"every": 2}, launcher="in_process"
+)
 
 EVENTS: tuple[dict[str, Any], ...] = (
     {"event": "gathered", "nodes": 3, "pid": 7},

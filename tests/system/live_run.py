@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments import line_msg
 from leaks import LeakWatch
 
 import netagents
@@ -20,14 +21,7 @@ from netagents.records.process_log import read_log
 
 Settings = Mapping[str, Any]
 
-LINE: Settings = {
-    "name": "line",
-    "environment": {"kind": "line_msg"},
-    "topology": {"kind": "line", "n": 6},
-    "kappa": 2,
-    "kappa_policy": 1,
-    "learning": {"iterations": 4, "batch": 8, "horizon": 10},
-}
+LINE: Settings = line_msg(6, name="line", kappa=2, kappa_policy=1, iterations=4, batch=8, horizon=10)
 """Six agents in a row; small, and with every kind of message on its way."""
 
 WIRELESS: Settings = {

@@ -200,8 +200,9 @@ def test_regular_graphs_do_not_import_networkx_nor_scipy():
 import sys
 from netagents.experiment.topology_settings import GridSettings
 from netagents.topology import Reach, build_topology
+from netagents.topology.topology_json import topology_to_json
 grid = build_topology(GridSettings(rows=4, columns=4))
-Reach(grid.hops, (1,) * 16).out_neighbours(3), grid.diameter, grid.hops.matrix(), grid.to_json()
+Reach(grid.hops, (1,) * 16).out_neighbours(3), grid.diameter, grid.hops.matrix(), topology_to_json(grid)
 assert not {'networkx', 'scipy', 'torch'} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

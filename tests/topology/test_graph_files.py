@@ -1,5 +1,6 @@
 """Good graph files are read whatever their format; bad ones get one line with file and line number."""
 
+import json
 import os
 from pathlib import Path
 
@@ -202,6 +203,25 @@ def test_a_bad_file_gets_exactly_one_line_with_file_and_line(tmp_path, name, con
     line = refusal(tmp_path, name, content)
     assert line.startswith(beginning)
     assert "; " in line
+
+
+def test_what_networkx_reads_in_silence_is_refused_with_its_line(tmp_path):
+    """Why the readers are our own: should networkx come to refuse these, it can read the files."""
+    head = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph>\n'
+    misspelt = f'{head}<node id="a"/><node id="b"/>\n<edge source="a" target="bb"/></graph></graphml>'
+    assert set(networkx.parse_graphml(misspelt).nodes) == {"a", "b", "bb"}
+    entity = '<!DOCTYPE g [<!ENTITY a "aa">]>\n' + head + '<node id="&a;"/></graph></graphml>'
+    assert set(networkx.parse_graphml(entity).nodes) == {"aa"}
+    short = "a b\nc\nb d\n"
+    assert set(networkx.parse_edgelist(short.splitlines()).nodes) == {"a", "b", "d"}
+    link = {"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 7}]}
+    assert set(networkx.node_link_graph(link, edges="edges").nodes) == {0, 7}
+    texts = {"m.graphml": (misspelt, 3), "e.graphml": (entity, 1), "s.edges": (short, 2), "l.json": (json.dumps(link), 1)}
+    for name, (text, line) in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        with pytest.raises(TopologyError) as raised:
+            read_topology(name, tmp_path)
+        assert str(raised.value).startswith(f"{name}:{line}: ")
 
 
 def test_entities_neither_expand_nor_read_other_files(tmp_path):

@@ -17,10 +17,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import context, forkserver, get_context, process, reduction, resource_tracker, spawn
+from multiprocessing import context, forkserver, get_context, reduction, resource_tracker, spawn
 from typing import Any
 
 from netagents.errors import NodeFailedError
+from netagents.foreign.multiprocessing_internals import detach_forkserver, forkserver_pid, sockets_in, tracker_pid
 from netagents.launchers.supervision.processes import WatchedProcess
 from netagents.nodes.process.launcher_check import LAUNCHER_MARKER
 from netagents.nodes.process.orphan_guard import TRACKER_MARKER
@@ -104,15 +105,15 @@ class ForkServer:
         # The tracker is shared by the whole program, so it starts outside of the run's environment.
         with _without_interrupts():
             resource_tracker.ensure_running()
-        tracker = {TRACKER_MARKER: str(getattr(resource_tracker._resource_tracker, "_pid", ""))}
+        tracker = {TRACKER_MARKER: str(tracker_pid() or "")}
         with (
             _ENVIRONMENT_LOCK,
             _variables({**self._environment, **tracker}),
-            _temporary_files_in(str(self._sockets.path)),
+            sockets_in(str(self._sockets.path)),
             _without_interrupts(),
         ):
             self._server.ensure_running()
-        self.process = WatchedProcess(int(self._server._forkserver_pid))
+        self.process = WatchedProcess(forkserver_pid(self._server))
 
     def fork(self, name: str, target: Callable[..., None], arguments: tuple[Any, ...]) -> ChildLink:
         """Ask for a child that calls ``target(*arguments)``; returns before it exists.
@@ -142,11 +143,11 @@ class ForkServer:
         link = ChildLink(status, os.dup(writer))
         with contextlib.suppress(BrokenPipeError), open(writer, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
             file.write(buffer.getbuffer())
-        if self._server._forkserver_pid != watched.pid:
+        if forkserver_pid(self._server) != watched.pid:
             # The class starts a new server in place of a dead one; a run does not go on with half of its nodes.
             link.close()
             watched.close()
-            self.process = WatchedProcess(int(self._server._forkserver_pid))
+            self.process = WatchedProcess(forkserver_pid(self._server))
             raise NodeFailedError("ended while nodes were started", where="forkserver")
         return link
 
@@ -155,10 +156,9 @@ class ForkServer:
         watched = self.process
         if watched is None:
             return None
-        descriptor, self._server._forkserver_alive_fd = self._server._forkserver_alive_fd, None
+        descriptor = detach_forkserver(self._server)
         if descriptor is not None:
             os.close(descriptor)
-        self._server._forkserver_pid = None
         code = _reap_within(watched, seconds)
         if code is None and watched.alive():
             watched.send(signal.SIGKILL)
@@ -170,8 +170,8 @@ class ForkServer:
 
 def tracker_process() -> WatchedProcess | None:
     """multiprocessing's resource tracker, if it runs as a child of this process."""
-    pid = getattr(resource_tracker._resource_tracker, "_pid", None)
-    return WatchedProcess(int(pid)) if pid is not None else None
+    pid = tracker_pid()
+    return WatchedProcess(pid) if pid is not None else None
 
 
 def renew_tracker() -> None:
@@ -200,19 +200,6 @@ def _variables(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _temporary_files_in(directory: str) -> Iterator[None]:
-    """multiprocessing puts the forkserver's socket into a folder that a killed launcher would leave behind; the run's own folder is
-    cleaned."""
-    config = process.current_process()._config  # type: ignore[attr-defined]
-    before = config.get("tempdir")
-    config["tempdir"] = directory
-    try:
-        yield
-    finally:
-        config["tempdir"] = before
 
 
 @contextlib.contextmanager

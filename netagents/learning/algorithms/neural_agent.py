@@ -153,6 +153,7 @@ class NeuralAgent(NetworkedAgent):
                 "td_change": td_change,
                 "critic_entries": NAN,
                 "critic_evicted": NAN,
+                "critic_unevaluated": NAN,
                 "lipschitz": shadow.lipschitz,
                 "floor_sensitivity": shadow.floor_sensitivity,
                 "multiplier": shadow.multiplier,

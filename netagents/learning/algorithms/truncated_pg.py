@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from netagents.critics.critic_table import CriticTable
 from netagents.critics.least_squares import batch_lstd
+from netagents.critics.sampled_values import values_along
 from netagents.critics.temporal_difference import Batch, batch_td, compact
 from netagents.critics.window_keys import Keys, WindowKeys
 from netagents.learning.algorithms.policy_gradient import clipped, truncated_policy_gradient
@@ -90,24 +91,24 @@ class TabularAgent(NetworkedAgent):
         counted = rollout.counted_states(learning.occupancy)
         occupancy = sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
         shadow = self.objective.shadow(occupancy)
-        task_signal = learning.task_weight * further.rewards
+        # Fresh evaluation needs the signal of the batch as well: keys that only the batch has met are valued along it.
+        task_signal = learning.task_weight * whole.rewards
         travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
-        ended = learning.credit == "shared_reward" and not further.alive.all()
-        message = ShadowReward(shadow.table, task_signal if travels else np.zeros((0, 0)), further.alive if ended else None)
+        ended = learning.credit == "shared_reward" and not whole.alive.all()
+        message = ShadowReward(shadow.table, task_signal if travels else np.zeros((0, 0)), whole.alive if ended else None)
         shadows: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message)
 
         # Evaluate: the task critic always, the learning critic where it differs.
+        steps = slice(setup.horizon, None) if fresh else slice(None)
         signals = {TASK: further.rewards}
         if self.column == LEARNING:
-            signal = task_signal + shadow.table[further.counted_states(learning.occupancy), further.actions[:-1]]
-            if learning.credit == "shared_reward":
-                signal = self._neighbourhood_signal(signal, shadows, traces)
-            signals[LEARNING] = signal
+            signals[LEARNING] = self._signal(further, steps, shadow.table, shadows, traces)
         td_change = self._evaluate(signals, batch)
+        unevaluated = 0.0
         if fresh:
-            summed_q = self._values_along(self._encode(rollout, first_traces)[: rollout.rewards.size])
-            # Where the agent's part has ended, nothing of its own follows.
-            summed_q = np.where(rollout.alive.reshape(-1), summed_q, 0.0)
+            steps = slice(setup.horizon)
+            signal = rollout.rewards if self.column == TASK else self._signal(rollout, steps, shadow.table, shadows, first_traces)
+            summed_q, unevaluated = self._values_along(rollout, self._encode(rollout, first_traces), signal)
         else:
             summed_q = np.zeros(rollout.rewards.size)
             summed_q[batch.positions] = self.table.values[self.column][batch.slots][batch.inverse]
@@ -145,6 +146,7 @@ class TabularAgent(NetworkedAgent):
             "td_change": td_change,
             "critic_entries": float(self.table.entries),
             "critic_evicted": float(self.table.evicted),
+            "critic_unevaluated": unevaluated,
             "lipschitz": shadow.lipschitz,
             "floor_sensitivity": shadow.floor_sensitivity,
             "multiplier": shadow.multiplier,
@@ -173,13 +175,30 @@ class TabularAgent(NetworkedAgent):
             return float("nan")
         return [batch_td(self.table, column, batch, signal, gamma, critic.sweeps) for column, signal in signals.items()][-1]
 
-    def _values_along(self, keys: Keys) -> FloatArray:
-        """The learning critic at each key, 0 where it was never evaluated."""
+    def _values_along(self, rollout: Rollout, keys: Keys, signal: FloatArray) -> tuple[FloatArray, float]:
+        """(H, B) values along a batch that the critic did not learn from, and the share of its steps whose keys it never evaluated.
+
+        Those steps take their sampled value (see :mod:`netagents.critics.sampled_values`).
+        """
         distinct = self.keys.distinct(keys)
         slots = self.table.find(distinct.keys)
-        return np.where(slots >= 0, self.table.values[self.column][slots], 0.0)[distinct.inverse]
+        shape = (rollout.steps + 1, self.setup.batch)
+        values = self.table.values[self.column][slots][distinct.inverse].reshape(shape)
+        evaluated = self.table.evaluated(slots)[distinct.inverse].reshape(shape)
+        along = values_along(values, evaluated, signal, rollout.alive, rollout.bootstrap, self.setup.discount)
+        return along, float((~evaluated[:-1])[rollout.alive].mean())
 
-    def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
+    def _signal(
+        self, part: Rollout, steps: slice, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]
+    ) -> FloatArray:
+        """(T, B) learning signal of the ``steps`` of an iteration that ``part`` and ``traces`` are about; ``own`` is the shadow reward."""
+        learning = self.learning
+        signal = learning.task_weight * part.rewards + own[part.counted_states(learning.occupancy), part.actions[:-1]]
+        return self._neighbourhood_signal(signal, steps, shadows, traces) if learning.credit == "shared_reward" else signal
+
+    def _neighbourhood_signal(
+        self, own: FloatArray, steps: slice, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]
+    ) -> FloatArray:
         """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t] while j's part goes on, folded in agent order."""
         total = np.zeros_like(own)
         for j in self.gradient_window:
@@ -188,9 +207,9 @@ class TabularAgent(NetworkedAgent):
                 continue
             table, rewards, alive = shadows[j]
             paid = table[counted_states(traces[j].states, self.learning.occupancy), traces[j].actions[:-1]]
-            total += paid if alive is None else np.where(alive, paid, 0.0)
+            total += paid if alive is None else np.where(alive[steps], paid, 0.0)
             if rewards.size:
-                total += rewards
+                total += rewards[steps]
         return total
 
     def _visited_entropy(self, rollout: Rollout) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from netagents.errors import RunDirectoryError
 from netagents.experiment import Experiment
 
-if TYPE_CHECKING:
-    from netagents.learning.protocol.networked_agent import NetworkedAgent
-
 Arrays = Mapping[str, NDArray[Any]]
 
 FREE_SHAPES = ("critic.", "ledger.")
 """Components that grow with what an agent meets; all others have the shape that the settings give them."""
+
+
+class RestorableAgent(Protocol):
+    """An agent, as far as its state is concerned; see :class:`netagents.learning.protocol.networked_agent.NetworkedAgent`."""
+
+    index: int
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+    def restore(self, arrays: Arrays) -> None: ...
 
 
 def checkpoint_due(experiment: Experiment, iteration: int) -> bool:
@@ -26,12 +32,12 @@ def checkpoint_due(experiment: Experiment, iteration: int) -> bool:
     return done % experiment.checkpoints.every == 0 or done == experiment.learning.iterations
 
 
-def restore_agent(agent: NetworkedAgent, arrays: Arrays, where: str) -> None:
+def restore_agent(agent: RestorableAgent, arrays: Arrays, where: str) -> None:
     """Give an agent the state that another one told, after every component has been found to be there and to fit.
 
     Args:
         agent: new, made with the same setup.
-        arrays: as :meth:`NetworkedAgent.arrays` gave them.
+        arrays: as its ``arrays`` gave them.
         where: names the checkpoint in errors.
 
     Raises:

@@ -14,6 +14,7 @@ METRICS = (
     "td_change",
     "critic_entries",
     "critic_evicted",
+    "critic_unevaluated",
     "lipschitz",
     "floor_sensitivity",
     "multiplier",
@@ -33,6 +34,8 @@ shadow_max: largest absolute shadow reward, constraints included.
 td_change: root mean square of the last TD sweep's change (learning critic); NaN for least squares.
 critic_entries: entries of the critic visited so far.
 critic_evicted: entries that were forgotten to stay within the limit.
+critic_unevaluated: share of the batch's steps whose keys the critic has never evaluated and that take their sampled value; 0 unless
+    evaluation is fresh.
 lipschitz: largest change of the shadow reward per change of the occupancy since the last iteration; NaN for a pure task.
 floor_sensitivity: relative change of the shadow reward when its floor is halved; NaN for a pure task.
 multiplier: sum of the multipliers of the agent's constraints; NaN without constraints.

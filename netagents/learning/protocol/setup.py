@@ -197,7 +197,7 @@ class Setup:
         """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""
         learning = self.experiment.learning
         shares = learning.credit == "shared_reward"
-        signal = (self.evaluation_steps or self.horizon, self.batch)
+        signal = (self.steps, self.batch)
         if learning.is_neural:
             cells = self.cells(agent)
             return ((0, 0), signal) if shares else ((cells.states, cells.actions), (0, 0))

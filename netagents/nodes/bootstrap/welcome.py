@@ -11,7 +11,7 @@ from netagents.errors import NetagentsError, ProtocolError
 from netagents.experiment import Experiment
 from netagents.learning import Setup, make_setup
 from netagents.messages import Welcome
-from netagents.topology import Topology
+from netagents.topology.topology_json import topology_from_json, topology_to_json
 
 REFUSED = "refused: "
 """Beginning of the reason in a Stop for a node that does not belong to the run."""
@@ -19,7 +19,7 @@ REFUSED = "refused: "
 
 def write_welcome(setup: Setup, spec_text: str, peers: Mapping[int, str]) -> Welcome:
     """The Welcome for a node that needs ``peers``."""
-    return Welcome(setup.experiment.model_dump_json(), setup.topology.to_json(), spec_text, dict(peers))
+    return Welcome(setup.experiment.model_dump_json(), topology_to_json(setup.topology), spec_text, dict(peers))
 
 
 def read_welcome(welcome: Welcome) -> Setup:
@@ -30,7 +30,7 @@ def read_welcome(welcome: Welcome) -> Setup:
     """
     try:
         experiment = Experiment.model_validate_json(welcome.experiment)
-        topology = Topology.from_json(welcome.topology)
+        topology = topology_from_json(welcome.topology)
         spec: EnvironmentSpec = spec_from_json(json.loads(welcome.spec))
         return make_setup(experiment, topology, spec)
     except (NetagentsError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -16,12 +16,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NetagentsError, NodeFailedError, UsageError, exit_code_of
 from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
+from netagents.foreign.multiprocessing_internals import detach_inherited_forkserver
 from netagents.foreign.part_faults import brief
 from netagents.nodes.process.launcher_check import LAUNCHER_MARKER
 from netagents.nodes.process.socket_directory import SocketDirectory
@@ -280,10 +280,8 @@ def _give_back_forkserver() -> None:
     """Close this child's copy of the pipe that keeps the forkserver alive, so that only the launcher holds it (see
     :mod:`netagents.nodes.process.orphan_guard`)."""
     os.environ.pop(LAUNCHER_MARKER, None)
-    server: Any = forkserver._forkserver
-    descriptor = getattr(server, "_forkserver_alive_fd", None)
+    descriptor = detach_inherited_forkserver()
     if descriptor is not None:
-        server._forkserver_alive_fd = None
         with contextlib.suppress(OSError):
             os.close(descriptor)
 

@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 
 from netagents import errors
-from netagents.cli import docs
 from netagents.experiment import Timeouts
+from tools.doc_pages import pages as docs
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,44 @@
+"""Wall time of a study's settings: one run per setting with one process per agent, beside what the step-time model predicts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from netagents.experiment import load_experiment
+from netagents.learning.prepare import prepare
+from netagents.records.atomic_files import write_atomically
+from netagents.records.column_table import ColumnTable
+from netagents.studies.step_time_model import Calibration, calibrate
+from netagents.studies.step_timing import timed_run
+from netagents.studies.study_directory import TIMED, StudyDirectory
+from netagents.studies.study_specification import Study, run_name
+
+
+def time_settings(study: Study, directory: StudyDirectory, iterations: int) -> ColumnTable:
+    """Per setting: predicted and measured milliseconds per step, and where an agent's time went.
+
+    The prediction is from what a wake-up and a message cost on this machine, measured just before.
+
+    Settings that were timed before are not timed again.
+
+    Raises:
+        NetagentsError: a run failed.
+    """
+    rows = []
+    calibrations: dict[str, Calibration] = {}
+    for setting in study.settings:
+        file = directory.path / TIMED / f"{run_name(setting, study.seeds[0])}-{iterations}.json"
+        if not file.is_file():
+            file.parent.mkdir(exist_ok=True)
+            words: dict[str, Any] = {"runtime.launcher": "local", "learning.iterations": iterations, "seed": study.seeds[0]}
+            routing = setting.experiment.routing
+            if routing not in calibrations:
+                calibrations[routing] = calibrate(setting.experiment.learning.batch, routing)
+            predicted = calibrations[routing].step_seconds(prepare(setting.experiment)) * 1e3
+            row = {"predicted_ms": predicted, **timed_run(load_experiment(setting.experiment, words))}
+            write_atomically(file, json.dumps(row).encode())
+        rows.append({"setting": setting.label, **setting.values, **json.loads(file.read_text(encoding="utf-8"))})
+    return ColumnTable({name: np.array([row[name] for row in rows]) for name in rows[0]})

@@ -1,0 +1,1 @@
+"""Tools of the people who develop netagents; nothing that is installed imports them."""
