@@ -22,7 +22,7 @@ KILLED_WRITER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 from conftest import tiny_network
 from netagents.records import Recorder, RunDirectory
 setup, network = tiny_network()
@@ -178,7 +178,8 @@ def test_an_exception_on_the_way_is_recorded_as_a_failure(tmp_path: Path, make_n
 
 
 def test_kill_9_of_the_writer_leaves_readable_records_and_no_temporary_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED_WRITER, str(tmp_path), str(Path(__file__).parent)]
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", KILLED_WRITER, str(tmp_path), str(here), str(here.parent / "support")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
         assert process.stdout is not None
         path = Path(process.stdout.readline().strip())
