@@ -147,10 +147,10 @@ def test_a_hundred_thousand_joint_steps_are_those_of_the_engine(layout, dynamics
     state = kitchen.reset(np.zeros((COPIES, 0)))
     others = [engine.world.get_standard_start_state() for _ in range(COPIES)]
     assert state[0, :-n].tolist() == engine.row(others[0])
-    # Every second copy starts in a random state, and is thrown into another one every 20 steps: deliveries are rare in random play.
+    # Every second copy starts in a random state, and is thrown into another one every 5 steps: deliveries are rare in random play.
     seen = {"deliveries": 0, "pots": 0, "dishes": 0, "soups": 0, "stopped": 0}
     for step in range(STEPS):
-        if step % 20 == 0:
+        if step % 5 == 0:
             state = state.copy()
             state[1::2] = random_rows(kitchen, len(state[1::2]), rng)
             for b in range(1, COPIES, 2):
@@ -172,6 +172,6 @@ def test_a_hundred_thousand_joint_steps_are_those_of_the_engine(layout, dynamics
             seen[name] += int(((points == 3) & taken).sum())
         state = after.state
     wanted = set(seen) - ({"dishes"} if n != 2 else set())
-    if layout == "forced_coordination":
+    if layout in ("asymmetric_advantages", "forced_coordination"):
         wanted -= {"stopped"}  # nobody meets anybody
-    assert all(seen[name] > 50 for name in wanted), seen
+    assert all(seen[name] > 10 for name in wanted), seen
