@@ -38,7 +38,9 @@ def play(
     path = Path(source)
     if is_run(path):
         if overrides:
-            raise UsageError(f"a run is played as it was made; {overrides[0]} is for files", fix="name its experiment file, or leave it out")
+            raise UsageError(
+                f"a run is played as it was made; {overrides[0]} is for files", fix="name its experiment file, or leave it out"
+            )
         announce_run(path, trust)
         episode = watch_run(Run.open(path, trust), steps, greedy=greedy, seed=seed, checkpoint=checkpoint)
     else:

@@ -47,7 +47,7 @@ class KitchenSettings(EnvironmentKind):
     ] = Field("cramped_room", description="a shipped layout, or rooms: one room per cook, in a row")
     grid: str | None = Field(
         None,
-        description="a kitchen of your own: lines of X (counter), O, T, D (onions, tomatoes, dishes), P (pot), S (hatch), 1 to 9 (starts), blanks",
+        description="own kitchen: lines of X (counter), O, T, D (onions, tomatoes, dishes), P (pot), S (hatch), 1 to 9 (starts), blanks",
     )
     room_width: Annotated[int, Field(ge=1, le=20)] = Field(1, description="columns of floor in each room of layout rooms")
     room_height: Annotated[int, Field(ge=3, le=20)] = Field(3, description="rows of floor in each room of layout rooms")

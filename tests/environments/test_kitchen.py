@@ -37,12 +37,8 @@ def as_reference(environment, row, reference):
     lying = row[2 * n : 2 * n + len(plan.counters)].tolist()
     counters = {tuple(place): NAMES[item] for place, item in zip(plan.counters.tolist(), lying, strict=True) if item}
     filled = row[2 * n + len(plan.counters) :][: len(plan.pots)].tolist()
-    pots = {
-        tuple(place): (*CONTENTS[pot // span], pot % span - 1) for place, pot in zip(plan.pots.tolist(), filled, strict=True) if pot
-    }
-    theirs = {
-        place: (pot["items"].count("onion"), pot["items"].count("tomato"), pot["tick"]) for place, pot in reference.pots.items()
-    }
+    pots = {tuple(place): (*CONTENTS[pot // span], pot % span - 1) for place, pot in zip(plan.pots.tolist(), filled, strict=True) if pot}
+    theirs = {place: (pot["items"].count("onion"), pot["items"].count("tomato"), pot["tick"]) for place, pot in reference.pots.items()}
     return (cooks, counters, pots), (reference.cooks, reference.counters, theirs)
 
 
@@ -66,9 +62,7 @@ def test_every_step_is_that_of_the_reference(layout, dynamics, collisions, n):
     shaping = ShapingSettings(until_iteration=10)
     environment = kitchen(n, **where, dynamics=dynamics, collisions=collisions, rewards="own", shaping=shaping, **fast)
     copies = 30
-    references = [
-        KitchenReference(text, n, old=dynamics == "old", pairwise=collisions == "pairwise", cook_time=3) for _ in range(copies)
-    ]
+    references = [KitchenReference(text, n, old=dynamics == "old", pairwise=collisions == "pairwise", cook_time=3) for _ in range(copies)]
     rng = np.random.default_rng(n)
     state = environment.reset(np.zeros((copies, 0)))
     paid = dishes = stopped = lying = 0
@@ -238,7 +232,14 @@ def test_shaped_rewards_fall_to_nothing_and_are_no_part_of_the_rewards():
     state = environment.reset(np.zeros((1, 0)))
     state[0, -2:] = [3, 5]
     weights = [environment.shaping(state, iteration) for iteration in range(6)]
-    assert [None if each is None else each.tolist() for each in weights] == [[[6.0, 10.0]], [[4.5, 7.5]], [[3.0, 5.0]], [[1.5, 2.5]], None, None]
+    assert [None if each is None else each.tolist() for each in weights] == [
+        [[6.0, 10.0]],
+        [[4.5, 7.5]],
+        [[3.0, 5.0]],
+        [[1.5, 2.5]],
+        None,
+        None,
+    ]
     assert kitchen(2).shaping(state, 0) is None
 
 

@@ -1,7 +1,7 @@
 """The kitchen against the public engine overcooked_ai (package ``overcooked``), state by state and reward by reward.
 
-The package is in no extra: it brings opencv and two versions of pygame.  ``pip install overcooked==0.2.1`` beside netagents runs these tests;
-they take minutes.
+The package is in no extra: it brings opencv and pygame.  With ``pip install overcooked==0.2.1`` beside netagents these tests run, for
+some minutes.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ def random_rows(kitchen, copies, rng):
     for b in range(copies):
         for area in set(areas.tolist()):
             cooks = np.flatnonzero(areas == area)
-            rows[b, cooks] = 4 * rng.choice(np.flatnonzero(plan.areas == area), size=len(cooks), replace=False) + rng.integers(4, size=len(cooks))
+            rows[b, cooks] = 4 * rng.choice(np.flatnonzero(plan.areas == area), size=len(cooks), replace=False) + rng.integers(
+                4, size=len(cooks)
+            )
     held = np.array([0, 0, ONION, TOMATO, DISH, DISH, *range(DISH + 1, DISH + len(CONTENTS)), DISH + CONTENTS.index((3, 0))])
     rows[:, n : 2 * n] = rng.choice(held, size=(copies, n))
     counters = kitchen._counted

@@ -44,17 +44,41 @@ def test_cooks_without_a_digit_start_on_free_floor():
 @pytest.mark.parametrize(
     ("n", "grid", "said"),
     [
-        (2, "XXPXX\nO1 2S\nX ?DX\nXXXXX", "environment.grid, line 3, column 3: unknown character '?'; a kitchen has X, O, T, D, P, S, 1 to 9 and blank"),
-        (2, "XXPXX\nO1 2S\nXD X \nXXX X", "environment.grid, line 3, column 5: floor at the border; surround the floor, with X for example"),
-        (2, "XXPXX\nO1 2S\nXD   \nXXXXX", "environment.grid, line 3, column 5: floor at the border; surround the floor, with X for example"),
+        (
+            2,
+            "XXPXX\nO1 2S\nX ?DX\nXXXXX",
+            "environment.grid, line 3, column 3: unknown character '?'; a kitchen has X, O, T, D, P, S, 1 to 9 and ",
+        ),
+        (
+            2,
+            "XXPXX\nO1 2S\nXD X \nXXX X",
+            "environment.grid, line 3, column 5: floor at the border; surround the floor",
+        ),
+        (
+            2,
+            "XXPXX\nO1 2S\nXD   \nXXXXX",
+            "environment.grid, line 3, column 5: floor at the border; surround the floor",
+        ),
         (2, "XXP\nO1 2S\nXDXXX", "environment.grid, line 2, column 4: floor at the border"),
         (2, "XXPXX\nO1 1S\nXDXXX", "environment.grid, line 2, column 4: start 1 is drawn twice; use each digit once"),
         (2, "XXPXX\nO   S\nXDXXX", "environment.grid: no start cells; mark where cooks start with 1, 2, ..."),
-        (4, "XXPXX\nO1 2S\nXDXXX", "environment.grid: 4 cooks on 3 cells of floor; use at most 3 agents, or a larger kitchen"),
-        (10, "XXPXXXXXXXXXX\nO1         2S\nXDXXXXXXXXXXX", "environment.grid: 10 cooks at once; use at most 9 agents, or a larger kitchen"),
-        (2, "XXPXX\nO1 2S\nXDXXX\nXXXPX", "environment.grid, line 4, column 4: no cook can reach this pot; put it next to floor that a cook can walk to"),
+        (4, "XXPXX\nO1 2S\nXDXXX", "environment.grid: 4 cooks on 3 cells of floor; use at most 3 agents, or a larger"),
+        (
+            10,
+            "XXPXXXXXXXXXX\nO1         2S\nXDXXXXXXXXXXX",
+            "environment.grid: 10 cooks at once; use at most 9 agents, or a larger kitchen",
+        ),
+        (
+            2,
+            "XXPXX\nO1 2S\nXDXXX\nXXXPX",
+            "environment.grid, line 4, column 4: no cook can reach this pot; put it next to floor that",
+        ),
         (1, "XPXXXXX\nO1DX PX\nXSXXXXX", "environment.grid, line 2, column 6: no cook can reach this pot"),
-        (2, "XXPXX\nO1 2X\nXDXXX", "environment.grid: no soup can be made: a hatch (S) cannot be reached; let cooks reach all of O or T, D, P and S"),
+        (
+            2,
+            "XXPXX\nO1 2X\nXDXXX",
+            "environment.grid: no soup can be made: a hatch (S) cannot be reached; let cooks reach all",
+        ),
         (2, "XXXXX\nX1 2X\nXDSXX", "environment.grid: no soup can be made: ingredients (O or T) and a pot (P) cannot be reached"),
         (2, "X\nX\nX", "environment.grid: a kitchen of 3 x 1 cells; draw 3 to 100 cells per side, counters included"),
     ],

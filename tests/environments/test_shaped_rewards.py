@@ -27,7 +27,7 @@ class Paid(NetworkedMDP):
     def reset(self, noise):
         return np.zeros((len(noise), 1))
 
-    def step(self, state, actions, noise):
+    def step(self, state, actions, noise):  # noqa: ARG002 - nothing depends on them
         ended = np.full((len(state), 2), False)
         ended[:, 1] = state[:, 0] + 1 >= self.ends
         return Transition(state + 1, np.ones((len(state), 2)), ended, np.zeros_like(ended))

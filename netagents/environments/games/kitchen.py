@@ -80,7 +80,9 @@ class Kitchen(NetworkedMDP):
         self._width = self._blank + 1 + n
         self._objects = slice(2 * n, self._blank)
         self._make_moves()
-        self._pairs = [np.array(side, dtype=np.int64) for side in zip(*combinations(range(n), 2), strict=True)] or [np.zeros(0, np.int64)] * 2
+        self._pairs = [np.array(side, dtype=np.int64) for side in zip(*combinations(range(n), 2), strict=True)] or [
+            np.zeros(0, np.int64)
+        ] * 2
         self._sight = (LocalSight if settings.observation == "local" else FullSight)(self.plan, self.rules, n, settings.sight)
         scopes = kitchen_scopes(self.plan, settings, n)
         self.notes = coupling_note(self.plan, settings, topology)

@@ -33,7 +33,8 @@ LAYOUTS = {
     "five_by_five": "XDPXX/X   S/O 2 X/X1  D/XOXPX",
     "multiplayer_schelling": "XXSPDXX/X  1  X/X  X  X/O3   4O/X  X  X/X  2  X/XXDPSXX",
     "corridor": (
-        "XXXXXOXXDXXXXX/X  1  XX  2  X/X     XX     X/X  XXXXXXXX  X/X            X/X  XXXXXXXX  X/X     XX     X/X     XX     X/XXXXXSXXPPXXXX"
+        "XXXXXOXXDXXXXX/X  1  XX  2  X/X     XX     X/X  XXXXXXXX  X/X            X/"
+        "X  XXXXXXXX  X/X     XX     X/X     XX     X/XXXXXSXXPPXXXX"
     ),
 }
 """Grids by name, rows from top to bottom."""
@@ -146,7 +147,9 @@ def read_layout(text: str, cooks: int, where: str) -> Floorplan:
                 "no cook can reach this pot", where=_at(where, row, column), fix="put it next to floor that a cook can walk to"
             )
     _check_work(kinds, beside, used, where)
-    reached = {kind: np.array([cell for cell in sorted(beside) if kinds[cell] == kind], dtype=np.int64).reshape(-1, 2) for kind in (COUNTER, POT)}
+    reached = {
+        kind: np.array([cell for cell in sorted(beside) if kinds[cell] == kind], dtype=np.int64).reshape(-1, 2) for kind in (COUNTER, POT)
+    }
     return Floorplan(kinds, floor, np.array(starts, dtype=np.int64), areas, reached[COUNTER], reached[POT])
 
 
@@ -159,7 +162,9 @@ def _check_border(lines: list[str], kinds: NDArray[np.int64], where: str) -> Non
     for row, column in np.argwhere(kinds == FLOOR).tolist():
         for down, right in ((-1, 0), (1, 0), (0, 1), (0, -1)):
             if not (0 <= row + down < len(lines) and 0 <= column + right < len(lines[row + down])):
-                raise EnvironmentMismatchError("floor at the border", where=_at(where, row, column), fix="surround the floor, with X for example")
+                raise EnvironmentMismatchError(
+                    "floor at the border", where=_at(where, row, column), fix="surround the floor, with X for example"
+                )
 
 
 def _areas(kinds: NDArray[np.int64]) -> NDArray[np.int64]:

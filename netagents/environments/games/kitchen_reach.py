@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-
 from netagents.environments.games.kitchen_layouts import FLOOR, Floorplan
 from netagents.experiment.kitchen_settings import KitchenSettings
 from netagents.topology import Topology
@@ -20,8 +19,8 @@ def meeting_cooks(plan: Floorplan) -> bool:
 def kitchen_scopes(plan: Floorplan, settings: KitchenSettings, cooks: int) -> tuple[tuple[int, ...], ...]:
     """For each cook, whose states and actions enter what it next observes or earns.
 
-    Everybody's, unless each sees a window and earns its own deliveries, and no collision stops all: then those whose area, with the counters
-    and pots around it, touches what the cook can see from its own area.
+    Everybody's, unless each sees a window and earns its own deliveries, and no collision stops all: then those whose area, with the
+    counters and pots around it, touches what the cook can see from its own area.
     """
     everybody = tuple(range(cooks))
     coupled = settings.collisions == "freeze_all" and meeting_cooks(plan)

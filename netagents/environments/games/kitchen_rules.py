@@ -93,9 +93,9 @@ def make_rules(settings: KitchenSettings, layout: LayoutRules) -> KitchenRules:
             hold[POT, DISH, ready], put[POT, DISH, ready], points[POT, DISH, ready] = DISH + contents, 0, SOUP
             if settings.dynamics == "new":
                 put[POT, NOTHING, idle] = idle + 1
-    flat = [table.reshape(-1) for table in (put, hold)]
     cook, at_work = _pots(settings.dynamics == "old", times, span, objects)
-    return KitchenRules(objects, span, times, *flat, paid.reshape(-1), points.reshape(-1), takes_dish.reshape(-1), cook, at_work)
+    flat = (put.reshape(-1), hold.reshape(-1), paid.reshape(-1), points.reshape(-1), takes_dish.reshape(-1))
+    return KitchenRules(objects, span, times, *flat, cook, at_work)
 
 
 def _pots(starts_alone: bool, times: tuple[int, ...], span: int, objects: int) -> tuple[IntArray, IntArray]:

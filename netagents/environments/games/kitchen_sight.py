@@ -35,14 +35,14 @@ class _Tables:
         self.cooks = cooks
         self.items = _item_features()
         self.pots = _pot_features(rules)
-        self.sites = np.zeros((KIND_COUNT, rules.objects, SITE_FEATURES))
+        sites = np.zeros((KIND_COUNT, rules.objects, SITE_FEATURES))
         for kind in range(FLOOR + 1, KIND_COUNT):
-            self.sites[kind, :, kind - 1] = 1.0
-        self.sites[COUNTER, :ITEMS, KIND_COUNT - 1 : -POT_FEATURES] = self.items
-        self.sites[POT, : len(self.pots), -POT_FEATURES:] = self.pots
-        self.sites = self.sites.reshape(-1, SITE_FEATURES)
+            sites[kind, :, kind - 1] = 1.0
+        sites[COUNTER, :ITEMS, KIND_COUNT - 1 : -POT_FEATURES] = self.items
+        sites[POT, : len(self.pots), -POT_FEATURES:] = self.pots
+        self.sites: FloatArray = sites.reshape(-1, SITE_FEATURES)
         self.facings = np.eye(4)
-        rows, columns = plan.kinds.shape
+        columns = plan.kinds.shape[1]
         self.kinds = plan.kinds.reshape(-1) * rules.objects
         self.floor, self.changing = (cells @ np.array([columns, 1]) for cells in (plan.floor, np.concatenate([plan.counters, plan.pots])))
         steps = DIRECTIONS @ np.array([columns, 1])

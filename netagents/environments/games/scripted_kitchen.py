@@ -61,7 +61,7 @@ def ways_to(environment: Kitchen, targets: IntArray) -> IntArray:
         targets: ``(k, 2)`` row and column of cells without floor.  From where none can be reached, the action is to stay.
     """
     cells = [tuple(cell) for cell in environment.plan.floor.tolist()]
-    distance = {cell: -1 for cell in cells}
+    distance = dict.fromkeys(cells, -1)
     facing: dict[tuple[int, int], int] = {}
     queue: deque[tuple[int, int]] = deque()
     for target in targets:

@@ -81,7 +81,9 @@ def _marker(pen: ImageDraw.ImageDraw, marker: Marker, scale: float) -> None:
     if marker.heading is not None:
         ahead = (math.cos(marker.heading), math.sin(marker.heading))
         tip = (x + 1.12 * radius * ahead[0], y + 1.12 * radius * ahead[1])
-        sides = [(x + 0.75 * radius * (ahead[0] - turn * ahead[1]), y + 0.75 * radius * (ahead[1] + turn * ahead[0])) for turn in (0.45, -0.45)]
+        sides = [
+            (x + 0.75 * radius * (ahead[0] - turn * ahead[1]), y + 0.75 * radius * (ahead[1] + turn * ahead[0])) for turn in (0.45, -0.45)
+        ]
         pen.polygon([tip, *sides], fill="#ffffff", outline=INK)
     label = marker.text if marker.agent is None else str(marker.agent)
     _text(pen, x, y, label, 1.0 * radius, readable_on(marker.colour))

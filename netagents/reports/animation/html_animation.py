@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import astuple
 from importlib.resources import files
@@ -54,9 +55,9 @@ def html_animation(
     script = (assets / "animation.js").read_text(encoding="utf-8")
     head = html("{}", title)
     legend = Markup("a halo's width is the power that the agent holds") if power is not None else Markup("")
-    for name, part in (("TITLE", head), ("LEGEND", legend), ("FACTS", Markup(data(facts))), ("SCRIPT", Markup(script))):
-        page = page.replace(f"@@{name}@@", str(part))
-    return page
+    parts = {"TITLE": head, "LEGEND": legend, "FACTS": data(facts), "SCRIPT": script}
+    # All at once, so that nothing that a name holds is taken for a place to fill.
+    return re.sub("@@([A-Z]+)@@", lambda place: str(parts[place[1]]), page)
 
 
 def _marker(marker: Marker) -> list[object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from netagents.environments.picture import Marker, Picture, Tile
@@ -43,8 +45,8 @@ def terminal_frame(picture: Picture, per_cell: int, power: tuple[float, ...] | N
         canvas.marker(marker, strong)
     text = Text(no_wrap=True, end="")
     for row in canvas.cells:
-        for character, ink, ground, strong in row:
-            text.append(character, Style(color=ink, bgcolor=ground, bold=True, underline=strong))
+        for (ink, ground, strong), cells in groupby(row, key=itemgetter(1, 2, 3)):
+            text.append("".join(cell[0] for cell in cells), Style(color=ink, bgcolor=ground, bold=True, underline=strong))
         text.append("\n")
     return text
 
