@@ -43,6 +43,18 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "learning": {"algorithm": {"kind": "ppo"}},
     },
     "random_networked": {"environment": {"kind": "random_networked"}, "topology": {"kind": "ring", "n": 4}},
+    "game": {"environment": {"kind": "game", "memory": "last_action"}, "topology": {"kind": "complete", "n": 3}},
+    "gathering": {"environment": {"kind": "gathering"}, "topology": {"kind": "complete", "n": 3}},
+    "load_balancing": {"environment": {"kind": "load_balancing"}, "topology": {"kind": "ring", "n": 4}},
+    **{
+        kind: {
+            "environment": {"kind": kind, "horizon": 50},
+            "topology": {"kind": "complete", "n": 2},
+            "policy": {"kind": "mlp"},
+            "learning": {"algorithm": {"kind": "ppo"}},
+        }
+        for kind in ("predator_prey", "matrix_grid", "kitchen")
+    },
 }
 
 
