@@ -10,6 +10,7 @@ from environment_references import graph, line
 from kitchen_reference import COMPASS, KitchenReference
 
 from netagents.environments.games.kitchen import ACTIONS, INTERACT, NORTH, STAY, Kitchen
+from netagents.environments.games.kitchen_hand_overs import HandOvers
 from netagents.environments.games.kitchen_layouts import LAYOUTS, rooms_in_a_row
 from netagents.environments.games.kitchen_rules import CONTENTS, DISH
 from netagents.environments.games.kitchen_sight import ITEM_FEATURES, SITE_FEATURES
@@ -164,6 +165,48 @@ def test_items_go_from_room_to_room_and_a_soup_is_delivered():
         rewards.append(outcome.rewards[0].tolist())
     assert rewards[-1] == [20.0, 20.0, 20.0]
     assert np.sum(rewards) == 60.0
+
+
+def handed(environment, plays, copies=1):
+    """Hand-overs and ingredients put into pots along joint actions ``(T, n, B)``, or those that a function of the state gives."""
+    state, recorded, filled = environment.reset(np.zeros((copies, 0))), HandOvers(environment, copies), 0
+    for play in plays:
+        actions = play(state) if callable(play) else list(play)
+        after = environment.step(state, actions, np.zeros((copies, 0))).state
+        recorded.record(state, actions, after)
+        filled += int((after[:, -environment.spec.n :] == 3).sum())
+        state = after
+    return recorded, filled
+
+
+def test_a_counter_circuit_with_hand_off_is_told_from_one_without():
+    environment = kitchen(2, layout="counter_circuit_o_1order", shaping=ShapingSettings(until_iteration=1))
+    north, south, use = NORTH, 1, INTERACT
+    # Agent 0 below the middle counters gets onions from below, agent 1 above takes them from the counter and fills a pot.
+    below, above = [south, use, north, use] * 3, [STAY] * 3 + [south, use, north, use] * 3
+    plays = [[[below[step] if step < 12 else STAY], [above[step] if step < 15 else STAY]] for step in range(16)]
+    recorded, filled = handed(environment, np.array(plays))
+    assert filled == 3
+    assert recorded.between_cooks.tolist() == [3]
+    assert recorded.counts[0].tolist() == [[0, 3], [0, 0]]
+    # The script carries everything round.
+    rng = np.random.default_rng(0)
+    alone = [lambda state: cook(environment, environment.observe(state), rng.random((20, 2)))] * 200
+    recorded, filled = handed(environment, alone, copies=20)
+    assert filled > 20
+    assert recorded.between_cooks.sum() < 0.1 * filled
+
+
+def test_hand_overs_within_a_step_and_things_taken_back_are_counted():
+    environment = kitchen(2, grid="XXXXXX\nO1X2PX\nXDXSXX\nXXXXXX")
+    give, take, east, west = [[INTERACT], [STAY]], [[INTERACT], [INTERACT]], 2, 3
+    plays = np.array([[[west], [west]], give, [[east], [STAY]], take])
+    recorded, _ = handed(environment, plays)
+    assert recorded.counts[0].tolist() == [[0, 1], [0, 0]]  # agent 1 took it in the step in which agent 0 put it down
+    plays = np.array([[[west], [STAY]], give, [[east], [STAY]], give, give])
+    recorded, _ = handed(environment, plays)
+    assert recorded.counts[0].tolist() == [[1, 0], [0, 0]]
+    assert recorded.between_cooks.tolist() == [0]
 
 
 def test_cooks_near_each_other_are_neighbours_and_the_freeze_rule_is_told():

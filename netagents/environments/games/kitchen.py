@@ -154,6 +154,11 @@ class Kitchen(NetworkedMDP):
         n = self.spec.n
         return kitchen_picture(self.plan, self.rules, state[0, :n], state[0, n : 2 * n], state[0, self._counted], state[0, self._cooking])
 
+    def targets(self, keys: IntArray) -> IntArray:
+        """Which counter an interaction is with, of each ``ACTIONS * pose + action``; -1 where it is with none."""
+        sites = self._sites.take(keys) - self._counted.start
+        return np.where((sites >= 0) & (sites < self._counters), sites, -1)
+
     def _make_moves(self) -> None:
         """Tables by ``ACTIONS * pose + action``: the pose if the way is free, the pose if not, and the interaction's target."""
         plan, n = self.plan, self.topology.n
