@@ -18,6 +18,7 @@ from netagents.environments.validation import (
     breach_of_masks,
     breach_of_observations,
     breach_of_reset,
+    breach_of_shaping,
     breach_of_transition,
 )
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NumericalError
@@ -156,12 +157,8 @@ class EnvironmentSession:
         extra = self.environment.shaping(self._state, self._iteration)
         if extra is None:
             return rewards
-        if extra.shape != rewards.shape or not np.isfinite(extra).all():
-            raise NumericalError(
-                f"shaped rewards of shape {extra.shape}, or not finite",
-                where=f"environment '{self.environment.spec.name}', step {self._step}",
-                fix=f"return finite float64 {rewards.shape} from shaping(state, iteration), or None",
-            )
+        if self._judged:
+            self._refuse(breach_of_shaping(extra, self.environment.spec.n, self.batch), self.environment.shaping)
         shaped: FloatArray = rewards + np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, extra)
         return shaped
 

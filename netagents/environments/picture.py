@@ -6,16 +6,11 @@ picture covers [0, width] x [0, height].  Colours are ``#rrggbb``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from netagents.errors import EnvironmentMismatchError
-
 AGENT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5254a3", "#637939")
 """Colours by agent, repeated where there are more: those of Okabe and Ito, which colour-blind people can tell apart, and three more."""
-
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def agent_colour(agent: int) -> str:
@@ -84,22 +79,3 @@ class Picture:
     markers: Sequence[Marker] = field(default=())
     background: str = "#f5f2ea"
     caption: str = ""
-
-
-def check_picture(picture: object, environment: str) -> Picture:
-    """The picture, if it can be drawn.
-
-    Raises:
-        EnvironmentMismatchError: it is none, has no size, or one of its colours is not ``#rrggbb``.
-    """
-    where = f"environment '{environment}', picture"
-    if not isinstance(picture, Picture):
-        raise EnvironmentMismatchError(f"a {type(picture).__name__}", where=where, fix="return a netagents.environments.Picture")
-    if not (0.0 < picture.width <= 1_000.0 and 0.0 < picture.height <= 1_000.0):
-        raise EnvironmentMismatchError(f"{picture.width} x {picture.height} cells", where=where, fix="use sides of up to 1000 cells")
-    colours = [tile.colour for tile in picture.tiles] + [marker.colour for marker in picture.markers]
-    colours += [marker.badge for marker in picture.markers if marker.badge]
-    for colour in (picture.background, *colours):
-        if not _COLOUR.fullmatch(colour):
-            raise EnvironmentMismatchError(f"colour {colour!r}", where=where, fix="write colours as #rrggbb")
-    return picture

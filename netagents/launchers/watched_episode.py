@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.networked_mdp import NetworkedMDP
-from netagents.environments.picture import Picture, check_picture
-from netagents.errors import EnvironmentMismatchError
+from netagents.environments.picture import Picture
+from netagents.environments.validation import breach_of_picture
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError
 from netagents.experiment import LoadedExperiment
 from netagents.foreign.containment import contained
+from netagents.foreign.part_faults import definition
 from netagents.launchers.policy_evaluation import COPIES, evaluation_environment, evaluation_seed
 from netagents.learning.frozen_play import Players
 from netagents.learning.prepare import prepare
@@ -129,4 +131,11 @@ def _play(
 
 
 def _drawn(environment: NetworkedMDP, state: NDArray[np.generic]) -> Picture:
-    return check_picture(environment.picture(state), environment.spec.name)
+    picture = environment.picture(state)
+    breach = breach_of_picture(picture)
+    if breach is not None:
+        place = definition(environment.picture)
+        where = f"environment '{environment.spec.name}' breaks rule '{breach.rule}'"
+        raise ForeignCodeError(breach.what, where=where, fix=breach.fix + (f"; see {place}" if place else ""))
+    assert picture is not None
+    return picture

@@ -94,7 +94,7 @@ def test_every_step_is_that_of_the_reference(layout, dynamics, collisions, n):
         assert paid > 50
 
 
-def test_a_soup_takes_as_long_as_the_sheet_says():
+def test_a_soup_takes_as_long_as_the_rules_say():
     environment = kitchen(1)
     state = environment.reset(np.zeros((1, 0)))
     idle = environment.rules.span * CONTENTS.index((2, 0))

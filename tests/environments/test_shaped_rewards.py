@@ -9,7 +9,7 @@ from environment_references import graph
 import netagents
 from netagents.environments import Discrete, EnvironmentSpec, NetworkedMDP, Transition
 from netagents.environments.environment_session import EnvironmentSession
-from netagents.errors import NumericalError
+from netagents.errors import ForeignCodeError
 from netagents.experiment import load_experiment
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.learning.prepare import prepare
@@ -64,11 +64,18 @@ def test_who_has_ended_gets_no_more():
     assert rewards(session, 0) == [[[2.0], [11.0]], [[3.0], [21.0]], [[4.0], [0.0]]]
 
 
-@pytest.mark.parametrize("wrong", [np.ones(2), np.full((2, 2), np.nan)], ids=["shape", "not finite"])
-def test_wrong_ones_are_named(wrong):
-    session = EnvironmentSession(Paid(lambda _state, _iteration: wrong), 2, 0.5, 0, shaped=True)
-    with pytest.raises(NumericalError, match=r"environment 'paid', step 0: shaped rewards of shape .*shaping\(state, iteration\), or None"):
-        rewards(session, 0)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (np.ones(2), r"shaped rewards are float64 \(2,\); return float64 \(2, 2\) or None"),
+        (np.full((2, 2), np.nan), "a shaped reward is not finite; return finite numbers"),
+    ],
+    ids=["shape", "not finite"],
+)
+def test_wrong_ones_are_named(wrong, said):
+    environment = Paid(lambda _state, _iteration: wrong)
+    with pytest.raises(ForeignCodeError, match=f"environment 'paid' breaks rule 'shaping' at step 0: {said}"):
+        rewards(EnvironmentSession(environment, 2, 0.5, 0, shaped=True), 0)
 
 
 KITCHEN = {

@@ -1,4 +1,4 @@
-"""Pictures as an animated GIF, drawn with Pillow, which matplotlib brings along."""
+"""Pictures as an animated GIF, drawn with Pillow."""
 
 from __future__ import annotations
 
