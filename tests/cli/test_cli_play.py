@@ -213,9 +213,7 @@ def test_an_environment_of_ones_own_draws_itself_and_may_end() -> None:
     assert len(watch_experiment(lamps(colour="#00ff00")).pictures) == 2
     from netagents.errors import EnvironmentMismatchError
 
-    with pytest.raises(
-        EnvironmentMismatchError, match="'lamp' breaks rule 'picture': colour 'yellow'; write colours as #rrggbb"
-    ):
+    with pytest.raises(EnvironmentMismatchError, match="'lamp' breaks rule 'picture': colour 'yellow'; write colours as #rrggbb"):
         watch_experiment(lamps(colour="yellow"))
 
 
