@@ -26,6 +26,12 @@ CASES: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("predator_prey, 10 x 10", {"kind": "predator_prey", "side": 10}, {"kind": "complete", "n": 8}),
     ("matrix_grid, small", {"kind": "matrix_grid"}, {"kind": "complete", "n": 2}),
     ("matrix_grid, large", {"kind": "matrix_grid", "map": "large"}, {"kind": "complete", "n": 4}),
+    ("kitchen, cramped_room", {"kind": "kitchen"}, {"kind": "complete", "n": 2}),
+    ("kitchen, cramped_room, shaped", {"kind": "kitchen", "shaping": {"until_iteration": 1}}, {"kind": "complete", "n": 2}),
+    ("kitchen, cramped_room, local", {"kind": "kitchen", "observation": "local"}, {"kind": "complete", "n": 2}),
+    ("kitchen, counter_circuit_o_1order", {"kind": "kitchen", "layout": "counter_circuit_o_1order"}, {"kind": "complete", "n": 2}),
+    ("kitchen, multiplayer_schelling", {"kind": "kitchen", "layout": "multiplayer_schelling"}, {"kind": "complete", "n": 4}),
+    ("kitchen, rooms", {"kind": "kitchen", "layout": "rooms"}, {"kind": "line", "n": 8}),
 )
 
 

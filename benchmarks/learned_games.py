@@ -18,6 +18,7 @@ from scipy import stats
 
 from netagents.environments.games import scripted
 from netagents.environments.games.scripted import Script, scripted_returns
+from netagents.environments.games.scripted_kitchen import cook
 from netagents.experiment import load_experiment
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
@@ -38,6 +39,7 @@ SCRIPTS: dict[str, Script] = {
     "gathering": scripted.meet,
     "predator_prey": scripted.hunt,
     "matrix_grid": scripted.collect_and_interact,
+    "kitchen": cook,
 }
 
 

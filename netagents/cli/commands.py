@@ -9,6 +9,7 @@ from __future__ import annotations
 COMMANDS: dict[str, str] = {
     "run": "netagents.cli.run",
     "resume": "netagents.cli.resume",
+    "play": "netagents.cli.play",
     "replay": "netagents.cli.replay",
     "config": "netagents.cli.config",
     "exact": "netagents.cli.exact",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from netagents.environments.environment_builder import build_environment
 from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
 from netagents.environments.networked_mdp import Capabilities, EnvironmentSpec, NetworkedMDP, Transition
+from netagents.environments.picture import Marker, Picture, Tile
 from netagents.environments.spaces import Box, Discrete, Space, discrete_size
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ __all__ = [
     "EnvironmentSpec",
     "FactoredKernel",
     "LocalKernel",
+    "Marker",
     "NetworkedMDP",
+    "Picture",
     "Space",
+    "Tile",
     "Transition",
     "as_parallel_env",
     "build_environment",

@@ -18,6 +18,7 @@ from netagents.environments.validation import (
     breach_of_masks,
     breach_of_observations,
     breach_of_reset,
+    breach_of_shaping,
     breach_of_transition,
 )
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NumericalError
@@ -49,6 +50,7 @@ class EnvironmentSession:
         counted: steps of an iteration that enter its returns (default: all).
         contacts: where the graph moves, of which other agents each agent is told how far away they are.
         drawn: random numbers are drawn for so many copies, of which the first B are played (default: B).
+        shaped: agents are sent the environment's shaped rewards on top of its rewards; the returns count the latter alone.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class EnvironmentSession:
         counted: int | None = None,
         contacts: Sequence[Contacts] | None = None,
         drawn: int | None = None,
+        shaped: bool = False,
     ) -> None:
         self.environment = environment
         self.batch = batch
@@ -80,6 +83,7 @@ class EnvironmentSession:
         self._judged = not type(environment).__module__.startswith("netagents.")
         self._by_column = not self._judged and type(environment).observe is FiniteNetworkedMDP.observe
         self._index_dtype = self._dtypes[0] if not self._boxes and len(set(self._dtypes)) == 1 else None
+        self._shaped = shaped and type(environment).shaping is not NetworkedMDP.shaping
         self._going_on: list[NDArray[np.uint8]] = [np.zeros(batch, dtype=np.uint8)] * spec.n
         self._masks: list[BoolArray] | None = None
         self._contacts = contacts if spec.capabilities.moving else None
@@ -97,7 +101,7 @@ class EnvironmentSession:
         spec, seed = self.environment.spec, self.seed
         self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
         reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self._drawn, *spec.reset_noise))[: self.batch]
-        self._step = 0
+        self._step, self._iteration = 0, iteration
         self._state = self.environment.reset(reset)
         if self._judged:
             self._refuse(breach_of_reset(self._state, self.batch), self.environment.reset)
@@ -140,11 +144,23 @@ class EnvironmentSession:
             rewards = np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, rewards)
         if self._counted is None or self._step < self._counted:
             self._unsettled = rewards
+        if self._shaped:
+            rewards = self._with_shaping(rewards, ended)
         self._step += 1
         messages = self._messages(rewards, self._flags(after))
         for agent, copies in (replaced or {}).items():
             messages[agent] = _with_executed(messages[agent], actions[agent], copies)
         return messages
+
+    def _with_shaping(self, rewards: FloatArray, ended: BoolArray) -> FloatArray:
+        """Rewards with what the environment adds for learners; who has ended gets nothing more."""
+        extra = self.environment.shaping(self._state, self._iteration)
+        if extra is None:
+            return rewards
+        if self._judged:
+            self._refuse(breach_of_shaping(extra, self.environment.spec.n, self.batch), self.environment.shaping)
+        shaped: FloatArray = rewards + np.where(ended[:, None] if ended.ndim == 1 else ended, 0.0, extra)
+        return shaped
 
     def settle(self) -> None:
         """Do what no message of the last step waits for: its part in the returns, and the random numbers of the next step.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.factored_kernel import FactoredKernel
 from netagents.environments.feature_encoders import FeatureEncoder, WindowEncoder
+from netagents.environments.picture import Picture
 from netagents.environments.spaces import Space
 from netagents.errors import EnvironmentMismatchError
 from netagents.topology import Topology
@@ -166,6 +167,18 @@ class NetworkedMDP(ABC):
         ``(B, n, n)`` bool, symmetric, False on the diagonal; None when the graph is fixed.  The topology bounds it: whatever this
         says, agents that are no neighbours there have no link and do not become neighbours.
         """
+        return None
+
+    def shaping(self, state: JointState, iteration: int) -> FloatArray | None:  # noqa: ARG002 - overriders read it
+        """Shaped rewards of the step that led to ``state``, as they weigh at an iteration of training: ``(B, n)`` float64, or None.
+
+        They are added to what agents are sent while they learn, and to nothing else: returns, evaluation, the oracle and power audits
+        count :attr:`Transition.rewards` alone.  An environment with shaped rewards keeps those of the last step in its state.
+        """
+        return None
+
+    def picture(self, state: JointState) -> Picture | None:  # noqa: ARG002 - overriders read it
+        """What the first copy of ``state`` looks like, for ``netagents play``; None where nobody has said."""
         return None
 
     def kernel(self) -> FactoredKernel:

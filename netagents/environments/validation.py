@@ -6,6 +6,7 @@ not netagents' own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,8 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.networked_mdp import EnvironmentSpec, JointState, Transition
+from netagents.environments.picture import Picture
 from netagents.environments.spaces import Discrete, Space
 from netagents.topology import Topology
+
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+LARGEST_PICTURE = 1_000
+"""Cells of the longer side of a picture."""
 
 
 class Breach(NamedTuple):
@@ -126,6 +133,35 @@ def breach_of_transition(state: JointState, outcome: Any, n: int) -> Breach | No
             return Breach("step", f"{name} is {_kind(flags)}", f"return bool {(copies,)} or {(copies, n)}")
     if outcome.terminated.shape != outcome.truncated.shape:
         return Breach("step", "terminated and truncated differ in shape", "end whole copies or single agents, in both")
+    return None
+
+
+def breach_of_shaping(extra: Any, n: int, copies: int) -> Breach | None:
+    """None, or finite shaped rewards of every agent."""
+    if extra is None:
+        return None
+    if not isinstance(extra, np.ndarray) or extra.shape != (copies, n) or extra.dtype != np.float64:
+        return Breach("shaping", f"shaped rewards are {_kind(extra)}", f"return float64 {(copies, n)} or None")
+    if not np.isfinite(extra).all():
+        return Breach("shaping", "a shaped reward is not finite", "return finite numbers")
+    return None
+
+
+def breach_of_picture(picture: Any) -> Breach | None:
+    """A picture of a size that can be shown, with finite places and colours ``#rrggbb``."""
+    if not isinstance(picture, Picture):
+        return Breach("picture", f"it returned a {type(picture).__name__}", "return a netagents.environments.Picture")
+    if not (0.0 < picture.width <= LARGEST_PICTURE and 0.0 < picture.height <= LARGEST_PICTURE):
+        return Breach("picture", f"a picture of {picture.width} x {picture.height} cells", f"use sides of up to {LARGEST_PICTURE} cells")
+    numbers = [(tile.x, tile.y, tile.width, tile.height) for tile in picture.tiles]
+    numbers += [(marker.x, marker.y, marker.radius, marker.heading or 0.0) for marker in picture.markers]
+    if not np.isfinite(numbers).all():
+        return Breach("picture", "a place, size or heading is not finite", "use finite numbers")
+    colours = [picture.background, *(tile.colour for tile in picture.tiles), *(marker.colour for marker in picture.markers)]
+    colours += [marker.badge for marker in picture.markers if marker.badge]
+    for colour in colours:
+        if not COLOUR.fullmatch(colour):
+            return Breach("picture", f"colour {colour!r}", "write colours as #rrggbb")
     return None
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from netagents.experiment.base import Settings
 from netagents.experiment.environment_kind import Cost, Discount, EnvironmentKind, Horizon, Probability
 from netagents.experiment.game_table import check_game
+from netagents.experiment.kitchen_settings import KitchenSettings
 
 Payoff = Annotated[float, Field(ge=-1e6, le=1e6)]
 Payoffs = Annotated[
@@ -217,5 +218,6 @@ GAMES: tuple[type[EnvironmentKind], ...] = (
     PredatorPreySettings,
     LoadBalancingSettings,
     MatrixGridSettings,
+    KitchenSettings,
 )
 """Settings of the games that come with netagents."""

@@ -114,7 +114,7 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
             except BaseException:
                 prepared.environment.close()
                 raise
-        for note in prepared.topology.notes:
+        for note in (*prepared.topology.notes, *prepared.environment.notes):
             display.note(f"note: {note}")
     except BaseException:
         # It may have taken the terminal already.

@@ -115,7 +115,7 @@ def evaluate(
         SecurityError: the settings name code, and the run was opened without trust.
     """
     run.directory.require_trust()
-    with seeded_globally(_own_seed(seed), ENVIRONMENT_OWNER):
+    with seeded_globally(evaluation_seed(seed), ENVIRONMENT_OWNER):
         return _evaluate(
             run, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint, untrained=untrained, environment=environment, progress=progress
         )
@@ -150,7 +150,7 @@ def _evaluate(
             vectorized = environment.spec.capabilities.vectorized
             copies = COPIES if vectorized else min(COPIES, episodes - block * COPIES)
             environment.open(copies, progress)
-            session = setup.session(environment, copies, _own_seed(seed), drawn=COPIES)
+            session = setup.session(environment, copies, evaluation_seed(seed), drawn=COPIES)
             played_blocks.append(_play(session, players, block, setup.horizon, setup.discount, greedy, seed))
     returns = np.concatenate([returns for returns, _ in played_blocks])[:episodes]
     discounted = np.concatenate([discounted for _, discounted in played_blocks])[:episodes]
@@ -161,7 +161,7 @@ def _play(
     session: EnvironmentSession, players: Players, block: int, horizon: int, discount: float, greedy: bool, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """One block of episodes, as many as the session has copies: (copies, n) returns, plain and discounted."""
-    generators = [stream(_own_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(len(players.policies))]
+    generators = [stream(evaluation_seed(seed), agent, Purpose.EVALUATION, block) for agent in range(len(players.policies))]
 
     def choose(agent: int, _: int, messages: Sequence[Step]) -> NDArray[Any]:
         return players.greedy(agent, messages) if greedy else players.draw(agent, messages, generators[agent], COPIES)
@@ -174,6 +174,6 @@ def _untrained(run: Run) -> list[Policy]:
     return [setup.policy(agent) for agent in range(setup.n)]
 
 
-def _own_seed(seed: int) -> int:
+def evaluation_seed(seed: int) -> int:
     """A seed that no training run uses: training seeds are below 2^63."""
     return (1 << 63) + seed

@@ -16,7 +16,9 @@ from netagents.environments.validation import (
     breach_of_graph,
     breach_of_masks,
     breach_of_observations,
+    breach_of_picture,
     breach_of_reset,
+    breach_of_shaping,
     breach_of_spec,
     breach_of_transition,
 )
@@ -44,6 +46,7 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
     * ``reset``, ``observe``, ``step``: shapes, dtypes and ranges are those of the spec, rewards are finite;
     * ``masks``: None, or one ``(B, |A_i|)`` bool array per agent, with a legal action in every copy, as the capability says;
     * ``graph``: None, or a symmetric ``(B, n, n)`` bool adjacency, as the capability says;
+    * ``shaping``, ``picture``: None, or finite float64 ``(B, n)``; what can be drawn, where the environment draws itself;
     * ``purity``: the same inputs give the same outputs, whatever was called in between, and inputs stay as they were;
     * ``copies``: a copy's outcome does not depend on its place in the batch or on the other copies;
     * ``scopes``: agents outside i's scopes change neither i's next observation nor its reward, under the same noise.  Local
@@ -149,8 +152,12 @@ def _check_observations(environment: NetworkedMDP, state: JointState, ended: NDA
     _check(environment, breach_of_masks(masks, spec.action_spaces, copies, masked=spec.capabilities.masked, ended=ended))
     near = guarded(environment, "graph", partial(environment.graph, state))
     _check(environment, breach_of_graph(near, spec.n, copies, moving=spec.capabilities.moving))
+    extra = guarded(environment, "shaping", partial(environment.shaping, state, 0))
+    _check(environment, breach_of_shaping(extra, spec.n, copies))
+    if type(environment).picture is not NetworkedMDP.picture:
+        _check(environment, breach_of_picture(guarded(environment, "picture", partial(environment.picture, state))))
     if not np.array_equal(state, before):
-        raise broken(environment, "purity", "observe, action_masks or graph changed the state", "work on a copy")
+        raise broken(environment, "purity", "observe, action_masks, graph, shaping or picture changed the state", "work on a copy")
 
 
 def _check_transition(environment: NetworkedMDP, state: JointState, outcome: Transition) -> None:

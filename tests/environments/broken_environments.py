@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from environment_references import line
 
-from netagents.environments import Discrete, NetworkedMDP
+from netagents.environments import Discrete, Marker, NetworkedMDP, Picture
 from netagents.environments.builtin.line_msg import LineMsg
 from netagents.environments.builtin.sis_epidemic import NetworkedSis
 
@@ -255,7 +255,25 @@ class SharedLuck(NetworkedSis):
         return super().step(state, actions, np.repeat(noise[:, :1], 4, axis=1))
 
 
+class ShapesTheTeam(Sound):
+    def shaping(self, state, iteration):  # noqa: ARG002 - it is the same in all
+        return np.ones(len(state))
+
+
+class DrawsText(Sound):
+    def picture(self, state):  # noqa: ARG002 - it is always the same
+        return "o-o-o-o"
+
+
+class DrawsNowhere(Sound):
+    def picture(self, state):  # noqa: ARG002 - it is always the same
+        return Picture(4.0, 1.0, (), [Marker(float("nan"), 0.5, "#000000", agent=0)])
+
+
 BREACHES = [
+    (ShapesTheTeam, "shaping"),
+    (DrawsText, "picture"),
+    (DrawsNowhere, "picture"),
     (Remembers, "purity"),
     (DrawsItsOwnNoise, "purity"),
     (DrawsItsOwnStart, "purity"),

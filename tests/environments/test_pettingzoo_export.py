@@ -44,20 +44,17 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "learning": {"algorithm": {"kind": "ppo"}},
     },
     "random_networked": {"environment": {"kind": "random_networked"}, "topology": {"kind": "ring", "n": 4}},
-    "game": {"environment": {"kind": "game", "rules": {"kind": "chicken"}}, "topology": {"kind": "complete", "n": 2}},
+    "game": {"environment": {"kind": "game", "memory": "last_action"}, "topology": {"kind": "complete", "n": 3}},
     "gathering": {"environment": {"kind": "gathering"}, "topology": {"kind": "complete", "n": 3}},
     "load_balancing": {"environment": {"kind": "load_balancing"}, "topology": {"kind": "ring", "n": 4}},
-    "predator_prey": {
-        "environment": {"kind": "predator_prey"},
-        "topology": {"kind": "complete", "n": 2},
-        "policy": {"kind": "mlp"},
-        "learning": {"algorithm": {"kind": "ppo"}},
-    },
-    "matrix_grid": {
-        "environment": {"kind": "matrix_grid"},
-        "topology": {"kind": "complete", "n": 2},
-        "policy": {"kind": "mlp"},
-        "learning": {"algorithm": {"kind": "ppo"}},
+    **{
+        kind: {
+            "environment": {"kind": kind, "horizon": 50},
+            "topology": {"kind": "complete", "n": 2},
+            "policy": {"kind": "mlp"},
+            "learning": {"algorithm": {"kind": "ppo"}},
+        }
+        for kind in ("predator_prey", "matrix_grid", "kitchen")
     },
 }
 

@@ -34,6 +34,17 @@ GAMES: dict[str, Settings] = {
     "load_balancing": {**TABLES, "environment": {"kind": "load_balancing"}, "topology": {"kind": "ring", "n": 4}},
     "predator_prey": {**NETWORKS, "environment": {"kind": "predator_prey", "side": 4, "sight": 1}, "topology": complete(3)},
     "matrix_grid": {**NETWORKS, "environment": {"kind": "matrix_grid", "freeze": 1}, "topology": complete(2)},
+    "kitchen": {
+        **NETWORKS,
+        "environment": {
+            "kind": "kitchen",
+            "observation": "local",
+            "graph": "proximity",
+            "random_start": True,
+            "shaping": {"until_iteration": 2},
+        },
+        "topology": complete(3),
+    },
 }
 
 COIN = """\

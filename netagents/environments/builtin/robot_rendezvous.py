@@ -18,6 +18,7 @@ from netagents.environments.networked_mdp import (
     NetworkedMDP,
     Transition,
 )
+from netagents.environments.picture import Marker, Picture, agent_colour
 from netagents.environments.spaces import Box
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.environment_settings import RendezvousSettings
@@ -122,6 +123,16 @@ class RobotRendezvous(NetworkedMDP):
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """Each robot's own pose, ``(B, 3)``."""
         return [np.ascontiguousarray(state[:, i]) for i in range(self.spec.n)]
+
+    def picture(self, state: JointState) -> Picture:
+        """The square of the first copy from above, 10 cm to a cell, with y upwards as in the state."""
+        cell = 10.0
+        markers = [
+            Marker(x / cell, (SIDE - y) / cell, agent_colour(robot), agent=robot, radius=0.5, heading=float(-heading % (2.0 * np.pi)))
+            for robot, (x, y, heading) in enumerate(state[0].tolist())
+        ]
+        apart = _distances(state[:1])[0]
+        return Picture(SIDE / cell, SIDE / cell, (), markers, caption=f"largest distance {apart.max():.0f} cm")
 
     def graph(self, state: JointState) -> BoolArray:
         """Who senses whom: ``(B, n, n)``."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from netagents.environments.factored_kernel import FactoredKernel, LocalKernel
 from netagents.environments.finite_mdp import joint_actions, require_capacity, transition
 from netagents.environments.networked_mdp import Capabilities, EnvironmentSpec, FloatArray, IntArray, JointState, NetworkedMDP, Transition
+from netagents.environments.picture import Marker, Picture, Tile, agent_colour
 from netagents.environments.spaces import Discrete
 from netagents.errors import CapacityError, EnvironmentMismatchError
 from netagents.experiment.games import GatheringSettings
@@ -92,6 +93,22 @@ class Gathering(NetworkedMDP):
         code = np.where(offset <= 2 * sight, n ** np.minimum(offset, 2 * sight), 0)
         code[:, np.arange(n), np.arange(n)] = 0
         return list(np.ascontiguousarray(self._numbers[code.sum(axis=2)].T))
+
+    def picture(self, state: JointState) -> Picture:
+        """The ring of the first copy, cell 0 on top; agents on one cell stand in a row towards its middle."""
+        m = self.settings.cells
+        radius = max(2.0, 1.2 * m / (2.0 * np.pi))
+        side = 2.0 * radius + 2.0
+        angles = 2.0 * np.pi * np.arange(m) / m - np.pi / 2
+        across, down = side / 2 + radius * np.cos(angles), side / 2 + radius * np.sin(angles)
+        tiles = [Tile(float(across[cell] - 0.5), float(down[cell] - 0.5), "#d9d2c3") for cell in range(m)]
+        markers, standing = [], [0] * m
+        for agent, cell in enumerate(state[0].tolist()):
+            inward = 1.0 - 0.45 * standing[cell] / radius
+            x, y = side / 2 + inward * (across[cell] - side / 2), side / 2 + inward * (down[cell] - side / 2)
+            markers.append(Marker(float(x), float(y), agent_colour(agent), agent=agent, radius=0.3))
+            standing[cell] += 1
+        return Picture(side, side, tiles, markers)
 
     def kernel(self) -> FactoredKernel:
         """Exact tables over everybody's cells and actions: rewards are shared at once.

@@ -21,6 +21,7 @@ from netagents.environments.networked_mdp import (
     NetworkedMDP,
     Transition,
 )
+from netagents.environments.picture import Marker, Picture, Tile, agent_colour
 from netagents.environments.spaces import Box, Discrete
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment.games import ChickenRules, MatrixGridSettings, PrisonersDilemmaRules, PureCoordinationRules, StagHuntRules
@@ -159,6 +160,26 @@ class MatrixGrid(NetworkedMDP):
         return seen
 
     # -- the parts of a step, each of which changes players and resources in place -------------------------------------------
+
+    def picture(self, state: JointState) -> Picture:
+        """The map of the first copy: resources 1 and 2, players that look ahead; what they hold stands below, frozen ones pale."""
+        columns, fields, resources = self.grid.columns, self._players(state)[0], self._resources(state)[0]
+        walls = [Tile(float(cell % columns), float(cell // columns), "#6f675c") for cell in np.flatnonzero(self.grid.walls).tolist()]
+        there = [
+            Marker(cell % columns + 0.5, cell // columns + 0.5, "#8fc1e3" if kind == 0 else "#e8a0a8", text=str(kind + 1), radius=0.25)
+            for cell, kind, gone in zip(self.grid.resources.tolist(), resources[0].tolist(), resources[1].tolist(), strict=True)
+            if gone == 0
+        ]
+        players, held = [], []
+        for i in range(self.spec.n):
+            first, second = fields[INVENTORY : INVENTORY + 2, i].tolist()
+            held.append(f"{i}:{first}/{second}")
+            if fields[AWAY, i]:
+                continue
+            cell, heading = int(fields[CELL, i]), float(np.pi / 2 * (fields[HEADING, i] - 1))
+            pale = "#b9b9b9" if fields[FROZEN, i] else agent_colour(i)
+            players.append(Marker(cell % columns + 0.5, cell // columns + 0.5, pale, agent=i, heading=heading))
+        return Picture(float(columns), float(self.grid.rows), walls, [*there, *players], caption="holds " + " ".join(held))
 
     def _players(self, state: JointState) -> IntArray:
         """(B, fields, n), a view."""

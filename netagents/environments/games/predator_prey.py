@@ -19,6 +19,7 @@ from netagents.environments.networked_mdp import (
     NetworkedMDP,
     Transition,
 )
+from netagents.environments.picture import Marker, Picture, Tile, agent_colour
 from netagents.environments.spaces import Box, Discrete
 from netagents.experiment.games import PredatorPreySettings
 from netagents.topology import Topology
@@ -111,6 +112,20 @@ class PredatorPrey(NetworkedMDP):
             mine[:, PREY] /= self.prey
             seen.append(mine.reshape(copies, -1))
         return seen
+
+    def picture(self, state: JointState) -> Picture:
+        """The grid of the first copy: prey as small light discs; of several predators on a cell each is drawn a little further right."""
+        n, side = self.spec.n, self.settings.side
+        tiles = [Tile(float(column), float(row), "#e3e8d8") for row in range(side) for column in range(side)]
+        markers, standing = [], dict[tuple[int, int], int]()
+        for member, (row, column) in [*enumerate(state[0].tolist())][::-1]:
+            if member >= n:
+                markers.append(Marker(column + 0.5, row + 0.5, "#f7e08a", text="*", radius=0.2))
+                continue
+            place = standing.get((row, column), 0)
+            standing[row, column] = place + 1
+            markers.append(Marker(column + 0.3 + 0.2 * (place % 3), row + 0.6, agent_colour(member), agent=member, radius=0.28))
+        return Picture(float(side), float(side), tiles, markers)
 
     def graph(self, state: JointState) -> BoolArray:
         """Predators who see each other: ``(B, n, n)``."""

@@ -151,7 +151,9 @@ class Setup:
     def session(
         self, environment: NetworkedMDP, batch: int | None = None, seed: int | None = None, drawn: int | None = None
     ) -> EnvironmentSession:
-        """The environment in use: by default as in training, where the first H steps of an iteration enter its returns."""
+        """The environment in use: by default as in training, where the first H steps of an iteration enter its returns and agents are
+        sent shaped rewards; with a batch of one's own, policies are only played.
+        """
         moving = self.spec.capabilities.moving
         return EnvironmentSession(
             environment,
@@ -161,6 +163,7 @@ class Setup:
             self.horizon,
             [self.contacts(agent) for agent in range(self.n)] if moving else None,
             drawn,
+            shaped=batch is None,
         )
 
     # -- facts that the shapes of messages follow from (netagents.messages.run_facts.RunFacts) ---------------------------
