@@ -17,6 +17,7 @@ from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import MlpPolicySettings, PolicySettings, SoftmaxPolicySettings
+from netagents.experiment.signal_settings import SignalSettings, check_names
 from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology_settings import TopologySettings
 from netagents.experiment.utility_settings import NoUtilitySettings, UtilitySettings
@@ -79,6 +80,7 @@ class Experiment(Settings):
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
     constraints: tuple[ConstraintSettings, ...] = ()
+    signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     timeouts: Timeouts = Timeouts()
@@ -101,13 +103,18 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _algorithm_fits_policy(self) -> Self:
-        network, learned = isinstance(self.policy, MlpPolicySettings), self.learning.is_neural
-        if network and not learned:
+        network, wanted = self.uses_networks, self.learning.algorithm.learns_with
+        if network and wanted == "tables":
             raise ValueError("a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo")
-        if learned and not network:
+        if wanted == "networks" and not network:
             raise ValueError(f"learning.algorithm of kind {self.learning.algorithm.kind} needs a policy of kind mlp")
-        if self.power.variant == "ex_ante" and not learned:
+        if self.power.variant == "ex_ante" and not network:
             raise ValueError("power.variant ex_ante needs a policy of kind mlp; tables read realized power")
+        return self
+
+    @model_validator(mode="after")
+    def _signals_have_names_of_their_own(self) -> Self:
+        check_names(self.signals)
         return self
 
     @model_validator(mode="after")
@@ -159,6 +166,11 @@ class Experiment(Settings):
     def faults_of(self, agent: int) -> tuple[AgentFault, ...]:
         """The scheduled faults of one agent."""
         return tuple(fault for fault in self.faults if isinstance(fault, AgentFault) and fault.agent == agent)
+
+    @property
+    def uses_networks(self) -> bool:
+        """Whether policies are networks; tables otherwise."""
+        return isinstance(self.policy, MlpPolicySettings)
 
     @property
     def does_without(self) -> bool:

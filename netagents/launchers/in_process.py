@@ -187,4 +187,4 @@ class InProcessNetwork:
         if all(isinstance(snapshot, Snapshot) for snapshot in told):
             self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(told) if isinstance(snapshot, Snapshot)}
             self.snapshot_iteration = iteration
-        return make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
+        return make_record(iteration, self.setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)

@@ -99,7 +99,7 @@ class TruncatedQ(NamedTuple):
 class Report(NamedTuple):
     """Agent to environment server, once per iteration, riding with the next iteration's first action.
 
-    ``metrics`` (M,) float64 in the order of :data:`netagents.learning.protocol.agent_metrics.METRICS`;
+    ``metrics`` (M,) float64 in the order of the run's metric names (``netagents.learning.Setup.metric_names``);
     ``power`` (m, 6) float64, a row per agent j of the critic's neighbourhood: j, power, its error, share of known visits, effective
     visits, age;
     ``ledger`` (r, 5) int64, a row per kind and receiver: kind, receiver, hop, messages, payload bytes;

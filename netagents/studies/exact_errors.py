@@ -66,7 +66,7 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
         kappas: radii; those beyond the model's diameter are left out.
         iterations: of training before the trained policies are looked at.
     """
-    if base.learning.is_neural:
+    if base.uses_networks:
         return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
     aged = base.information == "aged"
     try:

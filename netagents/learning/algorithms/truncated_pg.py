@@ -1,13 +1,14 @@
-"""The networked agent: truncated policy gradient with general utilities (arXiv 2302.07938, Algorithm 1), without I/O.
+"""Truncated policy gradient with general utilities on tables (arXiv 2302.07938, Algorithm 1), without I/O.
 
-One call of :meth:`Agent.iterate` is one iteration of the algorithm, read from top to bottom.  It yields :class:`Turn` values
-(what to send, what to wait for) and is resumed with the messages it asked for; see :mod:`netagents.learning.protocol.requests`.
+One call of :meth:`TabularAgent.iterate` is one iteration of the algorithm, read from top to bottom.  It yields
+:class:`netagents.learning.protocol.requests.ExchangeRequest` values (what to send, what to wait for) and is resumed with the messages
+that it asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +17,18 @@ from netagents.critics.critic_table import CriticTable
 from netagents.critics.least_squares import batch_lstd
 from netagents.critics.temporal_difference import Batch, batch_td, compact
 from netagents.critics.window_keys import Keys, WindowKeys
-from netagents.learning.algorithms.policy_gradient import clipped, truncated_policy_gradient
+from netagents.learning.algorithms.policy_gradient import clipped, truncated_policy_gradient, visited_entropy
+from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
 from netagents.learning.protocol.requests import Turns
 from netagents.learning.protocol.rollout import Rollout, counted_states
 from netagents.learning.protocol.setup import Setup
-from netagents.learning.signals.local_objective import LocalObjective
-from netagents.learning.signals.sampled_occupancy import sampled_occupancy
+from netagents.learning.signals.learning_signal import LearningSignal, SignalValues, weighted_sum
+from netagents.learning.signals.signal_term import SignalBatch
+from netagents.learning.signals.task_critics import TableTaskCritic
 from netagents.measures.power import Experience, TabularPower
-from netagents.messages import (
-    Kind,
-    ShadowReward,
-    Trace,
-    TruncatedQ,
-)
+from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import TabularPolicy
 
@@ -38,6 +36,20 @@ FloatArray = NDArray[np.float64]
 
 TASK, LEARNING = 0, 1
 """Columns of the critic table: the critic of the agent's own task reward (power is read from it) and the one it learns from."""
+
+
+class Evaluated(NamedTuple):
+    """What the critics say along the batch.
+
+    Attributes:
+        shared: (T, B) the truncated Q of what neighbours learn from as well.
+        kept: (T, B) that of the terms which the agent keeps to itself, weighted; None where there are none.
+        td_change: of the last sweep.
+    """
+
+    shared: FloatArray
+    kept: FloatArray | None
+    td_change: float
 
 
 class TabularAgent(NetworkedAgent):
@@ -48,112 +60,144 @@ class TabularAgent(NetworkedAgent):
         setup: what all agents share.
     """
 
+    facts = ALGORITHMS["truncated_pg"].facts
     policy: TabularPolicy
 
     def __init__(self, index: int, setup: Setup) -> None:
         super().__init__(index, setup, setup.tabular_policy(index))
-        learning = self.learning
-        (self.state_size,) = setup.state_sizes((index,))
-        (self.action_size,) = setup.action_sizes((index,))
-        self.keys = WindowKeys(self.critic_window, setup.state_sizes(self.critic_window), setup.action_sizes(self.critic_window))
-        self.objective = LocalObjective(setup.experiment, index, self.state_size, self.action_size, setup.discount)
+        learning, window = self.learning, self.critic_window
+        self.keys = WindowKeys(window, setup.state_sizes(window), setup.action_sizes(window))
+        self.signal = LearningSignal(index, setup)
+        self.objective = self.signal.shadow.objective
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
-        pure_task = learning.credit == "shared_q" and learning.task_weight == 1.0 and self.objective.is_zero
-        self.column = TASK if pure_task else LEARNING
-        self.table = CriticTable(self.keys, self.column + 1, learning.critic.full_table_limit, learning.critic.visited_limit)
-        window, policies = self.critic_window, setup.reach[RadiusKind.POLICY]
-        read_by, sizes = [policies.window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
+        self.column = TASK if learning.credit == "shared_q" and self.signal.is_task_alone else LEARNING
+        columns = self.column + 1 + len(self.signal.kept)
+        self.table = CriticTable(self.keys, columns, learning.critic.full_table_limit, learning.critic.visited_limit)
+        read_by, sizes = [setup.reach[RadiusKind.POLICY].window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
         self.power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
     def iterate(self, iteration: int) -> Turns:
-        """Algorithm 1, one iteration: sample, trace, shadow reward, evaluate, improve, report."""
+        """Algorithm 1, one iteration: sample, trace, signal, evaluate, improve, report."""
         learning, setup = self.learning, self.setup
-        whole = yield from self._sample(iteration)
+        whole = yield from self.sample(iteration)
         # The batch, and the steps that critics learn from: the same ones relabelled, or fresh ones that follow them.
         rollout = whole.part(0, setup.horizon)
-        weights = rollout.discounted(setup.discount)
         fresh = setup.evaluation_steps > 0
         further = whole.part(setup.horizon, setup.steps) if fresh else rollout
 
         # Trace: the states and actions of everyone within kappa_critic hops.
-        traces = first_traces = yield from self._share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions))
+        traces = first_traces = yield from self.share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions))
         if fresh:
-            traces = yield from self._share(iteration, Kind.TRACE, Trace(further.states, further.actions), 1)
-        if not learning.critic.carry:
-            self.table.reset()
-        keys = self._encode(further, traces)
-        batch = compact(self.table, keys, further.steps, setup.batch, further.alive, further.bootstrap, iteration)
+            traces = yield from self.share(iteration, Kind.TRACE, Trace(further.states, further.actions), 1)
 
-        # Local occupancy, then the gradient of the utility there: the shadow reward.
-        counted = rollout.counted_states(learning.occupancy)
-        occupancy = sampled_occupancy(counted, rollout.actions[:-1], weights, setup.batch, self.state_size, self.action_size)
-        shadow = self.objective.shadow(occupancy)
-        task_signal = learning.task_weight * further.rewards
-        travels = learning.credit == "shared_reward" and learning.task_weight > 0.0
+        # Signal: the task, the gradient of the utility at the local occupancy (the shadow reward), and further terms.
+        shadow = self.signal.observe(rollout)
+        signal = self.signal.values(self._signal_batch(iteration, further, traces))
+        travels = learning.credit == "shared_reward" and (learning.task_weight > 0.0 or setup.signal_travels[self.index])
         ended = learning.credit == "shared_reward" and not further.alive.all()
-        message = ShadowReward(shadow.table, task_signal if travels else np.zeros((0, 0)), further.alive if ended else None)
-        shadows: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message)
+        realized = signal.realized if travels else np.zeros((0, 0))
+        message = ShadowReward(shadow.table, realized, further.alive if ended else None)
+        shadows: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message)
+        if learning.credit == "shared_reward":
+            signal = signal._replace(own=self._neighbourhood_signal(signal.own, shadows, traces))
 
-        # Evaluate: the task critic always, the learning critic where it differs.
-        signals = {TASK: further.rewards}
-        if self.column == LEARNING:
-            signal = task_signal + shadow.table[further.counted_states(learning.occupancy), further.actions[:-1]]
-            if learning.credit == "shared_reward":
-                signal = self._neighbourhood_signal(signal, shadows, traces)
-            signals[LEARNING] = signal
-        td_change = self._evaluate(signals, batch)
-        if fresh:
-            summed_q = self._values_along(self._encode(rollout, first_traces)[: rollout.rewards.size])
-            # Where the agent's part has ended, nothing of its own follows.
-            summed_q = np.where(rollout.alive.reshape(-1), summed_q, 0.0)
-        else:
-            summed_q = np.zeros(rollout.rewards.size)
-            summed_q[batch.positions] = self.table.values[self.column][batch.slots][batch.inverse]
-        summed_q = summed_q.reshape(rollout.rewards.shape)
+        # Evaluate: the critics along the batch, those of everyone within kappa_gradient hops summed where Q-values are shared.
+        evaluated = self.evaluate(iteration, further, traces, signal, (rollout, first_traces) if fresh else None)
+        summed_q = evaluated.shared
         if learning.credit == "shared_q":
-            values: dict[int, TruncatedQ] = yield from self._share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
-            summed_q = self._fold(summed_q, {j: told.values for j, told in values.items()})
+            values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
+            summed_q = self.fold(summed_q, {j: theirs.values for j, theirs in values.items()})
+        if evaluated.kept is not None:
+            summed_q = summed_q + evaluated.kept
 
         # Improve: one projected step along the truncated policy gradient.
+        changes = self.improve(iteration, rollout, summed_q)
+
+        # Report: rides with the next iteration's first action.
+        critics = {
+            "td_change": evaluated.td_change,
+            "critic_entries": float(self.table.entries),
+            "critic_evicted": float(self.table.evicted),
+        }
+        power = self._power(iteration, further, traces)
+        self.report(iteration, rollout, {**changes, **critics, **self.signal.numbers()}, power, shadow.utility)
+
+    # -- phases ----------------------------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        iteration: int,
+        further: Rollout,
+        traces: Mapping[int, Trace],
+        signal: SignalValues,
+        batch_of: tuple[Rollout, Mapping[int, Trace]] | None,
+    ) -> Evaluated:
+        """Fit every truncated Q-function to its signal, then read them along the batch.
+
+        Args:
+            iteration: for ages of entries.
+            further: the steps that critics learn from. traces: neighbours' of the same steps.
+            signal: along these steps.
+            batch_of: the batch and its traces, where it is not these steps.
+        """
+        if not self.learning.critic.carry:
+            self.table.reset()
+        setup = self.setup
+        batch = compact(self.table, self._encode(further, traces), further.steps, setup.batch, further.alive, further.bootstrap, iteration)
+        signals = {TASK: further.rewards}
+        if self.column == LEARNING:
+            signals[LEARNING] = signal.own
+        signals |= dict(enumerate(signal.kept, start=self.column + 1))
+        td_change = self._fit(signals, batch)
+        columns = range(self.column, self.column + 1 + len(signal.kept))
+        if batch_of is not None:
+            rollout, first_traces = batch_of
+            keys = self._encode(rollout, first_traces)[: rollout.rewards.size]
+            # Where the agent's part has ended, nothing of its own follows.
+            along = [np.where(rollout.alive, self._values_at(keys, column).reshape(rollout.rewards.shape), 0.0) for column in columns]
+        else:
+            along = [self._values_of(batch, column, further.rewards.shape) for column in columns]
+        return Evaluated(along[0], weighted_sum(signal.weights, along[1:]), td_change)
+
+    def improve(self, iteration: int, rollout: Rollout, summed_q: FloatArray) -> dict[str, float]:
+        """One projected step along the truncated policy gradient; metrics of the policy."""
+        learning, setup = self.learning, self.setup
         gradient = truncated_policy_gradient(
             rollout.context[:-1].reshape(-1),
             rollout.actions[:-1].reshape(-1).astype(np.int64),
             summed_q.reshape(-1),
-            (weights * rollout.chosen).reshape(-1) / setup.batch,
+            (rollout.discounted(setup.discount) * rollout.chosen).reshape(-1) / setup.batch,
             self.policy,
             setup.n,
             learning.baseline,
         )
-        entropy = self._visited_entropy(rollout)
+        entropy = visited_entropy(self.policy, rollout)
         step_size = step_size_at(learning.schedule, learning.learning_rate, iteration)
         self.policy.ascend(step_size * clipped(gradient, learning.max_grad_norm), learning.logit_bound)
-
-        # Report: rides with the next iteration's first action.
-        discounted = float((weights * rollout.rewards).sum() / setup.batch)
-        bounded = np.abs(self.policy.logits) >= learning.logit_bound
-        numbers = {
-            "return": float((rollout.rewards * rollout.alive).sum() / setup.batch),
-            "discounted_return": discounted,
-            "utility": shadow.utility,
-            "objective": learning.task_weight * discounted + shadow.utility,
+        return {
             "gradient_sq": float((gradient * gradient).sum()),
             "policy_entropy": entropy,
-            "bounded_logits": float(bounded.mean()),
-            "shadow_max": shadow.largest,
-            "td_change": td_change,
-            "critic_entries": float(self.table.entries),
-            "critic_evicted": float(self.table.evicted),
-            "lipschitz": shadow.lipschitz,
-            "floor_sensitivity": shadow.floor_sensitivity,
-            "multiplier": shadow.multiplier,
-            "violation": shadow.violation,
+            "bounded_logits": float((np.abs(self.policy.logits) >= learning.logit_bound).mean()),
             "step_size": step_size,
         }
-        self._report(iteration, numbers, self._power(iteration, further, traces))
 
-    # -- phases ----------------------------------------------------------------------------------------------------------
+    # -- parts of phases -------------------------------------------------------------------------------------------------
+
+    def _signal_batch(self, iteration: int, further: Rollout, traces: Mapping[int, Trace]) -> SignalBatch:
+        members = self._members(further, traces)
+        critic = TableTaskCritic(self.table, [member.states for member in members], [member.actions for member in members])
+        return SignalBatch(
+            iteration=iteration,
+            agent=self.index,
+            discount=self.setup.discount,
+            window=self.critic_window,
+            rollout=further,
+            traces=dict(zip(self.critic_window, members, strict=True)),
+            critic=critic,
+            own_probabilities=lambda: self.policy.probabilities[further.context],
+        )
 
     def _encode(self, rollout: Rollout, traces: Mapping[int, Trace]) -> Keys:
         """Keys of the critic's window along a rollout and the neighbours' traces of the same steps, in step order."""
@@ -165,19 +209,26 @@ class TabularAgent(NetworkedAgent):
         own = Trace(rollout.states, rollout.actions)
         return [own if j == self.index else traces[j] for j in self.critic_window]
 
-    def _evaluate(self, signals: Mapping[int, FloatArray], batch: Batch) -> float:
-        """Fit every Q-function to its signal; the change of the last sweep of the one that is learned from."""
+    def _fit(self, signals: Mapping[int, FloatArray], batch: Batch) -> float:
+        """Fit columns of the table to their signals; the change of the last sweep of the one that is learned from."""
         critic, gamma = self.learning.critic, self.setup.discount
         if critic.solver == "lstd":
             batch_lstd(self.table, signals, batch, gamma)
             return float("nan")
-        return [batch_td(self.table, column, batch, signal, gamma, critic.sweeps) for column, signal in signals.items()][-1]
+        changes = {column: batch_td(self.table, column, batch, signal, gamma, critic.sweeps) for column, signal in signals.items()}
+        return changes[self.column]
 
-    def _values_along(self, keys: Keys) -> FloatArray:
-        """The learning critic at each key, 0 where it was never evaluated."""
+    def _values_of(self, batch: Batch, column: int, shape: tuple[int, ...]) -> FloatArray:
+        """(T, B) a critic along the steps that it has learned from, zero where the agent's part had ended."""
+        values = np.zeros(shape)
+        values.reshape(-1)[batch.positions] = self.table.values[column][batch.slots][batch.inverse]
+        return values
+
+    def _values_at(self, keys: Keys, column: int) -> FloatArray:
+        """A critic at each key, 0 where it was never evaluated."""
         distinct = self.keys.distinct(keys)
         slots = self.table.find(distinct.keys)
-        return np.where(slots >= 0, self.table.values[self.column][slots], 0.0)[distinct.inverse]
+        return np.where(slots >= 0, self.table.values[column][slots], 0.0)[distinct.inverse]
 
     def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
         """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t] while j's part goes on, folded in agent order."""
@@ -193,14 +244,6 @@ class TabularAgent(NetworkedAgent):
                 total += rewards
         return total
 
-    def _visited_entropy(self, rollout: Rollout) -> float:
-        probabilities = self.policy.probabilities
-        # What can no longer be told from impossible adds nothing: p log p goes to 0.
-        logs = np.log(np.where(probabilities > 0.0, probabilities, 1.0))
-        per_context = -(probabilities * logs).sum(axis=1)
-        visits = np.bincount(rollout.context[:-1][rollout.alive], minlength=self.policy.contexts)
-        return float((visits * per_context).sum() / visits.sum())
-
     def _power(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> FloatArray:
         """A row for every other agent of the critic's window: who, and the fields of a reading."""
         members = self._members(rollout, traces)
@@ -211,18 +254,14 @@ class TabularAgent(NetworkedAgent):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every component that the next iteration depends on, by name."""
-        named: dict[str, NDArray[Any]] = {"policy.logits": self.policy.logits}
+        named = super().arrays()
         named |= {f"critic.{name}": array for name, array in self.table.arrays().items()}
         named |= {f"power.{name}": array for name, array in self.power.arrays().items()}
-        named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
-        # The report that rides with the next iteration is counted there already.
-        named["ledger.open"] = self.ledger.open_rows()
-        return named
+        return named | self.signal.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
-        self.policy.load(arrays["policy.logits"])
+        super().restore(arrays)
         self.table.restore(below("critic.", arrays))
         self.power.restore(below("power.", arrays))
-        self.objective.restore(below("objective.", arrays))
-        self.ledger.restore(arrays["ledger.open"])
+        self.signal.restore(arrays)

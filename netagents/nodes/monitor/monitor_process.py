@@ -94,7 +94,7 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None,
             for iteration, digest in inbox.digests:
                 dropped += iteration - expected
                 expected = iteration + 1
-                record = from_digest(iteration, digest)
+                record = from_digest(iteration, setup.metric_names, digest)
                 view = make_view(power, record, total, dropped)
                 if viewer is not None:
                     # A viewer that does not look loses views, never the run its pace.
