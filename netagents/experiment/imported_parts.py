@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel
@@ -44,7 +43,7 @@ class PartKind:
     group: str
     built_in: tuple[str, ...]
     base: str
-    own: Mapping[str, str] = MappingProxyType({})
+    own: Mapping[str, str] = field(default_factory=dict)
 
     def known(self) -> str:
         """All names there are, for messages."""
@@ -169,9 +168,9 @@ def _seen_at(error: BaseException) -> str:
 
 def has_foreign_code(settings: BaseModel) -> bool:
     """Whether settings name, anywhere below them, a part that does not come with netagents."""
-    for name, field in type(settings).model_fields.items():
+    for name, stated in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if name == "kind" and (get_origin(field.annotation) is not Literal or value in BROUGHT_IN):
+        if name == "kind" and (get_origin(stated.annotation) is not Literal or value in BROUGHT_IN):
             return True
         parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
         if any(has_foreign_code(part) for part in parts if isinstance(part, BaseModel)):

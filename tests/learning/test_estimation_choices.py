@@ -151,7 +151,7 @@ def test_a_restored_agent_goes_on_to_the_same_bits(choice: str) -> None:
 
 
 def test_logits_so_large_that_probabilities_vanish_leave_entropies_that_are_numbers() -> None:
-    records = list(network(learning={"logit_bound": 5000, "step_size": 1e6}).run(0, 4))
+    records = list(network(learning={"logit_bound": 5000, "learning_rate": 1e6}).run(0, 4))
     entropy = np.array([record.column("policy_entropy") for record in records])
     assert entropy[0] == pytest.approx(np.log(2))
     assert np.isfinite(entropy).all()

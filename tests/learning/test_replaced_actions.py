@@ -26,7 +26,7 @@ def line(learning: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
         "topology": {"kind": "line", "n": N},
         "kappa": 1,
         "seed": 5,
-        "learning": {"batch": B, "horizon": H, "discount": GAMMA, **(learning or {})},
+        "learning": {"batch": B, "horizon": H, "gamma": GAMMA, **(learning or {})},
         **changes,
     }
 
@@ -128,7 +128,7 @@ def test_what_a_policy_would_have_done_where_it_was_replaced_leaves_no_trace(bas
 
 
 def test_lambda_returns_pass_through_replaced_steps() -> None:
-    prepared_network = networks(WIRELESS, "actor_critic", "shared_q", trace_decay=1.0)
+    prepared_network = networks(WIRELESS, "actor_critic", "shared_q", gae_lambda=1.0)
     told: dict[int, Any] = {}
 
     def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
