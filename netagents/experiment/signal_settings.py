@@ -25,7 +25,7 @@ class SignalSettings(Settings):
     """A term of the learning signal: made as ``Class(agent, setup, **parameters)``."""
 
     kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.signals")
-    name: TermName = Field("", validate_default=False, description="in metrics and checkpoints; default: that of the class")
+    name: TermName | None = Field(None, description="in metrics and checkpoints; default: that of the class")
     weight: Annotated[float, Field(ge=-1e9, le=1e9)] = Field(
         1.0, description="factor in front; negative for a penalty; with 0 the term is measured and nothing is learned from it"
     )
@@ -54,7 +54,7 @@ class SignalSettings(Settings):
     @property
     def label(self) -> str:
         """Its name: as written, or that of the class in small letters, ``switching_penalty`` for ``import:terms:SwitchingPenalty``."""
-        if self.name:
+        if self.name is not None:
             return self.name
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.kind.rpartition(":")[2].rpartition(".")[2]).lower()
         return re.sub(r"[^a-z0-9_]", "_", words).strip("_")[:40] or "term"
