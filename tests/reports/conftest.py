@@ -30,7 +30,7 @@ def recorded_run(tmp_path: Path) -> Callable[..., Run]:
         }
         if much:
             # Enough, from policies that hardly move, for power to be known.
-            settings["learning"] |= {"batch": 512, "horizon": 60, "discount": 0.9, "step_size": 1e-6}
+            settings["learning"] |= {"batch": 512, "horizon": 60, "gamma": 0.9, "learning_rate": 1e-6}
         experiment = Experiment.model_validate(settings | changes)
         topology = build_topology(experiment.topology)
         environment = build_environment(experiment.environment, topology)
