@@ -26,9 +26,9 @@ from netagents.reports.heat_map import power_maps
 from netagents.reports.html import document, html, joined, section, short, tile
 from netagents.reports.learning_curve import LearningProgress, progress
 from netagents.reports.link_section import link_section
+from netagents.reports.metric_section import metric_section
 from netagents.reports.power_history import PowerHistory, power_history
 from netagents.reports.power_picture import DEFAULT_LAST, measured_pairs, no_entry, percent
-from netagents.reports.metric_section import metric_section
 from netagents.reports.report_tables import agent_table, ending_section, messages_section, settings_section
 from netagents.reports.style import describe
 from netagents.reports.summary import byte_size, learns_utility

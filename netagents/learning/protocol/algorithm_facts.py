@@ -22,6 +22,7 @@ class AlgorithmFacts:
         moving: whether it may meet a graph that moves.
         kinds: messages that its agents exchange.  How far each travels is the radius of its kind; nobody is linked, waited for or
             counted for a kind that is not named here.
+        credits: whether ``learning.credit`` says which of its kinds are sent; otherwise all are, in each iteration.
         on_policy: whether it learns from the newest batch alone; an algorithm that is not keeps older ones.
         metrics: names of the numbers that it reports, beside those of every agent.
     """
@@ -31,6 +32,7 @@ class AlgorithmFacts:
     masks: bool = False
     moving: bool = False
     kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS)
+    credits: bool = False
     on_policy: bool = True
     metrics: tuple[str, ...] = POLICY_METRICS
 

@@ -172,7 +172,7 @@ class Setup:
     @property
     def shares_values(self) -> bool:
         """Whether agents send each other the values of their truncated Q."""
-        return self.experiment.learning.credit == "shared_q"
+        return not self.algorithm.credits or self.experiment.learning.credit == "shared_q"
 
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
