@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
+from netagents.experiment.agent_settings import AgentGroup, check_groups
 from netagents.experiment.base import Settings, written
 from netagents.experiment.checkpoint_settings import CheckpointSettings
 from netagents.experiment.clock_settings import ClockSettings, LockstepSettings, WaitSettings
@@ -80,6 +81,7 @@ class Experiment(Settings):
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
     constraints: tuple[ConstraintSettings, ...] = ()
+    agents: tuple[AgentGroup, ...] = Field((), description="agents that are paid in a way of their own")
     signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -113,8 +115,9 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
-    def _signals_have_names_of_their_own(self) -> Self:
+    def _groups_and_signals_are_told_apart(self) -> Self:
         check_names(self.signals)
+        check_groups(self.agents)
         return self
 
     @model_validator(mode="after")

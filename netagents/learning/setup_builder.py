@@ -15,12 +15,13 @@ from netagents.experiment.signal_settings import signals_of
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.learning.agent_builder import make_agent
 from netagents.learning.algorithms.registry import algorithm_facts
-from netagents.learning.protocol.agent_metrics import BASE_METRICS, CONSTRAINT_METRICS, SHADOW_METRICS, ordered_union
+from netagents.learning.incentives import make_pay
+from netagents.learning.protocol.agent_metrics import BASE_METRICS, CONSTRAINT_METRICS, PAY_METRICS, SHADOW_METRICS, ordered_union
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import make_terms, signal_metrics
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
-from netagents.topology import Reach, Topology, spread_radius
+from netagents.topology import Reach, SelectedReach, Topology, spread_radius
 from netagents.utilities import build_constraints, build_utility, check_agents
 
 LARGEST_BATCH_BYTES = 8 << 30
@@ -51,14 +52,27 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
     own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
+    pay = make_pay(experiment, topology.n, reach[RadiusKind.GRADIENT])
+    if pay:
+        # Who is paid in a way of its own learns from that alone, and nobody else learns from it.
+        reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in pay and j not in pay)
     facts = algorithm_facts(experiment, imports=imports)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or kind in facts.kinds]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
+    rewards = kind_reach.pop(Kind.REWARD, None)
+    if pay:
+        for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
+            if kind in kind_reach:
+                kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in pay and j not in pay)
+        if rewards is not None:
+            kind_reach[Kind.REWARD] = SelectedReach(rewards, lambda i, j: i in pay and j in pay[i].coefficients)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
-    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, _shares_signals(experiment, topology.n))
+    setup = Setup(
+        experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, _shares_signals(experiment, topology.n), pay
+    )
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
             raise ExperimentError(
@@ -88,6 +102,7 @@ def metric_names(experiment: Experiment, facts: AlgorithmFacts, *, imports: bool
         facts.metrics,
         SHADOW_METRICS if general else (),
         CONSTRAINT_METRICS if experiment.constraints else (),
+        PAY_METRICS if experiment.agents else (),
         signal_metrics(experiment, imports=imports),
     )
 

@@ -90,6 +90,15 @@ class ShadowReward(NamedTuple):
     alive: NDArray[np.bool_] | None = None
 
 
+class Reward(NamedTuple):
+    """Agent to every agent that is paid for its reward and whose kappa_gradient reaches it, once per iteration.
+
+    ``rewards`` (T, B) float64: its own task rewards along the steps that critics learn from, zeros after its part had ended.
+    """
+
+    rewards: NDArray[np.float64]
+
+
 class TruncatedQ(NamedTuple):
     """Agent to every agent whose kappa_gradient reaches it: ``values`` (H, B) float64 of its truncated Q along the batch."""
 

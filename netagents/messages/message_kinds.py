@@ -29,7 +29,7 @@ from netagents.messages.array_fields import (
     array_field,
 )
 from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
 from netagents.messages.link_cost_fields import LINK_COSTS
 from netagents.messages.relay_messages import Bundle, RelayStats
 
@@ -203,6 +203,10 @@ def _values(facts: RunFacts, _agent: int) -> Traffic:
     return ((TruncatedQ(np.zeros((facts.horizon, facts.batch))), 1),) if facts.shares_values else ()
 
 
+def _rewards(facts: RunFacts, _agent: int) -> Traffic:
+    return ((Reward(np.zeros((facts.evaluation_steps or facts.horizon, facts.batch))), 1),)
+
+
 _NO_ROW = MessageRow(tuple)
 
 
@@ -303,7 +307,7 @@ class Kind(IntEnum):
             (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
             optional=1,
             pace=Pace.ITERATION,
-            phase=4,
+            phase=5,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -317,7 +321,7 @@ class Kind(IntEnum):
             TruncatedQ,
             (array_field("values", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=5,
+            phase=6,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -336,12 +340,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=6,
+            phase=7,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=7, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=8, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -354,7 +358,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=8,
+            phase=9,
         ),
     )
     BUNDLE = (
@@ -363,8 +367,22 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=9,
+            phase=10,
             must_arrive=True,
+        ),
+    )
+
+    REWARD = (
+        20,
+        MessageRow(
+            Reward,
+            (array_field("rewards", FLOAT64, 2),),
+            pace=Pace.ITERATION,
+            phase=4,
+            radius=RadiusKind.GRADIENT,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=_rewards,
         ),
     )
 

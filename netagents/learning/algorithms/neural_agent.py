@@ -166,7 +166,8 @@ class NeuralAgent(NetworkedAgent):
 
         # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)
-        signal = self.signal.values(self._signal_batch(iteration, batch))
+        paid = yield from self.paid(iteration, rollout, steps_hops)
+        signal = self.signal.values(self._signal_batch(iteration, batch, paid))
         signal = yield from self._shared_signal(iteration, signal, shadow.table, steps_hops)
 
         # Evaluate: the task critic always, for power; what is learned from, by the algorithm's own.
@@ -216,7 +217,7 @@ class NeuralAgent(NetworkedAgent):
         weights = rollout.discounted(self.setup.discount)
         return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}")
 
-    def _signal_batch(self, iteration: int, batch: NeuralBatch) -> SignalBatch:
+    def _signal_batch(self, iteration: int, batch: NeuralBatch, paid: FloatArray) -> SignalBatch:
         rollout = batch.rollout
         return SignalBatch(
             iteration=iteration,
@@ -224,6 +225,7 @@ class NeuralAgent(NetworkedAgent):
             discount=self.setup.discount,
             window=self.critic_window,
             rollout=rollout,
+            paid=paid,
             traces=dict(zip(self.critic_window, batch.members, strict=True)),
             critic=NetworkTaskCritic(self.task, batch.transitions, self.action_reader, self.critic_window),
             own_probabilities=lambda: self._probabilities(rollout),

@@ -94,7 +94,8 @@ class TabularAgent(NetworkedAgent):
 
         # Signal: the task, the gradient of the utility at the local occupancy (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)
-        signal = self.signal.values(self._signal_batch(iteration, further, traces))
+        paid = yield from self.paid(iteration, further)
+        signal = self.signal.values(self._signal_batch(iteration, further, traces, paid))
         travels = learning.credit == "shared_reward" and (learning.task_weight > 0.0 or setup.signal_travels[self.index])
         ended = learning.credit == "shared_reward" and not further.alive.all()
         realized = signal.realized if travels else np.zeros((0, 0))
@@ -185,7 +186,7 @@ class TabularAgent(NetworkedAgent):
 
     # -- parts of phases -------------------------------------------------------------------------------------------------
 
-    def _signal_batch(self, iteration: int, further: Rollout, traces: Mapping[int, Trace]) -> SignalBatch:
+    def _signal_batch(self, iteration: int, further: Rollout, traces: Mapping[int, Trace], paid: FloatArray) -> SignalBatch:
         members = self._members(further, traces)
         critic = TableTaskCritic(self.table, [member.states for member in members], [member.actions for member in members])
         return SignalBatch(
@@ -194,6 +195,7 @@ class TabularAgent(NetworkedAgent):
             discount=self.setup.discount,
             window=self.critic_window,
             rollout=further,
+            paid=paid,
             traces=dict(zip(self.critic_window, members, strict=True)),
             critic=critic,
             own_probabilities=lambda: self.policy.probabilities[further.context],

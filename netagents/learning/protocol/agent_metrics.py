@@ -30,6 +30,9 @@ SHADOW_METRICS = ("shadow_max", "lipschitz", "floor_sensitivity")
 CONSTRAINT_METRICS = ("multiplier", "violation")
 """There where some agent has a constraint."""
 
+PAY_METRICS = ("paid",)
+"""There where some agents are paid in a way of their own."""
+
 DESCRIPTIONS: Mapping[str, str] = {
     "return": "mean over copies of the undiscounted sum of own task rewards",
     "discounted_return": "the same, discounted",
@@ -46,6 +49,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "floor_sensitivity": "relative change of the shadow reward when its floor is halved; NaN for a pure task",
     "multiplier": "sum of the multipliers of the agent's constraints; NaN without constraints",
     "violation": "largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints",
+    "paid": "mean over copies of the undiscounted sum of what the agent was paid: its task rewards, or its incentive's",
     "step_size": "eta of this iteration",
 }
 """What the metrics mean that come with netagents.  Those of a run are :attr:`netagents.learning.protocol.setup.Setup.metric_names`."""

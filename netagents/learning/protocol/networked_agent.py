@@ -25,7 +25,7 @@ from netagents.learning.protocol.message_ledger import Ledger
 from netagents.learning.protocol.requests import ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
-from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
+from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Reward, Snapshot, State, Step
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import Policy, TabularPolicy
 from netagents.randomness import Purpose, stream
@@ -220,6 +220,26 @@ class NetworkedAgent(ABC):
         # Also with nobody to hear: others wait for what was just emitted.
         messages = yield self._turn(kind, iteration, ordinal, heard)
         return dict(zip(heard, messages, strict=True))
+
+    def paid(
+        self, iteration: int, rollout: Rollout, hops: NDArray[np.uint8] | None = None
+    ) -> Generator[ExchangeRequest, list[Any], FloatArray]:
+        """(T, B) what the agent is paid along its steps: its task rewards, or sum of c_ij r_j where it has an incentive of its own.
+
+        Use it as ``paid = yield from self.paid(iteration, rollout)``, after traces: rewards of others travel as messages.
+        """
+        if not self.setup.pay:
+            return rollout.rewards
+        own = rollout.rewards * rollout.alive
+        rewards: dict[int, Reward] = yield from self.share(iteration, Kind.REWARD, Reward(own), hops=hops)
+        pay = self.setup.pay.get(self.index)
+        if pay is None or iteration < pay.start:
+            return own
+        total = np.zeros_like(own)
+        for j in sorted(pay.coefficients):
+            if j == self.index or j in rewards:
+                total += pay.coefficients[j] * (own if j == self.index else rewards[j].rewards)
+        return total
 
     def fold(self, own: FloatArray, shared: Mapping[int, FloatArray]) -> FloatArray:
         """The sum over N_i^kappa_gradient of what is known along the batch, own included, in agent order."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,18 @@ from netagents.randomness import Purpose, stream
 from netagents.topology import Reach, Topology
 
 
+class Pay(NamedTuple):
+    """What an agent is paid that has an incentive of its own: u_i = sum of c_ij r_j.
+
+    Attributes:
+        start: iteration from which on; before it the agent's own reward.
+        coefficients: c_ij by j within the gradient radius, without zeros.
+    """
+
+    start: int
+    coefficients: Mapping[int, float]
+
+
 @dataclass(frozen=True)
 class Setup:
     """Everything that is fixed before the first iteration and the same for all agents.
@@ -38,6 +52,7 @@ class Setup:
         algorithm: what the algorithm states about itself.
         metric_names: the names of all metrics of the run, in the order in which reports carry them.
         signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
+        pay: agent -> what it is paid, for those with an incentive of their own.
     """
 
     experiment: Experiment
@@ -50,6 +65,7 @@ class Setup:
     algorithm: AlgorithmFacts
     metric_names: tuple[str, ...]
     signal_travels: tuple[bool, ...]
+    pay: Mapping[int, Pay] = field(default_factory=dict)
 
     @property
     def n(self) -> int:

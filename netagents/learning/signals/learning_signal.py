@@ -76,7 +76,8 @@ class LearningSignal:
     def is_task_alone(self) -> bool:
         """Whether neighbours hear of nothing but the task reward, at its full weight."""
         shared = any(each.is_learned and each.settings.shared for each in self.terms)
-        return self.setup.experiment.learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
+        own = self.agent not in self.setup.pay
+        return own and self.setup.experiment.learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
 
     def observe(self, sampled: Rollout) -> ShadowSignal:
         """Take in the steps that returns and occupancies count; once per iteration, before :meth:`values`."""
@@ -92,6 +93,8 @@ class LearningSignal:
         own = realized + self.shadow.values(batch)
         kept, weights = [], []
         self._metrics = {}
+        if self.setup.pay:
+            self._metrics["paid"] = float((batch.paid * batch.rollout.alive).sum() / batch.shape[1])
         for settings, term in self.terms:
             values = check_array(term.values(batch), batch.shape, term.values)
             weight = settings.weight_at(batch.iteration)

@@ -53,6 +53,7 @@ class SignalBatch:
         discount: gamma.
         window: the agents within kappa_critic hops, ascending, the agent itself included.
         rollout: its own steps: rewards, who was alive, which actions were its own (:class:`netagents.learning.protocol.rollout.Rollout`).
+        paid: (T, B) its own task rewards, or what its incentive makes of everyone's.
         traces: by agent of the window, its own included: (T + 1, B, ...) states and actions.
         critic: of its task reward, before this iteration's update.
         own_probabilities: (T + 1, B, A) what its policy gave each action; for boxes means and deviations.  Called when it is asked for.
@@ -64,6 +65,7 @@ class SignalBatch:
     discount: float
     window: tuple[int, ...]
     rollout: Rollout
+    paid: FloatArray
     traces: Mapping[int, Trace]
     critic: TaskCritic
     own_probabilities: Callable[[], FloatArray]

@@ -6,8 +6,8 @@ from netagents.learning.signals.signal_term import FloatArray, SignalBatch, Sign
 
 
 class TaskReward(SignalTerm):
-    """r_i, as the environment pays it; its weight is ``learning.task_weight``."""
+    """r_i as the environment pays it, or what the agent's incentive makes of everyone's; its weight is ``learning.task_weight``."""
 
     def values(self, batch: SignalBatch) -> FloatArray:
-        """(T, B) own rewards."""
-        return batch.rollout.rewards
+        """(T, B) what the agent is paid."""
+        return batch.paid
