@@ -1,11 +1,11 @@
-"""Groups of agents that differ from the others: what they are paid."""
+"""Groups of agents that differ from the others: their role, and what they are paid."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netagents.experiment.base import Settings
 from netagents.experiment.utility_settings import AgentIndex
@@ -57,14 +57,53 @@ IncentiveSettings = Annotated[
 """What an agent is paid: u_i = sum over j of c_ij r_j, over those within its gradient radius."""
 
 
+class FrozenPolicySettings(Settings):
+    """The policy of a frozen agent, from a run that learned it."""
+
+    run: str = Field(min_length=1, max_length=4096, description="run directory; a relative path starts in the working directory")
+    checkpoint: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
+        None, description="iteration of the checkpoint; default: the newest"
+    )
+    agent: AgentIndex | None = Field(None, description="whose policy; default: that of the agent with the same number")
+
+
 class AgentGroup(Settings):
-    """Agents that are paid in a way of their own; each learns from its u_i alone, and nobody else learns from it."""
+    """Agents that have another role or are paid in a way of their own; they learn from that alone, and nobody else learns from it."""
 
     agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1, description="who is in the group, from 0")]
-    incentive: IncentiveSettings = Field(description="what they are paid")
+    role: Literal["learner", "frozen", "adversary"] = Field(
+        "learner", description="learns; plays a policy that never changes; or learns to harm the others"
+    )
+    incentive: IncentiveSettings | None = Field(
+        None, description="what they are paid; default: adversary for that role, otherwise what everybody is"
+    )
+    policy: FrozenPolicySettings | None = Field(None, description="of frozen agents; default: the policy that training would begin with")
+    greedy: bool = Field(False, description="frozen agents play the most probable action instead of drawing one")
     start: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         0, description="iteration from which on they are paid so; before it their own reward"
     )
+
+    @property
+    def paid(self) -> IncentiveSettings | None:
+        """What they are paid, where that is not what everybody is."""
+        if self.incentive is None and self.role == "adversary":
+            return AdversaryIncentiveSettings()
+        return self.incentive
+
+    @model_validator(mode="after")
+    def _parts_fit_the_role(self) -> Self:
+        if self.role != "frozen" and (self.policy is not None or self.greedy):
+            raise ValueError(f"policy and greedy belong to role frozen, not to {self.role}")
+        if self.role == "frozen" and self.incentive is not None:
+            raise ValueError("a frozen agent learns nothing, and an incentive would have no effect; leave it out")
+        if self.role == "learner" and self.incentive is None:
+            raise ValueError("a group of learners needs an incentive, or it differs from nobody")
+        return self
+
+
+def frozen_policy_of(groups: Sequence[AgentGroup], agent: int) -> FrozenPolicySettings | None:
+    """Where the policy of a frozen agent comes from; None for all others, and where it is the untrained one."""
+    return next((group.policy for group in groups if agent in group.agents), None)
 
 
 def check_groups(groups: Sequence[AgentGroup]) -> None:
@@ -89,7 +128,7 @@ def coefficients(group: AgentGroup, agent: int, n: int) -> Mapping[int, float]:
     Raises:
         ValueError: a row of a matrix has not n numbers, or an adversary is set against an agent that does not exist, or itself.
     """
-    rule = group.incentive
+    rule = group.paid
     row = [0.0] * n
     if isinstance(rule, MatrixIncentiveSettings):
         row = list(rule.rows[group.agents.index(agent)])

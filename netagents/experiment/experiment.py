@@ -81,7 +81,7 @@ class Experiment(Settings):
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
     constraints: tuple[ConstraintSettings, ...] = ()
-    agents: tuple[AgentGroup, ...] = Field((), description="agents that are paid in a way of their own")
+    agents: tuple[AgentGroup, ...] = Field((), description="agents that have another role or are paid in a way of their own")
     signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -118,6 +118,10 @@ class Experiment(Settings):
     def _groups_and_signals_are_told_apart(self) -> Self:
         check_names(self.signals)
         check_groups(self.agents)
+        if self.runtime.launcher == "compose" and any(group.policy is not None for group in self.agents):
+            raise ValueError(
+                "agents: a policy from a run is read from this machine's files, which containers do not see; use another launcher"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Incentives: what each agent is paid, worked out from settings and radii before anything is started."""
+"""Incentives and roles: who is frozen, and what each agent is paid, worked out from settings and radii before anything is started."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ def make_pay(experiment: Experiment, n: int, gradient: Reach) -> Mapping[int, Pa
         for agent in group.agents:
             if agent >= n:
                 raise ExperimentError(f"there is no agent {agent}", where=f"{where}.agents", fix=f"agents are 0 to {n - 1}")
+            if group.paid is None:
+                continue
             try:
                 wanted = coefficients(group, agent, n)
             except ValueError as error:
                 raise ExperimentError(str(error), where=f"{where}.incentive", fix=f"there are {n} agents") from None
             paid = {j: c for j, c in wanted.items() if j in gradient.window(agent)}
-            if isinstance(group.incentive, AdversaryIncentiveSettings) and not paid:
+            if isinstance(group.paid, AdversaryIncentiveSettings) and not paid:
                 raise ExperimentError(
                     f"agent {agent} is an adversary with nobody to harm within its radius of {gradient.radii[agent]}",
                     where=f"{where}.incentive",
@@ -41,3 +43,8 @@ def make_pay(experiment: Experiment, n: int, gradient: Reach) -> Mapping[int, Pa
                 )
             pay[agent] = Pay(group.start, paid)
     return pay
+
+
+def make_frozen(experiment: Experiment) -> Mapping[int, bool]:
+    """Frozen agent -> whether it plays the most probable action."""
+    return {agent: group.greedy for group in experiment.agents if group.role == "frozen" for agent in group.agents}

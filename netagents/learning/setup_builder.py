@@ -15,7 +15,7 @@ from netagents.experiment.signal_settings import signals_of
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.learning.agent_builder import make_agent
 from netagents.learning.algorithms.registry import algorithm_facts
-from netagents.learning.incentives import make_pay
+from netagents.learning.incentives import make_frozen, make_pay
 from netagents.learning.protocol.agent_metrics import BASE_METRICS, CONSTRAINT_METRICS, PAY_METRICS, SHADOW_METRICS, ordered_union
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.setup import Setup
@@ -53,25 +53,28 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
     own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
     pay = make_pay(experiment, topology.n, reach[RadiusKind.GRADIENT])
-    if pay:
-        # Who is paid in a way of its own learns from that alone, and nobody else learns from it.
-        reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in pay and j not in pay)
+    frozen = make_frozen(experiment)
+    alone = pay.keys() | frozen.keys()
+    if alone:
+        # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
+        reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
     facts = algorithm_facts(experiment, imports=imports)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or kind in facts.kinds]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
     rewards = kind_reach.pop(Kind.REWARD, None)
-    if pay:
-        for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
-            if kind in kind_reach:
-                kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in pay and j not in pay)
-        if rewards is not None:
-            kind_reach[Kind.REWARD] = SelectedReach(rewards, lambda i, j: i in pay and j in pay[i].coefficients)
+    for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
+        if alone and kind in kind_reach:
+            kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in alone and j not in alone)
+    if frozen and Kind.TRACE in kind_reach:
+        kind_reach[Kind.TRACE] = SelectedReach(kind_reach[Kind.TRACE], lambda i, _: i not in frozen)
+    if pay and rewards is not None:
+        kind_reach[Kind.REWARD] = SelectedReach(rewards, lambda i, j: i in pay and j in pay[i].coefficients)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
     setup = Setup(
-        experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, _shares_signals(experiment, topology.n), pay
+        experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, _shares_signals(experiment, topology.n), pay, frozen
     )
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
@@ -189,6 +192,17 @@ def check_algorithm(setup: Setup) -> None:
     """
     experiment, facts, capabilities = setup.experiment, setup.algorithm, setup.spec.capabilities
     kind, where = experiment.learning.algorithm.kind, "learning.algorithm.kind"
+    beside = {
+        "agents": bool(setup.pay) and Kind.REWARD not in facts.kinds,
+        "signals": bool(experiment.signals) and not facts.signals,
+        "constraints": bool(experiment.constraints) and not facts.signals,
+        "utility": experiment.utility != NoUtilitySettings() and not facts.signals,
+    }
+    ignored = [key for key, is_ignored in beside.items() if is_ignored]
+    if ignored:
+        raise ExperimentError(f"{kind} learns from the task reward alone, and would ignore them", where=ignored[0], fix="leave them out")
+    if setup.frozen and experiment.power.variant == "ex_ante":
+        raise ExperimentError("power.variant ex_ante needs what every neighbour intends, which frozen agents do not tell", where="agents")
     given = "networks" if experiment.uses_networks else "tables"
     if given not in facts.policies:
         fix = "use policy.kind mlp" if given == "tables" else "use policy.kind softmax"

@@ -25,6 +25,7 @@ Message = (
     | ShadowReward
     | TruncatedQ
     | Report
+    | Reward
     | Snapshot
     | Digest
     | Bundle

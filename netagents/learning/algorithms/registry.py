@@ -53,9 +53,17 @@ class AlgorithmEntry:
         return getattr(importlib.import_module(self.module), self.agent.partition(":")[2])
 
 
-_TABLES = AlgorithmFacts(policies=frozenset({"tables"}), credits=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS))
+_TABLES = AlgorithmFacts(
+    policies=frozenset({"tables"}), credits=True, signals=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
+)
 _NETWORKS = AlgorithmFacts(
-    policies=frozenset({"networks"}), spaces="any", masks=True, moving=True, credits=True, metrics=(*POLICY_METRICS, *CRITIC_METRICS)
+    policies=frozenset({"networks"}),
+    spaces="any",
+    masks=True,
+    moving=True,
+    credits=True,
+    signals=True,
+    metrics=(*POLICY_METRICS, *CRITIC_METRICS),
 )
 _ROOM = "netagents.learning.algorithms"
 

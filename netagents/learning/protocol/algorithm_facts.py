@@ -23,6 +23,7 @@ class AlgorithmFacts:
         kinds: messages that its agents exchange.  How far each travels is the radius of its kind; nobody is linked, waited for or
             counted for a kind that is not named here.
         credits: whether ``learning.credit`` says which of its kinds are sent; otherwise all are, in each iteration.
+        signals: whether it learns from the learning signal, with utilities, constraints and further terms; else from the task alone.
         on_policy: whether it learns from the newest batch alone; an algorithm that is not keeps older ones.
         metrics: names of the numbers that it reports, beside those of every agent.
     """
@@ -33,9 +34,10 @@ class AlgorithmFacts:
     moving: bool = False
     kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS)
     credits: bool = False
+    signals: bool = False
     on_policy: bool = True
     metrics: tuple[str, ...] = POLICY_METRICS
 
 
-UNKNOWN_ALGORITHM = AlgorithmFacts(spaces="any", masks=True, moving=True, metrics=())
+UNKNOWN_ALGORITHM = AlgorithmFacts(spaces="any", masks=True, moving=True, signals=True, metrics=())
 """Of a class that may not be imported here, as when somebody looks at a run whose code is not trusted: nothing is ruled out."""

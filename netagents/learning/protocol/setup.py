@@ -53,6 +53,7 @@ class Setup:
         metric_names: the names of all metrics of the run, in the order in which reports carry them.
         signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
         pay: agent -> what it is paid, for those with an incentive of their own.
+        frozen: agents that do not learn -> whether they play the most probable action.
     """
 
     experiment: Experiment
@@ -66,6 +67,7 @@ class Setup:
     metric_names: tuple[str, ...]
     signal_travels: tuple[bool, ...]
     pay: Mapping[int, Pay] = field(default_factory=dict)
+    frozen: Mapping[int, bool] = field(default_factory=dict)
 
     @property
     def n(self) -> int:

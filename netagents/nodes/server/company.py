@@ -150,7 +150,14 @@ class Company:
             return report
         if agent not in self._kept:
             known = self._known(agent)
-            self._kept[agent] = make_agent(agent, self._setup).arrays() if known is None else known
+            if known is None:
+                untrained = make_agent(agent, self._setup)
+                if agent in self._setup.frozen:
+                    from netagents.records.frozen_policies import load_frozen_policy
+
+                    load_frozen_policy(untrained)
+                known = untrained.arrays()
+            self._kept[agent] = known
         return Snapshot(self._kept[agent])
 
 
