@@ -110,7 +110,7 @@ def test_ages_beyond_the_bins_share_the_last_one() -> None:
     ages = AgeCounts()
     for age in (0, 15, 16, 10_000, ABSENT):
         ages.count(Kind.STATE, age)
-    assert ages.counts.shape == (4, BINS)
+    assert ages.counts.shape == (len(AGED), BINS)
     assert ages_by_kind(ages.counts) == {"state": {"0": 1, "15": 1, "16 or more": 2, "absent": 1}}
     assert ages.stale == 4
 
