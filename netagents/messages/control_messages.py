@@ -59,7 +59,7 @@ class Failed(NamedTuple):
 class Heartbeat(NamedTuple):
     """Server to agent: give a sign of life (``ages`` (0, 0)).  Agent to server: the sign, and how stale what it used has been so far.
 
-    ``ages`` (kinds, :data:`netagents.learning.protocol.age_counts.BINS`) int64, see :class:`netagents.learning.protocol.age_counts.AgeCounts`.
+    ``ages`` (K, :data:`netagents.learning.protocol.age_counts.BINS`) int64, see :class:`netagents.learning.protocol.age_counts.AgeCounts`.
     """
 
     ages: NDArray[np.int64]
