@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.raw_twin import Exchange, Traffic
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.launch import launch
-from netagents.learning import METRICS, Setup
+from netagents.learning import Setup
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import Action, Envelope, Kind, Message, Report, ShadowReward, State, Step, Trace, TruncatedQ, index_dtype
 from netagents.wire.codec import Codec
@@ -75,7 +75,7 @@ def traffic_of(prepared: Prepared) -> Traffic:
     ]
     if shared_q:
         phases.append(_exchange(setup, Kind.TRUNCATED_Q, TruncatedQ(np.zeros((H, B)))))
-    report = Report(np.zeros(len(METRICS)), np.zeros((4, 6)), np.zeros((16, 5), np.int64), np.zeros(3))
+    report = Report(np.zeros(len(setup.metric_names)), np.zeros((4, 6)), np.zeros((16, 5), np.int64), np.zeros(3))
     return Traffic(
         n=setup.n,
         steps=H,

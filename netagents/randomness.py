@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     STATISTICS = 9
     LINKS = 10
     STAND_IN = 11
+    KEPT_SIGNALS = 12
     INFORMATION = 23
 
 

@@ -72,6 +72,10 @@ class CriticTable:
             slots[pending] = np.where(same, self._slots[nearest], NOWHERE)
             pending = pending[same]
 
+    def visited(self, slots: IntArray) -> NDArray[np.bool_]:
+        """Whether there are values in these slots: false for :data:`NOWHERE`, and for entries of a full table that were never visited."""
+        return (slots >= 0) & (self._last[slots] >= 0)
+
     def visit(self, keys: Keys, iteration: int) -> IntArray:
         """The slots of ``keys``, as :meth:`WindowKeys.distinct` gave them, with entries made for new ones.
 

@@ -76,12 +76,12 @@ class NeuralCritic:
         self.target = self.net.flat.detach().clone()
         self.units = PopArt(layout)
 
-    def pair(self, features: torch.Tensor) -> FloatArray:
-        """(2, M) values of both networks at features (M, F)."""
+    def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None) -> FloatArray:
+        """(2, M) values of both networks at features (M, F); with other weights than their own where some are given."""
         import torch
 
         with torch.no_grad():
-            outputs: Float32 = self.net(features).squeeze(2).numpy()
+            outputs: Float32 = (self.net(features) if weights is None else self.net(features, weights)).squeeze(2).numpy()
         return self.units.values(outputs)
 
     def values(self, features: torch.Tensor) -> FloatArray:

@@ -1,13 +1,14 @@
-"""Settings of the learning algorithm: tables, or networks trained in one of two ways."""
+"""Settings of the learning algorithm: those that come with netagents, and classes of the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
 from netagents.experiment.base import Settings
+from netagents.experiment.imported_parts import CustomKind, PartKind
 from netagents.experiment.policy_settings import HiddenLayers
 
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -15,10 +16,19 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class TableAlgorithmSettings(Settings):
-    """Truncated policy gradient on tables (arXiv 2302.07938, Algorithm 1), with the other settings of `learning`."""
+Parameters = Literal["tables", "networks"]
 
-    kind: Literal["tables"] = "tables"
+
+class TruncatedPgSettings(Settings):
+    """Truncated policy gradient on tables (arXiv 2302.07938, Algorithm 1), with the settings beside this one; earlier called tables."""
+
+    learns_with: ClassVar[Parameters | None] = "tables"
+    kind: Literal["truncated_pg", "tables"] = "truncated_pg"
+
+    @field_validator("kind")
+    @classmethod
+    def _present_name(cls, _: str) -> str:
+        return "truncated_pg"
 
 
 class NeuralCriticSettings(Settings):
@@ -44,6 +54,7 @@ class NeuralCriticSettings(Settings):
 class NeuralAlgorithmSettings(Settings):
     """Settings that both ways to train networks share."""
 
+    learns_with: ClassVar[Parameters | None] = "networks"
     aliases: ClassVar[Mapping[str, str]] = {
         "policy_rate": "learning_rate",
         "lr": "learning_rate",
@@ -84,8 +95,43 @@ class PpoSettings(NeuralAlgorithmSettings):
     )
 
 
+ALGORITHM_KINDS = ("truncated_pg", "actor_critic", "ppo")
+"""The algorithms that have settings classes of their own."""
+
+OWN_ALGORITHMS = PartKind("algorithm", "netagents.algorithms", ALGORITHM_KINDS, "netagents.learning.NetworkedAgent")
+"""How algorithms of your own are named and found.  One of netagents' own whose settings are ``parameters`` gets a name in ``own``."""
+
+
+class CustomAlgorithmSettings(Settings):
+    """An algorithm of your own: agents are made as ``Class(index, setup, **parameters)``."""
+
+    learns_with: ClassVar[Parameters | None] = None
+    kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.algorithms")
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the class: the algorithm's settings")
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_exists(cls, kind: str) -> str:
+        return OWN_ALGORITHMS.check_name(kind)
+
+
+def _tag(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    # Experiments of earlier versions call the algorithm of tables so.
+    return "truncated_pg" if kind == "tables" else kind if kind in ALGORITHM_KINDS else "custom"
+
+
 AlgorithmSettings = Annotated[
-    TableAlgorithmSettings | ActorCriticSettings | PpoSettings,
-    Field(discriminator="kind"),
+    Annotated[TruncatedPgSettings, Tag("truncated_pg")]
+    | Annotated[ActorCriticSettings, Tag("actor_critic")]
+    | Annotated[PpoSettings, Tag("ppo")]
+    | Annotated[CustomAlgorithmSettings, Tag("custom")],
+    Discriminator(
+        _tag,
+        custom_error_type="algorithm_kind",
+        custom_error_message=f"an algorithm needs a key 'kind': {', '.join(ALGORITHM_KINDS)}, or import:package.module:Class",
+    ),
 ]
 """How agents learn."""

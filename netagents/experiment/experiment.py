@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
+from netagents.experiment.agent_settings import AgentGroup, check_groups
 from netagents.experiment.base import Settings, written
 from netagents.experiment.checkpoint_settings import CheckpointSettings
 from netagents.experiment.clock_settings import ClockSettings, LockstepSettings, WaitSettings
@@ -17,6 +18,7 @@ from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import MlpPolicySettings, PolicySettings, SoftmaxPolicySettings
+from netagents.experiment.signal_settings import SignalSettings, check_names
 from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology_settings import TopologySettings
 from netagents.experiment.utility_settings import NoUtilitySettings, UtilitySettings
@@ -79,6 +81,8 @@ class Experiment(Settings):
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
     constraints: tuple[ConstraintSettings, ...] = ()
+    agents: tuple[AgentGroup, ...] = Field((), description="agents that have another role or are paid in a way of their own")
+    signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     timeouts: Timeouts = Timeouts()
@@ -101,13 +105,23 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _algorithm_fits_policy(self) -> Self:
-        network, learned = isinstance(self.policy, MlpPolicySettings), self.learning.is_neural
-        if network and not learned:
+        network, wanted = self.uses_networks, self.learning.algorithm.learns_with
+        if network and wanted == "tables":
             raise ValueError("a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo")
-        if learned and not network:
+        if wanted == "networks" and not network:
             raise ValueError(f"learning.algorithm of kind {self.learning.algorithm.kind} needs a policy of kind mlp")
-        if self.power.variant == "ex_ante" and not learned:
+        if self.power.variant == "ex_ante" and not network:
             raise ValueError("power.variant ex_ante needs a policy of kind mlp; tables read realized power")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_and_signals_are_told_apart(self) -> Self:
+        check_names(self.signals)
+        check_groups(self.agents)
+        if self.runtime.launcher == "compose" and any(group.policy is not None for group in self.agents):
+            raise ValueError(
+                "agents: a policy from a run is read from this machine's files, which containers do not see; use another launcher"
+            )
         return self
 
     @model_validator(mode="after")
@@ -159,6 +173,11 @@ class Experiment(Settings):
     def faults_of(self, agent: int) -> tuple[AgentFault, ...]:
         """The scheduled faults of one agent."""
         return tuple(fault for fault in self.faults if isinstance(fault, AgentFault) and fault.agent == agent)
+
+    @property
+    def uses_networks(self) -> bool:
+        """Whether policies are networks; tables otherwise."""
+        return isinstance(self.policy, MlpPolicySettings)
 
     @property
     def does_without(self) -> bool:

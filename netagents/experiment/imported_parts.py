@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
@@ -35,16 +36,18 @@ class PartKind:
         group: of the entry points under which installed packages offer such parts.
         built_in: kinds that come with netagents.
         base: the class to subclass, as a user would import it.
+        own: classes of netagents that are found by name as those of other people are: name -> ``package.module:Class``.
     """
 
     noun: str
     group: str
     built_in: tuple[str, ...]
     base: str
+    own: Mapping[str, str] = field(default_factory=dict)
 
     def known(self) -> str:
         """All available names, for messages."""
-        return ", ".join(sorted({*self.built_in, *entry_points(group=self.group).names}))
+        return ", ".join(sorted({*self.built_in, *self.own, *entry_points(group=self.group).names}))
 
     def check_name(self, kind: str) -> str:
         """Refuse an unknown name, while the file's line is still known; a misspelt built-in kind lands here as well.
@@ -52,9 +55,42 @@ class PartKind:
         Raises:
             ValueError: it is neither an import path nor an entry point.
         """
-        if not kind.startswith("import:") and kind not in entry_points(group=self.group).names:
+        if not kind.startswith("import:") and kind not in self.own and kind not in entry_points(group=self.group).names:
             raise ValueError(f"no {self.noun} is called '{kind}'; choose one of {self.known()}, or write import:package.module:Class")
         return kind
+
+    def find(self, kind: str, where: str) -> Any:
+        """What a kind names, imported and not called.
+
+        Args:
+            kind: import path or name.
+            where: the key in the experiment.
+
+        Raises:
+            ExperimentError: it cannot be found, cannot be called, or belongs to Python itself.
+        """
+        if kind in self.own:
+            module, _, name = self.own[kind].partition(":")
+            return getattr(importlib.import_module(module), name)
+        found = _imported(kind, where) if kind.startswith("import:") else self._offered(kind, where)
+        if not callable(found):
+            raise ExperimentError(f"it is a {type(found).__name__} and cannot be called", where=where, fix="name a class")
+        if (origin := standard_module(found)) is not None:
+            raise ExperimentError(f"it belongs to Python's own module {origin}", where=where, fix=f"name a subclass of {self.base}")
+        register_module(str(getattr(found, "__module__", "")))
+        return found
+
+    def find_class(self, kind: str, wanted: type[Part], where: str) -> type[Part]:
+        """The same, where only a class will do, because it is asked about its agents before there are any.
+
+        Raises:
+            ExperimentError: as :meth:`find`, or it is no subclass of what is wanted.
+        """
+        found = self.find(kind, where)
+        if not (isinstance(found, type) and issubclass(found, wanted)):
+            named = getattr(found, "__name__", type(found).__name__)
+            raise ExperimentError(f"{named} is no class of {self.noun}s", where=where, fix=f"name a subclass of {self.base}")
+        return found
 
     def make(self, kind: str, wanted: type[Part], arguments: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Part:
         """Find the class and call it.
@@ -69,12 +105,7 @@ class PartKind:
         Raises:
             ExperimentError: it cannot be found or called, or makes something else.
         """
-        make = _imported(kind, where) if kind.startswith("import:") else self._offered(kind, where)
-        if not callable(make):
-            raise ExperimentError(f"it is a {type(make).__name__} and cannot be called", where=where, fix="name a class")
-        if (origin := standard_module(make)) is not None:
-            raise ExperimentError(f"it belongs to Python's own module {origin}", where=where, fix=f"name a subclass of {self.base}")
-        register_module(str(getattr(make, "__module__", "")))
+        make = self.find(kind, where)
         try:
             made = make(*arguments.values(), **parameters)
         except NetagentsError:
@@ -88,7 +119,8 @@ class PartKind:
                 where=where,
                 fix="parameters must be the keyword arguments of the class" + (f"; see {place}" if place else ""),
             ) from error
-        register_module(type(made).__module__)
+        if kind not in self.own:
+            register_module(type(made).__module__)
         if not isinstance(made, wanted):
             raise ExperimentError(
                 f"it made a {type(made).__name__}, which is no {self.noun}", where=where, fix=f"name a subclass of {self.base}"
@@ -136,9 +168,9 @@ def _seen_at(error: BaseException) -> str:
 
 def has_foreign_code(settings: BaseModel) -> bool:
     """Whether settings name, anywhere below them, a part that does not come with netagents."""
-    for name, field in type(settings).model_fields.items():
+    for name, stated in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if name == "kind" and (get_origin(field.annotation) is not Literal or value in BROUGHT_IN):
+        if name == "kind" and (get_origin(stated.annotation) is not Literal or value in BROUGHT_IN):
             return True
         parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
         if any(has_foreign_code(part) for part in parts if isinstance(part, BaseModel)):

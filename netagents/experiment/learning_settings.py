@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from netagents.experiment.algorithm_settings import ActorCriticSettings, AlgorithmSettings, PpoSettings, TableAlgorithmSettings
+from netagents.experiment.algorithm_settings import AlgorithmSettings, TruncatedPgSettings
 from netagents.experiment.base import Settings
 
 Iterations = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -84,7 +84,7 @@ class LearningSettings(Settings):
         "n_steps": "horizon",
     }
     algorithm: AlgorithmSettings = Field(
-        TableAlgorithmSettings(), description="tables, or for policies of kind mlp actor_critic or ppo, each with settings of its own"
+        TruncatedPgSettings(), description="truncated_pg for tables; actor_critic or ppo for policies of kind mlp; or a class of your own"
     )
     iterations: Iterations = 60
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(64, description="parallel copies of the environment (B)")
@@ -119,9 +119,9 @@ class LearningSettings(Settings):
 
     @model_validator(mode="after")
     def _networks_have_their_own(self) -> Self:
-        if not self.is_neural:
-            if self.cells != CellSettings():
-                raise ValueError("cells belong to networks; tables see every state and action")
+        if self.algorithm.learns_with == "tables" and self.cells != CellSettings():
+            raise ValueError("cells belong to networks; tables see every state and action")
+        if self.algorithm.learns_with != "networks":
             return self
         for name in ("learning_rate", "critic"):
             if getattr(self, name) != LearningSettings.model_fields[name].default:
@@ -129,11 +129,6 @@ class LearningSettings(Settings):
         if self.evaluation != "relabelled":
             raise ValueError("networks learn from the batch itself; leave evaluation at relabelled")
         return self
-
-    @property
-    def is_neural(self) -> bool:
-        """Whether agents learn with networks."""
-        return isinstance(self.algorithm, ActorCriticSettings | PpoSettings)
 
 
 class PowerSettings(Settings):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import ReplayError, RunDirectoryError, UsageError
 from netagents.experiment.imported_parts import has_foreign_code
-from netagents.learning import METRICS, ExchangeRequest, NetworkedAgent, Outgoing, make_agent
+from netagents.learning import ExchangeRequest, NetworkedAgent, Outgoing, make_agent
 from netagents.learning.interventions.random_actions import beginning
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.messages import Kind, Report, node_names
@@ -103,7 +103,7 @@ class _Replay:
         self.run, self.recording, self.agent, self.found = run, recording, agent, found
         self.begin = beginning(agent)
         self.numbers = GlobalNumbers(run.experiment.seed, has_foreign_code(run.experiment))
-        self.metrics = {name: run.agent_metric(name) for name in METRICS}
+        self.metrics = {name: run.agent_metric(name) for name in run.setup.metric_names}
         self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
 
     def until(self, wanted: int, last: int | None, before: Callable[[NetworkedAgent, int], None] | None) -> Replayed:
@@ -150,7 +150,7 @@ class _Replay:
         place = self.row.get(outgoing.iteration)
         if place is None:
             return
-        for name, value in zip(METRICS, outgoing.message.metrics.tolist(), strict=True):
+        for name, value in zip(self.run.setup.metric_names, outgoing.message.metrics.tolist(), strict=True):
             recorded = float(self.metrics[name][place, self.found.agent])
             if not np.array_equal(value, recorded, equal_nan=True):
                 raise self._differs(outgoing.iteration, f"{name} is {value!r} and was {recorded!r}")

@@ -25,7 +25,7 @@ from netagents.experiment.environment_settings import ParallelEnvSettings
 from netagents.foreign.containment import end_children, exit_at_once, flush_output
 from netagents.foreign.part_modules import make_importable, search_folder
 from netagents.learning.prepare import Prepared, prepare
-from netagents.learning.protocol.setup import check_fits, make_setup
+from netagents.learning.setup_builder import check_fits, make_setup
 from netagents.topology import Topology, build_topology
 
 

@@ -31,6 +31,7 @@ from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
+from netagents.records.frozen_policies import load_frozen_policy
 from netagents.wire.links.link_model import link_faults
 from netagents.wire.links.simulated_links import SimulatedLinks
 
@@ -88,6 +89,9 @@ class InProcessNetwork:
     def run(self, first: int, last: int) -> Iterator[IterationRecord]:
         """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in, and after it
         :attr:`snapshot_iteration` tells whether there is a new state as well."""
+        if first == 0:
+            for agent in self.agents:
+                load_frozen_policy(agent)
         for iteration in range(first, last):
             self._iterate(iteration)
             if iteration > first:
@@ -187,4 +191,4 @@ class InProcessNetwork:
         if all(isinstance(snapshot, Snapshot) for snapshot in told):
             self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(told) if isinstance(snapshot, Snapshot)}
             self.snapshot_iteration = iteration
-        return make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
+        return make_record(iteration, self.setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)

@@ -22,6 +22,7 @@ from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
+from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.run_creation import check_free, check_path
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
@@ -108,6 +109,7 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
             try:
                 stage("checking what is to carry out the run")
                 check_sinks(experiment)
+                check_frozen_policies(prepared.setup)
                 check_recorded_agents(prepared.setup)
                 check_messages(prepared.setup)
                 check_launcher(prepared, display)

@@ -36,7 +36,8 @@ NEURAL_PRELOAD = (
     *TABULAR_PRELOAD[:-1],
     "torch",
     "torch.optim.adam",
-    "netagents.learning.algorithms.neural_agent",
+    "netagents.learning.algorithms.actor_critic",
+    "netagents.learning.algorithms.ppo",
     PRELOAD[-1],
 )
 """The same for agents that train networks."""
@@ -65,7 +66,7 @@ def run_local(
             timeouts=experiment.timeouts,
             log_directory=directory.path / "logs",
             sockets=sockets,
-            preload=NEURAL_PRELOAD if experiment.learning.is_neural else TABULAR_PRELOAD,
+            preload=NEURAL_PRELOAD if experiment.uses_networks else TABULAR_PRELOAD,
             interruptions=interruptions,
         ) as supervisor:
             supervise(supervisor, prepared, directory, display, listener, sockets.path, copies_file(prepared, sockets))

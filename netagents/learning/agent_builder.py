@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from netagents.experiment.imported_parts import has_foreign_code
-from netagents.learning.algorithms.truncated_pg import TabularAgent
+from netagents.learning.algorithms.registry import make_algorithm
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.setup import Setup
+from netagents.learning.roles.frozen_agent import FrozenAgent
 from netagents.randomness import seeded_globally
 
 
 def make_agent(index: int, setup: Setup) -> NetworkedAgent:
     """Agent ``index`` of a setup."""
     experiment = setup.experiment
+    if index in setup.frozen:
+        return FrozenAgent(index, setup)
     if not has_foreign_code(experiment):
-        return _make(index, setup)
+        return make_algorithm(index, setup)
     with seeded_globally(experiment.seed, index):
-        return _make(index, setup)
-
-
-def _make(index: int, setup: Setup) -> NetworkedAgent:
-    if setup.experiment.learning.is_neural:
-        from netagents.learning.algorithms.neural_agent import NeuralAgent
-
-        return NeuralAgent(index, setup)
-    return TabularAgent(index, setup)
+        return make_algorithm(index, setup)

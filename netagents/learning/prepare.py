@@ -14,7 +14,8 @@ from netagents.foreign.containment import contained
 from netagents.foreign.part_modules import search_folder
 from netagents.learning.fault_checks import check_faults
 from netagents.learning.first_occupancies import check_first_occupancies
-from netagents.learning.protocol.setup import Setup, check_fits, make_setup
+from netagents.learning.protocol.setup import Setup
+from netagents.learning.setup_builder import check_fits, make_setup
 from netagents.randomness import ENVIRONMENT_OWNER, seeded_globally
 from netagents.topology import Topology, build_topology
 

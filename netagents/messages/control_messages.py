@@ -75,7 +75,7 @@ class Failed(NamedTuple):
 class Heartbeat(NamedTuple):
     """Server to agent: a request for an answer, with ``ages`` (0, 0).  Agent to server: the answer, with the ages of all messages it used.
 
-    ``ages`` (4, :data:`netagents.learning.protocol.age_counts.BINS`) int64, see :class:`netagents.learning.protocol.age_counts.AgeCounts`.
+    ``ages`` (K, :data:`netagents.learning.protocol.age_counts.BINS`) int64, see :class:`netagents.learning.protocol.age_counts.AgeCounts`.
     """
 
     ages: NDArray[np.int64]

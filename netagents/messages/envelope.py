@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
 from netagents.messages.message_kinds import Kind
 from netagents.messages.relay_messages import Bundle, RelayStats
 
@@ -25,6 +25,7 @@ Message = (
     | ShadowReward
     | TruncatedQ
     | Report
+    | Reward
     | Snapshot
     | Digest
     | Bundle

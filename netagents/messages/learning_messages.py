@@ -91,6 +91,15 @@ class ShadowReward(NamedTuple):
     alive: NDArray[np.bool_] | None = None
 
 
+class Reward(NamedTuple):
+    """Agent to every agent that is paid for its reward and whose kappa_gradient reaches it, once per iteration.
+
+    ``rewards`` (T, B) float64: its own task rewards along the steps that critics learn from, zeros after its part had ended.
+    """
+
+    rewards: NDArray[np.float64]
+
+
 class TruncatedQ(NamedTuple):
     """Agent to every agent whose kappa_gradient reaches it: ``values`` (H, B) float64, its truncated Q along the batch."""
 
@@ -100,7 +109,7 @@ class TruncatedQ(NamedTuple):
 class Report(NamedTuple):
     """Agent to environment server, once per iteration, together with the next iteration's first action.
 
-    ``metrics`` (M,) float64 in the order of :data:`netagents.learning.protocol.agent_metrics.METRICS`;
+    ``metrics`` (M,) float64 in the order of the run's metric names (``netagents.learning.Setup.metric_names``);
     ``power`` (m, 6) float64, a row per agent j of the critic's neighbourhood: j, power, its error, share of known visits, effective
     visits, age;
     ``ledger`` (r, 5) int64, a row per kind and receiver: kind, receiver, hop, messages, payload bytes;

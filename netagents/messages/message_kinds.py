@@ -26,12 +26,13 @@ from netagents.messages.array_fields import (
     array_field,
 )
 from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
     RunFacts,
     Traffic,
     action_traffic,
+    reward_traffic,
     shadow_reward_shapes,
     shadow_reward_traffic,
     state_traffic,
@@ -219,7 +220,7 @@ class Kind(IntEnum):
             (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
             optional=1,
             pace=Pace.ITERATION,
-            phase=4,
+            phase=5,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -233,7 +234,7 @@ class Kind(IntEnum):
             TruncatedQ,
             (array_field("values", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=5,
+            phase=6,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -252,12 +253,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=6,
+            phase=7,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=7, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=8, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -270,7 +271,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=8,
+            phase=9,
         ),
     )
     BUNDLE = (
@@ -279,8 +280,22 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=9,
+            phase=10,
             must_arrive=True,
+        ),
+    )
+
+    REWARD = (
+        20,
+        MessageRow(
+            Reward,
+            (array_field("rewards", FLOAT64, 2),),
+            pace=Pace.ITERATION,
+            phase=4,
+            radius=RadiusKind.GRADIENT,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=reward_traffic,
         ),
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from netagents.messages.array_fields import ANY, Alternatives, ExpectedArray
-from netagents.messages.learning_messages import Action, ShadowReward, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import Action, Reward, ShadowReward, State, Step, Trace, TruncatedQ
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
 
@@ -97,6 +97,11 @@ def shadow_reward_shapes(facts: RunFacts, _agent: int) -> Alternatives:
     table = ExpectedArray(_FLOAT64, (ANY, ANY))
     alternatives = [[table, ExpectedArray(_FLOAT64, (ANY, facts.batch))], [table, ExpectedArray(_FLOAT64, (0, 0))]]
     return alternatives + [[*arrays, ExpectedArray(_BOOL, (ANY, facts.batch))] for arrays in alternatives]
+
+
+def reward_traffic(facts: RunFacts, _agent: int) -> Traffic:
+    """One Reward per iteration, along all of its steps."""
+    return ((Reward(np.zeros((facts.steps, facts.batch))), 1),)
 
 
 def truncated_q_traffic(facts: RunFacts, _agent: int) -> Traffic:

@@ -84,6 +84,10 @@ class NeuralPolicy(Policy):
         self.weights[:] = parameters
         self._layers = self.layout.layers(self.weights)
 
+    def statistics(self) -> dict[str, NDArray[Any]]:
+        """How numbers without bounds are read."""
+        return {**self.reader.statistics()}
+
     def restore_statistics(self, statistics: Mapping[str, NDArray[Any]]) -> None:
         """How numbers without bounds are read, as :meth:`WindowReader.statistics` gave it."""
         self.reader.restore(statistics)

@@ -75,6 +75,10 @@ class Policy(ABC):
     def load(self, parameters: NDArray[Any]) -> None:
         """Take over parameters of the policy's own shape, else ValueError."""
 
+    def statistics(self) -> dict[str, NDArray[Any]]:
+        """What :meth:`restore_statistics` takes; empty for most policies."""
+        return {}
+
     def restore_statistics(self, statistics: Mapping[str, NDArray[Any]]) -> None:  # noqa: B027 - most policies have none
         """Take over what is known of observations beside the parameters, by name; else KeyError or ValueError."""
 

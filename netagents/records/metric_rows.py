@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.learning import METRICS
 from netagents.records.column_table import ColumnTable
 from netagents.records.jsonl import floats_from_json
 
@@ -37,13 +36,18 @@ def per_agent(rows: Rows, group: str, name: str, n: int) -> FloatArray:
     return np.array([row[group].get(name, unknown) for row in rows], dtype=np.float64).reshape(-1, n)
 
 
+def metric_names(rows: Rows) -> tuple[str, ...]:
+    """The names of all metrics that rows hold, in the order of their first appearance."""
+    return tuple(dict.fromkeys(name for row in rows for name in row["agents"]))
+
+
 def metrics_table(rows: Rows, n: int) -> ColumnTable:
     """One row per iteration and agent: iteration, agent, every metric, and the timing."""
     columns: dict[str, NDArray[Any]] = {
         "iteration": np.repeat(iterations_of(rows), n),
         "agent": np.tile(np.arange(n, dtype=np.int64), len(rows)),
     }
-    columns |= {name: per_agent(rows, "agents", name, n).reshape(-1) for name in METRICS}
+    columns |= {name: per_agent(rows, "agents", name, n).reshape(-1) for name in metric_names(rows)}
     columns |= {f"{name}_seconds": per_agent(rows, "timing", name, n).reshape(-1) for name in TIMING}
     return ColumnTable(columns)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
-from netagents.learning import METRICS, IterationRecord, Setup
+from netagents.learning import IterationRecord, Setup
 from netagents.records import run_creation as layout
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
@@ -94,7 +94,7 @@ class Recorder:
                 "team_return": returns[0],
                 "team_return_sd": returns[1],
                 "discounted_return": returns[2],
-                "agents": dict(zip(METRICS, json_floats(columns), strict=True)),
+                "agents": dict(zip(record.names, json_floats(columns), strict=True)),
                 "seconds": round(time.monotonic() - self._start, 6),
                 "timing": dict(zip(("compute", "wait", "serialise"), json_floats(np.ascontiguousarray(timing.T)), strict=True)),
             }

@@ -174,7 +174,7 @@ class RunDirectory:
         return topology
 
     def setup(self) -> Setup:
-        """Neighbourhoods, spaces and settings of the run's agents; builds no environment.
+        """Neighbourhoods, spaces and settings of the run's agents; builds no environment, and imports nothing without trust.
 
         Raises:
             RunDirectoryError: a file is missing or damaged.
@@ -185,7 +185,9 @@ class RunDirectory:
             spec = spec_from_json(raw)
         except (KeyError, TypeError, ValueError, OverflowError, NetagentsError) as error:
             raise RunDirectoryError("does not describe an environment", where=str(file), fix="the file was damaged") from error
-        return make_setup(self.experiment(), self.topology(), spec)
+        experiment = self.experiment()
+        named = {code.name for code in named_code(experiment)}
+        return make_setup(experiment, self.topology(), spec, imports=self.trust is True or named <= set(self.trust or ()))
 
     def state_before(self, iteration: int, agents: int) -> dict[int, dict[str, NDArray[Any]]]:
         """Every agent's named arrays from the checkpoint of the iteration before, verified.

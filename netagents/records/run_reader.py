@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment import Experiment
 from netagents.experiment.named_code import Trust
-from netagents.learning import METRICS, Setup
+from netagents.learning import Setup
 from netagents.learning.power_facts import PowerFacts, power_facts
+from netagents.learning.protocol.agent_metrics import DESCRIPTIONS
 from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.policies import Policy, TabularPolicy
 from netagents.records import run_creation as layout
@@ -22,7 +23,7 @@ from netagents.records.checkpoint import checkpoints, load_checkpoint
 from netagents.records.column_table import ColumnTable
 from netagents.records.jsonl import JsonLinesReader, JsonLinesRows
 from netagents.records.ledger_view import LedgerView
-from netagents.records.metric_rows import column, curve_table, iterations_of, metrics_table, per_agent
+from netagents.records.metric_rows import column, curve_table, iterations_of, metric_names, metrics_table, per_agent
 from netagents.records.packed_records import each_reading, ledger_changes
 from netagents.records.power_readings import mean_reading, stacked_power
 from netagents.records.record_files import RECORDS, row_parser
@@ -153,14 +154,21 @@ class Run:
         """(K,) wall time at which each iteration was recorded, since this writer began."""
         return column(self._metrics.all(), "seconds")
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that its agents report: what is recorded, and before the first iteration what will be."""
+        return metric_names(self._metrics.all()) or self.setup.metric_names
+
     def agent_metric(self, name: str) -> FloatArray:
-        """(K, n) one of :data:`netagents.learning.METRICS`, per iteration and agent.
+        """(K, n) one of :attr:`metric_names`, per iteration and agent; NaN where it is one of netagents' own that this run has not.
 
         Raises:
             RunDirectoryError: there is no such metric.
         """
-        if name not in METRICS:
-            raise RunDirectoryError(f"no metric is called '{name}'", where=str(self.path), fix=f"choose one of {', '.join(METRICS)}")
+        if name not in DESCRIPTIONS and name not in self.metric_names:
+            raise RunDirectoryError(
+                f"no metric is called '{name}'", where=str(self.path), fix=f"choose one of {', '.join(self.metric_names)}"
+            )
         return per_agent(self._metrics.all(), "agents", name, self.n)
 
     def agent_timing(self, name: str) -> FloatArray:

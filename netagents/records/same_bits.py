@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.learning import METRICS
 from netagents.records.ledger_view import kind_name
 from netagents.records.run_reader import Run
 
@@ -30,7 +29,10 @@ def same_bits(a: Run, b: Run) -> list[str]:
         ("discounted_return", a.discounted_returns, b.discounted_returns),
     ):
         differences.extend(_first_difference(f"returns: {name}", left, right))
-    for name in METRICS:
+    for name in dict.fromkeys((*a.metric_names, *b.metric_names)):
+        if (name in a.metric_names) != (name in b.metric_names):
+            differences.append(f"metrics: only one of the runs has {name}")
+            continue
         differences.extend(_first_difference(f"metrics: {name}", a.agent_metric(name), b.agent_metric(name)))
     differences.extend(_power_differences(a, b))
     differences.extend(_ledger_differences(a, b))

@@ -26,6 +26,7 @@ from netagents.reports.heat_map import power_maps
 from netagents.reports.html import document, html, joined, section, short, tile
 from netagents.reports.learning_curve import LearningProgress, progress
 from netagents.reports.link_section import link_section
+from netagents.reports.metric_section import metric_section
 from netagents.reports.power_history import PowerHistory, power_history
 from netagents.reports.power_picture import DEFAULT_LAST, measured_pairs, no_entry, percent
 from netagents.reports.report_tables import agent_table, ending_section, messages_section, settings_section
@@ -68,6 +69,7 @@ def report(run: Run) -> str:
         constraint_section(run),
         _maps_section(run, history, found),
         agent_table(run, found),
+        metric_section(run),
         messages_section(run),
         link_section(run),
         fault_section(run),

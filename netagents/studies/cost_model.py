@@ -17,7 +17,7 @@ import numpy as np
 
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
-from netagents.learning import METRICS, Setup
+from netagents.learning import Setup
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
 from netagents.messages.run_facts import Traffic
@@ -237,6 +237,8 @@ def predict(setup: Setup) -> Cost:
 
 def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
     """What one agent sends of a kind per iteration to each receiver, by the kind's row."""
+    if kind in NEIGHBOUR_KINDS and kind not in setup.kind_reach:
+        return ()
     return kind.row.traffic(setup, agent) if kind.row.traffic is not None else ()
 
 
@@ -254,7 +256,9 @@ def _report(setup: Setup, agent: int, rows: int) -> Report:
     """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
     rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _exchanged(setup))
     neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
-    return Report(np.zeros(len(METRICS)), np.zeros((neighbours, READING_COLUMNS)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3))
+    return Report(
+        np.zeros(len(setup.metric_names)), np.zeros((neighbours, READING_COLUMNS)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3)
+    )
 
 
 def _step_work(setup: Setup, relay: RelayCost, direct_states: float) -> tuple[Work, int]:
@@ -288,7 +292,7 @@ def parse_link(word: str) -> Link:
 
 
 def _entries(setup: Setup, agent: int) -> int:
-    if setup.experiment.learning.is_neural:
+    if setup.experiment.uses_networks:
         return 0
     window = setup.reach[RadiusKind.CRITIC].window(agent)
     return prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))

@@ -66,8 +66,10 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
         kappas: radii; those beyond the model's diameter are left out.
         iterations: of training before the trained policies are looked at.
     """
-    if base.learning.is_neural:
+    if base.uses_networks:
         return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
+    if base.agents or any(term.weight != 0.0 for term in base.signals):
+        return Oracle({}, "no exact values: agents have incentives or terms of a signal that exact methods do not know")
     aged = base.information == "aged"
     try:
         chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))

@@ -1,6 +1,6 @@
 """Graphs: generators, file formats, kappa-hop neighbourhoods."""
 
-from netagents.topology.communication_reach import Reach, spread_radius
+from netagents.topology.communication_reach import Reach, SelectedReach, spread_radius
 from netagents.topology.graph import Topology
 from netagents.topology.neighbourhoods import UNREACHABLE, Neighbourhoods
 from netagents.topology.relay_trees import TreeNode, relay_tree
@@ -10,6 +10,7 @@ __all__ = [
     "UNREACHABLE",
     "Neighbourhoods",
     "Reach",
+    "SelectedReach",
     "Topology",
     "TreeNode",
     "build_topology",

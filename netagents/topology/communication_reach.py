@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
 from netagents.errors import ExperimentError
@@ -78,3 +78,24 @@ def spread_radius(radius: int | tuple[int, ...], n: int, name: str) -> tuple[int
         if each < 0:
             raise ExperimentError(f"{name}: {each} hops for agent {agent}", fix="radii are whole numbers from 0 on")
     return radii
+
+
+class SelectedReach(Reach):
+    """Neighbourhoods of which only some pairs count.
+
+    Args:
+        whole: all pairs.
+        counts: (receiver, sender) -> whether the pair does; an agent always counts for itself.
+    """
+
+    def __init__(self, whole: Reach, counts: Callable[[int, int], bool]) -> None:
+        super().__init__(whole.neighbourhoods, whole.radii, whole.muted)
+        self._counts = counts
+
+    def window(self, i: int) -> tuple[int, ...]:
+        """The agents within i's radius that count for it, i included, ascending."""
+        return tuple(j for j in super().window(i) if j == i or self._counts(i, j))
+
+    def out_neighbours(self, i: int) -> tuple[int, ...]:
+        """The other agents within whose radius i is, and for which it counts, ascending."""
+        return tuple(j for j in super().out_neighbours(i) if self._counts(j, i))

@@ -19,7 +19,7 @@ def test_a_cue_is_learned_beside_numbers_of_any_size(sight: str, tmp_path: Path)
             "topology": {"kind": "line", "n": 2},
             "kappa": 0,
             "policy": {"kind": "mlp", "hidden": [16]},
-            "learning": {"iterations": 30, "batch": 32, "algorithm": {"kind": "ppo", "policy_rate": 0.02}},
+            "learning": {"iterations": 30, "batch": 32, "algorithm": {"kind": "ppo", "learning_rate": 0.02}},
             "runtime": {"launcher": "in_process"},
         },
         directory=tmp_path / "run",

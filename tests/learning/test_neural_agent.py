@@ -13,6 +13,7 @@ from netagents.environments.networked_mdp import Transition
 from netagents.errors import EnvironmentMismatchError, ExperimentError, NumericalError
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.algorithms.actor_critic import ActorCriticAgent
 from netagents.learning.algorithms.neural_agent import NeuralAgent
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import Kind
@@ -167,21 +168,22 @@ def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
     settings["learning"]["algorithm"] |= {"minibatches": 1, "discount_weights": True, "learning_rate": 1e-9}
     _, network = network_of(settings)
     agent = network.agents[2]
-    assert isinstance(agent, NeuralAgent)
+    assert isinstance(agent, ActorCriticAgent)
     seen: list[Any] = []
 
-    def spy(rollout: Any, worth: Any, weights: Any, *rest: Any) -> Any:
-        seen.append((rollout, worth, weights))
-        return NeuralAgent._improve(agent, rollout, worth, weights, *rest)
+    def spy(batch: Any, values: Any) -> Any:
+        beyond = original(batch, values)
+        seen.append((batch.rollout, beyond, batch.weights))
+        return beyond
 
-    agent._improve = spy  # type: ignore[method-assign]
+    original, agent._beyond_baseline = agent._beyond_baseline, spy  # type: ignore[method-assign]
     (record,) = list(network.run(0, 1))
-    ((rollout, worth, weights),) = seen
+    ((rollout, advantages, weights),) = seen
     total = torch.zeros(agent.actor.flat.shape)
     for step in range(rollout.steps):
         for copy in range(agent.setup.batch):
             taken = torch.tensor([int(rollout.actions[step, copy])])
             one = Decisions(tensor(rollout.context[step, copy][None]), taken, None, torch.ones(1), torch.ones(1))
             (score,) = torch.autograd.grad(log_probability(agent.actor, agent.policy, one).log_probability.sum(), agent.actor.flat)
-            total += score * float(weights[step, copy] * worth[step, copy]) / (agent.setup.batch * agent.setup.n)
+            total += score * float(weights[step, copy] * advantages[step, copy]) / (agent.setup.batch * agent.setup.n)
     assert float(record.column("gradient_sq")[2]) == pytest.approx(float(total.square().sum()), rel=1e-3)

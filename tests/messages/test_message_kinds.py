@@ -29,7 +29,7 @@ class Gossip(NamedTuple):
 
 
 row = MessageRow(
-    Gossip, (array_field("rumour", FLOAT64, 2),), pace=Pace.ITERATION, phase=5, radius=RadiusKind.CRITIC, must_arrive=True,
+    Gossip, (array_field("rumour", FLOAT64, 2),), pace=Pace.ITERATION, phase=11, radius=RadiusKind.CRITIC, must_arrive=True,
     absence=Absence.ZERO, traffic=lambda facts, agent: ((Gossip(np.zeros((facts.horizon, facts.batch))), 1),),
 )
 # Python's enums are closed; these lines stand for the member that a developer would write into the class.

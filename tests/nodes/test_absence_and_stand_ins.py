@@ -17,7 +17,7 @@ from netagents.learning.prepare import prepare
 from netagents.learning.protocol.age_counts import ABSENT, BINS, AgeCounts, ages_by_kind
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.learning.protocol.requests import Outgoing
-from netagents.messages import Kind, ShadowReward, State, Step, Trace, TruncatedQ
+from netagents.messages import NEIGHBOUR_KINDS, Kind, ShadowReward, State, Step, Trace, TruncatedQ
 from netagents.nodes.clocks.stand_ins import LostRewards, StandIns, legal
 
 SETTINGS: dict[str, Any] = line_msg(4, iterations=3, batch=5, horizon=6, learning={"gamma": 0.5}, seed=3)
@@ -106,7 +106,7 @@ def test_ages_beyond_the_bins_share_the_last_one() -> None:
     ages = AgeCounts()
     for age in (0, 15, 16, 10_000, ABSENT):
         ages.count(Kind.STATE, age)
-    assert ages.counts.shape == (4, BINS)
+    assert ages.counts.shape == (len(NEIGHBOUR_KINDS), BINS)
     assert ages_by_kind(ages.counts) == {"state": {"0": 1, "15": 1, "16 or more": 2, "absent": 1}}
     assert ages.stale == 4
 

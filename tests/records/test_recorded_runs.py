@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from netagents.errors import RunDirectoryError
-from netagents.learning import METRICS
 from netagents.measures.power import assemble, cannot_influence, concentration, held_entries
 from netagents.messages import Kind
 from netagents.records import Recorder, Run, same_bits
@@ -24,7 +23,7 @@ def test_every_number_comes_back_as_it_was_given(record: Callable) -> None:
     np.testing.assert_array_equal(run.returns, [each.team_return for each in records])
     np.testing.assert_array_equal(run.returns_sd, [each.team_return_sd for each in records])
     np.testing.assert_array_equal(run.discounted_returns, [each.discounted_return for each in records])
-    for name in METRICS:
+    for name in run.metric_names:
         np.testing.assert_array_equal(run.agent_metric(name), [each.column(name) for each in records])
     for reading, each in zip(run.power_readings(), records, strict=True):
         for agent, rows in enumerate(each.power):
@@ -125,7 +124,7 @@ def test_metrics_are_a_table_of_one_row_per_iteration_and_agent(record: Callable
     run = record().run
     table = run.metrics
     assert table.rows == 16
-    assert set(METRICS) < set(table)
+    assert set(run.metric_names) < set(table)
     assert table["agent"].tolist() == [0, 1, 2, 3] * 4
     pytest.importorskip("pandas")
     frame = table.to_pandas()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from netagents.reports import byte_size, summary_rows, summary_table, summary_text
@@ -91,3 +92,15 @@ def test_constraints_that_hold_are_told_with_the_narrowest_margin_and_no_constra
     plain = recorded_run()
     assert "constraints" not in dict(summary_rows(plain))
     assert "<h2>Constraints</h2>" not in report(plain)
+
+
+def test_the_report_lists_what_the_parts_of_this_run_measure_and_nothing_else(recorded_run: Callable) -> None:
+    constrained = report(recorded_run(constraints=[{"utility": {"kind": "entropy", "over": "state"}, "threshold": -1.0}]))
+    plain = recorded_run()
+    page = report(plain)
+    for name in plain.metric_names:
+        assert f"<td>{name}</td>" in page or not np.isfinite(plain.agent_metric(name)).any()
+    assert "<td>violation</td>" in constrained
+    assert "<td>violation</td>" not in page
+    returns = plain.agent_metric("return")
+    assert f"<td>return</td><td>{short(returns[0].mean())}</td><td>{short(returns.mean())}</td>" in page

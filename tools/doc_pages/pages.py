@@ -151,7 +151,9 @@ def _below(key: str, field: FieldInfo, seen: dict[schema.Model, str]) -> Iterato
     if field.description:
         yield from (f"{field.description[:1].upper()}{field.description[1:]}.", "")
     if not field.is_required() and not is_list:
-        yield from (f"Default: `kind: {field.get_default(call_default_factory=True, validated_data={}).kind}`.", "")
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if default is not None:
+            yield from (f"Default: `kind: {default.kind}`.", "")
     names = dict(zip(kinds, schema.kind_names(kinds), strict=True))
     known = [tag for tag, model in kinds.items() if model in seen]
     if known:

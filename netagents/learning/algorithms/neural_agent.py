@@ -1,29 +1,33 @@
-"""The networked agent with networks: truncated actor-critic or PPO under the same phases, messages, radii and credits as tables.
+"""The networked agent with networks: phases, messages, radii and credits as with tables; what actor-critic and PPO share.
 
-One call of :meth:`NeuralAgent.iterate` is one iteration, read from top to bottom.  The agent acts in numpy; torch only trains, between
-the messages.
+One call of :meth:`NeuralAgent.iterate` is one iteration, read from top to bottom.  How it evaluates and how it improves is in
+:mod:`netagents.learning.algorithms.actor_critic` and :mod:`netagents.learning.algorithms.ppo`.  The agent acts in numpy; torch only
+trains, between the messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork
 from netagents.environments.spaces import Discrete
-from netagents.experiment.algorithm_settings import ActorCriticSettings, PpoSettings
+from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_policy_update import Decisions, PolicyChange, advantages, improve, mean_entropy
+from netagents.learning.algorithms.neural_policy_update import Decisions, PolicyChange, advantages, mean_entropy
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
-from netagents.learning.protocol.requests import Turns
+from netagents.learning.protocol.requests import ExchangeRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
-from netagents.learning.signals.local_objective import LocalObjective
-from netagents.learning.signals.sampled_occupancy import sampled_occupancy
+from netagents.learning.signals.learning_signal import LearningSignal, SignalValues
+from netagents.learning.signals.signal_term import SignalBatch
+from netagents.learning.signals.task_critics import NetworkTaskCritic
 from netagents.measures.power import Experience, TabularPower
 from netagents.measures.power.neural_power import NeuralPower
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
@@ -37,16 +41,54 @@ if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
-NAN = float("nan")
+MOST_TERMS = 1 << 10
+"""More terms of a signal than any agent has."""
 POWER_TRACE_DECAY = 0.95
 """Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
+
+
+@dataclass(frozen=True)
+class NeuralBatch:
+    """One iteration's batch, as networks read it.
+
+    Attributes:
+        rollout: the agent's own steps.
+        weights: (T, B) gamma^t, zero after the end.
+        members: traces of everyone in the critic's window, in its order.
+        observed: ((T + 1) * B, F) what state values read.
+        transitions: what Q-functions read.
+        generator: of minibatches, in the order in which networks learn.
+        where: iteration, in errors.
+    """
+
+    rollout: Rollout
+    weights: FloatArray
+    members: Sequence[Trace]
+    observed: torch.Tensor
+    transitions: Transitions
+    generator: np.random.Generator
+    where: str
+
+
+class Evaluated(NamedTuple):
+    """What the critics say along the batch.
+
+    Attributes:
+        shared: (T, B) values or advantages of what neighbours learn from as well.
+        kept: the same of the terms that the agent keeps to itself, weighted; None where there are none.
+        td_change: of the last minibatch of temporal differences.
+    """
+
+    shared: FloatArray
+    kept: FloatArray | None
+    td_change: float
 
 
 class NeuralAgent(NetworkedAgent):
     """An agent with a neural policy and neural truncated critics.
 
-    Networks: the policy; a pair of Q-functions of its own task reward, from which power is read; a second pair for what it learns
-    from, where actor-critic learns from something else; and a state value, which is PPO's critic and actor-critic's baseline.
+    Networks: the policy; a pair of Q-functions of its own task reward, from which power is read; and a state value.  An algorithm adds
+    critics of its own in :meth:`make_critics`.
 
     Args:
         index: i.
@@ -54,28 +96,28 @@ class NeuralAgent(NetworkedAgent):
     """
 
     policy: NeuralPolicy
+    settings: NeuralAlgorithmSettings
+    centred = False
+    """Whether the policy is shown advantages of mean zero."""
 
     def __init__(self, index: int, setup: Setup) -> None:
         super().__init__(index, setup, setup.neural_policy(index))
         settings = self.learning.algorithm
-        assert isinstance(settings, ActorCriticSettings | PpoSettings), "only made for networks"
-        self.settings: ActorCriticSettings | PpoSettings = settings
-        self.cells = setup.cells(index)
-        self.objective = LocalObjective(setup.experiment, index, self.cells.states, self.cells.actions, setup.discount)
+        assert isinstance(settings, NeuralAlgorithmSettings), "only made for networks"
+        self.settings = settings
+        self.signal = LearningSignal(index, setup)
+        self.objective, self.cells = self.signal.shadow.objective, self.signal.shadow.cells
         spec, window = setup.spec, self.critic_window
         self.reader = WindowReader(spec.view, [spec.observation_spaces[j] for j in window], window.index(index), spec.capabilities.moving)
         self.action_reader = ActionReader([spec.action_spaces[j] for j in window])
-        inputs = self.reader.size + self.action_reader.size
+        self.inputs = self.reader.size + self.action_reader.size
         first = stream(setup.experiment.seed, index, Purpose.INITIALISATION, 1)
         with repeatable_torch():
             self.actor = TrainedMlp(
                 self.policy.layout, [self.policy.weights], settings.learning_rate, self.learning.max_grad_norm, "policy", index
             )
-            self.task = NeuralCritic(settings.critic, inputs, first, "task critic", index)
-            pure_task = self.learning.credit == "shared_q" and self.learning.task_weight == 1.0 and self.objective.is_zero
-            own_critic = isinstance(settings, ActorCriticSettings) and not pure_task
-            self.learned = NeuralCritic(settings.critic, inputs, first, "learning critic", index) if own_critic else self.task
-            self.value = ValueNetwork(settings.critic, self.reader.size, first, index)
+            self.task = NeuralCritic(settings.critic, self.inputs, first, "task critic", index)
+            self.make_critics(first)
         self.power = NeuralPower(index, window, self.action_reader, setup.experiment.power)
         spaces = [spec.observation_spaces[j] for j in window] + [spec.action_spaces[j] for j in window]
         self.tabular_power: TabularPower | None = None
@@ -84,215 +126,211 @@ class NeuralAgent(NetworkedAgent):
             read_by = [setup.reach[RadiusKind.POLICY].window(j) for j in window]
             self.tabular_power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
 
+    # -- what an algorithm supplies --------------------------------------------------------------------------------------
+
+    value: ValueNetwork
+
+    @abstractmethod
+    def make_critics(self, generator: np.random.Generator) -> None:
+        """Make :attr:`value` and the algorithm's other critics, their first weights drawn in this order."""
+
+    @abstractmethod
+    def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
+        """Fit the critics to the signal and read them along the batch."""
+
+    @abstractmethod
+    def improve(self, batch: NeuralBatch, summed: FloatArray) -> PolicyChange:
+        """Gradient steps on the policy.
+
+        Args:
+            batch: of its own policy's decisions.
+            summed: (T, B) what :meth:`evaluate` gave, summed over everyone within kappa_gradient where Q-values are shared.
+        """
+
+    @abstractmethod
+    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+        """Every critic beside the task critic, by its name in checkpoints."""
+
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
     def iterate(self, iteration: int) -> Turns:
-        """One iteration: sample, trace, shadow reward, evaluate, improve, report."""
-        learning, setup, where = self.learning, self.setup, f"iteration {iteration}"
-        rollout = yield from self._sample(iteration)
-        weights = rollout.discounted(setup.discount)
-
-        # Trace: the observations and actions of everyone within kappa_critic hops.
-        own = Trace(rollout.states, rollout.actions, self._intentions(rollout))
-        traces: dict[int, Trace] = yield from self._share(iteration, Kind.TRACE, own, hops=rollout.hops)
-        members = [own if j == self.index else traces[j] for j in self.critic_window]
+        """One iteration: sample, trace, signal, evaluate, improve, report."""
+        learning = self.learning
+        rollout = yield from self.sample(iteration)
         steps_hops = None if rollout.hops is None else rollout.hops[:-1]
 
-        # Occupancy of local cells, then the gradient of the utility there: the shadow reward.
-        cells = self.cells
-        counted, acted = cells.of_states(rollout.counted_states(learning.occupancy)), cells.of_actions(rollout.actions[:-1])
-        shadow = self.objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, cells.states, cells.actions))
-        signal = learning.task_weight * rollout.rewards + shadow.table[counted, acted] * rollout.alive
-        if learning.credit == "shared_reward":
-            # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
-            message = ShadowReward(np.zeros((0, 0)), signal)
-            told: dict[int, ShadowReward] = yield from self._share(iteration, Kind.SHADOW_REWARD, message, hops=steps_hops)
-            signal = self._fold(signal, {j: its.signal for j, its in told.items()})
-        else:
-            yield from self._share(iteration, Kind.SHADOW_REWARD, ShadowReward(shadow.table, np.zeros((0, 0))))
+        # Trace: the observations and actions of everyone within kappa_critic hops.
+        own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
+        traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
+        batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
 
-        # Evaluate: the task critic always, for power; what is learned from, by its own critic.
-        generator = stream(setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
+        # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
+        shadow = self.signal.observe(rollout)
+        paid = yield from self.paid(iteration, rollout, steps_hops)
+        signal = self.signal.values(self._signal_batch(iteration, batch, paid))
+        signal = yield from self._shared_signal(iteration, signal, shadow.table, steps_hops)
+
+        # Evaluate: the task critic always, for power; what is learned from, by the algorithm's own.
         with repeatable_torch():
-            observed, batch = self._transitions(rollout, members)
-            td_change = self._fit(self.task, batch, rollout.rewards, generator, where)
-            if isinstance(self.settings, PpoSettings):
-                worth = self._generalized_advantages(observed, batch, signal, generator, where)
-            else:
-                worth, td_change = self._q_along(batch, signal, td_change, generator, where)
+            task_change = self.fit(self.task, batch, rollout.rewards)
+            evaluated = self.evaluate(batch, signal, iteration)
+        summed = evaluated.shared
         if learning.credit == "shared_q":
-            values: dict[int, TruncatedQ] = yield from self._share(iteration, Kind.TRUNCATED_Q, TruncatedQ(worth), hops=steps_hops)
-            worth = self._fold(worth, {j: its.values for j, its in values.items()})
+            values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed), hops=steps_hops)
+            summed = self.fold(summed, {j: theirs.values for j, theirs in values.items()})
+        if evaluated.kept is not None:
+            summed = summed + evaluated.kept
 
         # Improve: gradient steps on the policy, then a new snapshot of its weights to act with.
-        rate = step_size_at(learning.schedule, self.settings.learning_rate, iteration)
-        self.actor.rate = rate
+        self.actor.rate = step_size_at(learning.schedule, self.settings.learning_rate, iteration)
         with repeatable_torch():
-            if isinstance(self.settings, ActorCriticSettings) and learning.baseline:
-                worth = self._beyond_baseline(observed, batch, worth, generator, where)
-            change = self._improve(rollout, worth, weights, generator, where)
-            power = self._power(iteration, rollout, batch, members, generator)
+            change = self.improve(batch, summed)
+            power = self._power(iteration, batch)
 
         # What the iteration observed takes effect with the next one.
         self.policy.reader.settle()
         self.reader.settle()
 
         # Report: rides with the next iteration's first action.
-        discounted = float((weights * rollout.rewards).sum() / setup.batch)
-        self._report(
-            iteration,
-            {
-                "return": float((rollout.rewards * rollout.alive).sum() / setup.batch),
-                "discounted_return": discounted,
-                "utility": shadow.utility,
-                "objective": learning.task_weight * discounted + shadow.utility,
-                "gradient_sq": change.gradient_sq,
-                "policy_entropy": change.entropy,
-                "bounded_logits": NAN,
-                "shadow_max": shadow.largest,
-                "td_change": td_change,
-                "critic_entries": NAN,
-                "critic_evicted": NAN,
-                "critic_unevaluated": NAN,
-                "lipschitz": shadow.lipschitz,
-                "floor_sensitivity": shadow.floor_sensitivity,
-                "multiplier": shadow.multiplier,
-                "violation": shadow.violation,
-                "step_size": rate,
-            },
-            power,
-        )
+        numbers = {
+            "gradient_sq": change.gradient_sq,
+            "policy_entropy": change.entropy,
+            "step_size": self.actor.rate,
+            "td_change": task_change if np.isnan(evaluated.td_change) else evaluated.td_change,
+        }
+        self.report(iteration, rollout, {**numbers, **self.signal.numbers()}, power, shadow.utility)
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
-    def _power(
-        self, iteration: int, rollout: Rollout, batch: Transitions, members: Sequence[Trace], generator: np.random.Generator
-    ) -> FloatArray:
-        """A row for every other agent of the critic's window: who, and the fields of a reading."""
-        states, actions = [member.states for member in members], [member.actions for member in members]
-        if self.tabular_power is not None:
-            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
-        intentions = [member.action_probabilities for member in members if member.action_probabilities is not None] or None
-        ahead = _along(self.task.values(batch.features), batch)[1:]
-        outcome = lambda_returns(rollout.rewards, ahead, batch.bootstrap, batch.alive, self.setup.discount, POWER_TRACE_DECAY)
-        return self.power.rows(self.task, batch, actions, intentions, outcome, generator, iteration)
-
-    def _intentions(self, rollout: Rollout) -> FloatArray | None:
-        """(T + 1, B, m) what the agent's actions were drawn from, for those who read power before anyone acts."""
-        if self.setup.experiment.power.variant == "realized":
-            return None
-        said = self.policy.probabilities_at(rollout.context.reshape(-1, rollout.context.shape[2]))
-        return said.reshape(*rollout.context.shape[:2], -1)
-
-    def _transitions(self, rollout: Rollout, members: Sequence[Trace]) -> tuple[torch.Tensor, Transitions]:
-        """What the critics read along the batch: observations alone ((T + 1) * B, F_s), and with actions."""
+    def _read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
+        """What the networks read along the batch."""
         import torch
 
         near = None
         if self.nearby is not None and rollout.hops is not None:
             near = self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops).reshape(len(self.critic_window), -1)
-        observed = tensor(self.reader.read([_rows(member.states) for member in members], near))
-        acted = tensor(self.action_reader.read([_rows(member.actions) for member in members], near))
-        return observed, Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
+        with repeatable_torch():
+            observed = tensor(self.reader.read([_rows(member.states) for member in members], near))
+            acted = tensor(self.action_reader.read([_rows(member.actions) for member in members], near))
+            transitions = Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
+        generator = stream(self.setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
+        weights = rollout.discounted(self.setup.discount)
+        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}")
 
-    def _fit(self, critic: NeuralCritic, batch: Transitions, signal: FloatArray, generator: np.random.Generator, where: str) -> float:
-        """Temporal-difference steps of one pair of Q-functions on a signal."""
-        ahead = _along(critic.values(batch.features), batch)[1:]
-        sampled = lambda_returns(signal, ahead, batch.bootstrap, batch.alive, self.setup.discount, 1.0)
-        return critic.learn(batch, signal, sampled, self.setup.discount, generator, where)
+    def _signal_batch(self, iteration: int, batch: NeuralBatch, paid: FloatArray) -> SignalBatch:
+        rollout = batch.rollout
+        return SignalBatch(
+            iteration=iteration,
+            agent=self.index,
+            discount=self.setup.discount,
+            window=self.critic_window,
+            rollout=rollout,
+            paid=paid,
+            traces=dict(zip(self.critic_window, batch.members, strict=True)),
+            critic=NetworkTaskCritic(self.task, batch.transitions, self.action_reader, self.critic_window),
+            own_probabilities=lambda: self._probabilities(rollout),
+            near=None if self.nearby is None or rollout.hops is None else self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops),
+        )
 
-    def _q_along(
-        self, batch: Transitions, signal: FloatArray, td_change: float, generator: np.random.Generator, where: str
-    ) -> tuple[FloatArray, float]:
-        """Actor-critic: the (T, B) lambda-return of the truncated Q along the trace; with lambda 0 one step, then the critic."""
-        if self.learned is not self.task:
-            td_change = self._fit(self.learned, batch, signal, generator, where)
-        ahead = _along(self.learned.values(batch.features), batch)[1:]
-        decay = self.settings.gae_lambda
-        return lambda_returns(signal, ahead, batch.bootstrap, batch.alive, self.setup.discount, decay), td_change
+    def _shared_signal(
+        self, iteration: int, signal: SignalValues, table: FloatArray, hops: NDArray[np.uint8] | None
+    ) -> Generator[ExchangeRequest, list[Any], SignalValues]:
+        """Tell neighbours the shadow reward; where rewards are shared, the signal with everyone's within kappa_gradient hops added."""
+        if self.learning.credit != "shared_reward":
+            yield from self.share(iteration, Kind.SHADOW_REWARD, ShadowReward(table, np.zeros((0, 0))))
+            return signal
+        # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
+        message = ShadowReward(np.zeros((0, 0)), signal.own)
+        shared: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message, hops=hops)
+        return signal._replace(own=self.fold(signal.own, {j: theirs.signal for j, theirs in shared.items()}))
 
-    def _generalized_advantages(
-        self, observed: torch.Tensor, batch: Transitions, signal: FloatArray, generator: np.random.Generator, where: str
-    ) -> FloatArray:
-        """PPO: the (T, B) generalized advantages of a signal; the state value is fitted to its lambda-returns afterwards.
+    def fit(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator | None = None) -> float:
+        """Temporal-difference steps of one pair of Q-functions on a signal; the change of the last one."""
+        read, discount = batch.transitions, self.setup.discount
+        ahead = along(critic.values(read.features), read)[1:]
+        sampled = lambda_returns(signal, ahead, read.bootstrap, read.alive, discount, 1.0)
+        return critic.learn(read, signal, sampled, discount, batch.generator if generator is None else generator, batch.where)
 
-        Advantages are linear in the signal: those of a neighbourhood's summed signal are the sum of what its members send.
+    def kept_generator(self, iteration: int, number: int) -> np.random.Generator:
+        """Minibatches of the critic of a kept term, which leave those of all other networks as they are."""
+        return stream(self.setup.experiment.seed, self.index, Purpose.KEPT_SIGNALS, iteration * MOST_TERMS + number)
+
+    def first_weights_of_kept(self, number: int) -> np.random.Generator:
+        """The first weights of the critic of a kept term, likewise."""
+        return stream(self.setup.experiment.seed, self.index, Purpose.INITIALISATION, 2 + number)
+
+    def decisions(self, batch: NeuralBatch, summed: FloatArray) -> tuple[Decisions, float]:
+        """What the policy is trained on, and by how much its gradient is smaller than in the units of the objective.
+
+        These are steps at which the policy's own action was executed; where there are none at all, those at which the agent's part went
+        on, which tell its entropy.
         """
-        values = _along(self.value.values(observed), batch)
-        returns = lambda_returns(signal, values[1:], batch.bootstrap, batch.alive, self.setup.discount, self.settings.gae_lambda)
-        alive = np.flatnonzero(batch.alive)
-        self.value.fit(observed[alive], returns[batch.alive], self.settings.minibatches, generator, where)
-        return (returns - values[:-1]) * batch.alive
-
-    def _beyond_baseline(
-        self, observed: torch.Tensor, batch: Transitions, summed: FloatArray, generator: np.random.Generator, where: str
-    ) -> FloatArray:
-        """Actor-critic: the summed values less their expectation given the states, which is fitted to them afterwards."""
-        baseline = _along(self.value.values(observed), batch)[:-1]
-        alive = np.flatnonzero(batch.alive)
-        self.value.fit(observed[alive], summed[batch.alive], self.settings.minibatches, generator, where)
-        return summed - baseline
-
-    def _improve(
-        self, rollout: Rollout, worth: FloatArray, weights: FloatArray, generator: np.random.Generator, where: str
-    ) -> PolicyChange:
         import torch
 
-        # Only what the policy chose itself; where that is nothing at all, its entropy is reported and it stays as it is.
-        nothing = not rollout.chosen.any()
-        chosen = rollout.alive if nothing else rollout.chosen
-        weight = weights[chosen] if self.settings.discount_weights else np.ones(int(chosen.sum()))
+        rollout = batch.rollout
+        chosen = rollout.chosen if rollout.chosen.any() else rollout.alive
+        weight = batch.weights[chosen] if self.settings.discount_weights else np.ones(int(chosen.sum()))
         taken: torch.Tensor
         if isinstance(self.policy, CategoricalPolicy):
             taken = torch.from_numpy(rollout.actions[:-1][chosen].astype(np.int64))
         else:
             taken = tensor(rollout.noise[:-1][chosen])
-        shown = advantages(worth[chosen], self.settings.normalise, isinstance(self.settings, PpoSettings))
+        normalised = advantages(summed[chosen], self.settings.normalise, self.centred)
         decisions = Decisions(
             context=tensor(rollout.context[:-1][chosen]),
             taken=taken,
             mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][chosen]),
-            advantage=tensor(shown.values),
+            advantage=tensor(normalised.values),
             weight=tensor(weight / weight.mean()),
         )
-        if nothing:
-            return PolicyChange(0.0, mean_entropy(self.actor, self.policy, decisions))
-        change = improve(self.actor, self.policy, decisions, self.settings, generator, where)
-        # Reported in the units of the objective: (1/B) sum over steps, advantages of their own size, and the 1/n.
-        unit = shown.scale * float(weight.sum()) / (self.setup.batch * self.setup.n)
-        return change._replace(gradient_sq=change.gradient_sq * unit * unit)
+        # (1/B) sum over steps, advantages of their own size, and the 1/n.
+        return decisions, normalised.scale * float(weight.sum()) / (self.setup.batch * self.setup.n)
+
+    def unchanged(self, decisions: Decisions) -> PolicyChange:
+        """What is reported of a policy that chose nothing itself, and stays as it is."""
+        return PolicyChange(0.0, mean_entropy(self.actor, self.policy, decisions))
+
+    def _power(self, iteration: int, batch: NeuralBatch) -> FloatArray:
+        """A row for every other agent of the critic's window: who, and the fields of a reading."""
+        rollout, members, read = batch.rollout, batch.members, batch.transitions
+        states, actions = [member.states for member in members], [member.actions for member in members]
+        if self.tabular_power is not None:
+            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
+        intentions = [member.action_probabilities for member in members if member.action_probabilities is not None] or None
+        ahead = along(self.task.values(read.features), read)[1:]
+        outcome = lambda_returns(rollout.rewards, ahead, read.bootstrap, read.alive, self.setup.discount, POWER_TRACE_DECAY)
+        return self.power.rows(self.task, read, actions, intentions, outcome, batch.generator, iteration)
+
+    def _action_probabilities(self, rollout: Rollout) -> FloatArray | None:
+        """(T + 1, B, m) what the agent's actions were drawn from, for those who read power before anyone acts."""
+        return None if self.setup.experiment.power.variant == "realized" else self._probabilities(rollout)
+
+    def _probabilities(self, rollout: Rollout) -> FloatArray:
+        """(T + 1, B, m) probabilities of the agent's actions, or means and deviations."""
+        probabilities = self.policy.probabilities_at(rollout.context.reshape(-1, rollout.context.shape[2]))
+        return probabilities.reshape(*rollout.context.shape[:2], -1)
 
     # -- state that outlives an iteration --------------------------------------------------------------------------------
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights, target networks, Adam's moments, units, what was observed, and what power and the objective remember."""
-        named: dict[str, NDArray[Any]] = {"policy.weights": self.policy.weights}
-        named |= {f"policy.{name}": array for name, array in self.policy.reader.statistics().items()}
+        """Weights, target networks, Adam's moments, units, what was observed, and what power and the signal's terms remember."""
+        named = super().arrays()
+        for component, part in self._parts().items():
+            named |= {f"{component}.{name}": array for name, array in part.arrays().items()}
         named |= {f"critic_reader.{name}": array for name, array in self.reader.statistics().items()}
-        named |= {f"actor.{name}": array for name, array in self.actor.arrays().items()}
-        named |= {f"task.{name}": array for name, array in self.task.arrays().items()}
-        if self.learned is not self.task:
-            named |= {f"learned.{name}": array for name, array in self.learned.arrays().items()}
-        named |= {f"value.{name}": array for name, array in self.value.arrays().items()}
-        power = self.power if self.tabular_power is None else self.tabular_power
-        named |= {f"power.{name}": array for name, array in power.arrays().items()}
-        named |= {f"objective.{name}": array for name, array in self.objective.arrays().items()}
-        named["ledger.open"] = self.ledger.open_rows()
-        return named
+        return named | self.signal.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
-        self.policy.load(arrays["policy.weights"])
-        self.policy.reader.restore(below("policy.", arrays))
+        super().restore(arrays)
+        for component, part in self._parts().items():
+            part.restore(below(f"{component}.", arrays))
         self.reader.restore(below("critic_reader.", arrays))
-        self.actor.restore(below("actor.", arrays))
-        self.task.restore(below("task.", arrays))
-        if self.learned is not self.task:
-            self.learned.restore(below("learned.", arrays))
-        self.value.restore(below("value.", arrays))
-        (self.power if self.tabular_power is None else self.tabular_power).restore(below("power.", arrays))
-        self.objective.restore(below("objective.", arrays))
-        self.ledger.restore(arrays["ledger.open"])
+        self.signal.restore(arrays)
+
+    def _parts(self) -> Mapping[str, Any]:
+        power = self.power if self.tabular_power is None else self.tabular_power
+        return {"actor": self.actor, "task": self.task, **self.critics(), "power": power}
 
 
 def _rows(block: NDArray[Any]) -> NDArray[Any]:
@@ -300,6 +338,6 @@ def _rows(block: NDArray[Any]) -> NDArray[Any]:
     return block.reshape(-1, *block.shape[2:])
 
 
-def _along(values: FloatArray, batch: Transitions) -> FloatArray:
+def along(values: FloatArray, batch: Transitions) -> FloatArray:
     """((T + 1) * B,) as (T + 1, B)."""
     return values.reshape(-1, batch.copies)

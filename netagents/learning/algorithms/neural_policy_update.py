@@ -1,14 +1,15 @@
-"""Improving a neural policy on one batch: a policy-gradient pass (actor-critic) or clipped-surrogate passes (PPO)."""
+"""Improvement of a neural policy on one batch: passes that climb a surrogate, that of the policy gradient or the clipped one of PPO."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.neural_critic import minibatch_indices
-from netagents.experiment.algorithm_settings import ActorCriticSettings, PpoSettings
+from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
 from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
 from netagents.policies.torch_mlp import TrainedMlp
 
@@ -48,41 +49,68 @@ class PolicyChange(NamedTuple):
     gradient_sq: float
     entropy: float
 
+    def in_units(self, unit: float) -> PolicyChange:
+        """The same with the gradient in other units, so many times as long."""
+        return self._replace(gradient_sq=self.gradient_sq * unit * unit)
+
+
+Surrogate = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
+"""(M,) of log pi(a|x) now, log pi(a|x) when the batch was sampled, and advantages A: what is climbed, entropy apart."""
+
+
+def score_surrogate(now: torch.Tensor, _: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+    """log pi(a|x) A, whose gradient is the policy gradient."""
+    return now * advantage
+
+
+def clipped_surrogate(clip_range: float) -> Surrogate:
+    """min(ratio A, clip(ratio, 1 - eps, 1 + eps) A), ratio = pi(a|x) / pi_old(a|x) (arXiv 1707.06347, equation 7)."""
+    import torch
+
+    def surrogate(now: torch.Tensor, old: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+        ratio = (now - old).exp()
+        bounded = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
+        return torch.minimum(ratio * advantage, bounded * advantage)
+
+    return surrogate
+
 
 def improve(
     net: TrainedMlp,
     policy: NeuralPolicy,
     decisions: Decisions,
-    settings: ActorCriticSettings | PpoSettings,
+    settings: NeuralAlgorithmSettings,
+    surrogate: Surrogate,
+    passes: int,
     generator: np.random.Generator,
     where: str,
 ) -> PolicyChange:
-    """Train ``net`` on one batch of its own policy's decisions.
+    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ].
 
-    Actor-critic climbs E[ w log pi(a|x) A ]; PPO climbs E[ w min(ratio A, clip(ratio, 1 - eps, 1 + eps) A) ] (arXiv 1707.06347,
-    equation 7), ratio = pi(a|x) / pi_old(a|x).  Both add the entropy bonus.
+    Args:
+        net: weights under training.
+        policy: says what its outputs mean, and takes over the weights.
+        decisions: the batch.
+        settings: minibatches and the weight of the entropy.
+        surrogate: what is climbed.
+        passes: over the batch.
+        generator: draws the minibatches.
+        where: iteration, in errors.
 
     Raises:
         NumericalError: a gradient is not finite.
     """
     import torch
 
-    clipped = isinstance(settings, PpoSettings)
     with torch.no_grad():
         old = log_probability(net, policy, decisions)
-    passes = settings.epochs if isinstance(settings, PpoSettings) else 1
     gradient_sq, entropy = float("nan"), float(old.entropy.mean())
     chosen_parts = minibatch_indices(generator, len(decisions.advantage), settings.minibatches, passes)
     for step, chosen in enumerate(chosen_parts):
         part = Decisions(*(None if whole is None else whole[chosen] for whole in decisions))  # type: ignore[arg-type]
         now = log_probability(net, policy, part, None if old.drawn is None else old.drawn[chosen])
-        if clipped and isinstance(settings, PpoSettings):
-            ratio = (now.log_probability - old.log_probability[chosen]).exp()
-            bounded = ratio.clamp(1.0 - settings.clip_range, 1.0 + settings.clip_range)
-            surrogate = torch.minimum(ratio * part.advantage, bounded * part.advantage)
-        else:
-            surrogate = now.log_probability * part.advantage
-        climbed = (part.weight * (surrogate + settings.entropy_coef * now.entropy)).mean()
+        climbed = surrogate(now.log_probability, old.log_probability[chosen], part.advantage)
+        climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
         square = net.descend(-climbed, f"{where}, step {step}")
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())

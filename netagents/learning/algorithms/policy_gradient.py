@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.foreign.part_values import check_array, is_foreign
+from netagents.learning.protocol.rollout import Rollout
 from netagents.policies import TabularPolicy
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +39,16 @@ def truncated_policy_gradient(
     credit = np.bincount(cells, weights=weights * advantage / n, minlength=contexts * size).astype(np.float64, copy=False)
     score = policy.score_sum(credit.reshape(contexts, size))
     return check_array(score, (contexts, size), policy.score_sum) if is_foreign(policy) else score
+
+
+def visited_entropy(policy: TabularPolicy, rollout: Rollout) -> float:
+    """Mean over the visits of a batch of the entropy of the policy's rows, in nats."""
+    probabilities = policy.probabilities
+    # What can no longer be told from impossible adds nothing: p log p goes to 0.
+    logs = np.log(np.where(probabilities > 0.0, probabilities, 1.0))
+    per_context = -(probabilities * logs).sum(axis=1)
+    visits = np.bincount(rollout.context[:-1][rollout.alive], minlength=policy.contexts)
+    return float((visits * per_context).sum() / visits.sum())
 
 
 def clipped(gradient: FloatArray, limit: float | None) -> FloatArray:

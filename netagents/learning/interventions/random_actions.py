@@ -88,8 +88,9 @@ def beginning(agent: NetworkedAgent) -> Callable[[int], Turns]:
 
 
 def _randomly(agent: NetworkedAgent, iteration: int) -> Turns:
+    before = agent.substitute
     agent.substitute = RandomPlay(agent.policy, agent.setup.spec.action_spaces[agent.index])
     try:
         yield from agent.iterate(iteration)
     finally:
-        agent.substitute = None
+        agent.substitute = before

@@ -1,44 +1,78 @@
-"""The numbers an agent reports after each iteration, in the order in which they travel."""
+"""Metrics: the numbers an agent reports after each iteration; each part of an agent contributes the names of its own."""
 
 from __future__ import annotations
 
-METRICS = (
-    "return",
-    "discounted_return",
-    "utility",
-    "objective",
-    "gradient_sq",
-    "policy_entropy",
-    "bounded_logits",
-    "shadow_max",
-    "td_change",
-    "critic_entries",
-    "critic_evicted",
-    "critic_unevaluated",
-    "lipschitz",
-    "floor_sensitivity",
-    "multiplier",
-    "violation",
-    "step_size",
-)
-"""Names of :attr:`netagents.messages.Report.metrics`:
+from collections.abc import Iterable, Mapping
 
-return: mean over copies of the undiscounted sum of own task rewards.
-discounted_return: the same, discounted.
-utility: f_i at the sampled occupancy.
-objective: task_weight * discounted_return + utility, what the agent's share of F is made of.
-gradient_sq: squared norm of the estimated truncated gradient, before clipping.
-policy_entropy: mean over contexts visited of the entropy of the action distribution, in nats.
-bounded_logits: share of logits that lie on the bound theta_max after the update.
-shadow_max: largest absolute shadow reward, constraints included.
-td_change: root mean square of the last TD sweep's change (learning critic); NaN for least squares.
-critic_entries: entries of the critic visited so far.
-critic_evicted: entries that were forgotten to stay within the limit.
-critic_unevaluated: share of the batch's steps whose keys the critic has never evaluated and that take their sampled value; 0 unless
-    evaluation is fresh.
-lipschitz: largest change of the shadow reward per change of the occupancy since the last iteration; NaN for a pure task.
-floor_sensitivity: relative change of the shadow reward when its floor is halved; NaN for a pure task.
-multiplier: sum of the multipliers of the agent's constraints; NaN without constraints.
-violation: largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints.
-step_size: eta of this iteration.
-"""
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.errors import ExperimentError
+
+RETURN_METRICS = ("return", "discounted_return")
+"""What follows from rewards alone, and is known of an agent that was lost as well."""
+
+BASE_METRICS = (*RETURN_METRICS, "utility", "objective")
+"""Of every agent, whatever it learns with."""
+
+POLICY_METRICS = ("gradient_sq", "policy_entropy", "step_size")
+"""Of agents that climb a policy gradient."""
+
+TABLE_METRICS = ("bounded_logits", "critic_entries", "critic_evicted", "critic_unevaluated")
+"""Of agents with tables for policy and critics."""
+
+CRITIC_METRICS = ("td_change",)
+"""Of agents whose critics learn by temporal differences."""
+
+SHADOW_METRICS = ("shadow_max", "lipschitz", "floor_sensitivity")
+"""Of the shadow reward; there where some agent has a utility or a constraint."""
+
+CONSTRAINT_METRICS = ("multiplier", "violation")
+"""There where some agent has a constraint."""
+
+PAY_METRICS = ("paid",)
+"""There where some agents are paid in a way of their own."""
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "return": "mean over copies of the undiscounted sum of own task rewards",
+    "discounted_return": "the same, discounted",
+    "utility": "f_i at the sampled occupancy",
+    "objective": "task_weight * discounted_return + utility, what the agent's share of F is made of",
+    "gradient_sq": "squared norm of the estimated truncated gradient, before clipping",
+    "policy_entropy": "mean over contexts visited of the entropy of the action distribution, in nats",
+    "bounded_logits": "share of logits that lie on the bound theta_max after the update",
+    "shadow_max": "largest absolute shadow reward, constraints included",
+    "td_change": "root mean square of the last TD sweep's change (learning critic); NaN for least squares",
+    "critic_entries": "entries of the critic visited so far",
+    "critic_evicted": "entries that were forgotten to stay within the limit",
+    "critic_unevaluated": "share of the batch's steps whose keys the critic has never evaluated and that take their sampled value; 0 unless"
+    " evaluation is fresh",
+    "lipschitz": "largest change of the shadow reward per change of the occupancy since the last iteration; NaN for a pure task",
+    "floor_sensitivity": "relative change of the shadow reward when its floor is halved; NaN for a pure task",
+    "multiplier": "sum of the multipliers of the agent's constraints; NaN without constraints",
+    "violation": "largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints",
+    "paid": "mean over copies of the undiscounted sum of what the agent was paid: its task rewards, or its incentive's",
+    "step_size": "eta of this iteration",
+}
+"""What the metrics mean that come with netagents.  Those of a run are :attr:`netagents.learning.protocol.setup.Setup.metric_names`."""
+
+
+def ordered_union(*groups: Iterable[str]) -> tuple[str, ...]:
+    """All names, each once, in the order of their first appearance."""
+    return tuple(dict.fromkeys(name for group in groups for name in group))
+
+
+def metric_vector(names: tuple[str, ...], numbers: Mapping[str, float]) -> NDArray[np.float64]:
+    """(M,) an agent's numbers in the order of a run's names; NaN for what the agent does not have.
+
+    Raises:
+        ExperimentError: it has a number under a name that no part of the run states.
+    """
+    strange = [name for name in numbers if name not in names]
+    if strange:
+        raise ExperimentError(
+            f"an agent reports the metric '{strange[0]}', which no part of the run states",
+            where="learning.algorithm",
+            fix="name it in the metrics of the class that reports it",
+        )
+    return np.array([numbers.get(name, np.nan) for name in names], dtype=np.float64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.learning.protocol.agent_metrics import METRICS
+from netagents.learning.protocol.agent_metrics import DESCRIPTIONS
 from netagents.messages import Report
 
 FloatArray = NDArray[np.float64]
@@ -23,7 +23,8 @@ class IterationRecord:
         team_return: mean over copies and agents of the undiscounted sum of rewards.
         team_return_sd: standard deviation over the copies of the mean over agents.
         discounted_return: mean over copies and agents of the discounted sum.
-        metrics: (n, M) float64, the agents' reports, columns in the order of METRICS.
+        names: the M metrics of the run, in the order of the columns.
+        metrics: (n, M) float64, the agents' reports, a column per name.
         power: per agent i an (m, 6) array: j, power of j over i, its error, share of known visits, effective visits, age.
         ledger: (r, 6) int64: sender, kind, receiver, hop, messages, payload bytes.
         timing: (n, 3) float64 seconds: compute, wait, serialise (zero in process; never part of a comparison).
@@ -33,20 +34,35 @@ class IterationRecord:
     team_return: float
     team_return_sd: float
     discounted_return: float
+    names: tuple[str, ...]
     metrics: FloatArray
     power: tuple[FloatArray, ...]
     ledger: NDArray[np.int64]
     timing: FloatArray
 
     def column(self, name: str) -> FloatArray:
-        """(n,) values of one metric."""
-        return self.metrics[:, METRICS.index(name)]
+        """(n,) values of one metric; NaN where it is one of netagents' own that no part of this run reports.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        if name in self.names:
+            return self.metrics[:, self.names.index(name)]
+        if name not in DESCRIPTIONS:
+            raise KeyError(f"no metric is called '{name}'; there are {', '.join(self.names)}")
+        return np.full(len(self.metrics), np.nan)
 
 
 def make_record(
-    iteration: int, team: FloatArray, discounted: FloatArray, reports: Sequence[Report], server_ledger: NDArray[np.int64], server: int
+    iteration: int,
+    names: tuple[str, ...],
+    team: FloatArray,
+    discounted: FloatArray,
+    reports: Sequence[Report],
+    server_ledger: NDArray[np.int64],
+    server: int,
 ) -> IterationRecord:
-    """Join the environment's returns, the agents' reports (in agent order) and the server's own ledger (r, 5)."""
+    """Join the environment's returns, the agents' reports (in agent order, metrics by ``names``) and the server's own ledger (r, 5)."""
     ledgers = [(server, server_ledger), *((agent, report.ledger) for agent, report in enumerate(reports))]
     rows = [np.column_stack([np.full(len(rows), sender, dtype=np.int64), rows]) for sender, rows in ledgers]
     return IterationRecord(
@@ -54,6 +70,7 @@ def make_record(
         team_return=float(team.mean()),
         team_return_sd=float(team.std()),
         discounted_return=float(discounted.mean()),
+        names=names,
         metrics=np.stack([report.metrics for report in reports]),
         power=tuple(report.power for report in reports),
         ledger=np.concatenate(rows),

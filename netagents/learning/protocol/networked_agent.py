@@ -1,4 +1,4 @@
-"""What every agent of the network does whatever it learns with: sample, share, fold, report; without input or output.
+"""The networked agent: what every agent does whatever it learns with (sample, share, fold, report), without input or output.
 
 One call of :meth:`NetworkedAgent.iterate` is one iteration of an algorithm, read from top to bottom.  It yields
 :class:`ExchangeRequest` values (what to send, what to wait for) and is resumed with the messages it asked for; see
@@ -10,21 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.spaces import space_dtype, space_shape
 from netagents.learning.protocol.agent_checkpoint import checkpoint_due
-from netagents.learning.protocol.agent_metrics import METRICS
+from netagents.learning.protocol.agent_metrics import metric_vector
+from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
-from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Snapshot, State, Step
+from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Reward, Snapshot, State, Step
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import Policy, TabularPolicy
 from netagents.randomness import Purpose, stream
@@ -32,22 +33,30 @@ from netagents.randomness import Purpose, stream
 _values = attrgetter("values")
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+NO_POWER: FloatArray = np.zeros((0, 6))
+"""The rows of an agent that reads no power."""
 
 
 class NetworkedAgent(ABC):
     """One agent of the network.
 
+    An algorithm of your own is a subclass: it states its :attr:`facts`, writes :meth:`iterate` out of :meth:`sample`, :meth:`share`,
+    :meth:`fold` and :meth:`report`, and adds to :meth:`arrays` and :meth:`restore` what it keeps beside its policy.
+
     Args:
         index: i.
         setup: what all agents share.
-        policy: what it acts with.
+        policy: what it acts with; default: the policy that the experiment describes.
     """
 
-    def __init__(self, index: int, setup: Setup, policy: Policy) -> None:
+    facts: ClassVar[AlgorithmFacts] = AlgorithmFacts()
+    """What the algorithm states about itself."""
+
+    def __init__(self, index: int, setup: Setup, policy: Policy | None = None) -> None:
         self.index = index
         self.setup = setup
         self.learning = setup.experiment.learning
-        self.policy = policy
+        self.policy = setup.policy(index) if policy is None else policy
         self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
         self.ledger = Ledger(lambda receiver: 0 if receiver < 0 else setup.topology.hops.distance(index, receiver))
@@ -60,13 +69,23 @@ class NetworkedAgent(ABC):
     def iterate(self, iteration: int) -> Turns:
         """One iteration of the algorithm."""
 
-    @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Every component that the next iteration depends on, by name."""
+        """Every component that the next iteration depends on, by name; those of the policy and of the ledger to begin with.
 
-    @abstractmethod
+        Names that begin with ``critic.`` or ``ledger.`` may change their shape, all others keep it.
+        """
+        return {
+            f"policy.{self.policy.component}": getattr(self.policy, self.policy.component),
+            **{f"policy.{name}": array for name, array in self.policy.statistics().items()},
+            # The report that rides with the next iteration is counted there already.
+            "ledger.open": self.ledger.open_rows(),
+        }
+
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
+        self.policy.load(arrays[f"policy.{self.policy.component}"])
+        self.policy.restore_statistics(below("policy.", arrays))
+        self.ledger.restore(arrays["ledger.open"])
 
     def farewell(self, iteration: int) -> list[Outgoing]:
         """What is left to send after the last iteration: its report, and a snapshot of the agent."""
@@ -76,8 +95,11 @@ class NetworkedAgent(ABC):
 
     # -- phases that all algorithms share --------------------------------------------------------------------------------
 
-    def _sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:
-        """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed."""
+    def sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:
+        """Roll out B copies for all steps of an iteration; the decision after the last one is drawn and traced, but not executed.
+
+        Use it as ``rollout = yield from self.sample(iteration)``, once and first.
+        """
         setup, index = self.setup, self.index
         steps, copies = setup.steps, setup.batch
         policy, nearby = self.substitute or self.policy, self.nearby
@@ -171,10 +193,23 @@ class NetworkedAgent(ABC):
 
         return decide_at_once
 
-    def _share(
+    def share(
         self, iteration: int, kind: Kind, message: Message, ordinal: int = 0, hops: NDArray[np.uint8] | None = None
     ) -> Generator[ExchangeRequest, list[Any], dict[int, Any]]:
         """Send one message to the out-neighbours and wait for the same kind and ordinal from all in-neighbours.
+
+        Use it as ``messages = yield from self.share(iteration, kind, message)``; every agent shares the same kinds in the order of
+        their phases, also where nobody is within the radius.
+
+        Args:
+            iteration: of the message.
+            kind: one of those that the algorithm's :attr:`facts` name.
+            message: arrays of the shapes that the kind's row gives.
+            ordinal: of several messages of one kind in one iteration.
+            hops: see below.
+
+        Returns:
+            By sender, of everyone within the radius of the kind but the agent itself.
 
         In a graph that moves, ``hops`` (T, B, m) of the message's own steps blank it where its receiver was not near.
         """
@@ -190,16 +225,58 @@ class NetworkedAgent(ABC):
         messages = yield self._turn(kind, iteration, ordinal, in_neighbours)
         return dict(zip(in_neighbours, messages, strict=True))
 
-    def _fold(self, own: FloatArray, told: Mapping[int, FloatArray]) -> FloatArray:
+    def paid(
+        self, iteration: int, rollout: Rollout, hops: NDArray[np.uint8] | None = None
+    ) -> Generator[ExchangeRequest, list[Any], FloatArray]:
+        """(T, B) what the agent is paid along its steps: its task rewards, or sum of c_ij r_j where it has an incentive of its own.
+
+        Use it as ``paid = yield from self.paid(iteration, rollout)``, after traces: rewards of others travel as messages.
+        """
+        if not self.setup.pay:
+            return rollout.rewards
+        own = rollout.rewards * rollout.alive
+        rewards: dict[int, Reward] = yield from self.share(iteration, Kind.REWARD, Reward(own), hops=hops)
+        pay = self.setup.pay.get(self.index)
+        if pay is None or iteration < pay.start:
+            return own
+        total = np.zeros_like(own)
+        for j in sorted(pay.coefficients):
+            if j == self.index or j in rewards:
+                total += pay.coefficients[j] * (own if j == self.index else rewards[j].rewards)
+        return total
+
+    def fold(self, own: FloatArray, shared: Mapping[int, FloatArray]) -> FloatArray:
         """The sum over N_i^kappa_gradient of what is known along the batch, own included, in agent order."""
         total = np.zeros_like(own)
         for j in self.gradient_window:
-            total += own if j == self.index else told[j]
+            total += own if j == self.index else shared[j]
         return total
 
-    def _report(self, iteration: int, numbers: Mapping[str, float], power: FloatArray) -> None:
-        """Queue the report, which rides with the next iteration's first action, and the state where a checkpoint is due."""
-        report = Report(metrics=np.array([numbers[name] for name in METRICS]), power=power, ledger=self.ledger.close(), timing=np.zeros(3))
+    def report(
+        self, iteration: int, rollout: Rollout, numbers: Mapping[str, float], power: FloatArray = NO_POWER, utility: float = 0.0
+    ) -> None:
+        """Queue the report, which rides with the next iteration's first action, and the state where a checkpoint is due; call it last.
+
+        Args:
+            iteration: that has ended.
+            rollout: of the steps that returns count.
+            numbers: the metrics that the algorithm states; NaN is reported for those that are missing.
+            power: a row for every other agent of the critic's window, where the algorithm reads power.
+            utility: f_i at the sampled occupancy.
+
+        Raises:
+            ExperimentError: a metric is reported that no part of the run states.
+        """
+        setup, copies = self.setup, self.setup.batch
+        discounted = float((rollout.discounted(setup.discount) * rollout.rewards).sum() / copies)
+        numbers = {
+            "return": float((rollout.rewards * rollout.alive).sum() / copies),
+            "discounted_return": discounted,
+            "utility": utility,
+            "objective": self.learning.task_weight * discounted + utility,
+            **numbers,
+        }
+        report = Report(metric_vector(setup.metric_names, numbers), power, self.ledger.close(), timing=np.zeros(3))
         self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
         if checkpoint_due(self.setup.experiment, iteration) and iteration + 1 < self.learning.iterations:
             self._tell_state(iteration)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,18 +12,29 @@ from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
-from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.rollout import Rollout, room
-from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
+from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind
 from netagents.messages.array_fields import ExpectedArray
 from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.policies.neural_policy import NeuralPolicy, build_neural_policy
 from netagents.randomness import Purpose, stream
-from netagents.topology import Reach, Topology, spread_radius
-from netagents.utilities import build_constraints, build_utility, check_agents
+from netagents.topology import Reach, Topology
+
+
+class Pay(NamedTuple):
+    """What an agent is paid that has an incentive of its own: u_i = sum of c_ij r_j.
+
+    Attributes:
+        start: iteration from which on; before it the agent's own reward.
+        coefficients: c_ij by j within the gradient radius, without zeros.
+    """
+
+    start: int
+    coefficients: Mapping[int, float]
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,12 @@ class Setup:
         reach: neighbourhoods under each of the three radii.
         horizon: H. discount: gamma.
         kind_reach: in- and out-neighbours of each kind between agents: the reach of its radius, without the hops at which it is muted.
+            Kinds that the algorithm does not need are left out.
+        algorithm: what the algorithm states about itself.
+        metric_names: the names of all metrics of the run, in the order in which reports carry them.
+        signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
+        pay: agent -> what it is paid, for those with an incentive of their own.
+        frozen: agents that do not learn -> whether they play the most probable action.
     """
 
     experiment: Experiment
@@ -46,6 +63,11 @@ class Setup:
     horizon: int
     discount: float
     kind_reach: dict[Kind, Reach]
+    algorithm: AlgorithmFacts
+    metric_names: tuple[str, ...]
+    signal_travels: tuple[bool, ...]
+    pay: Mapping[int, Pay] = field(default_factory=dict)
+    frozen: Mapping[int, bool] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -171,7 +193,7 @@ class Setup:
     @property
     def shares_values(self) -> bool:
         """Whether agents send each other the values of their truncated Q."""
-        return self.experiment.learning.credit == "shared_q"
+        return not self.algorithm.credits or self.experiment.learning.credit == "shared_q"
 
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
@@ -201,11 +223,11 @@ class Setup:
         learning = self.experiment.learning
         shares = learning.credit == "shared_reward"
         signal = (self.steps, self.batch)
-        if learning.is_neural:
+        if self.experiment.uses_networks:
             cells = self.cells(agent)
             return ((0, 0), signal) if shares else ((cells.states, cells.actions), (0, 0))
         table = (self.state_sizes((agent,))[0], self.action_sizes((agent,))[0])
-        return table, signal if shares and learning.task_weight > 0.0 else (0, 0)
+        return table, signal if shares and (learning.task_weight > 0.0 or self.signal_travels[agent]) else (0, 0)
 
     def _reach_of(self, kind: Kind) -> Reach | None:
         return self.kind_reach.get(kind)
@@ -213,120 +235,3 @@ class Setup:
 
 def _array_of(space: Space, leading: tuple[int, ...]) -> ExpectedArray:
     return ExpectedArray(space_dtype(space), (*leading, *space_shape(space)))
-
-
-LARGEST_BATCH_BYTES = 8 << 30
-
-
-def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec) -> Setup:
-    """Work out neighbourhoods, horizon and discount; refuse what cannot fit into memory.
-
-    Raises:
-        ExperimentError: a per-agent radius has the wrong length, or the graph moves and messages should be relayed or aged along it.
-        CapacityError: the traces of one agent's neighbourhood would not fit.
-    """
-    learning = experiment.learning
-    radii = {kind: spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}") for kind in RadiusKind}
-    check_muted(experiment.mute)
-    muted = {kind: muted_hops(experiment.mute, kind, topology.n) for kind in NEIGHBOUR_KINDS}
-    shared_reward = learning.credit == "shared_reward"
-    # A neighbour's reward is worth nothing without the trace that tells when it was earned.
-    credited = muted[Kind.SHADOW_REWARD] | muted[Kind.TRACE] if shared_reward else muted[Kind.TRUNCATED_Q]
-    cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
-    reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
-    # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
-    own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
-    kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in NEIGHBOUR_KINDS if (radius := radius_of(kind))}
-    horizon = spec.horizon if learning.horizon is None else learning.horizon
-    discount = spec.discount if learning.gamma is None else learning.gamma
-    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach)
-    for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
-        if spec.capabilities.moving and getattr(experiment, key) == value:
-            raise ExperimentError(
-                f"{value} needs a graph that stays as it is, and this environment's moves", where=key, fix=f"use {key}: {fix}"
-            )
-    widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
-    needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
-    if needed > LARGEST_BATCH_BYTES:
-        raise CapacityError(
-            f"one agent's batch of {learning.batch} copies x {setup.steps} steps x {widest} neighbours needs {needed / 2**30:.3g} GiB",
-            where="learning.batch",
-            fix=f"use learning.batch={max(1, learning.batch * LARGEST_BATCH_BYTES // needed)} or a smaller horizon",
-        )
-    return setup
-
-
-def check_muted(words: Sequence[str]) -> None:
-    """Refuse to mute what agents do not send each other.
-
-    Raises:
-        ExperimentError: a word names no kind of message between agents.
-    """
-    labels = [kind.label for kind in NEIGHBOUR_KINDS]
-    for place, word in enumerate(words):
-        if word.partition("@")[0] not in labels:
-            raise ExperimentError(
-                f"'{word}' is no kind of message between agents",
-                where=f"mute.{place}",
-                fix=f"mute {', '.join(labels)}, or one of them at a hop: {labels[0]}@2",
-            )
-
-
-def muted_hops(words: Sequence[str], kind: Kind, n: int) -> frozenset[int]:
-    """The hop distances at which a kind is muted by words such as ``truncated_q@2``, or ``state`` for every distance."""
-    hops: set[int] = set()
-    for word in words:
-        name, at, hop = word.partition("@")
-        if name == kind.label:
-            hops |= {int(hop)} if at else set(range(1, n))
-    return frozenset(hops)
-
-
-def check_fits(setup: Setup) -> None:
-    """Refuse a setup in which some agent's policy, utility or constraints could not be built, before anything is started.
-
-    Raises:
-        CapacityError: a policy table is too large, or a critic may not keep as many keys as one batch can have; the line says what to
-            use instead.
-        EnvironmentMismatchError: a space has no table, cells do not fit, or tables meet a graph that moves or actions that may be illegal.
-        ExperimentError: a class of the user's own cannot be found or called.
-        UtilityError: a utility does not fit the agent's local spaces, a group or constraint names an agent that does not exist,
-            or no policy at all can meet a constraint.
-    """
-    experiment, capabilities = setup.experiment, setup.spec.capabilities
-    if (capabilities.moving or capabilities.masked) and not experiment.learning.is_neural:
-        what = "a graph that moves" if capabilities.moving else "actions that are not always legal"
-        raise EnvironmentMismatchError(
-            f"environment '{setup.spec.name}' has {what}, which tables cannot mark", where="policy.kind", fix="use kind mlp"
-        )
-    check_agents(experiment.utility, setup.n)
-    for number, constraint in enumerate(experiment.constraints):
-        if constraint.agents is not None and max(constraint.agents) >= setup.n:
-            raise UtilityError(
-                f"there is no agent {max(constraint.agents)}", where=f"constraints[{number}].agents", fix=f"agents are 0 to {setup.n - 1}"
-            )
-    for agent in range(setup.n):
-        setup.policy(agent)
-        if not experiment.learning.is_neural:
-            _check_critic(setup, agent)
-        cells = setup.cells(agent)
-        build_utility(experiment.utility, agent, cells.states, cells.actions, setup.discount)
-        build_constraints(experiment.constraints, agent, cells.states, cells.actions, setup.discount)
-
-
-def _check_critic(setup: Setup, agent: int) -> None:
-    """Refuse a limit of a critic's keys that a single batch could exceed.
-
-    Raises:
-        CapacityError: it is below the number of keys that a batch can have.
-    """
-    settings = setup.experiment.learning.critic
-    window = setup.reach[RadiusKind.CRITIC].window(agent)
-    entries = prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))
-    least = min(entries, (setup.evaluation_steps or setup.horizon) * setup.batch)
-    if entries > settings.full_table_limit and settings.visited_limit < least:
-        raise CapacityError(
-            f"one batch of agent {agent} can have {least} different keys, and its critic keeps {settings.visited_limit}",
-            where="learning.critic.visited_limit",
-            fix=f"set it to at least {least}, or use a smaller learning.batch",
-        )

@@ -10,7 +10,7 @@ from functools import partial
 from netagents import __version__
 from netagents.errors import DeadlineError, ProtocolError
 from netagents.experiment import Timeouts
-from netagents.learning import Setup
+from netagents.learning import Setup, with_imports
 from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.messages import ENVIRONMENT, Envelope, Heartbeat, Kind, Snapshot, Stop
 from netagents.nodes.bootstrap.foreign_code import refuse_foreign_code
@@ -136,6 +136,7 @@ class _Joining:
             raise ProtocolError("the phase is WELCOMED without a Welcome", where=self.context.role)
         setup = read_welcome(handshake.welcome)
         refuse_foreign_code(setup.experiment, allowed=self.allow_imports)
+        setup = with_imports(setup)
         self.timeouts = setup.experiment.timeouts
         node_plan = plan(setup)
         if self.index >= 0:

@@ -23,7 +23,7 @@ def write_welcome(setup: Setup, spec_text: str, peers: Mapping[int, str]) -> Wel
 
 
 def read_welcome(welcome: Welcome) -> Setup:
-    """The setup in a Welcome.
+    """The setup that a Welcome describes, before anything that it names is imported; see :func:`netagents.learning.with_imports`.
 
     Raises:
         ProtocolError: it cannot be read.
@@ -32,6 +32,6 @@ def read_welcome(welcome: Welcome) -> Setup:
         experiment = Experiment.model_validate_json(welcome.experiment)
         topology = topology_from_json(welcome.topology)
         spec: EnvironmentSpec = spec_from_json(json.loads(welcome.spec))
-        return make_setup(experiment, topology, spec)
+        return make_setup(experiment, topology, spec, imports=False)
     except (NetagentsError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError(f"the server's welcome cannot be read: {error}", fix="run the same version of netagents everywhere") from error

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.spaces import Discrete, space_dtype, space_shape
 from netagents.experiment.failure_settings import StandIn
-from netagents.learning import METRICS, Setup
+from netagents.learning import Setup
 from netagents.learning.interventions.random_actions import uniform_actions
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import Report, Step
@@ -98,5 +98,5 @@ class LostRewards:
         """Its report: returns, and not a number for everything that only the agent could know."""
         plain, discounted = self._sums.mean(axis=1)
         numbers = {"return": float(plain), "discounted_return": float(discounted)}
-        metrics = np.array([numbers.get(name, np.nan) for name in METRICS])
+        metrics = np.array([numbers.get(name, np.nan) for name in self._setup.metric_names])
         return Report(metrics, np.zeros((0, READING_COLUMNS)), np.zeros((0, 5), dtype=np.int64), np.zeros(3))

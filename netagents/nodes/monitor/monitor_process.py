@@ -93,7 +93,7 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None,
             for iteration, digest in inbox.digests:
                 dropped += iteration - expected
                 expected = iteration + 1
-                record = from_digest(iteration, digest)
+                record = from_digest(iteration, setup.metric_names, digest)
                 view = make_view(power, record, total, dropped)
                 if viewer is not None:
                     # A slow viewer loses views and never delays the run.

@@ -134,14 +134,15 @@ def to_digest(record: IterationRecord) -> Digest:
     )
 
 
-def from_digest(iteration: int, digest: Digest) -> IterationRecord:
-    """The record in a Digest."""
+def from_digest(iteration: int, names: tuple[str, ...], digest: Digest) -> IterationRecord:
+    """The record in a Digest, whose metrics have these names."""
     owner = digest.power[:, 0].astype(np.int64)
     return IterationRecord(
         iteration=iteration,
         team_return=float(digest.team[0]),
         team_return_sd=float(digest.team[1]),
         discounted_return=float(digest.team[2]),
+        names=names,
         metrics=digest.metrics,
         power=tuple(digest.power[owner == agent, 1:] for agent in range(len(digest.metrics))),
         ledger=digest.ledger,

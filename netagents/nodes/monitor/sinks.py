@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from netagents.errors import MissingPackageError
 from netagents.experiment import Experiment
 from netagents.learning import IterationRecord
-from netagents.learning.protocol.agent_metrics import METRICS
 from netagents.measures.power import Concentration
 
 
@@ -50,7 +52,7 @@ class TensorBoardSink:
             "power/gini": power.gini,
             "traffic/messages": float(record.ledger[:, 4].sum()),
             "traffic/payload_bytes": float(record.ledger[:, 5].sum()),
-            **{f"agents/{name}": float(record.column(name).mean()) for name in METRICS},
+            **{f"agents/{name}": _mean(record.column(name)) for name in record.names},
         }
         summary = self._summary(
             value=[self._summary.Value(tag=tag, simple_value=value) for tag, value in values.items() if math.isfinite(value)]
@@ -60,6 +62,12 @@ class TensorBoardSink:
     def close(self) -> None:
         """Write everything and close."""
         self._writer.close()
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Over the agents that have the metric; NaN where none has."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def check_sinks(experiment: Experiment) -> None:

@@ -239,7 +239,7 @@ class EnvironmentServer:
         if not self._participation.record(iteration):
             return  # after a restart, the same numbers once more
         typed = [report for report in reports if isinstance(report, Report)]
-        record = make_record(iteration, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
+        record = make_record(iteration, self._setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
         self._recorder.iteration(record)
         if due:
             states = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}

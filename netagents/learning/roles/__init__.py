@@ -1,0 +1,1 @@
+"""Roles: who learns and who is frozen."""
