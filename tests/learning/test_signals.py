@@ -240,8 +240,8 @@ def test_an_algorithm_that_cannot_be_is_one_line(algorithm: dict[str, Any], word
 def test_kinds_that_an_algorithm_does_not_need_are_neither_sent_nor_heard() -> None:
     net = network({**TABLES, "learning": {**TABLES["learning"], "algorithm": {"kind": f"{TERMS}Silent"}}})
     records = list(net.run(0, 2))
-    assert net.setup.heard(Kind.STATE, 2) == (1, 3)
-    assert net.setup.heard(Kind.TRACE, 2) == net.setup.audience(Kind.TRUNCATED_Q, 2) == ()
+    assert net.setup.in_neighbours(Kind.STATE, 2) == (1, 3)
+    assert net.setup.in_neighbours(Kind.TRACE, 2) == net.setup.out_neighbours(Kind.TRUNCATED_Q, 2) == ()
     # Reports are counted in the iteration with whose first action they travel.
     assert set(records[1].ledger[:, 1].tolist()) == {Kind.STEP, Kind.ACTION, Kind.STATE, Kind.REPORT}
     assert net.setup.metric_names == ("return", "discounted_return", "utility", "objective", "luck")

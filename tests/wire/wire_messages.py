@@ -24,6 +24,7 @@ from netagents.messages import (
     Ready,
     RelayStats,
     Report,
+    Reward,
     ShadowReward,
     Snapshot,
     Start,
@@ -104,6 +105,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
     elif kind is Kind.DIGEST:
         ledger = array(draw, (t, 6), ("<i8",))
         message = Digest(array(draw, (3,)), array(draw, (h, b)), array(draw, (t, 7)), ledger, array(draw, (h, 3)))
+    elif kind is Kind.REWARD:
+        message = Reward(array(draw, (t, b)))
     else:
         names = st.text("abcXYZ019_.-", min_size=1, max_size=128)
         shapes = st.lists(st.integers(0, 9), max_size=4)

@@ -99,23 +99,19 @@ class TabularAgent(NetworkedAgent):
         shadow = self.signal.observe(rollout)
         paid = yield from self.paid(iteration, whole)
         # Fresh evaluation needs the signal of the batch as well: keys that only the batch has met are valued along it.
-        sampled = self._signal(iteration, rollout, first_traces, paid[: setup.horizon]) if fresh else None
-        signal = self._signal(iteration, further, traces, paid[setup.horizon :] if fresh else paid)
-        realized = signal.realized if sampled is None else np.concatenate([sampled.realized, signal.realized])
+        signal = self._signal(iteration, whole, _joined(first_traces, traces) if fresh else traces, paid)
         travels = learning.credit == "shared_reward" and (learning.task_weight > 0.0 or setup.signal_travels[self.index])
         ended = learning.credit == "shared_reward" and not whole.alive.all()
-        message = ShadowReward(shadow.table, realized if travels else np.zeros((0, 0)), whole.alive if ended else None)
+        message = ShadowReward(shadow.table, signal.realized if travels else np.zeros((0, 0)), whole.alive if ended else None)
         shadows: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message)
         if learning.credit == "shared_reward":
-            steps = slice(setup.horizon, None) if fresh else slice(None)
-            signal = signal._replace(own=self._neighbourhood_signal(signal.own, steps, shadows, traces))
-            if sampled is not None:
-                own = self._neighbourhood_signal(sampled.own, slice(setup.horizon), shadows, first_traces)
-                sampled = sampled._replace(own=own)
+            theirs = _joined(first_traces, traces) if fresh else traces
+            signal = signal._replace(own=self._neighbourhood_signal(signal.own, shadows, theirs))
 
         # Evaluate: the critics along the batch, those of everyone within kappa_gradient hops summed where Q-values are shared.
-        batch_of = None if sampled is None else (rollout, first_traces, sampled)
-        evaluated = self.evaluate(iteration, further, traces, signal, batch_of)
+        learned = signal.part(setup.horizon, setup.steps) if fresh else signal
+        batch_of = (rollout, first_traces, signal.part(0, setup.horizon)) if fresh else None
+        evaluated = self.evaluate(iteration, further, traces, learned, batch_of)
         summed_q = evaluated.shared
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
@@ -254,9 +250,7 @@ class TabularAgent(NetworkedAgent):
         along = values_along(values, evaluated, signal, rollout.alive, rollout.bootstrap, self.setup.discount)
         return along, float((~evaluated[:-1])[rollout.alive].mean())
 
-    def _neighbourhood_signal(
-        self, own: FloatArray, steps: slice, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]
-    ) -> FloatArray:
+    def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
         """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t] while j's part goes on, folded in agent order."""
         total = np.zeros_like(own)
         for j in self.gradient_window:
@@ -265,9 +259,9 @@ class TabularAgent(NetworkedAgent):
                 continue
             table, rewards, alive = shadows[j]
             paid = table[counted_states(traces[j].states, self.learning.occupancy), traces[j].actions[:-1]]
-            total += paid if alive is None else np.where(alive[steps], paid, 0.0)
+            total += paid if alive is None else np.where(alive, paid, 0.0)
             if rewards.size:
-                total += rewards[steps]
+                total += rewards
         return total
 
     def _power(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> FloatArray:
@@ -291,3 +285,11 @@ class TabularAgent(NetworkedAgent):
         self.table.restore(below("critic.", arrays))
         self.power.restore(below("power.", arrays))
         self.signal.restore(arrays)
+
+
+def _joined(first: Mapping[int, Trace], then: Mapping[int, Trace]) -> dict[int, Trace]:
+    """Traces of all steps of an iteration from those of the batch and of the further steps, which begin with the batch's last decision."""
+    return {
+        j: Trace(np.concatenate([first[j].states[:-1], then[j].states]), np.concatenate([first[j].actions[:-1], then[j].actions]))
+        for j in first
+    }

@@ -52,6 +52,11 @@ class SignalValues(NamedTuple):
     kept: tuple[FloatArray, ...]
     weights: tuple[float, ...]
 
+    def part(self, first: int, last: int) -> SignalValues:
+        """The steps ``first`` to ``last`` - 1."""
+        steps = slice(first, last)
+        return SignalValues(self.own[steps], self.realized[steps], tuple(each[steps] for each in self.kept), self.weights)
+
 
 class LearningSignal:
     """The terms of one agent.
@@ -84,7 +89,7 @@ class LearningSignal:
         return self.shadow.observe(sampled)
 
     def values(self, batch: SignalBatch) -> SignalValues:
-        """The signal along the steps that critics learn from.
+        """The signal along all steps of the iteration; metrics count those that returns count, the first H.
 
         Raises:
             ForeignCodeError, NumericalError: a term of somebody else's gave something else than finite numbers of shape (T, B).
@@ -94,7 +99,7 @@ class LearningSignal:
         kept, weights = [], []
         self._metrics = {}
         if self.setup.pay:
-            self._metrics["paid"] = float((batch.paid * batch.rollout.alive).sum() / batch.shape[1])
+            self._metrics["paid"] = float((batch.paid * batch.rollout.alive)[: self.setup.horizon].sum() / batch.shape[1])
         for settings, term in self.terms:
             values = check_array(term.values(batch), batch.shape, term.values)
             weight = settings.weight_at(batch.iteration)
@@ -104,7 +109,7 @@ class LearningSignal:
             elif weight != 0.0:
                 realized, own = realized + weight * values, own + weight * values
             discounts = batch.rollout.discounted(batch.discount)
-            self._metrics[metric_name(settings, "sum")] = float((discounts * values).sum() / batch.shape[1])
+            self._metrics[metric_name(settings, "sum")] = float((discounts * values)[: self.setup.horizon].sum() / batch.shape[1])
             self._metrics[metric_name(settings, "weight")] = weight
             numbers = term.numbers()
             self._metrics |= {metric_name(settings, name): _number(term, numbers[name]) for name in type(term).metrics if name in numbers}
