@@ -227,6 +227,8 @@ def mute_study(
     setup = prepare(base, loaded.base).setup
     settings = [StudySetting("nothing muted", {"muted": "", "kind": "", "hop": 0}, base)]
     for kind in MUTABLE:
+        if not any(setup.in_neighbours(kind, agent) for agent in range(topology.n)):
+            continue  # agents of this experiment do not send it
         radius = radius_of(kind)
         farthest = min(max(setup.reach[radius].radii), diameter(topology)) if radius is not None else 0
         for hop in range(1, farthest + 1):
