@@ -109,7 +109,7 @@ def test_an_agent_with_keys_that_died_takes_its_place_again_and_the_bits_stay(no
         nodes.processes[victim].communicate()
         dead = nodes.netagents("health", str(status))
         assert dead.returncode == 10
-        assert dead.stderr == f"netagents: error: {victim.replace('-', '_')}: has ended without a word\n"
+        assert dead.stderr == f"netagents: error: {victim.replace('-', '_')}: has ended unexpectedly\n"
         nodes.start(victim, "--replace")
     assert {role: nodes.code(role) for role in ROLES} == dict.fromkeys(ROLES, 0)
     assert not list(tmp_path.glob("*.status")), "a node that ended cleanly leaves no status"
