@@ -28,6 +28,7 @@ TABULAR_PRELOAD = (
     "netagents.nodes.monitor.monitor_process",
     "netagents.learning.prepare",
     "netagents.topology.topology_json",
+    "netagents.launchers.warm_up",
     PRELOAD[-1],
 )
 """What every node of a tabular run imports once, before the first fork; the guard stays last."""
