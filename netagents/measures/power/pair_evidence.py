@@ -104,10 +104,10 @@ class PairEvidence:
         weights, sums = weights[:, known], self.sums[:, known]
         played = self.mixtures[known] / total[known][:, :, None]
         # Effects are told up to a constant; the one with mean 0 solves this.
-        solution = np.linalg.inv(np.eye(self.actions) - played + 1.0 / self.actions)
+        solution = inverses(np.eye(self.actions) - played + 1.0 / self.actions)
 
         def effects(values: FloatArray, behind: FloatArray) -> FloatArray:
-            solved: FloatArray = (solution @ (values / behind)[:, :, None])[:, :, 0]
+            solved: FloatArray = (solution * (values / behind)[:, None, :]).sum(axis=2)
             return solved
 
         pooled = effects(sums.sum(axis=0), total[known])
@@ -147,3 +147,27 @@ class PairEvidence:
         """Take over what :meth:`arrays` gave."""
         for name in KEPT:
             setattr(self, name, np.array(arrays[name], dtype=np.float64))
+
+
+def inverses(matrices: FloatArray) -> FloatArray:
+    """Inverses of many small matrices, by Gauss-Jordan elimination with partial pivoting.
+
+    In elementwise arithmetic the bits are those of IEEE 754 everywhere; the last bits of LAPACK's differ between builds and machines.
+
+    Args:
+        matrices: (k, n, n), regular.
+
+    Returns:
+        (k, n, n).
+    """
+    count, size, _ = matrices.shape
+    work = np.concatenate([matrices, np.broadcast_to(np.eye(size), matrices.shape)], axis=2)
+    each = np.arange(count)
+    for column in range(size):
+        pivot = column + np.abs(work[:, column:, column]).argmax(axis=1)
+        row = work[each, pivot]
+        work[each, pivot] = work[:, column]
+        row /= row[:, column, None]
+        work -= work[:, :, column, None] * row[:, None, :]
+        work[:, column] = row
+    return work[:, :, size:]
