@@ -34,6 +34,30 @@ def write_atomically(path: Path, data: bytes) -> Path:
     return path
 
 
+@contextmanager
+def replacing_folder(folder: Path, what: str) -> Iterator[Path]:
+    """A temporary folder to write into; at the end of the block it stands in the place of ``folder``, or nothing has changed.
+
+    Args:
+        folder: the one to replace; there may be none.
+        what: begins the error, such as ``the tables``.
+
+    Raises:
+        RunDirectoryError: it cannot be written.
+    """
+    temporary = folder.parent / f"{TEMPORARY}{folder.name}-{os.getpid()}"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RunDirectoryError(f"{what} cannot be written: {error.strerror}", where=str(folder)) from error
+
+
 def check_folder(path: Path, fix: str = "name a folder for the tables") -> None:
     """Refuse, before the work begins, a folder for its results that cannot be one.
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from netagents.errors import RunDirectoryError
 from netagents.measures.power import PowerReading
 from netagents.records import run_creation as layout
-from netagents.records.checkpoint import TEMPORARY
+from netagents.records.atomic_files import replacing_folder
 from netagents.records.column_table import ColumnTable
 from netagents.records.ledger_view import kind_name
 from netagents.records.run_directory import RunDirectory
@@ -25,11 +23,8 @@ def write_tables(directory: RunDirectory) -> Path:
     Raises:
         RunDirectoryError: they cannot be written.
     """
-    from pyarrow import parquet
-
     run = Run(directory)
     final = directory.path / layout.TABLES
-    temporary = directory.path / f"{TEMPORARY}{layout.TABLES}-{os.getpid()}"
     tables = {
         "returns": run.curve,
         "metrics": run.metrics,
@@ -39,20 +34,19 @@ def write_tables(directory: RunDirectory) -> Path:
         **({"link_costs": run.link_costs} if run.link_costs.rows else {}),
         **({"carried": run.carried.table()} if run.experiment.routing == "relay" else {}),
     }
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        for name, table in tables.items():
-            # An open file, because the library takes paths for UTF-8 whatever the locale is.
-            with (temporary / f"{name}.parquet").open("wb") as file:
-                parquet.write_table(table.to_arrow(), file, compression="zstd")
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise RunDirectoryError(f"the tables cannot be written: {error.strerror}", where=str(final)) from error
+    with replacing_folder(final, "the tables") as folder:
+        write_parquet(folder, tables)
     return final
+
+
+def write_parquet(folder: Path, tables: Mapping[str, ColumnTable]) -> None:
+    """One file ``NAME.parquet`` per table in a folder that nobody sees yet."""
+    from pyarrow import parquet
+
+    for name, table in tables.items():
+        # An open file, because the library takes paths for UTF-8 whatever the locale is.
+        with (folder / f"{name}.parquet").open("wb") as file:
+            parquet.write_table(table.to_arrow(), file, compression="zstd")
 
 
 def power_table(run: Run) -> ColumnTable:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from netagents.errors import RunDirectoryError
-from netagents.records.checkpoint import TEMPORARY
+from netagents.records.atomic_files import replacing_folder
 from netagents.records.column_table import ColumnTable
+from netagents.records.parquet import write_parquet
 from netagents.studies.study_directory import TABLES, StudyDirectory
 
 FACTS = "facts.json"
@@ -23,22 +21,9 @@ def save_tables(directory: StudyDirectory, tables: Mapping[str, ColumnTable], fa
     Raises:
         RunDirectoryError: it cannot be written.
     """
-    from pyarrow import parquet
-
-    final = directory.path / TABLES
-    temporary = directory.path / f"{TEMPORARY}{TABLES}-{os.getpid()}"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        for name, table in tables.items():
-            parquet.write_table(table.to_arrow(), temporary / f"{name}.parquet", compression="zstd")
-        (temporary / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise RunDirectoryError(f"the tables cannot be written: {error.strerror}", where=str(final)) from error
+    with replacing_folder(directory.path / TABLES, "the tables") as folder:
+        write_parquet(folder, tables)
+        (folder / FACTS).write_text(json.dumps(_plain(facts), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,6 @@ from netagents.topology import Topology, build_topology
 Question = Literal["sweep", "radius", "mute"]
 Measure = Literal["return", "discounted_return", "objective"]
 RADII = ("policy", "critic", "gradient")
-BASELINES = "baseline"
 
 
 @dataclass(frozen=True)
