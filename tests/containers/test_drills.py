@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import LONG, ContainerRun, wait_seconds
-from live_run import merged
+from live_run import merged, undisturbed
 
 import netagents
 import netagents.errors
@@ -42,8 +42,7 @@ def network_of(engine: Engine, run: ContainerRun, container: Container) -> tuple
 
 
 def same_as_undisturbed(run: ContainerRun, settings: dict[str, object], path: Path) -> list[str]:
-    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}}
-    return same_bits(netagents.run(merged(settings, plain), directory=path), netagents.Run.open(run.path))
+    return same_bits(undisturbed(settings, path), netagents.Run.open(run.path))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from live_run import merged, wait_until
+from live_run import merged, undisturbed, wait_until
 
 import netagents
 from netagents.records.same_bits import same_bits
@@ -28,18 +28,13 @@ RESIDENT_BYTES = 80 * 1024 * 1024
 """What a tabular agent's container may hold in memory."""
 
 
-def one_process(settings: dict[str, object], path: Path) -> netagents.Run:
-    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}}
-    return netagents.run(merged(settings, plain), directory=path)
-
-
 def test_containers_leave_the_same_bits_as_one_process_and_as_many(start: Start, tmp_path: Path) -> None:
     run = start(SMALL)
     code, said = run.ended()
     assert code == 0, said
     records = netagents.Run.open(run.path)
     assert (records.state, records.manifest["launcher"]) == ("finished", "compose")
-    assert same_bits(one_process(SMALL, tmp_path / "one"), records) == []
+    assert same_bits(undisturbed(SMALL, tmp_path / "one"), records) == []
     assert same_bits(netagents.run(SMALL, directory=tmp_path / "many"), records) == []
     assert len(records.iterations) == 6
     # The live view, the logs and the report are those of the local launcher.
@@ -70,7 +65,7 @@ def test_relay_routing_has_one_network_per_edge_and_the_same_bits(start: Start, 
     assert "gaierror" in far.stderr
     code, said = run.ended()
     assert code == 0, said
-    assert same_bits(one_process(relayed, tmp_path / "one"), netagents.Run.open(run.path)) == []
+    assert same_bits(undisturbed(relayed, tmp_path / "one"), netagents.Run.open(run.path)) == []
 
 
 def test_an_agent_that_is_killed_is_started_again_and_the_bits_stay(start: Start, engine: Engine, tmp_path: Path) -> None:
@@ -83,7 +78,7 @@ def test_an_agent_that_is_killed_is_started_again_and_the_bits_stay(start: Start
     assert code == 0, said
     assert "agent_2 failed and was started again (restart 1 of 3)" in said
     assert [event["agent"] for event in run.events("restarted")] == [2]
-    assert same_bits(one_process(settings, tmp_path / "one"), netagents.Run.open(run.path)) == []
+    assert same_bits(undisturbed(settings, tmp_path / "one"), netagents.Run.open(run.path)) == []
 
 
 def test_without_restarts_a_killed_agent_ends_the_run_and_resume_goes_on(start: Start, engine: Engine, tmp_path: Path) -> None:
@@ -107,7 +102,7 @@ def test_without_restarts_a_killed_agent_ends_the_run_and_resume_goes_on(start: 
     code, said = run.ended()
     assert code == 0, said
     longer = merged(LONG, {"learning": {"iterations": 420}})
-    assert same_bits(one_process(longer, tmp_path / "one"), netagents.Run.open(run.path)) == []
+    assert same_bits(undisturbed(longer, tmp_path / "one"), netagents.Run.open(run.path)) == []
 
 
 def test_what_does_not_fit_is_one_line_and_leaves_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ def merged(settings: Settings, *changes: Settings) -> dict[str, Any]:
     return result
 
 
+def undisturbed(settings: Settings, path: Path) -> netagents.Run:
+    """The same experiment in one process and without faults: what its bits are compared with."""
+    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}, "faults": []}
+    return netagents.run(merged(settings, plain), directory=path)
+
+
 def patience(seconds: float) -> float:
     """Seconds on an idle machine, longer by as much as others keep this one busy."""
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -109,10 +115,17 @@ class LiveRun:
             return self.process.pid
         if role == "forkserver":
             return int((Path("/proc") / str(self.pid("environment")) / "stat").read_text().rpartition(")")[2].split()[1])
-        for entry in read_log(self.path / "logs" / f"{role}.jsonl"):
-            if str(entry.get("message", "")).startswith("started, process "):
-                return int(str(entry["message"]).split()[2].rstrip(";"))
-        raise AssertionError(f"{role} wrote no process number")
+        return self._started(role)[0]
+
+    def newest_pid(self, role: str) -> int:
+        """The newest process of a role that has been started more than once."""
+        return self._started(role)[-1]
+
+    def _started(self, role: str) -> list[int]:
+        messages = [str(entry.get("message", "")) for entry in read_log(self.path / "logs" / f"{role}.jsonl")]
+        pids = [int(message.split()[2].rstrip(";")) for message in messages if message.startswith("started, process ")]
+        assert pids, f"{role} wrote no process number"
+        return pids
 
     def send(self, role: str, number: int) -> None:
         """Send a signal to one role."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from live_run import LINE, WIRELESS, Settings, merged, patience, wait_until
-from test_restart import RESTART, newest_pid, restarts
+from live_run import LINE, WIRELESS, Settings, merged, patience, undisturbed, wait_until
+from test_restart import RESTART, restarts
 
 import netagents
 from netagents.errors import DeadlineError, NodeFailedError
@@ -30,10 +30,6 @@ LOSSY: Settings = {"faults": [{"kind": "link", "loss": 0.2, "delay": 0.002, "jit
 NASTY: Settings = {"faults": [{"kind": "link", "loss": 0.2, "delay": 0.002, "jitter": 0.002, "duplicate": 0.1, "reorder": 0.1}]}
 SHORT: Settings = {"learning": {"iterations": 2, "horizon": 5}}
 RELIABLE = {"step", "action", "state", "trace", "shadow_reward", "truncated_q", "report", "snapshot", "bundle"}
-
-
-def undisturbed(settings: Settings, path: Path) -> netagents.Run:
-    return netagents.run(merged(settings, {"runtime": {"launcher": "in_process"}, "faults": []}), directory=path)
 
 
 def cost(run: netagents.Run, name: str) -> int:
@@ -112,15 +108,12 @@ def test_a_restart_over_bad_links_leaves_the_same_bits(start: Starter, tmp_path:
     )
     run = start(settings)
     run.wait_for_rows(3)
-    os.kill(newest_pid(run, "agent_2"), signal.SIGKILL)
+    os.kill(run.newest_pid("agent_2"), signal.SIGKILL)
     wait_until(lambda: restarts(run) > 0 or run.process.poll() is not None, "the restart")
     ended = run.ended(90.0)
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
-    one = netagents.run(
-        merged(settings, {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}, "faults": []}),
-        directory=tmp_path / "one",
-    )
+    one = undisturbed(settings, tmp_path / "one")
     assert same_bits(one, run.records) == []
     violations = check_history(read_histories(tmp_path / "history"), RELIABLE)
     # The killed agent's own last words before its death may be missing from its history, never from others' bits.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from live_run import LINE, WIRELESS, LiveRun, Settings, merged, patience
+from live_run import LINE, WIRELESS, LiveRun, Settings, merged, patience, undisturbed
 from oracle_run import Oracle, assert_same_parameters
 
 import netagents
@@ -138,9 +138,7 @@ def test_a_stopped_agent_is_killed_and_started_again(start: Starter, tmp_path: P
     event = next(event for event in run.records.events if event["event"] == "restarted")
     assert event["agent"] == 2
     assert event["time"] - stopped <= ANSWER + patience(1.0)
-    plain = {"failures": {"agent": "stop_all"}, "runtime": {"launcher": "in_process"}}
-    undisturbed = netagents.run(merged(settings, plain), directory=tmp_path / "undisturbed")
-    assert same_bits(undisturbed, run.records) == []
+    assert same_bits(undisturbed(settings, tmp_path / "undisturbed"), run.records) == []
 
 
 @pytest.mark.chaos

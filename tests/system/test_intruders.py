@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zmq
 from conftest import Starter
-from live_run import LINE, LiveRun, merged
+from live_run import LINE, LiveRun, merged, undisturbed
 
 import netagents
 from netagents.messages import ENVIRONMENT, Action, Envelope, Failed, Hello, Kind, Message, State, Step, Stop, TruncatedQ
@@ -29,10 +29,6 @@ pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 TCP = {"runtime": {"transport": "tcp"}}
 SETTINGS = merged(LINE, TCP, {"learning": {"iterations": 60}, "faults": [{"kind": "delay", "low": 0.0, "high": 0.002}]})
 BATCH, HORIZON = SETTINGS["learning"]["batch"], SETTINGS["learning"]["horizon"]
-
-
-def undisturbed(settings: dict[str, object], path: Path) -> netagents.Run:
-    return netagents.run(merged(settings, {"runtime": {"launcher": "in_process"}, "faults": []}), directory=path)
 
 
 def refused(run: netagents.Run) -> dict[str, dict[str, int]]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from live_run import LINE, WIRELESS, LiveRun, Settings, merged, wait_until
+from live_run import LINE, WIRELESS, LiveRun, Settings, merged, undisturbed, wait_until
 
 import netagents
 from netagents.errors import ExperimentError
-from netagents.records.process_log import read_log
 from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
 RESTART: Settings = {"failures": {"agent": "restart", "restarts": 3, "delay": 0.1}, "checkpoints": {"every": 7}}
-
-
-def newest_pid(run: LiveRun, role: str) -> int:
-    """The newest process of a role that has been started more than once."""
-    said = [str(entry.get("message", "")) for entry in read_log(run.path / "logs" / f"{role}.jsonl")]
-    return int([line for line in said if line.startswith("started, process ")][-1].split()[2].rstrip(";"))
 
 
 def restarts(run: LiveRun) -> int:
@@ -40,13 +33,8 @@ def kill_agents(run: LiveRun, kills: int, seed: int) -> None:
     for kill in range(kills):
         run.wait_for_rows(5 + 15 * kill)
         role = f"agent_{chance.integers(6)}"
-        os.kill(newest_pid(run, role), signal.SIGKILL)
+        os.kill(run.newest_pid(role), signal.SIGKILL)
         wait_until(lambda done=kill: restarts(run) > done or run.process.poll() is not None, "the restart")  # type: ignore[misc]
-
-
-def undisturbed(settings: Settings, path: Path) -> netagents.Run:
-    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}, "faults": []}
-    return netagents.run(merged(settings, plain), directory=path)
 
 
 @pytest.mark.parametrize(("settings", "kills", "count"), [(LINE, 3, 60), (WIRELESS, 1, 25)], ids=["line_msg", "wireless"])
@@ -93,7 +81,7 @@ def test_the_budget_ends_and_the_last_failure_is_named(start: Starter) -> None:
     run.wait_for_rows(3)
     run.send("agent_3", signal.SIGKILL)
     wait_until(lambda: restarts(run) == 1, "the restart")
-    last = newest_pid(run, "agent_3")
+    last = run.newest_pid("agent_3")
     os.kill(last, signal.SIGKILL)
     ended = run.ended(10.0)
     run.assert_nothing_left()

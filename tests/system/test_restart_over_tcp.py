@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from live_run import LINE, Settings, merged
-from test_restart import RESTART, kill_agents, restarts, undisturbed
+from live_run import LINE, Settings, merged, undisturbed
+from test_restart import RESTART, kill_agents, restarts
 
 from netagents.records.process_log import read_log
 from netagents.records.same_bits import same_bits

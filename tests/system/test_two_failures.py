@@ -7,10 +7,8 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from live_run import LINE, LiveRun, Settings, merged, wait_until
+from live_run import LINE, Settings, merged, undisturbed, wait_until
 
-import netagents
-from netagents.records.process_log import read_log
 from netagents.records.same_bits import same_bits
 
 if TYPE_CHECKING:
@@ -23,12 +21,6 @@ pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 SOON: Settings = {"timeouts": {"answer": 2.0, "ready": 12.0, "exchange": 20.0}, "learning": {"iterations": 60}, "checkpoints": {"every": 7}}
 
 
-def newest_pid(run: LiveRun, role: str) -> int:
-    """The newest process of a role that has been started more than once."""
-    messages = [str(entry.get("message", "")) for entry in read_log(run.path / "logs" / f"{role}.jsonl")]
-    return int([line for line in messages if line.startswith("started, process ")][-1].split()[2].rstrip(";"))
-
-
 def test_a_stopped_and_a_killed_agent_are_both_started_again(start: Starter, tmp_path: Path) -> None:
     settings = merged(LINE, SOON, {"failures": {"agent": "restart", "delay": 0.1}})
     run = start(settings)
@@ -39,8 +31,7 @@ def test_a_stopped_and_a_killed_agent_are_both_started_again(start: Starter, tmp
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
     assert {event["agent"] for event in run.records.events if event["event"] == "restarted"} == {1, 4}
-    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}}
-    assert same_bits(netagents.run(merged(settings, plain), directory=tmp_path / "whole"), run.records) == []
+    assert same_bits(undisturbed(settings, tmp_path / "whole"), run.records) == []
 
 
 def test_a_stopped_and_a_killed_agent_are_both_done_without(start: Starter) -> None:
@@ -60,13 +51,12 @@ def test_a_successor_that_is_stopped_at_once_has_a_successor(start: Starter, tmp
     run.wait_for_rows(5)
     first = run.pid("agent_2")
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: newest_pid(run, "agent_2") != first, "its successor")
-    os.kill(newest_pid(run, "agent_2"), signal.SIGSTOP)
+    wait_until(lambda: run.newest_pid("agent_2") != first, "its successor")
+    os.kill(run.newest_pid("agent_2"), signal.SIGSTOP)
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
-    plain = {"runtime": {"launcher": "in_process"}, "failures": {"agent": "stop_all"}}
-    assert same_bits(netagents.run(merged(settings, plain), directory=tmp_path / "whole"), run.records) == []
+    assert same_bits(undisturbed(settings, tmp_path / "whole"), run.records) == []
 
 
 def test_the_budget_bounds_recoveries_that_are_interrupted(start: Starter) -> None:
@@ -75,7 +65,7 @@ def test_the_budget_bounds_recoveries_that_are_interrupted(start: Starter) -> No
     run.send("agent_4", signal.SIGKILL)
     run.wait_for_rows(60)
     run.send("agent_1", signal.SIGSTOP)
-    last = newest_pid(run, "agent_4")
+    last = run.newest_pid("agent_4")
     os.kill(last, signal.SIGKILL)
     ended = run.ended(20.0)
     run.assert_nothing_left()
@@ -88,9 +78,9 @@ def test_an_agent_that_is_killed_because_it_is_silent_is_named_with_the_reason(s
     run.wait_for_rows(5)
     first = run.pid("agent_3")
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: newest_pid(run, "agent_3") != first, "its successor")
+    wait_until(lambda: run.newest_pid("agent_3") != first, "its successor")
     run.wait_for_rows(80)
-    last = newest_pid(run, "agent_3")
+    last = run.newest_pid("agent_3")
     os.kill(last, signal.SIGSTOP)
     ended = run.ended(20.0)
     run.assert_nothing_left()
