@@ -15,6 +15,7 @@ from netagents.exact.joint_model import MEMORY_LIMIT, JointModel
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
 from netagents.exact.oracle_tables import ExactTables, exact_tables
 from netagents.experiment import Experiment
+from netagents.experiment.signal_settings import POWER_TERM
 from netagents.topology import Reach, build_topology, spread_radius
 from netagents.utilities import build_constraints, build_utility
 
@@ -53,7 +54,7 @@ def exact_experiment(
             where="information",
             fix="use a run with information: fresh, or untrained policies",
         )
-    if experiment.agents or any(term.weight != 0.0 for term in experiment.signals):
+    if experiment.agents or any(term.factor != 0.0 and term.kind != POWER_TERM for term in experiment.signals):
         raise ExperimentError(
             "exact values are of tasks, utilities and constraints, and this experiment has incentives or terms of a signal beside them",
             where="agents" if experiment.agents else "signals",

@@ -111,7 +111,7 @@ def metric_names(experiment: Experiment, facts: AlgorithmFacts, *, imports: bool
 
 
 def _shares_signals(experiment: Experiment, n: int) -> tuple[bool, ...]:
-    shared = tuple(term for term in experiment.signals if term.shared and term.weight != 0.0)
+    shared = tuple(term for term in experiment.signals if term.shared and term.factor != 0.0)
     return tuple(bool(signals_of(shared, agent)) for agent in range(n))
 
 
