@@ -18,7 +18,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.bootstrap.node_keys import link_settings
 from netagents.nodes.process.node_process import run_role
-from netagents.records.reopened_run import next_iteration, reopen
+from netagents.records.reopened_run import complete, next_iteration, reopen
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import hold_keys
 from netagents.wire.transport.transport import LinkSettings, Transport, open_transport
@@ -75,7 +75,10 @@ def start_environment(
     if resume is not None:
         directory = RunDirectory.open(resume, trust)
         _check_address(listen, lambda transport: transport.listen(listen).close(), links)
-        _, first = reopen(directory, overrides)
+        prepared, first = reopen(directory, overrides)
+        if first >= prepared.experiment.learning.iterations:
+            complete(directory, prepared)
+            return 0, directory.path
         arguments["trust"] = "1"  # it would not have been opened otherwise
         arguments["resume_from"] = str(first)
     elif run is not None:
