@@ -61,7 +61,7 @@ class ZmqTransport(Transport):
 
     def listen(self, address: str) -> ZmqListener:
         path = ipc_path(address)
-        host = "" if path else tcp_host(address, keys=self._credentials is not None)
+        host = "" if path else self._tcp_host(address)
         socket = self._socket(zmq.PULL)
         watch: Callable[[], None] | None = None
         in_flight = UnreadMessages(2 * self._settings.limits.message_bytes) if self._credentials is not None and not path else None
@@ -98,7 +98,7 @@ class ZmqTransport(Transport):
 
     def connect(self, endpoint: str, peer: str | None = None) -> ZmqSender:
         path = ipc_path(endpoint)
-        host = "" if path else tcp_host(endpoint, keys=self._credentials is not None)
+        host = "" if path else self._tcp_host(endpoint)
         socket = self._socket(zmq.PUSH)
         watch = None
         try:
@@ -123,7 +123,10 @@ class ZmqTransport(Transport):
     def check(self, endpoint: str) -> None:
         # The other end would count a link that opens and closes at once as refused.
         if not ipc_path(endpoint):
-            tcp_host(endpoint, keys=self._credentials is not None)
+            self._tcp_host(endpoint)
+
+    def _tcp_host(self, address: str) -> str:
+        return tcp_host(address, keys=self._credentials is not None, insecure=self._settings.insecure)
 
     def close(self) -> None:
         for link in self._open:
