@@ -34,6 +34,11 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_that_is_struck_ends_names_who_was_struck_and_resumes_to_the_same_bits(number: int, start: Starter, calm: Path) -> None:
     storm = draw(number)
-    print(storm)
     run = start(storm.settings)
-    judge(storm, carry_out(storm, run), run, calm)
+    try:
+        judge(storm, carry_out(storm, run), run, calm)
+    except AssertionError as wrong:
+        # In a storm of hours nobody wants to wait for the end.
+        print(f"{storm}: {wrong}", flush=True)
+        raise
+    print(storm, flush=True)
