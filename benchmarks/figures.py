@@ -172,7 +172,7 @@ def best_value(wanted: Prepared) -> float:
     model = JointModel(wanted.environment.kernel(), setup.discount)
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     sizes = zip(setup.state_sizes(tuple(range(setup.n))), setup.action_sizes(tuple(range(setup.n))), strict=True)
-    utilities = [build_utility(setup.experiment.utility, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
+    utilities = [build_utility(setup.agents[i].utility, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
     learning = setup.experiment.learning
     return exact_ascent(model, scopes, utilities, learning.task_weight, bound=learning.logit_bound).value
 
@@ -184,7 +184,7 @@ def best_constrained(wanted: Prepared) -> float:
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     agents = tuple(range(setup.n))
     sizes = zip(setup.state_sizes(agents), setup.action_sizes(agents), strict=True)
-    constraints = [build_constraints(setup.experiment.constraints, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
+    constraints = [build_constraints(setup.agents[i].constraints, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
     learning = setup.experiment.learning
     found = constrained_ascent(model, scopes, constraints, None, learning.task_weight, bound=learning.logit_bound).best
     if found is None:

@@ -26,6 +26,7 @@ from netagents.learning.protocol.requests import ExchangeRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import LearningSignal, SignalValues
+from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.learning.signals.signal_term import SignalBatch
 from netagents.learning.signals.task_critics import NetworkTaskCritic
 from netagents.measures.power import Experience, TabularPower
@@ -168,7 +169,7 @@ class NeuralAgent(NetworkedAgent):
         shadow = self.signal.observe(rollout)
         paid = yield from self.paid(iteration, rollout, steps_hops)
         signal = self.signal.values(self._signal_batch(iteration, batch, paid))
-        signal = yield from self._shared_signal(iteration, signal, shadow.table, steps_hops)
+        signal = yield from self._shared_signal(iteration, signal, shadow.table, traces, steps_hops)
 
         # Evaluate: the task critic always, for power; what is learned from, by the algorithm's own.
         with repeatable_torch():
@@ -233,7 +234,12 @@ class NeuralAgent(NetworkedAgent):
         )
 
     def _shared_signal(
-        self, iteration: int, signal: SignalValues, table: FloatArray, hops: NDArray[np.uint8] | None
+        self,
+        iteration: int,
+        signal: SignalValues,
+        table: FloatArray,
+        traces: Mapping[int, Trace],
+        hops: NDArray[np.uint8] | None,
     ) -> Generator[ExchangeRequest, list[Any], SignalValues]:
         """Tell neighbours the shadow reward; where rewards are shared, the signal with everyone's within kappa_gradient hops added."""
         if self.learning.credit != "shared_reward":
@@ -242,7 +248,8 @@ class NeuralAgent(NetworkedAgent):
         # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
         message = ShadowReward(np.zeros((0, 0)), signal.own)
         shared: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message, hops=hops)
-        return signal._replace(own=self.fold(signal.own, {j: theirs.signal for j, theirs in shared.items()}))
+        occupancy = self.learning.occupancy
+        return signal._replace(own=neighbourhood_signal(signal.own, self.index, self.gradient_window, shared, traces, occupancy))
 
     def fit(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator | None = None) -> float:
         """Temporal-difference steps of one pair of Q-functions on a signal; the change of the last one."""
