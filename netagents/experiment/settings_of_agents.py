@@ -17,7 +17,7 @@ from netagents.experiment.constraint_settings import ConstraintSettings, constra
 from netagents.experiment.learning_settings import LearningSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings
 from netagents.experiment.signal_settings import SignalSettings, signals_of
-from netagents.experiment.utility_settings import AgentUtilitySettings, NoUtilitySettings, utility_of
+from netagents.experiment.utility_settings import AgentUtilitySettings, NoUtilitySettings, group_of, utility_of
 
 if TYPE_CHECKING:
     from netagents.experiment.experiment import Experiment
@@ -112,7 +112,7 @@ def learning_of(everyone: LearningSettings, group: AgentGroup) -> LearningSettin
 def group_name(experiment: Experiment, agent: int) -> str:
     """What figures call the group of an agent: its name, ``group 1``, ``group 2``, ...; ``all`` outside of all groups."""
     number, group = _group_of(experiment, agent)
-    return "all" if group is None else group.name or f"group {number + 1}"
+    return group_of(experiment.utility, agent) if group is None else group.name or f"group {number + 1}"
 
 
 def _group_of(experiment: Experiment, agent: int) -> tuple[int, AgentGroup | None]:
