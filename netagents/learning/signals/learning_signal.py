@@ -167,7 +167,7 @@ def signal_metrics(experiment: Experiment, *, imports: bool) -> tuple[str, ...]:
     names = []
     for number, settings in enumerate(experiment.signals):
         own: Sequence[str] = ()
-        if imports:
+        if imports or settings.kind in OWN_SIGNALS.own:
             own = OWN_SIGNALS.find_class(settings.kind, SignalTerm, f"signals[{number}].kind").metrics  # type: ignore[type-abstract]
         names += [metric_name(settings, name) for name in ("sum", "weight", *own)]
     return tuple(names)
