@@ -62,23 +62,39 @@ IncentiveSettings = Annotated[
 """What an agent is paid: u_i = sum over j of c_ij r_j, over those within its gradient radius."""
 
 
-class FrozenPolicySettings(Settings):
-    """The policy of a frozen agent, from a run that learned it."""
+PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 
-    kind: Literal["run"] = "run"
-    run: str = Field(min_length=1, max_length=4096, description="run directory; a relative path starts in the working directory")
+
+class FrozenPolicySettings(Settings):
+    """The policy of a frozen agent, from a run that learned it or from a bank."""
+
+    kind: Literal["stored"] = "stored"
+    run: PathText | None = Field(None, description="run directory; a relative path starts in the working directory")
     checkpoint: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
-        None, description="iteration of the checkpoint; default: the newest"
+        None, description="iteration of the checkpoint of the run; default: the newest"
     )
+    bank: PathText | None = Field(None, description="bank of policies instead of a run; a relative path starts in the working directory")
+    member: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(None, description="member of the bank")
     agent: AgentIndex | None = Field(None, description="whose policy; default: that of the agent with the same number")
     settings: PolicySettings | None = Field(None, description="the settings with which the run learned it; default: policy of all agents")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.run is None) == (self.bank is None):
+            raise ValueError("a policy comes from a run or from a bank: name one of them")
+        if self.bank is None and self.member is not None:
+            raise ValueError("member belongs to a bank, not to a run")
+        if self.bank is not None and self.checkpoint is not None:
+            raise ValueError("checkpoint belongs to a run; a bank has members")
+        if self.bank is not None and self.member is None:
+            raise ValueError("a bank has several policies: name a member (`netagents bank show BANK` lists them)")
+        return self
 
 
 def _tag(value: Any) -> str | None:
     tag = policy_tag(value)
-    if tag is None and (isinstance(value, FrozenPolicySettings) or (isinstance(value, Mapping) and "run" in value)):
-        return "run"
-    return "run" if tag == "custom" and _kind(value) == "run" else tag
+    stored = isinstance(value, Mapping) and ("run" in value or "bank" in value)
+    return "stored" if _kind(value) == "stored" or (tag is None and stored) else tag
 
 
 def _kind(value: Any) -> Any:
@@ -86,14 +102,15 @@ def _kind(value: Any) -> Any:
 
 
 GroupPolicySettings = Annotated[
-    POLICY_MEMBERS | Annotated[FrozenPolicySettings, Tag("run")],
+    POLICY_MEMBERS | Annotated[FrozenPolicySettings, Tag("stored")],
     Discriminator(
         _tag,
         custom_error_type="policy_kind",
-        custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class; of frozen agents also run",
+        custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class; a frozen agent's is also from a run or from a bank",
     ),
 ]
 """The policy of the agents of a group: as for all agents, or for frozen ones that of a run."""
+
 
 RadiusOfGroup = Annotated[int, Field(ge=0, le=100_000)]
 

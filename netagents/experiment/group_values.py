@@ -43,8 +43,8 @@ def complete_groups(values: dict[str, Any], given: dict[KeyPath, Origin]) -> Non
             continue
         at: KeyPath = ("agents", number)
         policy = group.get("policy")
-        if isinstance(policy, dict) and "run" in policy and "kind" not in policy:
-            policy["kind"] = "run"
+        if isinstance(policy, dict) and "kind" not in policy and ("run" in policy or "bank" in policy):
+            policy["kind"] = "stored"
         for part in PARTS:
             _inherit(values, group, part, given, at)
         if group.get("role") != "frozen" and _kind(values.get("policy")) not in ("mlp", "gru"):

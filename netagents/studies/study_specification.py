@@ -254,7 +254,7 @@ def parse_whole_numbers(text: str, option: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\s*\.\.\s*(\d+))?\s*", part)
         if match is None:
-            raise UsageError(f"'{text}' is no list of radii", where=option, fix="write 0..4, or 0,1,3")
+            raise UsageError(f"'{text}' is no list of whole numbers", where=option, fix="write 0..4, or 0,1,3")
         first = int(match[1])
         last = int(match[2] or first)
         if last < first or last > LARGEST_NUMBER:

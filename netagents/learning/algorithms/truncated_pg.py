@@ -211,6 +211,7 @@ class TabularAgent(NetworkedAgent):
             traces=dict(zip(self.critic_window, members, strict=True)),
             critic=critic,
             own_probabilities=lambda: self.policy.probabilities[part.context],
+            policy=self.policy,
         )
         return self.signal.values(batch)
 

@@ -169,7 +169,7 @@ def signal_metrics(experiment: Experiment, *, imports: bool) -> tuple[str, ...]:
     listed |= {f"agents[{g}].signals[{k}]": term for g, group in enumerate(experiment.agents) for k, term in enumerate(group.signals or ())}
     for where, settings in listed.items():
         own: Sequence[str] = ()
-        if imports:
+        if imports or settings.kind in OWN_SIGNALS.own:
             own = OWN_SIGNALS.find_class(settings.kind, SignalTerm, f"{where}.kind").metrics  # type: ignore[type-abstract]
         names += [metric_name(settings, name) for name in ("sum", "weight", *own)]
     return ordered_union(names)
