@@ -106,7 +106,8 @@ GroupPolicySettings = Annotated[
     Discriminator(
         _tag,
         custom_error_type="policy_kind",
-        custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class; a frozen agent's is also from a run or from a bank",
+        custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class;"
+        " a frozen agent's is also from a run or from a bank",
     ),
 ]
 """The policy of the agents of a group: as for all agents, or for frozen ones that of a run."""
