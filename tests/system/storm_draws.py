@@ -81,9 +81,7 @@ def draw(number: int) -> Draw:
         stops = bool(chance.random() < 0.4)
         moment = str(chance.choice(MOMENTS))
         after = float(chance.uniform(0.0, 2.5 if moment == "start" else 0.3))
-        strikes.append(
-            Strike(role, signal.SIGSTOP if stops else signal.SIGKILL, moment, after, int(chance.integers(1, ITERATIONS - 1)))
-        )
+        strikes.append(Strike(role, signal.SIGSTOP if stops else signal.SIGKILL, moment, after, int(chance.integers(1, ITERATIONS - 1))))
     strikes.sort(key=lambda each: (MOMENTS.index(each.moment), each.row if each.moment == "middle" else 0, each.after))
     failures = {"failures": {"agent": policy, "delay": 0.1, "restarts": 3}, "runtime": {"transport": transport}}
     settings = merged(WIRELESS if base == "wireless" else LINE, SOON, failures)

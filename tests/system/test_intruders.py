@@ -167,7 +167,7 @@ def test_links_without_keys_are_said_and_leave_the_same_bits(start: Starter, tmp
     assert same_bits(whole, keyed.records) == []
     assert same_bits(whole, bare.records) == []
     # A directory of somebody else's may not open a run to others.
-    with pytest.raises(SecurityError, match="its settings name links without keys: runtime.insecure is true"):
+    with pytest.raises(SecurityError, match=r"its settings name links without keys: runtime\.insecure is true"):
         netagents.resume(bare.path, "learning.iterations=5")
 
 
