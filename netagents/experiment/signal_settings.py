@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, JsonValue, Tag, create_model, field_validator, model_validator
 
@@ -18,9 +18,15 @@ OWN_SIGNALS = PartKind(
     "netagents.signals",
     (),
     "netagents.learning.SignalTerm",
-    own={POWER_TERM: "netagents.learning.signals.power_penalty:PowerPenalty"},
+    own={
+        POWER_TERM: "netagents.learning.signals.power_penalty:PowerPenalty",
+        "information": "netagents.learning.signals.history_information:HistoryInformation",
+    },
 )
 """How terms of your own are named and found.  A term of netagents' own gets a name in ``own``."""
+
+PENALTIES = frozenset({"information"})
+"""Terms of netagents' own that nobody wants more of: their weight is minus the field's lambda."""
 
 RESERVED = frozenset({"task", "shadow"})
 """The two terms that are always there."""
@@ -80,7 +86,12 @@ class TermSettings(Settings):
 class CustomTermSettings(TermSettings):
     """A term of the learning signal: made as ``Class(agent, setup, **parameters)``."""
 
-    kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.signals")
+    OWN_KINDS: ClassVar[frozenset[str]] = frozenset(OWN_SIGNALS.own)
+    """Kinds that are netagents' own code, not somebody else's."""
+
+    kind: CustomKind = Field(
+        description="'information', 'import:package.module:Class', or the name of an entry point in the group netagents.signals"
+    )
     weight: Annotated[float, Field(ge=-1e9, le=1e9)] = Field(
         1.0, description="factor in front; negative for a penalty; with 0 the term is measured and nothing is learned from it"
     )
@@ -90,6 +101,14 @@ class CustomTermSettings(TermSettings):
     @classmethod
     def _kind_exists(cls, kind: str) -> str:
         return OWN_SIGNALS.check_name(kind)
+
+    @model_validator(mode="after")
+    def _costs(self) -> Self:
+        if self.kind in PENALTIES and self.weight > 0.0:
+            raise ValueError(
+                f"a weight of {self.weight:g} would reward {self.kind}, a lambda below 0; a penalty is weight: -{self.weight:g}"
+            )
+        return self
 
     @property
     def factor(self) -> float:
@@ -152,7 +171,7 @@ SignalSettings = Annotated[
     Discriminator(
         _tag,
         custom_error_type="signal_kind",
-        custom_error_message="a term needs a key 'kind': power, import:package.module:Class, or the name of an entry point",
+        custom_error_message="a term needs a key 'kind': power, information, import:package.module:Class, or the name of an entry point",
     ),
 ]
 """A term beside task reward and shadow reward."""

@@ -104,7 +104,7 @@ class PowerPenalty(SignalTerm):
             return
         for j in self.co_players:
             cells = prod(setup.state_sizes((own, j))) * prod(setup.action_sizes((own, j)))
-            if cells > LARGEST and (self.ex_ante or not setup.experiment.uses_networks):
+            if cells > LARGEST and (self.ex_ante or not setup.agents[own].uses_networks):
                 raise ExperimentError(
                     f"states and actions of agents {own} and {j} make {cells} cells, and power is known for up to {LARGEST}",
                     where="signals",
