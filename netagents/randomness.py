@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     STAND_IN = 11
     KEPT_SIGNALS = 12
     INFORMATION = 23
+    POPULATION = 30
 
 
 ENVIRONMENT_OWNER = -1

@@ -57,6 +57,7 @@ IncentiveSettings = Annotated[
 """What an agent is paid: u_i = sum over j of c_ij r_j, over those within its gradient radius."""
 
 
+MemberName = Annotated[str, Field(min_length=1, max_length=100)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -68,19 +69,25 @@ class FrozenPolicySettings(Settings):
         None, description="iteration of the checkpoint of the run; default: the newest"
     )
     bank: PathText | None = Field(None, description="bank of policies instead of a run; a relative path starts in the working directory")
-    member: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(None, description="member of the bank")
+    member: MemberName | None = Field(None, description="member of the bank")
+    members: Annotated[tuple[MemberName, ...], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="several members of the bank, of which a lottery draws one per generation (fictitious co-play)"
+    )
+    generation: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="iterations between draws among several members")
     agent: AgentIndex | None = Field(None, description="whose policy; default: that of the agent with the same number")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.run is None) == (self.bank is None):
             raise ValueError("a policy comes from a run or from a bank: name one of them")
-        if self.bank is None and self.member is not None:
+        if self.bank is None and (self.member is not None or self.members is not None):
             raise ValueError("member belongs to a bank, not to a run")
         if self.bank is not None and self.checkpoint is not None:
             raise ValueError("checkpoint belongs to a run; a bank has members")
-        if self.bank is not None and self.member is None:
-            raise ValueError("a bank has several policies: name a member (`netagents bank show BANK` lists them)")
+        if self.bank is not None and (self.member is None) == (self.members is None):
+            raise ValueError("a bank has several policies: name a member, or members to draw from (`netagents bank show BANK` lists them)")
+        if self.members is None and self.generation != 1:
+            raise ValueError("generation is how often one of several members is drawn; name members")
         return self
 
 
@@ -88,8 +95,8 @@ class AgentGroup(Settings):
     """Agents that have another role or are paid in a way of their own; they learn from that alone, and nobody else learns from it."""
 
     agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1, description="who is in the group, from 0")]
-    role: Literal["learner", "frozen", "adversary"] = Field(
-        "learner", description="learns; plays a policy that never changes; or learns to harm the others"
+    role: Literal["learner", "frozen", "adversary", "population"] = Field(
+        "learner", description="learns; plays a policy that never changes; learns to harm the others; or is a seat of a population"
     )
     incentive: IncentiveSettings | None = Field(
         None, description="what they are paid; default: adversary for that role, otherwise what everybody is"
@@ -98,6 +105,17 @@ class AgentGroup(Settings):
     greedy: bool = Field(False, description="frozen agents play the most probable action instead of drawing one")
     start: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         0, description="iteration from which on they are paid so; before it their own reward"
+    )
+
+    members: Annotated[int, Field(ge=1, le=100)] = Field(1, description="of a population: how many each home holds; 1 is self-play")
+    generation: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1, description="of a population: iterations between draws of who plays and learns"
+    )
+    homes: Annotated[tuple[AgentIndex, ...], Field(min_length=1)] | None = Field(
+        None, description="of a population: the seats that hold members and learn; the others play them; default: all of the group"
+    )
+    learners: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="of a population: how many homes learn in each generation, the others play members of other homes; default: all"
     )
 
     @property
@@ -113,9 +131,24 @@ class AgentGroup(Settings):
             raise ValueError(f"policy and greedy belong to role frozen, not to {self.role}")
         if self.role == "frozen" and self.incentive is not None:
             raise ValueError("a frozen agent learns nothing, and an incentive would have no effect; leave it out")
+        shared = self.members, self.generation, self.homes, self.learners
+        if self.role != "population" and shared != (1, 1, None, None):
+            raise ValueError(f"members, generation, homes and learners belong to role population, not to {self.role}")
+        if self.role == "population":
+            self._check_population()
         if self.role == "learner" and self.incentive is None:
             raise ValueError("a group of learners needs an incentive, or it differs from nobody")
         return self
+
+    def _check_population(self) -> None:
+        homes = self.agents if self.homes is None else self.homes
+        learners = len(homes) if self.learners is None else self.learners
+        if not set(homes) <= set(self.agents) or len(set(homes)) < len(homes):
+            raise ValueError("homes are agents of the group, each named once")
+        if learners > len(homes):
+            raise ValueError(f"{learners} learners in a population with {len(homes)} homes")
+        if learners < len(homes) and len(homes) < 2:
+            raise ValueError("a home that does not learn needs another home whose members it plays")
 
 
 def frozen_policy_of(groups: Sequence[AgentGroup], agent: int) -> FrozenPolicySettings | None:
