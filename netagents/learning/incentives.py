@@ -73,6 +73,12 @@ def make_populations(experiment: Experiment, spec: EnvironmentSpec, policy: Reac
         for home in homes:
             for seat in population.agents:
                 if population.moves(home, seat):
+                    if experiment.of_agent(home).policy != experiment.of_agent(seat).policy:
+                        raise ExperimentError(
+                            f"agents {home} and {seat} have policies with other settings",
+                            where=where,
+                            fix="seats of a population are alike",
+                        )
                     _check_seat(home, seat, spec, policy, travels, where)
         populations |= dict.fromkeys(group.agents, population)
     return populations
