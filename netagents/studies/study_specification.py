@@ -21,7 +21,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import NEIGHBOUR_KINDS, radius_of
 from netagents.topology import Topology, build_topology
 
-Question = Literal["sweep", "radius", "mute"]
+Question = Literal["sweep", "radius", "mute", "power"]
 Measure = Literal["return", "discounted_return", "objective"]
 RADII = ("policy", "critic", "gradient")
 
@@ -134,7 +134,7 @@ def radius_study(
     if chosen is not None:
         raise UsageError(f"'{chosen}' sets what this study moves", where="override", fix="name the radii with --kappa")
     loaded = load_experiment(source, overrides)
-    base, topology, notes = _self_contained(loaded)
+    base, topology, notes = self_contained(loaded)
     held = _held(base, hold or {}, notes)
     widest = diameter(topology)
     wanted = sorted({min(kappa, widest) for kappa in kappas})
@@ -169,7 +169,7 @@ def radius_study(
             settings.append(StudySetting(label, values, experiment, shared if "routing" in told and not base.faults else ""))
     notes += [f"kappa_{name} is held at {value} for all settings" for name, value in held.items()]
     varied = tuple(name for name in settings[0].values if name != "variant")
-    return Study("radius", base.name, base, tuple(settings), tuple(seeds), varied, measure or _measure(base), tuple(notes))
+    return Study("radius", base.name, base, tuple(settings), tuple(seeds), varied, measure or measure_of(base), tuple(notes))
 
 
 def sweep_study(
@@ -194,16 +194,16 @@ def sweep_study(
         if key.partition(".")[0] == "runtime":
             raise UsageError(f"{key} changes no result", where="axis", fix="sweep a setting of the problem, of learning or of faults")
     loaded = load_experiment(source, overrides)
-    base, _, notes = _self_contained(loaded)
+    base, _, notes = self_contained(loaded)
     settings = []
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
         varied = load_experiment(base, chosen)
-        experiment, _, _ = _self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
+        experiment, _, _ = self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
         prepare(experiment, loaded.base)
         plain = {key: value if isinstance(value, int | float | str) else json.dumps(value) for key, value in chosen.items()}
         settings.append(StudySetting(", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in plain.items()), plain, experiment))
-    return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or _measure(base), tuple(notes))
+    return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or measure_of(base), tuple(notes))
 
 
 MUTABLE = NEIGHBOUR_KINDS
@@ -222,7 +222,7 @@ def mute_study(
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
     loaded = load_experiment(source, overrides)
-    base, topology, notes = _self_contained(loaded)
+    base, topology, notes = self_contained(loaded)
     setup = prepare(base, loaded.base).setup
     settings = [StudySetting("nothing muted", {"muted": "", "kind": "", "hop": 0}, base)]
     for kind in MUTABLE:
@@ -237,7 +237,9 @@ def mute_study(
     everything = [kind.name.lower() for kind in MUTABLE]
     silent = load_experiment(base, {"mute": everything}).experiment
     settings.append(StudySetting("everything muted", {"muted": "everything", "kind": "", "hop": 0}, silent))
-    return Study("mute", base.name, base, tuple(settings), tuple(seeds), ("muted", "kind", "hop"), measure or _measure(base), tuple(notes))
+    return Study(
+        "mute", base.name, base, tuple(settings), tuple(seeds), ("muted", "kind", "hop"), measure or measure_of(base), tuple(notes)
+    )
 
 
 LARGEST_NUMBER = 100_000
@@ -285,11 +287,12 @@ def _held(base: Experiment, hold: Mapping[str, int | None], notes: list[str]) ->
     return held
 
 
-def _measure(base: Experiment) -> Measure:
+def measure_of(base: Experiment) -> Measure:
+    """What is better in an experiment: the return of a pure task, else the objective."""
     return "return" if not base.has_shadow_rewards and base.learning.task_weight > 0.0 else "objective"
 
 
-def _self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:
+def self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:
     """The experiment with its graph fixed: a file's edges written out, a random graph's seed named; seeds vary the learning alone."""
     experiment = loaded.experiment
     topology = build_topology(experiment.topology, loaded.base, experiment.seed)

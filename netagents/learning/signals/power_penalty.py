@@ -61,7 +61,7 @@ class PowerPenalty(SignalTerm):
         setup: Setup,
         aggregate: str = "mean",
         variant: str = "realized",
-        refresh: int = 5,
+        refresh: int = 10,
         bias: str = "double",
     ) -> None:
         super().__init__(agent, setup)
