@@ -32,6 +32,8 @@ class Purpose(IntEnum):
     STAND_IN = 11
     KEPT_SIGNALS = 12
     INFORMATION = 23
+    LOTTERY = 31
+    INTERVENTIONS = 32
 
 
 ENVIRONMENT_OWNER = -1

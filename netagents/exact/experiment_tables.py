@@ -53,10 +53,11 @@ def exact_experiment(
             where="information",
             fix="use a run with information: fresh, or untrained policies",
         )
-    if experiment.agents or any(term.weight != 0.0 for term in experiment.signals):
+    if experiment.agents or experiment.interventions or any(term.weight != 0.0 for term in experiment.signals):
         raise ExperimentError(
-            "exact values are of tasks, utilities and constraints, and this experiment has incentives or terms of a signal beside them",
-            where="agents" if experiment.agents else "signals",
+            "exact values are of tasks, utilities and constraints, and this experiment has incentives, interventions or terms of a signal"
+            " beside them",
+            where="agents" if experiment.agents else "interventions" if experiment.interventions else "signals",
             fix="leave them out to see the exact values of the rest",
         )
     topology = build_topology(experiment.topology, base, experiment.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netagents.experiment.imported_parts import has_foreign_code
 from netagents.learning.algorithms.registry import make_algorithm
+from netagents.learning.interventions.agent_interventions import AgentInterventions
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.roles.frozen_agent import FrozenAgent
@@ -13,9 +14,14 @@ from netagents.randomness import seeded_globally
 def make_agent(index: int, setup: Setup) -> NetworkedAgent:
     """Agent ``index`` of a setup."""
     experiment = setup.experiment
-    if index in setup.frozen:
-        return FrozenAgent(index, setup)
     if not has_foreign_code(experiment):
-        return make_algorithm(index, setup)
+        return _made(index, setup)
     with seeded_globally(experiment.seed, index):
-        return make_algorithm(index, setup)
+        return _made(index, setup)
+
+
+def _made(index: int, setup: Setup) -> NetworkedAgent:
+    agent: NetworkedAgent = FrozenAgent(index, setup) if index in setup.frozen else make_algorithm(index, setup)
+    if setup.experiment.interventions or setup.experiment.faults:
+        agent.interventions = AgentInterventions.of(agent)
+    return agent

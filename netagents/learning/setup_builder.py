@@ -11,12 +11,22 @@ from netagents.errors import CapacityError, EnvironmentMismatchError, Experiment
 from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import CustomAlgorithmSettings
 from netagents.experiment.imported_parts import has_foreign_code
+from netagents.experiment.intervention_settings import sbpr_of
 from netagents.experiment.signal_settings import signals_of
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.learning.agent_builder import make_agent
 from netagents.learning.algorithms.registry import algorithm_facts
 from netagents.learning.incentives import make_frozen, make_pay
-from netagents.learning.protocol.agent_metrics import BASE_METRICS, CONSTRAINT_METRICS, PAY_METRICS, SHADOW_METRICS, ordered_union
+from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
+from netagents.learning.protocol.agent_metrics import (
+    BASE_METRICS,
+    CONSTRAINT_METRICS,
+    DEVIATION_METRICS,
+    INTERVENTION_METRICS,
+    PAY_METRICS,
+    SHADOW_METRICS,
+    ordered_union,
+)
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import make_terms, signal_metrics
@@ -58,11 +68,14 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     if alone:
         # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
         reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
+    advised = advised_co_players(experiment, topology, spec, reach[RadiusKind.CRITIC], frozen)
     facts = algorithm_facts(experiment, imports=imports)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or kind in facts.kinds]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
-    rewards = kind_reach.pop(Kind.REWARD, None)
+    rewards, worst = kind_reach.pop(Kind.REWARD, None), kind_reach.pop(Kind.WORST_ACTION, None)
+    if advised and worst is not None:
+        kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))
     for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
         if alone and kind in kind_reach:
             kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in alone and j not in alone)
@@ -73,9 +86,8 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
-    setup = Setup(
-        experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, _shares_signals(experiment, topology.n), pay, frozen
-    )
+    travels = _shares_signals(experiment, topology.n)
+    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, travels, pay, frozen, advised)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
             raise ExperimentError(
@@ -106,6 +118,8 @@ def metric_names(experiment: Experiment, facts: AlgorithmFacts, *, imports: bool
         SHADOW_METRICS if general else (),
         CONSTRAINT_METRICS if experiment.constraints else (),
         PAY_METRICS if experiment.agents else (),
+        INTERVENTION_METRICS if experiment.interventions else (),
+        DEVIATION_METRICS if sbpr_of(experiment.interventions) is not None else (),
         signal_metrics(experiment, imports=imports),
     )
 
@@ -154,6 +168,7 @@ def check_fits(setup: Setup) -> None:
     """
     experiment, capabilities = setup.experiment, setup.spec.capabilities
     check_algorithm(setup)
+    check_interventions(experiment, setup.spec, setup.algorithm, setup.advised, setup.steps)
     if (capabilities.moving or capabilities.masked) and not experiment.uses_networks:
         what = "a graph that moves" if capabilities.moving else "actions that are not always legal"
         raise EnvironmentMismatchError(

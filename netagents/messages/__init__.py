@@ -17,6 +17,7 @@ from netagents.messages.learning_messages import (
     Step,
     Trace,
     TruncatedQ,
+    WorstAction,
     index_dtype,
     payload_bytes,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Trace",
     "TruncatedQ",
     "Welcome",
+    "WorstAction",
     "index_dtype",
     "node_name",
     "node_names",

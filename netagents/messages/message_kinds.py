@@ -26,7 +26,19 @@ from netagents.messages.array_fields import (
     array_field,
 )
 from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    Digest,
+    Report,
+    Reward,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    Trace,
+    TruncatedQ,
+    WorstAction,
+)
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
     RunFacts,
@@ -42,6 +54,8 @@ from netagents.messages.run_facts import (
     trace_traffic,
     truncated_q_shapes,
     truncated_q_traffic,
+    worst_action_shapes,
+    worst_action_traffic,
 )
 
 ENVIRONMENT = -1
@@ -175,7 +189,7 @@ class Kind(IntEnum):
             Action,
             (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
             pace=Pace.STEP,
-            phase=2,
+            phase=3,
             must_arrive=True,
             traffic=action_traffic,
         ),
@@ -205,7 +219,7 @@ class Kind(IntEnum):
             aligned=True,
             optional=1,
             pace=Pace.ITERATION,
-            phase=3,
+            phase=4,
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.HOLD,
@@ -220,7 +234,7 @@ class Kind(IntEnum):
             (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
             optional=1,
             pace=Pace.ITERATION,
-            phase=5,
+            phase=6,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -234,7 +248,7 @@ class Kind(IntEnum):
             TruncatedQ,
             (array_field("values", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=6,
+            phase=7,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -253,12 +267,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=7,
+            phase=8,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=8, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=9, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -271,7 +285,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=9,
+            phase=10,
         ),
     )
     BUNDLE = (
@@ -280,7 +294,7 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=10,
+            phase=11,
             must_arrive=True,
         ),
     )
@@ -291,11 +305,25 @@ class Kind(IntEnum):
             Reward,
             (array_field("rewards", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=4,
+            phase=5,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=reward_traffic,
+        ),
+    )
+    WORST_ACTION = (
+        21,
+        MessageRow(
+            WorstAction,
+            (array_field("choices", ("u1",), 1),),
+            pace=Pace.STEP,
+            phase=2,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=worst_action_traffic,
+            shapes=worst_action_shapes,
         ),
     )
 

@@ -68,8 +68,8 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
     """
     if base.uses_networks:
         return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
-    if base.agents or any(term.weight != 0.0 for term in base.signals):
-        return Oracle({}, "no exact values: agents have incentives or terms of a signal that exact methods do not know")
+    if base.agents or base.interventions or any(term.weight != 0.0 for term in base.signals):
+        return Oracle({}, "no exact values: agents have incentives, interventions or terms of a signal that exact methods do not know")
     aged = base.information == "aged"
     try:
         chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,9 @@ from numpy.typing import NDArray
 from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork
 from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
+from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.algorithms.lambda_returns import lambda_returns
+from netagents.learning.algorithms.neural_batch import Evaluated, FloatArray, NeuralBatch, along
 from netagents.learning.algorithms.neural_policy_update import Decisions, PolicyChange, advantages, mean_entropy
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
@@ -40,48 +41,12 @@ from netagents.randomness import Purpose, stream
 if TYPE_CHECKING:
     import torch
 
-FloatArray = NDArray[np.float64]
 MOST_TERMS = 1 << 10
 """More terms of a signal than any agent has."""
+DEVIATED = MOST_TERMS - 1
+"""The number, among the critics of kept terms, of the one that learns from the agent's own episodes of SBPR."""
 POWER_TRACE_DECAY = 0.95
 """Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
-
-
-@dataclass(frozen=True)
-class NeuralBatch:
-    """One iteration's batch, as networks read it.
-
-    Attributes:
-        rollout: the agent's own steps.
-        weights: (T, B) gamma^t, zero after the end.
-        members: traces of everyone in the critic's window, in its order.
-        observed: ((T + 1) * B, F) what state values read.
-        transitions: what Q-functions read.
-        generator: of minibatches, in the order in which networks learn.
-        where: iteration, in errors.
-    """
-
-    rollout: Rollout
-    weights: FloatArray
-    members: Sequence[Trace]
-    observed: torch.Tensor
-    transitions: Transitions
-    generator: np.random.Generator
-    where: str
-
-
-class Evaluated(NamedTuple):
-    """What the critics say along the batch.
-
-    Attributes:
-        shared: (T, B) values or advantages of what neighbours learn from as well.
-        kept: the same of the terms that the agent keeps to itself, weighted; None where there are none.
-        td_change: of the last minibatch of temporal differences.
-    """
-
-    shared: FloatArray
-    kept: FloatArray | None
-    td_change: float
 
 
 class NeuralAgent(NetworkedAgent):
@@ -105,6 +70,7 @@ class NeuralAgent(NetworkedAgent):
         settings = self.learning.algorithm
         assert isinstance(settings, NeuralAlgorithmSettings), "only made for networks"
         self.settings = settings
+        self.deviates = sbpr_of(setup.experiment.interventions) is not None and index in setup.advised
         self.signal = LearningSignal(index, setup)
         self.objective, self.cells = self.signal.shadow.objective, self.signal.shadow.cells
         spec, window = setup.spec, self.critic_window
@@ -139,6 +105,10 @@ class NeuralAgent(NetworkedAgent):
         """Fit the critics to the signal and read them along the batch."""
 
     @abstractmethod
+    def evaluate_deviated(self, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """With SBPR, (T, B) what :meth:`evaluate` gives for the signal alone, by a critic of the agent's own episodes."""
+
+    @abstractmethod
     def improve(self, batch: NeuralBatch, summed: FloatArray) -> PolicyChange:
         """Gradient steps on the policy.
 
@@ -163,6 +133,8 @@ class NeuralAgent(NetworkedAgent):
         own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
         traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
         batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        if self.interventions is not None:
+            self.interventions.learn(iteration, rollout, traces)
 
         # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)
@@ -174,6 +146,8 @@ class NeuralAgent(NetworkedAgent):
         with repeatable_torch():
             task_change = self.fit(self.task, batch, rollout.rewards)
             evaluated = self.evaluate(batch, signal, iteration)
+            if batch.deviations is not None and self.deviates:
+                evaluated = self._with_deviations(iteration, batch, signal, evaluated)
         summed = evaluated.shared
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed), hops=steps_hops)
@@ -215,7 +189,14 @@ class NeuralAgent(NetworkedAgent):
             transitions = Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
         generator = stream(self.setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
         weights = rollout.discounted(self.setup.discount)
-        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}")
+        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}", rollout.deviations)
+
+    def _with_deviations(self, iteration: int, batch: NeuralBatch, signal: SignalValues, evaluated: Evaluated) -> Evaluated:
+        """SBPR: in its own episodes the agent, and it alone, learns from values with the deviations that it met there."""
+        own = batch.episodes_of(self.index)
+        values = self.evaluate_deviated(own, signal.own, self.kept_generator(iteration, DEVIATED))
+        beyond = np.where(own.transitions.alive, values - evaluated.shared, 0.0)
+        return evaluated._replace(kept=beyond if evaluated.kept is None else evaluated.kept + beyond)
 
     def _signal_batch(self, iteration: int, batch: NeuralBatch, paid: FloatArray) -> SignalBatch:
         rollout = batch.rollout
@@ -247,6 +228,8 @@ class NeuralAgent(NetworkedAgent):
     def fit(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator | None = None) -> float:
         """Temporal-difference steps of one pair of Q-functions on a signal; the change of the last one."""
         read, discount = batch.transitions, self.setup.discount
+        if batch.cut is not None:
+            read = read._replace(alive=read.alive & ~batch.cut)
         ahead = along(critic.values(read.features), read)[1:]
         sampled = lambda_returns(signal, ahead, read.bootstrap, read.alive, discount, 1.0)
         return critic.learn(read, signal, sampled, discount, batch.generator if generator is None else generator, batch.where)
@@ -295,7 +278,8 @@ class NeuralAgent(NetworkedAgent):
         rollout, members, read = batch.rollout, batch.members, batch.transitions
         states, actions = [member.states for member in members], [member.actions for member in members]
         if self.tabular_power is not None:
-            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
+            # A deviator's action depends on more than what its policy reads.
+            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, batch.valued, rollout.bootstrap), iteration)
         intentions = [member.action_probabilities for member in members if member.action_probabilities is not None] or None
         ahead = along(self.task.values(read.features), read)[1:]
         outcome = lambda_returns(rollout.rewards, ahead, read.bootstrap, read.alive, self.setup.discount, POWER_TRACE_DECAY)
@@ -336,8 +320,3 @@ class NeuralAgent(NetworkedAgent):
 def _rows(block: NDArray[Any]) -> NDArray[Any]:
     """(T, B, *shape) as (T * B, *shape)."""
     return block.reshape(-1, *block.shape[2:])
-
-
-def along(values: FloatArray, batch: Transitions) -> FloatArray:
-    """((T + 1) * B,) as (T + 1, B)."""
-    return values.reshape(-1, batch.copies)

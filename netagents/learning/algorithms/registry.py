@@ -54,7 +54,7 @@ class AlgorithmEntry:
 
 
 _TABLES = AlgorithmFacts(
-    policies=frozenset({"tables"}), credits=True, signals=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
+    policies=frozenset({"tables"}), credits=True, signals=True, deviates=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
 )
 _NETWORKS = AlgorithmFacts(
     policies=frozenset({"networks"}),
@@ -63,6 +63,7 @@ _NETWORKS = AlgorithmFacts(
     moving=True,
     credits=True,
     signals=True,
+    deviates=True,
     metrics=(*POLICY_METRICS, *CRITIC_METRICS),
 )
 _ROOM = "netagents.learning.algorithms"

@@ -86,8 +86,8 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
     agent = make_agent(membership.index, setup)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    elif agent.index in setup.frozen:
-        # Agents that learn do without records.
+    elif setup.frozen or setup.experiment.interventions:
+        # All others do without records.
         from netagents.records.frozen_policies import load_frozen_policy
 
         load_frozen_policy(agent)
