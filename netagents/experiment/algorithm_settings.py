@@ -51,10 +51,17 @@ class NeuralCriticSettings(Settings):
     value_epochs: Count = Field(4, description="passes of the state values over the batch per iteration")
 
 
-class NeuralAlgorithmSettings(Settings):
-    """Settings that both ways to train networks share."""
+class NetworkAlgorithmSettings(Settings):
+    """Settings of every algorithm that trains networks."""
 
     learns_with: ClassVar[Parameters | None] = "networks"
+    learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
+    critic: NeuralCriticSettings = NeuralCriticSettings()
+
+
+class NeuralAlgorithmSettings(NetworkAlgorithmSettings):
+    """Settings that both ways to train networks on the newest batch share."""
+
     aliases: ClassVar[Mapping[str, str]] = {
         "policy_rate": "learning_rate",
         "lr": "learning_rate",
@@ -68,7 +75,6 @@ class NeuralAlgorithmSettings(Settings):
         "num_minibatches": "minibatches",
         "normalize_advantage": "normalise",
     }
-    learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
     minibatches: Count = Field(4, description="parts into which the batch is divided for each pass of the policy")
     gae_lambda: Share = Field(0.9, description="lambda of the lambda-returns (GAE); 0 trusts the critic, 1 the sampled return")
     entropy_coef: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
@@ -76,7 +82,6 @@ class NeuralAlgorithmSettings(Settings):
     )
     discount_weights: bool = Field(False, description="weight step t by gamma^t, as in the policy gradient theorem")
     normalise: bool = Field(True, description="scale advantages to unit variance over the batch")
-    critic: NeuralCriticSettings = NeuralCriticSettings()
 
 
 class ActorCriticSettings(NeuralAlgorithmSettings):

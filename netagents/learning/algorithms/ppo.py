@@ -12,14 +12,14 @@ import numpy as np
 from netagents.critics.neural_critic import NeuralCritic, ValueNetwork
 from netagents.experiment.algorithm_settings import PpoSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_agent import DEVIATED, NeuralAgent
-from netagents.learning.algorithms.neural_batch import Evaluated, FloatArray, NeuralBatch, along
+from netagents.learning.algorithms.neural_agent import FloatArray, NeuralBatch, along
 from netagents.learning.algorithms.neural_policy_update import PolicyChange, clipped_surrogate, improve
+from netagents.learning.algorithms.on_policy_agent import DEVIATED, Evaluated, OnPolicyAgent
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
 
 
-class PpoAgent(NeuralAgent):
+class PpoAgent(OnPolicyAgent):
     """An agent that learns by PPO; its critic is a state value.
 
     Args:
