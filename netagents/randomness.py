@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     STAND_IN = 11
     KEPT_SIGNALS = 12
     INFORMATION = 23
+    INFORMATION_MESSAGES = 24
     LOTTERY = 31
     INTERVENTIONS = 32
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -11,8 +11,17 @@ from netagents.experiment.base import Settings, written
 from netagents.experiment.imported_parts import CustomKind, PartKind
 from netagents.experiment.utility_settings import AgentIndex
 
-OWN_SIGNALS = PartKind("signal", "netagents.signals", (), "netagents.learning.SignalTerm")
+OWN_SIGNALS = PartKind(
+    "signal",
+    "netagents.signals",
+    (),
+    "netagents.learning.SignalTerm",
+    own={"information": "netagents.learning.signals.history_information:HistoryInformation"},
+)
 """How terms of your own are named and found.  A term of netagents' own gets a name in ``own``."""
+
+PENALTIES = frozenset({"information"})
+"""Terms of netagents' own that nobody wants more of: their weight is minus the field's lambda."""
 
 RESERVED = frozenset({"task", "shadow"})
 """The two terms that are always there."""
@@ -24,7 +33,12 @@ Iteration = Annotated[int, Field(ge=0, le=10_000_000)]
 class SignalSettings(Settings):
     """A term of the learning signal: made as ``Class(agent, setup, **parameters)``."""
 
-    kind: CustomKind = Field(description="'import:package.module:Class', or the name of an entry point in the group netagents.signals")
+    OWN_KINDS: ClassVar[frozenset[str]] = frozenset(OWN_SIGNALS.own)
+    """Kinds that are netagents' own code, not somebody else's."""
+
+    kind: CustomKind = Field(
+        description="'information', 'import:package.module:Class', or the name of an entry point in the group netagents.signals"
+    )
     name: TermName | None = Field(None, description="in metrics and checkpoints; default: that of the class")
     weight: Annotated[float, Field(ge=-1e9, le=1e9)] = Field(
         1.0, description="factor in front; negative for a penalty; with 0 the term is measured and nothing is learned from it"
@@ -49,6 +63,10 @@ class SignalSettings(Settings):
     def _not_reserved(self) -> Self:
         if self.label in RESERVED:
             raise ValueError(f"a term may not be called '{self.label}', which is always there; give it a name")
+        if self.kind in PENALTIES and self.weight > 0.0:
+            raise ValueError(
+                f"a weight of {self.weight:g} would reward {self.kind}, a lambda below 0; a penalty is weight: -{self.weight:g}"
+            )
         return self
 
     @property

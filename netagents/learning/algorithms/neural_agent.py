@@ -217,6 +217,7 @@ class NeuralAgent(NetworkedAgent):
             critic=NetworkTaskCritic(self.task, batch.transitions, self.action_reader, self.critic_window),
             own_probabilities=lambda: self._probabilities(rollout),
             near=None if self.nearby is None or rollout.hops is None else self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops),
+            policy=self.policy,
         )
 
     def fit(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator | None = None) -> float:

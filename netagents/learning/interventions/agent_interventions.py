@@ -67,7 +67,7 @@ class AgentInterventions:
         co_players = setup.advised.get(index, ())
         self.critic: DeviationCritic | None = None
         if co_players:
-            made = NetworkDeviationCritic if experiment.uses_networks else TableDeviationCritic
+            made = NetworkDeviationCritic if setup.agents[index].uses_networks else TableDeviationCritic
             self.critic = made(agent, co_players)
 
     @classmethod

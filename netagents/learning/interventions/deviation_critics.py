@@ -67,7 +67,7 @@ class TableDeviationCritic:
     def __init__(self, agent: NetworkedAgent, co_players: Sequence[int]) -> None:
         setup, self._agent = agent.setup, agent
         seen = set(agent.policy.window) & set(agent.critic_window)
-        settings = setup.experiment.learning.critic
+        settings = agent.learning.critic
         self._seen: dict[int, tuple[int, ...]] = {}
         self._tables: dict[int, CriticTable] = {}
         for j in co_players:
@@ -97,7 +97,7 @@ class TableDeviationCritic:
             acted = traces[j].actions.reshape(-1)
             keys = self._encode(table, known, np.zeros(acted.size, dtype=np.int64), acted, j)
             batch = compact(table, keys, rollout.steps, setup.batch, usable[j], rollout.bootstrap, iteration)
-            batch_td(table, 0, batch, rollout.rewards, setup.discount, setup.experiment.learning.critic.sweeps)
+            batch_td(table, 0, batch, rollout.rewards, setup.discount, self._agent.learning.critic.sweeps)
 
     @staticmethod
     def _encode(table: CriticTable, known: Mapping[int, NDArray[Any]], nothing: NDArray[Any], acted: NDArray[Any], j: int) -> Any:
@@ -135,7 +135,7 @@ class NetworkDeviationCritic:
         )
         self._actions: ActionReader = ActionReader([spec.action_spaces[j] for j in self._co_players])
         self._candidates = [candidate_actions(spec.action_spaces[j]) for j in self._co_players]
-        settings = setup.experiment.learning.algorithm
+        settings = agent.learning.algorithm
         assert isinstance(settings, NeuralAlgorithmSettings), "checked before an agent is made"
         first = stream(setup.experiment.seed, index, Purpose.INTERVENTIONS, 1)
         with repeatable_torch():

@@ -11,7 +11,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.clock_settings import LockstepSettings
 from netagents.experiment.intervention_settings import FixedIntervention, SbprSettings, WorstIntervention
 from netagents.learning.interventions.action_sources import fixed_actions
-from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
+from netagents.learning.protocol.setup import Setup
 from netagents.topology import Reach, Topology
 
 
@@ -71,15 +71,14 @@ def advised_co_players(
     return wanted
 
 
-def check_interventions(
-    experiment: Experiment, spec: EnvironmentSpec, facts: AlgorithmFacts, advised: Mapping[int, tuple[int, ...]], horizon: int
-) -> None:
+def check_interventions(setup: Setup) -> None:
     """Refuse interventions that could not act, or whose worst actions could not travel.
 
     Raises:
         ExperimentError: an agent does not exist, or a setting of the run does not go with worst actions.
         EnvironmentMismatchError: an action does not exist, or worst ones cannot be looked for.
     """
+    experiment, spec, advised, horizon = setup.experiment, setup.spec, setup.advised, setup.steps
     for number, settings in enumerate(experiment.interventions):
         where = f"interventions[{number}]"
         _known(settings.agents or (), spec.n, where)
@@ -109,17 +108,20 @@ def check_interventions(
             raise ExperimentError(f"{because} {need}", where=setting, fix=f"change it, or leave {where} out")
     if spec.capabilities.moving:
         raise EnvironmentMismatchError(f"{because} needs a graph that stays as it is, and this environment's moves", where=where)
-    if not facts.deviates:
-        raise ExperimentError(
-            f"{experiment.learning.algorithm.kind} keeps no critic that could say which action is worst", where=where,
-            fix="use truncated_pg, actor_critic or ppo",
-        )  # fmt: skip
+    for ego in advised:
+        if not setup.algorithms[ego].deviates:
+            kind = setup.agents[ego].learning.algorithm.kind
+            raise ExperimentError(
+                f"agent {ego} learns by {kind}, which keeps no critic that could say which action is worst",
+                where=where,
+                fix="use truncated_pg, actor_critic or ppo",
+            )
     sbpr = next((each for each in experiment.interventions if isinstance(each, SbprSettings)), None)
     if sbpr is not None and experiment.learning.evaluation == "fresh":
         raise ExperimentError(
             "sbpr has critics learn from the episodes that it deviates in", where="learning.evaluation", fix="use relabelled"
         )
-    if sbpr is not None and sbpr.sampled is not None and experiment.uses_networks:
+    if sbpr is not None and sbpr.sampled is not None and any(setup.agents[ego].uses_networks for ego in advised):
         raise ExperimentError("networks take no importance weights", where=f"{where}.sampled", fix="leave it out, or use tables")
     for co_players in advised.values():
         for j in co_players:

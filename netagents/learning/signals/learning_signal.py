@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment import Experiment
-from netagents.experiment.signal_settings import OWN_SIGNALS, SignalSettings, signals_of
+from netagents.experiment.signal_settings import OWN_SIGNALS, SignalSettings
 from netagents.foreign.part_values import check_array, check_number
+from netagents.learning.protocol.agent_metrics import ordered_union
 from netagents.learning.protocol.networked_agent import below
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
@@ -82,7 +83,7 @@ class LearningSignal:
         """Whether neighbours hear of nothing but the task reward, at its full weight."""
         shared = any(each.is_learned and each.settings.shared for each in self.terms)
         own = self.agent not in self.setup.pay
-        return own and self.setup.experiment.learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
+        return own and self.setup.agents[self.agent].learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
 
     def observe(self, sampled: Rollout) -> ShadowSignal:
         """Take in the steps that returns and occupancies count; once per iteration, before :meth:`values`."""
@@ -94,7 +95,7 @@ class LearningSignal:
         Raises:
             ForeignCodeError, NumericalError: a term of somebody else's gave something else than finite numbers of shape (T, B).
         """
-        realized = self.setup.experiment.learning.task_weight * self.task.values(batch)
+        realized = self.setup.agents[self.agent].learning.task_weight * self.task.values(batch)
         own = realized + self.shadow.values(batch)
         kept, weights = [], []
         self._metrics = {}
@@ -146,11 +147,10 @@ def make_terms(agent: int, setup: Setup) -> tuple[WeightedTerm, ...]:
         ExperimentError: a class cannot be found or called.
     """
     made = []
-    for number, settings in enumerate(setup.experiment.signals):
-        if settings in signals_of((settings,), agent):
-            arguments = {"agent": agent, "setup": setup}
-            term = OWN_SIGNALS.make(settings.kind, SignalTerm, arguments, settings.parameters, f"signals[{number}]")  # type: ignore[type-abstract]
-            made.append(WeightedTerm(settings, term))
+    for where, settings in setup.agents[agent].signals.items():
+        arguments = {"agent": agent, "setup": setup}
+        term = OWN_SIGNALS.make(settings.kind, SignalTerm, arguments, settings.parameters, where)  # type: ignore[type-abstract]
+        made.append(WeightedTerm(settings, term))
     return tuple(made)
 
 
@@ -164,13 +164,15 @@ def signal_metrics(experiment: Experiment, *, imports: bool) -> tuple[str, ...]:
     Raises:
         ExperimentError: a class cannot be found, or is no term's.
     """
-    names = []
-    for number, settings in enumerate(experiment.signals):
+    names: list[str] = []
+    listed = {f"signals[{k}]": term for k, term in enumerate(experiment.signals)}
+    listed |= {f"agents[{g}].signals[{k}]": term for g, group in enumerate(experiment.agents) for k, term in enumerate(group.signals or ())}
+    for where, settings in listed.items():
         own: Sequence[str] = ()
-        if imports:
-            own = OWN_SIGNALS.find_class(settings.kind, SignalTerm, f"signals[{number}].kind").metrics  # type: ignore[type-abstract]
+        if imports or settings.kind in OWN_SIGNALS.own:
+            own = OWN_SIGNALS.find_class(settings.kind, SignalTerm, f"{where}.kind").metrics  # type: ignore[type-abstract]
         names += [metric_name(settings, name) for name in ("sum", "weight", *own)]
-    return tuple(names)
+    return ordered_union(names)
 
 
 def metric_name(settings: SignalSettings, name: str) -> str:

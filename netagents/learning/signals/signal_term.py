@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Trace
+from netagents.policies import Policy
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -58,6 +59,8 @@ class SignalBatch:
         critic: of its task reward, before this iteration's update.
         own_probabilities: (T + 1, B, A) what its policy gave each action; for boxes means and deviations.  Called when it is asked for.
         near: (len(window), T + 1, B) who of the window was near, in a graph that moves; None where everybody always is.
+        policy: the agent's own, as it acted in this batch, for what it would have done elsewhere; not to be changed.  None where an
+            algorithm has none to show.
     """
 
     iteration: int
@@ -70,6 +73,7 @@ class SignalBatch:
     critic: TaskCritic
     own_probabilities: Callable[[], FloatArray]
     near: BoolArray | None = None
+    policy: Policy | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
