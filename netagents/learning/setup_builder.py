@@ -90,7 +90,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
-    travels = tuple(any(term.shared and term.weight != 0.0 for term in agent.signals.values()) for agent in agents)
+    travels = tuple(any(term.shared and term.factor != 0.0 for term in agent.signals.values()) for agent in agents)
     setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, agents, facts, names, travels, pay, frozen, advised)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
