@@ -85,6 +85,12 @@ class PolicyIntervention(_Replacement):
     policy: FrozenPolicySettings | None = Field(None, description="where it comes from; default: the untrained one")
     greedy: bool = Field(False, description="play the most probable action instead of drawing one")
 
+    @model_validator(mode="after")
+    def _one_member(self) -> Self:
+        if self.policy is not None and self.policy.members is not None:
+            raise ValueError("an intervention plays one policy; name one member of the bank")
+        return self
+
 
 class WorstIntervention(_Replacement):
     """The action that is worst for another agent, which says by its own critic which one that is."""

@@ -8,6 +8,7 @@ from netagents.learning.interventions.agent_interventions import AgentInterventi
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.roles.frozen_agent import FrozenAgent
+from netagents.learning.roles.population_agent import PopulationAgent
 from netagents.randomness import seeded_globally
 
 
@@ -21,7 +22,15 @@ def make_agent(index: int, setup: Setup) -> NetworkedAgent:
 
 
 def _made(index: int, setup: Setup) -> NetworkedAgent:
-    agent: NetworkedAgent = FrozenAgent(index, setup) if index in setup.frozen else make_algorithm(index, setup)
+    agent = _make_role(index, setup)
     if setup.experiment.interventions or setup.experiment.faults:
         agent.interventions = AgentInterventions.of(agent)
+        for member in agent.members if isinstance(agent, PopulationAgent) else ():
+            member.interventions = agent.interventions
     return agent
+
+
+def _make_role(index: int, setup: Setup) -> NetworkedAgent:
+    if index in setup.frozen:
+        return FrozenAgent(index, setup)
+    return PopulationAgent(index, setup, make_algorithm) if index in setup.populations else make_algorithm(index, setup)

@@ -9,6 +9,7 @@ from netagents.messages.learning_messages import (
     TRUNCATED,
     Action,
     Digest,
+    PolicyParameters,
     Report,
     Reward,
     ShadowReward,
@@ -22,17 +23,14 @@ from netagents.messages.learning_messages import (
     payload_bytes,
 )
 from netagents.messages.message_kinds import (
-    ENVIRONMENT,
-    MONITOR,
     NEIGHBOUR_KINDS,
     Absence,
     Kind,
     Pace,
     RadiusKind,
-    node_name,
-    node_names,
     radius_of,
 )
+from netagents.messages.node_names import ENVIRONMENT, MONITOR, node_name, node_names
 from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
@@ -56,6 +54,7 @@ __all__ = [
     "Kind",
     "Message",
     "Pace",
+    "PolicyParameters",
     "RadiusKind",
     "Ready",
     "RelayStats",

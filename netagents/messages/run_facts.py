@@ -10,7 +10,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from netagents.messages.array_fields import ANY, Alternatives, ExpectedArray
-from netagents.messages.learning_messages import Action, Reward, ShadowReward, State, Step, Trace, TruncatedQ, WorstAction
+from netagents.messages.learning_messages import (
+    Action,
+    PolicyParameters,
+    Reward,
+    ShadowReward,
+    State,
+    Step,
+    Trace,
+    TruncatedQ,
+    WorstAction,
+)
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
 
@@ -33,6 +43,7 @@ class RunFacts(Protocol):
     def mask_size(self, agent: int) -> int | None: ...
     def probability_size(self, agent: int) -> int | None: ...
     def worst_actions_told(self, agent: int) -> tuple[int, int]: ...
+    def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]: ...
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
 
@@ -113,6 +124,11 @@ def worst_action_traffic(facts: RunFacts, agent: int) -> Traffic:
 def worst_action_shapes(_facts: RunFacts, _agent: int) -> Alternatives:
     """Any number of copies up to all of them."""
     return [[ExpectedArray(_UINT8, (ANY,))]]
+
+
+def policy_parameters_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """One policy, at most once per generation of a population."""
+    return ((PolicyParameters(*map(_zeros, facts.policy_arrays(agent))), 1),)
 
 
 def truncated_q_traffic(facts: RunFacts, agent: int) -> Traffic:

@@ -30,6 +30,7 @@ def advised_co_players(
     if not told:
         return {}
     (number, settings), n = told[0], topology.n
+    seats = {agent for group in experiment.agents if group.role == "population" for agent in group.agents}
     where = f"interventions[{number}]"
     if isinstance(settings, WorstIntervention):
         _known((*settings.agents, settings.against), n, where)
@@ -37,7 +38,7 @@ def advised_co_players(
             raise ExperimentError(f"agent {settings.against} would play the worst actions for itself", where=where, fix="name others")
         wanted = {settings.against: tuple(sorted(settings.agents))}
     else:
-        egos = settings.agents if settings.agents is not None else tuple(i for i in range(n) if i not in frozen)
+        egos = settings.agents if settings.agents is not None else tuple(i for i in range(n) if i not in frozen and i not in seats)
         _known(egos, n, where)
         wanted = {}
         for ego in egos:
@@ -61,6 +62,8 @@ def advised_co_players(
                 fix=f"use at most {1.0 / most:.3g}",
             )
     for ego, co_players in wanted.items():
+        if ego in seats:
+            raise ExperimentError(f"agent {ego} is a seat of a population, whose members take turns", where=where, fix="name learners")
         if ego in frozen:
             raise ExperimentError(f"agent {ego} is frozen and keeps no critic that could say what is worst for it", where=where)
         for j in co_players:

@@ -39,6 +39,9 @@ INTERVENTION_METRICS = ("replaced",)
 DEVIATION_METRICS = ("clean_return",)
 """There with sample-based power regularization."""
 
+POPULATION_METRICS = ("home", "member", "learns")
+"""There where some agents are seats of a population."""
+
 DESCRIPTIONS: Mapping[str, str] = {
     "return": "mean over copies of the undiscounted sum of own task rewards",
     "discounted_return": "the same, discounted",
@@ -60,6 +63,9 @@ DESCRIPTIONS: Mapping[str, str] = {
     "paid": "mean over copies of the undiscounted sum of what the agent was paid: its task rewards, or its incentive's",
     "replaced": "share of its steps at which somebody other than the agent's policy chose its action",
     "clean_return": "estimate, without bias, of what return would be if nobody deviated",
+    "home": "the seat whose population the policy that played belongs to",
+    "member": "which member of that population it is",
+    "learns": "1 where it learned, 0 where it only played",
     "step_size": "eta of this iteration",
 }
 """What the metrics mean that come with netagents.  Those of a run are :attr:`netagents.learning.protocol.setup.Setup.metric_names`."""

@@ -20,6 +20,7 @@ from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.lotteries import draw_deviations, strikes, told_copies
 from netagents.learning.protocol.occupancy_cells import Cells
+from netagents.learning.protocol.population import Population
 from netagents.learning.protocol.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind
 from netagents.messages.array_fields import ExpectedArray
@@ -63,6 +64,7 @@ class Setup:
         pay: agent -> what it is paid, for those with an incentive of their own.
         frozen: agents that do not learn -> whether they play the most probable action.
         advised: ego -> the co-players that it tells their worst actions for it.
+        populations: seats of populations -> the population.
     """
 
     experiment: Experiment
@@ -79,6 +81,7 @@ class Setup:
     pay: Mapping[int, Pay] = field(default_factory=dict)
     frozen: Mapping[int, bool] = field(default_factory=dict)
     advised: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    populations: Mapping[int, Population] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -248,6 +251,14 @@ class Setup:
             messages += sum(int(mask.any(axis=1).sum()) for mask in masks)
             copies += sum(int(mask.sum()) for mask in masks)
         return round(messages / len(co_players) / LOTTERY_ITERATIONS), round(copies / max(messages, 1))
+
+    def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]:
+        """Parameters and statistics of a policy of ``agent`` as they travel."""
+        policy = self.policy(agent)
+        parameters, statistics = getattr(policy, policy.component), policy.statistics().values()
+        return ExpectedArray(parameters.dtype, (parameters.size,)), ExpectedArray(
+            np.dtype(np.float64), (sum(each.size for each in statistics),)
+        )
 
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""
