@@ -16,7 +16,10 @@ OWN_SIGNALS = PartKind(
     "netagents.signals",
     (),
     "netagents.learning.SignalTerm",
-    own={"information": "netagents.learning.signals.history_information:HistoryInformation"},
+    own={
+        "information": "netagents.learning.signals.history_information:HistoryInformation",
+        "victim_information": "netagents.learning.signals.victim_information:VictimInformation",
+    },
 )
 """How terms of your own are named and found.  A term of netagents' own gets a name in ``own``."""
 
