@@ -10,6 +10,7 @@ import typer
 from netagents.cli.trust import TrustOption, announce_run
 
 if TYPE_CHECKING:
+    from netagents.learning import Setup
     from netagents.records.bank_creation import Which
     from netagents.records.record_models import BankMember
 
@@ -51,12 +52,17 @@ def list_banks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folde
         try:
             bank = Bank.open(path)
             environment = printable(bank.setup.spec.name)
-            line = f"{len(bank.members)} members, {bank.manifest.n} agents, {environment}, {bank.setup.experiment.policy.kind}"
+            line = f"{len(bank.members)} members, {bank.manifest.n} agents, {environment}, {kinds_of(bank.setup)}"
         except NetagentsError as error:
             line = f"unreadable: {error.what}"
         typer.echo(f"{printable(str(path))}: {line}")
     if not found:
         typer.echo(f"no banks in {printable(str(folder))}/")
+
+
+def kinds_of(setup: Setup) -> str:
+    """The kinds of all agents' policies, each once."""
+    return ", ".join(dict.fromkeys(each.policy.kind for each in setup.agents))
 
 
 @app.command()
@@ -75,7 +81,7 @@ def show(
         typer.echo(json.dumps([member.model_dump(exclude_none=True) for member in found.members], indent=2))
         return
     setup = found.setup
-    typer.echo(f"{setup.n} agents of {printable(setup.spec.name)}, policies {setup.experiment.policy.kind}, {len(found.members)} members")
+    typer.echo(f"{setup.n} agents of {printable(setup.spec.name)}, policies {kinds_of(setup)}, {len(found.members)} members")
     _print(found.members)
 
 

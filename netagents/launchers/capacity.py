@@ -17,7 +17,6 @@ from typing import Literal
 from netagents.environments.feature_encoders import width
 from netagents.errors import CapacityError
 from netagents.experiment import Experiment
-from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.learning import Setup
 from netagents.messages import Kind, RadiusKind
@@ -174,7 +173,7 @@ def agent_bytes(setup: Setup, agent: int) -> int:
     policy = setup.reach[RadiusKind.POLICY].window(agent)
     critic = setup.reach[RadiusKind.CRITIC].window(agent)
     batch = setup.horizon * setup.batch * 8 * (4 + 2 * len(critic))
-    if isinstance(experiment.policy, MlpPolicySettings):
+    if setup.agents[agent].uses_networks:
         spec = setup.spec
         return batch + setup.horizon * setup.batch * 8 * sum(
             width(space) for j in critic for space in (spec.observation_spaces[j], spec.action_spaces[j])
@@ -183,7 +182,7 @@ def agent_bytes(setup: Setup, agent: int) -> int:
     # Logits, probabilities and thresholds.
     table = 24 * prod(setup.state_sizes(policy)) * actions
     entries = prod(setup.state_sizes(critic)) * prod(setup.action_sizes(critic))
-    settings = experiment.learning.critic
+    settings = setup.agents[agent].learning.critic
     if entries <= settings.full_table_limit:
         critic_bytes = entries * (_CRITIC_BYTES + 8)
     else:

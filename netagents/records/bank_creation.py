@@ -168,7 +168,7 @@ def _of_member(arrays: Arrays, k: int) -> Arrays:
 def _always(setup: Setup, agent: int, action: int) -> Policy:
     """A policy that plays one action as surely as the bound of logits allows."""
     policy = setup.policy(agent)
-    bound = setup.experiment.learning.logit_bound
+    bound = setup.agents[agent].learning.logit_bound
     where, fix = "faulty", "leave the faulty members out"
     if isinstance(policy, TabularPolicy) and not is_foreign(policy):
         size = policy.action_size

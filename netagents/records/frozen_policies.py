@@ -84,10 +84,21 @@ def check_policy_fits(other: Setup, source: int, setup: Setup, index: int, where
     """
     if source >= other.n:
         raise EnvironmentMismatchError(f"that run has no agent {source}", where=where, fix=f"its agents are 0 to {other.n - 1}")
-    if other.experiment.policy != setup.experiment.policy:
-        kinds = other.experiment.policy.kind, setup.experiment.policy.kind
+    learned, wanted = other.agents[source], setup.agents[index]
+    if learned.policy != wanted.policy:
+        kinds = learned.policy.kind, wanted.policy.kind
         raise EnvironmentMismatchError(
-            f"a policy of kind {kinds[0]} with settings that are not those of the {kinds[1]} here", where=where, fix="use the same policy"
+            f"a policy of kind {kinds[0]} with settings that are not those of the {kinds[1]} here",
+            where=where,
+            fix="use the same policy, or state it in policy.settings",
+        )
+    bounds = learned.learning.logit_bound, wanted.learning.logit_bound
+    if wanted.uses_networks and bounds[0] != bounds[1]:
+        # How far logits go is part of what a network computes.
+        raise EnvironmentMismatchError(
+            f"a network that was learned with logit_bound {bounds[0]:g} and would be played with {bounds[1]:g}",
+            where=where,
+            fix=f"give the group learning: {{logit_bound: {bounds[0]:g}}}",
         )
     theirs, ours = other.reach[RadiusKind.POLICY].window(source), setup.reach[RadiusKind.POLICY].window(index)
     places = [j - source for j in theirs] == [j - index for j in ours] or len(theirs) == len(ours) == setup.n == other.n

@@ -11,16 +11,17 @@ from typing import Any
 
 from netagents.errors import UsageError
 from netagents.experiment import Experiment
-from netagents.experiment.agent_settings import AgentGroup, FrozenPolicySettings
+from netagents.experiment.agent_settings import AdversaryIncentiveSettings, AgentGroup, FrozenPolicySettings, GroupLearningSettings
 from netagents.experiment.checkpoint_settings import CheckpointSettings
 from netagents.experiment.clock_settings import LockstepSettings
 from netagents.experiment.failure_settings import FailureSettings
-from netagents.experiment.signal_settings import SignalSettings
+from netagents.experiment.policy_settings import PolicySettings
+from netagents.experiment.settings_of_agents import settings_of
+from netagents.experiment.signal_settings import CustomTermSettings
 from netagents.experiment.topology_settings import EdgesSettings
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.records.run_reader import Run
-from netagents.studies.study_specification import Study, StudySetting, diameter
-from netagents.topology import spread_radius
+from netagents.studies.study_specification import RADII, Study, StudySetting, diameter
 
 LEVELS = 8
 """Checkpoints of an adversary's training that are kept: its levels of skill."""
@@ -78,16 +79,16 @@ def attack_study(
     """
     run.policies(checkpoint)
     played = max(run.checkpoints) if checkpoint is None else checkpoint
-    n, iterations = run.n, run.experiment.learning.iterations if budget is None else budget
-    base = _frozen(run, played, iterations, tuple(range(n)))
+    iterations = run.experiment.learning.iterations if budget is None else budget
+    base = _without_learning(run, iterations).model_copy(update={"agents": _victims(run, played, tuple(range(run.n)))})
     settings = []
     for group in groups:
+        victims = tuple(agent for agent in range(run.n) if agent not in group)
         for weight in (0.0, *adaptive):
-            signals = () if weight == 0.0 else (SignalSettings(kind="victim_information", weight=weight, agents=group),)
-            victims = tuple(agent for agent in range(n) if agent not in group)
-            roles = (*_frozen(run, played, iterations, victims).agents, AgentGroup(agents=group, role="adversary"))
-            update = {"agents": roles, "signals": signals, "kappa_gradient": _hears_all(run, group)}
-            experiment = Experiment.model_validate(base.model_copy(update=update).model_dump(mode="json"))
+            roles = (*_victims(run, played, victims), *_adversaries(run, group, victims, weight))
+            experiment = Experiment.model_validate(
+                {**base.model_dump(mode="json"), "agents": [each.model_dump(mode="json") for each in roles], **_radii(run, group)}
+            )
             label = f"adversaries {','.join(map(str, group))}" + ("" if weight == 0.0 else f", adaptive {weight:+g}")
             values: dict[str, Any] = {"adversaries": ",".join(map(str, group)), "adaptive": weight}
             settings.append(StudySetting(label, values, experiment))
@@ -107,18 +108,15 @@ def attack_study(
     )
 
 
-def _frozen(run: Run, checkpoint: int, iterations: int, agents: tuple[int, ...]) -> Experiment:
-    """The run's experiment with some agents frozen, everything else that agents learn from taken away, and one process for all."""
+def _without_learning(run: Run, iterations: int) -> Experiment:
+    """The run's experiment with everything taken away that agents learn from, and one process for all."""
     experiment, topology = run.experiment, run.topology
-    policy = FrozenPolicySettings(run=str(run.path.resolve()), checkpoint=checkpoint)
     fixed = EdgesSettings(n=topology.n, edges=tuple((int(i), int(j)) for i, j in topology.edges))
     drawn = experiment.topology.kind == "file" or getattr(experiment.topology, "seed", 0) is None
-    learning = experiment.learning.model_copy(update={"iterations": iterations, "credit": "shared_q", "task_weight": 1.0})
     return experiment.model_copy(
         update={
-            "agents": (AgentGroup(agents=agents, role="frozen", policy=policy, greedy=True),),
             "topology": fixed if drawn else experiment.topology,
-            "learning": learning,
+            "learning": experiment.learning.model_copy(update={"iterations": iterations, "credit": "shared_q", "task_weight": 1.0}),
             "utility": NoUtilitySettings(),
             "constraints": (),
             "signals": (),
@@ -131,9 +129,54 @@ def _frozen(run: Run, checkpoint: int, iterations: int, agents: tuple[int, ...])
     )
 
 
-def _hears_all(run: Run, group: Sequence[int]) -> tuple[int, ...]:
-    """Gradient radii with which adversaries are told what everybody earns; the others keep theirs."""
-    radii = list(spread_radius(run.experiment.radius("gradient"), run.n, "kappa_gradient"))
+def _victims(run: Run, checkpoint: int, agents: Sequence[int]) -> tuple[AgentGroup, ...]:
+    """Frozen groups, one for each kind of policy among the agents."""
+    kinds: dict[str, tuple[PolicySettings | None, list[int]]] = {}
+    for agent in agents:
+        own = _own_policy(run, agent)
+        kinds.setdefault(repr(own), (own, []))[1].append(agent)
+    stored = str(run.path.resolve())
+    return tuple(
+        AgentGroup(
+            agents=tuple(members),
+            role="frozen",
+            policy=FrozenPolicySettings(run=stored, checkpoint=checkpoint, settings=own),
+            greedy=True,
+        )
+        for own, members in kinds.values()
+    )
+
+
+def _adversaries(run: Run, group: Sequence[int], victims: tuple[int, ...], weight: float) -> tuple[AgentGroup, ...]:
+    """The adversaries, each with the policy's and the algorithm's settings of its seat, all of them against the victims."""
+    signals = None if weight == 0.0 else (CustomTermSettings(kind="victim_information", weight=weight),)
+    made = []
     for agent in group:
-        radii[agent] = max(radii[agent], diameter(run.topology))
-    return tuple(radii)
+        own = next((each for each in run.experiment.agents if agent in each.agents), None)
+        learning = GroupLearningSettings() if own is None else own.learning.model_copy(update={"task_weight": None})
+        made.append(
+            AgentGroup(
+                agents=(agent,),
+                role="adversary",
+                incentive=AdversaryIncentiveSettings(against=victims),
+                policy=_own_policy(run, agent),
+                learning=learning,
+                signals=signals,
+            )
+        )
+    return tuple(made)
+
+
+def _own_policy(run: Run, agent: int) -> PolicySettings | None:
+    """The settings of an agent's policy, where they are not those of all agents."""
+    own = settings_of(run.experiment, agent).policy
+    return None if own == run.experiment.policy else own
+
+
+def _radii(run: Run, group: Sequence[int]) -> dict[str, list[int]]:
+    """Every agent's radii as in the run, but for adversaries, who are told what everybody earns."""
+    widest = diameter(run.topology)
+    radii = {f"kappa_{name}": [run.experiment.radius_of(agent, name) for agent in range(run.n)] for name in RADII}
+    for agent in group:
+        radii["kappa_gradient"][agent] = max(radii["kappa_gradient"][agent], widest)
+    return radii

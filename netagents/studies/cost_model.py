@@ -208,7 +208,8 @@ def predict(setup: Setup) -> Cost:
         (Flow(*(a + b for a, b in zip(out, back, strict=True))) for out, back in zip(sent, received, strict=True)), key=lambda f: f.framed
     )
     memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in range(n)]
-    exchanges = sum(len(traffic_of(kind, setup, 0)) for kind in _exchanged(setup) if kind.row.pace is Pace.ITERATION)
+    ends = [kind for kind in _exchanged(setup) if kind.row.pace is Pace.ITERATION]
+    exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in range(n)) for kind in ends)
 
     def told(agent: int) -> list[Told]:
         each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, agent)]
@@ -244,7 +245,7 @@ def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
 
 def _exchanged(setup: Setup) -> list[Kind]:
     """The kinds that agents send each other in this run."""
-    return [kind for kind in NEIGHBOUR_KINDS if traffic_of(kind, setup, 0)]
+    return [kind for kind in NEIGHBOUR_KINDS if any(traffic_of(kind, setup, agent) for agent in range(setup.n))]
 
 
 def _sent(setup: Setup, agent: int) -> list[tuple[Kind, Message, int]]:
@@ -255,7 +256,8 @@ def _sent(setup: Setup, agent: int) -> list[tuple[Kind, Message, int]]:
 def _report(setup: Setup, agent: int, rows: int) -> Report:
     """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
     rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _exchanged(setup))
-    neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
+    # Who does not learn reads no power.
+    neighbours = 0 if agent in setup.frozen else len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
     return Report(
         np.zeros(len(setup.metric_names)), np.zeros((neighbours, READING_COLUMNS)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3)
     )
@@ -292,7 +294,7 @@ def parse_link(word: str) -> Link:
 
 
 def _entries(setup: Setup, agent: int) -> int:
-    if setup.experiment.uses_networks:
+    if setup.agents[agent].uses_networks:
         return 0
     window = setup.reach[RadiusKind.CRITIC].window(agent)
     return prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))

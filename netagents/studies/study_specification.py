@@ -23,7 +23,7 @@ from netagents.topology import Topology, build_topology
 
 Question = Literal["sweep", "radius", "mute", "attack", "robustness"]
 Measure = Literal["return", "discounted_return", "objective"]
-RADII = ("policy", "critic", "gradient")
+RADII: tuple[Literal["policy", "critic", "gradient"], ...] = ("policy", "critic", "gradient")
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _held(base: Experiment, hold: Mapping[str, int | None], notes: list[str]) ->
 
 
 def _measure(base: Experiment) -> Measure:
-    return "return" if base.utility.kind == "none" and not base.constraints and base.learning.task_weight > 0.0 else "objective"
+    return "return" if not base.has_shadow_rewards and base.learning.task_weight > 0.0 else "objective"
 
 
 def _self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:

@@ -41,6 +41,17 @@ CASES: list[dict[str, Any]] = [
     {"environment": {"kind": "sis"}, "topology": {"kind": "star", "n": 6}, "kappa": 1},
     {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "access_grid", "rows": 3, "columns": 3}, "kappa": 1},
     {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 1, "learning.batch": 700, "learning.horizon": 9},
+    {
+        "environment": {"kind": "line_msg"},
+        "topology": LINE,
+        "kappa": 1,
+        "learning.credit": "shared_reward",
+        "agents": [
+            {"agents": [1], "policy": {"kind": "mlp"}, "learning": {"algorithm": {"kind": "ppo"}}, "kappa_policy": 3},
+            {"agents": [2], "role": "frozen"},
+            {"agents": [4], "utility": {"kind": "entropy"}, "learning": {"task_weight": 0.0}, "kappa_critic": 2},
+        ],
+    },
 ]
 
 

@@ -55,7 +55,7 @@ class NetworkedAgent(ABC):
     def __init__(self, index: int, setup: Setup, policy: Policy | None = None) -> None:
         self.index = index
         self.setup = setup
-        self.learning = setup.experiment.learning
+        self.learning = setup.agents[index].learning
         self.policy = setup.policy(index) if policy is None else policy
         self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)

@@ -14,6 +14,7 @@ from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
 from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.rollout import Rollout, room
@@ -48,8 +49,9 @@ class Setup:
         reach: neighbourhoods under each of the three radii.
         horizon: H. discount: gamma.
         kind_reach: in- and out-neighbours of each kind between agents: the reach of its radius, without the hops at which it is muted.
-            Kinds that the algorithm does not need are left out.
-        algorithm: what the algorithm states about itself.
+            Kinds that no algorithm needs are left out.
+        agents: the settings of each agent.
+        algorithms: what the algorithm of each agent states about itself.
         metric_names: the names of all metrics of the run, in the order in which reports carry them.
         signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
         pay: agent -> what it is paid, for those with an incentive of their own.
@@ -63,7 +65,8 @@ class Setup:
     horizon: int
     discount: float
     kind_reach: dict[Kind, Reach]
-    algorithm: AlgorithmFacts
+    agents: tuple[AgentSettings, ...]
+    algorithms: tuple[AlgorithmFacts, ...]
     metric_names: tuple[str, ...]
     signal_travels: tuple[bool, ...]
     pay: Mapping[int, Pay] = field(default_factory=dict)
@@ -106,7 +109,7 @@ class Setup:
         Raises:
             EnvironmentMismatchError: the cells do not fit its spaces.
         """
-        return Cells(self.spec.observation_spaces[agent], self.spec.action_spaces[agent], self.experiment.learning.cells, agent)
+        return Cells(self.spec.observation_spaces[agent], self.spec.action_spaces[agent], self.agents[agent].learning.cells, agent)
 
     def policy(self, agent: int) -> Policy:
         """A new policy of ``agent``: a table at parameters of zero, or a network at its first weights.
@@ -114,14 +117,11 @@ class Setup:
         Raises:
             CapacityError, ExperimentError: as :func:`netagents.policies.build_policy`.
         """
-        settings = self.experiment.policy
-        if not isinstance(settings, MlpPolicySettings):
-            return self.tabular_policy(agent)
-        return self.neural_policy(agent)
+        return self.neural_policy(agent) if self.agents[agent].uses_networks else self.tabular_policy(agent)
 
     def neural_policy(self, agent: int) -> NeuralPolicy:
-        """The same, of an experiment whose policies are networks."""
-        settings = self.experiment.policy
+        """The same, of an agent whose policy is a network."""
+        settings = self.agents[agent].policy
         assert isinstance(settings, MlpPolicySettings), "only called for networks"
         window = self.reach[RadiusKind.POLICY].window(agent)
         return build_neural_policy(
@@ -132,16 +132,16 @@ class Setup:
             window.index(agent),
             self.spec.view,
             self.spec.capabilities.moving,
-            self.experiment.learning.logit_bound,
+            self.agents[agent].learning.logit_bound,
             stream(self.experiment.seed, agent, Purpose.INITIALISATION, 0),
             f"agent {agent}",
         )
 
     def tabular_policy(self, agent: int) -> TabularPolicy:
-        """The same, of an experiment whose policies are tables."""
+        """The same, of an agent whose policy is a table."""
         window = self.reach[RadiusKind.POLICY].window(agent)
         (actions,) = self.action_sizes((agent,))
-        return build_policy(self.experiment.policy, window, self.state_sizes(window), actions, f"agent {agent}")
+        return build_policy(self.agents[agent].policy, window, self.state_sizes(window), actions, f"agent {agent}")
 
     def rollout(self, agent: int, policy: Policy, steps: int) -> Rollout:
         """Room for ``steps`` steps and the decision after them, as ``agent`` sees them."""
@@ -190,10 +190,9 @@ class Setup:
 
     # -- facts that the shapes of messages follow from (netagents.messages.run_facts.RunFacts) ---------------------------
 
-    @property
-    def shares_values(self) -> bool:
-        """Whether agents send each other the values of their truncated Q."""
-        return not self.algorithm.credits or self.experiment.learning.credit == "shared_q"
+    def shares_values(self, agent: int) -> bool:
+        """Whether ``agent`` sends others the values of its truncated Q."""
+        return not self.algorithms[agent].credits or self.experiment.learning.credit == "shared_q"
 
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
@@ -220,10 +219,10 @@ class Setup:
 
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""
-        learning = self.experiment.learning
+        learning = self.agents[agent].learning
         shares = learning.credit == "shared_reward"
         signal = (self.steps, self.batch)
-        if self.experiment.uses_networks:
+        if self.agents[agent].uses_networks:
             cells = self.cells(agent)
             return ((0, 0), signal) if shares else ((cells.states, cells.actions), (0, 0))
         table = (self.state_sizes((agent,))[0], self.action_sizes((agent,))[0])

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from netagents.environments.spaces import Discrete
 from netagents.errors import ExperimentError
-from netagents.experiment.signal_settings import signals_of
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.information_inputs import HistoryReader, TeamReader, legal
 from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm
@@ -79,7 +78,7 @@ class HistoryInformation(SignalTerm):
         steps, rate = steps or (1 if released else 50), rate or (5e-4 if released else 5e-3)
         _check(mode, history=history, steps=steps, rate=rate, minibatch=minibatch, hidden=min(hidden, default=1))
         self.mode, self.centre = mode, not released if centre is None else centre
-        terms = signals_of(setup.experiment.signals, agent)
+        terms = setup.agents[agent].signals.values()
         self.settings = next((term for term in terms if term.kind == "information"), None)
         self.reader: HistoryReader | TeamReader | None = None
         self.trainer: ConditionalTrainer | None = None
