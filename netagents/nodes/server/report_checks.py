@@ -14,8 +14,9 @@ from netagents.messages.array_fields import ANY
 from netagents.wire.codec.limits import LIMITS
 from netagents.wire.pauses import waiting_clock
 
-SLACK = 4
-"""How many times as many messages an agent may report as lockstep needs: iterations are repeated after failures."""
+SLACK, LEAST = 4, 1024
+"""Messages of one kind to one receiver that an agent may report in an iteration: so many times as lockstep needs, and at least so many,
+because an algorithm may exchange a kind more than once."""
 
 MESSAGES_PER_SECOND = 1e7
 """More than any node handles; bytes may be as many times as many as a small message has."""
@@ -37,7 +38,7 @@ class ReportChecks:
         self._setup = setup
         self._began = waiting_clock()
         self._sizes: dict[tuple[int, int], int] = {}
-        self._most = SLACK * (setup.steps + 2)
+        self._most = max(LEAST, SLACK * (setup.steps + 2))
 
     def breach(self, agent: int, report: Report) -> str | None:
         """What is impossible about an iteration's report, in words; None if nothing is."""
@@ -49,7 +50,7 @@ class ReportChecks:
         if len(others) and not (np.isin(others, np.arange(self._setup.n)).all() and len(np.unique(others)) == len(others)):
             return "reported power of agents that there are not"
         shares = report.power[:, 3]
-        if len(shares) and (np.nanmin(shares, initial=0.0) < 0.0 or np.nanmax(shares, initial=0.0) > 1.0):
+        if len(shares) and (np.nanmin(shares, initial=0.0) < 0.0 or np.nanmax(shares, initial=0.0) > 1.0 + 1e-6):
             return "reported a known share outside 0 to 1"
         return self._ledger_breach(agent, report.ledger)
 
