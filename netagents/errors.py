@@ -175,7 +175,7 @@ class SecurityError(NetagentsError):
     """A link is not allowed as it is."""
 
     exit_code = 13
-    symptom = "An address off loopback without keys, a key that is wrong, or files that others can read."
+    symptom = "A tcp address without keys, a key that is wrong, or files that others can read."
     action = "Make keys with `netagents keys FILE --out DIR` and give each node its own folder."
 
 
