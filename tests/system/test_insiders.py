@@ -74,7 +74,7 @@ def run(request: pytest.FixtureRequest, start: Starter) -> LiveRun:
     return started
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie", ["action", "tally"])
 @pytest.mark.parametrize("run", ["stop_all"], indirect=True)
 def test_a_lie_ends_the_run_and_names_the_liar(lie: str, run: LiveRun) -> None:
     tell, what = LIES[lie]
