@@ -32,6 +32,10 @@ class Purpose(IntEnum):
     STAND_IN = 11
     KEPT_SIGNALS = 12
     INFORMATION = 23
+    REPLAY = 41
+    TARGET_ACTIONS = 42
+    RELAXATION = 43
+    ROBUSTNESS = 44
 
 
 ENVIRONMENT_OWNER = -1

@@ -17,9 +17,11 @@ from typing import Literal
 from netagents.environments.feature_encoders import width
 from netagents.errors import CapacityError
 from netagents.experiment import Experiment
+from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.learning import Setup
+from netagents.learning.algorithms.replay_layout import replay_bytes
 from netagents.messages import Kind, RadiusKind
 from netagents.messages.array_fields import ANY
 from netagents.nodes.bootstrap.run_shapes import shapes_of
@@ -159,6 +161,26 @@ def check_messages(setup: Setup) -> None:
         )
 
 
+def check_replay(setup: Setup) -> None:
+    """Refuse replay buffers that this machine's memory could not hold, before anything is written.
+
+    Raises:
+        CapacityError: names their size, and what would fit.
+    """
+    each = [replay_bytes(setup, agent) for agent in range(setup.n)]
+    available, settings = available_memory(), setup.experiment.learning.algorithm
+    if available is None or sum(each) <= available or not isinstance(settings, MaddpgSettings):
+        return
+    # Whole iterations are kept, and a little beside them.
+    fits = max(0, int(settings.replay * available / sum(each)) - 3 * setup.steps * setup.batch)
+    raise CapacityError(
+        f"the replay buffers of {setup.n} agents, {settings.replay:,} transitions each, need {sum(each) / 1e9:,.1f} GB, and"
+        f" {available / 1e9:.1f} GB of memory are available",
+        where="learning.algorithm.replay",
+        fix=f"use learning.algorithm.replay={fits}" if fits else "use a smaller learning.batch, a smaller horizon or fewer agents",
+    )
+
+
 def _largest_messages(setup: Setup) -> Iterator[tuple[int, int]]:
     """Bytes of the messages that each agent is told, and their kinds; where a size is open, that of a whole batch."""
     for agent in range(setup.n):
@@ -176,8 +198,13 @@ def agent_bytes(setup: Setup, agent: int) -> int:
     batch = setup.horizon * setup.batch * 8 * (4 + 2 * len(critic))
     if isinstance(experiment.policy, MlpPolicySettings):
         spec = setup.spec
-        return batch + setup.horizon * setup.batch * 8 * sum(
-            width(space) for j in critic for space in (spec.observation_spaces[j], spec.action_spaces[j])
+        return (
+            replay_bytes(setup, agent)
+            + batch
+            + setup.horizon
+            * setup.batch
+            * 8
+            * sum(width(space) for j in critic for space in (spec.observation_spaces[j], spec.action_spaces[j]))
         )
     (actions,) = setup.action_sizes((agent,))
     # Logits, probabilities and thresholds.

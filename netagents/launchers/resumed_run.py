@@ -9,7 +9,7 @@ from typing import Any
 
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
-from netagents.launchers.capacity import check_processes
+from netagents.launchers.capacity import check_processes, check_replay
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reopened_run import reopen
@@ -47,6 +47,7 @@ def resume_run(
         prepared, first = reopen(kept, overrides or [], settings)
         try:
             check_processes(prepared.experiment, prepared.topology)
+            check_replay(prepared.setup)
             check_launcher(prepared, display)
             carry_out(prepared, kept, display, first)
         finally:

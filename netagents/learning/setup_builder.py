@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from netagents.environments.networked_mdp import EnvironmentSpec
@@ -10,7 +10,9 @@ from netagents.environments.spaces import Discrete
 from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import CustomAlgorithmSettings
+from netagents.experiment.clock_settings import LockstepSettings, WaitSettings
 from netagents.experiment.imported_parts import has_foreign_code
+from netagents.experiment.policy_settings import BoxActing, MlpPolicySettings
 from netagents.experiment.signal_settings import signals_of
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.learning.agent_builder import make_agent
@@ -25,6 +27,7 @@ from netagents.topology import Reach, SelectedReach, Topology, spread_radius
 from netagents.utilities import build_constraints, build_utility, check_agents
 
 LARGEST_BATCH_BYTES = 8 << 30
+_BOX_ACTING: Mapping[BoxActing | None, str] = {"gaussian": "a Gaussian that it draws from", "tanh": "a tanh, whose derivative it follows"}
 
 
 def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec, *, imports: bool = True) -> Setup:
@@ -51,7 +54,12 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
     reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
-    own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
+    own_cut = {
+        **muted,
+        Kind.TARGET_ACTION: muted[Kind.TARGET_ACTION] | muted[Kind.TRACE],
+        Kind.TRUNCATED_Q: credited,
+        Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD],
+    }
     pay = make_pay(experiment, topology.n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
     alone = pay.keys() | frozen.keys()
@@ -59,8 +67,9 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
         # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
         reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
     facts = algorithm_facts(experiment, imports=imports)
-    # Whatever it learns with, a policy reads the states of others.
-    needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or kind in facts.kinds]
+    # Whatever it learns with, a policy reads the states of others; actions of target policies are about a replay buffer.
+    unused = {Kind.TARGET_ACTION} if facts.on_policy else set()
+    needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or kind in facts.kinds - unused]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
     rewards = kind_reach.pop(Kind.REWARD, None)
     for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
@@ -68,6 +77,9 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
             kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in alone and j not in alone)
     if frozen and Kind.TRACE in kind_reach:
         kind_reach[Kind.TRACE] = SelectedReach(kind_reach[Kind.TRACE], lambda i, _: i not in frozen)
+    if frozen and Kind.TARGET_ACTION in kind_reach:
+        # What a frozen agent does next is in its trace: its policy never changes.
+        kind_reach[Kind.TARGET_ACTION] = SelectedReach(kind_reach[Kind.TARGET_ACTION], lambda i, j: i not in frozen and j not in frozen)
     if pay and rewards is not None:
         kind_reach[Kind.REWARD] = SelectedReach(rewards, lambda i, j: i in pay and j in pay[i].coefficients)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
@@ -207,10 +219,23 @@ def check_algorithm(setup: Setup) -> None:
     if given not in facts.policies:
         fix = "use policy.kind mlp" if given == "tables" else "use policy.kind softmax"
         raise ExperimentError(f"{kind} learns with {' or '.join(sorted(facts.policies))}, and policies are {given}", where=where, fix=fix)
+    clock = experiment.clock
+    if not facts.on_policy and not (isinstance(clock, LockstepSettings) and isinstance(clock.straggler, WaitSettings)):
+        raise ExperimentError(
+            f"{kind} replays the same transitions in all agents at once, which needs agents in lockstep",
+            where="clock",
+            fix="leave the clock at lockstep, with straggler wait",
+        )
     boxes = [agent for agent in range(setup.n) if not isinstance(setup.spec.action_spaces[agent], Discrete)]
     if boxes and facts.spaces == "finite" and experiment.uses_networks:
         raise EnvironmentMismatchError(
             f"{kind} takes finite actions, and those of agent {boxes[0]} are a box", where=where, fix="use another algorithm or environment"
+        )
+    if boxes and isinstance(experiment.policy, MlpPolicySettings) and facts.boxes not in (None, experiment.policy.box):
+        raise ExperimentError(
+            f"{kind} acts in boxes by {_BOX_ACTING[facts.boxes]}, and policy.box is {experiment.policy.box}",
+            where="policy.box",
+            fix=f"use policy.box={facts.boxes}, or another algorithm",
         )
     for has, takes, what in (
         (capabilities.masked, facts.masks, "actions that are not always legal"),

@@ -26,7 +26,19 @@ from netagents.messages.array_fields import (
     array_field,
 )
 from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    Digest,
+    Report,
+    Reward,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    TargetAction,
+    Trace,
+    TruncatedQ,
+)
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
     RunFacts,
@@ -38,6 +50,7 @@ from netagents.messages.run_facts import (
     state_traffic,
     step_shapes,
     step_traffic,
+    target_action_traffic,
     trace_shapes,
     trace_traffic,
     truncated_q_shapes,
@@ -253,12 +266,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=7,
+            phase=8,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=8, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=9, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -271,7 +284,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=9,
+            phase=10,
         ),
     )
     BUNDLE = (
@@ -280,7 +293,7 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=10,
+            phase=11,
             must_arrive=True,
         ),
     )
@@ -296,6 +309,20 @@ class Kind(IntEnum):
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=reward_traffic,
+        ),
+    )
+
+    TARGET_ACTION = (
+        21,
+        MessageRow(
+            TargetAction,
+            (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
+            pace=Pace.ITERATION,
+            phase=7,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=target_action_traffic,
         ),
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from netagents.messages.array_fields import ANY, Alternatives, ExpectedArray
-from netagents.messages.learning_messages import Action, Reward, ShadowReward, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import Action, Reward, ShadowReward, State, Step, TargetAction, Trace, TruncatedQ
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
 
@@ -28,6 +28,8 @@ class RunFacts(Protocol):
     def evaluation_steps(self) -> int: ...
     @property
     def shares_values(self) -> bool: ...
+    @property
+    def replay_updates(self) -> tuple[int, int]: ...
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def action_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def contact_count(self, agent: int) -> int | None: ...
@@ -112,6 +114,12 @@ def truncated_q_traffic(facts: RunFacts, _agent: int) -> Traffic:
 def truncated_q_shapes(facts: RunFacts, _agent: int) -> Alternatives:
     """A value per step and copy."""
     return [[ExpectedArray(_FLOAT64, (facts.horizon, facts.batch))]]
+
+
+def target_action_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """One TargetAction per update from the replay buffer."""
+    updates, transitions = facts.replay_updates
+    return ((TargetAction(_zeros(facts.action_array(agent, transitions))), updates),) if updates else ()
 
 
 def _zeros(expected: ExpectedArray) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.critics.action_value import ActionValue
 from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork
 from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm_settings import NetworkAlgorithmSettings
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
+Critic = NeuralCritic | ValueNetwork | ActionValue
+"""What an algorithm may have beside the task critic."""
 POWER_TRACE_DECAY = 0.95
 """Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
 
@@ -131,7 +134,7 @@ class NeuralAgent(NetworkedAgent):
         """
 
     @abstractmethod
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic, by its name in checkpoints."""
 
     # -- one iteration ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
+from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.occupancy_cells import Cells
@@ -194,6 +195,12 @@ class Setup:
     def shares_values(self) -> bool:
         """Whether agents send each other the values of their truncated Q."""
         return not self.algorithm.credits or self.experiment.learning.credit == "shared_q"
+
+    @property
+    def replay_updates(self) -> tuple[int, int]:
+        """Updates from the replay buffer per iteration, and transitions of each; none for algorithms that are on-policy."""
+        settings = self.experiment.learning.algorithm
+        return (settings.updates, settings.minibatch) if isinstance(settings, MaddpgSettings) else (0, 0)
 
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
