@@ -12,7 +12,7 @@ u_i is the learning signal of the time at which the transition was sampled: task
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ from netagents.learning.protocol.requests import ExchangeRequest
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
-from netagents.messages import Kind, TargetAction
+from netagents.messages import Kind, TargetAction, Trace
 from netagents.policies.torch_mlp import repeatable_torch, tensor
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
@@ -84,8 +84,7 @@ class MaddpgAgent(NeuralAgent):
         self.replay_buffer = ReplayBuffer(replay_layout(setup, index), replay_iterations(setup, self.settings.replay))
         self.relaxed = RelaxedActions(self.policy)
         self.own_columns = self.action_reader.columns[self.critic_window.index(index)]
-        # Numbers without bounds are replayed at the scale of the day, so they are kept as they were observed.
-        self.policy.reader.unscaled, self.reader.unscaled = [], []
+        self._unscaled: dict[str, NDArray[np.float32]] = {}
 
     def make_critics(self, generator: np.random.Generator) -> None:
         """The action value, and target networks of it and of the policy."""
@@ -188,14 +187,27 @@ class MaddpgAgent(NeuralAgent):
 
     # -- replay ----------------------------------------------------------------------------------------------------------
 
+    def sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:
+        """Roll out, and keep what the policy read as it was observed: numbers without bounds are replayed at the scale of the day."""
+        with self.policy.reader.collected() as parts:
+            rollout = yield from super().sample(iteration)
+        self._unscaled["context"] = np.concatenate(parts)
+        return rollout
+
+    def read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
+        """The batch, of which is kept what the critic read, likewise."""
+        with self.reader.collected() as parts:
+            batch = super().read(iteration, rollout, members)
+        self._unscaled["observed"] = np.concatenate(parts)
+        return batch
+
     def _remember(self, iteration: int, batch: NeuralBatch, signal: SignalValues) -> None:
         """Put the batch into the buffer, and move the units of the critic towards its returns."""
         rollout, read = batch.rollout, batch.transitions
         kept = weighted_sum(signal.weights, signal.kept)
         whole = signal.own if kept is None else signal.own + kept
         arrays: dict[str, NDArray[Any]] = {
-            "context": _taken(self.policy.reader.unscaled),
-            "observed": _taken(self.reader.unscaled),
+            **self._unscaled,
             "acted": read.features[:, self.reader.size :].numpy(),
             "signal": whole.reshape(-1),
             "alive": rollout.alive.reshape(-1),
@@ -258,11 +270,3 @@ class MaddpgAgent(NeuralAgent):
 
         super().restore(arrays)
         self.target_policy.copy_(torch.from_numpy(arrays["target_policy"]))
-
-
-def _taken(parts: list[NDArray[np.float32]] | None) -> NDArray[np.float32]:
-    """All features that a reader collected since the last call, as one array."""
-    assert parts is not None, "collected from the beginning on"
-    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    parts.clear()
-    return whole

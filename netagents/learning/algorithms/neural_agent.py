@@ -146,7 +146,7 @@ class NeuralAgent(NetworkedAgent):
         # Trace: the observations and actions of everyone within kappa_critic hops.
         own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
         traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
-        batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        batch = self.read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
 
         # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)
@@ -170,7 +170,7 @@ class NeuralAgent(NetworkedAgent):
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
-    def _read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
+    def read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
         """What the networks read along the batch."""
         import torch
 
