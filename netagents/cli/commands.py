@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "runs": "netagents.cli.runs",
     "logs": "netagents.cli.logs",
     "evaluate": "netagents.cli.evaluate",
+    "bank": "netagents.cli.bank",
+    "influence": "netagents.cli.influence",
     "compare": "netagents.cli.compare",
     "doctor": "netagents.cli.doctor",
     "topology": "netagents.cli.topology",

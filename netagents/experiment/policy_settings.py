@@ -43,6 +43,10 @@ class MlpPolicySettings(Settings):
     )
 
 
+NETWORKS = (MlpPolicySettings,)
+"""Settings of policies that are networks; all others are tables."""
+
+
 class CustomPolicySettings(Settings):
     """A tabular policy of your own: called as ``Class(window, state_sizes, action_size, **parameters)``."""
 
@@ -55,21 +59,27 @@ class CustomPolicySettings(Settings):
         return OWN_POLICIES.check_name(kind)
 
 
-def _tag(value: Any) -> str | None:
+def policy_tag(value: Any) -> str | None:
+    """The member of :data:`POLICY_MEMBERS` that a value is meant for; None without a kind."""
     kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
     if not isinstance(kind, str):
         return None
     return kind if kind in ("softmax", "mlp") else "custom"
 
 
-PolicySettings = Annotated[
+POLICY_MEMBERS = (
     Annotated[SoftmaxPolicySettings, Tag("softmax")]
     | Annotated[MlpPolicySettings, Tag("mlp")]
-    | Annotated[CustomPolicySettings, Tag("custom")],
+    | Annotated[CustomPolicySettings, Tag("custom")]
+)
+"""The kinds of policies."""
+
+PolicySettings = Annotated[
+    POLICY_MEMBERS,
     Discriminator(
-        _tag,
+        policy_tag,
         custom_error_type="policy_kind",
         custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class",
     ),
 ]
-"""The policy of every agent."""
+"""The policy of an agent."""

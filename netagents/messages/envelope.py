@@ -8,6 +8,7 @@ from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, H
 from netagents.messages.learning_messages import (
     Action,
     Digest,
+    PolicyParameters,
     Report,
     Reward,
     ShadowReward,
@@ -37,6 +38,7 @@ Message = (
     | ShadowReward
     | TruncatedQ
     | TargetAction
+    | PolicyParameters
     | Report
     | Reward
     | Snapshot

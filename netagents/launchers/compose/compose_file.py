@@ -199,7 +199,7 @@ def launched_file(prepared: Prepared, paths: HostPaths) -> str:
     for index in range(prepared.setup.n):
         name = agent_service(index)
         command = [*_joining(name, experiment, networks), "--replace"]
-        if prepared.setup.algorithm.on_policy:
+        if not prepared.setup.replays:
             services[name] = service(name, command)
         else:
             services[name] = service(name, [*command, "--replay", "/replay"], _bind(paths.run_directory / REPLAY, "/replay"))

@@ -59,7 +59,7 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
             if note := networks_of(prepared).note:
                 display.note(note)
             logs = directory.path / LOGS
-            if not prepared.setup.algorithm.on_policy:
+            if prepared.setup.replays:
                 (directory.path / REPLAY).mkdir(exist_ok=True)
             for spec in specs:
                 (logs / f"{spec.role}.jsonl").touch()

@@ -15,6 +15,7 @@ from netagents.learning.algorithms.neural_policy_update import Decisions, Policy
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.requests import ExchangeRequest
 from netagents.learning.signals.learning_signal import SignalValues
+from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.messages import Kind, ShadowReward, TruncatedQ
 from netagents.policies.neural_policy import CategoricalPolicy
 from netagents.policies.torch_mlp import repeatable_torch, tensor
@@ -112,7 +113,9 @@ class OnPolicyAgent(NeuralAgent):
         # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
         message = ShadowReward(np.zeros((0, 0)), signal.own)
         shared: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message, hops=batch.steps_hops)
-        return signal._replace(own=self.fold(signal.own, {j: theirs.signal for j, theirs in shared.items()}))
+        traces = dict(zip(self.critic_window, batch.members, strict=True))
+        occupancy = self.learning.occupancy
+        return signal._replace(own=neighbourhood_signal(signal.own, self.index, self.gradient_window, shared, traces, occupancy))
 
     def kept_generator(self, iteration: int, number: int) -> np.random.Generator:
         """Minibatches of the critic of a kept term, which leave those of all other networks as they are."""

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import (
     OWN_ALGORITHMS,
     ActorCriticSettings,
@@ -22,6 +21,7 @@ from netagents.experiment.algorithm_settings import (
     TruncatedPgSettings,
 )
 from netagents.experiment.base import Settings
+from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.agent_metrics import CRITIC_METRICS, POLICY_METRICS, REPLAY_METRICS, TABLE_METRICS
 from netagents.learning.protocol.algorithm_facts import UNKNOWN_ALGORITHM, AlgorithmFacts
 from netagents.learning.protocol.networked_agent import NetworkedAgent
@@ -89,23 +89,30 @@ ALGORITHMS: Mapping[str, AlgorithmEntry] = {
 }
 """Kind -> algorithm."""
 
+FROZEN = AlgorithmFacts(
+    spaces="any", masks=True, moving=True, kinds=frozenset({Kind.TRACE, Kind.REWARD}), credits=True, signals=True, metrics=()
+)
+"""What a frozen agent states: it learns nothing, and tells what the critics and the pay of others need."""
 
-def algorithm_facts(experiment: Experiment, *, imports: bool) -> AlgorithmFacts:
-    """What the algorithm of an experiment states about itself.
+
+def algorithm_facts(settings: AgentSettings, *, imports: bool) -> AlgorithmFacts:
+    """What the algorithm of an agent states about itself.
 
     Args:
-        experiment: the settings.
+        settings: the agent's.
         imports: whether code that they name may be imported here; where not, such an algorithm rules nothing out.
 
     Raises:
         ExperimentError: its class cannot be found, or is no agent's.
     """
-    settings = experiment.learning.algorithm
-    if not isinstance(settings, CustomAlgorithmSettings):
-        return ALGORITHMS[settings.kind].facts
+    algorithm = settings.learning.algorithm
+    if settings.role == "frozen":
+        return FROZEN
+    if not isinstance(algorithm, CustomAlgorithmSettings):
+        return ALGORITHMS[algorithm.kind].facts
     if not imports:
         return UNKNOWN_ALGORITHM
-    return OWN_ALGORITHMS.find_class(settings.kind, NetworkedAgent, WHERE).facts  # type: ignore[type-abstract]
+    return OWN_ALGORITHMS.find_class(algorithm.kind, NetworkedAgent, settings.where + WHERE).facts  # type: ignore[type-abstract]
 
 
 def make_algorithm(index: int, setup: Setup) -> NetworkedAgent:
@@ -114,9 +121,9 @@ def make_algorithm(index: int, setup: Setup) -> NetworkedAgent:
     Raises:
         ExperimentError: its class cannot be called with the parameters that the experiment gives.
     """
-    settings = setup.experiment.learning.algorithm
+    settings = setup.agents[index].learning.algorithm
     if isinstance(settings, CustomAlgorithmSettings):
         arguments = {"index": index, "setup": setup}
-        return OWN_ALGORITHMS.make(settings.kind, NetworkedAgent, arguments, settings.parameters, WHERE)  # type: ignore[type-abstract]
+        return OWN_ALGORITHMS.make(settings.kind, NetworkedAgent, arguments, settings.parameters, setup.agents[index].where + WHERE)  # type: ignore[type-abstract]
     agent: NetworkedAgent = ALGORITHMS[settings.kind].agent_class()(index, setup)
     return agent

@@ -52,7 +52,7 @@ def replay_iterations(setup: Setup, transitions: int) -> int:
 
 def replay_bytes(setup: Setup, agent: int) -> int:
     """Memory that the replay buffer of an agent takes when it is full; 0 where it has none."""
-    settings = setup.experiment.learning.algorithm
+    settings = setup.agents[agent].learning.algorithm
     if not isinstance(settings, MaddpgSettings) or agent in setup.frozen:
         return 0
     return (replay_iterations(setup, settings.replay) + SPARE) * layout_bytes(replay_layout(setup, agent))

@@ -23,11 +23,12 @@ from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
 from netagents.learning.protocol.requests import Turns
-from netagents.learning.protocol.rollout import Rollout, counted_states
+from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import LearningSignal, SignalValues, weighted_sum
+from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.learning.signals.signal_term import SignalBatch
-from netagents.learning.signals.task_critics import TableTaskCritic
+from netagents.learning.signals.task_critics import AgentTaskKnowledge, TableTaskCritic
 from netagents.measures.power import Experience, TabularPower
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
 from netagents.messages.message_kinds import RadiusKind
@@ -78,6 +79,7 @@ class TabularAgent(NetworkedAgent):
         self.table = CriticTable(self.keys, columns, learning.critic.full_table_limit, learning.critic.visited_limit)
         read_by, sizes = [setup.reach[RadiusKind.POLICY].window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
         self.power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
+        self.signal.begin(AgentTaskKnowledge(self.power))
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
@@ -106,7 +108,8 @@ class TabularAgent(NetworkedAgent):
         shadows: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message)
         if learning.credit == "shared_reward":
             theirs = _joined(first_traces, traces) if fresh else traces
-            signal = signal._replace(own=self._neighbourhood_signal(signal.own, shadows, theirs))
+            own = neighbourhood_signal(signal.own, self.index, self.gradient_window, shadows, theirs, learning.occupancy)
+            signal = signal._replace(own=own)
 
         # Evaluate: the critics along the batch, those of everyone within kappa_gradient hops summed where Q-values are shared.
         learned = signal.part(setup.horizon, setup.steps) if fresh else signal
@@ -209,6 +212,7 @@ class TabularAgent(NetworkedAgent):
             traces=dict(zip(self.critic_window, members, strict=True)),
             critic=critic,
             own_probabilities=lambda: self.policy.probabilities[part.context],
+            policy=self.policy,
         )
         return self.signal.values(batch)
 
@@ -249,20 +253,6 @@ class TabularAgent(NetworkedAgent):
         evaluated = self.table.evaluated(slots)[distinct.inverse].reshape(shape)
         along = values_along(values, evaluated, signal, rollout.alive, rollout.bootstrap, self.setup.discount)
         return along, float((~evaluated[:-1])[rollout.alive].mean())
-
-    def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
-        """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t] while j's part goes on, folded in agent order."""
-        total = np.zeros_like(own)
-        for j in self.gradient_window:
-            if j == self.index:
-                total += own
-                continue
-            table, rewards, alive = shadows[j]
-            paid = table[counted_states(traces[j].states, self.learning.occupancy), traces[j].actions[:-1]]
-            total += paid if alive is None else np.where(alive, paid, 0.0)
-            if rewards.size:
-                total += rewards
-        return total
 
     def _power(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> FloatArray:
         """A row for every other agent of the critic's window: who, and the fields of a reading."""

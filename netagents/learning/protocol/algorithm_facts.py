@@ -35,7 +35,7 @@ class AlgorithmFacts:
     boxes: BoxActing | None = None
     masks: bool = False
     moving: bool = False
-    kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS)
+    kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS) - {Kind.TARGET_ACTION}
     credits: bool = False
     signals: bool = False
     on_policy: bool = True

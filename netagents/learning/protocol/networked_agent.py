@@ -56,7 +56,7 @@ class NetworkedAgent(ABC):
     def __init__(self, index: int, setup: Setup, policy: Policy | None = None) -> None:
         self.index = index
         self.setup = setup
-        self.learning = setup.experiment.learning
+        self.learning = setup.agents[index].learning
         self.policy = setup.policy(index) if policy is None else policy
         self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
@@ -98,6 +98,15 @@ class NetworkedAgent(ABC):
         self._tell_state(iteration)
         left, self._pending = self._pending, []
         return left
+
+    def queue(self, outgoing: Sequence[Outgoing]) -> None:
+        """Add messages to those that the next request sends."""
+        self._pending.extend(outgoing)
+
+    def take_queue(self) -> list[Outgoing]:
+        """The messages that the next request would have sent; they are somebody else's to send now."""
+        queued, self._pending = self._pending, []
+        return queued
 
     # -- phases that all algorithms share --------------------------------------------------------------------------------
 
