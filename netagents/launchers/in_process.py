@@ -26,7 +26,6 @@ from netagents.learning import (
     make_agent,
     make_record,
 )
-from netagents.learning.interventions.random_actions import beginning
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
@@ -57,7 +56,6 @@ class InProcessNetwork:
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
         self._replay = [ReplayFiles(replay, agent.index) for agent in self.agents]
         self.session = setup.session(environment)
-        self._begin = [beginning(agent) for agent in self.agents]
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
         experiment = setup.experiment
@@ -111,7 +109,7 @@ class InProcessNetwork:
     def _iterate(self, iteration: int) -> None:
         for owner in (ENVIRONMENT_OWNER, *self._everybody):
             self._numbers.begin(owner, iteration)
-        generators = [begin(iteration) for begin in self._begin]
+        generators = [agent.iterate(iteration) for agent in self.agents]
         waiting: list[ExchangeRequest | None] = []
         for index, generator in enumerate(generators):
             with self._numbers.of(index):

@@ -19,12 +19,11 @@ from netagents.messages.learning_messages import (
     TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
     index_dtype,
     payload_bytes,
 )
 from netagents.messages.message_kinds import (
-    ENVIRONMENT,
-    MONITOR,
     NEIGHBOUR_KINDS,
     Absence,
     Kind,
@@ -32,7 +31,7 @@ from netagents.messages.message_kinds import (
     RadiusKind,
     radius_of,
 )
-from netagents.messages.node_names import node_name, node_names
+from netagents.messages.node_names import ENVIRONMENT, MONITOR, node_name, node_names
 from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
@@ -72,6 +71,7 @@ __all__ = [
     "Trace",
     "TruncatedQ",
     "Welcome",
+    "WorstAction",
     "index_dtype",
     "node_name",
     "node_names",

@@ -18,6 +18,7 @@ from netagents.messages.learning_messages import (
     TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
 )
 from netagents.messages.message_kinds import Kind
 from netagents.messages.relay_messages import Bundle, RelayStats
@@ -37,7 +38,11 @@ Message = (
     | Trace
     | ShadowReward
     | TruncatedQ
+<<<<<<< HEAD
     | TargetAction
+=======
+    | WorstAction
+>>>>>>> land4
     | PolicyParameters
     | Report
     | Reward

@@ -100,6 +100,16 @@ class Reward(NamedTuple):
     rewards: NDArray[np.float64]
 
 
+class WorstAction(NamedTuple):
+    """Agent to a co-player that is made to play its worst action for it, at each step at which that happens in some copy.
+
+    ``choices`` (K,) uint8 for the K copies in which it does, ascending: 0 for the co-player's own action, else 1 plus the place of the
+    worst one among the co-player's candidate actions (:func:`netagents.environments.spaces.candidate_actions`).
+    """
+
+    choices: NDArray[np.uint8]
+
+
 class PolicyParameters(NamedTuple):
     """A seat that holds a population to a seat where one of its members plays, at the beginning of a generation.
 

@@ -39,6 +39,7 @@ from netagents.messages.learning_messages import (
     TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
 )
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
@@ -57,13 +58,9 @@ from netagents.messages.run_facts import (
     trace_traffic,
     truncated_q_shapes,
     truncated_q_traffic,
+    worst_action_shapes,
+    worst_action_traffic,
 )
-
-ENVIRONMENT = -1
-"""Node index of the environment server.  Agents are 0..n-1."""
-
-MONITOR = -2
-"""Node index of the monitor."""
 
 
 class RadiusKind(StrEnum):
@@ -190,7 +187,7 @@ class Kind(IntEnum):
             Action,
             (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
             pace=Pace.STEP,
-            phase=2,
+            phase=3,
             must_arrive=True,
             traffic=action_traffic,
         ),
@@ -220,7 +217,7 @@ class Kind(IntEnum):
             aligned=True,
             optional=1,
             pace=Pace.ITERATION,
-            phase=3,
+            phase=4,
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.HOLD,
@@ -235,7 +232,7 @@ class Kind(IntEnum):
             (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
             optional=1,
             pace=Pace.ITERATION,
-            phase=5,
+            phase=6,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -249,7 +246,7 @@ class Kind(IntEnum):
             TruncatedQ,
             (array_field("values", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=6,
+            phase=7,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -306,11 +303,25 @@ class Kind(IntEnum):
             Reward,
             (array_field("rewards", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=4,
+            phase=5,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=reward_traffic,
+        ),
+    )
+    WORST_ACTION = (
+        21,
+        MessageRow(
+            WorstAction,
+            (array_field("choices", ("u1",), 1),),
+            pace=Pace.STEP,
+            phase=2,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=worst_action_traffic,
+            shapes=worst_action_shapes,
         ),
     )
     POLICY_PARAMETERS = (

@@ -17,9 +17,15 @@ from netagents.messages.learning_messages import (
     ShadowReward,
     State,
     Step,
+<<<<<<< HEAD
     TargetAction,
     Trace,
     TruncatedQ,
+=======
+    Trace,
+    TruncatedQ,
+    WorstAction,
+>>>>>>> land4
 )
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
@@ -43,6 +49,7 @@ class RunFacts(Protocol):
     def shares_values(self, agent: int) -> bool: ...
     def mask_size(self, agent: int) -> int | None: ...
     def probability_size(self, agent: int) -> int | None: ...
+    def worst_actions_told(self, agent: int) -> tuple[int, int]: ...
     def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]: ...
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
@@ -113,6 +120,17 @@ def shadow_reward_shapes(facts: RunFacts, _agent: int) -> Alternatives:
 def reward_traffic(facts: RunFacts, _agent: int) -> Traffic:
     """One Reward per iteration, along all of its steps."""
     return ((Reward(np.zeros((facts.steps, facts.batch))), 1),)
+
+
+def worst_action_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """As many WorstActions, and of such a size, as the lottery of the run leads one to expect for each receiver."""
+    messages, copies = facts.worst_actions_told(agent)
+    return ((WorstAction(np.zeros(copies, dtype=np.uint8)), messages),) if messages else ()
+
+
+def worst_action_shapes(_facts: RunFacts, _agent: int) -> Alternatives:
+    """Any number of copies up to all of them."""
+    return [[ExpectedArray(_UINT8, (ANY,))]]
 
 
 def policy_parameters_traffic(facts: RunFacts, agent: int) -> Traffic:

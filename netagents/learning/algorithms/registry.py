@@ -56,7 +56,7 @@ class AlgorithmEntry:
 
 
 _TABLES = AlgorithmFacts(
-    policies=frozenset({"tables"}), credits=True, signals=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
+    policies=frozenset({"tables"}), credits=True, signals=True, deviates=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
 )
 _NETWORKS = AlgorithmFacts(
     policies=frozenset({"networks"}),
@@ -66,6 +66,7 @@ _NETWORKS = AlgorithmFacts(
     moving=True,
     credits=True,
     signals=True,
+    deviates=True,
     metrics=(*POLICY_METRICS, *CRITIC_METRICS),
 )
 _REPLAY = AlgorithmFacts(

@@ -36,6 +36,12 @@ CONSTRAINT_METRICS = ("multiplier", "violation")
 PAY_METRICS = ("paid",)
 """There where some agents are paid in a way of their own."""
 
+INTERVENTION_METRICS = ("replaced",)
+"""There where interventions may replace actions."""
+
+DEVIATION_METRICS = ("clean_return",)
+"""There with sample-based power regularization."""
+
 POPULATION_METRICS = ("home", "member", "learns")
 """There where some agents are seats of a population."""
 
@@ -61,6 +67,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "multiplier": "sum of the multipliers of the agent's constraints; NaN without constraints",
     "violation": "largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints",
     "paid": "mean over copies of the undiscounted sum of what the agent was paid: its task rewards, or its incentive's",
+    "replaced": "share of its steps at which somebody other than the agent's policy chose its action",
+    "clean_return": "estimate, without bias, of what return would be if nobody deviated",
     "home": "the seat whose population the policy that played belongs to",
     "member": "which member of that population it is",
     "learns": "1 where it learned, 0 where it only played",

@@ -26,7 +26,12 @@ class AlgorithmFacts:
             counted for a kind that is not named here.
         credits: whether ``learning.credit`` says which of its kinds are sent; otherwise all are, in each iteration.
         signals: whether it learns from the learning signal, with utilities, constraints and further terms; else from the task alone.
+<<<<<<< HEAD
         on_policy: whether it learns from the newest batch alone; an algorithm that does not keeps older ones, and needs agents in lockstep.
+=======
+        deviates: whether it keeps critics that say which action of a co-player is worst for the agent, and learns from such deviations.
+        on_policy: whether it learns from the newest batch alone; an algorithm that is not keeps older ones.
+>>>>>>> land4
         metrics: names of the numbers that it reports, beside those of every agent.
     """
 
@@ -38,6 +43,7 @@ class AlgorithmFacts:
     kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS) - {Kind.TARGET_ACTION}
     credits: bool = False
     signals: bool = False
+    deviates: bool = False
     on_policy: bool = True
     metrics: tuple[str, ...] = POLICY_METRICS
 
