@@ -38,11 +38,8 @@ Message = (
     | Trace
     | ShadowReward
     | TruncatedQ
-<<<<<<< HEAD
     | TargetAction
-=======
     | WorstAction
->>>>>>> land4
     | PolicyParameters
     | Report
     | Reward

@@ -17,15 +17,10 @@ from netagents.messages.learning_messages import (
     ShadowReward,
     State,
     Step,
-<<<<<<< HEAD
     TargetAction,
     Trace,
     TruncatedQ,
-=======
-    Trace,
-    TruncatedQ,
     WorstAction,
->>>>>>> land4
 )
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)

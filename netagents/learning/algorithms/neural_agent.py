@@ -167,13 +167,9 @@ class NeuralAgent(NetworkedAgent):
         # Trace: the observations and actions of everyone within kappa_critic hops.
         own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
         traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
-<<<<<<< HEAD
         batch = self.read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
-=======
-        batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
         if self.interventions is not None:
             self.interventions.learn(iteration, rollout, traces)
->>>>>>> land4
 
         # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)

@@ -26,12 +26,8 @@ class AlgorithmFacts:
             counted for a kind that is not named here.
         credits: whether ``learning.credit`` says which of its kinds are sent; otherwise all are, in each iteration.
         signals: whether it learns from the learning signal, with utilities, constraints and further terms; else from the task alone.
-<<<<<<< HEAD
-        on_policy: whether it learns from the newest batch alone; an algorithm that does not keeps older ones, and needs agents in lockstep.
-=======
         deviates: whether it keeps critics that say which action of a co-player is worst for the agent, and learns from such deviations.
-        on_policy: whether it learns from the newest batch alone; an algorithm that is not keeps older ones.
->>>>>>> land4
+        on_policy: whether it learns from the newest batch alone; an algorithm that does not keeps older ones, and needs agents in lockstep.
         metrics: names of the numbers that it reports, beside those of every agent.
     """
 

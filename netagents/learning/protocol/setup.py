@@ -14,11 +14,8 @@ from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
-<<<<<<< HEAD
 from netagents.experiment.algorithm_settings import MaddpgSettings
-=======
 from netagents.experiment.intervention_settings import SbprSettings, WorstIntervention
->>>>>>> land4
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts

@@ -96,14 +96,9 @@ def learn(context: ProcessContext, membership: Membership, replay: ReplayFiles, 
     replay.carry(agent, begins=membership.state is None)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-<<<<<<< HEAD
         replay.load(agent)
-    elif agent.index in setup.frozen:
-        # Agents that learn do without records.
-=======
     elif setup.frozen or setup.experiment.interventions:
         # All others do without records.
->>>>>>> land4
         from netagents.records.frozen_policies import load_frozen_policy
 
         load_frozen_policy(agent)
