@@ -17,7 +17,8 @@ from netagents.messages import Kind, Report, node_names
 from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_digest
 from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
-from netagents.records.run_creation import CHECKPOINTS
+from netagents.records.replay_files import ReplayFiles
+from netagents.records.run_creation import CHECKPOINTS, REPLAY
 from netagents.records.run_reader import Run
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -94,6 +95,7 @@ def replay(
     else:
         source = str(recording.starts[begin][0].relative_to(run.path))
         restore_agent(one, recording.state(begin), source)
+    ReplayFiles(run.path / REPLAY, agent).load(one)
     return _Replay(run, recording, one, Replayed(agent, begin, source)).until(wanted, last, before)
 
 

@@ -60,7 +60,12 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
     reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
-    own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
+    own_cut = {
+        **muted,
+        Kind.TARGET_ACTION: muted[Kind.TARGET_ACTION] | muted[Kind.TRACE],
+        Kind.TRUNCATED_Q: credited,
+        Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD],
+    }
     pay = make_pay(experiment, n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
     policies_travel = Reach(topology.hops, radii[RadiusKind.GRADIENT], muted[Kind.POLICY_PARAMETERS])

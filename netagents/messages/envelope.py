@@ -15,6 +15,7 @@ from netagents.messages.learning_messages import (
     Snapshot,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
     WorstAction,
@@ -37,6 +38,7 @@ Message = (
     | Trace
     | ShadowReward
     | TruncatedQ
+    | TargetAction
     | WorstAction
     | PolicyParameters
     | Report

@@ -127,6 +127,16 @@ class TruncatedQ(NamedTuple):
     values: NDArray[np.float64]
 
 
+class TargetAction(NamedTuple):
+    """Agent to every agent whose kappa_critic reaches it, once per update from the replay buffer: what its target policy would do.
+
+    ``actions`` (M,) index or (M, *shape) float64, at the states that M transitions led to; everyone draws the same transitions.  Where the
+    graph moves, transitions in which the receiver was out of range are zero.
+    """
+
+    actions: NDArray[Any]
+
+
 class Report(NamedTuple):
     """Agent to environment server, once per iteration, together with the next iteration's first action.
 

@@ -36,6 +36,7 @@ from netagents.messages.learning_messages import (
     Snapshot,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
     WorstAction,
@@ -52,6 +53,7 @@ from netagents.messages.run_facts import (
     state_traffic,
     step_shapes,
     step_traffic,
+    target_action_traffic,
     trace_shapes,
     trace_traffic,
     truncated_q_shapes,
@@ -332,6 +334,20 @@ class Kind(IntEnum):
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=policy_parameters_traffic,
+        ),
+    )
+
+    TARGET_ACTION = (
+        21,
+        MessageRow(
+            TargetAction,
+            (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
+            pace=Pace.ITERATION,
+            phase=7,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=target_action_traffic,
         ),
     )
 

@@ -17,6 +17,7 @@ from netagents.messages.learning_messages import (
     ShadowReward,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
     WorstAction,
@@ -36,6 +37,7 @@ class RunFacts(Protocol):
     def steps(self) -> int: ...
     @property
     def evaluation_steps(self) -> int: ...
+    def replay_updates(self, agent: int) -> tuple[int, int]: ...
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def action_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def contact_count(self, agent: int) -> int | None: ...
@@ -139,6 +141,12 @@ def truncated_q_traffic(facts: RunFacts, agent: int) -> Traffic:
 def truncated_q_shapes(facts: RunFacts, _agent: int) -> Alternatives:
     """A value per step and copy."""
     return [[ExpectedArray(_FLOAT64, (facts.horizon, facts.batch))]]
+
+
+def target_action_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """One TargetAction per update from the replay buffer."""
+    updates, transitions = facts.replay_updates(agent)
+    return ((TargetAction(_zeros(facts.action_array(agent, transitions))), updates),) if updates else ()
 
 
 def _zeros(expected: ExpectedArray) -> Any:

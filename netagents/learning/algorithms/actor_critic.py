@@ -12,7 +12,7 @@ import numpy as np
 from netagents.critics.neural_critic import NeuralCritic, ValueNetwork
 from netagents.experiment.algorithm_settings import ActorCriticSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_agent import FloatArray, NeuralBatch, along
+from netagents.learning.algorithms.neural_agent import Critic, FloatArray, NeuralBatch, along
 from netagents.learning.algorithms.neural_policy_update import PolicyChange, improve, score_surrogate
 from netagents.learning.algorithms.on_policy_agent import DEVIATED, Evaluated, OnPolicyAgent
 from netagents.learning.algorithms.registry import ALGORITHMS
@@ -43,7 +43,7 @@ class ActorCriticAgent(OnPolicyAgent):
         if self.deviates:
             self.deviated = NeuralCritic(settings, inputs, self.first_weights_of_kept(DEVIATED), "critic of its own episodes", index)
 
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
         deviated = {"deviated": self.deviated} if self.deviates else {}
         return {**({} if self.learned is self.task else {"learned": self.learned}), "value": self.value, **self.kept, **deviated}

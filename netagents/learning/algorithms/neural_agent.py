@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.critics.action_value import ActionValue
 from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork
 from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm_settings import NetworkAlgorithmSettings
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
+Critic = NeuralCritic | ValueNetwork | ActionValue
+"""What an algorithm may have beside the task critic."""
 POWER_TRACE_DECAY = 0.95
 """Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
 
@@ -152,7 +155,7 @@ class NeuralAgent(NetworkedAgent):
         """
 
     @abstractmethod
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic, by its name in checkpoints."""
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
@@ -164,7 +167,7 @@ class NeuralAgent(NetworkedAgent):
         # Trace: the observations and actions of everyone within kappa_critic hops.
         own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
         traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
-        batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        batch = self.read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
         if self.interventions is not None:
             self.interventions.learn(iteration, rollout, traces)
 
@@ -190,7 +193,7 @@ class NeuralAgent(NetworkedAgent):
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
-    def _read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
+    def read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
         """What the networks read along the batch."""
         import torch
 

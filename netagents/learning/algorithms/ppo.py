@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netagents.critics.neural_critic import NeuralCritic, ValueNetwork
+from netagents.critics.neural_critic import ValueNetwork
 from netagents.experiment.algorithm_settings import PpoSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_agent import FloatArray, NeuralBatch, along
+from netagents.learning.algorithms.neural_agent import Critic, FloatArray, NeuralBatch, along
 from netagents.learning.algorithms.neural_policy_update import PolicyChange, clipped_surrogate, improve
 from netagents.learning.algorithms.on_policy_agent import DEVIATED, Evaluated, OnPolicyAgent
 from netagents.learning.algorithms.registry import ALGORITHMS
@@ -42,7 +42,7 @@ class PpoAgent(OnPolicyAgent):
         if self.deviates:
             self.deviated = ValueNetwork(settings, size, self.first_weights_of_kept(DEVIATED), index)
 
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
         return {"value": self.value, **self.kept, **({"deviated": self.deviated} if self.deviates else {})}
 

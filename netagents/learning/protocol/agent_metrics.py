@@ -24,6 +24,9 @@ TABLE_METRICS = ("bounded_logits", "critic_entries", "critic_evicted", "critic_u
 CRITIC_METRICS = ("td_change",)
 """Of agents whose critics learn by temporal differences."""
 
+REPLAY_METRICS = ("q_change", "replayed", "robust_gap")
+"""Of agents that learn from a replay buffer."""
+
 SHADOW_METRICS = ("shadow_max", "lipschitz", "floor_sensitivity")
 """Of the shadow reward; there where some agent has a utility or a constraint."""
 
@@ -52,6 +55,9 @@ DESCRIPTIONS: Mapping[str, str] = {
     "bounded_logits": "share of logits that lie on the bound theta_max after the update",
     "shadow_max": "largest absolute shadow reward, constraints included",
     "td_change": "root mean square of the last TD sweep's change (learning critic); NaN for least squares",
+    "q_change": "root mean square of the last update's temporal differences of the Q-function that is learned from",
+    "replayed": "transitions in the replay buffer",
+    "robust_gap": "mean by which the last update's targets lie below those without robustness; NaN where it changes none",
     "critic_entries": "entries of the critic visited so far",
     "critic_evicted": "entries that were forgotten to stay within the limit",
     "critic_unevaluated": "share of the batch's steps whose keys the critic has never evaluated and that take their sampled value; 0 unless"

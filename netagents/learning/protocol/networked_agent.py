@@ -23,6 +23,7 @@ from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
 from netagents.learning.protocol.replaced_actions import Interventions, ToldActions
+from netagents.learning.protocol.replay_buffer import ReplayBuffer
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
@@ -64,6 +65,8 @@ class NetworkedAgent(ABC):
         self.nearby = ContactFilter(setup, index) if setup.spec.capabilities.moving else None
         self.substitute: Policy | None = None
         """Who chooses the agent's actions in the place of its policy, which then learns nothing from them; None in general."""
+        self.replay_buffer: ReplayBuffer | None = None
+        """Batches of earlier iterations, of an algorithm that is not on-policy: what a resumed run needs and no message carries."""
         self.interventions: Interventions | None = None
         """What may replace single actions; None where the experiment has nothing that concerns the agent."""
         self._pending: list[Outgoing] = []
@@ -82,6 +85,7 @@ class NetworkedAgent(ABC):
             **{f"policy.{name}": array for name, array in self.policy.statistics().items()},
             # The report that rides with the next iteration is counted there already.
             "ledger.open": self.ledger.open_rows(),
+            **({} if self.replay_buffer is None else {f"replay.{name}": array for name, array in self.replay_buffer.arrays().items()}),
             **({} if self.interventions is None else self.interventions.arrays()),
         }
 
@@ -90,6 +94,8 @@ class NetworkedAgent(ABC):
         self.policy.load(arrays[f"policy.{self.policy.component}"])
         self.policy.restore_statistics(below("policy.", arrays))
         self.ledger.restore(arrays["ledger.open"])
+        if self.replay_buffer is not None:
+            self.replay_buffer.restore(below("replay.", arrays))
         if self.interventions is not None:
             self.interventions.restore(arrays)
 

@@ -14,6 +14,7 @@ from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
+from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.experiment.intervention_settings import SbprSettings, WorstIntervention
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.experiment.settings_of_agents import AgentSettings
@@ -204,6 +205,16 @@ class Setup:
     def shares_values(self, agent: int) -> bool:
         """Whether ``agent`` sends others the values of its truncated Q."""
         return not self.algorithms[agent].credits or self.experiment.learning.credit == "shared_q"
+
+    @property
+    def replays(self) -> bool:
+        """Whether some agent keeps a replay buffer."""
+        return not all(facts.on_policy for facts in self.algorithms)
+
+    def replay_updates(self, agent: int) -> tuple[int, int]:
+        """Updates from the replay buffer per iteration, and transitions of each; none for algorithms that are on-policy."""
+        settings = self.agents[agent].learning.algorithm
+        return (settings.updates, settings.minibatch) if isinstance(settings, MaddpgSettings) else (0, 0)
 
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
