@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from netagents.cli.study_options import one_or_both, parse_axes, parse_hold, parse_levels, parse_measure, parse_prices, seeds_of
 
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import StudyProgress
-    from netagents.studies.study_specification import Measure, Study
+    from netagents.studies.study_specification import Study
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Many runs, one question: the communication radius, any setting, messages, power."
@@ -60,12 +62,12 @@ def radius(
         file,
         overrides or [],
         kappas=parse_whole_numbers(kappa, "--kappa"),
-        seeds=_seeds(file, overrides, seeds),
-        hold=_hold(hold or []),
-        credits=_one_or_both(credit, "--credit", "shared_q", "shared_reward"),
-        routings=_one_or_both(routing, "--routing", "direct", "relay"),
-        informations=_one_or_both(information, "--information", "fresh", "aged"),
-        measure=_measure(measure),
+        seeds=seeds_of(file, overrides, seeds),
+        hold=parse_hold(hold or []),
+        credits=one_or_both(credit, "--credit", "shared_q", "shared_reward"),
+        routings=one_or_both(routing, "--routing", "direct", "relay"),
+        informations=one_or_both(information, "--information", "fresh", "aged"),
+        measure=parse_measure(measure),
     )
     _carry_out(study, out, jobs, episodes, exact=exact, times=times)
 
@@ -83,8 +85,8 @@ def sweep(
     """Run every combination of the values of some settings."""
     from netagents.studies.study_specification import sweep_study
 
-    axes, fixed = _axes(words)
-    study = sweep_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), measure=_measure(measure))
+    axes, fixed = parse_axes(words)
+    study = sweep_study(file, axes, fixed, seeds=seeds_of(file, fixed, seeds), measure=parse_measure(measure))
     _carry_out(study, out, jobs, episodes)
 
 
@@ -101,7 +103,7 @@ def mute(
     """Cut one kind of message at one hop distance at a time: what is each byte worth?"""
     from netagents.studies.study_specification import mute_study
 
-    study = mute_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), measure=_measure(measure))
+    study = mute_study(file, overrides or [], seeds=seeds_of(file, overrides, seeds), measure=parse_measure(measure))
     _carry_out(study, out, jobs, episodes)
 
 
@@ -127,11 +129,11 @@ def power(
     study = power_study(
         file,
         overrides or [],
-        lambdas=_prices(price),
+        lambdas=parse_prices(price),
         methods=[word.strip() for word in method.split(",")],
         aggregate=aggregate,
-        seeds=_seeds(file, overrides, seeds),
-        measure=_measure(measure),
+        seeds=seeds_of(file, overrides, seeds),
+        measure=parse_measure(measure),
     )
     _carry_out(study, out, jobs, episodes)
 
@@ -153,7 +155,7 @@ def samples(
     from netagents.studies.sample_complexity import sample_complexity
     from netagents.studies.study_specification import parse_whole_numbers
 
-    levels = _levels(epsilon)
+    levels = parse_levels(epsilon)
     check_folder(out)
     found = sample_complexity(
         file,
@@ -161,7 +163,7 @@ def samples(
         levels=levels,
         agents=parse_whole_numbers(agents, "--agents"),
         kappas=parse_whole_numbers(kappa, "--kappa"),
-        seeds=_seeds(file, overrides, seeds),
+        seeds=seeds_of(file, overrides, seeds),
         say=lambda line: typer.echo(line, err=True),
     )
     with writing_into(out):
@@ -174,9 +176,29 @@ def samples(
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
+    from netagents.studies.study_directory import StudyDirectory
+
+    if StudyDirectory.open(directory).facts["question"] == "attack":
+        from netagents.reports.attack_page import write_attack_page
+
+        typer.echo(str(write_attack_page(directory)))
+        return
     from netagents.reports.study_report import write_study_report
 
     typer.echo(str(write_study_report(directory)))
+
+
+def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
+    """Carry out the runs of a study without evaluating them, with progress on standard error."""
+    from netagents.studies.study_runs import carry_out
+
+    for note in study.notes:
+        typer.echo(f"note: {note}", err=True)
+    show = _Line()
+    try:
+        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
+    finally:
+        show.close()
 
 
 def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
@@ -254,88 +276,3 @@ class _Line:
     def close(self) -> None:
         if self._terminal and self._last:
             sys.stderr.write("\n")
-
-
-def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
-    from netagents.cli.experiment_source import load_with_notes
-
-    first = load_with_notes(file, overrides).experiment.seed
-    return list(range(first, first + count))
-
-
-def _prices(text: str) -> list[float]:
-    from netagents.errors import UsageError
-
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise UsageError(f"'{text}' is no list of numbers", where="--lambda", fix="write --lambda 0.1,0.3,1") from None
-
-
-def _levels(text: str) -> list[float]:
-    from netagents.errors import UsageError
-
-    try:
-        levels = [float(word) for word in text.split(",")]
-    except ValueError:
-        levels = []
-    if not levels or not all(0 < level <= 1 for level in levels):
-        raise UsageError(f"'{text}' is no list of shares above 0 and at most 1", where="--epsilon", fix="write 0.3,0.1,0.03,0.01")
-    return levels
-
-
-def _one_or_both(word: str | None, option: str, first: str, second: str) -> tuple[str, ...] | None:
-    from netagents.errors import UsageError
-
-    if word not in (None, first, second, "both"):
-        raise UsageError(f"there is no '{word}'", where=option, fix=f"choose {first}, {second} or both")
-    return None if word is None else (first, second) if word == "both" else (word,)
-
-
-def _hold(words: list[str]) -> dict[str, int | None]:
-    from netagents.errors import UsageError
-
-    held: dict[str, int | None] = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        if value != "free" and not value.isdecimal():
-            raise UsageError(f"'{word}' holds nothing", where="--hold", fix="write policy=0, critic=2 or policy=free")
-        if name in held:
-            raise UsageError(f"'{name}' is given twice", where="--hold", fix="hold each radius once")
-        held[name] = None if value == "free" else int(value)
-    return held
-
-
-def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
-    from netagents.errors import ExperimentError, UsageError
-    from netagents.experiment.yaml_document import parse
-
-    axes: dict[str, list[Any]] = {}
-    fixed = []
-    seen: set[str] = set()
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals:
-            raise UsageError("not something to sweep", where=f"'{word}'", fix="write key=a,b,c such as learning.batch=32,64,128")
-        try:
-            values = parse(f"[{text}]", word).values
-        except ExperimentError as error:
-            raise UsageError(f"the values are {error.what}", where=f"'{word}'", fix="quote them for the shell and for YAML") from None
-        if key in seen:
-            raise UsageError(f"{key} is given twice", where=f"'{word}'", fix=f"write all its values once, {key}=A,B,C")
-        seen.add(key)
-        if isinstance(values, list) and len(values) > 1:
-            if key == "seed":
-                raise UsageError("seeds are not swept", where=f"'{word}'", fix=f"write --seeds {len(values)}, and seed={values[0]}")
-            axes[key] = values
-        else:
-            fixed.append(word)
-    return axes, fixed
-
-
-def _measure(word: str | None) -> Measure | None:
-    from netagents.errors import UsageError
-
-    if word is None or word in ("return", "discounted_return", "objective"):
-        return word  # type: ignore[return-value]
-    raise UsageError(f"there is no measure '{word}'", where="--measure", fix="choose return, discounted_return or objective")

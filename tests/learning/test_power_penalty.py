@@ -89,7 +89,7 @@ def test_before_anyone_acts_the_penalty_is_exact_power_of_the_state() -> None:
 
 
 def test_one_estimator_of_the_minimum_reads_more_than_two() -> None:
-    readings = {bias: list(network(LINE, **{"lambda": 0.0}, bias=bias).run(0, 8))[-1] for bias in ("single", "double")}
+    readings = {bias: list(network(LINE, **{"lambda": 0.0}, bias=bias, refresh=2).run(0, 8))[-1] for bias in ("single", "double")}
     assert column(readings["single"], "mean").sum() > column(readings["double"], "mean").sum()
 
 
