@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "netagents.cli.evaluate",
     "bank": "netagents.cli.bank",
     "influence": "netagents.cli.influence",
+    "allocate": "netagents.cli.allocate",
     "compare": "netagents.cli.compare",
     "doctor": "netagents.cli.doctor",
     "topology": "netagents.cli.topology",
