@@ -55,7 +55,7 @@ def test_a_study_trains_plays_and_ranks_and_goes_on(tmp_path: Path, capsys: pyte
     assert facts["scenarios"] == ["stag_hunt", "chicken"]
     assert np.array(facts["samples"]).shape == (2, 3, 2, 2)
     assert facts["ranks"]["published"]["of"] == 2
-    rows = list(csv.DictReader((out / "values.csv").open()))
+    rows = list(csv.DictReader((out / "values.csv").read_text().splitlines()))
     assert [(row["scenario"], row["members"]) for row in rows] == [(s, m) for s in ("stag_hunt", "chicken") for m in ("1", "2")]
     before = (out / "allocation.json").read_bytes()
     assert main(words) == 0
