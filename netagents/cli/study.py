@@ -121,22 +121,12 @@ def allocation(
 ) -> None:
     """Does influence say where diverse co-players pay? Train every scenario with every population size, and rank the allocations."""
     from netagents.cli.allocation_output import carry_out_allocation
-    from netagents.errors import UsageError
     from netagents.studies.allocation_study import allocation_study
     from netagents.studies.study_specification import parse_whole_numbers
 
-    if lengths not in ("equal", "published"):
-        raise UsageError(f"there is no '{lengths}'", where="--lengths", fix="choose equal or published")
     axes, fixed = _axes(words)
     allowed = parse_whole_numbers(sizes, "--sizes")
-    study = allocation_study(
-        file,
-        axes,
-        fixed,
-        seeds=_seeds(file, fixed, seeds),
-        sizes=allowed,
-        lengths="equal" if lengths == "equal" else "published",
-    )
+    study = allocation_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), sizes=allowed, lengths=lengths)
     folder = Path("studies") / f"allocation-{study.name}" if out is None else out
     progress = _Line()
     carry_out_allocation(study, folder, jobs, episodes, budget, progress, progress.say, progress.close)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from netagents.errors import ExperimentError, UsageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.learning.prepare import prepare
 from netagents.measures.influence import PUBLISHED_SIZES, population_conditions
 from netagents.studies.study_specification import Study, StudySetting
-
-Lengths = Literal["equal", "published"]
 
 
 def allocation_study(
@@ -23,7 +21,7 @@ def allocation_study(
     *,
     seeds: Sequence[int],
     sizes: Sequence[int] = PUBLISHED_SIZES,
-    lengths: Lengths = "equal",
+    lengths: str = "equal",
 ) -> Study:
     """Every scenario with every population size.
 
@@ -37,6 +35,8 @@ def allocation_study(
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
+    if lengths not in ("equal", "published"):
+        raise UsageError(f"there is no '{lengths}'", where="--lengths", fix="choose equal or published")
     if len(seeds) < 2:
         raise UsageError("one seed leaves no co-players of other seeds for the evaluation", where="--seeds", fix="use at least 2")
     if 1 not in sizes or len(set(sizes)) < 2:
@@ -44,7 +44,7 @@ def allocation_study(
     loaded = load_experiment(source, overrides)
     base = loaded.experiment
     number = _population_group(base)
-    conditions = population_conditions(lengths, sizes)
+    conditions = population_conditions("equal" if lengths == "equal" else "published", sizes)
     unit = min(condition.steps_per_member for condition in conditions)
     settings = []
     for values in itertools.product(*axes.values()):
