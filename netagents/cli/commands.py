@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "bank": "netagents.cli.bank",
     "influence": "netagents.cli.influence",
     "allocate": "netagents.cli.allocate",
+    "power": "netagents.cli.power",
     "compare": "netagents.cli.compare",
     "doctor": "netagents.cli.doctor",
     "topology": "netagents.cli.topology",
