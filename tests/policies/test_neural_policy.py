@@ -15,7 +15,8 @@ from netagents.errors import EnvironmentMismatchError, NumericalError
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.learning.algorithms.neural_policy_update import Decisions, log_probability
 from netagents.policies.mlp import ALIGNMENT, MlpLayout, aligned
-from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy, build_neural_policy
+from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
+from netagents.policies.neural_policy_builder import build_neural_policy
 from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.policies.window_reader import ActionReader, WindowReader
 

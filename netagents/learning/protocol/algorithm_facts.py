@@ -20,6 +20,7 @@ class AlgorithmFacts:
         spaces: the actions that it takes: finite ones alone, or boxes as well.  What a policy can do bounds this further.
         masks: whether it may meet actions that are not always legal.
         moving: whether it may meet a graph that moves.
+        recurrent: whether it trains policies with memory.
         kinds: messages that its agents exchange.  How far each travels is the radius of its kind; nobody is linked, waited for or
             counted for a kind that is not named here.
         credits: whether ``learning.credit`` says which of its kinds are sent; otherwise all are, in each iteration.
@@ -32,6 +33,7 @@ class AlgorithmFacts:
     spaces: Literal["finite", "any"] = "finite"
     masks: bool = False
     moving: bool = False
+    recurrent: bool = False
     kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS)
     credits: bool = False
     signals: bool = False
@@ -39,5 +41,5 @@ class AlgorithmFacts:
     metrics: tuple[str, ...] = POLICY_METRICS
 
 
-UNKNOWN_ALGORITHM = AlgorithmFacts(spaces="any", masks=True, moving=True, signals=True, metrics=())
+UNKNOWN_ALGORITHM = AlgorithmFacts(spaces="any", masks=True, moving=True, recurrent=True, signals=True, metrics=())
 """Of a class that may not be imported here, as when somebody looks at a run whose code is not trusted: nothing is ruled out."""

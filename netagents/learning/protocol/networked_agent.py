@@ -120,6 +120,8 @@ class NetworkedAgent(ABC):
             decided(actions)
             return actions
 
+        if policy.units:
+            decide = self._with_memory(policy, rollout)
         request: RolloutRequest | None = None
         if nearby is None and ages is None and rollout.mask is None:
             samples = State(rollout.states[0]), Action(rollout.actions[0])
@@ -168,6 +170,23 @@ class NetworkedAgent(ABC):
         if self.substitute is not None:
             rollout.chosen = np.zeros_like(rollout.alive)
         return rollout
+
+    def _with_memory(self, policy: Policy, rollout: Rollout) -> Callable[..., NDArray[Any]]:
+        """``decide`` of a policy with memory, which begins anew with the iteration's episodes."""
+        memory = policy.initial_memory(self.setup.batch)
+        noise, travels = rollout.noise, rollout.actions.dtype
+
+        def decide(step: int, states: Sequence[Any], mask: BoolArray | None = None, near: BoolArray | None = None) -> NDArray[Any]:
+            nonlocal memory
+            context = policy.next_context(memory, states, near)
+            memory = policy.memory_of(context)
+            rollout.found(context)
+            actions = policy.act(context, noise[step], mask)
+            actions = actions if actions.dtype is travels else actions.astype(travels)
+            rollout.decided(actions)
+            return actions
+
+        return decide
 
     def _on_bytes(
         self, policy: Policy, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]]

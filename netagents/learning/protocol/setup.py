@@ -13,7 +13,7 @@ from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
-from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.experiment.policy_settings import NETWORKS
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.occupancy_cells import Cells
@@ -21,7 +21,8 @@ from netagents.learning.protocol.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind
 from netagents.messages.array_fields import ExpectedArray
 from netagents.policies import Policy, TabularPolicy, build_policy
-from netagents.policies.neural_policy import NeuralPolicy, build_neural_policy
+from netagents.policies.neural_policy import NeuralPolicy
+from netagents.policies.neural_policy_builder import build_neural_policy
 from netagents.randomness import Purpose, stream
 from netagents.topology import Reach, Topology
 
@@ -122,7 +123,7 @@ class Setup:
     def neural_policy(self, agent: int) -> NeuralPolicy:
         """The same, of an agent whose policy is a network."""
         settings = self.agents[agent].policy
-        assert isinstance(settings, MlpPolicySettings), "only called for networks"
+        assert isinstance(settings, NETWORKS), "only called for networks"
         window = self.reach[RadiusKind.POLICY].window(agent)
         return build_neural_policy(
             settings,
