@@ -36,8 +36,14 @@ def node(
     keys: Annotated[
         Path | None,
         # Perhaps readable only once this process has become somebody else.
-        typer.Option("--keys", readable=False, help="Folder of this node's keys, made by `netagents keys`; needed off loopback."),
+        typer.Option("--keys", readable=False, help="Folder of this node's keys, made by `netagents keys`; needed over tcp."),
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Use tcp without keys, on loopback only: every user of this machine can then read, steer and stop the run."
+        ),
+    ] = False,
     advertise: Annotated[
         str | None,
         typer.Option("--advertise", help="Host that others reach this node by, if it listens on 0.0.0.0 or [::]; or own-address."),
@@ -100,6 +106,7 @@ def node(
             lines=lines,
             status=status,
             trust=trust,
+            insecure=insecure,
         )
         if report:
             _report(directory)
@@ -121,6 +128,7 @@ def node(
             view=view,
             progress=progress,
             status=status,
+            insecure=insecure,
         )
     if code:
         # The failure was logged in full; the exit code speaks for itself.

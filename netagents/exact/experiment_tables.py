@@ -15,6 +15,7 @@ from netagents.exact.joint_model import MEMORY_LIMIT, JointModel
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
 from netagents.exact.oracle_tables import ExactTables, exact_tables
 from netagents.experiment import Experiment
+from netagents.experiment.signal_settings import POWER_TERM
 from netagents.topology import Reach, agent_radii, build_topology
 from netagents.utilities import build_constraints, build_utility
 
@@ -22,8 +23,12 @@ FloatArray = NDArray[np.float64]
 
 
 def knows(experiment: Experiment) -> bool:
-    """Whether exact values know all that agents learn from: tasks, utilities and constraints."""
-    return all(group.learns_as_all for group in experiment.agents) and all(term.weight == 0.0 for term in experiment.signals)
+    """Whether exact values know all that agents learn from: tasks, utilities and constraints.
+
+    A power term prices what the tables show, and they show it without the price.
+    """
+    alike = all(group.learns_as_all for group in experiment.agents)
+    return alike and all(term.factor == 0.0 or term.kind == POWER_TERM for term in experiment.signals)
 
 
 def exact_experiment(

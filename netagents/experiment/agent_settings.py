@@ -62,6 +62,7 @@ IncentiveSettings = Annotated[
 """What an agent is paid: u_i = sum over j of c_ij r_j, over those within its gradient radius."""
 
 
+MemberName = Annotated[str, Field(min_length=1, max_length=100)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -74,7 +75,11 @@ class FrozenPolicySettings(Settings):
         None, description="iteration of the checkpoint of the run; default: the newest"
     )
     bank: PathText | None = Field(None, description="bank of policies instead of a run; a relative path starts in the working directory")
-    member: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(None, description="member of the bank")
+    member: MemberName | None = Field(None, description="member of the bank")
+    members: Annotated[tuple[MemberName, ...], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="several members of the bank, of which a lottery draws one per generation (fictitious co-play)"
+    )
+    generation: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="iterations between draws among several members")
     agent: AgentIndex | None = Field(None, description="whose policy; default: that of the agent with the same number")
     settings: PolicySettings | None = Field(None, description="the settings with which the run learned it; default: policy of all agents")
 
@@ -82,12 +87,14 @@ class FrozenPolicySettings(Settings):
     def _one_source(self) -> Self:
         if (self.run is None) == (self.bank is None):
             raise ValueError("a policy comes from a run or from a bank: name one of them")
-        if self.bank is None and self.member is not None:
+        if self.bank is None and (self.member is not None or self.members is not None):
             raise ValueError("member belongs to a bank, not to a run")
         if self.bank is not None and self.checkpoint is not None:
             raise ValueError("checkpoint belongs to a run; a bank has members")
-        if self.bank is not None and self.member is None:
-            raise ValueError("a bank has several policies: name a member (`netagents bank show BANK` lists them)")
+        if self.bank is not None and (self.member is None) == (self.members is None):
+            raise ValueError("a bank has several policies: name a member, or members to draw from (`netagents bank show BANK` lists them)")
+        if self.members is None and self.generation != 1:
+            raise ValueError("generation is how often one of several members is drawn; name members")
         return self
 
 
@@ -139,8 +146,8 @@ class AgentGroup(Settings):
 
     name: str = Field("", max_length=64, description="name of the group in figures; default: group 1, group 2, ...")
     agents: Annotated[tuple[AgentIndex, ...], Field(min_length=1, description="who is in the group, from 0")]
-    role: Literal["learner", "frozen", "adversary"] = Field(
-        "learner", description="learns; plays a policy that never changes; or learns to harm the others"
+    role: Literal["learner", "frozen", "adversary", "population"] = Field(
+        "learner", description="learns; plays a policy that never changes; learns to harm the others; or is a seat of a population"
     )
     incentive: IncentiveSettings | None = Field(
         None, description="what they are paid; default: adversary for that role, otherwise what everybody is"
@@ -160,6 +167,17 @@ class AgentGroup(Settings):
     kappa_policy: RadiusOfGroup | None = Field(None, description="whose states their actors read")
     kappa_critic: RadiusOfGroup | None = Field(None, description="whose states and actions index their critics")
     kappa_gradient: RadiusOfGroup | None = Field(None, description="whose values enter their gradients")
+
+    members: Annotated[int, Field(ge=1, le=100)] = Field(1, description="of a population: how many each home holds; 1 is self-play")
+    generation: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1, description="of a population: iterations between draws of who plays and learns"
+    )
+    homes: Annotated[tuple[AgentIndex, ...], Field(min_length=1)] | None = Field(
+        None, description="of a population: the seats that hold members and learn; the others play them; default: all of the group"
+    )
+    learners: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="of a population: how many homes learn in each generation, the others play members of other homes; default: all"
+    )
 
     @property
     def paid(self) -> IncentiveSettings | None:
@@ -190,6 +208,11 @@ class AgentGroup(Settings):
             raise ValueError(f"a policy from a run and greedy belong to role frozen, not to {self.role}")
         if self.role == "frozen" and self.incentive is not None:
             raise ValueError("a frozen agent learns nothing, and an incentive would have no effect; leave it out")
+        shared = self.members, self.generation, self.homes, self.learners
+        if self.role != "population" and shared != (1, 1, None, None):
+            raise ValueError(f"members, generation, homes and learners belong to role population, not to {self.role}")
+        if self.role == "population":
+            self._check_population()
         if self.role == "frozen":
             for key in ("utility", "constraints", "signals"):
                 if getattr(self, key) is not None:
@@ -198,6 +221,16 @@ class AgentGroup(Settings):
             raise ValueError("a group needs an incentive or a setting of its own, or it differs from nobody")
         check_names(self.signals or ())
         return self
+
+    def _check_population(self) -> None:
+        homes = self.agents if self.homes is None else self.homes
+        learners = len(homes) if self.learners is None else self.learners
+        if not set(homes) <= set(self.agents) or len(set(homes)) < len(homes):
+            raise ValueError("homes are agents of the group, each named once")
+        if learners > len(homes):
+            raise ValueError(f"{learners} learners in a population with {len(homes)} homes")
+        if learners < len(homes) and len(homes) < 2:
+            raise ValueError("a home that does not learn needs another home whose members it plays")
 
 
 def frozen_policy_of(groups: Sequence[AgentGroup], agent: int) -> FrozenPolicySettings | None:

@@ -42,7 +42,11 @@ class RuntimeSettings(Settings):
     launcher: Literal["local", "in_process", "compose"] = Field(
         "local", description="one process per agent, all in one, or one container per agent"
     )
-    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher")
+    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher; over tcp they have keys")
+    insecure: bool = Field(
+        False,
+        description="tcp links of the local launcher without keys: every user of this machine can then read, steer and stop the run",
+    )
     directory: str = Field("runs", description="where run directories are made")
     monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
     tensorboard: str | None = Field(None, description="folder for TensorBoard event files, written by the monitor (extra 'tensorboard')")

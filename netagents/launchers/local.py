@@ -15,7 +15,7 @@ from netagents.launchers.supervision.supervised_run import ending, supervise, vi
 from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.learning.prepare import Prepared
 from netagents.nodes.agent.inbox_recording import inbox_folder
-from netagents.nodes.bootstrap.node_keys import run_bundles
+from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import write_bundles
@@ -59,6 +59,8 @@ def run_local(
         InterruptedRunError: Ctrl-C or SIGTERM; the records are complete up to then.
     """
     experiment = prepared.experiment
+    if experiment.runtime.transport == "tcp" and experiment.runtime.insecure:
+        display.note(f"note: runtime.insecure: {WITHOUT_KEYS}")
     sockets = SocketDirectory.create()
     with ending(directory, sockets), viewing(sockets.path) as (listener, view):
         specs = node_specs(prepared, directory, sockets, view, first)
@@ -90,13 +92,15 @@ def node_specs(
         # The server takes a free port and says which; nobody guesses.
         listen, join = "tcp://127.0.0.1:0", f"file://{sockets.path}/endpoint"
         hosting["announce"] = f"{sockets.path}/endpoint"
-        hosting["keys"] = keys = f"{sockets.path}/keys"
-        write_bundles(run_bundles(prepared.setup).values(), Path(keys))
+        if experiment.runtime.insecure:
+            hosting["insecure"] = "1"
+        else:
+            hosting["keys"] = keys = f"{sockets.path}/keys"
+            write_bundles(run_bundles(prepared.setup).values(), Path(keys))
     # What the experiment names was chosen by who started it, on this machine.
     common = {"join": join, "run": run, "timeout_scale": str(experiment.timeouts.scale), "allow_imports": "1"}
     common["join_seconds"] = str(experiment.timeouts.seconds("join"))
-    if "keys" in hosting:
-        common["keys"] = hosting["keys"]
+    common.update({name: hosting[name] for name in ("keys", "insecure") if name in hosting})
     specs = [
         NodeSpec("environment", "netagents.nodes.server.environment_server:run_environment", {**hosting, "listen": listen}),
         *(

@@ -13,8 +13,15 @@ from netagents.experiment.imported_parts import has_foreign_code
 from netagents.learning.agent_builder import make_agent
 from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
-from netagents.learning.incentives import make_frozen, make_pay
-from netagents.learning.protocol.agent_metrics import BASE_METRICS, CONSTRAINT_METRICS, PAY_METRICS, SHADOW_METRICS, ordered_union
+from netagents.learning.incentives import make_frozen, make_pay, make_populations
+from netagents.learning.protocol.agent_metrics import (
+    BASE_METRICS,
+    CONSTRAINT_METRICS,
+    PAY_METRICS,
+    POPULATION_METRICS,
+    SHADOW_METRICS,
+    ordered_union,
+)
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import make_terms, signal_metrics
@@ -52,7 +59,9 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
     pay = make_pay(experiment, n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
-    alone = pay.keys() | frozen.keys()
+    policies_travel = Reach(topology.hops, radii[RadiusKind.GRADIENT], muted[Kind.POLICY_PARAMETERS])
+    populations = make_populations(experiment, spec, reach[RadiusKind.POLICY], policies_travel)
+    alone = pay.keys() | frozen.keys() | populations.keys()
     if alone:
         # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
         reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
@@ -62,6 +71,9 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or any(kind in each.kinds for each in facts)]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
     rewards = kind_reach.pop(Kind.REWARD, None)
+    kind_reach.pop(Kind.POLICY_PARAMETERS, None)
+    if populations:
+        kind_reach[Kind.POLICY_PARAMETERS] = SelectedReach(policies_travel, lambda i, j: i in populations and populations[i].moves(j, i))
     for kind in kind_reach.keys() - {Kind.STATE}:
         # Under shared_reward no algorithm that heeds the credit shares values.
         knows = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
@@ -70,15 +82,17 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
         if alone and kind in kind_reach:
             kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in alone and j not in alone)
-    if frozen and Kind.TRACE in kind_reach:
-        kind_reach[Kind.TRACE] = SelectedReach(kind_reach[Kind.TRACE], lambda i, _: i not in frozen)
+    # Who never learns needs no traces.
+    without_critics = {*frozen, *(agent for agent, population in populations.items() if agent not in population.homes)}
+    if without_critics and Kind.TRACE in kind_reach:
+        kind_reach[Kind.TRACE] = SelectedReach(kind_reach[Kind.TRACE], lambda i, _: i not in without_critics)
     if pay and rewards is not None:
         kind_reach[Kind.REWARD] = SelectedReach(rewards, lambda i, j: i in pay and j in pay[i].coefficients)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
-    travels = tuple(any(term.shared and term.weight != 0.0 for term in agent.signals.values()) for agent in agents)
-    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, agents, facts, names, travels, pay, frozen)
+    travels = tuple(any(term.shared and term.factor != 0.0 for term in agent.signals.values()) for agent in agents)
+    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, agents, facts, names, travels, pay, frozen, populations)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
             raise ExperimentError(
@@ -110,6 +124,7 @@ def metric_names(experiment: Experiment, facts: Sequence[AlgorithmFacts], *, imp
         SHADOW_METRICS if experiment.has_shadow_rewards else (),
         CONSTRAINT_METRICS if constrained else (),
         PAY_METRICS if special else (),
+        POPULATION_METRICS if any(group.role == "population" for group in experiment.agents) else (),
         signal_metrics(experiment, imports=imports),
     )
 

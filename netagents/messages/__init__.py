@@ -9,6 +9,7 @@ from netagents.messages.learning_messages import (
     TRUNCATED,
     Action,
     Digest,
+    PolicyParameters,
     Report,
     Reward,
     ShadowReward,
@@ -28,10 +29,9 @@ from netagents.messages.message_kinds import (
     Kind,
     Pace,
     RadiusKind,
-    node_name,
-    node_names,
     radius_of,
 )
+from netagents.messages.node_names import node_name, node_names
 from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Kind",
     "Message",
     "Pace",
+    "PolicyParameters",
     "RadiusKind",
     "Ready",
     "RelayStats",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    Digest,
+    PolicyParameters,
+    Report,
+    Reward,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    Trace,
+    TruncatedQ,
+)
 from netagents.messages.message_kinds import Kind
 from netagents.messages.relay_messages import Bundle, RelayStats
 
@@ -24,6 +36,7 @@ Message = (
     | Trace
     | ShadowReward
     | TruncatedQ
+    | PolicyParameters
     | Report
     | Reward
     | Snapshot

@@ -100,6 +100,17 @@ class Reward(NamedTuple):
     rewards: NDArray[np.float64]
 
 
+class PolicyParameters(NamedTuple):
+    """A seat that holds a population to a seat where one of its members plays, at the beginning of a generation.
+
+    ``parameters`` (P,) of the member's policy, float32 of networks and float64 of tables; ``statistics`` (S,) float64, how it reads numbers
+    without bounds, in the order of their names.
+    """
+
+    parameters: NDArray[Any]
+    statistics: NDArray[np.float64]
+
+
 class TruncatedQ(NamedTuple):
     """Agent to every agent whose kappa_gradient reaches it: ``values`` (H, B) float64, its truncated Q along the batch."""
 

@@ -7,7 +7,7 @@ how much is sent.  To add a kind, write its message type and add its row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Self
@@ -26,12 +26,25 @@ from netagents.messages.array_fields import (
     array_field,
 )
 from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    Digest,
+    PolicyParameters,
+    Report,
+    Reward,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    Trace,
+    TruncatedQ,
+)
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
     RunFacts,
     Traffic,
     action_traffic,
+    policy_parameters_traffic,
     reward_traffic,
     shadow_reward_shapes,
     shadow_reward_traffic,
@@ -298,6 +311,19 @@ class Kind(IntEnum):
             traffic=reward_traffic,
         ),
     )
+    POLICY_PARAMETERS = (
+        28,
+        MessageRow(
+            PolicyParameters,
+            (array_field("parameters", ("<f4", "<f8"), 1), array_field("statistics", FLOAT64, 1)),
+            pace=Pace.ITERATION,
+            phase=28,
+            radius=RadiusKind.GRADIENT,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=policy_parameters_traffic,
+        ),
+    )
 
     @property
     def label(self) -> str:
@@ -312,21 +338,3 @@ NEIGHBOUR_KINDS = tuple(kind for kind in Kind if kind.row.radius is not None)
 def radius_of(kind: Kind) -> RadiusKind | None:
     """The radius that bounds how far a kind may travel between agents; None for kinds that agents never exchange."""
     return kind.row.radius
-
-
-def node_name(index: int) -> str:
-    """A node's name in logs and errors: ``agent 3``, ``environment`` or ``monitor``."""
-    if index == ENVIRONMENT:
-        return "environment"
-    return "monitor" if index == MONITOR else f"agent {index}"
-
-
-def node_names(indices: Collection[int], most: int = 12) -> str:
-    """Several nodes in one phrase: ``environment, agents 4, 7``; beyond ``most`` agents the rest is counted."""
-    agents = sorted(index for index in indices if index >= 0)
-    parts = [node_name(index) for index in sorted((index for index in indices if index < 0), reverse=True)]
-    if agents:
-        shown = ", ".join(map(str, agents[:most]))
-        more = f" and {len(agents) - most} more" if len(agents) > most else ""
-        parts.append(f"agent{'s' if len(agents) > 1 else ''} {shown}{more}")
-    return ", ".join(parts)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from netagents.messages.array_fields import ANY, Alternatives, ExpectedArray
-from netagents.messages.learning_messages import Action, Reward, ShadowReward, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import Action, PolicyParameters, Reward, ShadowReward, State, Step, Trace, TruncatedQ
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
 
@@ -32,6 +32,7 @@ class RunFacts(Protocol):
     def shares_values(self, agent: int) -> bool: ...
     def mask_size(self, agent: int) -> int | None: ...
     def probability_size(self, agent: int) -> int | None: ...
+    def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]: ...
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
 
@@ -101,6 +102,11 @@ def shadow_reward_shapes(facts: RunFacts, _agent: int) -> Alternatives:
 def reward_traffic(facts: RunFacts, _agent: int) -> Traffic:
     """One Reward per iteration, along all of its steps."""
     return ((Reward(np.zeros((facts.steps, facts.batch))), 1),)
+
+
+def policy_parameters_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """One policy, at most once per generation of a population."""
+    return ((PolicyParameters(*map(_zeros, facts.policy_arrays(agent))), 1),)
 
 
 def truncated_q_traffic(facts: RunFacts, agent: int) -> Traffic:

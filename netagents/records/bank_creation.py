@@ -18,6 +18,7 @@ from netagents.foreign.part_values import is_foreign
 from netagents.learning import Setup
 from netagents.policies import Policy, TabularPolicy
 from netagents.policies.neural_policy import CategoricalPolicy
+from netagents.policies.policy import policy_arrays
 from netagents.records.atomic_files import write_json
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.frozen_policies import check_policy_fits
@@ -143,12 +144,6 @@ def _chosen(run: RunDirectory, which: Which) -> dict[int, Path]:
             fix="write checkpoints more often with checkpoint.every, or name others",
         )
     return {iteration: found[iteration] for iteration in wanted}
-
-
-def policy_arrays(policy: Policy) -> Arrays:
-    """Parameters and statistics of a policy, named as in checkpoints."""
-    statistics = {f"policy.{name}": array for name, array in policy.statistics().items()}
-    return {f"policy.{policy.component}": np.array(getattr(policy, policy.component)), **statistics}
 
 
 def population_size(arrays: Mapping[str, NDArray[Any]]) -> int:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from netagents.errors import EnvironmentMismatchError, RunDirectoryError
 from netagents.experiment.agent_settings import frozen_policy_of
 from netagents.learning import NetworkedAgent, Setup, make_agent
+from netagents.learning.roles.frozen_agent import FrozenAgent
 from netagents.messages import RadiusKind
 from netagents.policies import Policy
+from netagents.policies.policy import load_arrays, policy_arrays
 from netagents.records.checkpoint import load_checkpoint
 from netagents.records.policy_bank import Bank
 from netagents.records.run_directory import RunDirectory
@@ -32,17 +34,23 @@ def load_frozen_policy(agent: NetworkedAgent) -> None:
     source = agent.index if settings.agent is None else settings.agent
     where = f"policy of agent {agent.index}, from {settings.run or settings.bank}"
     if settings.bank is not None:
-        assert settings.member is not None, "the settings were checked"
         bank = Bank.open(Path(settings.bank))
         check_policy_fits(bank.setup, source, agent.setup, agent.index, where)
-        place, arrays = f"{settings.bank}, member {settings.member}", bank.arrays(settings.member, {source})[source]
-    else:
-        assert settings.run is not None, "the settings were checked"
-        directory = RunDirectory.open(Path(settings.run))
-        check_policy_fits(directory.setup(), source, agent.setup, agent.index, where)
-        checkpoint = find_checkpoint(directory, settings.checkpoint)
-        place, arrays = str(checkpoint), load_checkpoint(checkpoint, {source})[source]
-    load_into(agent.policy, arrays, f"agent {source} has no policy that fits agent {agent.index}", place)
+        names = (settings.member,) if settings.members is None else settings.members
+        read = []
+        for name in (name for name in names if name is not None):
+            arrays = bank.arrays(name, {source})[source]
+            load_into(agent.policy, arrays, f"no policy that fits agent {agent.index}", f"{settings.bank}, member {name}")
+            read.append(policy_arrays(agent.policy))
+        if isinstance(agent, FrozenAgent) and settings.members is not None:
+            agent.pool = read
+        return
+    assert settings.run is not None, "the settings were checked"
+    directory = RunDirectory.open(Path(settings.run))
+    check_policy_fits(directory.setup(), source, agent.setup, agent.index, where)
+    checkpoint = find_checkpoint(directory, settings.checkpoint)
+    arrays = load_checkpoint(checkpoint, {source})[source]
+    load_into(agent.policy, arrays, f"agent {source} has no policy that fits agent {agent.index}", str(checkpoint))
 
 
 def load_into(policy: Policy, arrays: Mapping[str, NDArray[Any]], what: str, where: str) -> None:
@@ -52,8 +60,7 @@ def load_into(policy: Policy, arrays: Mapping[str, NDArray[Any]], what: str, whe
         RunDirectoryError: they do not fit; begins with ``what``.
     """
     try:
-        policy.load(arrays[f"policy.{policy.component}"])
-        policy.restore_statistics({name.removeprefix("policy."): array for name, array in arrays.items()})
+        load_arrays(policy, arrays)
     except (KeyError, ValueError) as error:
         raise RunDirectoryError(f"{what}: {error}", where=where) from error
 

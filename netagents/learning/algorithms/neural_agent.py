@@ -26,7 +26,7 @@ from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import LearningSignal, SignalValues
 from netagents.learning.signals.signal_term import SignalBatch
-from netagents.learning.signals.task_critics import NetworkTaskCritic
+from netagents.learning.signals.task_critics import AgentTaskKnowledge, NetworkTaskCritic
 from netagents.measures.power import Experience, TabularPower
 from netagents.measures.power.neural_power import NeuralPower
 from netagents.messages import Kind, Trace
@@ -112,6 +112,7 @@ class NeuralAgent(NetworkedAgent):
             sizes = setup.state_sizes(window), setup.action_sizes(window)
             read_by = [setup.reach[RadiusKind.POLICY].window(j) for j in window]
             self.tabular_power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
+        self.signal.begin(AgentTaskKnowledge(self.tabular_power, self.task))
 
     # -- what an algorithm supplies --------------------------------------------------------------------------------------
 

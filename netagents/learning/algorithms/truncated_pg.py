@@ -28,7 +28,7 @@ from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import LearningSignal, SignalValues, weighted_sum
 from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.learning.signals.signal_term import SignalBatch
-from netagents.learning.signals.task_critics import TableTaskCritic
+from netagents.learning.signals.task_critics import AgentTaskKnowledge, TableTaskCritic
 from netagents.measures.power import Experience, TabularPower
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
 from netagents.messages.message_kinds import RadiusKind
@@ -79,6 +79,7 @@ class TabularAgent(NetworkedAgent):
         self.table = CriticTable(self.keys, columns, learning.critic.full_table_limit, learning.critic.visited_limit)
         read_by, sizes = [setup.reach[RadiusKind.POLICY].window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
         self.power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
+        self.signal.begin(AgentTaskKnowledge(self.power))
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ CONSTRAINT_METRICS = ("multiplier", "violation")
 PAY_METRICS = ("paid",)
 """There where some agents are paid in a way of their own."""
 
+POPULATION_METRICS = ("home", "member", "learns")
+"""There where some agents are seats of a population."""
+
 DESCRIPTIONS: Mapping[str, str] = {
     "return": "mean over copies of the undiscounted sum of own task rewards",
     "discounted_return": "the same, discounted",
@@ -52,6 +55,9 @@ DESCRIPTIONS: Mapping[str, str] = {
     "multiplier": "sum of the multipliers of the agent's constraints; NaN without constraints",
     "violation": "largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints",
     "paid": "mean over copies of the undiscounted sum of what the agent was paid: its task rewards, or its incentive's",
+    "home": "the seat whose population the policy that played belongs to",
+    "member": "which member of that population it is",
+    "learns": "1 where it learned, 0 where it only played",
     "step_size": "eta of this iteration",
 }
 """What the metrics mean that come with netagents.  Those of a run are :attr:`netagents.learning.protocol.setup.Setup.metric_names`."""

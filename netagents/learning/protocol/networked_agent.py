@@ -93,6 +93,15 @@ class NetworkedAgent(ABC):
         left, self._pending = self._pending, []
         return left
 
+    def queue(self, outgoing: Sequence[Outgoing]) -> None:
+        """Add messages to those that the next request sends."""
+        self._pending.extend(outgoing)
+
+    def take_queue(self) -> list[Outgoing]:
+        """The messages that the next request would have sent; they are somebody else's to send now."""
+        queued, self._pending = self._pending, []
+        return queued
+
     # -- phases that all algorithms share --------------------------------------------------------------------------------
 
     def sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:

@@ -17,6 +17,7 @@ from netagents.experiment.policy_settings import NETWORKS
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.occupancy_cells import Cells
+from netagents.learning.protocol.population import Population
 from netagents.learning.protocol.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind
 from netagents.messages.array_fields import ExpectedArray
@@ -57,6 +58,7 @@ class Setup:
         signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
         pay: agent -> what it is paid, for those with an incentive of their own.
         frozen: agents that do not learn -> whether they play the most probable action.
+        populations: seats of populations -> the population.
     """
 
     experiment: Experiment
@@ -72,6 +74,7 @@ class Setup:
     signal_travels: tuple[bool, ...]
     pay: Mapping[int, Pay] = field(default_factory=dict)
     frozen: Mapping[int, bool] = field(default_factory=dict)
+    populations: Mapping[int, Population] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -217,6 +220,14 @@ class Setup:
             return None
         space = self.spec.action_spaces[agent]
         return space.size if isinstance(space, Discrete) else 2 * int(np.prod(space.shape))
+
+    def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]:
+        """Parameters and statistics of a policy of ``agent`` as they travel."""
+        policy = self.policy(agent)
+        parameters, statistics = getattr(policy, policy.component), policy.statistics().values()
+        return ExpectedArray(parameters.dtype, (parameters.size,)), ExpectedArray(
+            np.dtype(np.float64), (sum(each.size for each in statistics),)
+        )
 
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""

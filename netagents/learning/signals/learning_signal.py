@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment import Experiment
-from netagents.experiment.signal_settings import OWN_SIGNALS, SignalSettings
+from netagents.experiment.signal_settings import OWN_SIGNALS, TermSettings
 from netagents.foreign.part_values import check_array, check_number
 from netagents.learning.protocol.agent_metrics import ordered_union
 from netagents.learning.protocol.networked_agent import below
@@ -17,14 +17,14 @@ from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.local_objective import ShadowSignal
 from netagents.learning.signals.shadow_reward import ShadowRewardTerm
-from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm
+from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm, TaskKnowledge
 from netagents.learning.signals.task_reward import TaskReward
 
 
 class WeightedTerm(NamedTuple):
     """A term of one agent beside task and shadow reward, with its settings."""
 
-    settings: SignalSettings
+    settings: TermSettings
     term: SignalTerm
 
     @property
@@ -35,7 +35,7 @@ class WeightedTerm(NamedTuple):
     @property
     def is_learned(self) -> bool:
         """Whether it ever has a weight; without one it is measured only."""
-        return self.settings.weight != 0.0
+        return self.settings.factor != 0.0
 
 
 class SignalValues(NamedTuple):
@@ -85,6 +85,11 @@ class LearningSignal:
         own = self.agent not in self.setup.pay
         return own and self.setup.agents[self.agent].learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
 
+    def begin(self, task: TaskKnowledge) -> None:
+        """Show the terms what the agent will know of its task; once, when the agent has been made."""
+        for each in self.terms:
+            each.term.begin(task)
+
     def observe(self, sampled: Rollout) -> ShadowSignal:
         """Take in the steps that returns and occupancies count; once per iteration, before :meth:`values`."""
         return self.shadow.observe(sampled)
@@ -104,7 +109,7 @@ class LearningSignal:
         for settings, term in self.terms:
             values = check_array(term.values(batch), batch.shape, term.values)
             weight = settings.weight_at(batch.iteration)
-            if not settings.shared and settings.weight != 0.0:
+            if not settings.shared and settings.factor != 0.0:
                 kept.append(values)
                 weights.append(weight)
             elif weight != 0.0:
@@ -149,7 +154,7 @@ def make_terms(agent: int, setup: Setup) -> tuple[WeightedTerm, ...]:
     made = []
     for where, settings in setup.agents[agent].signals.items():
         arguments = {"agent": agent, "setup": setup}
-        term = OWN_SIGNALS.make(settings.kind, SignalTerm, arguments, settings.parameters, where)  # type: ignore[type-abstract]
+        term = OWN_SIGNALS.make(settings.kind, SignalTerm, arguments, settings.arguments, where)  # type: ignore[type-abstract]
         made.append(WeightedTerm(settings, term))
     return tuple(made)
 
@@ -175,7 +180,7 @@ def signal_metrics(experiment: Experiment, *, imports: bool) -> tuple[str, ...]:
     return ordered_union(names)
 
 
-def metric_name(settings: SignalSettings, name: str) -> str:
+def metric_name(settings: TermSettings, name: str) -> str:
     """``switching_penalty_sum``: the name of a term's metric in records."""
     return f"{settings.label}_{name}"
 
