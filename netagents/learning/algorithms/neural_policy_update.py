@@ -110,12 +110,13 @@ def improve(
     import torch
 
     with torch.no_grad():
-        old = log_probability(net, policy, decisions, decisions.read.outputs(net))
+        old = log_probability(net, policy, decisions)
     gradient_sq, entropy = float("nan"), float(old.entropy.mean())
     for step, chosen in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
         rows = decisions.read.rows(chosen)
         part = decisions.part(rows)
-        now = log_probability(net, policy, part, decisions.read.outputs(net, chosen), None if old.drawn is None else old.drawn[rows])
+        drawn = None if old.drawn is None else old.drawn[rows]
+        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, chosen))
         climbed = surrogate(now.log_probability, old.log_probability[rows], part.advantage)
         climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
         square = net.descend(-climbed, f"{where}, step {step}")
@@ -129,7 +130,7 @@ def mean_entropy(net: TrainedPolicy, policy: NeuralPolicy, decisions: Decisions)
     import torch
 
     with torch.no_grad():
-        return float(log_probability(net, policy, decisions, decisions.read.outputs(net)).entropy.mean())
+        return float(log_probability(net, policy, decisions).entropy.mean())
 
 
 class LogProbability(NamedTuple):
@@ -141,7 +142,11 @@ class LogProbability(NamedTuple):
 
 
 def log_probability(
-    net: TrainedPolicy, policy: NeuralPolicy, decisions: Decisions, outputs: torch.Tensor, drawn: torch.Tensor | None = None
+    net: TrainedPolicy,
+    policy: NeuralPolicy,
+    decisions: Decisions,
+    drawn: torch.Tensor | None = None,
+    outputs: torch.Tensor | None = None,
 ) -> LogProbability:
     """log pi(a | x) under the weights of ``net``, with the arithmetic of the numpy policy.
 
@@ -149,11 +154,13 @@ def log_probability(
         net: weights under training.
         policy: says what the outputs mean.
         decisions: what was taken.
-        outputs: (M, ...) of the network at these decisions.
         drawn: (M, m) u of a Gaussian policy; worked out from the standard normals where missing.
+        outputs: of the network at these decisions; worked out where missing.
     """
     import torch
 
+    if outputs is None:
+        outputs = decisions.read.outputs(net)
     if isinstance(policy, CategoricalPolicy):
         bound = float(policy.logit_bound)
         logits = bound * torch.tanh(outputs / bound)
