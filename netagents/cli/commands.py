@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "runs": "netagents.cli.runs",
     "logs": "netagents.cli.logs",
     "evaluate": "netagents.cli.evaluate",
+    "attack": "netagents.cli.attack",
     "bank": "netagents.cli.bank",
     "influence": "netagents.cli.influence",
     "compare": "netagents.cli.compare",

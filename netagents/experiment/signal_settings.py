@@ -21,6 +21,7 @@ OWN_SIGNALS = PartKind(
     own={
         POWER_TERM: "netagents.learning.signals.power_penalty:PowerPenalty",
         "information": "netagents.learning.signals.history_information:HistoryInformation",
+        "victim_information": "netagents.learning.signals.victim_information:VictimInformation",
     },
 )
 """How terms of your own are named and found.  A term of netagents' own gets a name in ``own``."""

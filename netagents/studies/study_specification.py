@@ -21,9 +21,9 @@ from netagents.learning.prepare import prepare
 from netagents.messages import NEIGHBOUR_KINDS, radius_of
 from netagents.topology import Topology, build_topology
 
-Question = Literal["sweep", "radius", "mute"]
+Question = Literal["sweep", "radius", "mute", "attack", "robustness"]
 Measure = Literal["return", "discounted_return", "objective"]
-RADII = ("policy", "critic", "gradient")
+RADII: tuple[Literal["policy", "critic", "gradient"], ...] = ("policy", "critic", "gradient")
 
 
 @dataclass(frozen=True)

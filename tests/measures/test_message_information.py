@@ -26,13 +26,15 @@ def test_a_neighbour_of_a_table_is_enumerated() -> None:
     found = message_information(policy, Received(states), [1], generator)
     table = policy.probabilities.reshape(2, 3, 2, 3)
     frequency = np.bincount(states[1], minlength=3) / 40
-    information = movement = 0.0
+    information = movement = changed = 0.0
     for own, message, other in zip(*states, strict=True):
         clean, corrupted = table[own, message, other], table[own, :, other]
         information += float((clean * np.log(clean / (frequency @ corrupted))).sum()) / 40
+        changed += float(frequency @ (corrupted.argmax(axis=1) != clean.argmax())) / 40
         movement += float(frequency @ (0.5 * np.abs(corrupted - clean).sum(axis=1))) / 40
     assert found.information == pytest.approx(information, rel=1e-12)
     assert found.movement == pytest.approx(movement, rel=1e-12)
+    assert found.changed == pytest.approx(changed, rel=1e-12)
 
 
 def test_independent_messages_carry_their_conditional_mutual_information() -> None:
@@ -50,7 +52,7 @@ def test_who_does_not_listen_is_not_moved() -> None:
     policy = SoftmaxTable((0, 1), (3, 3), 2)
     policy.load(np.repeat(generator_of(3).standard_normal((3, 2)), 3, axis=0))
     states = [generator_of(4).integers(0, 3, 50) for _ in range(2)]
-    assert message_information(policy, Received(states), [1], generator_of(5)) == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert message_information(policy, Received(states), [1], generator_of(5)) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
     assert message_information(policy, Received(states), [0], generator_of(5)).movement > 0.05
 
 

@@ -5,10 +5,12 @@ is from another moment of the batch.  On a batch
 
     (1)  J_j = E KL( pi(. | h, m_j) || E_m' pi(. | h, m') )       nats
     (2)  D_j = E TV( pi(. | h, m_j), pi(. | h, m'_j) )            share of probability that one corrupted message moves
+    (3)  G_j = P( argmax pi(. | h, m_j) != argmax pi(. | h, m'_j) )   how often it changes what a greedy agent does
 
 J_j is the bottleneck of neighbour j's messages: 0 where the agent does not lean on them.  It equals the conditional mutual information
 I(a; m_j | h) where m_j does not depend on h, and is in general the causal influence of Janzing et al. (2013).  For real actions the
-policies are Gaussians of one deviation: (1) takes the mean of the divergences to single corrupted policies, which bounds it from above.
+policies are Gaussians of one deviation: (1) takes the mean of the divergences to single corrupted policies, which bounds it from above,
+and (3) is the distance between the two means in units of half the box.
 """
 
 from __future__ import annotations
@@ -33,10 +35,12 @@ class MessageInformation(NamedTuple):
     Attributes:
         information: J, nats.
         movement: D, in [0, 1].
+        changed: G; for boxes the mean distance that the greedy action moves, half the box being 1.
     """
 
     information: float
     movement: float
+    changed: float
 
 
 class Received(NamedTuple):
@@ -78,13 +82,18 @@ def message_information(
         mean_square = np.tensordot(weights, np.stack(squares), axes=1)
         # Gaussians of equal covariance at distance d: KL = d^2 / 2, TV = erf(d / sqrt(8)).
         moved = np.tensordot(weights, erf(np.sqrt(np.stack(squares) / 8.0)), axes=1)
-        return MessageInformation(float(mean_square.mean() / 2.0), float(moved.mean()))
+        means = [np.clip(each[:, : policy.dimensions], -1.0, 1.0) for each in (clean, *corrupted)]
+        distances = np.stack([np.sqrt(np.square(each - means[0]).sum(axis=1)) for each in means[1:]])
+        return MessageInformation(
+            float(mean_square.mean() / 2.0), float(moved.mean()), float(np.tensordot(weights, distances, axes=1).mean())
+        )
     together = np.stack(corrupted)
     mixture = np.tensordot(weights, together, axes=1)
     ratio = np.divide(clean, mixture, out=np.ones(clean.shape), where=clean > 0)
     divergence = (clean * np.log(ratio)).sum(axis=1)
     moved = np.tensordot(weights, 0.5 * np.abs(together - clean).sum(axis=2), axes=1)
-    return MessageInformation(max(float(divergence.mean()), 0.0), float(moved.mean()))
+    changed = np.tensordot(weights, (together.argmax(axis=2) != clean.argmax(axis=1)).astype(np.float64), axes=1)
+    return MessageInformation(max(float(divergence.mean()), 0.0), float(moved.mean()), float(changed.mean()))
 
 
 def distribution(policy: Policy, received: Received) -> FloatArray:
