@@ -6,7 +6,8 @@
 #   make test-containers   the tests in containers; fails where there is no engine
 #   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
 #   make test-wheel        build what is shipped, install it in a clean environment and run it there
-#   make chaos        the long adversarial tests: a million mutated messages
+#   make chaos        the long adversarial tests: a million mutated messages, 300 mutations of each record file, a storm of 500 kills and
+#                     stops (ARGS="--storm 60 -k storm" takes fewer)
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
 #   make docs         write the generated pages of docs/ again

@@ -8,8 +8,8 @@ import numpy as np
 
 from netagents.environments.feature_encoders import FeatureEncoder
 from netagents.environments.spaces import Discrete, Space
-from netagents.experiment.policy_settings import GruPolicySettings, NetworkPolicySettings
-from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
+from netagents.experiment.policy_settings import GruPolicySettings, MlpPolicySettings, NetworkPolicySettings
+from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy, TanhPolicy
 from netagents.policies.recurrent_policy import RecurrentCategoricalPolicy, RecurrentGaussianPolicy
 from netagents.policies.window_reader import WindowReader
 
@@ -26,7 +26,7 @@ def build_neural_policy(
     generator: np.random.Generator,
     where: str,
 ) -> NeuralPolicy:
-    """A categorical policy for a finite action space, a Gaussian one for a box.
+    """A categorical policy for a finite action space; for a box the one that the settings name.
 
     Args:
         settings: of its layers.
@@ -45,5 +45,7 @@ def build_neural_policy(
     if isinstance(action, Discrete):
         finite = RecurrentCategoricalPolicy if recurrent else CategoricalPolicy
         return finite(settings, window, reader, action.size, logit_bound, generator, where)
+    if isinstance(settings, MlpPolicySettings) and settings.box == "tanh":
+        return TanhPolicy(settings, window, reader, action, generator, where)
     box = RecurrentGaussianPolicy if recurrent else GaussianPolicy
     return box(settings, window, reader, action, generator, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import mul
 from typing import Any, ClassVar
 
@@ -91,6 +91,22 @@ class Policy(ABC):
     def memory_of(self, context: Any) -> NDArray[Any] | None:  # noqa: ARG002
         """(B, units) what is remembered after a context; None for a policy without memory."""
         return None
+
+    def along_episode(self, copies: int) -> Callable[..., tuple[NDArray[Any], NDArray[Any]]]:
+        """:meth:`decide` along an episode of B copies: a policy with memory remembers what the earlier calls have read."""
+        memory = self.initial_memory(copies)
+        if memory is None:
+            return self.decide
+
+        def decide(
+            states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+        ) -> tuple[NDArray[Any], NDArray[Any]]:
+            nonlocal memory
+            context = self.next_context(memory, states, near)
+            memory = self.memory_of(context)
+            return context, self.act(context, noise, mask)
+
+        return decide
 
     @abstractmethod
     def load(self, parameters: NDArray[Any]) -> None:

@@ -13,11 +13,13 @@ from netagents.environments.builtin.cue_recall import CueRecall
 from netagents.errors import NetagentsError
 from netagents.experiment import load_experiment
 from netagents.experiment.environment_settings import CueRecallSettings
+from netagents.experiment.intervention_settings import PolicyIntervention
 from netagents.experiment.topology_settings import LineSettings
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.launchers.launch import run
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.learning.frozen_play import Players
+from netagents.learning.interventions.action_sources import ActionSource
 from netagents.learning.prepare import prepare
 from netagents.testing import check_environment
 from netagents.topology import build_topology
@@ -193,3 +195,18 @@ def test_a_frozen_policy_with_another_memory_is_one_line(tmp_path: Path) -> None
         frozen = {"agents": [0], "role": "frozen", "policy": {"run": str(learned.path)}}
         with pytest.raises(NetagentsError, match=words):
             run({**short, **runtime, **change, "agents": [frozen]})
+
+
+def test_a_borrowed_policy_remembers_steps_at_which_it_does_not_act() -> None:
+    setup = prepare(load_experiment(RECALL).experiment).setup
+    policy, copies = setup.policy(0), setup.batch
+    settings = PolicyIntervention(agents=(0,))
+    source = ActionSource(settings, setup.spec.action_spaces[0], copies, setup.steps + 1, policy)
+    assert source.remembers
+    choose = source.begin(np.random.default_rng(3))
+    noise = policy.noise(np.random.default_rng(3), setup.steps + 1, copies)
+    decide = policy.along_episode(copies)
+    states = np.random.default_rng(4).integers(0, 4, (setup.steps + 1, copies))
+    for step in range(setup.steps + 1):
+        expected = decide([states[step]], noise[step])[1]
+        assert np.array_equal(choose(step, [states[step]], None, None), expected)
