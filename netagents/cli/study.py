@@ -54,7 +54,8 @@ def radius(
     ] = 0,
 ) -> None:
     """What does each hop of communication buy, and what does it cost?"""
-    from netagents.studies.study_specification import parse_whole_numbers, radius_study
+    from netagents.studies.radius_study import radius_study
+    from netagents.studies.study_specification import parse_whole_numbers
 
     study = radius_study(
         file,
