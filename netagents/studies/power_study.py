@@ -10,7 +10,7 @@ from netagents.errors import UsageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.signal_settings import POWER_TERM, Aggregate, PowerTermSettings, TermSettings
 from netagents.learning.prepare import prepare
-from netagents.studies.study_specification import Measure, Study, StudySetting, measure_of, self_contained
+from netagents.studies.study_specification import Measure, Study, StudySetting, default_measure, self_contained
 
 NONE = "none"
 RAMP = 0.25
@@ -68,7 +68,9 @@ def power_study(
         notes.append(
             f"the price begins after {100 * RAMP:.0f} % of the iterations and rises over as many; a power term in the file says else"
         )
-    return Study("power", base.name, base, tuple(settings), tuple(seeds), ("method", "lambda"), measure or measure_of(base), tuple(notes))
+    return Study(
+        "power", base.name, base, tuple(settings), tuple(seeds), ("method", "lambda"), measure or default_measure(base), tuple(notes)
+    )
 
 
 def methods_of(template: TermSettings | None, aggregate: str | None) -> dict[str, Method]:
