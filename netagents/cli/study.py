@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from netagents.cli.study_failures import failures
+
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import StudyProgress
@@ -138,6 +140,9 @@ def samples(
     for path in written:
         typer.echo(str(path))
     typer.echo(found.text())
+
+
+app.command()(failures)
 
 
 @app.command()
