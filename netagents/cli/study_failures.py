@@ -27,7 +27,7 @@ def failures(
 ) -> None:
     """What is left of the others' return when one agent fails, for each agent and each kind of failure?"""
     from netagents.cli.locate import find_run
-    from netagents.cli.study import train_all
+    from netagents.cli.study_progress import train_all
     from netagents.errors import UsageError, printable
     from netagents.reports.failures_page import HEADS, rows_of, write_failures_page
     from netagents.studies.failure_matrix import FailurePlan, failure_matrix
