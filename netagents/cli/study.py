@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from netagents.cli.robustness import robustness
+
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import StudyProgress
@@ -140,15 +142,24 @@ def samples(
     typer.echo(found.text())
 
 
+app.command()(robustness)
+
+
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
     from netagents.studies.study_directory import StudyDirectory
 
-    if StudyDirectory.open(directory).facts["question"] == "attack":
+    question = StudyDirectory.open(directory).facts["question"]
+    if question == "attack":
         from netagents.reports.attack_page import write_attack_page
 
         typer.echo(str(write_attack_page(directory)))
+        return
+    if question == "robustness":
+        from netagents.reports.robustness_page import write_robustness_page
+
+        typer.echo(str(write_robustness_page(directory)))
         return
     from netagents.reports.study_report import write_study_report
 
@@ -239,10 +250,15 @@ class _Line:
             sys.stderr.write("\n")
 
 
-def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
+def first_seed(file: str, overrides: list[str] | None) -> int:
+    """The seed of an experiment file, with its notes on standard error."""
     from netagents.cli.experiment_source import load_with_notes
 
-    first = load_with_notes(file, overrides).experiment.seed
+    return load_with_notes(file, overrides).experiment.seed
+
+
+def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
+    first = first_seed(file, overrides)
     return list(range(first, first + count))
 
 

@@ -134,7 +134,7 @@ def radius_study(
     if chosen is not None:
         raise UsageError(f"'{chosen}' sets what this study moves", where="override", fix="name the radii with --kappa")
     loaded = load_experiment(source, overrides)
-    base, topology, notes = _self_contained(loaded)
+    base, topology, notes = self_contained(loaded)
     held = _held(base, hold or {}, notes)
     widest = diameter(topology)
     wanted = sorted({min(kappa, widest) for kappa in kappas})
@@ -194,12 +194,12 @@ def sweep_study(
         if key.partition(".")[0] == "runtime":
             raise UsageError(f"{key} changes no result", where="axis", fix="sweep a setting of the problem, of learning or of faults")
     loaded = load_experiment(source, overrides)
-    base, _, notes = _self_contained(loaded)
+    base, _, notes = self_contained(loaded)
     settings = []
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
         varied = load_experiment(base, chosen)
-        experiment, _, _ = _self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
+        experiment, _, _ = self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
         prepare(experiment, loaded.base)
         plain = {key: value if isinstance(value, int | float | str) else json.dumps(value) for key, value in chosen.items()}
         settings.append(StudySetting(", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in plain.items()), plain, experiment))
@@ -222,7 +222,7 @@ def mute_study(
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
     loaded = load_experiment(source, overrides)
-    base, topology, notes = _self_contained(loaded)
+    base, topology, notes = self_contained(loaded)
     setup = prepare(base, loaded.base).setup
     settings = [StudySetting("nothing muted", {"muted": "", "kind": "", "hop": 0}, base)]
     for kind in MUTABLE:
@@ -289,7 +289,7 @@ def _measure(base: Experiment) -> Measure:
     return "return" if not base.has_shadow_rewards and base.learning.task_weight > 0.0 else "objective"
 
 
-def _self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:
+def self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:
     """The experiment with its graph fixed: a file's edges written out, a random graph's seed named; seeds vary the learning alone."""
     experiment = loaded.experiment
     topology = build_topology(experiment.topology, loaded.base, experiment.seed)
