@@ -49,8 +49,8 @@ def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Mark
     kinds = ("clean", "random", "attacked", "loss", "clean_gain", "attacked_gain")
     body = [(method["method"], *(interval(row[kind]) for kind in kinds)) for method, row in zip(methods, rows, strict=True)]
     say = leader_sentence([method["method"] for method in methods], [run_interval(row["by_seed"]) for row in rows], "attacked return")
-    lead = " Returns of each victim: interquartile means over seeds with 95 % intervals; differences to the first method are taken seed by seed."
-    return section(f"Adversaries {name}", table(heads, body), say=say + lead, wide=True)
+    lead = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
+    return section(f"Adversaries {name}", table(heads, body), say=f"{say} {lead}", wide=True)
 
 
 def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:
