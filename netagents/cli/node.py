@@ -55,6 +55,10 @@ def node(
         bool,
         typer.Option("--replace", help="Take the place of an earlier process of this agent that is gone; all go back to a checkpoint."),
     ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="DIR", help="Where an agent keeps its replay buffer, to be taken back to a checkpoint."),
+    ] = None,
     view: Annotated[str | None, typer.Option("--view", help="Where the monitor sends what it sees (monitor only).")] = None,
     progress: Annotated[bool, typer.Option("--progress", help="Say in the log how far the run is (monitor only).")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write the run's report at the end (environment only).")] = False,
@@ -76,7 +80,7 @@ def node(
     from netagents.nodes.by_hand import start_environment, start_member
 
     of_others = (
-        {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace}
+        {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace, "--replay": replay}
         if role == "environment"
         else {"--announce": announce, "--out": out, "--lines": lines, "--report": report, "--trust": trust}
     )
@@ -125,6 +129,7 @@ def node(
             advertise=advertise,
             allow_imports=allow_imports,
             replace=replace,
+            replay=replay,
             view=view,
             progress=progress,
             status=status,

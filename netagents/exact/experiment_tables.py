@@ -15,6 +15,7 @@ from netagents.exact.joint_model import MEMORY_LIMIT, JointModel
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
 from netagents.exact.oracle_tables import ExactTables, exact_tables
 from netagents.experiment import Experiment
+from netagents.experiment.intervention_settings import SbprSettings
 from netagents.experiment.signal_settings import POWER_TERM
 from netagents.topology import Reach, agent_radii, build_topology
 from netagents.utilities import build_constraints, build_utility
@@ -25,10 +26,21 @@ FloatArray = NDArray[np.float64]
 def knows(experiment: Experiment) -> bool:
     """Whether exact values know all that agents learn from: tasks, utilities and constraints.
 
-    A power term prices what the tables show, and they show it without the price.
+    A power term, or SBPR, prices what the tables show, and they show it without the price.
     """
-    alike = all(group.learns_as_all for group in experiment.agents)
+    alike = all(group.learns_as_all for group in experiment.agents) and not _replaces_actions(experiment)
     return alike and all(term.factor == 0.0 or term.kind == POWER_TERM for term in experiment.signals)
+
+
+def _replaces_actions(experiment: Experiment) -> bool:
+    return any(not isinstance(each, SbprSettings) for each in experiment.interventions)
+
+
+def _unknown_part(experiment: Experiment) -> str:
+    """The setting that exact values know nothing of."""
+    if _replaces_actions(experiment):
+        return "interventions"
+    return "signals" if all(group.learns_as_all for group in experiment.agents) else "agents"
 
 
 def exact_experiment(
@@ -65,8 +77,9 @@ def exact_experiment(
         )
     if not knows(experiment):
         raise ExperimentError(
-            "exact values are of tasks, utilities and constraints, and this experiment has incentives or terms of a signal beside them",
-            where="signals" if all(group.learns_as_all for group in experiment.agents) else "agents",
+            "exact values are of tasks, utilities and constraints, and this experiment has incentives, interventions or terms of a signal"
+            " beside them",
+            where=_unknown_part(experiment),
             fix="leave them out to see the exact values of the rest",
         )
     topology = build_topology(experiment.topology, base, experiment.seed)

@@ -15,6 +15,7 @@ from netagents.experiment.constraint_settings import ConstraintSettings
 from netagents.experiment.container_settings import ContainerSettings
 from netagents.experiment.environment_settings import EnvironmentSettings
 from netagents.experiment.failure_settings import FailureSettings
+from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings, SoftmaxPolicySettings
@@ -89,6 +90,7 @@ class Experiment(Settings):
     agents: tuple[AgentGroup, ...] = Field(
         (), description="agents of which something else holds than of all: role, incentive, policy, algorithm, utility, signals, radii"
     )
+    interventions: tuple[InterventionSettings, ...] = Field((), description="actions that somebody other than the policy chooses")
     signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -131,9 +133,12 @@ class Experiment(Settings):
     def _groups_and_signals_are_told_apart(self) -> Self:
         check_names(self.signals)
         check_groups(self.agents)
-        if self.runtime.launcher == "compose" and any(group.frozen_policy is not None for group in self.agents):
+        check_interventions_fit(self.interventions)
+        borrowed = [each for each in self.interventions if isinstance(each, PolicyIntervention) and each.policy is not None]
+        if self.runtime.launcher == "compose" and (borrowed or any(group.frozen_policy is not None for group in self.agents)):
             raise ValueError(
-                "agents: a policy from a run is read from this machine's files, which containers do not see; use another launcher"
+                f"{'interventions' if borrowed else 'agents'}: a policy from a run is read from this machine's files, which containers"
+                " do not see; use another launcher"
             )
         return self
 

@@ -18,6 +18,10 @@ HiddenLayers = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field
 """Neurons of each hidden layer."""
 
 
+BoxActing = Literal["gaussian", "tanh"]
+"""How a perceptron acts in a box: a Gaussian with a learned deviation, or a tanh with noise of a fixed one."""
+
+
 class SoftmaxPolicySettings(Settings):
     """pi(a|x) proportional to exp(logit[x, a])."""
 
@@ -25,13 +29,17 @@ class SoftmaxPolicySettings(Settings):
 
 
 class MlpPolicySettings(Settings):
-    """A perceptron over the observations within kappa_policy: categorical for finite actions, Gaussian for boxes."""
+    """A perceptron over the observations within kappa_policy: categorical for finite actions; for boxes Gaussian, or tanh plus noise."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: HiddenLayers = Field((64, 64), description="neurons of each hidden layer")
     activation: Literal["tanh", "relu"] = Field("tanh", description="of the hidden layers")
     deviation: Annotated[float, Field(gt=0.0, le=10.0)] = Field(
         0.6, description="first standard deviation of Gaussian actions, of which [-1, 1] is the whole box"
+    )
+    box: BoxActing = Field("gaussian", description="how it acts in a box: gaussian (learned deviation), or tanh(z) plus noise, for maddpg")
+    noise: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
+        0.1, description="standard deviation of the noise on tanh actions while learning, of which [-1, 1] is the whole box"
     )
 
 

@@ -17,6 +17,7 @@ from netagents.learning.prepare import Prepared
 from netagents.nodes.agent.inbox_recording import inbox_folder
 from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
+from netagents.records.run_creation import REPLAY
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import write_bundles
 
@@ -119,7 +120,7 @@ def node_specs(
             NodeSpec(
                 f"agent_{index}",
                 "netagents.nodes.agent.agent_process:run_agent",
-                {**common, **_recorded(prepared, directory, index), "index": str(index)},
+                {**common, **_recorded(prepared, directory, index), **_replayed(prepared, directory), "index": str(index)},
             )
             for index in range(prepared.setup.n)
         ),
@@ -134,6 +135,11 @@ def node_specs(
 def copies_file(prepared: Prepared, sockets: SocketDirectory) -> Path | None:
     """Where the server says how many copies of its environment there are; None where there is nothing to make."""
     return None if prepared.setup.spec.capabilities.vectorized else sockets.path / "copies"
+
+
+def _replayed(prepared: Prepared, directory: RunDirectory) -> dict[str, str]:
+    """Where agents keep their replay buffers, if they have any."""
+    return {} if not prepared.setup.replays else {"replay": str(directory.path.resolve() / REPLAY)}
 
 
 def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[str, str]:

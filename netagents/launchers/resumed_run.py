@@ -9,7 +9,7 @@ from typing import Any
 
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
-from netagents.launchers.capacity import check_processes
+from netagents.launchers.capacity import check_processes, check_replay
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reopened_run import complete, reopen
@@ -52,6 +52,7 @@ def resume_run(
                     display.close()
             else:
                 check_processes(prepared.experiment, prepared.topology)
+                check_replay(prepared.setup)
                 check_launcher(prepared, display)
                 carry_out(prepared, kept, display, first)
         finally:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError, ExperimentError
+from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.clock_settings import LockstepSettings, WaitSettings
+from netagents.experiment.policy_settings import BoxActing, MlpPolicySettings
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, RadiusKind
+
+_BOX_ACTING: Mapping[BoxActing | None, str] = {"gaussian": "a Gaussian that it draws from", "tanh": "a tanh, whose derivative it follows"}
 
 
 def check_algorithm(setup: Setup, agent: int) -> None:
@@ -40,6 +47,16 @@ def check_algorithm(setup: Setup, agent: int) -> None:
                 f"environment '{spec.name}' has {what}, which tables cannot mark", where=f"{settings.where}policy.kind", fix="use kind mlp"
             )
         return
+    if not facts.on_policy:
+        _check_replay(setup, agent)
+    if not isinstance(spec.action_spaces[agent], Discrete) and isinstance(settings.policy, MlpPolicySettings):
+        acting = settings.policy.box
+        if facts.boxes not in (None, acting):
+            raise ExperimentError(
+                f"{kind} acts in boxes by {_BOX_ACTING[facts.boxes]}, and policy.box is {acting}",
+                where=f"{settings.where}policy.box",
+                fix=f"use policy.box={facts.boxes}, or another algorithm",
+            )
     if not isinstance(spec.action_spaces[agent], Discrete) and facts.spaces == "finite":
         raise EnvironmentMismatchError(
             f"{kind} takes finite actions, and those of agent {agent} are a box", where=where, fix="use another algorithm or environment"
@@ -54,12 +71,41 @@ def check_algorithm(setup: Setup, agent: int) -> None:
             )
 
 
+def _check_replay(setup: Setup, agent: int) -> None:
+    """Refuse what an algorithm that replays transitions cannot go along with.
+
+    Raises:
+        ExperimentError: agents are not in lockstep, the policy has memory, or the agent is a seat whose policies come and go.
+    """
+    settings, clock = setup.agents[agent], setup.experiment.clock
+    kind, where = settings.learning.algorithm.kind, f"{settings.where}learning.algorithm.kind"
+    if not (isinstance(clock, LockstepSettings) and isinstance(clock.straggler, WaitSettings)):
+        raise ExperimentError(
+            f"{kind} replays the same transitions in all agents at once, which needs agents in lockstep",
+            where="clock",
+            fix="leave the clock at lockstep, with straggler wait",
+        )
+    if not isinstance(settings.policy, MlpPolicySettings):
+        raise ExperimentError(
+            f"{kind} replays single transitions, of which a policy of kind {settings.policy.kind} makes no memory",
+            where=f"{settings.where}policy.kind",
+            fix="use policy.kind mlp",
+        )
+    if agent in setup.populations:
+        raise ExperimentError(
+            f"{kind} keeps the transitions of one policy, and agent {agent} is a seat of a population, whose policies come and go",
+            where=where,
+            fix="use an algorithm that is on-policy",
+        )
+
+
 def check_meetings(setup: Setup) -> None:
     """Refuse agents within each other's radii of which one needs what the other does not tell.
 
     Raises:
         ExperimentError: names both, and what is missing.
     """
+    _check_same_draws(setup)
     if len(set(setup.algorithms)) == 1:
         return
     values = Kind.TRUNCATED_Q if setup.experiment.learning.credit == "shared_q" else Kind.SHADOW_REWARD
@@ -79,6 +125,28 @@ def check_meetings(setup: Setup) -> None:
                     where=f"{setup.agents[agent].where}learning.algorithm.kind",
                     fix=fix,
                 )
+
+
+def _check_same_draws(setup: Setup) -> None:
+    """Refuse agents that tell each other target actions, but draw other transitions.
+
+    Raises:
+        ExperimentError: names both.
+    """
+    for agent in range(setup.n):
+        draws = _draws(setup, agent)
+        other = [j for j in setup.in_neighbours(Kind.TARGET_ACTION, agent) if _draws(setup, j) != draws]
+        if other:
+            raise ExperimentError(
+                f"agents {agent} and {other[0]} tell each other actions at replayed transitions, but draw other ones",
+                where=f"{setup.agents[agent].where}learning.algorithm",
+                fix="give both the same updates, minibatch and replay",
+            )
+
+
+def _draws(setup: Setup, agent: int) -> tuple[int, ...]:
+    settings = setup.agents[agent].learning.algorithm
+    return (settings.updates, settings.minibatch, settings.replay) if isinstance(settings, MaddpgSettings) else ()
 
 
 def _pays_others(setup: Setup, agent: int) -> bool:

@@ -10,13 +10,17 @@ from netagents.errors import CapacityError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import CustomAlgorithmSettings
 from netagents.experiment.imported_parts import has_foreign_code
+from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.agent_builder import make_agent
 from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
 from netagents.learning.incentives import make_frozen, make_pay, make_populations
+from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
 from netagents.learning.protocol.agent_metrics import (
     BASE_METRICS,
     CONSTRAINT_METRICS,
+    DEVIATION_METRICS,
+    INTERVENTION_METRICS,
     PAY_METRICS,
     POPULATION_METRICS,
     SHADOW_METRICS,
@@ -56,7 +60,12 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
     reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
-    own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
+    own_cut = {
+        **muted,
+        Kind.TARGET_ACTION: muted[Kind.TARGET_ACTION] | muted[Kind.TRACE],
+        Kind.TRUNCATED_Q: credited,
+        Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD],
+    }
     pay = make_pay(experiment, n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
     policies_travel = Reach(topology.hops, radii[RadiusKind.GRADIENT], muted[Kind.POLICY_PARAMETERS])
@@ -65,16 +74,19 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     if alone:
         # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
         reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
+    advised = advised_co_players(experiment, topology, spec, reach[RadiusKind.CRITIC], frozen)
     agents = tuple(experiment.of_agent(agent) for agent in range(n))
     facts = tuple(algorithm_facts(agent, imports=imports) for agent in agents)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or any(kind in each.kinds for each in facts)]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
-    rewards = kind_reach.pop(Kind.REWARD, None)
+    rewards, worst = kind_reach.pop(Kind.REWARD, None), kind_reach.pop(Kind.WORST_ACTION, None)
+    if advised and worst is not None:
+        kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))
     kind_reach.pop(Kind.POLICY_PARAMETERS, None)
     if populations:
         kind_reach[Kind.POLICY_PARAMETERS] = SelectedReach(policies_travel, lambda i, j: i in populations and populations[i].moves(j, i))
-    for kind in kind_reach.keys() - {Kind.STATE}:
+    for kind in kind_reach.keys() - {Kind.STATE, Kind.WORST_ACTION}:
         # Under shared_reward no algorithm that heeds the credit shares values.
         knows = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
         if any(knows) and not all(knows):
@@ -92,7 +104,8 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
     travels = tuple(any(term.shared and term.factor != 0.0 for term in agent.signals.values()) for agent in agents)
-    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, agents, facts, names, travels, pay, frozen, populations)
+    apart = pay, frozen, advised, populations
+    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, agents, facts, names, travels, *apart)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
             raise ExperimentError(
@@ -125,6 +138,8 @@ def metric_names(experiment: Experiment, facts: Sequence[AlgorithmFacts], *, imp
         CONSTRAINT_METRICS if constrained else (),
         PAY_METRICS if special else (),
         POPULATION_METRICS if any(group.role == "population" for group in experiment.agents) else (),
+        INTERVENTION_METRICS if experiment.interventions else (),
+        DEVIATION_METRICS if sbpr_of(experiment.interventions) is not None else (),
         signal_metrics(experiment, imports=imports),
     )
 
@@ -175,6 +190,7 @@ def check_fits(setup: Setup) -> None:
     for agent in range(setup.n):
         check_algorithm(setup, agent)
     check_meetings(setup)
+    check_interventions(setup)
     check_agents(experiment.utility, setup.n)
     for number, constraint in enumerate(experiment.constraints):
         if constraint.agents is not None and max(constraint.agents) >= setup.n:

@@ -16,14 +16,14 @@ from netagents.messages.learning_messages import (
     Snapshot,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
     index_dtype,
     payload_bytes,
 )
 from netagents.messages.message_kinds import (
-    ENVIRONMENT,
-    MONITOR,
     NEIGHBOUR_KINDS,
     Absence,
     Kind,
@@ -31,7 +31,7 @@ from netagents.messages.message_kinds import (
     RadiusKind,
     radius_of,
 )
-from netagents.messages.node_names import node_name, node_names
+from netagents.messages.node_names import ENVIRONMENT, MONITOR, node_name, node_names
 from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
@@ -67,9 +67,11 @@ __all__ = [
     "State",
     "Step",
     "Stop",
+    "TargetAction",
     "Trace",
     "TruncatedQ",
     "Welcome",
+    "WorstAction",
     "index_dtype",
     "node_name",
     "node_names",

@@ -15,8 +15,10 @@ from netagents.messages.learning_messages import (
     Snapshot,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
 )
 from netagents.messages.message_kinds import Kind
 from netagents.messages.relay_messages import Bundle, RelayStats
@@ -36,6 +38,8 @@ Message = (
     | Trace
     | ShadowReward
     | TruncatedQ
+    | TargetAction
+    | WorstAction
     | PolicyParameters
     | Report
     | Reward

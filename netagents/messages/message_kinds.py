@@ -36,8 +36,10 @@ from netagents.messages.learning_messages import (
     Snapshot,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
 )
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
@@ -51,17 +53,14 @@ from netagents.messages.run_facts import (
     state_traffic,
     step_shapes,
     step_traffic,
+    target_action_traffic,
     trace_shapes,
     trace_traffic,
     truncated_q_shapes,
     truncated_q_traffic,
+    worst_action_shapes,
+    worst_action_traffic,
 )
-
-ENVIRONMENT = -1
-"""Node index of the environment server.  Agents are 0..n-1."""
-
-MONITOR = -2
-"""Node index of the monitor."""
 
 
 class RadiusKind(StrEnum):
@@ -188,7 +187,7 @@ class Kind(IntEnum):
             Action,
             (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
             pace=Pace.STEP,
-            phase=2,
+            phase=3,
             must_arrive=True,
             traffic=action_traffic,
         ),
@@ -218,7 +217,7 @@ class Kind(IntEnum):
             aligned=True,
             optional=1,
             pace=Pace.ITERATION,
-            phase=3,
+            phase=4,
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.HOLD,
@@ -233,7 +232,7 @@ class Kind(IntEnum):
             (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
             optional=1,
             pace=Pace.ITERATION,
-            phase=5,
+            phase=6,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -247,7 +246,7 @@ class Kind(IntEnum):
             TruncatedQ,
             (array_field("values", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=6,
+            phase=7,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -266,12 +265,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=7,
+            phase=8,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=8, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=9, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -284,7 +283,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=9,
+            phase=10,
         ),
     )
     BUNDLE = (
@@ -293,7 +292,7 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=10,
+            phase=11,
             must_arrive=True,
         ),
     )
@@ -304,11 +303,25 @@ class Kind(IntEnum):
             Reward,
             (array_field("rewards", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=4,
+            phase=5,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=reward_traffic,
+        ),
+    )
+    WORST_ACTION = (
+        21,
+        MessageRow(
+            WorstAction,
+            (array_field("choices", ("u1",), 1),),
+            pace=Pace.STEP,
+            phase=2,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=worst_action_traffic,
+            shapes=worst_action_shapes,
         ),
     )
     POLICY_PARAMETERS = (
@@ -322,6 +335,20 @@ class Kind(IntEnum):
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=policy_parameters_traffic,
+        ),
+    )
+
+    TARGET_ACTION = (
+        21,
+        MessageRow(
+            TargetAction,
+            (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
+            pace=Pace.ITERATION,
+            phase=7,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=target_action_traffic,
         ),
     )
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from netagents.messages.message_kinds import ENVIRONMENT, MONITOR
+ENVIRONMENT = -1
+"""Node index of the environment server.  Agents are 0..n-1."""
+
+MONITOR = -2
+"""Node index of the monitor."""
 
 
 def node_name(index: int) -> str:

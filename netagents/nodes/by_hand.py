@@ -132,6 +132,7 @@ def start_member(
     advertise: str | None = None,
     allow_imports: bool = False,
     replace: bool = False,
+    replay: Path | None = None,
     view: str | None = None,
     progress: bool = False,
     status: Path | None = None,
@@ -145,6 +146,7 @@ def start_member(
         listen: own address. log: file. keys: folder. advertise: host under which others reach it. timeout_scale: before the Welcome.
         allow_imports: build parts that the experiment names by import path.
         replace: replace an earlier process of this role that has ended.
+        replay: folder of the agent's replay buffer.
         view: endpoint for the monitor's views. progress: the monitor also logs the progress.
         status: file for ``netagents health``.
         insecure: whether tcp links on loopback may do without keys.
@@ -169,6 +171,8 @@ def start_member(
         arguments["incarnation"] = str(_clock_incarnation())
     if listen is not None:
         arguments["listen"] = listen
+    if replay is not None:
+        arguments["replay"] = str(replay.absolute())
     if agent is None:
         from netagents.nodes.monitor.monitor_process import run_monitor
 

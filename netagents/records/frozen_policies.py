@@ -1,4 +1,4 @@
-"""Policies of frozen agents, read from the runs that learned them or from banks."""
+"""Policies of frozen agents and of interventions, read from the runs that learned them or from banks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from netagents.errors import EnvironmentMismatchError, RunDirectoryError
-from netagents.experiment.agent_settings import frozen_policy_of
+from netagents.experiment import Experiment
+from netagents.experiment.agent_settings import FrozenPolicySettings, frozen_policy_of
+from netagents.experiment.intervention_settings import PolicyIntervention
 from netagents.learning import NetworkedAgent, Setup, make_agent
+from netagents.learning.interventions.agent_interventions import AgentInterventions
 from netagents.learning.roles.frozen_agent import FrozenAgent
 from netagents.messages import RadiusKind
 from netagents.policies import Policy
@@ -22,15 +25,40 @@ from netagents.records.trained_policies import find_checkpoint
 
 
 def load_frozen_policy(agent: NetworkedAgent) -> None:
-    """Give a frozen agent the policy that its settings name; any other agent stays as it is.
+    """Give a frozen agent, and interventions that borrow a policy for an agent, the policies that their settings name.
+
+    All else stays as it is.
 
     Raises:
         RunDirectoryError: there is no such run, checkpoint, bank or member, or it is damaged.
         EnvironmentMismatchError: the policy is one of other spaces, another window or another kind.
     """
-    settings = frozen_policy_of(agent.setup.experiment.agents, agent.index)
-    if settings is None:
-        return
+    for settings, policy in _borrowed(agent):
+        _load(agent, settings, policy)
+
+
+def borrows_policies(experiment: Experiment) -> bool:
+    """Whether some agent plays, or is made to play, a policy that another run has learned."""
+    groups = any(group.frozen_policy is not None for group in experiment.agents)
+    return groups or any(isinstance(each, PolicyIntervention) and each.policy is not None for each in experiment.interventions)
+
+
+def _borrowed(agent: NetworkedAgent) -> list[tuple[FrozenPolicySettings, Policy]]:
+    """Where policies come from, and what takes over their parameters."""
+    borrowed = []
+    own = frozen_policy_of(agent.setup.experiment.agents, agent.index)
+    if own is not None:
+        borrowed.append((own, agent.policy))
+    interventions = agent.interventions
+    if isinstance(interventions, AgentInterventions):
+        for source in interventions.sources.values():
+            settings = source.settings
+            if isinstance(settings, PolicyIntervention) and settings.policy is not None and source.policy is not None:
+                borrowed.append((settings.policy, source.policy))
+    return borrowed
+
+
+def _load(agent: NetworkedAgent, settings: FrozenPolicySettings, policy: Policy) -> None:
     source = agent.index if settings.agent is None else settings.agent
     where = f"policy of agent {agent.index}, from {settings.run or settings.bank}"
     if settings.bank is not None:
@@ -40,8 +68,8 @@ def load_frozen_policy(agent: NetworkedAgent) -> None:
         read = []
         for name in (name for name in names if name is not None):
             arrays = bank.arrays(name, {source})[source]
-            load_into(agent.policy, arrays, f"no policy that fits agent {agent.index}", f"{settings.bank}, member {name}")
-            read.append(policy_arrays(agent.policy))
+            load_into(policy, arrays, f"no policy that fits agent {agent.index}", f"{settings.bank}, member {name}")
+            read.append(policy_arrays(policy))
         if isinstance(agent, FrozenAgent) and settings.members is not None:
             agent.pool = read
         return
@@ -50,7 +78,7 @@ def load_frozen_policy(agent: NetworkedAgent) -> None:
     check_policy_fits(directory.setup(), source, agent.setup, agent.index, where)
     checkpoint = find_checkpoint(directory, settings.checkpoint)
     arrays = load_checkpoint(checkpoint, {source})[source]
-    load_into(agent.policy, arrays, f"agent {source} has no policy that fits agent {agent.index}", str(checkpoint))
+    load_into(policy, arrays, f"agent {source} has no policy that fits agent {agent.index}", str(checkpoint))
 
 
 def load_into(policy: Policy, arrays: Mapping[str, NDArray[Any]], what: str, where: str) -> None:
@@ -66,13 +94,13 @@ def load_into(policy: Policy, arrays: Mapping[str, NDArray[Any]], what: str, whe
 
 
 def check_frozen_policies(setup: Setup) -> None:
-    """Read every policy of a frozen agent once, before anything is started.
+    """Read every policy that is borrowed once, before anything is started.
 
     Raises:
         NetagentsError: as :func:`load_frozen_policy`.
     """
-    for agent in setup.frozen:
-        if frozen_policy_of(setup.experiment.agents, agent) is not None:
+    if borrows_policies(setup.experiment):
+        for agent in range(setup.n):
             load_frozen_policy(make_agent(agent, setup))
 
 

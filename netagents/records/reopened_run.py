@@ -29,6 +29,7 @@ from netagents.records.run_creation import (
     LOGS,
     METRICS,
     POWER,
+    REPLAY,
     TABLES,
     TOPOLOGY,
 )
@@ -100,7 +101,7 @@ def _written(directory: RunDirectory) -> Iterator[Path]:
     """
     for name in (EXPERIMENT, TOPOLOGY, ENVIRONMENT_FACTS, EVENTS, METRICS, POWER, LEDGER):
         yield directory.path / name
-    for name in (CHECKPOINTS, LOGS, TABLES, _INBOX):
+    for name in (CHECKPOINTS, LOGS, TABLES, REPLAY, _INBOX):
         folder = directory.path / name
         kind = kind_of(folder)
         if os.path.lexists(folder) and kind != "a folder":

@@ -70,7 +70,7 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
     if base.uses_networks:
         return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
     if not knows(base):
-        return Oracle({}, "no exact values: agents have incentives or terms of a signal that exact methods do not know")
+        return Oracle({}, "no exact values: agents have incentives, interventions or terms of a signal that exact methods do not know")
     aged = base.information == "aged"
     try:
         chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))

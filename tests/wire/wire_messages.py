@@ -32,6 +32,7 @@ from netagents.messages import (
     State,
     Step,
     Stop,
+    TargetAction,
     Trace,
     TruncatedQ,
     Welcome,
@@ -108,6 +109,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Digest(array(draw, (3,)), array(draw, (h, b)), array(draw, (t, 7)), ledger, array(draw, (h, 3)))
     elif kind is Kind.REWARD:
         message = Reward(array(draw, (t, b)))
+    elif kind is Kind.TARGET_ACTION:
+        message = TargetAction(array(draw, (t, *rest), INDEX))
     elif kind is Kind.POLICY_PARAMETERS:
         message = PolicyParameters(array(draw, (t,), ("<f4", "<f8")), array(draw, (h,)))
     else:

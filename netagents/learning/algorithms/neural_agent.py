@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.critics.action_value import ActionValue
 from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork
 from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm_settings import NetworkAlgorithmSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.replaced_actions import NOBODY, Deviations
 from netagents.learning.protocol.requests import ExchangeRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
+Critic = NeuralCritic | ValueNetwork | ActionValue
+"""What an algorithm may have beside the task critic."""
 POWER_TRACE_DECAY = 0.95
 """Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
 
@@ -55,6 +59,7 @@ class NeuralBatch:
         transitions: what Q-functions read.
         generator: of minibatches, in the order in which networks learn.
         where: iteration, in errors.
+        deviations: of SBPR, where these are all copies and what is learned are values without deviations.
     """
 
     rollout: Rollout
@@ -64,6 +69,24 @@ class NeuralBatch:
     transitions: Transitions
     generator: np.random.Generator
     where: str
+    deviations: Deviations | None = None
+
+    @property
+    def cut(self) -> NDArray[np.bool_] | None:
+        """(T, B) steps after which somebody deviates, so that what follows is no value of the policies."""
+        return None if self.deviations is None else ~self.deviations.clean_continuation()
+
+    @property
+    def valued(self) -> NDArray[np.bool_]:
+        """(T, B) steps that say what a state is worth under the policies."""
+        alive = self.transitions.alive
+        return alive if self.deviations is None else alive & (self.deviations.deviators[:-1] == NOBODY)
+
+    def episodes_of(self, agent: int) -> NeuralBatch:
+        """An agent's own episodes, as they were with their deviations."""
+        assert self.deviations is not None, "only with SBPR"
+        alive = self.transitions.alive & self.deviations.episodes_of(agent)
+        return replace(self, transitions=self.transitions._replace(alive=alive), deviations=None)
 
     @property
     def steps_hops(self) -> NDArray[np.uint8] | None:
@@ -132,7 +155,7 @@ class NeuralAgent(NetworkedAgent):
         """
 
     @abstractmethod
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic, by its name in checkpoints."""
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
@@ -144,7 +167,9 @@ class NeuralAgent(NetworkedAgent):
         # Trace: the observations and actions of everyone within kappa_critic hops.
         own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
         traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
-        batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        batch = self.read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        if self.interventions is not None:
+            self.interventions.learn(iteration, rollout, traces)
 
         # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)
@@ -168,7 +193,7 @@ class NeuralAgent(NetworkedAgent):
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
-    def _read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
+    def read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
         """What the networks read along the batch."""
         import torch
 
@@ -181,7 +206,7 @@ class NeuralAgent(NetworkedAgent):
             transitions = Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
         generator = stream(self.setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
         weights = rollout.discounted(self.setup.discount)
-        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}")
+        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}", rollout.deviations)
 
     def _signal_batch(self, iteration: int, batch: NeuralBatch, paid: FloatArray) -> SignalBatch:
         rollout = batch.rollout
@@ -202,6 +227,8 @@ class NeuralAgent(NetworkedAgent):
     def fit(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator | None = None) -> float:
         """Temporal-difference steps of one pair of Q-functions on a signal; the change of the last one."""
         read, discount = batch.transitions, self.setup.discount
+        if batch.cut is not None:
+            read = read._replace(alive=read.alive & ~batch.cut)
         ahead = along(critic.values(read.features), read)[1:]
         sampled = lambda_returns(signal, ahead, read.bootstrap, read.alive, discount, 1.0)
         return critic.learn(read, signal, sampled, discount, batch.generator if generator is None else generator, batch.where)
@@ -211,7 +238,8 @@ class NeuralAgent(NetworkedAgent):
         rollout, members, read = batch.rollout, batch.members, batch.transitions
         states, actions = [member.states for member in members], [member.actions for member in members]
         if self.tabular_power is not None:
-            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
+            # A deviator's action depends on more than what its policy reads.
+            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, batch.valued, rollout.bootstrap), iteration)
         intentions = [member.action_probabilities for member in members if member.action_probabilities is not None] or None
         ahead = along(self.task.values(read.features), read)[1:]
         outcome = lambda_returns(rollout.rewards, ahead, read.bootstrap, read.alive, self.setup.discount, POWER_TRACE_DECAY)

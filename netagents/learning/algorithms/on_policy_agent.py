@@ -10,10 +10,12 @@ import numpy as np
 
 from netagents.critics.neural_critic import ValueNetwork
 from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
+from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.algorithms.neural_agent import FloatArray, NeuralAgent, NeuralBatch
 from netagents.learning.algorithms.neural_policy_update import Decisions, PolicyChange, advantages, mean_entropy
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.requests import ExchangeRequest
+from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import SignalValues
 from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.messages import Kind, ShadowReward, TruncatedQ
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_TERMS = 1 << 10
 """More terms of a signal than any agent has."""
+DEVIATED = MOST_TERMS - 1
+"""The number, among the critics of kept terms, of the one that learns from the agent's own episodes of SBPR."""
 
 
 class Evaluated(NamedTuple):
@@ -56,6 +60,10 @@ class OnPolicyAgent(NeuralAgent):
     centred = False
     """Whether the policy is shown advantages of mean zero."""
 
+    def __init__(self, index: int, setup: Setup) -> None:
+        self.deviates = sbpr_of(setup.experiment.interventions) is not None and index in setup.advised
+        super().__init__(index, setup)
+
     # -- what an algorithm supplies --------------------------------------------------------------------------------------
 
     value: ValueNetwork
@@ -67,6 +75,10 @@ class OnPolicyAgent(NeuralAgent):
     @abstractmethod
     def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
         """Fit the critics to the signal and read them along the batch."""
+
+    @abstractmethod
+    def evaluate_deviated(self, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """With SBPR, (T, B) what :meth:`evaluate` gives for the signal alone, by a critic of the agent's own episodes."""
 
     @abstractmethod
     def improve(self, batch: NeuralBatch, summed: FloatArray) -> PolicyChange:
@@ -89,6 +101,8 @@ class OnPolicyAgent(NeuralAgent):
         # Evaluate: what is learned from, by the algorithm's own critics.
         with repeatable_torch():
             evaluated = self.evaluate(batch, signal, iteration)
+            if batch.deviations is not None and self.deviates:
+                evaluated = self._with_deviations(iteration, batch, signal, evaluated)
         summed = evaluated.shared
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed), hops=batch.steps_hops)
@@ -116,6 +130,13 @@ class OnPolicyAgent(NeuralAgent):
         traces = dict(zip(self.critic_window, batch.members, strict=True))
         occupancy = self.learning.occupancy
         return signal._replace(own=neighbourhood_signal(signal.own, self.index, self.gradient_window, shared, traces, occupancy))
+
+    def _with_deviations(self, iteration: int, batch: NeuralBatch, signal: SignalValues, evaluated: Evaluated) -> Evaluated:
+        """SBPR: in its own episodes the agent, and it alone, learns from values with the deviations that it met there."""
+        own = batch.episodes_of(self.index)
+        values = self.evaluate_deviated(own, signal.own, self.kept_generator(iteration, DEVIATED))
+        beyond = np.where(own.transitions.alive, values - evaluated.shared, 0.0)
+        return evaluated._replace(kept=beyond if evaluated.kept is None else evaluated.kept + beyond)
 
     def kept_generator(self, iteration: int, number: int) -> np.random.Generator:
         """Minibatches of the critic of a kept term, which leave those of all other networks as they are."""

@@ -1,6 +1,6 @@
 """Registry of algorithms: what each states about itself, and where its agents' class is.
 
-The three algorithms that come with settings classes of their own have a row here, so that nothing of theirs (torch above all) is loaded
+The four algorithms that come with settings classes of their own have a row here, so that nothing of theirs (torch above all) is loaded
 before an agent is made.  All others, those of users first of all, are classes that state their facts themselves:
 :attr:`netagents.learning.protocol.networked_agent.NetworkedAgent.facts`.
 """
@@ -16,12 +16,13 @@ from netagents.experiment.algorithm_settings import (
     OWN_ALGORITHMS,
     ActorCriticSettings,
     CustomAlgorithmSettings,
+    MaddpgSettings,
     PpoSettings,
     TruncatedPgSettings,
 )
 from netagents.experiment.base import Settings
 from netagents.experiment.settings_of_agents import AgentSettings
-from netagents.learning.protocol.agent_metrics import CRITIC_METRICS, POLICY_METRICS, TABLE_METRICS
+from netagents.learning.protocol.agent_metrics import CRITIC_METRICS, POLICY_METRICS, REPLAY_METRICS, TABLE_METRICS
 from netagents.learning.protocol.algorithm_facts import UNKNOWN_ALGORITHM, AlgorithmFacts
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.setup import Setup
@@ -55,16 +56,29 @@ class AlgorithmEntry:
 
 
 _TABLES = AlgorithmFacts(
-    policies=frozenset({"tables"}), credits=True, signals=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
+    policies=frozenset({"tables"}), credits=True, signals=True, deviates=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
 )
 _NETWORKS = AlgorithmFacts(
     policies=frozenset({"networks"}),
     spaces="any",
+    boxes="gaussian",
     masks=True,
     moving=True,
     credits=True,
     signals=True,
+    deviates=True,
     metrics=(*POLICY_METRICS, *CRITIC_METRICS),
+)
+_REPLAY = AlgorithmFacts(
+    policies=frozenset({"networks"}),
+    spaces="any",
+    boxes="tanh",
+    masks=True,
+    moving=True,
+    kinds=frozenset({Kind.TRACE, Kind.REWARD, Kind.TARGET_ACTION}),
+    signals=True,
+    on_policy=False,
+    metrics=(*POLICY_METRICS, *CRITIC_METRICS, *REPLAY_METRICS),
 )
 _ROOM = "netagents.learning.algorithms"
 
@@ -72,6 +86,7 @@ ALGORITHMS: Mapping[str, AlgorithmEntry] = {
     "truncated_pg": AlgorithmEntry(TruncatedPgSettings, _TABLES, f"{_ROOM}.truncated_pg:TabularAgent"),
     "actor_critic": AlgorithmEntry(ActorCriticSettings, _NETWORKS, f"{_ROOM}.actor_critic:ActorCriticAgent"),
     "ppo": AlgorithmEntry(PpoSettings, _NETWORKS, f"{_ROOM}.ppo:PpoAgent"),
+    "maddpg": AlgorithmEntry(MaddpgSettings, _REPLAY, f"{_ROOM}.maddpg:MaddpgAgent"),
 }
 """Kind -> algorithm."""
 

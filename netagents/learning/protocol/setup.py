@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
+from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.intervention_settings import SbprSettings, WorstIntervention
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
+from netagents.learning.protocol.lotteries import draw_deviations, strikes, told_copies
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.population import Population
 from netagents.learning.protocol.rollout import Rollout, room
@@ -25,6 +29,9 @@ from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.policies.neural_policy import NeuralPolicy, build_neural_policy
 from netagents.randomness import Purpose, stream
 from netagents.topology import Reach, Topology
+
+LOTTERY_ITERATIONS = 8
+"""Over so many iterations the cost of what a lottery decides is averaged."""
 
 
 class Pay(NamedTuple):
@@ -57,6 +64,7 @@ class Setup:
         signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
         pay: agent -> what it is paid, for those with an incentive of their own.
         frozen: agents that do not learn -> whether they play the most probable action.
+        advised: ego -> the co-players that it tells their worst actions for it.
         populations: seats of populations -> the population.
     """
 
@@ -73,6 +81,7 @@ class Setup:
     signal_travels: tuple[bool, ...]
     pay: Mapping[int, Pay] = field(default_factory=dict)
     frozen: Mapping[int, bool] = field(default_factory=dict)
+    advised: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     populations: Mapping[int, Population] = field(default_factory=dict)
 
     @property
@@ -197,6 +206,16 @@ class Setup:
         """Whether ``agent`` sends others the values of its truncated Q."""
         return not self.algorithms[agent].credits or self.experiment.learning.credit == "shared_q"
 
+    @property
+    def replays(self) -> bool:
+        """Whether some agent keeps a replay buffer."""
+        return not all(facts.on_policy for facts in self.algorithms)
+
+    def replay_updates(self, agent: int) -> tuple[int, int]:
+        """Updates from the replay buffer per iteration, and transitions of each; none for algorithms that are on-policy."""
+        settings = self.agents[agent].learning.algorithm
+        return (settings.updates, settings.minibatch) if isinstance(settings, MaddpgSettings) else (0, 0)
+
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
         return _array_of(self.spec.observation_spaces[agent], leading)
@@ -219,6 +238,30 @@ class Setup:
             return None
         space = self.spec.action_spaces[agent]
         return space.size if isinstance(space, Discrete) else 2 * int(np.prod(space.shape))
+
+    def worst_actions_told(self, agent: int) -> tuple[int, int]:
+        """How many messages about worst actions an agent sends each of its co-players per iteration, and about how many copies each.
+
+        Means over the lottery's first :data:`LOTTERY_ITERATIONS` full iterations, to the next whole number.
+        """
+        settings = next((each for each in self.experiment.interventions if isinstance(each, SbprSettings | WorstIntervention)), None)
+        co_players = self.advised.get(agent, ())
+        if settings is None or not co_players:
+            return 0, 0
+        first = settings.start + (settings.ramp if isinstance(settings, SbprSettings) else 0)
+        messages = copies = 0
+        for iteration in range(first, first + LOTTERY_ITERATIONS):
+            masks: list[NDArray[np.bool_]]
+            if isinstance(settings, SbprSettings):
+                drawn = draw_deviations(settings, self.advised, self.experiment.seed, iteration, self.steps, self.batch)
+                masks = [told_copies(settings, drawn, self.advised, agent, j) for j in co_players]
+            else:
+                number = self.experiment.interventions.index(settings)
+                place = self.experiment.seed, iteration, self.steps, self.batch
+                masks = [strikes(settings, number, place[0], j, *place[1:]) for j in co_players]
+            messages += sum(int(mask.any(axis=1).sum()) for mask in masks)
+            copies += sum(int(mask.sum()) for mask in masks)
+        return round(messages / len(co_players) / LOTTERY_ITERATIONS), round(copies / max(messages, 1))
 
     def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]:
         """Parameters and statistics of a policy of ``agent`` as they travel."""
