@@ -11,7 +11,7 @@ import typer
 def robustness(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="FILE... [KEY=VALUE...]", help="Experiment files, the backbone first; settings to change for all."),
+        typer.Argument(metavar="FILE...", help="Experiment files, the backbone first; KEY=VALUE changes a setting of all."),
     ],
     adversaries: Annotated[
         list[str] | None, typer.Option("--adversaries", "-a", help="Agents that attack together: 0, or 1,3. Again for another group.")
