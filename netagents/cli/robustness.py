@@ -30,7 +30,7 @@ def robustness(
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Trainings at a time. Default: the cores there are.")] = None,
 ) -> None:
     """Train every method, freeze its team, attack it, and compare clean and attacked returns and training times."""
-    from netagents.cli.study import first_seed, train_all
+    from netagents.cli.study_progress import first_seed, train_all
     from netagents.errors import UsageError
     from netagents.learning.prepare import prepare
     from netagents.reports.robustness_page import write_robustness_page

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netagents.cli.robustness import robustness
+from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
-    from netagents.studies.study_runs import StudyProgress
     from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
@@ -166,19 +165,6 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A stud
     typer.echo(str(write_study_report(directory)))
 
 
-def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
-    """Carry out the runs of a study without evaluating them, with progress on standard error."""
-    from netagents.studies.study_runs import carry_out
-
-    for note in study.notes:
-        typer.echo(f"note: {note}", err=True)
-    show = _Line()
-    try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
-    finally:
-        show.close()
-
-
 def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
     from netagents.errors import NodeFailedError
     from netagents.studies.study_directory import StudyDirectory
@@ -188,7 +174,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
     directory = StudyDirectory.open_for(path, study)
     for note in study.notes:
         typer.echo(f"note: {note}", err=True)
-    show = _Line()
+    show = ProgressLine()
     failed = None
     try:
         carry_out(study, directory, jobs=jobs, copies=episodes, show=show, say=show.say)
@@ -201,7 +187,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
         raise failed
 
 
-def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: _Line) -> Path:
+def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: ProgressLine) -> Path:
     from netagents.reports.study_report import write_study_report
     from netagents.studies.exact_errors import consult
     from netagents.studies.saved_tables import save_tables
@@ -220,41 +206,6 @@ def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, sh
         facts["oracle"] = oracle.note
     save_tables(directory, tables, facts)
     return write_study_report(directory.path)
-
-
-class _Line:
-    """Progress on standard error: one line that is written over on a terminal, one line per finished run elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = ""
-        self._finished = -1
-
-    def __call__(self, progress: StudyProgress) -> None:
-        line = progress.line()
-        if self._terminal and line != self._last:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
-        elif not self._terminal and progress.finished != self._finished:
-            sys.stderr.write(f"{line}\n")
-        self._last, self._finished = line, progress.finished
-
-    def say(self, line: str) -> None:
-        from netagents.errors import printable
-
-        line = printable(line)
-        sys.stderr.write(f"\r\x1b[K{line}\n" if self._terminal else f"{line}\n")
-
-    def close(self) -> None:
-        if self._terminal and self._last:
-            sys.stderr.write("\n")
-
-
-def first_seed(file: str, overrides: list[str] | None) -> int:
-    """The seed of an experiment file, with its notes on standard error."""
-    from netagents.cli.experiment_source import load_with_notes
-
-    return load_with_notes(file, overrides).experiment.seed
 
 
 def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
