@@ -148,9 +148,10 @@ class _Trace:
 
 def _trace(setup: Setup, environment: NetworkedMDP, ego: Policy, co_player: Policy, copies: int = 32) -> _Trace:
     """One batch of episodes: what the ego saw, did and earned, and what it would do next had the co-player acted otherwise."""
-    finite = isinstance(ego, CategoricalPolicy) and isinstance(co_player, CategoricalPolicy)
-    if not finite or ego.units or co_player.units:
-        raise ExperimentError("related measures are those of networks with finite actions", where="allocation", fix="use policy.kind mlp")
+    if not isinstance(ego, CategoricalPolicy) or not isinstance(co_player, CategoricalPolicy) or ego.units or co_player.units:
+        raise ExperimentError(
+            "related measures are those of perceptrons with finite actions", where="allocation", fix="use policy.kind mlp"
+        )
     environment.open(copies)
     session = setup.session(environment, copies, evaluation_seed(0), drawn=COPIES)
     players = Players(setup, [ego, co_player])
