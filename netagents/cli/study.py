@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from netagents.cli.robustness import robustness
 from netagents.cli.study_failures import failures
-from netagents.cli.study_progress import ProgressLine
+from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
@@ -169,6 +170,7 @@ def samples(
     typer.echo(found.text())
 
 
+app.command()(robustness)
 app.command()(failures)
 
 
@@ -177,10 +179,16 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A stud
     """Write the report of a study again from its tables."""
     from netagents.studies.study_directory import StudyDirectory
 
-    if StudyDirectory.open(directory).facts["question"] == "attack":
+    question = StudyDirectory.open(directory).facts["question"]
+    if question == "attack":
         from netagents.reports.attack_page import write_attack_page
 
         typer.echo(str(write_attack_page(directory)))
+        return
+    if question == "robustness":
+        from netagents.reports.robustness_page import write_robustness_page
+
+        typer.echo(str(write_robustness_page(directory)))
         return
     from netagents.reports.study_report import write_study_report
 
@@ -231,9 +239,7 @@ def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, sh
 
 
 def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
-    from netagents.cli.experiment_source import load_with_notes
-
-    first = load_with_notes(file, overrides).experiment.seed
+    first = first_seed(file, overrides)
     return list(range(first, first + count))
 
 

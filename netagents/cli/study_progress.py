@@ -1,4 +1,4 @@
-"""Progress of a study on standard error, and studies whose runs are trained and not evaluated."""
+"""Progress of studies on standard error, and what commands that train many runs share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import StudyProgress
     from netagents.studies.study_specification import Study
+
+
+def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
+    """Carry out the runs of a study without evaluating them, with progress on standard error."""
+    from netagents.studies.study_runs import carry_out
+
+    for note in study.notes:
+        typer.echo(f"note: {note}", err=True)
+    show = ProgressLine()
+    try:
+        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
+    finally:
+        show.close()
 
 
 class ProgressLine:
@@ -41,14 +54,8 @@ class ProgressLine:
             sys.stderr.write("\n")
 
 
-def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
-    """Carry out the runs of a study without evaluating them, with progress on standard error."""
-    from netagents.studies.study_runs import carry_out
+def first_seed(file: str, overrides: list[str] | None) -> int:
+    """The seed of an experiment file, with its notes on standard error."""
+    from netagents.cli.experiment_source import load_with_notes
 
-    for note in study.notes:
-        typer.echo(f"note: {note}", err=True)
-    show = ProgressLine()
-    try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
-    finally:
-        show.close()
+    return load_with_notes(file, overrides).experiment.seed
