@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netagents.cli.study_options import one_or_both, parse_axes, parse_hold, parse_levels, parse_measure, parse_prices, seeds_of
+from netagents.cli.robustness import robustness
+from netagents.cli.study_failures import failures
+from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
-    from netagents.studies.study_runs import StudyProgress
-    from netagents.studies.study_specification import Study
+    from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Many runs, one question: the communication radius, any setting, messages, power."
@@ -63,12 +63,12 @@ def radius(
         file,
         overrides or [],
         kappas=parse_whole_numbers(kappa, "--kappa"),
-        seeds=seeds_of(file, overrides, seeds),
-        hold=parse_hold(hold or []),
-        credits=one_or_both(credit, "--credit", "shared_q", "shared_reward"),
-        routings=one_or_both(routing, "--routing", "direct", "relay"),
-        informations=one_or_both(information, "--information", "fresh", "aged"),
-        measure=parse_measure(measure),
+        seeds=_seeds(file, overrides, seeds),
+        hold=_hold(hold or []),
+        credits=_one_or_both(credit, "--credit", "shared_q", "shared_reward"),
+        routings=_one_or_both(routing, "--routing", "direct", "relay"),
+        informations=_one_or_both(information, "--information", "fresh", "aged"),
+        measure=_measure(measure),
     )
     _carry_out(study, out, jobs, episodes, exact=exact, times=times)
 
@@ -86,8 +86,8 @@ def sweep(
     """Run every combination of the values of some settings."""
     from netagents.studies.study_specification import sweep_study
 
-    axes, fixed = parse_axes(words)
-    study = sweep_study(file, axes, fixed, seeds=seeds_of(file, fixed, seeds), measure=parse_measure(measure))
+    axes, fixed = _axes(words)
+    study = sweep_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), measure=_measure(measure))
     _carry_out(study, out, jobs, episodes)
 
 
@@ -104,38 +104,7 @@ def mute(
     """Cut one kind of message at one hop distance at a time: what is each byte worth?"""
     from netagents.studies.study_specification import mute_study
 
-    study = mute_study(file, overrides or [], seeds=seeds_of(file, overrides, seeds), measure=parse_measure(measure))
-    _carry_out(study, out, jobs, episodes)
-
-
-@app.command()
-def power(
-    file: File,
-    overrides: Words = None,
-    price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
-    method: Annotated[str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish.")] = "none,prim",
-    aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
-    seeds: Seeds = 5,
-    out: Out = None,
-    jobs: Jobs = None,
-    measure: MeasureWord = None,
-    episodes: Copies = 0,
-) -> None:
-    """Does regularizing power make the team safer, and what does it cost?"""
-    from netagents.errors import UsageError
-    from netagents.studies.power_study import power_study
-
-    if aggregate not in (None, "mean", "sum", "max"):
-        raise UsageError(f"there is no '{aggregate}'", where="--aggregate", fix="choose mean, sum or max")
-    study = power_study(
-        file,
-        overrides or [],
-        lambdas=parse_prices(price),
-        methods=[word.strip() for word in method.split(",")],
-        aggregate=aggregate,
-        seeds=seeds_of(file, overrides, seeds),
-        measure=parse_measure(measure),
-    )
+    study = mute_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), measure=_measure(measure))
     _carry_out(study, out, jobs, episodes)
 
 
@@ -158,12 +127,40 @@ def allocation(
     from netagents.studies.allocation_study import allocation_study
     from netagents.studies.study_specification import parse_whole_numbers
 
-    axes, fixed = parse_axes(words)
+    axes, fixed = _axes(words)
     allowed = parse_whole_numbers(sizes, "--sizes")
-    study = allocation_study(file, axes, fixed, seeds=seeds_of(file, fixed, seeds), sizes=allowed, lengths=lengths)
+    study = allocation_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), sizes=allowed, lengths=lengths)
     folder = Path("studies") / f"allocation-{study.name}" if out is None else out
-    progress = _Line()
+    progress = ProgressLine()
     carry_out_allocation(study, folder, jobs, episodes, budget, progress, progress.say, progress.close)
+
+
+@app.command()
+def power(
+    file: File,
+    overrides: Words = None,
+    price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
+    method: Annotated[str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish.")] = "none,prim",
+    aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
+    seeds: Seeds = 5,
+    out: Out = None,
+    jobs: Jobs = None,
+    measure: MeasureWord = None,
+    episodes: Copies = 0,
+) -> None:
+    """Does regularizing power make the team safer, and what does it cost?"""
+    from netagents.studies.power_study import parse_prices, power_study
+
+    study = power_study(
+        file,
+        overrides or [],
+        lambdas=parse_prices(price),
+        methods=[word.strip() for word in method.split(",")],
+        aggregate=aggregate,
+        seeds=_seeds(file, overrides, seeds),
+        measure=_measure(measure),
+    )
+    _carry_out(study, out, jobs, episodes)
 
 
 @app.command()
@@ -183,7 +180,7 @@ def samples(
     from netagents.studies.sample_complexity import sample_complexity
     from netagents.studies.study_specification import parse_whole_numbers
 
-    levels = parse_levels(epsilon)
+    levels = _levels(epsilon)
     check_folder(out)
     found = sample_complexity(
         file,
@@ -191,7 +188,7 @@ def samples(
         levels=levels,
         agents=parse_whole_numbers(agents, "--agents"),
         kappas=parse_whole_numbers(kappa, "--kappa"),
-        seeds=seeds_of(file, overrides, seeds),
+        seeds=_seeds(file, overrides, seeds),
         say=lambda line: typer.echo(line, err=True),
     )
     with writing_into(out):
@@ -201,32 +198,29 @@ def samples(
     typer.echo(found.text())
 
 
+app.command()(robustness)
+app.command()(failures)
+
+
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
     from netagents.studies.study_directory import StudyDirectory
 
-    if StudyDirectory.open(directory).facts["question"] == "attack":
+    question = StudyDirectory.open(directory).facts["question"]
+    if question == "attack":
         from netagents.reports.attack_page import write_attack_page
 
         typer.echo(str(write_attack_page(directory)))
         return
+    if question == "robustness":
+        from netagents.reports.robustness_page import write_robustness_page
+
+        typer.echo(str(write_robustness_page(directory)))
+        return
     from netagents.reports.study_report import write_study_report
 
     typer.echo(str(write_study_report(directory)))
-
-
-def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
-    """Carry out the runs of a study without evaluating them, with progress on standard error."""
-    from netagents.studies.study_runs import carry_out
-
-    for note in study.notes:
-        typer.echo(f"note: {note}", err=True)
-    show = _Line()
-    try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
-    finally:
-        show.close()
 
 
 def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
@@ -238,7 +232,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
     directory = StudyDirectory.open_for(path, study)
     for note in study.notes:
         typer.echo(f"note: {note}", err=True)
-    show = _Line()
+    show = ProgressLine()
     failed = None
     try:
         carry_out(study, directory, jobs=jobs, copies=episodes, show=show, say=show.say)
@@ -251,7 +245,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
         raise failed
 
 
-def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: _Line) -> Path:
+def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: ProgressLine) -> Path:
     from netagents.reports.study_report import write_study_report
     from netagents.studies.exact_errors import consult
     from netagents.studies.saved_tables import save_tables
@@ -278,29 +272,75 @@ def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, sh
     return write_study_report(directory.path)
 
 
-class _Line:
-    """Progress on standard error: one line that is written over on a terminal, one line per finished run elsewhere."""
+def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
+    first = first_seed(file, overrides)
+    return list(range(first, first + count))
 
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = ""
-        self._finished = -1
 
-    def __call__(self, progress: StudyProgress) -> None:
-        line = progress.line()
-        if self._terminal and line != self._last:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
-        elif not self._terminal and progress.finished != self._finished:
-            sys.stderr.write(f"{line}\n")
-        self._last, self._finished = line, progress.finished
+def _levels(text: str) -> list[float]:
+    from netagents.errors import UsageError
 
-    def say(self, line: str) -> None:
-        from netagents.errors import printable
+    try:
+        levels = [float(word) for word in text.split(",")]
+    except ValueError:
+        levels = []
+    if not levels or not all(0 < level <= 1 for level in levels):
+        raise UsageError(f"'{text}' is no list of shares above 0 and at most 1", where="--epsilon", fix="write 0.3,0.1,0.03,0.01")
+    return levels
 
-        line = printable(line)
-        sys.stderr.write(f"\r\x1b[K{line}\n" if self._terminal else f"{line}\n")
 
-    def close(self) -> None:
-        if self._terminal and self._last:
-            sys.stderr.write("\n")
+def _one_or_both(word: str | None, option: str, first: str, second: str) -> tuple[str, ...] | None:
+    from netagents.errors import UsageError
+
+    if word not in (None, first, second, "both"):
+        raise UsageError(f"there is no '{word}'", where=option, fix=f"choose {first}, {second} or both")
+    return None if word is None else (first, second) if word == "both" else (word,)
+
+
+def _hold(words: list[str]) -> dict[str, int | None]:
+    from netagents.errors import UsageError
+
+    held: dict[str, int | None] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if value != "free" and not value.isdecimal():
+            raise UsageError(f"'{word}' holds nothing", where="--hold", fix="write policy=0, critic=2 or policy=free")
+        if name in held:
+            raise UsageError(f"'{name}' is given twice", where="--hold", fix="hold each radius once")
+        held[name] = None if value == "free" else int(value)
+    return held
+
+
+def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
+    from netagents.errors import ExperimentError, UsageError
+    from netagents.experiment.yaml_document import parse
+
+    axes: dict[str, list[Any]] = {}
+    fixed = []
+    seen: set[str] = set()
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise UsageError("not something to sweep", where=f"'{word}'", fix="write key=a,b,c such as learning.batch=32,64,128")
+        try:
+            values = parse(f"[{text}]", word).values
+        except ExperimentError as error:
+            raise UsageError(f"the values are {error.what}", where=f"'{word}'", fix="quote them for the shell and for YAML") from None
+        if key in seen:
+            raise UsageError(f"{key} is given twice", where=f"'{word}'", fix=f"write all its values once, {key}=A,B,C")
+        seen.add(key)
+        if isinstance(values, list) and len(values) > 1:
+            if key == "seed":
+                raise UsageError("seeds are not swept", where=f"'{word}'", fix=f"write --seeds {len(values)}, and seed={values[0]}")
+            axes[key] = values
+        else:
+            fixed.append(word)
+    return axes, fixed
+
+
+def _measure(word: str | None) -> Measure | None:
+    from netagents.errors import UsageError
+
+    if word is None or word in ("return", "discounted_return", "objective"):
+        return word  # type: ignore[return-value]
+    raise UsageError(f"there is no measure '{word}'", where="--measure", fix="choose return, discounted_return or objective")

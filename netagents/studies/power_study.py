@@ -43,6 +43,8 @@ def power_study(
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
+    if aggregate not in (None, "mean", "sum", "max"):
+        raise UsageError(f"there is no '{aggregate}'", where="--aggregate", fix="choose mean, sum or max")
     loaded = load_experiment(source, overrides)
     base, _, notes = self_contained(loaded)
     terms = [term for term in base.signals if term.kind == POWER_TERM]
@@ -71,6 +73,18 @@ def power_study(
     return Study(
         "power", base.name, base, tuple(settings), tuple(seeds), ("method", "lambda"), measure or default_measure(base), tuple(notes)
     )
+
+
+def parse_prices(text: str) -> list[float]:
+    """``0.1,0.3,1`` as numbers.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise UsageError(f"'{text}' is no list of numbers", where="--lambda", fix="write --lambda 0.1,0.3,1") from None
 
 
 def methods_of(template: TermSettings | None, aggregate: str | None) -> dict[str, Method]:

@@ -43,7 +43,7 @@ def _section(lines: list[str]) -> Iterator[str]:
     commands = [_command(line.strip()) for line in lines if line.startswith("  ")]
     yield from "\n".join(prose).strip().splitlines()
     if commands:
-        yield from ("", "```console", *commands, "```")
+        yield from ("", "```sh", *commands, "```")
 
 
 def _command(line: str) -> str:
