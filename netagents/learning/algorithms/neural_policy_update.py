@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netagents.critics.neural_critic import minibatch_indices
 from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
+from netagents.learning.algorithms.robust.ernie import smoothness_penalty
 from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
 from netagents.policies.torch_mlp import TrainedMlp
 
@@ -85,13 +86,13 @@ def improve(
     generator: np.random.Generator,
     where: str,
 ) -> PolicyChange:
-    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ].
+    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ], less ERNIE's penalty.
 
     Args:
         net: weights under training.
         policy: says what its outputs mean, and takes over the weights.
         decisions: the batch.
-        settings: minibatches and the weight of the entropy.
+        settings: minibatches, the weight of the entropy, ERNIE's penalty.
         surrogate: what is climbed.
         passes: over the batch.
         generator: draws the minibatches.
@@ -111,7 +112,8 @@ def improve(
         now = log_probability(net, policy, part, None if old.drawn is None else old.drawn[chosen])
         climbed = surrogate(now.log_probability, old.log_probability[chosen], part.advantage)
         climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
-        square = net.descend(-climbed, f"{where}, step {step}")
+        penalty = 0.0 if settings.ernie is None else smoothness_penalty(net, part.context, settings.ernie, generator)
+        square = net.descend(penalty - climbed, f"{where}, step {step}")
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())
     return PolicyChange(gradient_sq, entropy)
