@@ -78,8 +78,9 @@ def maximin(payoffs: FloatArray) -> tuple[float, FloatArray]:
     )
     if not found.success:
         raise NumericalError(f"a linear programme of {rows} x {columns} was not solved: {found.message}", where="exact robust values")
-    mixture = np.maximum(found.x[:-1], 0.0)
-    return float(found.x[-1]), mixture / mixture.sum()
+    solution: FloatArray = np.asarray(found.x)
+    mixture = np.maximum(solution[:-1], 0.0)
+    return float(solution[-1]), mixture / mixture.sum()
 
 
 def robust_values(model: JointModel, coalition: int = 1, tolerance: float = 1e-9) -> RobustValues:
@@ -157,7 +158,7 @@ def _adversaries_best(
     """``(S,)`` the value of the others' policies when adversaries choose coalition and action at their best, by value iteration."""
     while True:
         q = action_values(model, reward, values)
-        after = np.min([each.held(q) for each in games], axis=0)
+        after: FloatArray = np.min([each.held(q) for each in games], axis=0)
         if np.abs(after - values).max() <= tolerance * (1.0 - model.discount) * max(1.0, float(np.abs(after).max())):
             return after
         values = after

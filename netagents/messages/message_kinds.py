@@ -279,7 +279,6 @@ class Kind(IntEnum):
             must_arrive=True,
         ),
     )
-
     REWARD = (
         20,
         MessageRow(

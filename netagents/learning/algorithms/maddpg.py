@@ -38,7 +38,7 @@ from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
 from netagents.messages import Kind, TargetAction, Trace
-from netagents.policies.torch_mlp import repeatable_torch, tensor
+from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class MaddpgAgent(NeuralAgent):
 
     facts = ALGORITHMS["maddpg"].facts
     settings: MaddpgSettings
+    actor: TrainedMlp
     replay_buffer: ReplayBuffer
 
     def __init__(self, index: int, setup: Setup) -> None:
@@ -249,7 +250,7 @@ class MaddpgAgent(NeuralAgent):
         whole = signal.own if kept is None else signal.own + kept
         arrays: dict[str, NDArray[Any]] = {
             **self._unscaled,
-            "acted": read.features[:, self.reader.size :].numpy(),
+            "acted": read.features[:, self.observed_size :].numpy(),
             "signal": whole.reshape(-1),
             "alive": rollout.alive.reshape(-1),
             "chosen": rollout.chosen.reshape(-1),
@@ -270,7 +271,7 @@ class MaddpgAgent(NeuralAgent):
         import torch
 
         read = batch.transitions
-        observed, acted = read.features.split_with_sizes([self.reader.size, self.action_reader.size], dim=1)
+        observed, acted = read.features.split_with_sizes([self.observed_size, self.action_reader.size], dim=1)
         with torch.no_grad():
             values = along(self.q.values(observed, acted).numpy().astype(np.float64), read)
         returns = lambda_returns(signal, values[1:], read.bootstrap, read.alive, self.setup.discount, 1.0)
