@@ -88,7 +88,7 @@ def _check_replay(setup: Setup, agent: int) -> None:
     """Refuse what an algorithm that replays transitions cannot go along with.
 
     Raises:
-        ExperimentError: agents are not in lockstep, the policy has memory, or the agent is a seat whose policies come and go.
+        ExperimentError: agents are not in lockstep, or the agent is a seat whose policies come and go.
     """
     settings, clock = setup.agents[agent], setup.experiment.clock
     kind, where = settings.learning.algorithm.kind, f"{settings.where}learning.algorithm.kind"
@@ -97,12 +97,6 @@ def _check_replay(setup: Setup, agent: int) -> None:
             f"{kind} replays the same transitions in all agents at once, which needs agents in lockstep",
             where="clock",
             fix="leave the clock at lockstep, with straggler wait",
-        )
-    if not isinstance(settings.policy, MlpPolicySettings):
-        raise ExperimentError(
-            f"{kind} replays single transitions, of which a policy of kind {settings.policy.kind} makes no memory",
-            where=f"{settings.where}policy.kind",
-            fix="use policy.kind mlp",
         )
     if agent in setup.populations:
         raise ExperimentError(
