@@ -5,6 +5,7 @@
 #   make test-system  only the tests that start real processes
 #   make test-containers   the tests in containers; fails where there is no engine
 #   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
+#   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others, with all that they need (ARGS=sumo chooses)
 #   make test-wheel        build what is shipped, install it in a clean environment and run it there
 #   make chaos        the long adversarial tests: a million mutated messages
 #   make lint         style, types, import contracts, known vulnerabilities
@@ -28,7 +29,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system test-containers test-versions test-wheel chaos lint bench docs lock clean venv
+.PHONY: run test test-system test-containers test-versions test-adapters test-wheel chaos lint bench docs lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -49,6 +50,9 @@ test-containers: $(STAMP)
 
 test-versions: $(STAMP)
 	$(BIN)/python requirements/test_versions.py $(ARGS)
+
+test-adapters: $(STAMP)
+	$(BIN)/python requirements/test_adapters.py $(ARGS)
 
 test-wheel: $(STAMP)
 	sh requirements/test_wheel.sh $(BIN)/python
