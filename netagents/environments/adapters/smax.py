@@ -146,10 +146,10 @@ class Smax(NetworkedMDP):
         """The battlefield of the first copy: agents with their number, enemies in red, smaller with less health."""
         facts = self._jax.facts(state[:1])
         places, alive, health = facts.places[0], facts.alive[0], facts.health[0]
-        scale = 0.75
+        scale = 0.4
         markers = []
         for unit, ((x, y), lives, left) in enumerate(zip(places.tolist(), alive.tolist(), health.tolist(), strict=True)):
-            own, radius = unit < self.spec.n, 0.25 + 0.35 * left / HEALTH
+            own, radius = unit < self.spec.n, 0.2 + 0.2 * left / HEALTH
             place = (x * scale, (FIELD - y) * scale)
             if lives and own:
                 markers.append(Marker(*place, agent_colour(unit), agent=unit, radius=radius))

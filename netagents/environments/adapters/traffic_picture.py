@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from netagents.environments.picture import Marker, Picture, Tile, agent_colour
 from netagents.topology.road_network import Lane, Point, RoadNetwork
 
-WIDE = 26.0
+WIDE = 18.0
 """Cells of the longer side of a picture."""
 
 ROAD, GRASS, MOVING, STANDING = "#8b8f94", "#e3e8d8", "#f5f2ea", "#c0392b"
 GREEN, RED = "#009e73", "#a33b2a"
 
-GAP = 7.5
-"""Metres from one drawn vehicle to the next."""
+GAP, LIGHT = 7.5, 14.0
+"""Metres from one drawn vehicle to the next, and from the end of a lane to the light that is drawn for it."""
 
 
 class TrafficMap:
@@ -47,14 +47,13 @@ class TrafficMap:
         markers = []
         for lanes, (queues, vehicles), go in zip(self._lanes, counts, green, strict=True):
             for lane, standing, whole, free in zip(lanes, queues.tolist(), vehicles.tolist(), go.tolist(), strict=True):
-                stop = self._along(lane, 0.0)
-                markers.append(Marker(*stop, GREEN if free else RED, radius=0.2))
+                markers.append(Marker(*self._along(lane, LIGHT), GREEN if free else RED, radius=0.14))
                 for number in range(min(int(max(whole, standing)), int(lane.length / GAP))):
                     colour = STANDING if number < standing else MOVING
                     # Those that stand are drawn behind the line, the others further back.
-                    back = GAP * (number + 1.5) if number < standing else lane.length * (number + 1.0) / (whole + 1.0)
-                    markers.append(Marker(*self._along(lane, min(back, lane.length)), colour, radius=0.13))
-        markers += [Marker(x, y, agent_colour(i), agent=i, radius=0.42) for i, (x, y) in enumerate(self._signals)]
+                    back = LIGHT + GAP * (number + 1.0) if number < standing else lane.length * (number + 1.0) / (whole + 1.0)
+                    markers.append(Marker(*self._along(lane, min(back, lane.length)), colour, radius=0.12))
+        markers += [Marker(x, y, agent_colour(i), agent=i, radius=0.3) for i, (x, y) in enumerate(self._signals)]
         return Picture(self.width, self.height, self._roads, markers, GRASS, caption)
 
     def _at(self, point: Point) -> Point:
