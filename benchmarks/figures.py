@@ -22,7 +22,7 @@ from netagents.environments.builtin.threshold_rules import ALWAYS, best_threshol
 from netagents.environments.builtin.wireless import WirelessAccess
 from netagents.exact import JointModel, constrained_ascent, exact_ascent
 from netagents.experiment import load_experiment
-from netagents.experiment.utility_settings import group_of
+from netagents.experiment.settings_of_agents import group_name
 from netagents.launchers.launch import run
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import RadiusKind
@@ -172,7 +172,7 @@ def best_value(wanted: Prepared) -> float:
     model = JointModel(wanted.environment.kernel(), setup.discount)
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     sizes = zip(setup.state_sizes(tuple(range(setup.n))), setup.action_sizes(tuple(range(setup.n))), strict=True)
-    utilities = [build_utility(setup.experiment.utility, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
+    utilities = [build_utility(setup.agents[i].utility, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
     learning = setup.experiment.learning
     return exact_ascent(model, scopes, utilities, learning.task_weight, bound=learning.logit_bound).value
 
@@ -184,7 +184,7 @@ def best_constrained(wanted: Prepared) -> float:
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     agents = tuple(range(setup.n))
     sizes = zip(setup.state_sizes(agents), setup.action_sizes(agents), strict=True)
-    constraints = [build_constraints(setup.experiment.constraints, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
+    constraints = [build_constraints(setup.agents[i].constraints, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
     learning = setup.experiment.learning
     found = constrained_ascent(model, scopes, constraints, None, learning.task_weight, bound=learning.logit_bound).best
     if found is None:
@@ -195,14 +195,13 @@ def best_constrained(wanted: Prepared) -> float:
 def groups() -> bytes:
     """Half explore, half earn: what each group has of reward and of entropy."""
     runs = trained("heterogeneous", range(5))
-    settings = runs[0].experiment.utility
-    names = np.array([group_of(settings, agent) for agent in range(runs[0].n)])
+    names = np.array([group_name(runs[0].experiment, agent) for agent in range(runs[0].n)])
     # What one explorer's weight makes of a nat.
     weight = 40.0
     figure = new_figure(9.0, 3.6)
     left, right = figure.subplots(1, 2)
     iterations = np.arange(len(runs[0].iterations))
-    for name, colour, label in (("explorers", MAIN, "explorers"), ("default", ACCENT, "earners")):
+    for name, colour, label in (("explorers", MAIN, "explorers"), ("all", ACCENT, "earners")):
         members = names == name
         band(left, iterations, [each.agent_metric("return")[:, members].mean(axis=1) for each in runs], colour, label)
     explorers = names == "explorers"

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Before numpy is imported, and for all processes that tests start: bits are promised for one BLAS thread, and several on a busy machine
@@ -19,3 +20,7 @@ settings.load_profile("netagents")
 SUPPORT = str(Path(__file__).parent / "support")
 if SUPPORT not in sys.path:
     sys.path.insert(0, SUPPORT)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--storm", default="500", help="draws of the kill storm (tests/system/test_kill_storm.py) that `make chaos` takes")

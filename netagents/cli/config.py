@@ -50,10 +50,20 @@ def table(loaded: LoadedExperiment) -> list[tuple[str, str, str]]:
     from netagents.experiment import resolved
     from netagents.experiment.origins import leaves
 
-    return [
-        (".".join(str(part) for part in path), _text(value), loaded.origins[path].text)
-        for path, value in leaves(resolved(loaded.experiment))
-    ]
+    rows = []
+    everything = dict(leaves(resolved(loaded.experiment)))
+    for path, value in everything.items():
+        key, origin = ".".join(str(part) for part in path), loaded.origins[path].text
+        if path[0] == "agents" and value is None:
+            # What a group of agents leaves out is what holds of all.
+            below = [other for other in everything if other[: len(path) - 2] == path[2:]]
+            if below == [path[2:]]:
+                value, origin = everything[below[0]], f"as for all: {loaded.origins[below[0]].text}"
+            elif below:
+                rows.append((key, "as for all", ""))
+                continue
+        rows.append((key, _text(value), origin))
+    return rows
 
 
 def _text(value: Any) -> str:

@@ -36,8 +36,14 @@ def node(
     keys: Annotated[
         Path | None,
         # Perhaps readable only once this process has become somebody else.
-        typer.Option("--keys", readable=False, help="Folder of this node's keys, made by `netagents keys`; needed off loopback."),
+        typer.Option("--keys", readable=False, help="Folder of this node's keys, made by `netagents keys`; needed over tcp."),
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Use tcp without keys, on loopback only: every user of this machine can then read, steer and stop the run."
+        ),
+    ] = False,
     advertise: Annotated[
         str | None,
         typer.Option("--advertise", help="Host that others reach this node by, if it listens on 0.0.0.0 or [::]; or own-address."),
@@ -49,6 +55,10 @@ def node(
         bool,
         typer.Option("--replace", help="Take the place of an earlier process of this agent that is gone; all go back to a checkpoint."),
     ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="DIR", help="Where an agent keeps its replay buffer, to be taken back to a checkpoint."),
+    ] = None,
     view: Annotated[str | None, typer.Option("--view", help="Where the monitor sends what it sees (monitor only).")] = None,
     progress: Annotated[bool, typer.Option("--progress", help="Say in the log how far the run is (monitor only).")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write the run's report at the end (environment only).")] = False,
@@ -70,7 +80,7 @@ def node(
     from netagents.nodes.by_hand import start_environment, start_member
 
     of_others = (
-        {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace}
+        {"--join": join, "--view": view, "--progress": progress, "--allow-imports": allow_imports, "--replace": replace, "--replay": replay}
         if role == "environment"
         else {"--announce": announce, "--out": out, "--lines": lines, "--report": report, "--trust": trust}
     )
@@ -100,6 +110,7 @@ def node(
             lines=lines,
             status=status,
             trust=trust,
+            insecure=insecure,
         )
         if report:
             _report(directory)
@@ -118,9 +129,11 @@ def node(
             advertise=advertise,
             allow_imports=allow_imports,
             replace=replace,
+            replay=replay,
             view=view,
             progress=progress,
             status=status,
+            insecure=insecure,
         )
     if code:
         # The failure was logged in full; the exit code speaks for itself.

@@ -143,9 +143,29 @@ def samples(
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
+    from netagents.studies.study_directory import StudyDirectory
+
+    if StudyDirectory.open(directory).facts["question"] == "attack":
+        from netagents.reports.attack_page import write_attack_page
+
+        typer.echo(str(write_attack_page(directory)))
+        return
     from netagents.reports.study_report import write_study_report
 
     typer.echo(str(write_study_report(directory)))
+
+
+def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
+    """Carry out the runs of a study without evaluating them, with progress on standard error."""
+    from netagents.studies.study_runs import carry_out
+
+    for note in study.notes:
+        typer.echo(f"note: {note}", err=True)
+    show = _Line()
+    try:
+        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
+    finally:
+        show.close()
 
 
 def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:

@@ -76,13 +76,13 @@ class NeuralCritic:
         self.target = self.net.flat.detach().clone()
         self.units = PopArt(layout)
 
-    def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None) -> FloatArray:
-        """(2, M) values of both networks at features (M, F); with other weights than their own where some are given."""
+    def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None, units: PopArt | None = None) -> FloatArray:
+        """(2, M) values of both networks at features (M, F); with other weights and units than their own where some are given."""
         import torch
 
         with torch.no_grad():
             outputs: Float32 = (self.net(features) if weights is None else self.net(features, weights)).squeeze(2).numpy()
-        return self.units.values(outputs)
+        return (units or self.units).values(outputs)
 
     def values(self, features: torch.Tensor) -> FloatArray:
         """(M,) the pair's mean."""

@@ -5,6 +5,7 @@ One learning rate then serves rewards and horizons of any size (Pop-Art, van Has
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,12 @@ class PopArt:
     def values(self, outputs: NDArray[np.float32]) -> FloatArray:
         """Values of raw outputs."""
         return outputs.astype(np.float64) * self.scale + self.centre
+
+    def of_array(self, array: FloatArray) -> PopArt:
+        """Other units of the same layout, as :meth:`array` gave them."""
+        other = copy(self)
+        other.restore(array)
+        return other
 
     def array(self) -> FloatArray:
         """For checkpoints."""

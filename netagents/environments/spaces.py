@@ -93,3 +93,33 @@ def discrete_size(space: Space, where: str) -> int:
     raise EnvironmentMismatchError(
         f"a box of shape {space.shape} has no table", where=where, fix="tables need discrete spaces; use a neural policy and critic instead"
     )
+
+
+MOST_CANDIDATES = 254
+"""Most candidate actions of an agent, whose places travel in a byte."""
+
+
+def candidate_actions(space: Space, points: int = 3, where: str = "interventions") -> NDArray[Any]:
+    """(C, *shape) the actions among which somebody looks for the worst: all of a finite space, a grid of a box.
+
+    Args:
+        space: of the actions.
+        points: of the grid per number, the bounds included; where there are no bounds, from -1 to 1.
+        where: names the setting in errors.
+
+    Raises:
+        EnvironmentMismatchError: there are more than :data:`MOST_CANDIDATES`.
+    """
+    numbers = 1 if isinstance(space, Discrete) else int(np.prod(space.shape, dtype=np.int64))
+    count = space.size if isinstance(space, Discrete) else points**numbers
+    if count > MOST_CANDIDATES:
+        what = "actions" if isinstance(space, Discrete) else f"points of a grid over {numbers} numbers"
+        raise EnvironmentMismatchError(
+            f"the worst of {count} {what} cannot be looked for", where=where, fix=f"at most {MOST_CANDIDATES} are possible"
+        )
+    if isinstance(space, Discrete):
+        return np.arange(space.size, dtype=space_dtype(space))
+    lows, highs = space.bounds()
+    lows, highs = np.where(np.isfinite(lows), lows, -1.0), np.where(np.isfinite(highs), highs, 1.0)
+    axes = [np.linspace(low, high, points) for low, high in zip(lows, highs, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(count, *space.shape).astype(np.float64)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.exact.best_response import best_response
 from netagents.exact.exact_values import ExactValues
 from netagents.exact.truncation import Truncated
 
@@ -114,6 +115,19 @@ def k_step_power(evaluation: ExactValues, steps: int) -> FloatArray:
             ahead = model.rewards[victims] + model.discount * model.expected_next(worst)
             worst = np.stack([deviation_values(evaluation, table, deviator).min(axis=1) for table in ahead])
         result[deviator, victims] = np.maximum(values[victims] - worst, 0.0)
+    return result
+
+
+def persistent_power(evaluation: ExactValues) -> FloatArray:
+    """V_i(s) less its value when j plays against i for ever, ``(n, n, S)`` with the deviator first; the limit of k-step power."""
+    model = evaluation.model
+    values = evaluation.values(model.rewards)
+    result = np.full((model.n, model.n, model.S), np.nan)
+    for j in range(model.n):
+        for i in range(model.n):
+            if i != j:
+                worst = -best_response(model, evaluation.policy, (j,), -model.rewards[i]).values
+                result[j, i] = np.maximum(values[i] - worst, 0.0)
     return result
 
 

@@ -15,10 +15,32 @@ from netagents.exact.joint_model import MEMORY_LIMIT, JointModel
 from netagents.exact.joint_policy import policy_contexts, softmax_policy
 from netagents.exact.oracle_tables import ExactTables, exact_tables
 from netagents.experiment import Experiment
-from netagents.topology import Reach, build_topology, spread_radius
+from netagents.experiment.intervention_settings import SbprSettings
+from netagents.experiment.signal_settings import POWER_TERM
+from netagents.topology import Reach, agent_radii, build_topology
 from netagents.utilities import build_constraints, build_utility
 
 FloatArray = NDArray[np.float64]
+
+
+def knows(experiment: Experiment) -> bool:
+    """Whether exact values know all that agents learn from: tasks, utilities and constraints.
+
+    A power term, or SBPR, prices what the tables show, and they show it without the price.
+    """
+    alike = all(group.learns_as_all for group in experiment.agents) and not _replaces_actions(experiment)
+    return alike and all(term.factor == 0.0 or term.kind == POWER_TERM for term in experiment.signals)
+
+
+def _replaces_actions(experiment: Experiment) -> bool:
+    return any(not isinstance(each, SbprSettings) for each in experiment.interventions)
+
+
+def _unknown_part(experiment: Experiment) -> str:
+    """The setting that exact values know nothing of."""
+    if _replaces_actions(experiment):
+        return "interventions"
+    return "signals" if all(group.learns_as_all for group in experiment.agents) else "agents"
 
 
 def exact_experiment(
@@ -53,10 +75,11 @@ def exact_experiment(
             where="information",
             fix="use a run with information: fresh, or untrained policies",
         )
-    if experiment.agents or any(term.weight != 0.0 for term in experiment.signals):
+    if not knows(experiment):
         raise ExperimentError(
-            "exact values are of tasks, utilities and constraints, and this experiment has incentives or terms of a signal beside them",
-            where="agents" if experiment.agents else "signals",
+            "exact values are of tasks, utilities and constraints, and this experiment has incentives, interventions or terms of a signal"
+            " beside them",
+            where=_unknown_part(experiment),
             fix="leave them out to see the exact values of the rest",
         )
     topology = build_topology(experiment.topology, base, experiment.seed)
@@ -74,7 +97,7 @@ def exact_experiment(
     kernel = environment.kernel()
     learning = experiment.learning
     discount = spec.discount if learning.gamma is None else learning.gamma
-    reach = Reach(topology.hops, spread_radius(experiment.radius("policy"), topology.n, "kappa_policy"))
+    reach = Reach(topology.hops, agent_radii(experiment, topology.n, "policy"))
     scopes = tuple(reach.window(i) for i in range(topology.n))
     shapes = zip(policy_contexts(kernel, scopes), kernel.action_sizes, strict=True)
     policy = softmax_policy(kernel, scopes, [np.zeros(shape) for shape in shapes] if logits is None else logits)
@@ -95,9 +118,9 @@ def exact_experiment(
         hops,
         policy,
         discount,
-        utilities=[build_utility(experiment.utility, agent, *size, discount) for agent, size in enumerate(sizes)],
+        utilities=[build_utility(experiment.of_agent(agent).utility, agent, *size, discount) for agent, size in enumerate(sizes)],
         task_weight=learning.task_weight,
-        constraints=[build_constraints(experiment.constraints, agent, *size, discount) for agent, size in enumerate(sizes)],
+        constraints=[build_constraints(experiment.of_agent(agent).constraints, agent, *size, discount) for agent, size in enumerate(sizes)],
         kappas=kappas,
         horizon=spec.horizon if learning.horizon is None else learning.horizon,
         power_steps=power_steps,

@@ -10,7 +10,7 @@ from netagents.experiment.base import Settings
 
 AgentIndex = Annotated[int, Field(ge=0)]
 Iteration = Annotated[int, Field(ge=0)]
-Phase = Literal["sample", "trace", "reward", "shadow_reward", "truncated_q"]
+Phase = Literal["sample", "trace", "reward", "shadow_reward", "truncated_q", "target_action"]
 
 
 class _Moment(Settings):

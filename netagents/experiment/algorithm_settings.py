@@ -51,10 +51,17 @@ class NeuralCriticSettings(Settings):
     value_epochs: Count = Field(4, description="passes of the state values over the batch per iteration")
 
 
-class NeuralAlgorithmSettings(Settings):
-    """Settings that both ways to train networks share."""
+class NetworkAlgorithmSettings(Settings):
+    """Settings of every algorithm that trains networks."""
 
     learns_with: ClassVar[Parameters | None] = "networks"
+    learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
+    critic: NeuralCriticSettings = NeuralCriticSettings()
+
+
+class NeuralAlgorithmSettings(NetworkAlgorithmSettings):
+    """Settings that both ways to train networks on the newest batch share."""
+
     aliases: ClassVar[Mapping[str, str]] = {
         "policy_rate": "learning_rate",
         "lr": "learning_rate",
@@ -68,7 +75,6 @@ class NeuralAlgorithmSettings(Settings):
         "num_minibatches": "minibatches",
         "normalize_advantage": "normalise",
     }
-    learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
     minibatches: Count = Field(4, description="parts into which the batch is divided for each pass of the policy")
     gae_lambda: Share = Field(0.9, description="lambda of the lambda-returns (GAE); 0 trusts the critic, 1 the sampled return")
     entropy_coef: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
@@ -76,7 +82,6 @@ class NeuralAlgorithmSettings(Settings):
     )
     discount_weights: bool = Field(False, description="weight step t by gamma^t, as in the policy gradient theorem")
     normalise: bool = Field(True, description="scale advantages to unit variance over the batch")
-    critic: NeuralCriticSettings = NeuralCriticSettings()
 
 
 class ActorCriticSettings(NeuralAlgorithmSettings):
@@ -95,7 +100,39 @@ class PpoSettings(NeuralAlgorithmSettings):
     )
 
 
-ALGORITHM_KINDS = ("truncated_pg", "actor_critic", "ppo")
+class ActionValueSettings(Settings):
+    """The Q-function that MADDPG learns from: observations and actions of everyone within kappa_critic."""
+
+    aliases: ClassVar[Mapping[str, str]] = {"lr": "learning_rate", "rate": "learning_rate"}
+    hidden: HiddenLayers = Field((64, 64), description="neurons of each hidden layer")
+    activation: Literal["tanh", "relu"] = Field("relu", description="of the hidden layers")
+    learning_rate: Rate = Field(1e-2, description="Adam's step size")
+
+
+class MaddpgSettings(NetworkAlgorithmSettings):
+    """MADDPG (arXiv 1706.02275) over the critic's window: replay, target networks, derivatives in the actions; its authors' defaults."""
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        **NetworkAlgorithmSettings.aliases,
+        "batch_size": "minibatch",
+        "buffer_size": "replay",
+        "polyak": "tau",
+        "action_reg": "logit_penalty",
+    }
+    kind: Literal["maddpg"] = "maddpg"
+    learning_rate: Rate = Field(1e-2, description="Adam's step size for the policy; learning.schedule applies to it")
+    q: ActionValueSettings = ActionValueSettings()
+    replay: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
+        200_000, description="transitions that are kept, rounded up to whole iterations"
+    )
+    updates: Count = Field(16, description="steps of critic and policy per iteration; each takes one message per neighbour")
+    minibatch: Count = Field(1024, description="transitions per step, the same ones for all agents")
+    tau: Rate = Field(0.01, description="share by which target networks follow after each step")
+    logit_penalty: Annotated[float, Field(ge=0.0, le=10.0)] = Field(1e-3, description="weight of the mean square of the policy's outputs")
+    max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(0.5, description="largest Euclidean norm of a network's gradient")
+
+
+ALGORITHM_KINDS = ("truncated_pg", "actor_critic", "ppo", "maddpg")
 """The algorithms that have settings classes of their own."""
 
 OWN_ALGORITHMS = PartKind("algorithm", "netagents.algorithms", ALGORITHM_KINDS, "netagents.learning.NetworkedAgent")
@@ -127,6 +164,7 @@ AlgorithmSettings = Annotated[
     Annotated[TruncatedPgSettings, Tag("truncated_pg")]
     | Annotated[ActorCriticSettings, Tag("actor_critic")]
     | Annotated[PpoSettings, Tag("ppo")]
+    | Annotated[MaddpgSettings, Tag("maddpg")]
     | Annotated[CustomAlgorithmSettings, Tag("custom")],
     Discriminator(
         _tag,

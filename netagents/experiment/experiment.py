@@ -15,9 +15,11 @@ from netagents.experiment.constraint_settings import ConstraintSettings
 from netagents.experiment.container_settings import ContainerSettings
 from netagents.experiment.environment_settings import EnvironmentSettings
 from netagents.experiment.failure_settings import FailureSettings
+from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
-from netagents.experiment.policy_settings import MlpPolicySettings, PolicySettings, SoftmaxPolicySettings
+from netagents.experiment.policy_settings import NETWORKS, PolicySettings, SoftmaxPolicySettings
+from netagents.experiment.settings_of_agents import AgentSettings, learning_of, policy_of, settings_of
 from netagents.experiment.signal_settings import SignalSettings, check_names
 from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology_settings import TopologySettings
@@ -41,7 +43,11 @@ class RuntimeSettings(Settings):
     launcher: Literal["local", "in_process", "compose"] = Field(
         "local", description="one process per agent, all in one, or one container per agent"
     )
-    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher")
+    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher; over tcp they have keys")
+    insecure: bool = Field(
+        False,
+        description="tcp links of the local launcher without keys: every user of this machine can then read, steer and stop the run",
+    )
     directory: str = Field("runs", description="where run directories are made")
     monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
     tensorboard: str | None = Field(None, description="folder for TensorBoard event files, written by the monitor (extra 'tensorboard')")
@@ -81,7 +87,10 @@ class Experiment(Settings):
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
     constraints: tuple[ConstraintSettings, ...] = ()
-    agents: tuple[AgentGroup, ...] = Field((), description="agents that have another role or are paid in a way of their own")
+    agents: tuple[AgentGroup, ...] = Field(
+        (), description="agents of which something else holds than of all: role, incentive, policy, algorithm, utility, signals, radii"
+    )
+    interventions: tuple[InterventionSettings, ...] = Field((), description="actions that somebody other than the policy chooses")
     signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -98,29 +107,38 @@ class Experiment(Settings):
     def _credit_fits_radii(self) -> Self:
         if self.learning.credit == "shared_reward":
             gradient, critic = self.radius("gradient"), self.radius("critic")
-            pairs = zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)
+            pairs = [*zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)]
+            members = [agent for group in self.agents for agent in group.agents]
+            pairs += [(self.radius_of(agent, "gradient"), self.radius_of(agent, "critic")) for agent in members]
             if any(g > c for g, c in pairs):
                 raise ValueError("credit shared_reward needs kappa_gradient <= kappa_critic; lower kappa_gradient or use credit shared_q")
         return self
 
     @model_validator(mode="after")
     def _algorithm_fits_policy(self) -> Self:
-        network, wanted = self.uses_networks, self.learning.algorithm.learns_with
-        if network and wanted == "tables":
-            raise ValueError("a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo")
-        if wanted == "networks" and not network:
-            raise ValueError(f"learning.algorithm of kind {self.learning.algorithm.kind} needs a policy of kind mlp")
-        if self.power.variant == "ex_ante" and not network:
-            raise ValueError("power.variant ex_ante needs a policy of kind mlp; tables read realized power")
+        _check_fits(self.learning, self.policy, "")
+        for number, group in enumerate(self.agents):
+            where = f"agents[{number}]"
+            try:
+                learning, policy = learning_of(self.learning, group), policy_of(self.policy, group)
+            except ValueError as error:
+                raise ValueError(f"{where}.learning: {error}") from None
+            if group.role != "frozen":
+                _check_fits(learning, policy, f"{where}.")
+        if self.power.variant == "ex_ante" and not self.uses_only_networks:
+            raise ValueError("power.variant ex_ante needs policies of kind mlp; tables read realized power")
         return self
 
     @model_validator(mode="after")
     def _groups_and_signals_are_told_apart(self) -> Self:
         check_names(self.signals)
         check_groups(self.agents)
-        if self.runtime.launcher == "compose" and any(group.policy is not None for group in self.agents):
+        check_interventions_fit(self.interventions)
+        borrowed = [each for each in self.interventions if isinstance(each, PolicyIntervention) and each.policy is not None]
+        if self.runtime.launcher == "compose" and (borrowed or any(group.frozen_policy is not None for group in self.agents)):
             raise ValueError(
-                "agents: a policy from a run is read from this machine's files, which containers do not see; use another launcher"
+                f"{'interventions' if borrowed else 'agents'}: a policy from a run is read from this machine's files, which containers"
+                " do not see; use another launcher"
             )
         return self
 
@@ -174,10 +192,28 @@ class Experiment(Settings):
         """The scheduled faults of one agent."""
         return tuple(fault for fault in self.faults if isinstance(fault, AgentFault) and fault.agent == agent)
 
+    def of_agent(self, agent: int) -> AgentSettings:
+        """What holds of one agent: what is said of all, and in its place what its group says."""
+        return settings_of(self, agent)
+
     @property
     def uses_networks(self) -> bool:
-        """Whether policies are networks; tables otherwise."""
-        return isinstance(self.policy, MlpPolicySettings)
+        """Whether some policies are networks."""
+        return any(isinstance(policy, NETWORKS) for policy in self._policies())
+
+    @property
+    def uses_only_networks(self) -> bool:
+        """Whether all policies are networks."""
+        return all(isinstance(policy, NETWORKS) for policy in self._policies())
+
+    def _policies(self) -> list[PolicySettings]:
+        return [self.policy, *(policy_of(self.policy, group) for group in self.agents)]
+
+    @property
+    def has_shadow_rewards(self) -> bool:
+        """Whether some agents have a utility or a constraint beside their task."""
+        groups = any(group.utility not in (None, NoUtilitySettings()) or group.constraints for group in self.agents)
+        return self.utility != NoUtilitySettings() or bool(self.constraints) or groups
 
     @property
     def does_without(self) -> bool:
@@ -188,6 +224,25 @@ class Experiment(Settings):
         """One radius as written: a number for all agents, or one per agent."""
         value: Radius | None = getattr(self, f"kappa_{name}")
         return self.kappa if value is None else value
+
+    def radius_of(self, agent: int, name: Literal["policy", "critic", "gradient"]) -> int:
+        """One radius of one agent; of one that a list of radii does not have, 0."""
+        group = next((group for group in self.agents if agent in group.agents), None)
+        own = None if group is None else group.radius(name)
+        everyone = self.radius(name)
+        if own is not None:
+            return own
+        return everyone if isinstance(everyone, int) else everyone[agent] if agent < len(everyone) else 0
+
+
+def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) -> None:
+    network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
+    if network and wanted == "tables":
+        raise ValueError(
+            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
+        )
+    if wanted == "networks" and not network:
+        raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy of kind mlp")
 
 
 def _spread(radius: Radius, other: Radius) -> tuple[int, ...]:

@@ -166,11 +166,16 @@ def _seen_at(error: BaseException) -> str:
     return "" if place is None else f"; see {place}"
 
 
+def _own_kinds(settings: BaseModel) -> frozenset[str]:
+    """Kinds that settings of other people's parts take as well, and that come with netagents."""
+    return getattr(type(settings), "OWN_KINDS", frozenset())
+
+
 def has_foreign_code(settings: BaseModel) -> bool:
     """Whether settings name, anywhere below them, a part that does not come with netagents."""
     for name, stated in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if name == "kind" and (get_origin(stated.annotation) is not Literal or value in BROUGHT_IN):
+        if name == "kind" and (value in BROUGHT_IN or (get_origin(stated.annotation) is not Literal and value not in _own_kinds(settings))):
             return True
         parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else (value,)
         if any(has_foreign_code(part) for part in parts if isinstance(part, BaseModel)):

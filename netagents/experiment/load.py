@@ -17,6 +17,7 @@ from netagents.experiment import overrides as override_words
 from netagents.experiment.aliases import Renamed, canonical_path, rename_aliases
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.game_file import embed_game
+from netagents.experiment.group_values import complete_groups, complete_policy
 from netagents.experiment.named_code import ADD_TRUST, Trust, named_code, of_a_run, refuse_named_code
 from netagents.experiment.network_file import locate_network
 from netagents.experiment.origins import Origin, closest, leaves, trace
@@ -131,19 +132,14 @@ def _find(source: str | Path) -> tuple[Path, str]:
 
 
 def _complete(values: dict[str, Any], given: dict[KeyPath, Origin], path: Path | None, shown: str) -> None:
-    """What follows from other settings where nobody set it: the name from the file, a policy of networks from the algorithm."""
+    """What follows from other settings where nobody set it: the name from the file, policies from algorithms, groups' from everyone's."""
     if "name" not in values and path is not None:
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64]
         if name:
             values["name"] = name
             given[("name",)] = Origin("file", shown)
-    learning = values.get("learning")
-    algorithm = learning.get("algorithm") if isinstance(learning, dict) else None
-    kind = algorithm.get("kind") if isinstance(algorithm, dict) else None
-    policy = values.get("policy", {})
-    if kind in ("actor_critic", "ppo") and isinstance(policy, dict) and "kind" not in policy:
-        values["policy"] = {"kind": "mlp", **policy}
-        given[("policy", "kind")] = closest(("learning", "algorithm", "kind"), given)
+    complete_policy(values, given)
+    complete_groups(values, given)
 
 
 def _validate(values: Mapping[str, Any], given: Mapping[KeyPath, Origin], shown: str) -> Experiment:

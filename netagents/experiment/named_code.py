@@ -26,6 +26,7 @@ ADD_TRUST = "add --trust (trust=True in Python) if you trust whoever made it as 
 
 _PREFIX = "import:"
 _FOLDERS = ("runtime.tensorboard", "runtime.history")
+_INSECURE = "runtime.insecure"
 
 
 class NamedCode(NamedTuple):
@@ -36,7 +37,7 @@ class NamedCode(NamedTuple):
 
 
 def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCode]:
-    """Everything that would be imported or started on behalf of the settings, in the order of the settings.
+    """Everything that would be imported, started or opened to others on behalf of the settings, in the order of the settings.
 
     Args:
         experiment: the settings.
@@ -48,6 +49,8 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
     runtime = experiment.runtime
     if runtime.launcher == "compose" and runtime.containers.image is not None:
         found.append(NamedCode("runtime.containers.image", runtime.containers.image))
+    if runtime.insecure and runtime.launcher == "local" and runtime.transport == "tcp":
+        found.append(NamedCode(_INSECURE, "true"))
     if writing:
         folders = zip(_FOLDERS, (runtime.tensorboard, runtime.history), strict=True)
         found.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
@@ -71,7 +74,7 @@ def refuse_named_code(named: Iterable[NamedCode], trust: Trust, where: str, fix:
     allowed: Set[str] = trust or frozenset()
     for key, name in named:
         if name not in allowed:
-            what = "a folder to write to" if key in _FOLDERS else "code to run"
+            what = "a folder to write to" if key in _FOLDERS else "links without keys" if key == _INSECURE else "code to run"
             raise SecurityError(f"its settings name {what}: {key} is {printable(name)[:200]}", where=where, fix=fix)
 
 

@@ -18,6 +18,10 @@ HiddenLayers = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field
 """Neurons of each hidden layer."""
 
 
+BoxActing = Literal["gaussian", "tanh"]
+"""How a perceptron acts in a box: a Gaussian with a learned deviation, or a tanh with noise of a fixed one."""
+
+
 class SoftmaxPolicySettings(Settings):
     """pi(a|x) proportional to exp(logit[x, a])."""
 
@@ -25,7 +29,7 @@ class SoftmaxPolicySettings(Settings):
 
 
 class MlpPolicySettings(Settings):
-    """A perceptron over the observations within kappa_policy: categorical for finite actions, Gaussian for boxes."""
+    """A perceptron over the observations within kappa_policy: categorical for finite actions; for boxes Gaussian, or tanh plus noise."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: HiddenLayers = Field((64, 64), description="neurons of each hidden layer")
@@ -33,6 +37,14 @@ class MlpPolicySettings(Settings):
     deviation: Annotated[float, Field(gt=0.0, le=10.0)] = Field(
         0.6, description="first standard deviation of Gaussian actions, of which [-1, 1] is the whole box"
     )
+    box: BoxActing = Field("gaussian", description="how it acts in a box: gaussian (learned deviation), or tanh(z) plus noise, for maddpg")
+    noise: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
+        0.1, description="standard deviation of the noise on tanh actions while learning, of which [-1, 1] is the whole box"
+    )
+
+
+NETWORKS = (MlpPolicySettings,)
+"""Settings of policies that are networks; all others are tables."""
 
 
 class CustomPolicySettings(Settings):
@@ -47,21 +59,27 @@ class CustomPolicySettings(Settings):
         return OWN_POLICIES.check_name(kind)
 
 
-def _tag(value: Any) -> str | None:
+def policy_tag(value: Any) -> str | None:
+    """The member of :data:`POLICY_MEMBERS` that a value is meant for; None without a kind."""
     kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
     if not isinstance(kind, str):
         return None
     return kind if kind in ("softmax", "mlp") else "custom"
 
 
-PolicySettings = Annotated[
+POLICY_MEMBERS = (
     Annotated[SoftmaxPolicySettings, Tag("softmax")]
     | Annotated[MlpPolicySettings, Tag("mlp")]
-    | Annotated[CustomPolicySettings, Tag("custom")],
+    | Annotated[CustomPolicySettings, Tag("custom")]
+)
+"""The kinds of policies."""
+
+PolicySettings = Annotated[
+    POLICY_MEMBERS,
     Discriminator(
-        _tag,
+        policy_tag,
         custom_error_type="policy_kind",
         custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class",
     ),
 ]
-"""The policy of every agent."""
+"""The policy of an agent."""

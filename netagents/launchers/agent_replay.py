@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from netagents.errors import ReplayError, RunDirectoryError, UsageError
 from netagents.experiment.imported_parts import has_foreign_code
 from netagents.learning import ExchangeRequest, NetworkedAgent, Outgoing, make_agent
-from netagents.learning.interventions.random_actions import beginning
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.messages import Kind, Report, node_names
 from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_digest
 from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
-from netagents.records.run_creation import CHECKPOINTS
+from netagents.records.replay_files import ReplayFiles
+from netagents.records.run_creation import CHECKPOINTS, REPLAY
 from netagents.records.run_reader import Run
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -95,13 +95,13 @@ def replay(
     else:
         source = str(recording.starts[begin][0].relative_to(run.path))
         restore_agent(one, recording.state(begin), source)
+    ReplayFiles(run.path / REPLAY, agent).load(one)
     return _Replay(run, recording, one, Replayed(agent, begin, source)).until(wanted, last, before)
 
 
 class _Replay:
     def __init__(self, run: Run, recording: InboxRecording, agent: NetworkedAgent, found: Replayed) -> None:
         self.run, self.recording, self.agent, self.found = run, recording, agent, found
-        self.begin = beginning(agent)
         self.numbers = GlobalNumbers(run.experiment.seed, has_foreign_code(run.experiment))
         self.metrics = {name: run.agent_metric(name) for name in run.setup.metric_names}
         self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
@@ -124,7 +124,7 @@ class _Replay:
         """Feeds the agent one iteration; yields the turn for which there is nothing more."""
         one = self.found.agent
         self.numbers.begin(one, iteration)
-        turns = self.begin(iteration)
+        turns = self.agent.iterate(iteration)
         with self.numbers.of(one):
             turn = next(turns)
         while True:

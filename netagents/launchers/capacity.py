@@ -17,9 +17,10 @@ from typing import Literal
 from netagents.environments.feature_encoders import width
 from netagents.errors import CapacityError
 from netagents.experiment import Experiment
-from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.learning import Setup
+from netagents.learning.algorithms.replay_layout import replay_bytes
 from netagents.messages import Kind, RadiusKind
 from netagents.messages.array_fields import ANY
 from netagents.nodes.bootstrap.run_shapes import shapes_of
@@ -159,6 +160,28 @@ def check_messages(setup: Setup) -> None:
         )
 
 
+def check_replay(setup: Setup) -> None:
+    """Refuse replay buffers that this machine's memory could not hold, before anything is written.
+
+    Raises:
+        CapacityError: names their size, and what would fit.
+    """
+    each = [replay_bytes(setup, agent) for agent in range(setup.n)]
+    available = available_memory()
+    if available is None or sum(each) <= available:
+        return
+    # Whole iterations are kept, and a little beside them.
+    algorithms = [agent.learning.algorithm for agent in setup.agents]
+    largest = max(each.replay for each in algorithms if isinstance(each, MaddpgSettings))
+    fits = max(0, int(largest * available / sum(each)) - 3 * setup.steps * setup.batch)
+    raise CapacityError(
+        f"the replay buffers of {sum(nbytes > 0 for nbytes in each)} agents, {largest:,} transitions each, need {sum(each) / 1e9:,.1f} GB,"
+        f" and {available / 1e9:.1f} GB of memory are available",
+        where="learning.algorithm.replay",
+        fix=f"use learning.algorithm.replay={fits}" if fits else "use a smaller learning.batch, a smaller horizon or fewer agents",
+    )
+
+
 def _largest_messages(setup: Setup) -> Iterator[tuple[int, int]]:
     """Bytes of the messages that each agent is told, and their kinds; where a size is open, that of a whole batch."""
     for agent in range(setup.n):
@@ -174,16 +197,15 @@ def agent_bytes(setup: Setup, agent: int) -> int:
     policy = setup.reach[RadiusKind.POLICY].window(agent)
     critic = setup.reach[RadiusKind.CRITIC].window(agent)
     batch = setup.horizon * setup.batch * 8 * (4 + 2 * len(critic))
-    if isinstance(experiment.policy, MlpPolicySettings):
+    if setup.agents[agent].uses_networks:
         spec = setup.spec
-        return batch + setup.horizon * setup.batch * 8 * sum(
-            width(space) for j in critic for space in (spec.observation_spaces[j], spec.action_spaces[j])
-        )
+        features = sum(width(space) for j in critic for space in (spec.observation_spaces[j], spec.action_spaces[j]))
+        return replay_bytes(setup, agent) + batch + setup.horizon * setup.batch * 8 * features
     (actions,) = setup.action_sizes((agent,))
     # Logits, probabilities and thresholds.
     table = 24 * prod(setup.state_sizes(policy)) * actions
     entries = prod(setup.state_sizes(critic)) * prod(setup.action_sizes(critic))
-    settings = experiment.learning.critic
+    settings = setup.agents[agent].learning.critic
     if entries <= settings.full_table_limit:
         critic_bytes = entries * (_CRITIC_BYTES + 8)
     else:

@@ -6,6 +6,7 @@ It runs the very agents that ``nodes/agent`` runs, and folds every inbox in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,13 @@ from netagents.learning import (
     make_agent,
     make_record,
 )
-from netagents.learning.interventions.random_actions import beginning
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
+from netagents.records.replay_files import ReplayFiles
 from netagents.wire.links.link_model import link_faults
 from netagents.wire.links.simulated_links import SimulatedLinks
 
@@ -46,14 +47,15 @@ class InProcessNetwork:
         setup: what all agents share.
         environment: the networked MDP.
         observer: sees every delivery (tests, debugging).
+        replay: folder of the agents' replay buffers; None keeps them in memory alone.
     """
 
-    def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None) -> None:
+    def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None, replay: Path | None = None) -> None:
         self.setup = setup
         self._numbers = GlobalNumbers(setup.experiment.seed, has_foreign_code(setup.experiment))
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
+        self._replay = [ReplayFiles(replay, agent.index) for agent in self.agents]
         self.session = setup.session(environment)
-        self._begin = [beginning(agent) for agent in self.agents]
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
         experiment = setup.experiment
@@ -85,6 +87,7 @@ class InProcessNetwork:
         """
         for agent in self.agents:
             restore_agent(agent, states[agent.index], where)
+            self._replay[agent.index].load(agent)
 
     def run(self, first: int, last: int) -> Iterator[IterationRecord]:
         """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in, and after it
@@ -94,6 +97,8 @@ class InProcessNetwork:
                 load_frozen_policy(agent)
         for iteration in range(first, last):
             self._iterate(iteration)
+            for files, agent in zip(self._replay, self.agents, strict=True):
+                files.keep(agent, iteration)
             if iteration > first:
                 yield self._close(iteration - 1)
         for agent in self.agents:
@@ -104,7 +109,7 @@ class InProcessNetwork:
     def _iterate(self, iteration: int) -> None:
         for owner in (ENVIRONMENT_OWNER, *self._everybody):
             self._numbers.begin(owner, iteration)
-        generators = [begin(iteration) for begin in self._begin]
+        generators = [agent.iterate(iteration) for agent in self.agents]
         waiting: list[ExchangeRequest | None] = []
         for index, generator in enumerate(generators):
             with self._numbers.of(index):

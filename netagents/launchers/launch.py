@@ -13,7 +13,7 @@ from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
 from netagents.foreign.part_faults import foreign_faults
-from netagents.launchers.capacity import check_messages, check_processes
+from netagents.launchers.capacity import check_messages, check_processes, check_replay
 from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
@@ -23,7 +23,7 @@ from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.frozen_policies import check_frozen_policies
-from netagents.records.run_creation import check_free, check_path
+from netagents.records.run_creation import REPLAY, check_free, check_path
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
 
@@ -112,6 +112,7 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
                 check_frozen_policies(prepared.setup)
                 check_recorded_agents(prepared.setup)
                 check_messages(prepared.setup)
+                check_replay(prepared.setup)
                 check_launcher(prepared, display)
             except BaseException:
                 prepared.environment.close()
@@ -186,7 +187,7 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
 
     iterations = prepared.experiment.learning.iterations
     prepared.environment.open(prepared.setup.batch, CopyProgress(display.note))
-    network = InProcessNetwork(prepared.setup, prepared.environment)
+    network = InProcessNetwork(prepared.setup, prepared.environment, replay=directory.path / REPLAY)
     power = PowerMonitor(prepared.setup)
     if first:
         network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))

@@ -15,8 +15,9 @@ from netagents.launchers.supervision.supervised_run import ending, supervise, vi
 from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.learning.prepare import Prepared
 from netagents.nodes.agent.inbox_recording import inbox_folder
-from netagents.nodes.bootstrap.node_keys import run_bundles
+from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
+from netagents.records.run_creation import REPLAY
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import write_bundles
 
@@ -59,6 +60,8 @@ def run_local(
         InterruptedRunError: Ctrl-C or SIGTERM; the records are complete up to then.
     """
     experiment = prepared.experiment
+    if experiment.runtime.transport == "tcp" and experiment.runtime.insecure:
+        display.note(f"note: runtime.insecure: {WITHOUT_KEYS}")
     sockets = SocketDirectory.create()
     with ending(directory, sockets), viewing(sockets.path) as (listener, view):
         specs = node_specs(prepared, directory, sockets, view, first)
@@ -90,13 +93,15 @@ def node_specs(
         # The server takes a free port and says which; nobody guesses.
         listen, join = "tcp://127.0.0.1:0", f"file://{sockets.path}/endpoint"
         hosting["announce"] = f"{sockets.path}/endpoint"
-        hosting["keys"] = keys = f"{sockets.path}/keys"
-        write_bundles(run_bundles(prepared.setup).values(), Path(keys))
+        if experiment.runtime.insecure:
+            hosting["insecure"] = "1"
+        else:
+            hosting["keys"] = keys = f"{sockets.path}/keys"
+            write_bundles(run_bundles(prepared.setup).values(), Path(keys))
     # What the experiment names was chosen by who started it, on this machine.
     common = {"join": join, "run": run, "timeout_scale": str(experiment.timeouts.scale), "allow_imports": "1"}
     common["join_seconds"] = str(experiment.timeouts.seconds("join"))
-    if "keys" in hosting:
-        common["keys"] = hosting["keys"]
+    common.update({name: hosting[name] for name in ("keys", "insecure") if name in hosting})
     specs = [
         NodeSpec("environment", "netagents.nodes.server.environment_server:run_environment", {**hosting, "listen": listen}),
         *(
@@ -115,7 +120,7 @@ def node_specs(
             NodeSpec(
                 f"agent_{index}",
                 "netagents.nodes.agent.agent_process:run_agent",
-                {**common, **_recorded(prepared, directory, index), "index": str(index)},
+                {**common, **_recorded(prepared, directory, index), **_replayed(prepared, directory), "index": str(index)},
             )
             for index in range(prepared.setup.n)
         ),
@@ -130,6 +135,11 @@ def node_specs(
 def copies_file(prepared: Prepared, sockets: SocketDirectory) -> Path | None:
     """Where the server says how many copies of its environment there are; None where there is nothing to make."""
     return None if prepared.setup.spec.capabilities.vectorized else sockets.path / "copies"
+
+
+def _replayed(prepared: Prepared, directory: RunDirectory) -> dict[str, str]:
+    """Where agents keep their replay buffers, if they have any."""
+    return {} if not prepared.setup.replays else {"replay": str(directory.path.resolve() / REPLAY)}
 
 
 def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[str, str]:

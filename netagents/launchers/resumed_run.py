@@ -9,10 +9,10 @@ from typing import Any
 
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
-from netagents.launchers.capacity import check_processes
+from netagents.launchers.capacity import check_processes, check_replay
 from netagents.launchers.display import Display
 from netagents.launchers.launch import carry_out, check_launcher
-from netagents.records.reopened_run import reopen
+from netagents.records.reopened_run import complete, reopen
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
 
@@ -46,9 +46,15 @@ def resume_run(
     with contained():
         prepared, first = reopen(kept, overrides or [], settings)
         try:
-            check_processes(prepared.experiment, prepared.topology)
-            check_launcher(prepared, display)
-            carry_out(prepared, kept, display, first)
+            if first >= prepared.experiment.learning.iterations:
+                complete(kept, prepared)
+                if display is not None:
+                    display.close()
+            else:
+                check_processes(prepared.experiment, prepared.topology)
+                check_replay(prepared.setup)
+                check_launcher(prepared, display)
+                carry_out(prepared, kept, display, first)
         finally:
             kept.lock.release()
     return Run(directory)

@@ -80,22 +80,23 @@ class Players:
 
     def draw(self, agent: int, messages: Sequence[Step], generator: np.random.Generator, drawn: int | None = None) -> NDArray[Any]:
         """An action of ``agent`` per copy, from the generator's next numbers; the first of those for ``drawn`` copies, where given."""
-        policy, context = self.policies[agent], self._context(agent, messages)
+        policy, context = self.policies[agent], self.context(agent, messages)
         copies = len(messages[agent].reward)
         noise = policy.noise(generator, 1, copies if drawn is None else drawn)[0][:copies]
         return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
 
     def decide(self, agent: int, messages: Sequence[Step], noise: NDArray[np.float64]) -> NDArray[Any]:
         """The same from numbers that were drawn before."""
-        policy, context = self.policies[agent], self._context(agent, messages)
+        policy, context = self.policies[agent], self.context(agent, messages)
         return policy.act(context, noise, messages[agent].mask).astype(self._dtypes[agent])
 
     def greedy(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
         """The most probable action per copy."""
-        chosen = self.policies[agent].greedy(self._context(agent, messages), messages[agent].mask)
+        chosen = self.policies[agent].greedy(self.context(agent, messages), messages[agent].mask)
         return chosen.astype(self._dtypes[agent])
 
-    def _context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
+    def context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
+        """What the policy of ``agent`` makes of one step's messages, per copy; those of aged information are asked for at every step."""
         policy, hops = self.policies[agent], messages[agent].hops
         if self._ages is not None:
             if not self._past or self._past[-1] is not messages:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 from netagents.environments.networked_mdp import EnvironmentSpec
-from netagents.environments.spaces import Discrete
-from netagents.errors import CapacityError, EnvironmentMismatchError, ExperimentError, UtilityError
+from netagents.errors import CapacityError, ExperimentError, UtilityError
 from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import CustomAlgorithmSettings
 from netagents.experiment.imported_parts import has_foreign_code
-from netagents.experiment.signal_settings import signals_of
-from netagents.experiment.utility_settings import NoUtilitySettings
+from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.agent_builder import make_agent
+from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
-from netagents.learning.incentives import make_frozen, make_pay
-from netagents.learning.protocol.agent_metrics import BASE_METRICS, CONSTRAINT_METRICS, PAY_METRICS, SHADOW_METRICS, ordered_union
+from netagents.learning.incentives import make_frozen, make_pay, make_populations
+from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
+from netagents.learning.protocol.agent_metrics import (
+    BASE_METRICS,
+    CONSTRAINT_METRICS,
+    DEVIATION_METRICS,
+    INTERVENTION_METRICS,
+    PAY_METRICS,
+    POPULATION_METRICS,
+    SHADOW_METRICS,
+    ordered_union,
+)
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import make_terms, signal_metrics
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind, radius_of
-from netagents.topology import Reach, SelectedReach, Topology, spread_radius
+from netagents.topology import Reach, SelectedReach, Topology, agent_radii
 from netagents.utilities import build_constraints, build_utility, check_agents
 
 LARGEST_BATCH_BYTES = 8 << 30
@@ -41,41 +50,62 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
         ExperimentError: a per-agent radius has the wrong length, or the graph moves and messages should be relayed or aged along it.
         CapacityError: the traces of one agent's neighbourhood would not fit.
     """
-    learning = experiment.learning
-    radii = {kind: spread_radius(experiment.radius(kind.value), topology.n, f"kappa_{kind.value}") for kind in RadiusKind}
+    learning, n = experiment.learning, topology.n
+    radii = {kind: agent_radii(experiment, n, kind.value) for kind in RadiusKind}
     check_muted(experiment.mute)
-    muted = {kind: muted_hops(experiment.mute, kind, topology.n) for kind in NEIGHBOUR_KINDS}
+    muted = {kind: muted_hops(experiment.mute, kind, n) for kind in NEIGHBOUR_KINDS}
     shared_reward = learning.credit == "shared_reward"
     # A neighbour's reward is worth nothing without the trace that tells when it was earned.
     credited = muted[Kind.SHADOW_REWARD] | muted[Kind.TRACE] if shared_reward else muted[Kind.TRUNCATED_Q]
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
     reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
-    own_cut = {**muted, Kind.TRUNCATED_Q: credited, Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD]}
-    pay = make_pay(experiment, topology.n, reach[RadiusKind.GRADIENT])
+    own_cut = {
+        **muted,
+        Kind.TARGET_ACTION: muted[Kind.TARGET_ACTION] | muted[Kind.TRACE],
+        Kind.TRUNCATED_Q: credited,
+        Kind.SHADOW_REWARD: credited if shared_reward else muted[Kind.SHADOW_REWARD],
+    }
+    pay = make_pay(experiment, n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
-    alone = pay.keys() | frozen.keys()
+    policies_travel = Reach(topology.hops, radii[RadiusKind.GRADIENT], muted[Kind.POLICY_PARAMETERS])
+    populations = make_populations(experiment, spec, reach[RadiusKind.POLICY], policies_travel)
+    alone = pay.keys() | frozen.keys() | populations.keys()
     if alone:
         # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
         reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
-    facts = algorithm_facts(experiment, imports=imports)
+    advised = advised_co_players(experiment, topology, spec, reach[RadiusKind.CRITIC], frozen)
+    agents = tuple(experiment.of_agent(agent) for agent in range(n))
+    facts = tuple(algorithm_facts(agent, imports=imports) for agent in agents)
     # Whatever it learns with, a policy reads the states of others.
-    needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or kind in facts.kinds]
+    needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or any(kind in each.kinds for each in facts)]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
-    rewards = kind_reach.pop(Kind.REWARD, None)
+    rewards, worst = kind_reach.pop(Kind.REWARD, None), kind_reach.pop(Kind.WORST_ACTION, None)
+    if advised and worst is not None:
+        kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))
+    kind_reach.pop(Kind.POLICY_PARAMETERS, None)
+    if populations:
+        kind_reach[Kind.POLICY_PARAMETERS] = SelectedReach(policies_travel, lambda i, j: i in populations and populations[i].moves(j, i))
+    for kind in kind_reach.keys() - {Kind.STATE, Kind.WORST_ACTION}:
+        # Under shared_reward no algorithm that heeds the credit shares values.
+        knows = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
+        if any(knows) and not all(knows):
+            kind_reach[kind] = SelectedReach(kind_reach[kind], _both(knows))
     for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
         if alone and kind in kind_reach:
             kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in alone and j not in alone)
-    if frozen and Kind.TRACE in kind_reach:
-        kind_reach[Kind.TRACE] = SelectedReach(kind_reach[Kind.TRACE], lambda i, _: i not in frozen)
+    # Who never learns needs no traces.
+    without_critics = {*frozen, *(agent for agent, population in populations.items() if agent not in population.homes)}
+    if without_critics and Kind.TRACE in kind_reach:
+        kind_reach[Kind.TRACE] = SelectedReach(kind_reach[Kind.TRACE], lambda i, _: i not in without_critics)
     if pay and rewards is not None:
         kind_reach[Kind.REWARD] = SelectedReach(rewards, lambda i, j: i in pay and j in pay[i].coefficients)
     horizon = spec.horizon if learning.horizon is None else learning.horizon
     discount = spec.discount if learning.gamma is None else learning.gamma
     names = metric_names(experiment, facts, imports=imports)
-    setup = Setup(
-        experiment, topology, spec, reach, horizon, discount, kind_reach, facts, names, _shares_signals(experiment, topology.n), pay, frozen
-    )
+    travels = tuple(any(term.shared and term.factor != 0.0 for term in agent.signals.values()) for agent in agents)
+    apart = pay, frozen, advised, populations
+    setup = Setup(experiment, topology, spec, reach, horizon, discount, kind_reach, agents, facts, names, travels, *apart)
     for key, value, fix in (("routing", "relay", "direct"), ("information", "aged", "fresh")):
         if spec.capabilities.moving and getattr(experiment, key) == value:
             raise ExperimentError(
@@ -97,22 +127,26 @@ def with_imports(setup: Setup) -> Setup:
     return make_setup(setup.experiment, setup.topology, setup.spec) if has_foreign_code(setup.experiment) else setup
 
 
-def metric_names(experiment: Experiment, facts: AlgorithmFacts, *, imports: bool) -> tuple[str, ...]:
+def metric_names(experiment: Experiment, facts: Sequence[AlgorithmFacts], *, imports: bool) -> tuple[str, ...]:
     """The names of all metrics of a run: those of every agent, its algorithm, and the terms of its learning signal."""
-    general = experiment.utility != NoUtilitySettings() or bool(experiment.constraints)
+    constrained = bool(experiment.constraints) or any(group.constraints for group in experiment.agents)
+    special = any(group.role != "learner" or group.incentive is not None for group in experiment.agents)
     return ordered_union(
         BASE_METRICS,
-        facts.metrics,
-        SHADOW_METRICS if general else (),
-        CONSTRAINT_METRICS if experiment.constraints else (),
-        PAY_METRICS if experiment.agents else (),
+        *(each.metrics for each in dict.fromkeys(facts)),
+        SHADOW_METRICS if experiment.has_shadow_rewards else (),
+        CONSTRAINT_METRICS if constrained else (),
+        PAY_METRICS if special else (),
+        POPULATION_METRICS if any(group.role == "population" for group in experiment.agents) else (),
+        INTERVENTION_METRICS if experiment.interventions else (),
+        DEVIATION_METRICS if sbpr_of(experiment.interventions) is not None else (),
         signal_metrics(experiment, imports=imports),
     )
 
 
-def _shares_signals(experiment: Experiment, n: int) -> tuple[bool, ...]:
-    shared = tuple(term for term in experiment.signals if term.shared and term.weight != 0.0)
-    return tuple(bool(signals_of(shared, agent)) for agent in range(n))
+def _both(knows: Sequence[bool]) -> Callable[[int, int], bool]:
+    """(receiver, sender) -> whether the algorithms of both know a kind."""
+    return lambda i, j: knows[i] and knows[j]
 
 
 def check_muted(words: Sequence[str]) -> None:
@@ -152,13 +186,11 @@ def check_fits(setup: Setup) -> None:
         UtilityError: a utility does not fit the agent's local spaces, a group or constraint names an agent that does not exist,
             or no policy at all can meet a constraint.
     """
-    experiment, capabilities = setup.experiment, setup.spec.capabilities
-    check_algorithm(setup)
-    if (capabilities.moving or capabilities.masked) and not experiment.uses_networks:
-        what = "a graph that moves" if capabilities.moving else "actions that are not always legal"
-        raise EnvironmentMismatchError(
-            f"environment '{setup.spec.name}' has {what}, which tables cannot mark", where="policy.kind", fix="use kind mlp"
-        )
+    experiment = setup.experiment
+    for agent in range(setup.n):
+        check_algorithm(setup, agent)
+    check_meetings(setup)
+    check_interventions(setup)
     check_agents(experiment.utility, setup.n)
     for number, constraint in enumerate(experiment.constraints):
         if constraint.agents is not None and max(constraint.agents) >= setup.n:
@@ -170,56 +202,19 @@ def check_fits(setup: Setup) -> None:
             raise ExperimentError(
                 f"there is no agent {max(signal.agents)}", where=f"signals[{number}].agents", fix=f"agents are 0 to {setup.n - 1}"
             )
-    for agent in range(setup.n):
+    for agent, settings in enumerate(setup.agents):
         setup.policy(agent)
-        if not experiment.uses_networks:
+        if not settings.uses_networks and agent not in setup.frozen:
             _check_critic(setup, agent)
         cells = setup.cells(agent)
-        build_utility(experiment.utility, agent, cells.states, cells.actions, setup.discount)
-        build_constraints(experiment.constraints, agent, cells.states, cells.actions, setup.discount)
+        build_utility(settings.utility, agent, cells.states, cells.actions, setup.discount)
+        build_constraints(settings.constraints, agent, cells.states, cells.actions, setup.discount)
         make_terms(agent, setup)
-    if isinstance(experiment.learning.algorithm, CustomAlgorithmSettings):
-        # One agent tells whether its class takes the parameters.
-        make_agent(0, setup)
-
-
-def check_algorithm(setup: Setup) -> None:
-    """Refuse an algorithm that does not take what the experiment gives it.
-
-    Raises:
-        ExperimentError: it takes other policies, or the experiment has terms of a signal or credit for which messages are missing.
-        EnvironmentMismatchError: it takes no boxes, no masks or no graph that moves.
-    """
-    experiment, facts, capabilities = setup.experiment, setup.algorithm, setup.spec.capabilities
-    kind, where = experiment.learning.algorithm.kind, "learning.algorithm.kind"
-    beside = {
-        "agents": bool(setup.pay) and Kind.REWARD not in facts.kinds,
-        "signals": bool(experiment.signals) and not facts.signals,
-        "constraints": bool(experiment.constraints) and not facts.signals,
-        "utility": experiment.utility != NoUtilitySettings() and not facts.signals,
-    }
-    ignored = [key for key, is_ignored in beside.items() if is_ignored]
-    if ignored:
-        raise ExperimentError(f"{kind} learns from the task reward alone, and would ignore them", where=ignored[0], fix="leave them out")
-    if setup.frozen and experiment.power.variant == "ex_ante":
-        raise ExperimentError("power.variant ex_ante needs what every neighbour intends, which frozen agents do not tell", where="agents")
-    given = "networks" if experiment.uses_networks else "tables"
-    if given not in facts.policies:
-        fix = "use policy.kind mlp" if given == "tables" else "use policy.kind softmax"
-        raise ExperimentError(f"{kind} learns with {' or '.join(sorted(facts.policies))}, and policies are {given}", where=where, fix=fix)
-    boxes = [agent for agent in range(setup.n) if not isinstance(setup.spec.action_spaces[agent], Discrete)]
-    if boxes and facts.spaces == "finite" and experiment.uses_networks:
-        raise EnvironmentMismatchError(
-            f"{kind} takes finite actions, and those of agent {boxes[0]} are a box", where=where, fix="use another algorithm or environment"
-        )
-    for has, takes, what in (
-        (capabilities.masked, facts.masks, "actions that are not always legal"),
-        (capabilities.moving, facts.moving, "a graph that moves"),
-    ):
-        if has and not takes and experiment.uses_networks:
-            raise EnvironmentMismatchError(
-                f"environment '{setup.spec.name}' has {what}, which {kind} does not take", where=where, fix="use another algorithm"
-            )
+    own = {settings.where: agent for agent, settings in enumerate(setup.agents) if agent not in setup.frozen}
+    for agent in own.values():
+        if isinstance(setup.agents[agent].learning.algorithm, CustomAlgorithmSettings):
+            # One agent of each group tells whether its class takes the parameters.
+            make_agent(agent, setup)
 
 
 def _check_critic(setup: Setup, agent: int) -> None:
@@ -228,7 +223,7 @@ def _check_critic(setup: Setup, agent: int) -> None:
     Raises:
         CapacityError: it is below the number of keys that a batch can have.
     """
-    settings = setup.experiment.learning.critic
+    settings = setup.agents[agent].learning.critic
     window = setup.reach[RadiusKind.CRITIC].window(agent)
     entries = prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))
     least = min(entries, (setup.evaluation_steps or setup.horizon) * setup.batch)

@@ -9,29 +9,29 @@ from netagents.messages.learning_messages import (
     TRUNCATED,
     Action,
     Digest,
+    PolicyParameters,
     Report,
     Reward,
     ShadowReward,
     Snapshot,
     State,
     Step,
+    TargetAction,
     Trace,
     TruncatedQ,
+    WorstAction,
     index_dtype,
     payload_bytes,
 )
 from netagents.messages.message_kinds import (
-    ENVIRONMENT,
-    MONITOR,
     NEIGHBOUR_KINDS,
     Absence,
     Kind,
     Pace,
     RadiusKind,
-    node_name,
-    node_names,
     radius_of,
 )
+from netagents.messages.node_names import ENVIRONMENT, MONITOR, node_name, node_names
 from netagents.messages.relay_messages import Bundle, RelayStats
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Kind",
     "Message",
     "Pace",
+    "PolicyParameters",
     "RadiusKind",
     "Ready",
     "RelayStats",
@@ -66,9 +67,11 @@ __all__ = [
     "State",
     "Step",
     "Stop",
+    "TargetAction",
     "Trace",
     "TruncatedQ",
     "Welcome",
+    "WorstAction",
     "index_dtype",
     "node_name",
     "node_names",

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    Digest,
+    PolicyParameters,
+    Report,
+    Reward,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    TargetAction,
+    Trace,
+    TruncatedQ,
+    WorstAction,
+)
 from netagents.messages.message_kinds import Kind
 from netagents.messages.relay_messages import Bundle, RelayStats
 
@@ -24,6 +38,9 @@ Message = (
     | Trace
     | ShadowReward
     | TruncatedQ
+    | TargetAction
+    | WorstAction
+    | PolicyParameters
     | Report
     | Reward
     | Snapshot

@@ -100,10 +100,41 @@ class Reward(NamedTuple):
     rewards: NDArray[np.float64]
 
 
+class WorstAction(NamedTuple):
+    """Agent to a co-player that is made to play its worst action for it, at each step at which that happens in some copy.
+
+    ``choices`` (K,) uint8 for the K copies in which it does, ascending: 0 for the co-player's own action, else 1 plus the place of the
+    worst one among the co-player's candidate actions (:func:`netagents.environments.spaces.candidate_actions`).
+    """
+
+    choices: NDArray[np.uint8]
+
+
+class PolicyParameters(NamedTuple):
+    """A seat that holds a population to a seat where one of its members plays, at the beginning of a generation.
+
+    ``parameters`` (P,) of the member's policy, float32 of networks and float64 of tables; ``statistics`` (S,) float64, how it reads numbers
+    without bounds, in the order of their names.
+    """
+
+    parameters: NDArray[Any]
+    statistics: NDArray[np.float64]
+
+
 class TruncatedQ(NamedTuple):
     """Agent to every agent whose kappa_gradient reaches it: ``values`` (H, B) float64, its truncated Q along the batch."""
 
     values: NDArray[np.float64]
+
+
+class TargetAction(NamedTuple):
+    """Agent to every agent whose kappa_critic reaches it, once per update from the replay buffer: what its target policy would do.
+
+    ``actions`` (M,) index or (M, *shape) float64, at the states that M transitions led to; everyone draws the same transitions.  Where the
+    graph moves, transitions in which the receiver was out of range are zero.
+    """
+
+    actions: NDArray[Any]
 
 
 class Report(NamedTuple):

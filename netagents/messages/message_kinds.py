@@ -7,7 +7,7 @@ how much is sent.  To add a kind, write its message type and add its row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Self
@@ -26,29 +26,41 @@ from netagents.messages.array_fields import (
     array_field,
 )
 from netagents.messages.control_messages import LINK_COSTS, DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
-from netagents.messages.learning_messages import Action, Digest, Report, Reward, ShadowReward, Snapshot, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    Digest,
+    PolicyParameters,
+    Report,
+    Reward,
+    ShadowReward,
+    Snapshot,
+    State,
+    Step,
+    TargetAction,
+    Trace,
+    TruncatedQ,
+    WorstAction,
+)
 from netagents.messages.relay_messages import Bundle, RelayStats
 from netagents.messages.run_facts import (
     RunFacts,
     Traffic,
     action_traffic,
+    policy_parameters_traffic,
     reward_traffic,
     shadow_reward_shapes,
     shadow_reward_traffic,
     state_traffic,
     step_shapes,
     step_traffic,
+    target_action_traffic,
     trace_shapes,
     trace_traffic,
     truncated_q_shapes,
     truncated_q_traffic,
+    worst_action_shapes,
+    worst_action_traffic,
 )
-
-ENVIRONMENT = -1
-"""Node index of the environment server.  Agents are 0..n-1."""
-
-MONITOR = -2
-"""Node index of the monitor."""
 
 
 class RadiusKind(StrEnum):
@@ -175,7 +187,7 @@ class Kind(IntEnum):
             Action,
             (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
             pace=Pace.STEP,
-            phase=2,
+            phase=3,
             must_arrive=True,
             traffic=action_traffic,
         ),
@@ -205,7 +217,7 @@ class Kind(IntEnum):
             aligned=True,
             optional=1,
             pace=Pace.ITERATION,
-            phase=3,
+            phase=4,
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.HOLD,
@@ -220,7 +232,7 @@ class Kind(IntEnum):
             (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
             optional=1,
             pace=Pace.ITERATION,
-            phase=5,
+            phase=6,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -234,7 +246,7 @@ class Kind(IntEnum):
             TruncatedQ,
             (array_field("values", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=6,
+            phase=7,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
@@ -253,12 +265,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=7,
+            phase=8,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=8, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=9, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -271,7 +283,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=9,
+            phase=10,
         ),
     )
     BUNDLE = (
@@ -280,7 +292,7 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=10,
+            phase=11,
             must_arrive=True,
         ),
     )
@@ -291,11 +303,52 @@ class Kind(IntEnum):
             Reward,
             (array_field("rewards", FLOAT64, 2),),
             pace=Pace.ITERATION,
-            phase=4,
+            phase=5,
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
             traffic=reward_traffic,
+        ),
+    )
+    WORST_ACTION = (
+        21,
+        MessageRow(
+            WorstAction,
+            (array_field("choices", ("u1",), 1),),
+            pace=Pace.STEP,
+            phase=2,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=worst_action_traffic,
+            shapes=worst_action_shapes,
+        ),
+    )
+    POLICY_PARAMETERS = (
+        28,
+        MessageRow(
+            PolicyParameters,
+            (array_field("parameters", ("<f4", "<f8"), 1), array_field("statistics", FLOAT64, 1)),
+            pace=Pace.ITERATION,
+            phase=28,
+            radius=RadiusKind.GRADIENT,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=policy_parameters_traffic,
+        ),
+    )
+
+    TARGET_ACTION = (
+        21,
+        MessageRow(
+            TargetAction,
+            (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
+            pace=Pace.ITERATION,
+            phase=7,
+            radius=RadiusKind.CRITIC,
+            must_arrive=True,
+            absence=Absence.ZERO,
+            traffic=target_action_traffic,
         ),
     )
 
@@ -312,21 +365,3 @@ NEIGHBOUR_KINDS = tuple(kind for kind in Kind if kind.row.radius is not None)
 def radius_of(kind: Kind) -> RadiusKind | None:
     """The radius that bounds how far a kind may travel between agents; None for kinds that agents never exchange."""
     return kind.row.radius
-
-
-def node_name(index: int) -> str:
-    """A node's name in logs and errors: ``agent 3``, ``environment`` or ``monitor``."""
-    if index == ENVIRONMENT:
-        return "environment"
-    return "monitor" if index == MONITOR else f"agent {index}"
-
-
-def node_names(indices: Collection[int], most: int = 12) -> str:
-    """Several nodes in one phrase: ``environment, agents 4, 7``; beyond ``most`` agents the rest is counted."""
-    agents = sorted(index for index in indices if index >= 0)
-    parts = [node_name(index) for index in sorted((index for index in indices if index < 0), reverse=True)]
-    if agents:
-        shown = ", ".join(map(str, agents[:most]))
-        more = f" and {len(agents) - most} more" if len(agents) > most else ""
-        parts.append(f"agent{'s' if len(agents) > 1 else ''} {shown}{more}")
-    return ", ".join(parts)

@@ -10,7 +10,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from netagents.messages.array_fields import ANY, Alternatives, ExpectedArray
-from netagents.messages.learning_messages import Action, Reward, ShadowReward, State, Step, Trace, TruncatedQ
+from netagents.messages.learning_messages import (
+    Action,
+    PolicyParameters,
+    Reward,
+    ShadowReward,
+    State,
+    Step,
+    TargetAction,
+    Trace,
+    TruncatedQ,
+    WorstAction,
+)
 
 _FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
 
@@ -26,13 +37,15 @@ class RunFacts(Protocol):
     def steps(self) -> int: ...
     @property
     def evaluation_steps(self) -> int: ...
-    @property
-    def shares_values(self) -> bool: ...
+    def replay_updates(self, agent: int) -> tuple[int, int]: ...
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def action_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def contact_count(self, agent: int) -> int | None: ...
+    def shares_values(self, agent: int) -> bool: ...
     def mask_size(self, agent: int) -> int | None: ...
     def probability_size(self, agent: int) -> int | None: ...
+    def worst_actions_told(self, agent: int) -> tuple[int, int]: ...
+    def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]: ...
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
 
@@ -104,14 +117,36 @@ def reward_traffic(facts: RunFacts, _agent: int) -> Traffic:
     return ((Reward(np.zeros((facts.steps, facts.batch))), 1),)
 
 
-def truncated_q_traffic(facts: RunFacts, _agent: int) -> Traffic:
+def worst_action_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """As many WorstActions, and of such a size, as the lottery of the run leads one to expect for each receiver."""
+    messages, copies = facts.worst_actions_told(agent)
+    return ((WorstAction(np.zeros(copies, dtype=np.uint8)), messages),) if messages else ()
+
+
+def worst_action_shapes(_facts: RunFacts, _agent: int) -> Alternatives:
+    """Any number of copies up to all of them."""
+    return [[ExpectedArray(_UINT8, (ANY,))]]
+
+
+def policy_parameters_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """One policy, at most once per generation of a population."""
+    return ((PolicyParameters(*map(_zeros, facts.policy_arrays(agent))), 1),)
+
+
+def truncated_q_traffic(facts: RunFacts, agent: int) -> Traffic:
     """One TruncatedQ per iteration where agents share Q-values."""
-    return ((TruncatedQ(np.zeros((facts.horizon, facts.batch))), 1),) if facts.shares_values else ()
+    return ((TruncatedQ(np.zeros((facts.horizon, facts.batch))), 1),) if facts.shares_values(agent) else ()
 
 
 def truncated_q_shapes(facts: RunFacts, _agent: int) -> Alternatives:
     """A value per step and copy."""
     return [[ExpectedArray(_FLOAT64, (facts.horizon, facts.batch))]]
+
+
+def target_action_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """One TargetAction per update from the replay buffer."""
+    updates, transitions = facts.replay_updates(agent)
+    return ((TargetAction(_zeros(facts.action_array(agent, transitions))), updates),) if updates else ()
 
 
 def _zeros(expected: ExpectedArray) -> Any:

@@ -18,7 +18,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.bootstrap.node_keys import link_settings
 from netagents.nodes.process.node_process import run_role
-from netagents.records.reopened_run import next_iteration, reopen
+from netagents.records.reopened_run import complete, next_iteration, reopen
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import hold_keys
 from netagents.wire.transport.transport import LinkSettings, Transport, open_transport
@@ -49,6 +49,7 @@ def start_environment(
     lines: Path | None = None,
     status: Path | None = None,
     trust: bool = False,
+    insecure: bool = False,
 ) -> tuple[int, Path]:
     """Create the run directory, or open an existing one, and serve the run from this process.
 
@@ -62,6 +63,7 @@ def start_environment(
         lines: folder of the control pipes to that launcher.
         status: file for ``netagents health``.
         trust: whether code that the run directory names may run.
+        insecure: whether tcp links on loopback may do without keys.
 
     Returns:
         The exit code, and the run directory.
@@ -69,13 +71,16 @@ def start_environment(
     Raises:
         NetagentsError: the experiment is wrong, keys cannot be used, or the run cannot continue; nothing has been written.
     """
-    link_arguments = _link_arguments(keys, advertise)
+    link_arguments = _link_arguments(keys, advertise, insecure)
     links = link_settings(link_arguments, ENVIRONMENT)
     arguments = {"listen": listen, **link_arguments}
     if resume is not None:
         directory = RunDirectory.open(resume, trust)
         _check_address(listen, lambda transport: transport.listen(listen).close(), links)
-        _, first = reopen(directory, overrides)
+        prepared, first = reopen(directory, overrides)
+        if first >= prepared.experiment.learning.iterations:
+            complete(directory, prepared)
+            return 0, directory.path
         arguments["trust"] = "1"  # it would not have been opened otherwise
         arguments["resume_from"] = str(first)
     elif run is not None:
@@ -127,9 +132,11 @@ def start_member(
     advertise: str | None = None,
     allow_imports: bool = False,
     replace: bool = False,
+    replay: Path | None = None,
     view: str | None = None,
     progress: bool = False,
     status: Path | None = None,
+    insecure: bool = False,
 ) -> int:
     """Join a run as its monitor or as one of its agents; gives the exit code.
 
@@ -139,8 +146,10 @@ def start_member(
         listen: own address. log: file. keys: folder. advertise: host under which others reach it. timeout_scale: before the Welcome.
         allow_imports: build parts that the experiment names by import path.
         replace: replace an earlier process of this role that has ended.
+        replay: folder of the agent's replay buffer.
         view: endpoint for the monitor's views. progress: the monitor also logs the progress.
         status: file for ``netagents health``.
+        insecure: whether tcp links on loopback may do without keys.
 
     Raises:
         UsageError: unknown role or invalid address.
@@ -149,7 +158,7 @@ def start_member(
     agent = _AGENT.fullmatch(role)
     if agent is None and role != "monitor":
         raise UsageError(f"no role is called '{role}'", fix="there are environment, monitor, and agent-0, agent-1, ...")
-    link_arguments = _link_arguments(keys, advertise, timeout_scale)
+    link_arguments = _link_arguments(keys, advertise, insecure, timeout_scale)
     settings = link_settings(link_arguments, int(agent[1]) if agent else MONITOR)
     if not join.startswith("file://"):
         _check_address(join, lambda transport: transport.check(join), settings)
@@ -162,6 +171,8 @@ def start_member(
         arguments["incarnation"] = str(_clock_incarnation())
     if listen is not None:
         arguments["listen"] = listen
+    if replay is not None:
+        arguments["replay"] = str(replay.absolute())
     if agent is None:
         from netagents.nodes.monitor.monitor_process import run_monitor
 
@@ -203,10 +214,12 @@ def own_host(seconds: float) -> str:
             time.sleep(_ADDRESS_INTERVAL)
 
 
-def _link_arguments(keys: Path | None, advertise: str | None, timeout_scale: float = 1.0) -> dict[str, str]:
+def _link_arguments(keys: Path | None, advertise: str | None, insecure: bool, timeout_scale: float = 1.0) -> dict[str, str]:
+    if keys is not None and insecure:
+        raise UsageError("--keys and --insecure contradict each other", fix="leave out one of them")
     if advertise == OWN_ADDRESS:
         advertise = own_host(Timeouts(scale=timeout_scale).seconds("join"))
-    arguments = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise}
+    arguments = {"keys": None if keys is None else str(keys.resolve()), "advertise": advertise, "insecure": "1" if insecure else None}
     return {name: value for name, value in arguments.items() if value is not None}
 
 

@@ -189,10 +189,7 @@ class GaussianPolicy(NeuralPolicy):
         generator: np.random.Generator,
         where: str,
     ) -> None:
-        if not (np.isfinite(space.low) and np.isfinite(space.high)):
-            raise EnvironmentMismatchError(f"an unbounded box of actions, {space.low} to {space.high}", where=where, fix="give it bounds")
-        self.space = space
-        self.dimensions = int(np.prod(space.shape, dtype=np.int64))
+        self.space, self.dimensions = space, _dimensions(space, where)
         self._first_deviation = np.float32(np.log(settings.deviation))
         super().__init__(settings, window, reader, self.dimensions, self.dimensions, generator, where)
         self.weights[-self.dimensions :] = self._first_deviation
@@ -221,15 +218,76 @@ class GaussianPolicy(NeuralPolicy):
 
     def executed(self, drawn: FloatArray) -> FloatArray:
         """What the environment is given for u (B, m)."""
-        low, high = self.space.low, self.space.high
-        unit = np.minimum(np.maximum(drawn, -1.0), 1.0)
-        bounded = low + (high - low) / 2 * (unit + 1.0)
-        return np.ascontiguousarray(bounded.reshape(-1, *self.space.shape))
+        return _in_box(drawn, self.space)
 
     def probabilities_at(self, context: Float32) -> FloatArray:
         """(B, 2 m): means, then deviations."""
         means = self.outputs(context).astype(np.float64)
         return np.concatenate([means, np.broadcast_to(self.deviation, means.shape)], axis=1)
+
+
+class TanhPolicy(NeuralPolicy):
+    """a = tanh(z(x)) + noise of a fixed deviation, clipped to [-1, 1] and brought to the bounds of the box: the actor of DDPG.
+
+    Args:
+        space: a bounded box.
+    """
+
+    def __init__(
+        self,
+        settings: MlpPolicySettings,
+        window: Sequence[int],
+        reader: WindowReader,
+        space: Box,
+        generator: np.random.Generator,
+        where: str,
+    ) -> None:
+        self.space, self.dimensions = space, _dimensions(space, where)
+        self.deviation = settings.noise
+        super().__init__(settings, window, reader, self.dimensions, 0, generator, where)
+
+    def noise(self, generator: np.random.Generator, steps: int, copies: int) -> FloatArray:
+        """(steps, copies, m) standard normals."""
+        return generator.standard_normal((steps, copies, self.dimensions))
+
+    def act(self, context: Any, noise: FloatArray, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002 - boxes have none
+        """(B, *shape) float64 within the bounds.
+
+        Args:
+            context: (B, F) features. noise: (B, m) standard normals.
+        """
+        return self.executed(self.means(context) + self.deviation * noise)
+
+    def greedy(self, context: Any, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002
+        """Without noise."""
+        return self.executed(self.means(context))
+
+    def means(self, context: Float32) -> FloatArray:
+        """(B, m) float64, tanh of the perceptron's outputs."""
+        means: FloatArray = np.tanh(self.outputs(context)).astype(np.float64)
+        return means
+
+    def executed(self, units: FloatArray) -> FloatArray:
+        """What the environment is given for actions (B, m) of which [-1, 1] is the whole box."""
+        return _in_box(units, self.space)
+
+    def probabilities_at(self, context: Float32) -> FloatArray:
+        """(B, 2 m): means, then deviations."""
+        means = self.means(context)
+        return np.concatenate([means, np.full_like(means, self.deviation)], axis=1)
+
+
+def _dimensions(space: Box, where: str) -> int:
+    if not (np.isfinite(space.low) and np.isfinite(space.high)):
+        raise EnvironmentMismatchError(f"an unbounded box of actions, {space.low} to {space.high}", where=where, fix="give it bounds")
+    return int(np.prod(space.shape, dtype=np.int64))
+
+
+def _in_box(units: FloatArray, space: Box) -> FloatArray:
+    """(B, m) clipped to [-1, 1] as (B, *shape) between the bounds."""
+    unit = np.minimum(np.maximum(units, -1.0), 1.0)
+    bounded = space.low + (space.high - space.low) / 2 * (unit + 1.0)
+    return np.ascontiguousarray(bounded.reshape(-1, *space.shape))
 
 
 def build_neural_policy(
@@ -244,7 +302,7 @@ def build_neural_policy(
     generator: np.random.Generator,
     where: str,
 ) -> NeuralPolicy:
-    """A categorical policy for a finite action space, a Gaussian one for a box.
+    """A categorical policy for a finite action space; for a box the one that the settings name.
 
     Args:
         settings: layers and activation.
@@ -261,4 +319,5 @@ def build_neural_policy(
     reader = WindowReader(view, spaces, own, marked)
     if isinstance(action, Discrete):
         return CategoricalPolicy(settings, window, reader, action.size, logit_bound, generator, where)
-    return GaussianPolicy(settings, window, reader, action, generator, where)
+    in_box = TanhPolicy if settings.box == "tanh" else GaussianPolicy
+    return in_box(settings, window, reader, action, generator, where)

@@ -44,17 +44,28 @@ class ObservedScale:
         A number that is not there stays 0, and is not counted.
         """
         numbers = np.clip(features[:, self._columns], -_LARGEST_VALUE, _LARGEST_VALUE)
-        there = None if self._marks is None else np.where(self._marks >= 0, features[:, self._marks] != 0.0, True)
+        there = self._there(features)
         batch = _statistics(numbers, there)
         fresh = self._settled[0] == 0.0
         if fresh.any():
             self._settled = np.where(fresh, batch, self._settled)
             batch = np.where(fresh, 0.0, batch)
         self._pending = _merged(self._pending, batch)
+        features[:, self._columns] = self._scaled(numbers, there)
+
+    def apply(self, features: FloatArray) -> None:
+        """The same without counting, for features that were counted when they were first read."""
+        numbers = np.clip(features[:, self._columns], -_LARGEST_VALUE, _LARGEST_VALUE)
+        features[:, self._columns] = self._scaled(numbers, self._there(features))
+
+    def _scaled(self, numbers: FloatArray, there: NDArray[np.bool_] | None) -> FloatArray:
         count, mean, squares = self._settled
         deviation = np.maximum(np.sqrt(squares / np.maximum(count, 1.0)), _RELATIVE_FLOOR * np.abs(mean) + _FLOOR)
-        scaled = np.clip((numbers - mean) / deviation, -LARGEST_FEATURE, LARGEST_FEATURE)
-        features[:, self._columns] = scaled if there is None else scaled * there
+        scaled: FloatArray = np.clip((numbers - mean) / deviation, -LARGEST_FEATURE, LARGEST_FEATURE)
+        return scaled if there is None else scaled * there
+
+    def _there(self, features: FloatArray) -> NDArray[np.bool_] | None:
+        return None if self._marks is None else np.where(self._marks >= 0, features[:, self._marks] != 0.0, True)
 
     def settle(self) -> None:
         """The iteration has ended: what was counted since the last call takes effect."""

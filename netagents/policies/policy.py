@@ -83,6 +83,22 @@ class Policy(ABC):
         """Take over what is known of observations beside the parameters, by name; else KeyError or ValueError."""
 
 
+def policy_arrays(policy: Policy) -> dict[str, NDArray[Any]]:
+    """Parameters and statistics of a policy, named as in checkpoints."""
+    statistics = {f"policy.{name}": np.array(array) for name, array in policy.statistics().items()}
+    return {f"policy.{policy.component}": np.array(getattr(policy, policy.component)), **statistics}
+
+
+def load_arrays(policy: Policy, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Give a policy the parameters and statistics that :func:`policy_arrays` or a checkpoint holds.
+
+    Raises:
+        KeyError, ValueError: they are missing or do not fit.
+    """
+    policy.load(arrays[f"policy.{policy.component}"])
+    policy.restore_statistics({name.removeprefix("policy."): array for name, array in arrays.items()})
+
+
 class TabularPolicy(Policy):
     """pi_i(a | x) as a table with a row per context x, the joint local states within kappa_policy, and a parameter per entry.
 

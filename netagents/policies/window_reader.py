@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,8 @@ class WindowReader:
         scale: of numbers without usable bounds, which are read relative to what was observed; None where there are none.
     """
 
+    _unscaled: list[Float32] | None = None
+
     def __init__(self, view: FeatureEncoder, spaces: Sequence[Space], own: int, marked: bool) -> None:
         self.view, self.spaces, self.own, self.marked = view, tuple(spaces), own, marked
         self.size = view.size(self.spaces, own, marked)
@@ -50,10 +53,33 @@ class WindowReader:
         """
         if self._one_hot is not None:
             together: NDArray[Any] = np.stack(values, axis=1)
-            return self._one_hot.take(together, axis=0).reshape(len(together), self.size)
+            looked_up = self._one_hot.take(together, axis=0).reshape(len(together), self.size)
+            if self._unscaled is not None:
+                self._unscaled.append(looked_up)
+            return looked_up
         features = self.view.features(values, self.spaces, self.own, near if self.marked else None)
+        if self._unscaled is not None:
+            self._unscaled.append(features.astype(np.float32))
         if self.scale is not None:
             self.scale.normalise(features)
+        return features.astype(np.float32)
+
+    @contextmanager
+    def collected(self) -> Iterator[list[Float32]]:
+        """A list of the features of every :meth:`read` within the block, before they are scaled."""
+        parts: list[Float32] = []
+        self._unscaled = parts
+        try:
+            yield parts
+        finally:
+            self._unscaled = None
+
+    def scaled(self, unscaled: Float32) -> Float32:
+        """Features ``(N, size)`` that were read before, at the scale of now; they are not counted again."""
+        if self.scale is None:
+            return unscaled
+        features = unscaled.astype(np.float64)
+        self.scale.apply(features)
         return features.astype(np.float32)
 
     def settle(self) -> None:
@@ -97,6 +123,10 @@ class ActionReader:
             if near is not None:
                 features[:, columns] *= near[member][:, None]
         return features
+
+    def read_one(self, member: int, actions: NDArray[Any]) -> Float32:
+        """Features ``(N, width)`` of the actions of one member."""
+        return flat(actions, self.spaces[member]).astype(np.float32)
 
     def draw(self, member: int, intentions: NDArray[np.float64], generator: np.random.Generator) -> Float32:
         """Actions drawn anew for one member, as features ``(N, width)``.

@@ -10,10 +10,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from netagents.errors import RunDirectoryError, printable
+from netagents.records.attack_models import AttackFacts
 from netagents.records.event_models import EVENTS, Event
 from netagents.records.record_models import (
+    BankManifest,
     CheckpointManifest,
     EnvironmentFacts,
+    InfluencePlan,
     LedgerRow,
     LogEntry,
     Manifest,
@@ -53,10 +56,16 @@ RECORDS: dict[str, RecordFile] = {
     "ledger.jsonl": RecordFile(LedgerRow, True, per_pair),
     "checkpoints/*/manifest.json": RecordFile(CheckpointManifest, False, lambda _: 1 << 26),
     "logs/*.jsonl": RecordFile(LogEntry, True, lambda _: LOG_LINE_BYTES),
+    "influence/*/plan.json": RecordFile(InfluencePlan, False, lambda _: 1 << 22),
+    "bank.json": RecordFile(BankManifest, False, lambda _: 1 << 24),
     "study.json": RecordFile(StudyFacts, False, lambda _: 1 << 28),
     "study_result.json": RecordFile(StudyResult, False, lambda _: 1 << 28),
+    "attack.json": RecordFile(AttackFacts, False, lambda _: 1 << 28),
 }
-"""File of a run directory, or of a study's, -> its model.  ``experiment.json`` and ``topology.json`` have models of their own rooms."""
+"""File of a run directory, of a study's or of a bank -> its model.
+
+``experiment.json`` and ``topology.json`` have models of their own rooms.
+"""
 
 
 def read_record(path: Path, name: str, n: int = 1) -> dict[str, Any]:

@@ -252,6 +252,56 @@ class StudyResult(Record):
     launcher: Word
 
 
+class BankMember(Record):
+    """One joint policy of a bank: a policy for each agent, and where they come from.
+
+    ``kind`` is ``trained`` (``run``, ``seed``, ``iteration``), ``untrained`` (``seed``) or ``faulty`` (``action``: always that one);
+    ``population`` is the member of a population that the seats of that run held.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+    kind: Literal["trained", "untrained", "faulty"]
+    run: Word = ""
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
+    iteration: Iteration | None = None
+    population: Annotated[int, Field(ge=0, lt=1000)] | None = None
+    action: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
+
+
+def _different_names(members: list[BankMember]) -> list[BankMember]:
+    if len({member.name for member in members}) < len(members):
+        raise ValueError("two members of one name")
+    return members
+
+
+class BankManifest(Record):
+    """``bank.json``: the members of a bank of frozen policies, in order."""
+
+    format_version: Literal[1]
+    created: Annotated[str, Field(max_length=40)]
+    n: Annotated[int, Field(ge=1, le=MOST_AGENTS)]
+    graph_digest: Digest
+    members: Annotated[list[BankMember], Field(min_length=1, max_length=10_000), AfterValidator(_different_names)]
+
+
+class InfluencePlan(Record):
+    """``influence/*/plan.json``: which rollouts measure influence; those of a run with the same plan are the same numbers.
+
+    ``bank`` is the SHA-256 of the bank's manifest, ``windows`` in how many parts of an episode rewards are summed, and ``pulse`` the number
+    of steps after which a source returns to its own policy (None: never).
+    """
+
+    run: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    checkpoint: Iteration
+    bank: Digest
+    members: Annotated[list[Word], Field(min_length=1, max_length=10_000)]
+    repetitions: Annotated[int, Field(ge=1, le=1_000_000)]
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)]
+    horizon: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    windows: Annotated[int, Field(ge=1, le=64)]
+    pulse: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+
+
 class RecordFile(NamedTuple):
     """How a file of a run directory is read.
 

@@ -18,6 +18,7 @@ from netagents.learning.prepare import Prepared, prepare
 from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
 from netagents.records.record_files import RECORDS
+from netagents.records.recorder import Recorder
 from netagents.records.regular_files import check_regular, kind_of, not_regular
 from netagents.records.run_creation import (
     CHECKPOINTS,
@@ -28,6 +29,7 @@ from netagents.records.run_creation import (
     LOGS,
     METRICS,
     POWER,
+    REPLAY,
     TABLES,
     TOPOLOGY,
 )
@@ -49,8 +51,8 @@ def reopen(directory: RunDirectory, overrides: Sequence[str] = (), settings: Map
         settings: the same as a mapping.
 
     Returns:
-        What its settings describe, and the iteration to go on with: the one after the newest checkpoint, 0 if there is none.  The
-        directory's lock is held from here on.
+        What its settings describe, and the iteration to go on with: the one after the newest checkpoint, 0 if there is none.  Where it
+        is the number of all iterations, only the end is missing: see :func:`complete`.  The directory's lock is held from here on.
 
     Raises:
         RunDirectoryError: it still goes on, has nothing left to do, its settings give another graph, or something else than a file
@@ -99,7 +101,7 @@ def _written(directory: RunDirectory) -> Iterator[Path]:
     """
     for name in (EXPERIMENT, TOPOLOGY, ENVIRONMENT_FACTS, EVENTS, METRICS, POWER, LEDGER):
         yield directory.path / name
-    for name in (CHECKPOINTS, LOGS, TABLES, _INBOX):
+    for name in (CHECKPOINTS, LOGS, TABLES, REPLAY, _INBOX):
         folder = directory.path / name
         kind = kind_of(folder)
         if os.path.lexists(folder) and kind != "a folder":
@@ -131,11 +133,17 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
             where=str(directory.path),
             fix="a run can be lengthened, not shortened",
         )
-    if first >= wanted:
+    if first >= wanted and directory.ending()[0] == "finished":
         raise RunDirectoryError(
             f"has finished its {wanted} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * wanted}"
         )
     return first
+
+
+def complete(directory: RunDirectory, prepared: Prepared) -> None:
+    """End the records of a run that holds all its iterations, and that something ended before it could write that it had finished."""
+    with Recorder(directory, prepared.setup, resume_from=prepared.experiment.learning.iterations) as recorder:
+        recorder.close("finished")
 
 
 def next_iteration(directory: RunDirectory) -> int:

@@ -32,6 +32,8 @@ LEDGER = "ledger.jsonl"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 TABLES = "tables"
+REPLAY = "replay"
+"""Folder of replay buffers, one folder per agent."""
 COMPARISON = "comparison"
 """Folder of the runs that a run is compared with, each a run directory of its own."""
 

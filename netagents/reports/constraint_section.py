@@ -98,7 +98,7 @@ def constraint_section(run: Run) -> Markup:
 
 def best_name(run: Run) -> str:
     """What the best known return is called: constraints are not part of it."""
-    return "best known without constraints" if run.experiment.constraints else "best known"
+    return "best known without constraints" if any(each.constraints for each in run.setup.agents) else "best known"
 
 
 def _span(run: Run) -> str:

@@ -69,7 +69,7 @@ def learning_curve(run: Run) -> bytes:
     """
     reached = progress(run)
     utility = run.agent_metric("utility")
-    general = bool(np.any(np.nan_to_num(utility) != 0.0)) or run.experiment.learning.task_weight != 1.0
+    general = bool(np.any(np.nan_to_num(utility) != 0.0)) or any(each.learning.task_weight != 1.0 for each in run.setup.agents)
     figure = new_figure(8.4, 6.6 if general else 4.4)
     panels = figure.subplots(2 if general else 1, 1, sharex=True, squeeze=False)[:, 0]
     iterations, returns = run.iterations, run.returns

@@ -11,7 +11,7 @@ from netagents.errors import RunDirectoryError
 from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.records import Run
 from netagents.reports.style import ACCENT, FAINT, INK, MAIN, QUIET, UNKNOWN, calm, describe, new_figure, png
-from netagents.topology import spread_radius
+from netagents.topology import agent_radii
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
 def measured_pairs(run: Run) -> BoolArray:
     """(n, n) bool: the critic of i (column) is indexed by j (row), so that its power could be read at all."""
     distances = run.distances
-    radius = np.array(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
+    radius = np.array(agent_radii(run.experiment, run.n, "critic"))
     measured: BoolArray = distances <= radius[None, :]
     np.fill_diagonal(measured, False)
     return measured
@@ -182,7 +182,7 @@ def _headline(run: Run, found: Concentration) -> str:
 def no_entry(run: Run) -> str:
     """Why it is not known who holds power, and what would change it."""
     offset = run.setup.spec.reach_offset
-    radius = max(spread_radius(run.experiment.radius("critic"), run.n, "kappa_critic"))
+    radius = max(agent_radii(run.experiment, run.n, "critic"))
     if radius - offset < 1:
         return (
             f"Not known:\nkappa_critic is {radius}, and here\nonly pairs within kappa_critic - {offset}\ncan be trusted.\n\n"

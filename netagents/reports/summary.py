@@ -45,7 +45,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
 
 def learns_utility(run: Run) -> bool:
     """Whether a general utility is part of what the agents learn from."""
-    return bool(np.nansum(np.abs(run.agent_metric("utility"))) > 0.0) or run.experiment.learning.task_weight != 1.0
+    return bool(np.nansum(np.abs(run.agent_metric("utility"))) > 0.0) or any(each.learning.task_weight != 1.0 for each in run.setup.agents)
 
 
 def summary_text(run: Run) -> str:

@@ -21,6 +21,7 @@ from netagents.learning import Setup
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
 from netagents.messages.run_facts import Traffic
+from netagents.studies.population_traffic import predict_moves
 from netagents.studies.relay_cost_model import RelayCost, Told, frames_of, predict_relay
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -88,6 +89,7 @@ class Cost:
         critic_entries: entries of the largest critic when full.
         busiest: what the busiest agent sends and receives per iteration with direct routing.
         server: what the server sends and receives per iteration.
+        report_rows: what policies that move between seats add to all reports of the planned iterations. iterations: planned.
         step_work: of one sampling step. waits: messages in a row that one sampling step waits for. exchanges: of an iteration's end.
     """
 
@@ -103,6 +105,8 @@ class Cost:
     critic_entries: int
     busiest: Flow
     server: Flow
+    report_rows: Flow
+    iterations: int
     step_work: Work
     waits: int
     exchanges: int
@@ -127,7 +131,7 @@ class Cost:
         counted = NOTHING
         for iteration in range(min(iterations, 2)):
             counted += self.reports[iteration]
-        counted += self.reports[2].times(max(0, iterations - 2))
+        counted += self.reports[2].times(max(0, iterations - 2)) + self.report_rows.times(iterations / self.iterations)
         if counted.messages:
             whole[Kind.REPORT, 0] = counted
         return whole
@@ -187,6 +191,7 @@ def predict(setup: Setup) -> Cost:
                 received[receiver] += one
             sent[i] += one.times(len(out_neighbours))
             partners.update(out_neighbours)
+        partners.update(setup.out_neighbours(Kind.POLICY_PARAMETERS, i))
         for kind in _exchanged(setup):
             partners.update(setup.in_neighbours(kind, i))
         links += len(partners)
@@ -195,6 +200,15 @@ def predict(setup: Setup) -> Cost:
         for kind, node in ((Kind.STEP, ENVIRONMENT), (Kind.ACTION, i)):
             for message, times in traffic_of(kind, setup, i):
                 flows[kind, 0] += Flow(times, times * payload_bytes(message), times * framed(kind, node, message))
+
+    iterations = setup.experiment.learning.iterations
+    moves = predict_moves(setup)
+    for (home, seat), count in moves.policies.items():
+        ((policy, _),) = traffic_of(Kind.POLICY_PARAMETERS, setup, home)
+        one = Flow(1, payload_bytes(policy), framed(Kind.POLICY_PARAMETERS, home, policy)).times(count / iterations)
+        flows[Kind.POLICY_PARAMETERS, hops.distance(home, seat)] += one
+        sent[home] += one
+        received[seat] += one
 
     def reports_with(extra: int) -> Flow:
         each = [_report(setup, agent, rows + extra) for agent, rows in enumerate(rows_per_agent)]
@@ -208,7 +222,8 @@ def predict(setup: Setup) -> Cost:
         (Flow(*(a + b for a, b in zip(out, back, strict=True))) for out, back in zip(sent, received, strict=True)), key=lambda f: f.framed
     )
     memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in range(n)]
-    exchanges = sum(len(traffic_of(kind, setup, 0)) for kind in _exchanged(setup) if kind.row.pace is Pace.ITERATION)
+    ends = [kind for kind in _exchanged(setup) if kind.row.pace is Pace.ITERATION]
+    exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in range(n)) for kind in ends)
 
     def told(agent: int) -> list[Told]:
         each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, agent)]
@@ -229,6 +244,8 @@ def predict(setup: Setup) -> Cost:
         critic_entries=max(_entries(setup, agent) for agent in range(n)),
         busiest=busiest,
         server=server,
+        report_rows=Flow(0, moves.report_bytes, moves.report_bytes),
+        iterations=iterations,
         step_work=work,
         waits=waits,
         exchanges=exchanges if links else 0,
@@ -244,18 +261,24 @@ def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
 
 def _exchanged(setup: Setup) -> list[Kind]:
     """The kinds that agents send each other in this run."""
-    return [kind for kind in NEIGHBOUR_KINDS if traffic_of(kind, setup, 0)]
+    return [kind for kind in NEIGHBOUR_KINDS if any(traffic_of(kind, setup, agent) for agent in range(setup.n))]
 
 
 def _sent(setup: Setup, agent: int) -> list[tuple[Kind, Message, int]]:
     """What an agent sends its out-neighbours per iteration: kind, message, how often."""
-    return [(kind, message, times) for kind in NEIGHBOUR_KINDS for message, times in traffic_of(kind, setup, agent)]
+    return [(kind, message, times) for kind in _sent_each_iteration(setup) for message, times in traffic_of(kind, setup, agent)]
+
+
+def _sent_each_iteration(setup: Setup) -> list[Kind]:
+    """The kinds that agents send each other in every iteration; policies of populations move less often."""
+    return [kind for kind in _exchanged(setup) if kind is not Kind.POLICY_PARAMETERS]
 
 
 def _report(setup: Setup, agent: int, rows: int) -> Report:
     """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
-    rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _exchanged(setup))
-    neighbours = len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
+    rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _sent_each_iteration(setup))
+    # Who does not learn reads no power.
+    neighbours = 0 if agent in setup.frozen else len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
     return Report(
         np.zeros(len(setup.metric_names)), np.zeros((neighbours, READING_COLUMNS)), np.zeros((rows, 5), dtype=np.int64), np.zeros(3)
     )
@@ -292,7 +315,7 @@ def parse_link(word: str) -> Link:
 
 
 def _entries(setup: Setup, agent: int) -> int:
-    if setup.experiment.uses_networks:
+    if setup.agents[agent].uses_networks:
         return 0
     window = setup.reach[RadiusKind.CRITIC].window(agent)
     return prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))

@@ -27,6 +27,7 @@ from netagents.exact import (
     split_error,
     windows,
 )
+from netagents.exact.experiment_tables import knows
 from netagents.exact.joint_model import required_bytes
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.in_process import InProcessNetwork
@@ -68,8 +69,8 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
     """
     if base.uses_networks:
         return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
-    if base.agents or any(term.weight != 0.0 for term in base.signals):
-        return Oracle({}, "no exact values: agents have incentives or terms of a signal that exact methods do not know")
+    if not knows(base):
+        return Oracle({}, "no exact values: agents have incentives, interventions or terms of a signal that exact methods do not know")
     aged = base.information == "aged"
     try:
         chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))
@@ -120,7 +121,7 @@ def utilities_of(setup: Setup) -> list[Utility]:
     found = []
     for agent in range(setup.n):
         (states,), (actions,) = setup.state_sizes((agent,)), setup.action_sizes((agent,))
-        found.append(build_utility(setup.experiment.utility, agent, states, actions, setup.discount))
+        found.append(build_utility(setup.agents[agent].utility, agent, states, actions, setup.discount))
     return found
 
 

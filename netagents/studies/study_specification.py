@@ -21,9 +21,9 @@ from netagents.learning.prepare import prepare
 from netagents.messages import NEIGHBOUR_KINDS, radius_of
 from netagents.topology import Topology, build_topology
 
-Question = Literal["sweep", "radius", "mute"]
+Question = Literal["sweep", "radius", "mute", "attack", "robustness"]
 Measure = Literal["return", "discounted_return", "objective"]
-RADII = ("policy", "critic", "gradient")
+RADII: tuple[Literal["policy", "critic", "gradient"], ...] = ("policy", "critic", "gradient")
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def parse_whole_numbers(text: str, option: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\s*\.\.\s*(\d+))?\s*", part)
         if match is None:
-            raise UsageError(f"'{text}' is no list of radii", where=option, fix="write 0..4, or 0,1,3")
+            raise UsageError(f"'{text}' is no list of whole numbers", where=option, fix="write 0..4, or 0,1,3")
         first = int(match[1])
         last = int(match[2] or first)
         if last < first or last > LARGEST_NUMBER:
@@ -286,7 +286,7 @@ def _held(base: Experiment, hold: Mapping[str, int | None], notes: list[str]) ->
 
 
 def _measure(base: Experiment) -> Measure:
-    return "return" if base.utility.kind == "none" and not base.constraints and base.learning.task_weight > 0.0 else "objective"
+    return "return" if not base.has_shadow_rewards and base.learning.task_weight > 0.0 else "objective"
 
 
 def _self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:

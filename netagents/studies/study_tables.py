@@ -106,8 +106,9 @@ def _read(study: Study, setting: StudySetting, seed: int, run: Run, result: Mapp
     setup = run.setup
     entries = run.agent_metric("critic_entries")[-1]
     possible = np.full(run.n, np.nan)
-    if not run.experiment.uses_networks:
-        possible = np.array([float(prod(setup.state_sizes(w)) * prod(setup.action_sizes(w))) for w in _critic_windows(run)])
+    for agent, w in enumerate(_critic_windows(run)):
+        if not setup.agents[agent].uses_networks:
+            possible[agent] = float(prod(setup.state_sizes(w)) * prod(setup.action_sizes(w)))
     matrix = run.power_matrix(-1)
     concentration = run.concentration(-1)
     off = ~np.eye(run.n, dtype=np.bool_)

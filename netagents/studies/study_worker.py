@@ -7,27 +7,18 @@ the study's own process lives: when that is killed, this process ends too, at on
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from netagents.launchers.worker_process import run_job
+
 
 def main() -> int:
-    """Carry out the job on standard input; the last line of standard error says why it failed."""
-    job = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    from netagents.errors import NetagentsError, exit_code_of
-
-    try:
-        work(job)
-    except NetagentsError as error:
-        print(error, file=sys.stderr)
-        return exit_code_of(error)
-    return 0
+    """Carry out the job on standard input."""
+    return run_job(work)
 
 
 def work(job: dict[str, Any]) -> None:
@@ -79,13 +70,6 @@ def work(job: dict[str, Any]) -> None:
 
 def _cpu_seconds() -> float:
     return time.process_time()
-
-
-def _end_with_parent() -> None:
-    # The parent writes nothing more; the end of the stream is the parent's end.
-    while os.read(0, 4096):
-        pass
-    os._exit(143)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Graphs: generators, file formats, kappa-hop neighbourhoods."""
 
-from netagents.topology.communication_reach import Reach, SelectedReach, spread_radius
+from netagents.topology.communication_reach import Reach, SelectedReach, agent_radii, spread_radius
 from netagents.topology.graph import Topology
 from netagents.topology.neighbourhoods import UNREACHABLE, Neighbourhoods
 from netagents.topology.relay_trees import TreeNode, relay_tree
@@ -13,6 +13,7 @@ __all__ = [
     "SelectedReach",
     "Topology",
     "TreeNode",
+    "agent_radii",
     "build_topology",
     "relay_tree",
     "spread_radius",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
+from typing import Literal
 
 from netagents.errors import ExperimentError
+from netagents.experiment import Experiment
 from netagents.topology.neighbourhoods import Neighbourhoods
 
 
@@ -78,6 +80,17 @@ def spread_radius(radius: int | tuple[int, ...], n: int, name: str) -> tuple[int
         if each < 0:
             raise ExperimentError(f"{name}: {each} hops for agent {agent}", fix="radii are whole numbers from 0 on")
     return radii
+
+
+def agent_radii(experiment: Experiment, n: int, name: Literal["policy", "critic", "gradient"]) -> tuple[int, ...]:
+    """One radius of every agent, groups of agents with their own included.
+
+    Raises:
+        ExperimentError: a list of radii has not n of them.
+    """
+    radii = spread_radius(experiment.radius(name), n, f"kappa_{name}")
+    own = {agent for group in experiment.agents for agent in group.agents}
+    return tuple(experiment.radius_of(agent, name) if agent in own else radius for agent, radius in enumerate(radii))
 
 
 class SelectedReach(Reach):

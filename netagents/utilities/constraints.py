@@ -6,6 +6,7 @@ constraint costs one more table in the learning signal and one number of state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,20 +55,27 @@ class Constraint:
 
 
 def build_constraints(
-    settings: tuple[ConstraintSettings, ...], agent: int, state_size: int, action_size: int, discount: float, where: str = "constraints"
+    settings: Mapping[str, ConstraintSettings] | tuple[ConstraintSettings, ...],
+    agent: int,
+    state_size: int,
+    action_size: int,
+    discount: float,
 ) -> tuple[Constraint, ...]:
     """The constraints that bind one agent, in the order of the file.
 
     Args:
-        settings: everybody's constraints.
-        agent, state_size, action_size, discount, where: as for :func:`netagents.utilities.build_utility`.
+        settings: the agent's constraints by their names in messages, or everybody's.
+        agent, state_size, action_size, discount: as for :func:`netagents.utilities.build_utility`.
 
     Raises:
         UtilityError: a utility does not fit the agent, or no occupancy at all can meet a threshold.
     """
     built = []
-    for one in constraints_of(settings, agent):
-        name = f"agent {agent}, {where}[{settings.index(one)}]"
+    named = settings if isinstance(settings, Mapping) else {f"constraints[{number}]": one for number, one in enumerate(settings)}
+    for where, one in named.items():
+        if not constraints_of((one,), agent):
+            continue
+        name = f"agent {agent}, {where}"
         utility = build_agent_utility(one.utility, state_size, action_size, discount, f"{name}.utility")
         highest = utility.bounds().upper
         if one.threshold > highest + TOLERANCE * (1.0 + abs(one.threshold)):

@@ -73,9 +73,24 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["node", "agent-1", "--join", "localhost"], 2, "'localhost' is not an address; write one that begins with"),
         (["node", "agent-1", "--join", "tcp://127.0.0.1:many"], 2, "'tcp://127.0.0.1:many' is not an address; write tcp://HOST:PORT"),
         (["node", "agent-1", "--join", "memory://server"], 2, "'memory://server' does not leave its process"),
-        (["node", "agent-1", "--join", "tcp://8.8.8.8:5701"], 13, "tcp://8.8.8.8:5701: 8.8.8.8 is not loopback and this node has no keys"),
         (
-            ["node", "agent-1", "--join", "tcp://127.0.0.1:5701", "--listen", "ipc://relative/path"],
+            ["node", "agent-1", "--join", "tcp://8.8.8.8:5701", "--insecure"],
+            13,
+            "tcp://8.8.8.8:5701: 8.8.8.8 is not loopback and this node has no keys",
+        ),
+        (["node", "agent-1", "--join", "tcp://127.0.0.1:5701"], 13, "tcp://127.0.0.1:5701: without keys every user of this machine could"),
+        (
+            ["node", "environment", "--experiment", "small.yaml", "--listen", "tcp://127.0.0.1:0"],
+            13,
+            "tcp://127.0.0.1:0: without keys every user of this machine could read, steer and stop the run; make keys with",
+        ),
+        (
+            ["node", "agent-1", "--join", "tcp://127.0.0.1:1", "--keys", "keys", "--insecure"],
+            2,
+            "--keys and --insecure contradict each other",
+        ),
+        (
+            ["node", "agent-1", "--insecure", "--join", "tcp://127.0.0.1:5701", "--listen", "ipc://relative/path"],
             2,
             "'ipc://relative/path' has no",
         ),
@@ -114,7 +129,7 @@ def test_every_mistake_is_one_line_and_writes_nothing(
 def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        assert main(["node", "environment", "--experiment", "small.yaml", "--listen", address]) == 2
+        assert main(["node", "environment", "--insecure", "--experiment", "small.yaml", "--listen", address]) == 2
     assert f"{address}: something listens there already; take another port, or port 0" in capsys.readouterr().err
     assert not Path("runs").exists()
 

@@ -12,7 +12,7 @@ from netagents.environments.builtin.aloha import aloha, best_aloha, sampled_retu
 from netagents.environments.builtin.threshold_rules import ALWAYS, best_threshold, never, rule_returns
 from netagents.errors import MissingPackageError
 from netagents.experiment import load_experiment
-from netagents.experiment.utility_settings import group_of
+from netagents.experiment.settings_of_agents import group_name
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.iteration_record import IterationRecord
@@ -78,7 +78,7 @@ def test_everybody_on_the_ring_recovers_the_target_occupancy() -> None:
 
 def test_explorers_explore_and_earners_earn() -> None:
     records, prepared = trained("heterogeneous", 25)
-    explorers = np.array([group_of(prepared.experiment.utility, agent) == "explorers" for agent in range(10)])
+    explorers = np.array([group_name(prepared.experiment, agent) == "explorers" for agent in range(10)])
     entropy = late(records, "utility")[explorers] / 40
     # Agent 1 feeds agent 0, whose reward is ten times that of the others, and gives up some of its entropy for it.
     assert (entropy[1:] > 0.7).all()

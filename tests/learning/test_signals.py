@@ -11,7 +11,7 @@ import pytest
 from netagents.environments.spaces import Discrete
 from netagents.errors import ExperimentError, ForeignCodeError, MissingPackageError
 from netagents.experiment import Experiment, load_experiment
-from netagents.experiment.signal_settings import SignalSettings
+from netagents.experiment.signal_settings import CustomTermSettings
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import Kind
@@ -183,9 +183,9 @@ def test_agents_with_terms_go_on_from_a_checkpoint_to_the_same_bits(kind: str) -
 
 
 def test_a_schedule_starts_and_grows() -> None:
-    settings = SignalSettings(kind=f"{TERMS}Counting", weight=-2, start=3, ramp=4)
+    settings = CustomTermSettings(kind=f"{TERMS}Counting", weight=-2, start=3, ramp=4)
     assert [settings.weight_at(k) for k in (0, 2, 3, 4, 5, 7, 100)] == [0.0, 0.0, 0.0, -0.5, -1.0, -2.0, -2.0]
-    assert SignalSettings(kind=f"{TERMS}Counting", start=3).weight_at(3) == 1.0
+    assert CustomTermSettings(kind=f"{TERMS}Counting", start=3).weight_at(3) == 1.0
     assert settings.label == "counting"
 
 

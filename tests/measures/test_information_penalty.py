@@ -16,6 +16,8 @@ from netagents.measures.information import (
     ConditionalTrainer,
     GaussianConditional,
     enumerate_information,
+    exact_densities,
+    exact_gaussian_densities,
     exact_gaussian_values,
     exact_information,
     exact_values,
@@ -151,3 +153,28 @@ def test_shapes_that_do_not_fit_are_named() -> None:
     _, one_hots = team(30, 3, 4)
     with pytest.raises(ValueError, match=r"logits of shape \(30, 4\).*expected \(30, 12\)"):
         released_values(np.zeros((30, 4)), one_hots)
+
+
+def test_the_policy_gradient_of_densities_is_the_gradient_of_the_information() -> None:
+    logits = 1.5 * generator_of(21).standard_normal((7, 4))
+    policy = np.exp(log_softmax(logits))
+    densities = np.stack([exact_densities(logits, np.full(7, a)) for a in range(4)], axis=1)
+    # E over actions of density times score, (1/N) sum_a pi(a|h_i) density(h_i, a) (1[a = b] - pi(b|h_i)).
+    scored = policy * (densities - (policy * densities).sum(axis=1, keepdims=True)) / 7
+    np.testing.assert_allclose(scored, exact_information(logits).gradient, atol=1e-15)
+    np.testing.assert_allclose((policy * densities).sum(axis=1), exact_values(logits), rtol=1e-12)
+    # The divergences themselves, which do not depend on the action, give no gradient at all.
+    assert exact_values(logits).std() > 0.1
+
+
+def test_an_action_that_the_policy_excludes_has_the_mean() -> None:
+    logits = np.array([[0.0, 0.0, -np.inf], [0.0, 1.0, 2.0]])
+    assert exact_densities(logits, np.array([2, 0]))[0] == pytest.approx(exact_values(logits)[0])
+
+
+def test_gaussian_densities_have_the_moment_bound_as_their_mean() -> None:
+    generator = generator_of(22)
+    mean, log_std = generator.standard_normal((40, 2)), np.array([-0.5, 0.2])
+    drawn = mean + np.exp(log_std) * generator.standard_normal((4000, 40, 2))
+    found = np.mean([exact_gaussian_densities(mean, log_std, each).mean() for each in drawn])
+    assert found == pytest.approx(moment_bound(mean, np.broadcast_to(log_std, mean.shape)).value, rel=0.01)

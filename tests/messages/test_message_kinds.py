@@ -53,7 +53,7 @@ from netagents.wire.codec import Codec
 
 sent = Gossip(np.arange(6.0).reshape(2, 3))
 for scheme, address in {"memory": "memory://*", "ipc": f"ipc://{sys.argv[1]}/%d", "tcp": "tcp://127.0.0.1:0"}.items():
-    transport = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.3))
+    transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     listeners = [transport.listen(address % node if "%d" in address else address) for node in range(2)]
     nodes = [
         Exchange(node, listener, Inbox(b"run-id-8", {kind: {0, 1}}, nodes=2), timeouts=Timeouts(exchange=10.0))

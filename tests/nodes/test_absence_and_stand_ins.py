@@ -12,7 +12,7 @@ from scipy import stats
 from netagents.environments.spaces import Box, Discrete
 from netagents.experiment import load_experiment
 from netagents.learning import ExchangeRequest, Setup, Turns
-from netagents.learning.interventions.random_actions import uniform_actions
+from netagents.learning.interventions.action_sources import uniform_actions
 from netagents.learning.prepare import prepare
 from netagents.learning.protocol.age_counts import ABSENT, BINS, AgeCounts, ages_by_kind
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent

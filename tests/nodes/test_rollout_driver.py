@@ -49,7 +49,7 @@ PAUSE = 0.02
 @pytest.fixture(params=[("memory", LIMITS), ("ipc", LIMITS), ("tcp", LIMITS), ("ipc", replace(LIMITS, inline_bytes=2))])
 def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], dict[int, Exchange]]]:
     scheme, limits = request.param
-    transport = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.3))
+    transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     names = iter(range(1000))
 
     def build() -> dict[int, Exchange]:

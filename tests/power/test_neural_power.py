@@ -14,7 +14,8 @@ from netagents.environments.spaces import Box, Discrete
 from netagents.experiment.algorithm_settings import NeuralCriticSettings
 from netagents.experiment.learning_settings import PowerSettings
 from netagents.measures.power.critic_slope import CriticSlopes
-from netagents.measures.power.neural_power import NeuralPower, double_estimate, single_estimate
+from netagents.measures.power.double_estimator import double_estimate, single_estimate
+from netagents.measures.power.neural_power import NeuralPower
 from netagents.measures.power.power_matrix import RELIABLE_ERROR
 from netagents.measures.power.reading import FOLDS
 from netagents.policies.torch_mlp import tensor

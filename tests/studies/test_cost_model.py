@@ -41,10 +41,30 @@ CASES: list[dict[str, Any]] = [
     {"environment": {"kind": "sis"}, "topology": {"kind": "star", "n": 6}, "kappa": 1},
     {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "access_grid", "rows": 3, "columns": 3}, "kappa": 1},
     {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 1, "learning.batch": 700, "learning.horizon": 9},
+    {
+        "environment": {"kind": "line_msg"},
+        "topology": LINE,
+        "kappa": 1,
+        "learning.credit": "shared_reward",
+        "agents": [
+            {"agents": [1], "policy": {"kind": "mlp"}, "learning": {"algorithm": {"kind": "ppo"}}, "kappa_policy": 3},
+            {"agents": [2], "role": "frozen"},
+            {"agents": [4], "utility": {"kind": "entropy"}, "learning": {"task_weight": 0.0}, "kappa_critic": 2},
+        ],
+    },
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+POPULATION: dict[str, Any] = {
+    "environment": {"kind": "line_msg"},
+    "topology": LINE,
+    "kappa": 2,
+    "kappa_policy": 0,
+    "agents": [{"agents": [1, 2, 3], "role": "population", "members": 2, "homes": [1, 3], "learners": 1, "generation": 2}],
+}
+
+
+@pytest.mark.parametrize("case", [*CASES, POPULATION], ids=range(len(CASES) + 1))
 @pytest.mark.parametrize("iterations", [1, 4])
 def test_messages_and_payload_equal_the_ledger_and_framed_bytes_what_the_codec_makes(case: dict[str, Any], iterations: int) -> None:
     merged = {f"learning.{key}": value for key, value in SHORT.items()} | case | {"learning.iterations": iterations}

@@ -17,6 +17,7 @@ from leaks import LeakWatch
 from live_run import LINE, merged, patience, wait_until
 
 import netagents
+from netagents.cli.main import main
 from netagents.messages import ENVIRONMENT, Envelope, Hello, Kind
 from netagents.records.same_bits import same_bits
 from netagents.wire import LinkSettings, open_transport
@@ -37,6 +38,8 @@ class ByHand:
         self.files: list[IO[str]] = []
 
     def node(self, name: str, role: str, *words: str) -> None:
+        """Start a node; without keys where no words say otherwise."""
+        words = words if "--keys" in words else (*words, "--insecure")
         file = (self.folder / f"{name}.err").open("w")
         self.files.append(file)
         command = [sys.executable, "-m", "netagents", "node", role, *words]
@@ -70,16 +73,20 @@ def environment(listen: str, folder: Path) -> list[str]:
     return ["--experiment", str(file), "--listen", listen, "--announce", str(folder / "address"), "--out", str(folder / "run")]
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp", "tcp over IPv6"])
+@pytest.mark.parametrize("transport", ["ipc", "tcp", "tcp with keys", "tcp over IPv6"])
 def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, tmp_path: Path, shell: ByHand, leaks: LeakWatch) -> None:
     if transport == "tcp over IPv6" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    listen = {"ipc": f"ipc://{leaks.root}/environment", "tcp": "tcp://127.0.0.1:0"}.get(transport, "tcp://[::1]:0")
+    listen = {"ipc": f"ipc://{leaks.root}/environment", "tcp over IPv6": "tcp://[::1]:0"}.get(transport, "tcp://127.0.0.1:0")
+    words = environment(listen, tmp_path)
+    keys = ["--keys", str(tmp_path / "keys")] if transport == "tcp with keys" else []
+    if keys:
+        assert main(["keys", words[1], "--out", keys[1]]) == 0
     join = listen if transport == "ipc" else f"file://{tmp_path}/address"
     roles = ["environment", "monitor", "agent-0", "agent-1", "agent-2"]
     random.Random(transport).shuffle(roles)
     for role in roles:
-        shell.node(role, role, *(environment(listen, tmp_path) if role == "environment" else ["--join", join]))
+        shell.node(role, role, *(words if role == "environment" else ["--join", join]), *keys)
     assert {role: shell.code(role) for role in roles} == dict.fromkeys(roles, 0), [shell.said(role) for role in roles]
     by_hand = netagents.Run.open(tmp_path / "run")
     assert by_hand.state == "finished"
@@ -144,7 +151,7 @@ def test_strangers_and_doubles_are_sent_away_in_one_line_and_the_run_goes_on(tmp
         assert sum("error" in line for line in shell.said(name)) == 1
         assert not any("Traceback" in line for line in shell.said(name))
     # A node of another version is told so as well.
-    transport = open_transport("tcp://127.0.0.1:0", LinkSettings(linger_seconds=0.0))
+    transport = open_transport("tcp://127.0.0.1:0", LinkSettings(linger_seconds=0.0, insecure=True))
     listener = transport.listen("tcp://127.0.0.1:0")
     link = transport.connect((tmp_path / "address").read_text())
     old = Hello("agent", listener.endpoint, "0.0.1", 1)

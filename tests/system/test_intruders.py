@@ -15,6 +15,7 @@ from conftest import Starter
 from live_run import LINE, LiveRun, merged, undisturbed
 
 import netagents
+from netagents.errors import SecurityError
 from netagents.messages import ENVIRONMENT, Action, Envelope, Failed, Hello, Kind, Message, State, Step, Stop, TruncatedQ
 from netagents.nodes.by_hand import start_member
 from netagents.records.process_log import read_log
@@ -62,7 +63,7 @@ class Intruder:
             known = self.own(ENVIRONMENT if role == "environment" else int(role.removeprefix("agent-"))).public
             bundle = replace(bundle, peers={**bundle.peers, role: known})
         credentials = None if bundle is None else CurveCredentials(bundle)
-        self.transports.append(open_transport("tcp://x", LinkSettings(linger_seconds=1.0, credentials=credentials)))
+        self.transports.append(open_transport("tcp://x", LinkSettings(linger_seconds=1.0, credentials=credentials, insecure=True)))
         return self.transports[-1].connect(self.endpoint(role), role)
 
     def close(self) -> None:
@@ -152,6 +153,24 @@ def test_strangers_and_liars_change_no_bit(run: LiveRun, intruder: Intruder, tmp
         assert len([line for line in heard if "malformed" in line and "dropped" in line]) == 1
 
 
+def test_links_without_keys_are_said_and_leave_the_same_bits(start: Starter, tmp_path: Path) -> None:
+    settings = merged(LINE, {"runtime": {"transport": "tcp"}})
+    bare = start(merged(settings, {"runtime": {"insecure": True}}))
+    ended = bare.ended(60.0)
+    assert ended.code == 0, ended.err
+    said = [str(entry.get("message")) for entry in read_log(bare.path / "logs" / "environment.jsonl")]
+    assert sum("every user of this machine can read, steer and stop the run" in line for line in said) == 1
+    bare.assert_nothing_left()
+    keyed = start(settings)
+    assert keyed.ended(60.0).code == 0
+    whole = undisturbed(settings, tmp_path / "one")
+    assert same_bits(whole, keyed.records) == []
+    assert same_bits(whole, bare.records) == []
+    # A directory of somebody else's may not open a run to others.
+    with pytest.raises(SecurityError, match=r"its settings name links without keys: runtime\.insecure is true"):
+        netagents.resume(bare.path, "learning.iterations=5")
+
+
 @pytest.mark.parametrize("transport", ["ipc", "tcp"])
 def test_replayed_messages_are_counted_and_change_no_bit(transport: str, tmp_path: Path) -> None:
     replays = [
@@ -184,7 +203,7 @@ def test_a_node_with_the_wrong_keys_is_told_why(run: LiveRun, intruder: Intruder
     assert code == 13
     said = " ".join(str(entry.get("message")) for entry in read_log(log))
     assert f"{join}: the listener there does not hold the key of environment: it is of another run, another node, or has no keys" in said
-    code = start_member("agent-0", join, listen=None, log=log.with_name("none.jsonl"), timeout_scale=1.0)
+    code = start_member("agent-0", join, listen=None, log=log.with_name("none.jsonl"), timeout_scale=1.0, insecure=True)
     assert code == 13
     said = " ".join(str(entry.get("message")) for entry in read_log(log.with_name("none.jsonl")))
     assert f"{join}: environment asks for keys and this node has none; give --keys DIR" in said

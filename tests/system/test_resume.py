@@ -169,3 +169,19 @@ def test_every_component_must_be_there_to_be_restored() -> None:
         restore_agent(TabularAgent(0, setup), state | {"more": np.zeros(1)}, "here")
     with pytest.raises(RunDirectoryError, match=r"policy\.logits"):
         restore_agent(TabularAgent(0, setup), state | {"policy.logits": np.zeros((1, 1))}, "here")
+
+
+def test_a_run_that_was_ended_after_its_last_row_only_needs_its_end(tmp_path: Path) -> None:
+    whole = undisturbed(LINE, tmp_path / "whole", N)
+    run = undisturbed(LINE, tmp_path / "run", N)
+    events = run.path / "events.jsonl"
+    lines = events.read_text().splitlines()
+    events.write_text("".join(f"{line}\n" for line in lines if '"finished"' not in line))
+    shutil.rmtree(run.path / "tables")
+    assert netagents.Run.open(run.path).state != "finished"
+    resumed = netagents.resume(run.path)
+    assert resumed.state == "finished"
+    assert (run.path / "tables").is_dir()
+    assert same_bits(whole, resumed) == []
+    with pytest.raises(RunDirectoryError, match="has finished its 3 iterations"):
+        netagents.resume(run.path)

@@ -89,3 +89,14 @@ def test_an_agent_that_is_killed_because_it_is_silent_is_named_with_the_reason(s
         f"netagents: error: agent_3: killed by SIGKILL (process {last}): it gave no sign of life for 2 s, so the launcher killed it"
     )
     assert ended.last_line == start_of_line
+
+
+def test_a_server_that_is_stopped_while_agents_are_done_without_is_named_in_bounded_time(start: Starter) -> None:
+    run = start(merged(LINE, SOON, {"failures": {"agent": "continue_without"}, "timeouts": {"exchange": 4.0, "answer": 2.0}}))
+    run.wait_for_rows(5)
+    run.send("environment", signal.SIGSTOP)
+    # All agents wait in vain and leave; nobody is left to say so.
+    ended = run.ended(25.0)
+    run.assert_nothing_left()
+    assert ended.code == 10
+    assert "environment: did nothing for 4 s" in ended.last_line

@@ -24,8 +24,10 @@ def test_the_examples_work_as_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.syspath_prepend(str(tmp_path))
     occupancy = np.array([[3.0, 1.0], [2.0, 0.5]])
     files: list[dict[str, Any]] = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-    assert [next(iter(file)) for file in files] == ["utility", "utility", "constraints", "utility"]
+    assert [next(iter(file)) for file in files] == ["utility", "agents", "constraints", "utility"]
     for file in files:
+        if "agents" in file:
+            (file,) = file["agents"]
         if "utility" in file:
             settings: Any = TypeAdapter(UtilitySettings).validate_python(file["utility"])
             assert gradient_error(build_utility(settings, 0, 2, 2, 0.9), occupancy) < 1e-9

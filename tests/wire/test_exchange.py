@@ -53,7 +53,7 @@ Build = Callable[..., Network]
 
 @pytest.fixture(params=["memory", "ipc", "tcp"])
 def build(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Build]:
-    transport = open_transport(f"{request.param}://x", LinkSettings(linger_seconds=0.3))
+    transport = open_transport(f"{request.param}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     names = iter(range(1000))
     address = {"memory": lambda: "memory://*", "ipc": lambda: f"ipc://{tmp_path}/{next(names)}", "tcp": lambda: "tcp://127.0.0.1:0"}
     yield lambda n, **options: Network(transport, address[request.param], n, **options)

@@ -24,7 +24,7 @@ def resident() -> int:
 @pytest.mark.parametrize("scheme", ["ipc", "tcp"])
 def test_a_sender_keeps_its_queue_and_no_more(scheme: str, tmp_path: Path) -> None:
     address = "tcp://127.0.0.1:0" if scheme == "tcp" else f"ipc://{tmp_path}/slow"
-    transport = open_transport(address, LinkSettings(queue=QUEUE, linger_seconds=0.0))
+    transport = open_transport(address, LinkSettings(insecure=True, queue=QUEUE, linger_seconds=0.0))
     try:
         listener = transport.listen(address)
         sender = transport.connect(listener.endpoint)

@@ -13,7 +13,7 @@ from netagents.wire.transport.transport import LinkSettings, open_transport, sch
 
 def test_open_ports_get_real_numbers_and_memory_names_are_free() -> None:
     for scheme, address in (("tcp", "tcp://127.0.0.1:0"), ("tcp", "tcp://127.0.0.1:*"), ("memory", "memory://*")):
-        transport = open_transport(f"{scheme}://x")
+        transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True))
         one, two = transport.listen(address), transport.listen(address)
         assert one.endpoint != two.endpoint
         assert not one.endpoint.endswith((":0", "*"))
@@ -23,13 +23,25 @@ def test_open_ports_get_real_numbers_and_memory_names_are_free() -> None:
 @pytest.mark.parametrize(
     "address", ["tcp://0.0.0.0:0", "tcp://*:0", "tcp://[::]:0", "tcp://192.0.2.1:0", "tcp://no-such-host.invalid:5000"]
 )
-def test_links_off_loopback_need_keys(address: str) -> None:
-    transport = open_transport("tcp://x")
+def test_links_off_loopback_need_keys_whatever_is_allowed(address: str) -> None:
+    transport = open_transport("tcp://x", LinkSettings(insecure=True))
     try:
         with pytest.raises(SecurityError, match="netagents keys"):
             transport.listen(address)
         with pytest.raises(SecurityError, match="netagents keys"):
             transport.connect(address)
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:0", "tcp://[::1]:0", "tcp://localhost:0"])
+def test_links_on_loopback_need_keys_too_because_others_on_the_machine_reach_them(address: str) -> None:
+    transport = open_transport("tcp://x")
+    try:
+        with pytest.raises(SecurityError, match="every user of this machine could read, steer and stop the run; make keys"):
+            transport.listen(address)
+        with pytest.raises(SecurityError, match="--insecure"):
+            transport.check(address.replace(":0", ":5701"))
     finally:
         transport.close()
 
@@ -114,8 +126,8 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_ipv6_links_carry_messages_and_need_no_keys_on_loopback() -> None:
-    transport = open_transport("tcp://x")
+def test_ipv6_links_carry_messages_and_need_no_keys_on_loopback_where_that_is_allowed() -> None:
+    transport = open_transport("tcp://x", LinkSettings(insecure=True))
     try:
         listener = transport.listen("tcp://[::1]:0")
         assert listener.endpoint.startswith("tcp://[::1]:")

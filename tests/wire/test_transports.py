@@ -37,7 +37,7 @@ def address(scheme: str, tmp_path_factory: pytest.TempPathFactory) -> Address:
 
 @pytest.fixture
 def transport(scheme: str) -> Iterator[Transport]:
-    made = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.3))
+    made = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     yield made
     made.close()
 
@@ -183,7 +183,7 @@ def test_a_link_may_be_made_before_anyone_listens(transport: Transport, scheme: 
 
 
 def test_a_full_queue_is_a_deadline_error_that_names_the_endpoint(scheme: str, address: Address) -> None:
-    transport = open_transport(f"{scheme}://x", LinkSettings(queue=4, linger_seconds=0.0))
+    transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, queue=4, linger_seconds=0.0))
     try:
         listener = transport.listen(address())
         sender = transport.connect(listener.endpoint)
@@ -206,8 +206,8 @@ def test_a_full_queue_is_a_deadline_error_that_names_the_endpoint(scheme: str, a
 
 
 def test_close_lets_messages_leave_and_abort_does_not_wait_for_them(scheme: str, address: Address) -> None:
-    receiving = open_transport(f"{scheme}://x")
-    sending = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=5.0))
+    receiving = open_transport(f"{scheme}://x", LinkSettings(insecure=True))
+    sending = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=5.0))
     listener = receiving.listen(address())
     sender = sending.connect(listener.endpoint)
     for number in range(100):
@@ -221,7 +221,7 @@ def test_close_lets_messages_leave_and_abort_does_not_wait_for_them(scheme: str,
     assert not thread.is_alive()
     receiving.close()
 
-    lonely = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=30.0))
+    lonely = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=30.0))
     nobody = lonely.connect(listener.endpoint + "9" if scheme != "tcp" else "tcp://127.0.0.1:9")
     nobody.send([b"lost"], 1.0)
     started = time.monotonic()
@@ -232,7 +232,7 @@ def test_close_lets_messages_leave_and_abort_does_not_wait_for_them(scheme: str,
 
 
 def test_closing_waits_no_longer_than_the_linger_time(scheme: str) -> None:
-    transport = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.2))
+    transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.2))
     sender = transport.connect("tcp://127.0.0.1:9" if scheme == "tcp" else f"{scheme}:///tmp/no/such/place")
     sender.send([b"x"], 1.0)
     started = time.monotonic()
@@ -255,7 +255,7 @@ def held() -> tuple[int, int, int]:
 
 def test_nothing_is_left_behind(scheme: str, address: Address) -> None:
     def once() -> None:
-        transport = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.2))
+        transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.2))
         where = address()
         listener = transport.listen(where)
         senders = [transport.connect(listener.endpoint) for _ in range(5)]
@@ -287,8 +287,8 @@ def test_two_listeners_cannot_share_an_address(transport: Transport, address: Ad
 def test_frames_above_the_limit_end_the_link_and_do_not_arrive(scheme: str, address: Address) -> None:
     if scheme == "memory":
         pytest.skip("memory links carry what this process itself built")
-    receiving = open_transport(f"{scheme}://x", LinkSettings(limits=Limits(message_bytes=100_000)))
-    sending = open_transport(f"{scheme}://x", LinkSettings(linger_seconds=0.0))
+    receiving = open_transport(f"{scheme}://x", LinkSettings(insecure=True, limits=Limits(message_bytes=100_000)))
+    sending = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.0))
     try:
         listener = receiving.listen(address())
         sending.connect(listener.endpoint).send([bytes(100_001)], 1.0)

@@ -21,6 +21,7 @@ from netagents.messages import (
     Heartbeat,
     Hello,
     Kind,
+    PolicyParameters,
     Ready,
     RelayStats,
     Report,
@@ -31,6 +32,7 @@ from netagents.messages import (
     State,
     Step,
     Stop,
+    TargetAction,
     Trace,
     TruncatedQ,
     Welcome,
@@ -107,6 +109,10 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Digest(array(draw, (3,)), array(draw, (h, b)), array(draw, (t, 7)), ledger, array(draw, (h, 3)))
     elif kind is Kind.REWARD:
         message = Reward(array(draw, (t, b)))
+    elif kind is Kind.TARGET_ACTION:
+        message = TargetAction(array(draw, (t, *rest), INDEX))
+    elif kind is Kind.POLICY_PARAMETERS:
+        message = PolicyParameters(array(draw, (t,), ("<f4", "<f8")), array(draw, (h,)))
     else:
         names = st.text("abcXYZ019_.-", min_size=1, max_size=128)
         shapes = st.lists(st.integers(0, 9), max_size=4)

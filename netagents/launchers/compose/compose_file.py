@@ -25,6 +25,7 @@ from netagents.launchers.compose.container_networks import Networks, networks_of
 from netagents.learning.prepare import Prepared
 from netagents.nodes.bootstrap.foreign_code import imported_parts
 from netagents.nodes.by_hand import OWN_ADDRESS
+from netagents.records.run_creation import REPLAY
 from netagents.topology import stored_settings
 
 PORT = 5701
@@ -197,7 +198,11 @@ def launched_file(prepared: Prepared, paths: HostPaths) -> str:
         services["monitor"] = service("monitor", command, _bind(paths.view, "/view"))
     for index in range(prepared.setup.n):
         name = agent_service(index)
-        services[name] = service(name, [*_joining(name, experiment, networks), "--replace"])
+        command = [*_joining(name, experiment, networks), "--replace"]
+        if not prepared.setup.replays:
+            services[name] = service(name, command)
+        else:
+            services[name] = service(name, [*command, "--replay", "/replay"], _bind(paths.run_directory / REPLAY, "/replay"))
     return json.dumps({"services": services, "networks": networks.declared}, indent=1)
 
 

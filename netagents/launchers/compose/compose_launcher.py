@@ -16,7 +16,7 @@ from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.learning.prepare import Prepared
 from netagents.nodes.bootstrap.node_keys import run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
-from netagents.records.run_creation import LOGS
+from netagents.records.run_creation import LOGS, REPLAY
 from netagents.records.run_directory import RunDirectory
 from netagents.wire.security.key_bundles import write_bundles
 
@@ -59,6 +59,8 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
             if note := networks_of(prepared).note:
                 display.note(note)
             logs = directory.path / LOGS
+            if prepared.setup.replays:
+                (directory.path / REPLAY).mkdir(exist_ok=True)
             for spec in specs:
                 (logs / f"{spec.role}.jsonl").touch()
             user = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"

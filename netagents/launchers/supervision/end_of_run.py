@@ -32,7 +32,7 @@ class EndOfRun:
         Args:
             now: seconds on a clock that does not count pauses of this process.
             running: essential roles whose processes live.
-            finished: roles that ended with their work done.
+            finished: roles that ended with their work done, or that the run goes on without.
         """
         remaining = frozenset(running)
         if not remaining or (self.host not in finished and (remaining != {self.host} or not finished)):

@@ -182,11 +182,15 @@ class Supervisor(ABC):
             if ended or not essential:
                 self.stop("finished")
                 return []
-            if end is not None and end.overdue(waiting_clock(), essential, [exit_.role for exit_ in self.exits if exit_.exit_code == 0]):
+            if end is not None and end.overdue(waiting_clock(), essential, self._left()):
                 self.stop("finished")
                 if end.host in essential and self.completed is not None and not self.completed(end.host):
                     raise NodeFailedError(f"did nothing for {end.idle:g} s after all agents had left, and was ended", where=end.host)
                 return essential
+
+    def _left(self) -> list[str]:
+        """Roles whose process ended with its work done, or is done without: a host that stands still may have no agent left."""
+        return [exit_.role for exit_ in self.exits if exit_.exit_code == 0 or exit_.pid in self._forgiven]
 
     def check(self, events: Iterable[NodeEvent], ask: Sequence[str] = ()) -> None:
         """End the run if one of the events demands it, and raise what :meth:`wait` raises."""

@@ -12,13 +12,14 @@ import numpy as np
 from netagents.critics.neural_critic import NeuralCritic, ValueNetwork
 from netagents.experiment.algorithm_settings import ActorCriticSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_agent import Evaluated, FloatArray, NeuralAgent, NeuralBatch, along
+from netagents.learning.algorithms.neural_agent import Critic, FloatArray, NeuralBatch, along
 from netagents.learning.algorithms.neural_policy_update import PolicyChange, improve, score_surrogate
+from netagents.learning.algorithms.on_policy_agent import DEVIATED, Evaluated, OnPolicyAgent
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
 
 
-class ActorCriticAgent(NeuralAgent):
+class ActorCriticAgent(OnPolicyAgent):
     """An agent that learns by truncated actor-critic.
 
     Args:
@@ -39,10 +40,13 @@ class ActorCriticAgent(NeuralAgent):
             f"kept_{term.name}": NeuralCritic(settings, inputs, self.first_weights_of_kept(number), f"critic of {term.name}", index)
             for number, term in enumerate(self.signal.kept)
         }
+        if self.deviates:
+            self.deviated = NeuralCritic(settings, inputs, self.first_weights_of_kept(DEVIATED), "critic of its own episodes", index)
 
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
-        return {**({} if self.learned is self.task else {"learned": self.learned}), "value": self.value, **self.kept}
+        deviated = {"deviated": self.deviated} if self.deviates else {}
+        return {**({} if self.learned is self.task else {"learned": self.learned}), "value": self.value, **self.kept, **deviated}
 
     def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
         """Temporal differences, then the lambda-return of the truncated Q along the trace; with lambda 0 one step, then the critic."""
@@ -52,6 +56,11 @@ class ActorCriticAgent(NeuralAgent):
             self.fit(critic, batch, values, self.kept_generator(iteration, number))
             kept.append(self._q_along(critic, batch, values))
         return Evaluated(self._q_along(self.learned, batch, signal.own), weighted_sum(signal.weights, kept), td_change)
+
+    def evaluate_deviated(self, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """The lambda-return of a Q-network of the agent's own episodes."""
+        self.fit(self.deviated, batch, signal, generator)
+        return self._q_along(self.deviated, batch, signal)
 
     def improve(self, batch: NeuralBatch, summed: FloatArray) -> PolicyChange:
         """One pass that climbs E[ w log pi(a|x) A ] and the entropy bonus."""
@@ -65,13 +74,17 @@ class ActorCriticAgent(NeuralAgent):
 
     def _q_along(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray) -> FloatArray:
         read = batch.transitions
-        ahead = along(critic.values(read.features), read)[1:]
-        return lambda_returns(signal, ahead, read.bootstrap, read.alive, self.setup.discount, self.settings.gae_lambda)
+        values, discount, cut = along(critic.values(read.features), read), self.setup.discount, batch.cut
+        # Where somebody deviates next, the critic's value of the step itself stands for its return.
+        ahead = values[1:] if cut is None else np.where(cut, (values[:-1] - signal) / discount, values[1:])
+        return lambda_returns(signal, ahead, read.bootstrap, read.alive, discount, self.settings.gae_lambda, cut)
 
     def _beyond_baseline(self, batch: NeuralBatch, summed: FloatArray) -> FloatArray:
         """The summed values less their expectation given the states, which is fitted to them afterwards."""
         read = batch.transitions
         baseline = along(self.value.values(batch.observed), read)[:-1]
-        alive = np.flatnonzero(read.alive)
-        self.value.fit(batch.observed[alive], summed[read.alive], self.settings.minibatches, batch.generator, batch.where)
+        # Of its own decisions alone where these are not all: values with deviations are of its own episodes.
+        usable = read.alive if batch.deviations is None else batch.rollout.chosen
+        alive = np.flatnonzero(usable)
+        self.value.fit(batch.observed[alive], summed[usable], self.settings.minibatches, batch.generator, batch.where)
         return summed - baseline

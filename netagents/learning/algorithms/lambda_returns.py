@@ -9,7 +9,13 @@ FloatArray = NDArray[np.float64]
 
 
 def lambda_returns(
-    signal: FloatArray, ahead: FloatArray, bootstrap: FloatArray, alive: NDArray[np.bool_], discount: float, decay: float
+    signal: FloatArray,
+    ahead: FloatArray,
+    bootstrap: FloatArray,
+    alive: NDArray[np.bool_],
+    discount: float,
+    decay: float,
+    cut: NDArray[np.bool_] | None = None,
 ) -> FloatArray:
     """G_t = u_t + gamma [ (1 - lambda) v_{t+1} + lambda G_{t+1} ], with v the critic one step ahead.
 
@@ -22,6 +28,7 @@ def lambda_returns(
         bootstrap: (T, B) 0.0 where the step ended in a terminal state, else 1.0.
         alive: (T, B) the agent's part in the copy had not ended before the step.
         discount, decay: gamma and lambda.
+        cut: (T, B) further steps after which the critic stands for all that follows.
 
     Returns:
         (T, B), zero for steps after the end: nothing follows there.
@@ -31,6 +38,8 @@ def lambda_returns(
     # What the next step knows counts only where the copy goes on: elsewhere the critic does.
     goes_on = np.zeros_like(alive)
     goes_on[:-1] = alive[1:]
+    if cut is not None:
+        goes_on &= ~cut
     for step in range(len(signal) - 1, -1, -1):
         mixed = np.where(goes_on[step], (1.0 - decay) * ahead[step] + decay * following, ahead[step])
         following = signal[step] + discount * bootstrap[step] * mixed

@@ -1,38 +1,38 @@
-"""The networked agent with networks: phases, messages, radii and credits as with tables; what actor-critic and PPO share.
+"""The networked agent with networks: phases, messages and radii as with tables; what all algorithms with networks share.
 
-One call of :meth:`NeuralAgent.iterate` is one iteration, read from top to bottom.  How it evaluates and how it improves is in
-:mod:`netagents.learning.algorithms.actor_critic` and :mod:`netagents.learning.algorithms.ppo`.  The agent acts in numpy; torch only
-trains, between the messages.
+One call of :meth:`NeuralAgent.iterate` is one iteration, read from top to bottom.  How an algorithm learns from it is in
+:mod:`netagents.learning.algorithms.on_policy_agent`, from the newest batch, and in :mod:`netagents.learning.algorithms.maddpg`, from
+older ones too.  The agent acts in numpy; torch only trains, between the messages.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.critics.action_value import ActionValue
 from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetwork
 from netagents.environments.spaces import Discrete
-from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
+from netagents.experiment.algorithm_settings import NetworkAlgorithmSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_policy_update import Decisions, PolicyChange, advantages, mean_entropy
-from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.replaced_actions import NOBODY, Deviations
 from netagents.learning.protocol.requests import ExchangeRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import LearningSignal, SignalValues
 from netagents.learning.signals.signal_term import SignalBatch
-from netagents.learning.signals.task_critics import NetworkTaskCritic
+from netagents.learning.signals.task_critics import AgentTaskKnowledge, NetworkTaskCritic
 from netagents.measures.power import Experience, TabularPower
 from netagents.measures.power.neural_power import NeuralPower
-from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
+from netagents.messages import Kind, Trace
 from netagents.messages.message_kinds import RadiusKind
-from netagents.policies.neural_policy import CategoricalPolicy, NeuralPolicy
+from netagents.policies.neural_policy import NeuralPolicy
 from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.policies.window_reader import ActionReader, WindowReader
 from netagents.randomness import Purpose, stream
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
-MOST_TERMS = 1 << 10
-"""More terms of a signal than any agent has."""
+Critic = NeuralCritic | ValueNetwork | ActionValue
+"""What an algorithm may have beside the task critic."""
 POWER_TRACE_DECAY = 0.95
 """Lambda of the returns against which the critics of power are held: nearly what happened, since critics miss what they are tested for."""
 
@@ -59,6 +59,7 @@ class NeuralBatch:
         transitions: what Q-functions read.
         generator: of minibatches, in the order in which networks learn.
         where: iteration, in errors.
+        deviations: of SBPR, where these are all copies and what is learned are values without deviations.
     """
 
     rollout: Rollout
@@ -68,27 +69,36 @@ class NeuralBatch:
     transitions: Transitions
     generator: np.random.Generator
     where: str
+    deviations: Deviations | None = None
 
+    @property
+    def cut(self) -> NDArray[np.bool_] | None:
+        """(T, B) steps after which somebody deviates, so that what follows is no value of the policies."""
+        return None if self.deviations is None else ~self.deviations.clean_continuation()
 
-class Evaluated(NamedTuple):
-    """What the critics say along the batch.
+    @property
+    def valued(self) -> NDArray[np.bool_]:
+        """(T, B) steps that say what a state is worth under the policies."""
+        alive = self.transitions.alive
+        return alive if self.deviations is None else alive & (self.deviations.deviators[:-1] == NOBODY)
 
-    Attributes:
-        shared: (T, B) values or advantages of what neighbours learn from as well.
-        kept: the same of the terms that the agent keeps to itself, weighted; None where there are none.
-        td_change: of the last minibatch of temporal differences.
-    """
+    def episodes_of(self, agent: int) -> NeuralBatch:
+        """An agent's own episodes, as they were with their deviations."""
+        assert self.deviations is not None, "only with SBPR"
+        alive = self.transitions.alive & self.deviations.episodes_of(agent)
+        return replace(self, transitions=self.transitions._replace(alive=alive), deviations=None)
 
-    shared: FloatArray
-    kept: FloatArray | None
-    td_change: float
+    @property
+    def steps_hops(self) -> NDArray[np.uint8] | None:
+        """(T, B, m) how far away contacts were before each step, in a graph that moves; else None."""
+        return None if self.rollout.hops is None else self.rollout.hops[:-1]
 
 
 class NeuralAgent(NetworkedAgent):
     """An agent with a neural policy and neural truncated critics.
 
-    Networks: the policy; a pair of Q-functions of its own task reward, from which power is read; and a state value.  An algorithm adds
-    critics of its own in :meth:`make_critics`.
+    Networks: the policy, and a pair of Q-functions of its own task reward, from which power is read.  An algorithm adds critics of its own
+    in :meth:`make_critics`.
 
     Args:
         index: i.
@@ -96,14 +106,12 @@ class NeuralAgent(NetworkedAgent):
     """
 
     policy: NeuralPolicy
-    settings: NeuralAlgorithmSettings
-    centred = False
-    """Whether the policy is shown advantages of mean zero."""
+    settings: NetworkAlgorithmSettings
 
     def __init__(self, index: int, setup: Setup) -> None:
         super().__init__(index, setup, setup.neural_policy(index))
         settings = self.learning.algorithm
-        assert isinstance(settings, NeuralAlgorithmSettings), "only made for networks"
+        assert isinstance(settings, NetworkAlgorithmSettings), "only made for networks"
         self.settings = settings
         self.signal = LearningSignal(index, setup)
         self.objective, self.cells = self.signal.shadow.objective, self.signal.shadow.cells
@@ -125,66 +133,54 @@ class NeuralAgent(NetworkedAgent):
             sizes = setup.state_sizes(window), setup.action_sizes(window)
             read_by = [setup.reach[RadiusKind.POLICY].window(j) for j in window]
             self.tabular_power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
+        self.signal.begin(AgentTaskKnowledge(self.tabular_power, self.task))
 
     # -- what an algorithm supplies --------------------------------------------------------------------------------------
 
-    value: ValueNetwork
-
     @abstractmethod
     def make_critics(self, generator: np.random.Generator) -> None:
-        """Make :attr:`value` and the algorithm's other critics, their first weights drawn in this order."""
+        """Make the algorithm's own critics, their first weights drawn in this order."""
 
     @abstractmethod
-    def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
-        """Fit the critics to the signal and read them along the batch."""
-
-    @abstractmethod
-    def improve(self, batch: NeuralBatch, summed: FloatArray) -> PolicyChange:
-        """Gradient steps on the policy.
+    def learn(
+        self, iteration: int, batch: NeuralBatch, signal: SignalValues, table: FloatArray
+    ) -> Generator[ExchangeRequest, list[Any], dict[str, float]]:
+        """Learn from the iteration's batch, with whatever messages that takes; the metrics of it.
 
         Args:
-            batch: of its own policy's decisions.
-            summed: (T, B) what :meth:`evaluate` gave, summed over everyone within kappa_gradient where Q-values are shared.
+            iteration: of the batch.
+            batch: as networks read it.
+            signal: what the agent learns from, along the batch.
+            table: gradient of the utility over its cells, the shadow reward.
         """
 
     @abstractmethod
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic, by its name in checkpoints."""
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
     def iterate(self, iteration: int) -> Turns:
-        """One iteration: sample, trace, signal, evaluate, improve, report."""
-        learning = self.learning
+        """One iteration: sample, trace, signal, learn, report."""
         rollout = yield from self.sample(iteration)
-        steps_hops = None if rollout.hops is None else rollout.hops[:-1]
 
         # Trace: the observations and actions of everyone within kappa_critic hops.
         own = Trace(rollout.states, rollout.actions, self._action_probabilities(rollout))
         traces: dict[int, Trace] = yield from self.share(iteration, Kind.TRACE, own, hops=rollout.hops)
-        batch = self._read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        batch = self.read(iteration, rollout, [own if j == self.index else traces[j] for j in self.critic_window])
+        if self.interventions is not None:
+            self.interventions.learn(iteration, rollout, traces)
 
         # Signal: the task, the gradient of the utility at the occupancy of local cells (the shadow reward), and further terms.
         shadow = self.signal.observe(rollout)
-        paid = yield from self.paid(iteration, rollout, steps_hops)
+        paid = yield from self.paid(iteration, rollout, batch.steps_hops)
         signal = self.signal.values(self._signal_batch(iteration, batch, paid))
-        signal = yield from self._shared_signal(iteration, signal, shadow.table, steps_hops)
 
-        # Evaluate: the task critic always, for power; what is learned from, by the algorithm's own.
+        # Learn: the task critic always, for power; all else by the algorithm.
         with repeatable_torch():
             task_change = self.fit(self.task, batch, rollout.rewards)
-            evaluated = self.evaluate(batch, signal, iteration)
-        summed = evaluated.shared
-        if learning.credit == "shared_q":
-            values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed), hops=steps_hops)
-            summed = self.fold(summed, {j: theirs.values for j, theirs in values.items()})
-        if evaluated.kept is not None:
-            summed = summed + evaluated.kept
-
-        # Improve: gradient steps on the policy, then a new snapshot of its weights to act with.
-        self.actor.rate = step_size_at(learning.schedule, self.settings.learning_rate, iteration)
+        learned = yield from self.learn(iteration, batch, signal, shadow.table)
         with repeatable_torch():
-            change = self.improve(batch, summed)
             power = self._power(iteration, batch)
 
         # What the iteration observed takes effect with the next one.
@@ -192,17 +188,12 @@ class NeuralAgent(NetworkedAgent):
         self.reader.settle()
 
         # Report: rides with the next iteration's first action.
-        numbers = {
-            "gradient_sq": change.gradient_sq,
-            "policy_entropy": change.entropy,
-            "step_size": self.actor.rate,
-            "td_change": task_change if np.isnan(evaluated.td_change) else evaluated.td_change,
-        }
+        numbers = {"step_size": self.actor.rate, "td_change": task_change, **learned}
         self.report(iteration, rollout, {**numbers, **self.signal.numbers()}, power, shadow.utility)
 
     # -- phases ----------------------------------------------------------------------------------------------------------
 
-    def _read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
+    def read(self, iteration: int, rollout: Rollout, members: Sequence[Trace]) -> NeuralBatch:
         """What the networks read along the batch."""
         import torch
 
@@ -215,7 +206,7 @@ class NeuralAgent(NetworkedAgent):
             transitions = Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
         generator = stream(self.setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)
         weights = rollout.discounted(self.setup.discount)
-        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}")
+        return NeuralBatch(rollout, weights, members, observed, transitions, generator, f"iteration {iteration}", rollout.deviations)
 
     def _signal_batch(self, iteration: int, batch: NeuralBatch, paid: FloatArray) -> SignalBatch:
         rollout = batch.rollout
@@ -230,72 +221,25 @@ class NeuralAgent(NetworkedAgent):
             critic=NetworkTaskCritic(self.task, batch.transitions, self.action_reader, self.critic_window),
             own_probabilities=lambda: self._probabilities(rollout),
             near=None if self.nearby is None or rollout.hops is None else self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops),
+            policy=self.policy,
         )
-
-    def _shared_signal(
-        self, iteration: int, signal: SignalValues, table: FloatArray, hops: NDArray[np.uint8] | None
-    ) -> Generator[ExchangeRequest, list[Any], SignalValues]:
-        """Tell neighbours the shadow reward; where rewards are shared, the signal with everyone's within kappa_gradient hops added."""
-        if self.learning.credit != "shared_reward":
-            yield from self.share(iteration, Kind.SHADOW_REWARD, ShadowReward(table, np.zeros((0, 0))))
-            return signal
-        # The realized signal says it all; a table would have to be looked up in somebody else's occupancy.
-        message = ShadowReward(np.zeros((0, 0)), signal.own)
-        shared: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message, hops=hops)
-        return signal._replace(own=self.fold(signal.own, {j: theirs.signal for j, theirs in shared.items()}))
 
     def fit(self, critic: NeuralCritic, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator | None = None) -> float:
         """Temporal-difference steps of one pair of Q-functions on a signal; the change of the last one."""
         read, discount = batch.transitions, self.setup.discount
+        if batch.cut is not None:
+            read = read._replace(alive=read.alive & ~batch.cut)
         ahead = along(critic.values(read.features), read)[1:]
         sampled = lambda_returns(signal, ahead, read.bootstrap, read.alive, discount, 1.0)
         return critic.learn(read, signal, sampled, discount, batch.generator if generator is None else generator, batch.where)
-
-    def kept_generator(self, iteration: int, number: int) -> np.random.Generator:
-        """Minibatches of the critic of a kept term, which leave those of all other networks as they are."""
-        return stream(self.setup.experiment.seed, self.index, Purpose.KEPT_SIGNALS, iteration * MOST_TERMS + number)
-
-    def first_weights_of_kept(self, number: int) -> np.random.Generator:
-        """The first weights of the critic of a kept term, likewise."""
-        return stream(self.setup.experiment.seed, self.index, Purpose.INITIALISATION, 2 + number)
-
-    def decisions(self, batch: NeuralBatch, summed: FloatArray) -> tuple[Decisions, float]:
-        """What the policy is trained on, and by how much its gradient is smaller than in the units of the objective.
-
-        These are steps at which the policy's own action was executed; where there are none at all, those at which the agent's part went
-        on, which tell its entropy.
-        """
-        import torch
-
-        rollout = batch.rollout
-        chosen = rollout.chosen if rollout.chosen.any() else rollout.alive
-        weight = batch.weights[chosen] if self.settings.discount_weights else np.ones(int(chosen.sum()))
-        taken: torch.Tensor
-        if isinstance(self.policy, CategoricalPolicy):
-            taken = torch.from_numpy(rollout.actions[:-1][chosen].astype(np.int64))
-        else:
-            taken = tensor(rollout.noise[:-1][chosen])
-        normalised = advantages(summed[chosen], self.settings.normalise, self.centred)
-        decisions = Decisions(
-            context=tensor(rollout.context[:-1][chosen]),
-            taken=taken,
-            mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][chosen]),
-            advantage=tensor(normalised.values),
-            weight=tensor(weight / weight.mean()),
-        )
-        # (1/B) sum over steps, advantages of their own size, and the 1/n.
-        return decisions, normalised.scale * float(weight.sum()) / (self.setup.batch * self.setup.n)
-
-    def unchanged(self, decisions: Decisions) -> PolicyChange:
-        """What is reported of a policy that chose nothing itself, and stays as it is."""
-        return PolicyChange(0.0, mean_entropy(self.actor, self.policy, decisions))
 
     def _power(self, iteration: int, batch: NeuralBatch) -> FloatArray:
         """A row for every other agent of the critic's window: who, and the fields of a reading."""
         rollout, members, read = batch.rollout, batch.members, batch.transitions
         states, actions = [member.states for member in members], [member.actions for member in members]
         if self.tabular_power is not None:
-            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
+            # A deviator's action depends on more than what its policy reads.
+            return self.tabular_power.rows(Experience(states, actions, rollout.rewards, batch.valued, rollout.bootstrap), iteration)
         intentions = [member.action_probabilities for member in members if member.action_probabilities is not None] or None
         ahead = along(self.task.values(read.features), read)[1:]
         outcome = lambda_returns(rollout.rewards, ahead, read.bootstrap, read.alive, self.setup.discount, POWER_TRACE_DECAY)

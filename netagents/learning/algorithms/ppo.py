@@ -9,16 +9,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netagents.critics.neural_critic import NeuralCritic, ValueNetwork
+from netagents.critics.neural_critic import ValueNetwork
 from netagents.experiment.algorithm_settings import PpoSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
-from netagents.learning.algorithms.neural_agent import Evaluated, FloatArray, NeuralAgent, NeuralBatch, along
+from netagents.learning.algorithms.neural_agent import Critic, FloatArray, NeuralBatch, along
 from netagents.learning.algorithms.neural_policy_update import PolicyChange, clipped_surrogate, improve
+from netagents.learning.algorithms.on_policy_agent import DEVIATED, Evaluated, OnPolicyAgent
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
 
 
-class PpoAgent(NeuralAgent):
+class PpoAgent(OnPolicyAgent):
     """An agent that learns by PPO; its critic is a state value.
 
     Args:
@@ -38,10 +39,12 @@ class PpoAgent(NeuralAgent):
             f"kept_{term.name}": ValueNetwork(settings, size, self.first_weights_of_kept(number), index)
             for number, term in enumerate(self.signal.kept)
         }
+        if self.deviates:
+            self.deviated = ValueNetwork(settings, size, self.first_weights_of_kept(DEVIATED), index)
 
-    def critics(self) -> Mapping[str, NeuralCritic | ValueNetwork]:
+    def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
-        return {"value": self.value, **self.kept}
+        return {"value": self.value, **self.kept, **({"deviated": self.deviated} if self.deviates else {})}
 
     def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
         """Generalized advantages of each signal; its state value is fitted to its lambda-returns afterwards."""
@@ -51,6 +54,10 @@ class PpoAgent(NeuralAgent):
             for number, (value, values) in enumerate(zip(self.kept.values(), signal.kept, strict=True))
         ]
         return Evaluated(shared, weighted_sum(signal.weights, kept), float("nan"))
+
+    def evaluate_deviated(self, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Generalized advantages in the agent's own episodes, by a state value of these."""
+        return self._advantages(self.deviated, batch, signal, generator)
 
     def improve(self, batch: NeuralBatch, summed: FloatArray) -> PolicyChange:
         """Passes that climb E[ w min(ratio A, clip(ratio, 1 - eps, 1 + eps) A) ] (arXiv 1707.06347, equation 7) and the entropy bonus."""
@@ -64,8 +71,8 @@ class PpoAgent(NeuralAgent):
     def _advantages(self, value: ValueNetwork, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
         read = batch.transitions
         values = along(value.values(batch.observed), read)
-        returns = lambda_returns(signal, values[1:], read.bootstrap, read.alive, self.setup.discount, self.settings.gae_lambda)
-        alive = np.flatnonzero(read.alive)
-        value.fit(batch.observed[alive], returns[read.alive], self.settings.minibatches, generator, batch.where)
+        returns = lambda_returns(signal, values[1:], read.bootstrap, read.alive, self.setup.discount, self.settings.gae_lambda, batch.cut)
+        alive = np.flatnonzero(batch.valued)
+        value.fit(batch.observed[alive], returns[batch.valued], self.settings.minibatches, generator, batch.where)
         advantages: FloatArray = (returns - values[:-1]) * read.alive
         return advantages

@@ -1,6 +1,6 @@
 """Registry of algorithms: what each states about itself, and where its agents' class is.
 
-The three algorithms that come with settings classes of their own have a row here, so that nothing of theirs (torch above all) is loaded
+The four algorithms that come with settings classes of their own have a row here, so that nothing of theirs (torch above all) is loaded
 before an agent is made.  All others, those of users first of all, are classes that state their facts themselves:
 :attr:`netagents.learning.protocol.networked_agent.NetworkedAgent.facts`.
 """
@@ -12,19 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import (
     OWN_ALGORITHMS,
     ActorCriticSettings,
     CustomAlgorithmSettings,
+    MaddpgSettings,
     PpoSettings,
     TruncatedPgSettings,
 )
 from netagents.experiment.base import Settings
-from netagents.learning.protocol.agent_metrics import CRITIC_METRICS, POLICY_METRICS, TABLE_METRICS
+from netagents.experiment.settings_of_agents import AgentSettings
+from netagents.learning.protocol.agent_metrics import CRITIC_METRICS, POLICY_METRICS, REPLAY_METRICS, TABLE_METRICS
 from netagents.learning.protocol.algorithm_facts import UNKNOWN_ALGORITHM, AlgorithmFacts
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.setup import Setup
+from netagents.messages import Kind
 
 WHERE = "learning.algorithm.kind"
 
@@ -54,16 +56,29 @@ class AlgorithmEntry:
 
 
 _TABLES = AlgorithmFacts(
-    policies=frozenset({"tables"}), credits=True, signals=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
+    policies=frozenset({"tables"}), credits=True, signals=True, deviates=True, metrics=(*POLICY_METRICS, *TABLE_METRICS, *CRITIC_METRICS)
 )
 _NETWORKS = AlgorithmFacts(
     policies=frozenset({"networks"}),
     spaces="any",
+    boxes="gaussian",
     masks=True,
     moving=True,
     credits=True,
     signals=True,
+    deviates=True,
     metrics=(*POLICY_METRICS, *CRITIC_METRICS),
+)
+_REPLAY = AlgorithmFacts(
+    policies=frozenset({"networks"}),
+    spaces="any",
+    boxes="tanh",
+    masks=True,
+    moving=True,
+    kinds=frozenset({Kind.TRACE, Kind.REWARD, Kind.TARGET_ACTION}),
+    signals=True,
+    on_policy=False,
+    metrics=(*POLICY_METRICS, *CRITIC_METRICS, *REPLAY_METRICS),
 )
 _ROOM = "netagents.learning.algorithms"
 
@@ -71,26 +86,34 @@ ALGORITHMS: Mapping[str, AlgorithmEntry] = {
     "truncated_pg": AlgorithmEntry(TruncatedPgSettings, _TABLES, f"{_ROOM}.truncated_pg:TabularAgent"),
     "actor_critic": AlgorithmEntry(ActorCriticSettings, _NETWORKS, f"{_ROOM}.actor_critic:ActorCriticAgent"),
     "ppo": AlgorithmEntry(PpoSettings, _NETWORKS, f"{_ROOM}.ppo:PpoAgent"),
+    "maddpg": AlgorithmEntry(MaddpgSettings, _REPLAY, f"{_ROOM}.maddpg:MaddpgAgent"),
 }
 """Kind -> algorithm."""
 
+FROZEN = AlgorithmFacts(
+    spaces="any", masks=True, moving=True, kinds=frozenset({Kind.TRACE, Kind.REWARD}), credits=True, signals=True, metrics=()
+)
+"""What a frozen agent states: it learns nothing, and tells what the critics and the pay of others need."""
 
-def algorithm_facts(experiment: Experiment, *, imports: bool) -> AlgorithmFacts:
-    """What the algorithm of an experiment states about itself.
+
+def algorithm_facts(settings: AgentSettings, *, imports: bool) -> AlgorithmFacts:
+    """What the algorithm of an agent states about itself.
 
     Args:
-        experiment: the settings.
+        settings: the agent's.
         imports: whether code that they name may be imported here; where not, such an algorithm rules nothing out.
 
     Raises:
         ExperimentError: its class cannot be found, or is no agent's.
     """
-    settings = experiment.learning.algorithm
-    if not isinstance(settings, CustomAlgorithmSettings):
-        return ALGORITHMS[settings.kind].facts
+    algorithm = settings.learning.algorithm
+    if settings.role == "frozen":
+        return FROZEN
+    if not isinstance(algorithm, CustomAlgorithmSettings):
+        return ALGORITHMS[algorithm.kind].facts
     if not imports:
         return UNKNOWN_ALGORITHM
-    return OWN_ALGORITHMS.find_class(settings.kind, NetworkedAgent, WHERE).facts  # type: ignore[type-abstract]
+    return OWN_ALGORITHMS.find_class(algorithm.kind, NetworkedAgent, settings.where + WHERE).facts  # type: ignore[type-abstract]
 
 
 def make_algorithm(index: int, setup: Setup) -> NetworkedAgent:
@@ -99,9 +122,9 @@ def make_algorithm(index: int, setup: Setup) -> NetworkedAgent:
     Raises:
         ExperimentError: its class cannot be called with the parameters that the experiment gives.
     """
-    settings = setup.experiment.learning.algorithm
+    settings = setup.agents[index].learning.algorithm
     if isinstance(settings, CustomAlgorithmSettings):
         arguments = {"index": index, "setup": setup}
-        return OWN_ALGORITHMS.make(settings.kind, NetworkedAgent, arguments, settings.parameters, WHERE)  # type: ignore[type-abstract]
+        return OWN_ALGORITHMS.make(settings.kind, NetworkedAgent, arguments, settings.parameters, setup.agents[index].where + WHERE)  # type: ignore[type-abstract]
     agent: NetworkedAgent = ALGORITHMS[settings.kind].agent_class()(index, setup)
     return agent

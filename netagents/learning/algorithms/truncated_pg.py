@@ -18,16 +18,19 @@ from netagents.critics.least_squares import batch_lstd
 from netagents.critics.sampled_values import values_along
 from netagents.critics.temporal_difference import Batch, batch_td, compact
 from netagents.critics.window_keys import Keys, WindowKeys
+from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.algorithms.policy_gradient import clipped, truncated_policy_gradient, visited_entropy
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.replaced_actions import NOBODY
 from netagents.learning.protocol.requests import Turns
-from netagents.learning.protocol.rollout import Rollout, counted_states
+from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import LearningSignal, SignalValues, weighted_sum
+from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.learning.signals.signal_term import SignalBatch
-from netagents.learning.signals.task_critics import TableTaskCritic
+from netagents.learning.signals.task_critics import AgentTaskKnowledge, TableTaskCritic
 from netagents.measures.power import Experience, TabularPower
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
 from netagents.messages.message_kinds import RadiusKind
@@ -75,9 +78,14 @@ class TabularAgent(NetworkedAgent):
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
         self.column = TASK if learning.credit == "shared_q" and self.signal.is_task_alone else LEARNING
         columns = self.column + 1 + len(self.signal.kept)
-        self.table = CriticTable(self.keys, columns, learning.critic.full_table_limit, learning.critic.visited_limit)
+        limits = learning.critic.full_table_limit, learning.critic.visited_limit
+        self.table = CriticTable(self.keys, columns, *limits)
+        # With SBPR, a critic of the same signal in the agent's own episodes, with the deviations that it meets there.
+        deviates = sbpr_of(setup.experiment.interventions) is not None and index in setup.advised
+        self.deviated = CriticTable(self.keys, 1, *limits) if deviates else None
         read_by, sizes = [setup.reach[RadiusKind.POLICY].window(j) for j in window], (setup.state_sizes(window), setup.action_sizes(window))
         self.power = TabularPower(index, window, read_by, *sizes, setup.discount, setup.experiment.power)
+        self.signal.begin(AgentTaskKnowledge(self.power))
 
     # -- one iteration ---------------------------------------------------------------------------------------------------
 
@@ -99,14 +107,17 @@ class TabularAgent(NetworkedAgent):
         shadow = self.signal.observe(rollout)
         paid = yield from self.paid(iteration, whole)
         # Fresh evaluation needs the signal of the batch as well: keys that only the batch has met are valued along it.
-        signal = self._signal(iteration, whole, _joined(first_traces, traces) if fresh else traces, paid)
+        all_traces = _joined(first_traces, traces) if fresh else traces
+        if self.interventions is not None:
+            self.interventions.learn(iteration, whole, all_traces)
+        signal = self._signal(iteration, whole, all_traces, paid)
         travels = learning.credit == "shared_reward" and (learning.task_weight > 0.0 or setup.signal_travels[self.index])
         ended = learning.credit == "shared_reward" and not whole.alive.all()
         message = ShadowReward(shadow.table, signal.realized if travels else np.zeros((0, 0)), whole.alive if ended else None)
         shadows: dict[int, ShadowReward] = yield from self.share(iteration, Kind.SHADOW_REWARD, message)
         if learning.credit == "shared_reward":
-            theirs = _joined(first_traces, traces) if fresh else traces
-            signal = signal._replace(own=self._neighbourhood_signal(signal.own, shadows, theirs))
+            own = neighbourhood_signal(signal.own, self.index, self.gradient_window, shadows, all_traces, learning.occupancy)
+            signal = signal._replace(own=own)
 
         # Evaluate: the critics along the batch, those of everyone within kappa_gradient hops summed where Q-values are shared.
         learned = signal.part(setup.horizon, setup.steps) if fresh else signal
@@ -152,8 +163,11 @@ class TabularAgent(NetworkedAgent):
         """
         if not self.learning.critic.carry:
             self.table.reset()
-        setup = self.setup
-        batch = compact(self.table, self._encode(further, traces), further.steps, setup.batch, further.alive, further.bootstrap, iteration)
+        setup, deviations = self.setup, further.deviations
+        keys = self._encode(further, traces)
+        # What follows a deviation is no value of the policies; what a deviation brings at its own step is one of the executed actions.
+        alive = further.alive if deviations is None else further.alive & deviations.clean_continuation()
+        batch = compact(self.table, keys, further.steps, setup.batch, alive, further.bootstrap, iteration)
         signals = {TASK: further.rewards}
         if self.column == LEARNING:
             signals[LEARNING] = signal.own
@@ -161,15 +175,21 @@ class TabularAgent(NetworkedAgent):
         td_change = self._fit(signals, batch)
         columns = range(self.column, self.column + 1 + len(signal.kept))
         unevaluated = 0.0
-        if batch_of is not None:
-            rollout, first_traces, sampled = batch_of
-            keys = self._encode(rollout, first_traces)
+        if batch_of is not None or deviations is not None:
+            rollout, sampled = further, signal
+            if batch_of is not None:
+                rollout, first_traces, sampled = batch_of
+                keys = self._encode(rollout, first_traces)
             own = rollout.rewards if self.column == TASK else sampled.own
             read = [self._values_along(rollout, keys, column, each) for column, each in zip(columns, (own, *sampled.kept), strict=True)]
             along, unevaluated = [values for values, _ in read], read[0][1]
         else:
             along = [self._values_of(batch, column, further.rewards.shape) for column in columns]
-        return Evaluated(along[0], weighted_sum(signal.weights, along[1:]), td_change, unevaluated)
+        kept = weighted_sum(signal.weights, along[1:])
+        if deviations is not None and self.deviated is not None:
+            beyond = self._beyond_clean(iteration, further, keys, signal.own, along[0])
+            kept = beyond if kept is None else kept + beyond
+        return Evaluated(along[0], kept, td_change, unevaluated)
 
     def improve(self, iteration: int, rollout: Rollout, summed_q: FloatArray) -> dict[str, float]:
         """One projected step along the truncated policy gradient; metrics of the policy."""
@@ -178,7 +198,7 @@ class TabularAgent(NetworkedAgent):
             rollout.context[:-1].reshape(-1),
             rollout.actions[:-1].reshape(-1).astype(np.int64),
             summed_q.reshape(-1),
-            (rollout.discounted(setup.discount) * rollout.chosen).reshape(-1) / setup.batch,
+            rollout.decision_weights(setup.discount).reshape(-1) / setup.batch,
             self.policy,
             setup.n,
             learning.baseline,
@@ -209,6 +229,7 @@ class TabularAgent(NetworkedAgent):
             traces=dict(zip(self.critic_window, members, strict=True)),
             critic=critic,
             own_probabilities=lambda: self.policy.probabilities[part.context],
+            policy=self.policy,
         )
         return self.signal.values(batch)
 
@@ -231,6 +252,24 @@ class TabularAgent(NetworkedAgent):
         changes = {column: batch_td(self.table, column, batch, signal, gamma, critic.sweeps) for column, signal in signals.items()}
         return changes[self.column]
 
+    def _beyond_clean(self, iteration: int, rollout: Rollout, keys: Keys, signal: FloatArray, clean: FloatArray) -> FloatArray:
+        """(T, B) by how much the values of the agent's own episodes, deviations included, differ from those without; zero elsewhere."""
+        deviations, table = rollout.deviations, self.deviated
+        assert deviations is not None, "only with SBPR"
+        assert table is not None, "only in episodes of its own"
+        alive = rollout.alive & deviations.episodes_of(self.index)
+        # The next action is drawn with deviations, which importance weights bring back to the probability that is meant.
+        bootstrap = rollout.bootstrap * deviations.ratios[1:]
+        batch = compact(table, keys, rollout.steps, self.setup.batch, alive, bootstrap, iteration)
+        critic, gamma = self.learning.critic, self.setup.discount
+        if critic.solver == "lstd":
+            batch_lstd(table, {0: signal}, batch, gamma)
+        else:
+            batch_td(table, 0, batch, signal, gamma, critic.sweeps)
+        values = np.zeros(signal.shape)
+        values.reshape(-1)[batch.positions] = table.values[0][batch.slots][batch.inverse]
+        return np.where(alive, values - clean, 0.0)
+
     def _values_of(self, batch: Batch, column: int, shape: tuple[int, ...]) -> FloatArray:
         """(T, B) a critic along the steps that it has learned from, zero where the agent's part had ended."""
         values = np.zeros(shape)
@@ -250,25 +289,15 @@ class TabularAgent(NetworkedAgent):
         along = values_along(values, evaluated, signal, rollout.alive, rollout.bootstrap, self.setup.discount)
         return along, float((~evaluated[:-1])[rollout.alive].mean())
 
-    def _neighbourhood_signal(self, own: FloatArray, shadows: Mapping[int, ShadowReward], traces: Mapping[int, Trace]) -> FloatArray:
-        """u_i + sum over j in N_i^kappa_gradient of w r_j^t + grad f_j[s_j^t, a_j^t] while j's part goes on, folded in agent order."""
-        total = np.zeros_like(own)
-        for j in self.gradient_window:
-            if j == self.index:
-                total += own
-                continue
-            table, rewards, alive = shadows[j]
-            paid = table[counted_states(traces[j].states, self.learning.occupancy), traces[j].actions[:-1]]
-            total += paid if alive is None else np.where(alive, paid, 0.0)
-            if rewards.size:
-                total += rewards
-        return total
-
     def _power(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> FloatArray:
         """A row for every other agent of the critic's window: who, and the fields of a reading."""
         members = self._members(rollout, traces)
         states, actions = [member.states for member in members], [member.actions for member in members]
-        return self.power.rows(Experience(states, actions, rollout.rewards, rollout.alive, rollout.bootstrap), iteration)
+        alive = rollout.alive
+        if rollout.deviations is not None:
+            # A deviator's action depends on more than what its policy reads.
+            alive = alive & (rollout.deviations.deviators[:-1] == NOBODY)
+        return self.power.rows(Experience(states, actions, rollout.rewards, alive, rollout.bootstrap), iteration)
 
     # -- state that outlives an iteration --------------------------------------------------------------------------------
 
@@ -277,6 +306,8 @@ class TabularAgent(NetworkedAgent):
         named = super().arrays()
         named |= {f"critic.{name}": array for name, array in self.table.arrays().items()}
         named |= {f"power.{name}": array for name, array in self.power.arrays().items()}
+        if self.deviated is not None:
+            named |= {f"critic.deviated.{name}": array for name, array in self.deviated.arrays().items()}
         return named | self.signal.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -284,6 +315,8 @@ class TabularAgent(NetworkedAgent):
         super().restore(arrays)
         self.table.restore(below("critic.", arrays))
         self.power.restore(below("power.", arrays))
+        if self.deviated is not None:
+            self.deviated.restore(below("critic.deviated.", arrays))
         self.signal.restore(arrays)
 
 

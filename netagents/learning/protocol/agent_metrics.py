@@ -24,6 +24,9 @@ TABLE_METRICS = ("bounded_logits", "critic_entries", "critic_evicted", "critic_u
 CRITIC_METRICS = ("td_change",)
 """Of agents whose critics learn by temporal differences."""
 
+REPLAY_METRICS = ("q_change", "replayed", "robust_gap")
+"""Of agents that learn from a replay buffer."""
+
 SHADOW_METRICS = ("shadow_max", "lipschitz", "floor_sensitivity")
 """Of the shadow reward; there where some agent has a utility or a constraint."""
 
@@ -32,6 +35,15 @@ CONSTRAINT_METRICS = ("multiplier", "violation")
 
 PAY_METRICS = ("paid",)
 """There where some agents are paid in a way of their own."""
+
+INTERVENTION_METRICS = ("replaced",)
+"""There where interventions may replace actions."""
+
+DEVIATION_METRICS = ("clean_return",)
+"""There with sample-based power regularization."""
+
+POPULATION_METRICS = ("home", "member", "learns")
+"""There where some agents are seats of a population."""
 
 DESCRIPTIONS: Mapping[str, str] = {
     "return": "mean over copies of the undiscounted sum of own task rewards",
@@ -43,6 +55,9 @@ DESCRIPTIONS: Mapping[str, str] = {
     "bounded_logits": "share of logits that lie on the bound theta_max after the update",
     "shadow_max": "largest absolute shadow reward, constraints included",
     "td_change": "root mean square of the last TD sweep's change (learning critic); NaN for least squares",
+    "q_change": "root mean square of the last update's temporal differences of the Q-function that is learned from",
+    "replayed": "transitions in the replay buffer",
+    "robust_gap": "mean by which the last update's targets lie below those without robustness; NaN where it changes none",
     "critic_entries": "entries of the critic visited so far",
     "critic_evicted": "entries that were forgotten to stay within the limit",
     "critic_unevaluated": "share of the batch's steps whose keys the critic has never evaluated and that take their sampled value; 0 unless"
@@ -52,6 +67,11 @@ DESCRIPTIONS: Mapping[str, str] = {
     "multiplier": "sum of the multipliers of the agent's constraints; NaN without constraints",
     "violation": "largest c - g(lambda) over its constraints, negative when all hold; NaN without constraints",
     "paid": "mean over copies of the undiscounted sum of what the agent was paid: its task rewards, or its incentive's",
+    "replaced": "share of its steps at which somebody other than the agent's policy chose its action",
+    "clean_return": "estimate, without bias, of what return would be if nobody deviated",
+    "home": "the seat whose population the policy that played belongs to",
+    "member": "which member of that population it is",
+    "learns": "1 where it learned, 0 where it only played",
     "step_size": "eta of this iteration",
 }
 """What the metrics mean that come with netagents.  Those of a run are :attr:`netagents.learning.protocol.setup.Setup.metric_names`."""

@@ -53,7 +53,9 @@ class LastKnown:
         if kind.row.absence is not Absence.HOLD:
             self._ages.count(kind, ABSENT)
             assert kind.row.traffic is not None, "kinds between agents say what is sent"
-            template: Message = kind.row.traffic(self._setup, sender)[turn.step if kind.row.pace is Pace.ITERATION else 0][0]
+            templates = kind.row.traffic(self._setup, sender)
+            # Several of one form, as for updates from a replay buffer, have one template.
+            template: Message = templates[min(turn.step, len(templates) - 1) if kind.row.pace is Pace.ITERATION else 0][0]
             return template
         known = self._newest(kind, sender)
         self._ages.count(kind, ABSENT if known is None else self._age(turn, known))

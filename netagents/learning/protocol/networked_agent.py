@@ -22,6 +22,8 @@ from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
+from netagents.learning.protocol.replaced_actions import Interventions, ToldActions
+from netagents.learning.protocol.replay_buffer import ReplayBuffer
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
@@ -55,7 +57,7 @@ class NetworkedAgent(ABC):
     def __init__(self, index: int, setup: Setup, policy: Policy | None = None) -> None:
         self.index = index
         self.setup = setup
-        self.learning = setup.experiment.learning
+        self.learning = setup.agents[index].learning
         self.policy = setup.policy(index) if policy is None else policy
         self.critic_window = setup.reach[RadiusKind.CRITIC].window(index)
         self.gradient_window = setup.reach[RadiusKind.GRADIENT].window(index)
@@ -63,6 +65,10 @@ class NetworkedAgent(ABC):
         self.nearby = ContactFilter(setup, index) if setup.spec.capabilities.moving else None
         self.substitute: Policy | None = None
         """Who chooses the agent's actions in the place of its policy, which then learns nothing from them; None in general."""
+        self.replay_buffer: ReplayBuffer | None = None
+        """Batches of earlier iterations, of an algorithm that is not on-policy: what a resumed run needs and no message carries."""
+        self.interventions: Interventions | None = None
+        """What may replace single actions; None where the experiment has nothing that concerns the agent."""
         self._pending: list[Outgoing] = []
 
     @abstractmethod
@@ -79,6 +85,8 @@ class NetworkedAgent(ABC):
             **{f"policy.{name}": array for name, array in self.policy.statistics().items()},
             # The report that rides with the next iteration is counted there already.
             "ledger.open": self.ledger.open_rows(),
+            **({} if self.replay_buffer is None else {f"replay.{name}": array for name, array in self.replay_buffer.arrays().items()}),
+            **({} if self.interventions is None else self.interventions.arrays()),
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -86,12 +94,25 @@ class NetworkedAgent(ABC):
         self.policy.load(arrays[f"policy.{self.policy.component}"])
         self.policy.restore_statistics(below("policy.", arrays))
         self.ledger.restore(arrays["ledger.open"])
+        if self.replay_buffer is not None:
+            self.replay_buffer.restore(below("replay.", arrays))
+        if self.interventions is not None:
+            self.interventions.restore(arrays)
 
     def farewell(self, iteration: int) -> list[Outgoing]:
         """What is left to send after the last iteration: its report, and a snapshot of the agent."""
         self._tell_state(iteration)
         left, self._pending = self._pending, []
         return left
+
+    def queue(self, outgoing: Sequence[Outgoing]) -> None:
+        """Add messages to those that the next request sends."""
+        self._pending.extend(outgoing)
+
+    def take_queue(self) -> list[Outgoing]:
+        """The messages that the next request would have sent; they are somebody else's to send now."""
+        queued, self._pending = self._pending, []
+        return queued
 
     # -- phases that all algorithms share --------------------------------------------------------------------------------
 
@@ -103,6 +124,8 @@ class NetworkedAgent(ABC):
         setup, index = self.setup, self.index
         steps, copies = setup.steps, setup.batch
         policy, nearby = self.substitute or self.policy, self.nearby
+        replacing = None if self.interventions is None else self.interventions.begin(iteration)
+        told = None if replacing is None else replacing.told
         rollout = setup.rollout(index, policy, steps)
         rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
         observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
@@ -117,15 +140,16 @@ class NetworkedAgent(ABC):
             found(context)
             if actions.dtype is not travels:
                 actions = actions.astype(travels)
+            if replacing is not None:
+                actions = replacing.play(step, actions, states, mask, near)
             decided(actions)
             return actions
 
         request: RolloutRequest | None = None
-        if nearby is None and ages is None and rollout.mask is None:
+        if nearby is None and ages is None and rollout.mask is None and told is None:
             samples = State(rollout.states[0]), Action(rollout.actions[0])
-            request = RolloutRequest(
-                iteration, steps, out_neighbours, in_neighbours, place, *samples, observe, self._on_bytes(policy, rollout, decide)
-            )
+            on_bytes = self._on_bytes(policy, rollout, decide, at_once=replacing is None)
+            request = RolloutRequest(iteration, steps, out_neighbours, in_neighbours, place, *samples, observe, on_bytes)
         outgoing, self._pending = self._pending, []
         # A lockstep step costs an agent one wake-up, or two with in-neighbours.
         for step in range(steps + 1):
@@ -156,6 +180,8 @@ class NetworkedAgent(ABC):
                     near = nearby.marks(Kind.STATE, window, observed.hops)
             else:
                 states = ages.members(step, observed.observation, messages)
+            if told is not None:
+                outgoing = yield from self._tell_worst(iteration, step, states, told, outgoing)
             # Steps whose action was replaced have an empty mask where there is none.
             actions = decide(step, states, None if rollout.mask is None else observed.mask, near)
             if step < steps:
@@ -167,12 +193,30 @@ class NetworkedAgent(ABC):
         rollout.close()
         if self.substitute is not None:
             rollout.chosen = np.zeros_like(rollout.alive)
+        elif replacing is not None:
+            rollout.replaced(replacing)
         return rollout
 
+    def _tell_worst(
+        self, iteration: int, step: int, states: Sequence[NDArray[Any]], told: ToldActions, outgoing: list[Outgoing]
+    ) -> Generator[ExchangeRequest, list[Any], list[Outgoing]]:
+        """Tell co-players their worst actions at a step, and hear what others have told; what is still to be sent."""
+        for receiver, message in told.tell(step, states):
+            outgoing.append(Outgoing(Kind.WORST_ACTION, iteration, step, message, (receiver,)))
+            self.ledger.count(outgoing[-1])
+        tellers = told.tellers(step)
+        if tellers:
+            told.take(step, (yield ExchangeRequest(outgoing, Kind.WORST_ACTION, iteration, step, tellers)))
+            return []
+        return outgoing
+
     def _on_bytes(
-        self, policy: Policy, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]]
+        self, policy: Policy, rollout: Rollout, decide: Callable[[int, Sequence[NDArray[Any]]], NDArray[Any]], *, at_once: bool
     ) -> Callable[[int, Sequence[bytes]], bytes]:
-        """``decide`` from and to the bytes in which the states of the window and the actions travel."""
+        """``decide`` from and to the bytes in which the states of the window and the actions travel.
+
+        Where nothing can replace an action, a policy that reads bytes decides ``at_once``.
+        """
         noise, found, decided = rollout.noise, rollout.found, rollout.decided
         spaces = [self.setup.spec.observation_spaces[j] for j in policy.window]
         forms = [(space_dtype(space), (self.setup.batch, *space_shape(space))) for space in spaces]
@@ -181,7 +225,7 @@ class NetworkedAgent(ABC):
             arrays = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(states, forms, strict=True)]
             return decide(step, arrays).tobytes()
 
-        if not isinstance(policy, TabularPolicy) or not policy.reads_bytes:
+        if not at_once or not isinstance(policy, TabularPolicy) or not policy.reads_bytes:
             return decide_on_arrays
         decide_on_bytes = policy.decide_on_bytes
 
@@ -274,6 +318,7 @@ class NetworkedAgent(ABC):
             "discounted_return": discounted,
             "utility": utility,
             "objective": self.learning.task_weight * discounted + utility,
+            **rollout.intervention_numbers(setup.metric_names),
             **numbers,
         }
         report = Report(metric_vector(setup.metric_names, numbers), power, self.ledger.close(), timing=np.zeros(3))

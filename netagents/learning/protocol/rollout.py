@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.spaces import Space, space_dtype, space_shape
 from netagents.errors import NumericalError
+from netagents.learning.protocol.replaced_actions import Deviations, ReplacedActions
 from netagents.messages import ENDED, REPLACED, TERMINATED, TRUNCATED, Step
 
 FloatArray = NDArray[np.float64]
@@ -32,11 +33,15 @@ class Rollout:
         noise: (T + 1, B, ...) what the decisions were drawn from.
         hops: (T + 1, B, m) uint8 how far away the contacts were, in a graph that moves; else None.
         mask: (T + 1, B, A) bool which actions were legal, where some are not; else None.
+        deviations: those of sample-based power regularization; None without it.
+        replaced_share: share of its steps at which an intervention chose the action.
     """
 
     noise: FloatArray
     hops: NDArray[np.uint8] | None = None
     mask: NDArray[np.bool_] | None = None
+    deviations: Deviations | None = None
+    replaced_share = 0.0
 
     def __init__(self, agent: int, states: NDArray[Any], actions: NDArray[Any], context: NDArray[Any]) -> None:
         self.agent = agent
@@ -80,6 +85,27 @@ class Rollout:
             self.alive[1:] = ~over[:-1]
             self.chosen = self.alive & ((self._flags & REPLACED) == 0)
 
+    def replaced(self, replacing: ReplacedActions) -> None:
+        """Leave out what somebody other than the policy has chosen and, with SBPR, the episodes that are not the agent's own."""
+        self.replaced_share = float(replacing.replaced[:-1][self.alive].mean()) if self.alive.any() else 0.0
+        self.chosen = self.chosen & ~replacing.replaced[:-1]
+        self.deviations = replacing.deviations
+        if self.deviations is not None:
+            self.chosen = self.chosen & self.deviations.episodes_of(self.agent)
+
+    def intervention_numbers(self, names: Sequence[str]) -> dict[str, float]:
+        """Metrics of interventions, as far as the run has them."""
+        numbers = {"replaced": self.replaced_share}
+        if self.deviations is not None:
+            clean = self.rewards * self.alive * self.deviations.clean_weights()[: self.steps]
+            numbers["clean_return"] = float(clean.sum() / clean.shape[1])
+        return {name: value for name, value in numbers.items() if name in names}
+
+    def decision_weights(self, discount: float) -> FloatArray:
+        """(T, B) weights gamma^t of the policy's own decisions, zero for all others, and with SBPR those of its episodes."""
+        weights = self.discounted(discount) * self.chosen
+        return weights if self.deviations is None else weights * self.deviations.weights_of(self.agent)
+
     def _fill(self) -> None:
         """Put what was taken in into the arrays, and let go of the messages."""
         observed = self._observed
@@ -106,7 +132,8 @@ class Rollout:
         decisions, steps = slice(first, last + 1), slice(first, last)
         part.states, part.actions, part.context = self.states[decisions], self.actions[decisions], self.context[decisions]
         part.rewards, part.alive, part.bootstrap = self.rewards[steps], self.alive[steps], self.bootstrap[steps]
-        part.chosen = self.chosen[steps]
+        part.chosen, part.deviations = self.chosen[steps], self.deviations
+        part.replaced_share = self.replaced_share
         return part
 
     def counted_states(self, occupancy: str) -> NDArray[Any]:

@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.networked_mdp import EnvironmentSpec, NetworkedMDP
 from netagents.environments.proximity import FAR, Contacts
 from netagents.environments.spaces import Discrete, Space, discrete_size, space_dtype, space_shape
 from netagents.experiment import Experiment
+from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.intervention_settings import SbprSettings, WorstIntervention
 from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
+from netagents.learning.protocol.lotteries import draw_deviations, strikes, told_copies
 from netagents.learning.protocol.occupancy_cells import Cells
+from netagents.learning.protocol.population import Population
 from netagents.learning.protocol.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind
 from netagents.messages.array_fields import ExpectedArray
@@ -23,6 +29,9 @@ from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.policies.neural_policy import NeuralPolicy, build_neural_policy
 from netagents.randomness import Purpose, stream
 from netagents.topology import Reach, Topology
+
+LOTTERY_ITERATIONS = 8
+"""Over so many iterations the cost of what a lottery decides is averaged."""
 
 
 class Pay(NamedTuple):
@@ -48,12 +57,15 @@ class Setup:
         reach: neighbourhoods under each of the three radii.
         horizon: H. discount: gamma.
         kind_reach: in- and out-neighbours of each kind between agents: the reach of its radius, without the hops at which it is muted.
-            Kinds that the algorithm does not need are left out.
-        algorithm: what the algorithm states about itself.
+            Kinds that no algorithm needs are left out.
+        agents: the settings of each agent.
+        algorithms: what the algorithm of each agent states about itself.
         metric_names: the names of all metrics of the run, in the order in which reports carry them.
         signal_travels: per agent, whether something beside its task reward must reach those who share its reward.
         pay: agent -> what it is paid, for those with an incentive of their own.
         frozen: agents that do not learn -> whether they play the most probable action.
+        advised: ego -> the co-players that it tells their worst actions for it.
+        populations: seats of populations -> the population.
     """
 
     experiment: Experiment
@@ -63,11 +75,14 @@ class Setup:
     horizon: int
     discount: float
     kind_reach: dict[Kind, Reach]
-    algorithm: AlgorithmFacts
+    agents: tuple[AgentSettings, ...]
+    algorithms: tuple[AlgorithmFacts, ...]
     metric_names: tuple[str, ...]
     signal_travels: tuple[bool, ...]
     pay: Mapping[int, Pay] = field(default_factory=dict)
     frozen: Mapping[int, bool] = field(default_factory=dict)
+    advised: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    populations: Mapping[int, Population] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -106,7 +121,7 @@ class Setup:
         Raises:
             EnvironmentMismatchError: the cells do not fit its spaces.
         """
-        return Cells(self.spec.observation_spaces[agent], self.spec.action_spaces[agent], self.experiment.learning.cells, agent)
+        return Cells(self.spec.observation_spaces[agent], self.spec.action_spaces[agent], self.agents[agent].learning.cells, agent)
 
     def policy(self, agent: int) -> Policy:
         """A new policy of ``agent``: a table at parameters of zero, or a network at its first weights.
@@ -114,14 +129,11 @@ class Setup:
         Raises:
             CapacityError, ExperimentError: as :func:`netagents.policies.build_policy`.
         """
-        settings = self.experiment.policy
-        if not isinstance(settings, MlpPolicySettings):
-            return self.tabular_policy(agent)
-        return self.neural_policy(agent)
+        return self.neural_policy(agent) if self.agents[agent].uses_networks else self.tabular_policy(agent)
 
     def neural_policy(self, agent: int) -> NeuralPolicy:
-        """The same, of an experiment whose policies are networks."""
-        settings = self.experiment.policy
+        """The same, of an agent whose policy is a network."""
+        settings = self.agents[agent].policy
         assert isinstance(settings, MlpPolicySettings), "only called for networks"
         window = self.reach[RadiusKind.POLICY].window(agent)
         return build_neural_policy(
@@ -132,16 +144,16 @@ class Setup:
             window.index(agent),
             self.spec.view,
             self.spec.capabilities.moving,
-            self.experiment.learning.logit_bound,
+            self.agents[agent].learning.logit_bound,
             stream(self.experiment.seed, agent, Purpose.INITIALISATION, 0),
             f"agent {agent}",
         )
 
     def tabular_policy(self, agent: int) -> TabularPolicy:
-        """The same, of an experiment whose policies are tables."""
+        """The same, of an agent whose policy is a table."""
         window = self.reach[RadiusKind.POLICY].window(agent)
         (actions,) = self.action_sizes((agent,))
-        return build_policy(self.experiment.policy, window, self.state_sizes(window), actions, f"agent {agent}")
+        return build_policy(self.agents[agent].policy, window, self.state_sizes(window), actions, f"agent {agent}")
 
     def rollout(self, agent: int, policy: Policy, steps: int) -> Rollout:
         """Room for ``steps`` steps and the decision after them, as ``agent`` sees them."""
@@ -190,10 +202,19 @@ class Setup:
 
     # -- facts that the shapes of messages follow from (netagents.messages.run_facts.RunFacts) ---------------------------
 
+    def shares_values(self, agent: int) -> bool:
+        """Whether ``agent`` sends others the values of its truncated Q."""
+        return not self.algorithms[agent].credits or self.experiment.learning.credit == "shared_q"
+
     @property
-    def shares_values(self) -> bool:
-        """Whether agents send each other the values of their truncated Q."""
-        return not self.algorithm.credits or self.experiment.learning.credit == "shared_q"
+    def replays(self) -> bool:
+        """Whether some agent keeps a replay buffer."""
+        return not all(facts.on_policy for facts in self.algorithms)
+
+    def replay_updates(self, agent: int) -> tuple[int, int]:
+        """Updates from the replay buffer per iteration, and transitions of each; none for algorithms that are on-policy."""
+        settings = self.agents[agent].learning.algorithm
+        return (settings.updates, settings.minibatch) if isinstance(settings, MaddpgSettings) else (0, 0)
 
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray:
         """Observations of ``agent``, behind axes of the given sizes."""
@@ -218,12 +239,44 @@ class Setup:
         space = self.spec.action_spaces[agent]
         return space.size if isinstance(space, Discrete) else 2 * int(np.prod(space.shape))
 
+    def worst_actions_told(self, agent: int) -> tuple[int, int]:
+        """How many messages about worst actions an agent sends each of its co-players per iteration, and about how many copies each.
+
+        Means over the lottery's first :data:`LOTTERY_ITERATIONS` full iterations, to the next whole number.
+        """
+        settings = next((each for each in self.experiment.interventions if isinstance(each, SbprSettings | WorstIntervention)), None)
+        co_players = self.advised.get(agent, ())
+        if settings is None or not co_players:
+            return 0, 0
+        first = settings.start + (settings.ramp if isinstance(settings, SbprSettings) else 0)
+        messages = copies = 0
+        for iteration in range(first, first + LOTTERY_ITERATIONS):
+            masks: list[NDArray[np.bool_]]
+            if isinstance(settings, SbprSettings):
+                drawn = draw_deviations(settings, self.advised, self.experiment.seed, iteration, self.steps, self.batch)
+                masks = [told_copies(settings, drawn, self.advised, agent, j) for j in co_players]
+            else:
+                number = self.experiment.interventions.index(settings)
+                place = self.experiment.seed, iteration, self.steps, self.batch
+                masks = [strikes(settings, number, place[0], j, *place[1:]) for j in co_players]
+            messages += sum(int(mask.any(axis=1).sum()) for mask in masks)
+            copies += sum(int(mask.sum()) for mask in masks)
+        return round(messages / len(co_players) / LOTTERY_ITERATIONS), round(copies / max(messages, 1))
+
+    def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]:
+        """Parameters and statistics of a policy of ``agent`` as they travel."""
+        policy = self.policy(agent)
+        parameters, statistics = getattr(policy, policy.component), policy.statistics().values()
+        return ExpectedArray(parameters.dtype, (parameters.size,)), ExpectedArray(
+            np.dtype(np.float64), (sum(each.size for each in statistics),)
+        )
+
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""
-        learning = self.experiment.learning
+        learning = self.agents[agent].learning
         shares = learning.credit == "shared_reward"
         signal = (self.steps, self.batch)
-        if self.experiment.uses_networks:
+        if self.agents[agent].uses_networks:
             cells = self.cells(agent)
             return ((0, 0), signal) if shares else ((cells.states, cells.actions), (0, 0))
         table = (self.state_sizes((agent,))[0], self.action_sizes((agent,))[0])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.learning.protocol.networked_agent import NetworkedAgent
+from netagents.experiment.agent_settings import frozen_policy_of
+from netagents.learning.protocol.networked_agent import NetworkedAgent, below
 from netagents.learning.protocol.requests import Turns
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, Trace
 from netagents.policies import Policy
+from netagents.policies.policy import load_arrays, policy_arrays
+from netagents.randomness import Purpose, stream
 
 
 class GreedyPlay(Policy):
@@ -58,17 +61,48 @@ class FrozenAgent(NetworkedAgent):
         super().__init__(index, setup)
         if setup.frozen[index]:
             self.substitute = GreedyPlay(self.policy)
+        settings = frozen_policy_of(setup.experiment.agents, index)
+        several = () if settings is None or settings.members is None else settings.members
+        self.generation = 1 if settings is None else settings.generation
+        self.pool = [policy_arrays(self.policy) for _ in several]
+        """Parameters and statistics of the policies of which a lottery draws one per generation; empty where there is one policy."""
 
     def iterate(self, iteration: int) -> Turns:
-        """One iteration: sample, trace, report."""
-        setup = self.setup
-        whole = yield from self.sample(iteration)
-        rollout = whole.part(0, setup.horizon)
-        further = whole.part(setup.horizon, setup.steps) if setup.evaluation_steps else rollout
-        if Kind.TRACE in setup.kind_reach:
-            yield from self.share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions), hops=rollout.hops)
-            if setup.evaluation_steps:
-                yield from self.share(iteration, Kind.TRACE, Trace(further.states, further.actions), 1)
-        paid = yield from self.paid(iteration, further, None if rollout.hops is None else rollout.hops[:-1])
-        numbers = {"paid": float((paid * further.alive).sum() / setup.batch)} if setup.pay else {}
-        self.report(iteration, rollout, numbers)
+        """One iteration: draw a policy where there are several; sample, trace, report."""
+        if self.pool:
+            draws = stream(self.setup.experiment.seed, self.index, Purpose.POPULATION, iteration // self.generation)
+            load_arrays(self.policy, self.pool[int(draws.integers(len(self.pool)))])
+        yield from frozen_iteration(self, iteration)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What plays now, and the policies that may be drawn."""
+        named = super().arrays()
+        for k, policy in enumerate(self.pool):
+            named |= {f"pool.{k}.{name}": array for name, array in policy.items()}
+        return named
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave."""
+        super().restore(arrays)
+        self.pool = [below(f"pool.{k}.", arrays) for k in range(len(self.pool))]
+
+
+def frozen_iteration(agent: NetworkedAgent, iteration: int, further_numbers: Mapping[str, float] | None = None) -> Turns:
+    """An iteration in which an agent only plays: sample, trace, report.
+
+    Args:
+        agent: plays its policy, or its substitute.
+        iteration: which.
+        further_numbers: metrics beside those that follow from rewards.
+    """
+    setup = agent.setup
+    whole = yield from agent.sample(iteration)
+    rollout = whole.part(0, setup.horizon)
+    further = whole.part(setup.horizon, setup.steps) if setup.evaluation_steps else rollout
+    if Kind.TRACE in setup.kind_reach:
+        yield from agent.share(iteration, Kind.TRACE, Trace(rollout.states, rollout.actions), hops=rollout.hops)
+        if setup.evaluation_steps:
+            yield from agent.share(iteration, Kind.TRACE, Trace(further.states, further.actions), 1)
+    paid = yield from agent.paid(iteration, further, None if rollout.hops is None else rollout.hops[:-1])
+    numbers = {"paid": float((paid * further.alive).sum() / setup.batch)} if setup.pay else {}
+    agent.report(iteration, rollout, {**numbers, **(further_numbers or {})})

@@ -9,21 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment import Experiment
-from netagents.experiment.signal_settings import OWN_SIGNALS, SignalSettings, signals_of
+from netagents.experiment.signal_settings import OWN_SIGNALS, TermSettings
 from netagents.foreign.part_values import check_array, check_number
+from netagents.learning.protocol.agent_metrics import ordered_union
 from netagents.learning.protocol.networked_agent import below
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.local_objective import ShadowSignal
 from netagents.learning.signals.shadow_reward import ShadowRewardTerm
-from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm
+from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm, TaskKnowledge
 from netagents.learning.signals.task_reward import TaskReward
 
 
 class WeightedTerm(NamedTuple):
     """A term of one agent beside task and shadow reward, with its settings."""
 
-    settings: SignalSettings
+    settings: TermSettings
     term: SignalTerm
 
     @property
@@ -34,7 +35,7 @@ class WeightedTerm(NamedTuple):
     @property
     def is_learned(self) -> bool:
         """Whether it ever has a weight; without one it is measured only."""
-        return self.settings.weight != 0.0
+        return self.settings.factor != 0.0
 
 
 class SignalValues(NamedTuple):
@@ -82,7 +83,12 @@ class LearningSignal:
         """Whether neighbours hear of nothing but the task reward, at its full weight."""
         shared = any(each.is_learned and each.settings.shared for each in self.terms)
         own = self.agent not in self.setup.pay
-        return own and self.setup.experiment.learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
+        return own and self.setup.agents[self.agent].learning.task_weight == 1.0 and self.shadow.objective.is_zero and not shared
+
+    def begin(self, task: TaskKnowledge) -> None:
+        """Show the terms what the agent will know of its task; once, when the agent has been made."""
+        for each in self.terms:
+            each.term.begin(task)
 
     def observe(self, sampled: Rollout) -> ShadowSignal:
         """Take in the steps that returns and occupancies count; once per iteration, before :meth:`values`."""
@@ -94,7 +100,7 @@ class LearningSignal:
         Raises:
             ForeignCodeError, NumericalError: a term of somebody else's gave something else than finite numbers of shape (T, B).
         """
-        realized = self.setup.experiment.learning.task_weight * self.task.values(batch)
+        realized = self.setup.agents[self.agent].learning.task_weight * self.task.values(batch)
         own = realized + self.shadow.values(batch)
         kept, weights = [], []
         self._metrics = {}
@@ -103,7 +109,7 @@ class LearningSignal:
         for settings, term in self.terms:
             values = check_array(term.values(batch), batch.shape, term.values)
             weight = settings.weight_at(batch.iteration)
-            if not settings.shared and settings.weight != 0.0:
+            if not settings.shared and settings.factor != 0.0:
                 kept.append(values)
                 weights.append(weight)
             elif weight != 0.0:
@@ -146,11 +152,10 @@ def make_terms(agent: int, setup: Setup) -> tuple[WeightedTerm, ...]:
         ExperimentError: a class cannot be found or called.
     """
     made = []
-    for number, settings in enumerate(setup.experiment.signals):
-        if settings in signals_of((settings,), agent):
-            arguments = {"agent": agent, "setup": setup}
-            term = OWN_SIGNALS.make(settings.kind, SignalTerm, arguments, settings.parameters, f"signals[{number}]")  # type: ignore[type-abstract]
-            made.append(WeightedTerm(settings, term))
+    for where, settings in setup.agents[agent].signals.items():
+        arguments = {"agent": agent, "setup": setup}
+        term = OWN_SIGNALS.make(settings.kind, SignalTerm, arguments, settings.arguments, where)  # type: ignore[type-abstract]
+        made.append(WeightedTerm(settings, term))
     return tuple(made)
 
 
@@ -164,16 +169,18 @@ def signal_metrics(experiment: Experiment, *, imports: bool) -> tuple[str, ...]:
     Raises:
         ExperimentError: a class cannot be found, or is no term's.
     """
-    names = []
-    for number, settings in enumerate(experiment.signals):
+    names: list[str] = []
+    listed = {f"signals[{k}]": term for k, term in enumerate(experiment.signals)}
+    listed |= {f"agents[{g}].signals[{k}]": term for g, group in enumerate(experiment.agents) for k, term in enumerate(group.signals or ())}
+    for where, settings in listed.items():
         own: Sequence[str] = ()
-        if imports:
-            own = OWN_SIGNALS.find_class(settings.kind, SignalTerm, f"signals[{number}].kind").metrics  # type: ignore[type-abstract]
+        if imports or settings.kind in OWN_SIGNALS.own:
+            own = OWN_SIGNALS.find_class(settings.kind, SignalTerm, f"{where}.kind").metrics  # type: ignore[type-abstract]
         names += [metric_name(settings, name) for name in ("sum", "weight", *own)]
-    return tuple(names)
+    return ordered_union(names)
 
 
-def metric_name(settings: SignalSettings, name: str) -> str:
+def metric_name(settings: TermSettings, name: str) -> str:
     """``switching_penalty_sum``: the name of a term's metric in records."""
     return f"{settings.label}_{name}"
 

@@ -51,8 +51,9 @@ class LocalObjective:
     """
 
     def __init__(self, experiment: Experiment, agent: int, state_size: int, action_size: int, discount: float) -> None:
-        self.utility = build_utility(experiment.utility, agent, state_size, action_size, discount)
-        self.constraints = build_constraints(experiment.constraints, agent, state_size, action_size, discount)
+        settings = experiment.of_agent(agent)
+        self.utility = build_utility(settings.utility, agent, state_size, action_size, discount)
+        self.constraints = build_constraints(settings.constraints, agent, state_size, action_size, discount)
         self.multipliers: FloatArray = np.array([constraint.initial for constraint in self.constraints], dtype=np.float64)
         # Where the last iteration's occupancy was, and whether there has been one: the other end of the Lipschitz estimate.
         self._previous: FloatArray = np.zeros((state_size, action_size))

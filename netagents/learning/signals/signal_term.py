@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
+from netagents.measures.power.pair_evidence import ActionEffects
 from netagents.messages import Trace
+from netagents.policies import Policy
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
@@ -32,8 +35,12 @@ class TaskCritic(Protocol):
     def values(self) -> FloatArray:
         """(M, T, B) of what everybody in the critic's window did."""
 
-    def alternatives(self, member: int) -> FloatArray:
+    def alternatives(self, member: int, copy: Mapping[str, NDArray[Any]] | None = None) -> FloatArray:
         """(M, T, B, A) of every action of one agent of the window, everyone else's as played.
+
+        Args:
+            member: whose actions.
+            copy: of networks, as :meth:`TaskKnowledge.critic_copy` gave it; None for the present ones.
 
         Raises:
             EnvironmentMismatchError: the agent's actions are no finite set.
@@ -41,6 +48,22 @@ class TaskCritic(Protocol):
 
     def known(self, member: int) -> BoolArray:
         """(T, B, A) whether the critic has met that key; a table gives 0 where it has not, a network always knows."""
+
+
+class TaskKnowledge(Protocol):
+    """What an agent knows of its task at any time, for terms that keep a copy of it."""
+
+    def effects(self, member: int) -> ActionEffects | None:
+        """What each action of an agent of the window does to the own task, by context: the evidence of power.
+
+        None where spaces are no finite sets, or the two agents have too many states and actions.
+        """
+
+    def contexts(self, member: int, batch: SignalBatch) -> IntArray:
+        """(T, B) the context of each step, where there are effects; the own action is its last digit."""
+
+    def critic_copy(self) -> dict[str, NDArray[Any]]:
+        """The slowly following networks of the task critic, for :meth:`TaskCritic.alternatives` later; empty for tables."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,8 @@ class SignalBatch:
         critic: of its task reward, before this iteration's update.
         own_probabilities: (T + 1, B, A) what its policy gave each action; for boxes means and deviations.  Called when it is asked for.
         near: (len(window), T + 1, B) who of the window was near, in a graph that moves; None where everybody always is.
+        policy: the agent's own, as it acted in this batch, for what it would have done elsewhere; not to be changed.  None where an
+            algorithm has none to show.
     """
 
     iteration: int
@@ -70,6 +95,7 @@ class SignalBatch:
     critic: TaskCritic
     own_probabilities: Callable[[], FloatArray]
     near: BoolArray | None = None
+    policy: Policy | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -103,6 +129,9 @@ class SignalTerm(ABC):
 
     def __init__(self, agent: int, setup: Setup) -> None:
         self.agent, self.setup = agent, setup
+
+    def begin(self, task: TaskKnowledge) -> None:  # noqa: B027 - most terms keep no copy
+        """Called once, when the agent has been made and has learned nothing yet; :meth:`arrays` must be complete from then on."""
 
     @abstractmethod
     def values(self, batch: SignalBatch) -> FloatArray:

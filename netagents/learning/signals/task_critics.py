@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,16 @@ from netagents.critics.critic_table import CriticTable
 from netagents.critics.window_keys import Keys
 from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError
+from netagents.learning.signals.signal_term import SignalBatch
+from netagents.measures.power.pair_evidence import ActionEffects
+from netagents.measures.power.tabular import TabularPower
 
 if TYPE_CHECKING:
     from netagents.critics.neural_critic import NeuralCritic, Transitions
     from netagents.policies.window_reader import ActionReader
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
@@ -45,8 +49,9 @@ class TableTaskCritic:
         """(1, T, B) of what everybody in the window did."""
         return self._look_up(self._keys)[0].reshape(1, *self._shape)
 
-    def alternatives(self, member: int) -> FloatArray:
-        """(1, T, B, A) of every action of one agent of the window, everyone else's as played."""
+    def alternatives(self, member: int, copy: Mapping[str, NDArray[Any]] | None = None) -> FloatArray:
+        """(1, T, B, A) of every action of one agent of the window, everyone else's as played; tables are not copied."""
+        assert not copy, "tables are not copied"
         values: FloatArray = np.stack([values for values, _ in self._each(member)], axis=-1)
         return values.reshape(1, *self._shape, -1)
 
@@ -63,6 +68,32 @@ class TableTaskCritic:
         slots = self._table.find(keys)
         met = self._table.visited(slots)
         return np.where(met, self._table.values[0][slots], 0.0), met
+
+
+class AgentTaskKnowledge:
+    """What an agent knows of its task: its power measure's evidence and, with networks, its task critic.
+
+    Args:
+        power: the measure; None where states or actions are no finite sets.
+        critic: networks; None for tables.
+    """
+
+    def __init__(self, power: TabularPower | None, critic: NeuralCritic | None = None) -> None:
+        self._power, self._critic = power, critic
+
+    def effects(self, member: int) -> ActionEffects | None:
+        """What each action of an agent of the window does to the own task; None where that is not kept."""
+        return None if self._power is None else self._power.effects(member)
+
+    def contexts(self, member: int, batch: SignalBatch) -> IntArray:
+        """(T, B) the context of each step, where there are effects."""
+        assert self._power is not None, "only asked where there are effects"
+        traces = [batch.traces[j] for j in batch.window]
+        return self._power.contexts(member, [each.states[:-1] for each in traces], [each.actions[:-1] for each in traces])
+
+    def critic_copy(self) -> dict[str, NDArray[Any]]:
+        """The target networks and the units of their outputs; empty for tables."""
+        return {} if self._critic is None else {"target": self._critic.target.numpy().copy(), "units": self._critic.units.array()}
 
 
 class NetworkTaskCritic:
@@ -84,18 +115,23 @@ class NetworkTaskCritic:
         """(2, T, B) of what everybody in the window did."""
         return self._critic.pair(self._features, self._critic.target).reshape(-1, *self._shape)
 
-    def alternatives(self, member: int) -> FloatArray:
-        """(2, T, B, A) of every action of one agent of the window, everyone else's as played."""
+    def alternatives(self, member: int, copy: Mapping[str, NDArray[Any]] | None = None) -> FloatArray:
+        """(2, T, B, A) of every action of one agent of the window, everyone else's as played; of an earlier copy if given."""
+        import torch
+
         from netagents.policies.torch_mlp import tensor
 
         place, size = self._place(member)
         columns = self._actions.columns[place]
         first = self._features.shape[1] - self._actions.size
         changed = self._features.clone()
+        weights, units = self._critic.target, self._critic.units
+        if copy is not None:
+            weights, units = torch.from_numpy(copy["target"]), units.of_array(copy["units"])
         values = []
         for one_hot in np.eye(size, dtype=np.float32):
             changed[:, first + columns.start : first + columns.stop] = tensor(one_hot)
-            values.append(self._critic.pair(changed, self._critic.target))
+            values.append(self._critic.pair(changed, weights, units))
         stacked: FloatArray = np.stack(values, axis=-1)
         return stacked.reshape(-1, *self._shape, size)
 

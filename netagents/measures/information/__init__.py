@@ -24,6 +24,8 @@ from netagents.measures.information.information_interval import InformationInter
 from netagents.measures.information.information_penalty import (
     PUBLISHED_STEPS,
     RELEASED_STEPS,
+    exact_densities,
+    exact_gaussian_densities,
     exact_gaussian_values,
     exact_values,
     published_values,
@@ -31,6 +33,7 @@ from netagents.measures.information.information_penalty import (
     released_labels,
     released_values,
 )
+from netagents.measures.information.message_information import MessageInformation, Received, message_information
 from netagents.measures.information.reference_information import CorrelatedGaussians, EnumeratedInformation, enumerate_information
 
 __all__ = [
@@ -48,13 +51,17 @@ __all__ = [
     "FitReport",
     "GaussianConditional",
     "InformationInterval",
+    "MessageInformation",
     "MomentBound",
     "PairBounds",
+    "Received",
     "club_estimate",
     "club_sampled_values",
     "club_values",
     "contrastive_values",
     "enumerate_information",
+    "exact_densities",
+    "exact_gaussian_densities",
     "exact_gaussian_values",
     "exact_information",
     "exact_values",
@@ -62,6 +69,7 @@ __all__ = [
     "leave_one_out_values",
     "likelihood_gain",
     "log_softmax",
+    "message_information",
     "moment_bound",
     "pair_bounds",
     "published_values",

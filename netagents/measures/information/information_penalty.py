@@ -1,6 +1,8 @@
 """Per-sample information I_t of a team's actions, as a reward penalty r_t - lambda I_t needs it, in three modes.
 
-- ``exact``: each agent's own policy, KL(pi(. | h_i) || pbar); no learned model, at most ln N.
+- ``exact``: each agent's own policy; no learned model.  KL(pi(. | h_i) || pbar) does not depend on the action taken, so that as a reward it
+  presses on what leads to h_i and not on a_i itself.  The density log pi(a_i | h_i) - log pbar(a_i) has that mean and depends on a_i;
+  the policy gradient of a reward of this size is grad I, since E grad log pi(a | h) = 0 and E grad log pbar(a) = 0.
 - ``as_published``: each agent's own q(a | x), fitted to recent on-policy samples with :data:`PUBLISHED_STEPS` steps per step of the policy;
   log q(a_i | x_i) - sum_a phat(a) log q(a | x_i).
 - ``as_released``: one q for the team, :data:`RELEASED_STEPS` step per step of the policy; the same, unclipped, for the label that the
@@ -27,6 +29,7 @@ from netagents.measures.information.conditional_model import (
     CategoricalConditional,
     ConditionalModel,
     FloatArray,
+    GaussianConditional,
     Outcomes,
     log_softmax,
 )
@@ -49,6 +52,38 @@ def exact_values(logits: NDArray[Any], *, centre: bool = False) -> FloatArray:
         ValueError: NaN, plus infinity, or a row without any action.
     """
     return _centred(exact_information(logits).per_sample, centre)
+
+
+def exact_densities(logits: NDArray[Any], actions: Outcomes, *, centre: bool = False) -> FloatArray:
+    """(N,) log pi(a_i | h_i) - log pbar(a_i) of a categorical policy; for an action that it excludes the mean, :func:`exact_values`.
+
+    Args:
+        logits: (N, |A|) of the agent's policy, minus infinity at masked actions.
+        actions: (N,) that were executed; one that the policy excludes was not its own.
+        centre: subtract the mean.
+
+    Raises:
+        ValueError: NaN, plus infinity, or a row without any action.
+    """
+    exact, rows = exact_information(logits), np.arange(len(actions))
+    taken = log_softmax(logits)[rows, actions]
+    own = np.isfinite(taken)
+    with np.errstate(divide="ignore"):
+        marginal = np.log(exact.marginal)[actions]
+    return _centred(np.where(own, np.where(own, taken, 0.0) - np.where(own, marginal, 0.0), exact.per_sample), centre)
+
+
+def exact_gaussian_densities(mean: FloatArray, log_std: FloatArray, drawn: FloatArray, *, centre: bool = False) -> FloatArray:
+    """(N,) log pi(u_i | h_i) - log of the Gaussian of the mixture's moments at u_i; its mean over u is :func:`exact_gaussian_values`.
+
+    Args:
+        mean: (N, d). log_std: (N, d) or (d,). drawn: (N, d) u, before any clipping or squashing.
+        centre: subtract the mean.
+    """
+    policies = GaussianConditional(mean, np.broadcast_to(2.0 * log_std, mean.shape))
+    variance = np.exp(policies.log_variance).mean(axis=0) + mean.var(axis=0)
+    mixture = GaussianConditional(np.broadcast_to(mean.mean(axis=0), mean.shape), np.broadcast_to(np.log(variance), mean.shape))
+    return _centred(policies.log_likelihood(drawn) - mixture.log_likelihood(drawn), centre)
 
 
 def exact_gaussian_values(mean: FloatArray, log_std: FloatArray, *, centre: bool = False) -> FloatArray:

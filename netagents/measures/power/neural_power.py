@@ -4,8 +4,7 @@ Realized: ``Q_i(s, a) - min_b Q_i(s, b, a_-j)`` for the actions that were played
 before anyone acts; the expectation is a mean over joint actions drawn from what the window's members said they would do.
 
 The minimum over a noisy critic's values lies too low, and power too high.  Here one network of the pair chooses b and the other, which
-has learned from other copies of the environment, values it and the action that was played; then they change places, and the two
-readings are averaged (double estimator, van Hasselt 2010).
+has learned from other copies of the environment, values it (:mod:`netagents.measures.power.double_estimator`).
 
 Networks are smooth: they tell less of what an agent's action does than there is, and the less, the farther away the agent.  So what the
 critics say about j's actions is held against what came of them, on copies that the critic has not learned from: the slope of a
@@ -30,6 +29,7 @@ from netagents.environments.feature_encoders import flat
 from netagents.environments.spaces import Discrete
 from netagents.experiment.learning_settings import PowerSettings
 from netagents.measures.power.critic_slope import CriticSlopes
+from netagents.measures.power.double_estimator import double_estimate, single_estimate
 from netagents.measures.power.reading import FOLDS, QUANTILE, READING_COLUMNS, UNKNOWN, PowerReading
 from netagents.policies.torch_mlp import tensor
 from netagents.policies.window_reader import ActionReader
@@ -43,30 +43,6 @@ RESOLUTION = 0.4
 """Of a reading: what critics that are smooth may miss."""
 LARGEST_CUBE = 4
 """Of a box of more dimensions, only the corners of its first ones are tried."""
-
-
-def double_estimate(played: FloatArray, alternatives: FloatArray) -> FloatArray:
-    """Power from two critics whose errors are independent.
-
-    Args:
-        played: (2, M) values of what was played, by each critic.
-        alternatives: (2, A, M) values of every action of j, the others as played.
-
-    Returns:
-        (M,) mean over who chooses: value of what was played less value of the chosen action, both by the one that did not choose.
-    """
-    power = np.zeros(played.shape[1])
-    for chooser in range(PAIR):
-        valuer = 1 - chooser
-        worst = alternatives[chooser].argmin(axis=0)
-        power += played[valuer] - np.take_along_axis(alternatives[valuer], worst[None], axis=0)[0]
-    return power / PAIR
-
-
-def single_estimate(played: FloatArray, alternatives: FloatArray) -> FloatArray:
-    """Power from the pair's mean as if it were one critic: the reading with the bias, to be set beside the other; shapes as there."""
-    estimate: FloatArray = played.mean(axis=0) - alternatives.mean(axis=0).min(axis=0)
-    return estimate
 
 
 class NeuralPower:

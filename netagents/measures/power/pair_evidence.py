@@ -23,6 +23,8 @@ some of the data that the rest values is never better than the true minimum, and
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,18 @@ from netagents.policies.mixed_radix import MixedRadix
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+class ActionEffects(NamedTuple):
+    """What each action of j does to the owner's task, up to a constant of the context.
+
+    Attributes:
+        pair: (2, contexts, actions) by each half of the data, in units of the owner's task reward; NaN where it is unknown.
+        visits: (contexts, actions) effective visits.
+    """
+
+    pair: FloatArray
+    visits: FloatArray
 
 
 KEPT = ("weights", "sums", "mixtures", "ages", "copies", "past")
@@ -84,6 +98,12 @@ class PairEvidence:
         self.sums = fading * self.sums + (values - counts * mean[:, None])
         self.mixtures = fading * self.mixtures + together[:, :, None] * played[:, None, :]
         self.copies = fading * self.copies + samples.copies
+
+    def context_of(self, variables: list[IntArray]) -> IntArray:
+        """Number of the context with these values of its variables, equally shaped arrays."""
+        digits = [*variables, np.zeros_like(variables[0])]
+        numbers: IntArray = self._radix.encode(digits) // self.actions
+        return numbers
 
     def reading(self, min_visits: int) -> PowerReading:
         """Mean power over the visits of the window; to be asked once per iteration.
@@ -138,6 +158,25 @@ class PairEvidence:
             visits=float(behind.size / (1.0 / behind).sum()),
             age=float((share * (self.ages[known] / total[known])).sum()),
         )
+
+    def effects(self, min_visits: int) -> ActionEffects:
+        """The effects themselves, by context and action of j, from two halves of the data that share no copy.
+
+        Args:
+            min_visits: effective visits that make an effect known, half of them in each half.
+        """
+        total = self.weights.sum(axis=0)
+        halves = np.stack([self.weights[half::2].sum(axis=0) for half in range(2)])
+        compared = total - np.diagonal(self.mixtures, axis1=1, axis2=2)
+        known = ((compared >= min_visits) & (halves.min(axis=0) >= min_visits / 2)).all(axis=1)
+        pair = np.full(halves.shape, np.nan)
+        if known.any():
+            played = self.mixtures[known] / total[known][:, :, None]
+            solution = inverses(np.eye(self.actions) - played + 1.0 / self.actions)
+            for half in range(2):
+                mean = self.sums[half::2, known].sum(axis=0) / halves[half, known]
+                pair[half, known] = (solution * mean[:, None, :]).sum(axis=2)
+        return ActionEffects(pair, total)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What the next iteration depends on."""

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment.learning_settings import PowerSettings
-from netagents.measures.power.pair_evidence import PairEvidence
+from netagents.measures.power.pair_evidence import ActionEffects, PairEvidence
 from netagents.measures.power.reading import READING_COLUMNS, UNKNOWN
 from netagents.measures.power.state_values import Experience, StateValues
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 COMFORTABLE = 1 << 11
 """Cells of a pair's evidence up to which the states of those whom j's policy reads are told apart, the first ones first."""
@@ -83,6 +84,24 @@ class TabularPower:
                 reading = evidence.reading(self.settings.min_visits)
             rows.append((self.window[member], *reading))
         return np.array(rows, dtype=np.float64).reshape(-1, READING_COLUMNS)
+
+    def effects(self, j: int) -> ActionEffects | None:
+        """What each action of j does to the owner, as far as it is known by now; None where the two have too many states and actions."""
+        evidence = self._evidence[self.window.index(j)]
+        return None if evidence is None else evidence.effects(self.settings.min_visits)
+
+    def contexts(self, j: int, states: Sequence[IntArray], actions: Sequence[IntArray]) -> IntArray:
+        """The context of :meth:`effects` at each of many visits; the owner's action is its last digit where it is part of it.
+
+        Args:
+            j: a member that has effects.
+            states, actions: equally shaped indices of each member of the window.
+        """
+        member = self.window.index(j)
+        evidence = self._evidence[member]
+        assert evidence is not None, "only asked for members that have effects"
+        variables = [*(states[each] for each in self._scopes[member]), *(actions[each] for each in self._known_action)]
+        return evidence.context_of([each.astype(np.int64) for each in variables])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the next iteration depends on."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from netagents.learning import ExchangeRequest, NetworkedAgent, Outgoing, Turns
-from netagents.learning.interventions.random_actions import beginning
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer
 from netagents.messages import Report
@@ -108,7 +107,7 @@ def make_driver(membership: Membership, agent: NetworkedAgent, recorder: InboxRe
         wrappers.append(_AbsenceWrapper(membership, agent))
     if faults.scheduled:
         wrappers.append(lambda _, turns: faults.wrap(turns))
-    begin = beginning(agent)
+    begin = agent.iterate
     if clock.supports_rollouts and not wrappers:
         return RolloutDriver(exchange, begin, stamp)
     return StepDriver(clock, _wrapped(begin, wrappers), stamp)

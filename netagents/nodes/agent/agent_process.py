@@ -25,6 +25,7 @@ from netagents.nodes.clocks.clock_inbox import make_inbox
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
 from netagents.nodes.process.rollback import RollbackError
 from netagents.randomness import seed_globally
+from netagents.records.replay_files import ReplayFiles
 from netagents.wire.session.exchange import FINISHED, StopReceivedError
 from netagents.wire.session.inbox import UNKNOWN_RUN
 
@@ -34,20 +35,21 @@ def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
 
     Args:
         context: of the process.
-        arguments: ``index``, ``by_hand`` (no launcher knows how the run ends), and those of
+        arguments: ``index``, ``by_hand`` (no launcher knows how the run ends), ``replay`` (folder of replay buffers), and those of
             :func:`netagents.nodes.bootstrap.joining.join`.
 
     Raises:
         NodeFailedError: it was started by hand, and the server stopped it before the last iteration.
     """
     index = int(arguments["index"])
+    replay = ReplayFiles(Path(arguments["replay"]) if "replay" in arguments else None, index)
     membership: Membership | None = None
     try:
         membership = join(context, index, arguments, lambda setup: plan(setup, index))
         while True:
             try:
                 with _recording(arguments, membership) as recorder, foreign_faults():
-                    learn(context, membership, recorder)
+                    learn(context, membership, replay, recorder)
             except RollbackError as rollback:
                 context.log.logger.info("%s", rollback)
                 membership.rejoin(rollback)
@@ -80,14 +82,23 @@ def plan(setup: Setup, index: int) -> NodePlan:
     return NodePlan(inbox, out_peers, in_peers)
 
 
-def learn(context: ProcessContext, membership: Membership, recorder: InboxRecorder | None = None) -> None:
-    """Carry out all iterations, send the last report, and wait for the server's stop; a recorder records the inbox."""
+def learn(context: ProcessContext, membership: Membership, replay: ReplayFiles, recorder: InboxRecorder | None = None) -> None:
+    """Carry out all iterations, send the last report, and wait for the server's stop.
+
+    Args:
+        context: of the process.
+        membership: of the run.
+        replay: keeps the agent's replay buffer, where it has one.
+        recorder: records the inbox.
+    """
     setup, exchange = membership.setup, membership.exchange
     agent = make_agent(membership.index, setup)
+    replay.carry(agent, begins=membership.state is None)
     if membership.state is not None:
         restore_agent(agent, membership.state, "the state that the server sent")
-    elif agent.index in setup.frozen:
-        # Agents that learn do without records.
+        replay.load(agent)
+    elif setup.frozen or setup.experiment.interventions:
+        # All others do without records.
         from netagents.records.frozen_policies import load_frozen_policy
 
         load_frozen_policy(agent)
@@ -102,6 +113,7 @@ def learn(context: ProcessContext, membership: Membership, recorder: InboxRecord
         if foreign:
             seed_globally(setup.experiment.seed, agent.index, iteration)
         driver.run(iteration)
+        replay.keep(agent, iteration)
         timer.close_iteration()
         if recorder is not None:
             recorder.end(iteration, agent.arrays())

@@ -12,6 +12,9 @@ from netagents.messages import ENVIRONMENT, MONITOR, NEIGHBOUR_KINDS
 from netagents.wire.security.key_bundles import CurveCredentials, KeyBundle, load_bundle, make_bundles
 from netagents.wire.transport.transport import LinkSettings
 
+WITHOUT_KEYS = "links have no keys: every user of this machine can read, steer and stop the run"
+"""What a run without keys over tcp says about itself."""
+
 
 def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
     """Fresh keys for every node of a run: an agent knows the server and the agents with which it has links, nobody else.
@@ -31,14 +34,14 @@ def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
 
 
 def link_settings(arguments: Mapping[str, Any], index: int) -> LinkSettings:
-    """The settings of a node's links, from its optional arguments ``keys`` (folder) and ``advertise`` (host).
+    """The settings of a node's links, from its optional arguments ``keys`` (folder), ``insecure`` and ``advertise`` (host).
 
     Raises:
         SecurityError: the keys cannot be used.
     """
     keys = arguments.get("keys")
     credentials = CurveCredentials(load_bundle(Path(keys), index)) if keys else None
-    return LinkSettings(credentials=credentials, advertise=arguments.get("advertise"))
+    return LinkSettings(credentials=credentials, advertise=arguments.get("advertise"), insecure="insecure" in arguments)
 
 
 def known_users(settings: LinkSettings) -> dict[int, str]:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.spaces import Discrete, space_dtype, space_shape
+from netagents.environments.spaces import space_shape
 from netagents.experiment.failure_settings import StandIn
 from netagents.learning import Setup
-from netagents.learning.interventions.random_actions import uniform_actions
+from netagents.learning.interventions.action_sources import legal_actions, noop_actions, uniform_actions
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import Report, Step
 from netagents.randomness import Purpose, stream
@@ -66,17 +66,12 @@ class StandIns:
 
 def noop(setup: Setup, agent: int) -> Actions:
     """Action 0 for all copies, or the values of a box that are nearest to zero."""
-    space = setup.spec.action_spaces[agent]
-    nothing = np.zeros((setup.batch, *space_shape(space)), dtype=space_dtype(space))
-    return nothing if isinstance(space, Discrete) else np.clip(nothing, space.low, space.high)
+    return noop_actions(setup.spec.action_spaces[agent], setup.batch)
 
 
 def legal(actions: Actions, seen: Step | None) -> Actions:
     """Where an action is not legal in the state that was last seen, the first legal one instead."""
-    if seen is None or seen.mask is None:
-        return actions
-    allowed = seen.mask[np.arange(len(actions)), actions.astype(np.int64)]
-    return np.where(allowed, actions, seen.mask.argmax(axis=1)).astype(actions.dtype)
+    return actions if seen is None else legal_actions(actions, seen.mask)
 
 
 class LostRewards:

@@ -52,7 +52,7 @@ def run_monitor(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
     try:
         membership = join(context, MONITOR, arguments, lambda _: NodePlan(inbox))
         if arguments.get("view"):
-            transport = open_transport(arguments["view"], LinkSettings(queue=16))
+            transport = open_transport(arguments["view"], LinkSettings(queue=16, insecure="insecure" in arguments))
             viewer = transport.connect(arguments["view"])
         context.log.phase("watching")
         watch_run(membership, inbox, viewer, ProgressLines(context) if arguments.get("progress") else None)

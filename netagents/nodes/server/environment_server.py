@@ -22,7 +22,7 @@ from netagents.learning.protocol.agent_checkpoint import checkpoint_due
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Kind, Message, Report, Snapshot, Step, Stop, node_name
 from netagents.nodes.bootstrap.drop_counts import refusals, refusals_line
 from netagents.nodes.bootstrap.node_addresses import announce
-from netagents.nodes.bootstrap.node_keys import link_settings
+from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, link_settings
 from netagents.nodes.clocks.free_running import World
 from netagents.nodes.monitor.progress_view import to_digest
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext, watched_descriptors
@@ -65,6 +65,8 @@ def run_environment(context: ProcessContext, arguments: Mapping[str, Any]) -> No
 
 def _serve(context: ProcessContext, arguments: Mapping[str, Any], directory: RunDirectory, prepared: Prepared) -> None:
     links = link_settings(arguments, ENVIRONMENT)
+    if links.insecure and str(arguments["listen"]).startswith("tcp"):
+        context.log.logger.warning("%s", WITHOUT_KEYS)
     first = int(arguments["resume_from"]) if "resume_from" in arguments else None
     states = directory.state_before(first, prepared.setup.n) if first else {}
     with Recorder(directory, prepared.setup, resume_from=first) as recorder:

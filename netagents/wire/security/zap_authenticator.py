@@ -1,8 +1,8 @@
 """ZAP authenticator: one small thread per node that accepts known keys and notices links that cannot be secured.
 
 ZeroMQ asks an authenticator about every key, and reports the results of handshakes on monitor sockets.  The thread serves both, so that
-the node's own loop never wakes up for an unknown peer.  It sleeps until an event occurs, and once a second it checks whether a connection
-holds too many unread bytes.
+the node's own loop never wakes up for an unknown peer.  It sleeps until an event occurs, and has the guards of its listeners
+(:mod:`netagents.wire.security.connection_guard`) check their connections: once a second, and more often while a handshake goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from netagents.errors import SecurityError
-from netagents.wire.security.unread_messages import UnreadMessages
+from netagents.wire.security.connection_guard import Closed, ConnectionGuard
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,9 @@ _CONTROL = "inproc://netagents-zap"
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
 CHECK_SECONDS = 1.0
-"""Seconds between checks of unread messages."""
+"""Seconds between checks of all connections."""
+HALF_OPEN_SECONDS = 0.01
+"""Seconds between checks of half-open connections, while there are any."""
 
 _UNEXPLAINED = 3
 """Consecutive handshakes without a stated reason that count as a wrong key; a peer that dies explains one."""
@@ -55,11 +57,11 @@ _ONE_BUNDLE = "start all nodes with folders of one `netagents keys` bundle, each
 
 @dataclass
 class _Link:
-    """A watched socket; ``peer`` is the node that a sender connects to, None for a listener, which may limit unread messages."""
+    """A watched socket; ``peer`` is the node that a sender connects to, None for a listener, which may have a guard."""
 
     endpoint: str
     peer: str | None
-    in_flight: UnreadMessages | None = None
+    guard: ConnectionGuard | None = None
     unexplained: int = 0
     refused: int = 0
 
@@ -101,10 +103,10 @@ class ZapAuthenticator:
 
     # -- called by the owner of the sockets ------------------------------------------------------------------------------
 
-    def watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None = None, in_flight: UnreadMessages | None = None) -> int:
+    def watch(self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None = None, guard: ConnectionGuard | None = None) -> int:
         """Watch a socket that has not had a handshake yet; returns a number for :meth:`forget`."""
         number = next(self._numbers)
-        self._links[number] = _Link(endpoint, peer, in_flight)
+        self._links[number] = _Link(endpoint, peer, guard)
         socket.monitor(_watch_address(number), _EVENTS)
         self._control.send(str(number).encode())
         self._attached.acquire()
@@ -117,8 +119,8 @@ class ZapAuthenticator:
         interpreter's lock.
         """
         link = self._links.pop(number, None)
-        if link is not None and link.in_flight is not None:
-            link.in_flight.close()
+        if link is not None and link.guard is not None:
+            link.guard.close()
         self._failures.pop(number, None)
 
     def check(self) -> None:
@@ -180,17 +182,23 @@ class ZapAuthenticator:
                         socket.close(0)
 
     def _poll_timeout(self) -> int | None:
-        """Longest sleep in milliseconds, after a check of unread messages if one is due; None if there are no connections to check."""
-        watched = [link for link in list(self._links.values()) if link.in_flight is not None and len(link.in_flight)]
+        """Longest sleep in milliseconds, after the checks of connections that are due; None if there are no connections."""
+        guards = [(link, link.guard) for link in list(self._links.values()) if link.guard is not None and len(link.guard)]
+        if not guards:
+            return None
         now = time.monotonic()
-        if now >= self._next_check:
+        whole = now >= self._next_check
+        if whole:
             self._next_check = now + CHECK_SECONDS
-            for link in watched:
-                for unread in link.in_flight.close_overfull() if link.in_flight is not None else ():
-                    self._warn_once(
-                        "held", link.endpoint, f"{link.endpoint}: cut a link that held {unread:,} bytes without a message to take"
-                    )
-        return max(1, round(1000.0 * (self._next_check - now))) if watched else None
+        for link, guard in guards:
+            self._note_closed(link, guard.check() if whole else guard.check_half_open())
+        wake = self._next_check - now
+        return max(1, round(1000.0 * (min(wake, HALF_OPEN_SECONDS) if any(guard.half_open for _, guard in guards) else wake)))
+
+    def _note_closed(self, link: _Link, closed: list[Closed]) -> None:
+        for reason, peer, amount in closed:
+            # ZeroMQ's own events follow, and are counted.
+            self._warn_once(reason, peer, f"{link.endpoint}: cut a link with {peer}: {reason} ({amount:,})")
 
     def _socket(self, exits: contextlib.ExitStack, kind: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)
@@ -237,11 +245,11 @@ class ZapAuthenticator:
                 self._warn_once(cause, endpoint, f"{endpoint}: refused a peer: {cause}")
             self.counts[REFUSED] += 1
         elif event_type == zmq.EVENT_ACCEPTED:
-            if link.in_flight is not None:
-                link.in_flight.add(value)
+            if link.guard is not None:
+                self._note_closed(link, link.guard.add(value))
         elif event_type == zmq.EVENT_DISCONNECTED:
-            if link.in_flight is not None:
-                link.in_flight.remove(value)
+            if link.guard is not None:
+                link.guard.remove(value)
             if link.refused:
                 link.refused -= 1
             else:

@@ -49,6 +49,8 @@ class LinkSettings:
         linger_seconds: how long a closing link waits until its last messages have left.
         credentials: for encryption and authentication; each transport has its own type.
         advertise: host under which others reach this node if it listens on all addresses; default: this machine's name.
+        insecure: without credentials, links over tcp are allowed on loopback: every user of this machine can then read them, and steer and
+            stop the run.
     """
 
     limits: Limits = LIMITS
@@ -56,6 +58,7 @@ class LinkSettings:
     linger_seconds: float = 1.0
     credentials: object | None = None
     advertise: str | None = None
+    insecure: bool = False
 
 
 class Listener(ABC):
@@ -159,7 +162,7 @@ class Transport(ABC):
 
         Raises:
             UsageError: the address is malformed, too long or taken.
-            SecurityError: the address is off loopback and there are no credentials.
+            SecurityError: the address is open to others and there are no credentials.
         """
 
     @abstractmethod
@@ -171,7 +174,7 @@ class Transport(ABC):
 
         Raises:
             UsageError: the endpoint is malformed.
-            SecurityError: the endpoint is off loopback and there are no credentials, or these do not know ``peer``.
+            SecurityError: the endpoint is open to others and there are no credentials, or these do not know ``peer``.
         """
 
     def check(self, endpoint: str) -> None:

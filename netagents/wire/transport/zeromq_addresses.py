@@ -31,12 +31,17 @@ def ipc_path(address: str) -> Path | None:
     return Path(rest)
 
 
-def tcp_host(address: str, *, keys: bool) -> str:
-    """The host of a tcp address, which must be loopback unless there are keys.
+def tcp_host(address: str, *, keys: bool, insecure: bool = False) -> str:
+    """The host of a tcp address, for which there must be keys: other users of this machine reach loopback, too.
+
+    Args:
+        address: as given.
+        keys: whether the node has any.
+        insecure: whether loopback will do without.
 
     Raises:
         UsageError: it is not an address.
-        SecurityError: the host is not loopback and there are no keys.
+        SecurityError: there are no keys, and the host is not loopback or nobody allowed to do without.
     """
     scheme, _, rest = address.partition("://")
     host, _, port = rest.rpartition(":")
@@ -45,9 +50,17 @@ def tcp_host(address: str, *, keys: bool) -> str:
         raise UsageError(f"'{address[:200]}' is not an address", fix="write numeric IPv6 addresses in brackets, such as tcp://[::1]:5555")
     if scheme != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 65_536)):
         raise UsageError(f"'{address[:200]}' is not an address", fix="write tcp://HOST:PORT (port 0 takes a free one) or ipc://PATH")
-    if not keys and not is_loopback(host):
+    if keys:
+        return host
+    if not is_loopback(host):
         raise SecurityError(
             f"{host} is not loopback and this node has no keys", where=address, fix="make keys with `netagents keys FILE --out DIR`"
+        )
+    if not insecure:
+        raise SecurityError(
+            "without keys every user of this machine could read, steer and stop the run",
+            where=address,
+            fix="make keys with `netagents keys FILE --out DIR` and give --keys DIR, listen at ipc://PATH, or allow it with --insecure",
         )
     return host
 

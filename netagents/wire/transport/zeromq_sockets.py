@@ -16,7 +16,7 @@ import zmq
 from netagents.errors import DeadlineError
 from netagents.wire.codec.frames import FOLLOWED, Frame
 from netagents.wire.pauses import SLICE_SECONDS, note_waking, waiting_clock
-from netagents.wire.security.unread_messages import FRAME_BYTES, UnreadMessages
+from netagents.wire.security.connection_guard import FRAME_BYTES, ConnectionGuard
 from netagents.wire.transport.transport import LinkSettings, Listener, Received, ReceivedFrames, Sender, WaitResult
 from netagents.wire.wait_marker import waits
 
@@ -37,7 +37,7 @@ class ZmqListener(Listener):
         path: Path | None,
         settings: LinkSettings,
         *,
-        in_flight: UnreadMessages | None,
+        guard: ConnectionGuard | None,
         before_close: Callable[[], None] | None,
     ) -> None:
         self.endpoint = endpoint
@@ -45,7 +45,7 @@ class ZmqListener(Listener):
         self._path = path
         self._most_frames = settings.limits.arrays + 1
         self._most_bytes = settings.limits.message_bytes
-        self._in_flight = in_flight
+        self._guard = guard
         self._before_close = before_close
         self._handle = int(socket.get(zmq.FD))
         self._poller = select.poll()
@@ -58,7 +58,7 @@ class ZmqListener(Listener):
         if timeout_seconds > 0.0 and not self._socket.poll(_milliseconds(timeout_seconds)):
             return None
         try:
-            if self._in_flight is not None:
+            if self._guard is not None:
                 return self._receive_authenticated(_AT_ONCE)
             return self.complete(self._recv(_AT_ONCE))
         except zmq.Again:
@@ -67,7 +67,7 @@ class ZmqListener(Listener):
     def take_function(self, timeout_seconds: float) -> Callable[[], Received]:
         # A learning node sleeps here: one blocking call, without a poller.
         self._socket.set(zmq.RCVTIMEO, _milliseconds(timeout_seconds))
-        return self._recv if self._in_flight is None else self._receive_authenticated
+        return self._recv if self._guard is None else self._receive_authenticated
 
     def complete(self, taken: Received) -> Received:
         if isinstance(taken, ReceivedFrames) or len(taken) < 4 or taken[3] < _FOLLOWED:
@@ -83,12 +83,12 @@ class ZmqListener(Listener):
         return ReceivedFrames(frames, None)
 
     def _receive_authenticated(self, flags: int = 0) -> ReceivedFrames:
-        assert self._in_flight is not None
-        taken = self._in_flight.taken
+        assert self._guard is not None
+        taken = self._guard.taken
         part = self._socket.recv(flags, copy=False)
         # The identity is the one that the key exchange proved, never what the peer claims.
         try:
-            user: str | None = str(part.get("User-Id"))
+            user = str(part.get("User-Id"))
         except zmq.ZMQError:
             user = ""
         frames: list[Frame] = [part.bytes]
@@ -102,6 +102,7 @@ class ZmqListener(Listener):
                 room -= len(part)
         connection = int(part.get(zmq.SRCFD))
         taken[connection] = taken.get(connection, 0) + size
+        self._guard.speakers[connection] = user
         return ReceivedFrames(frames, user)
 
     def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:

@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import zmq
 
 from netagents.errors import SecurityError, UsageError
-from netagents.wire.security.unread_messages import UnreadMessages
+from netagents.wire.security.connection_guard import ConnectionGuard
 from netagents.wire.security.zap_authenticator import ZapAuthenticator
 from netagents.wire.transport.closed_connections import ClosedConnections
 from netagents.wire.transport.transport import LinkSettings, Transport, register
@@ -24,6 +24,8 @@ from netagents.wire.transport.zeromq_addresses import bracketed, ipc_path, is_ip
 from netagents.wire.transport.zeromq_sockets import ZmqListener, ZmqSender
 
 _RECONNECT_MILLISECONDS = (20, 500)
+_HANDSHAKE_MILLISECONDS = 10_000
+"""After which a listener ends a connection whose handshake is not over; its peer tries again by itself."""
 
 
 @runtime_checkable
@@ -61,14 +63,17 @@ class ZmqTransport(Transport):
 
     def listen(self, address: str) -> ZmqListener:
         path = ipc_path(address)
-        host = "" if path else tcp_host(address, keys=self._credentials is not None)
+        host = "" if path else self._tcp_host(address)
         socket = self._socket(zmq.PULL)
         watch: Callable[[], None] | None = None
-        in_flight = UnreadMessages(2 * self._settings.limits.message_bytes) if self._credentials is not None and not path else None
+        guard = None
+        if self._credentials is not None and not path:
+            guard = ConnectionGuard(2 * self._settings.limits.message_bytes, len(self._credentials.users))
         try:
             socket.set(zmq.MAXMSGSIZE, self._settings.limits.message_bytes)
             if self._credentials is not None and not path:
                 self._credentials.secure_listener(socket)
+                socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MILLISECONDS)
             # Binding a Unix socket would replace the file of another listener.
             if path is not None and path.exists():
                 raise UsageError("something listens there already", where=address, fix="use a fresh directory for each run")
@@ -76,7 +81,7 @@ class ZmqTransport(Transport):
                 self._closed_connections.watch(socket)
                 watch = partial(self._closed_connections.forget, socket)
             else:
-                watch = self._watch(socket, address, None, in_flight)
+                watch = self._watch(socket, address, None, guard)
             if host:
                 socket.set(zmq.IPV6, int(is_ipv6(host)))
             socket.bind(address)
@@ -92,13 +97,13 @@ class ZmqTransport(Transport):
         text = (endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)).rstrip("\0")
         if not path and is_wildcard(host):
             text = f"tcp://{bracketed(self._settings.advertise or names.gethostname())}:{text.rpartition(':')[2]}"
-        listener = ZmqListener(socket, text, path, self._settings, in_flight=in_flight, before_close=watch)
+        listener = ZmqListener(socket, text, path, self._settings, guard=guard, before_close=watch)
         self._open.append(listener)
         return listener
 
     def connect(self, endpoint: str, peer: str | None = None) -> ZmqSender:
         path = ipc_path(endpoint)
-        host = "" if path else tcp_host(endpoint, keys=self._credentials is not None)
+        host = "" if path else self._tcp_host(endpoint)
         socket = self._socket(zmq.PUSH)
         watch = None
         try:
@@ -123,7 +128,10 @@ class ZmqTransport(Transport):
     def check(self, endpoint: str) -> None:
         # The other end would count a link that opens and closes at once as refused.
         if not ipc_path(endpoint):
-            tcp_host(endpoint, keys=self._credentials is not None)
+            self._tcp_host(endpoint)
+
+    def _tcp_host(self, address: str) -> str:
+        return tcp_host(address, keys=self._credentials is not None, insecure=self._settings.insecure)
 
     def close(self) -> None:
         for link in self._open:
@@ -151,12 +159,12 @@ class ZmqTransport(Transport):
         return counts
 
     def _watch(
-        self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None, in_flight: UnreadMessages | None = None
+        self, socket: zmq.Socket[bytes], endpoint: str, peer: str | None, guard: ConnectionGuard | None = None
     ) -> Callable[[], None]:
         """Let the authenticator watch a tcp socket; returns what to call before the socket closes."""
         if self._authenticator is None:
             self._authenticator = ZapAuthenticator(self._context, None if self._credentials is None else self._credentials.users)
-        return partial(self._authenticator.forget, self._authenticator.watch(socket, endpoint, peer, in_flight))
+        return partial(self._authenticator.forget, self._authenticator.watch(socket, endpoint, peer, guard))
 
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         """A socket with all limits set."""

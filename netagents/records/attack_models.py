@@ -1,0 +1,85 @@
+"""Models of attack results: what ``attack.json`` of an attack and ``robustness.json`` of a study of methods may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netagents.records.record_models import Count, Iteration, Record, Seconds, Text, Word
+
+Finite = Annotated[float, Field(ge=-1e300, le=1e300)]
+Found = tuple[Finite | None, Finite | None, Finite | None, Count]
+"""A value, the edges of its 95 % interval where it has them, and how many samples are behind it."""
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Many = Field(fail_fast=True, max_length=1 << 20)
+
+
+class NoisyAttack(Record):
+    """Converged adversaries who act at random at a share of their steps."""
+
+    noise: Share
+    attacked: Found
+
+
+class HalfTrainedAttack(Record):
+    """Adversaries of one checkpoint along their training."""
+
+    iteration: Iteration
+    attacked: Found
+
+
+class WeightedAttack(Record):
+    """An importance-sampled estimate of an attack from clean episodes, and the truth."""
+
+    value: Finite
+    effective: Annotated[float, Field(ge=0.0, le=1e12)]
+    episodes: Count
+    truth: Found
+
+
+class AttackRow(Record):
+    """One group of adversaries of one kind."""
+
+    adversaries: Text
+    adaptive: Finite
+    label: Text
+    clean: Found
+    attacked: Found
+    loss: Found
+    sampled: Found
+    random: Found
+    by_seed: Annotated[list[Finite], Many]
+    noise: Annotated[list[NoisyAttack], Many]
+    skill: Annotated[list[HalfTrainedAttack], Many]
+    weighted: Annotated[list[WeightedAttack], Many]
+    cpu_seconds: Seconds | None
+
+
+class CorruptedMessage(Record):
+    """What one neighbour's corrupted messages do to one agent."""
+
+    agent: Count
+    neighbour: Count
+    hop: Count
+    information: Finite
+    movement: Share
+    changed: Finite
+
+
+class AttackFacts(Record):
+    """``attack.json``: one attack on a run."""
+
+    format_version: int
+    run: Annotated[str, Field(max_length=4096)]
+    name: Word
+    experiment: Word
+    checkpoint: Iteration
+    n: Count
+    labels: Annotated[list[Word], Many]
+    episodes: Count
+    budget: Iteration
+    seeds: Annotated[list[Count], Many]
+    notes: Annotated[list[Text], Many]
+    rows: Annotated[list[AttackRow], Field(fail_fast=True, min_length=1, max_length=1 << 16)]
+    messages: Annotated[list[CorruptedMessage], Many]

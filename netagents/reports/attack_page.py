@@ -1,0 +1,164 @@
+"""The page of an attack: who is worst to lose, how fast adversaries learn, what half-skilled ones do, what clean runs say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from netagents.intervals import leader_sentence, run_interval
+from netagents.records.atomic_files import write_atomically
+from netagents.records.record_files import read_record
+from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.html import document, html, joined, section, short, table, tile
+
+ATTACK, REPORT = "attack.json", "report.html"
+COLORS = ("var(--main)", "var(--accent)", "var(--good)", "var(--quiet)")
+MOST_LINES = 8
+Row = Mapping[str, Any]
+
+
+def write_attack_page(path: Path) -> Path:
+    """Write ``report.html`` of an attack from its ``attack.json``.
+
+    Raises:
+        RunDirectoryError: there is none, or the page cannot be written.
+    """
+    facts = read_record(path / ATTACK, ATTACK)
+    rows = sorted(facts["rows"], key=lambda row: -row["loss"][0])
+    title = f"attack on {facts['name']}"
+    subtitle = (
+        f"{facts['n']} agents, policies after iteration {facts['checkpoint']}; adversaries trained for {facts['budget']} iterations with "
+        f"{len(facts['seeds'])} seeds each; {facts['episodes']} episodes per adversary, the same chances for all"
+    )
+    parts = [_worst(rows), _numbers(rows), _skill(rows), _noise(rows), _weighted(rows), _messages(facts), _notes(facts)]
+    page = document(
+        title,
+        html("<h1>{}</h1>", title),
+        html('<p class="quiet">{}</p>', subtitle),
+        html('<div class="grid">{}</div>', joined(part for part in parts if part)),
+    )
+    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+
+
+def interval(found: Sequence[float | None]) -> str:
+    """A value with its 95 % interval, where there is one."""
+    value, low, high, _ = found
+    edges = "" if low is None or high is None else f" [{short(low)}, {short(high)}]"
+    return f"{'unknown' if value is None else short(value)}{edges}"
+
+
+def _worst(rows: Sequence[Row]) -> Markup:
+    worst = rows[0]
+    tiles = [
+        tile("clean", short(worst["clean"][0]), "return of each victim"),
+        tile("random in that seat", short(worst["random"][0])),
+        tile("attacked", short(worst["attacked"][0]), interval(worst["attacked"])),
+        tile("loss", short(worst["loss"][0]), interval(worst["loss"])),
+    ]
+    losses = [run_interval(row["clean"][0] - np.array(row["by_seed"])) for row in rows]
+    say = leader_sentence([str(row["label"]) for row in rows], losses, "loss")
+    return section("Worst to lose", html('<div class="tiles">{}</div>', joined(tiles)), say=say, wide=True)
+
+
+def _name(row: Row) -> str:
+    return str(row["label"]).removeprefix("adversaries ").replace(", adaptive ", ", ")
+
+
+def _numbers(rows: Sequence[Row]) -> Markup:
+    heads = ("adversaries", "clean", "random there", "attacked, greedy", "attacked, sampled", "loss", "CPU seconds")
+    body = [
+        (
+            row["label"].removeprefix("adversaries "),
+            *(interval(row[name]) for name in ("clean", "random", "attacked", "sampled", "loss")),
+            "-" if row["cpu_seconds"] is None else short(row["cpu_seconds"]),
+        )
+        for row in rows
+    ]
+    say = "Returns of each agent outside the group, without discount. Random there: the seats play at random."
+    return section("All groups", table(heads, body), say=say, wide=True)
+
+
+def _skill(rows: Sequence[Row]) -> Markup:
+    shown = rows[:MOST_LINES]
+    iterations = sorted({point["iteration"] for row in shown for point in row["skill"]})
+    if len(iterations) < 2:
+        return Markup("")
+    lines = []
+    for number, row in enumerate(shown):
+        points = {point["iteration"]: point["attacked"] for point in row["skill"]}
+        value, low, high = (
+            np.array([np.nan if at not in points or points[at][edge] is None else points[at][edge] for at in iterations])
+            for edge in range(3)
+        )
+        band = (None, None) if np.isnan(low).all() else (np.where(np.isnan(low), value, low), np.where(np.isnan(high), value, high))
+        name = _name(row)
+        lines.append(ChartLine(name, value, COLORS[number % len(COLORS)], *(band if len(shown) <= 3 else (None, None))))
+    references = [Reference("clean", shown[0]["clean"][0], "var(--quiet)")]
+    say = "Return of the victims under adversaries of the checkpoints along their training; bands are 95 % over seeds."
+    return section(
+        "Limited skill: half-trained", line_chart(iterations, lines, references, y_label="return of each victim", with_value=False), say=say
+    )
+
+
+def _noise(rows: Sequence[Row]) -> Markup:
+    shares = [each["noise"] for each in rows[0]["noise"]]
+    if not shares:
+        return Markup("")
+    heads = ("adversaries", "converged", *(f"{share:.0%} random" for share in shares))
+    body = [
+        (
+            row["label"].removeprefix("adversaries "),
+            interval(row["attacked"]),
+            *(interval(each["attacked"]) for each in row["noise"]),
+        )
+        for row in rows
+    ]
+    return section("Limited skill: noisy", table(heads, body), say="Converged adversaries who act at random at some of their steps.")
+
+
+def _weighted(rows: Sequence[Row]) -> Markup:
+    body = [
+        (
+            row["label"].removeprefix("adversaries "),
+            short(estimate["value"]),
+            interval(estimate["truth"]),
+            f"{short(estimate['effective'])} of {estimate['episodes']}",
+        )
+        for row in rows
+        for estimate in row["weighted"]
+    ]
+    if not body:
+        return Markup("")
+    say = (
+        "Importance-sampled from episodes in which nobody attacks, against episodes with the adversary, sampled. Where the effective "
+        "sample is a few episodes, the estimate says little."
+    )
+    return section("From clean runs alone", table(("adversary", "estimate", "truth", "effective sample"), body), say=say)
+
+
+def _messages(facts: Mapping[str, Any]) -> Markup:
+    found = facts["messages"]
+    if not found:
+        return Markup("")
+    names = facts["labels"]
+    hops = sorted({each["hop"] for each in found})
+    kinds = ("information", "movement", "changed")
+    by_hop = [(str(hop), *(short(float(np.mean([each[kind] for each in found if each["hop"] == hop]))) for kind in kinds)) for hop in hops]
+    ranked = sorted(found, key=lambda each: -each["information"])
+    each = [(names[one["agent"]], names[one["neighbour"]], str(one["hop"]), *(short(one[kind]) for kind in kinds)) for one in ranked]
+    heads = ("nats", "probability moved", "greedy action changed")
+    say = "A neighbour's message is replaced by one of another moment. Nats: what the message told; boxes: distance, half the box being 1."
+    folded = html(
+        '<details><summary>all {} pairs</summary><div class="tall">{}</div></details>',
+        len(each),
+        table(("agent", "neighbour", "hop", *heads), each),
+    )
+    return section("Corrupted messages", table(("hop", *heads), by_hop), folded, say=say)
+
+
+def _notes(facts: Mapping[str, Any]) -> Markup:
+    return section("Notes", html("<ul>{}</ul>", joined(html("<li>{}</li>", note) for note in facts["notes"])))
