@@ -112,7 +112,6 @@ GALLERY: dict[str, Exhibit] = {
         max_pressure,
     ),
     "smax": Exhibit("smax", 9, "three marines against three", "smax", shoot_weakest),
-    "smax_8m": Exhibit(({"kind": "smax", "map": "8m"}, _complete(8)), 10, "eight against eight", "smax", shoot_weakest),
     "foraging": Exhibit("foraging", 4, "levels of agents must suffice for that of the food", "level-based-foraging", forage),
     "half_cheetah": Exhibit("half_cheetah", 12, "each leg an agent, or each joint", "multi-agent-mujoco"),
     "ant": Exhibit("ant", 10, "two legs each", "multi-agent-mujoco"),
@@ -189,7 +188,7 @@ def _bodies(engine: Any) -> NDArray[np.uint8]:
     from_above = model.nbody > 10
     axes = (0, 1) if from_above else (0, 2)
     figure = Figure(figsize=(4.8, 3.6), dpi=100)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     plane = figure.add_axes((0.02, 0.02, 0.96, 0.96))
     colours = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5254a3", "#637939")
     for geom in range(model.ngeom):
