@@ -7,10 +7,12 @@
 #   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
 #   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others, with all that they need (ARGS=sumo chooses)
 #   make test-wheel        build what is shipped, install it in a clean environment and run it there
-#   make chaos        the long adversarial tests: a million mutated messages
+#   make chaos        the long adversarial tests: a million mutated messages, 300 mutations of each record file, a storm of 500 kills and
+#                     stops (ARGS="--storm 60 -k storm" takes fewer)
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
 #   make docs         write the generated pages of docs/ again
+#   make site         build the documentation as a site in build/site; warnings are errors
 #   make lock         resolve requirements/lock.txt again
 #   make clean        remove caches and build products (runs/ and the virtual environment stay)
 
@@ -29,7 +31,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system test-containers test-versions test-adapters test-wheel chaos lint bench docs lock clean venv
+.PHONY: run test test-system test-containers test-versions test-adapters test-wheel chaos lint bench docs site lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -73,6 +75,10 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m tools.doc_pages
+
+site: $(STAMP)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -E -c tools/site -d build/doctrees docs build/site
+	@echo "build/site/index.html"
 
 lock:
 	$(PIP) install --quiet uv==0.13.8

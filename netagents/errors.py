@@ -93,6 +93,20 @@ class ForeignCodeError(EnvironmentMismatchError):
     """An environment, a utility or a policy that is not netagents' own raised an error, or gave a value that it may not give."""
 
 
+class IllegalActionError(EnvironmentMismatchError):
+    """An agent's action is out of range, not legal or of the wrong shape; attribute ``agent`` says whose.
+
+    Args:
+        agent: its index.
+        step: of the iteration.
+        what, fix: as :class:`NetagentsError` has them.
+    """
+
+    def __init__(self, agent: int, step: int, what: str, fix: str) -> None:
+        self.agent = agent
+        super().__init__(what, where=f"agent {agent}, step {step}", fix=fix)
+
+
 class ForeignExitError(ForeignCodeError):
     """Such code asked the whole process to end."""
 
@@ -161,7 +175,7 @@ class SecurityError(NetagentsError):
     """A link is not allowed as it is."""
 
     exit_code = 13
-    symptom = "An address off loopback without keys, a key that is wrong, or files that others can read."
+    symptom = "A tcp address without keys, a key that is wrong, or files that others can read."
     action = "Make keys with `netagents keys FILE --out DIR` and give each node its own folder."
 
 

@@ -38,10 +38,12 @@ def plan(
     from rich.table import Table
 
     from netagents.launchers.signs_of_life import signs_of_life
+    from netagents.learning.lossy_links import LEAST_ANSWERED
     from netagents.learning.prepare import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
     from netagents.studies.cost_model import parse_link, predict
+    from netagents.studies.lossy_wait_model import predict_lossy_wait
     from netagents.studies.step_time_model import calibrate, compute_seconds
     from netagents.studies.step_timing import measured_step_seconds
 
@@ -112,6 +114,19 @@ def plan(
             ),
             ("step, predicted", f"{predicted * 1e3:.3g} ms with these, {1e3 * compute_seconds(prepared):.2g} ms of it computing"),
             ("step, measured", f"{seconds * 1e3:.3g} ms, {seconds / predicted:.2f} times the prediction"),
+        ]
+    wait = predict_lossy_wait(setup)
+    if wait is not None:
+        facts += [
+            (
+                "lossy links",
+                f"from iteration {wait.iteration} on, up to {wait.loss:.0%} lost one way; {wait.answered:.0%} of what is sent is "
+                f"acknowledged on the worst link (a run is refused below {LEAST_ANSWERED:.0%}), after {wait.tries:.2g} tries on average",
+            ),
+            (
+                "they add",
+                f"about {wait.step_seconds:.2g} s per step and {wait.iteration_seconds:.3g} s per iteration (an estimate for lockstep)",
+            ),
         ]
     for name, told in facts:
         typer.echo(f"{name:<24}{told}")

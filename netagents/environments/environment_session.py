@@ -21,7 +21,7 @@ from netagents.environments.validation import (
     breach_of_shaping,
     breach_of_transition,
 )
-from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NumericalError
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError, IllegalActionError, NumericalError
 from netagents.foreign.part_faults import definition
 from netagents.messages import ENDED, REPLACED, TERMINATED, TRUNCATED, Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
@@ -99,12 +99,21 @@ class EnvironmentSession:
     def begin(self, iteration: int) -> list[Step]:
         """Reset all copies for an iteration; one message per agent, for step 0."""
         spec, seed = self.environment.spec, self.seed
-        self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
         reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self._drawn, *spec.reset_noise))[: self.batch]
-        self._step, self._iteration = 0, iteration
-        self._state = self.environment.reset(reset)
+        self._step = 0
+        state = self.environment.reset(reset)
         if self._judged:
-            self._refuse(breach_of_reset(self._state, self.batch), self.environment.reset)
+            self._refuse(breach_of_reset(state, self.batch), self.environment.reset)
+        return self.branch(iteration, state)
+
+    def branch(self, iteration: int, state: JointState) -> list[Step]:
+        """Go on from another state, whose copies go on all of them, with the random numbers of an iteration; the messages of step 0.
+
+        The environment must be pure (:attr:`netagents.environments.networked_mdp.Capabilities.branchable`).
+        """
+        spec, seed = self.environment.spec, self.seed
+        self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
+        self._step, self._iteration, self._state = 0, iteration, state
         self._ended: BoolArray = np.zeros(self.batch, dtype=np.bool_)
         self._team = np.zeros(self.batch)
         self._discounted = np.zeros(self.batch)
@@ -121,7 +130,7 @@ class EnvironmentSession:
             replaced: of agents whose action is not their own, ``(B,)`` in which copies; they are told what was executed.
 
         Raises:
-            EnvironmentMismatchError: an action is out of range, not legal or of the wrong shape.
+            IllegalActionError: an action is out of range, not legal or of the wrong shape.
             NumericalError: an action, a reward or an observation is not finite.
         """
         self.settle()
@@ -207,11 +216,7 @@ class EnvironmentSession:
         beyond = np.argwhere(joint.view(np.uint64) >= self._bounds)
         if len(beyond):
             agent, copy = beyond[0].tolist()
-            raise EnvironmentMismatchError(
-                f"action {joint[agent, copy]}",
-                where=f"agent {agent}, step {self._step}",
-                fix=f"actions are 0..{self._action_sizes[agent] - 1}",
-            )
+            raise IllegalActionError(agent, self._step, f"action {joint[agent, copy]}", f"actions are 0..{self._action_sizes[agent] - 1}")
 
     def _joined(self, actions: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
         try:
@@ -219,10 +224,11 @@ class EnvironmentSession:
         except (TypeError, ValueError):
             for agent, chosen in enumerate(actions):
                 if chosen.shape != (self.batch,) or chosen.dtype.kind not in "ui":
-                    raise EnvironmentMismatchError(
+                    raise IllegalActionError(
+                        agent,
+                        self._step,
                         f"actions are {chosen.dtype} of shape {chosen.shape}",
-                        where=f"agent {agent}, step {self._step}",
-                        fix=f"its action space asks for indices of shape ({self.batch},)",
+                        f"its action space asks for indices of shape ({self.batch},)",
                     ) from None
             raise
 
@@ -243,10 +249,11 @@ class EnvironmentSession:
         box = self.environment.spec.action_spaces[agent]
         assert isinstance(box, Box)
         if chosen.shape != (self.batch, *box.shape) or chosen.dtype != np.float64:
-            raise EnvironmentMismatchError(
+            raise IllegalActionError(
+                agent,
+                self._step,
                 f"actions are {chosen.dtype} of shape {chosen.shape}",
-                where=f"agent {agent}, step {self._step}",
-                fix=f"its action space asks for float64 of shape {(self.batch, *box.shape)}",
+                f"its action space asks for float64 of shape {(self.batch, *box.shape)}",
             )
         if not np.isfinite(chosen).all():
             raise NumericalError(
@@ -259,10 +266,11 @@ class EnvironmentSession:
         for agent, mask in enumerate(masks):
             legal = mask[np.arange(self.batch), joint[agent]]
             if not legal.all():
-                raise EnvironmentMismatchError(
+                raise IllegalActionError(
+                    agent,
+                    self._step,
                     f"action {joint[agent, int(np.argmin(legal))]} is not legal",
-                    where=f"agent {agent}, step {self._step}",
-                    fix="choose among the actions that its mask allows",
+                    "choose among the actions that its mask allows",
                 )
 
     def returns(self) -> Returns:

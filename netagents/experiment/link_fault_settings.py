@@ -112,6 +112,16 @@ class LinkFault(Settings):
             raise ValueError("one_way needs edges as pairs")
         return self
 
+    def applies_to(self, sender: int, receiver: int) -> bool:
+        """Whether it is about a directed link; -1 is the environment server, and links of the monitor have no faults."""
+        if min(sender, receiver) < -1:
+            return False
+        if self.agents is not None and sender not in self.agents and receiver not in self.agents:
+            return False
+        if isinstance(self.edges, str):
+            return self.edges == "all" or (self.edges == "server") == (-1 in (sender, receiver))
+        return (sender, receiver) in self.edges or (not self.one_way and (receiver, sender) in self.edges)
+
 
 class PartitionFault(Settings):
     """Groups of agents that cannot reach one another for a while.  Agents in no group make up one more."""
@@ -140,6 +150,11 @@ class PartitionFault(Settings):
         if isinstance(self.server, int) and self.server >= len(self.groups):
             raise ValueError(f"server: there is no group {self.server}; groups are 0 to {len(self.groups) - 1}")
         return self
+
+
+def acts_in(fault: LinkFault | PartitionFault, iteration: int) -> bool:
+    """Whether a fault acts in an iteration."""
+    return fault.start <= iteration and (fault.until is None or iteration < fault.until)
 
 
 def _check_window(start: int, until: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Refuses faults of agents and links that the run does not have."""
+"""Refuses faults of agents and links that the run does not have, and links that lose too much."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from netagents.errors import ExperimentError
 from netagents.experiment.agent_fault_settings import AgentFault
 from netagents.experiment.link_fault_settings import DelayFault, FaultSettings, LinkFault, PartitionFault, SwapFault
+from netagents.learning.lossy_links import check_losses
 from netagents.learning.protocol.relay_routes import Routes, neighbours_used
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import NEIGHBOUR_KINDS, node_name
@@ -16,7 +17,7 @@ def check_faults(setup: Setup) -> None:
     """Refuse a fault that could never act because it names what is not there.
 
     Raises:
-        ExperimentError: an agent is out of range, or two ends have no link.
+        ExperimentError: an agent is out of range, two ends have no link, or a link loses too much.
     """
     for number, fault in enumerate(setup.experiment.faults):
         beyond = max((node for node in _nodes(fault)), default=0)
@@ -34,6 +35,7 @@ def check_faults(setup: Setup) -> None:
                         where=f"faults.{number}.edges",
                         fix="name two that talk to each other",
                     )
+    check_losses(setup)
 
 
 def linked(setup: Setup, first: int, second: int) -> bool:

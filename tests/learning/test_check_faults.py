@@ -52,6 +52,13 @@ def failure(*faults: dict[str, Any], **changes: Any) -> str:
         ({"kind": "link", "edges": [[2]]}, "faults.0.edges.0.1: is missing"),
         ({"kind": "link", "loss": 1.5}, "faults.0.loss: must be at most 1.0, not 1.5"),
         ({"kind": "link", "edges": "servers"}, "faults.0.edges: unknown choice 'servers'; did you mean 'server'? (known: "),
+        (
+            {"kind": "link", "loss": 0.6},
+            "faults: environment -> agent 0 loses 60% and 60% on the way back: 16% of what is sent would be acknowledged, and below 25% "
+            "sending again is given up; lose at most 50% both ways or 75% one way, or use failures.agent: continue_without",
+        ),
+        ({"kind": "link", "edges": [[2, 3]], "one_way": True, "loss": 0.8}, "faults: agent 2 -> agent 3 loses 80% and 0% on the way back"),
+        ({"kind": "link", "edges": [[2, 3]], "loss": 1.0, "start": 2, "until": 4}, "faults: agent 2 -> agent 3 loses 100% and 100% on"),
         ({"kind": "partition", "groups": [[0, 1], [1]]}, "faults.0: groups: agent 1 stands in group 0 and in group 1"),
         ({"kind": "partition", "groups": [[0]], "server": 1}, "faults.0: server: there is no group 1; groups are 0 to 0"),
     ],
@@ -68,3 +75,17 @@ def test_links_are_those_that_messages_pass_over() -> None:
     assert "agent 0 and agent 2 have no link" in failure(fault, routing="relay")
     # One radius of one agent is enough, whoever needs whom.
     prepare(load_experiment({**LINE, "kappa": 1, "kappa_critic": [2, 1, 1, 1, 1, 1], "faults": [fault]}).experiment)
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        ({"kind": "link", "loss": 0.5}, {}),
+        ({"kind": "link", "edges": [[2, 3]], "one_way": True, "loss": 0.75}, {}),
+        # Messages are given up one by one there.
+        ({"kind": "link", "loss": 0.8}, {"failures": {"agent": "continue_without"}}),
+        ({"kind": "link", "loss": 0.9, "start": 1000}, {}),
+    ],
+)
+def test_what_loses_less_or_never_acts_is_no_error(fault: dict[str, Any], changes: dict[str, Any]) -> None:
+    prepare(load_experiment({**LINE, **changes, "faults": [fault]}).experiment)

@@ -68,6 +68,11 @@ def test_every_cell_does_what_its_row_promises(name: str, state: AgentState, eve
         wanted = {"stop_all": AgentState.LOST, "restart": AgentState.RESTARTING, "continue_without": AgentState.LOST}[name]
         assert after is (AgentState.SILENT if state is AgentState.SILENT else wanted)
         assert (PolicyAction.FAIL in actions, PolicyAction.DROP in actions) == (name == "stop_all", name == "continue_without")
+    elif event is AgentEvent.MISBEHAVED:
+        # A liar is done with whatever it was doing: it ends the run, is killed and started again, or is done without.
+        assert after is {"stop_all": AgentState.LOST, "restart": AgentState.SILENT, "continue_without": AgentState.LOST}[name]
+        assert (PolicyAction.FAIL in actions, PolicyAction.DROP in actions) == (name == "stop_all", name == "continue_without")
+        assert (PolicyAction.REPORT in actions) == (name != "stop_all")
     elif event is AgentEvent.NO_ANSWER:
         # Only who was asked is judged; the launcher decides whether the process has had its time.
         judged = state in (AgentState.ASKED, AgentState.SILENT, AgentState.RESTARTING)
@@ -113,8 +118,9 @@ def test_whatever_happens_no_agent_is_undefined_and_who_is_lost_stays_lost(name:
         if PolicyAction.DROP in actions:
             dropped.append(agent)
         assert (agent in lost) or not (ENDING | {PolicyAction.DROP}).intersection(actions)
-        # Nobody's process is killed that was not asked before, or has answered since.
-        assert PolicyAction.REPORT not in actions or (unanswered == [agent] and event is AgentEvent.NO_ANSWER)
+        # Nobody's process is killed that did not lie, and was not asked before, or has answered since.
+        judged = event is AgentEvent.MISBEHAVED or (unanswered == [agent] and event is AgentEvent.NO_ANSWER)
+        assert PolicyAction.REPORT not in actions or judged
     assert len(dropped) == len(set(dropped))
     machine.begin()
     assert all(machine.state(each) is AgentState.TAKING_PART for each in range(AGENTS) if each not in lost)

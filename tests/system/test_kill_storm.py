@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks"), pytest.mark.timeout(600)]
 
-USUAL = 4
+USUAL = 3
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

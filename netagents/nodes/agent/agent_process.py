@@ -122,7 +122,8 @@ def learn(context: ProcessContext, membership: Membership, replay: ReplayFiles, 
     driver.send(agent.farewell(iterations - 1))
     membership.send_drop_counts()
     context.log.phase("finished, waiting for the server's stop")
-    exchange.serve(lambda: False, setup.experiment.timeouts.seconds("exchange"), lambda _: "waited for the server's stop")
+    seconds = setup.experiment.timeouts.seconds("exchange")
+    exchange.serve(lambda: False, seconds, lambda _: f"waited {seconds:g} s after its last report for the stop from environment")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.environment_session import EnvironmentSession, Returns
 from netagents.environments.specification_json import check_same_environment
-from netagents.errors import NetagentsError, exit_code_of
+from netagents.errors import IllegalActionError, NetagentsError, exit_code_of
 from netagents.experiment.clock_settings import FreeRunningSettings
 from netagents.experiment.imported_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
@@ -186,7 +186,10 @@ class EnvironmentServer:
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)
                 replaced = None if self._tolerant is None else self._tolerant.replaced()
-                after = session.advance([action.actions for action in actions if isinstance(action, Action)], replaced)
+                try:
+                    after = session.advance([action.actions for action in actions if isinstance(action, Action)], replaced)
+                except IllegalActionError as illegal:
+                    self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what} in step {step}; {illegal.fix}")
                 self._send_steps(iteration, step + 1, after)
                 if replaced:
                     self._ledger.count_executed(after)
@@ -210,7 +213,10 @@ class EnvironmentServer:
             self._context.log.phase(f"iteration {iteration}")
             self._seed_globally(iteration)
             began = perf_counter()
-            steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in tolerant.lost])
+            try:
+                steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in tolerant.lost])
+            except IllegalActionError as illegal:
+                self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what}; {illegal.fix}")
             self._ledger.count_steps(iteration, steps, self._world.ticks)
             self._sample_seconds += perf_counter() - began
             self._pages[iteration] = (session.returns(), self._ledger.close())
@@ -234,6 +240,7 @@ class EnvironmentServer:
 
     def _record(self, iteration: int) -> None:
         reports = self._receive(iteration, Kind.REPORT, 0, self._agents)
+        self._check_reports(reports)
         due = checkpoint_due(self._setup.experiment, iteration)
         snapshots = self._receive(iteration, Kind.SNAPSHOT, 0, self._agents) if due else []
         # From here on nothing is waited for, so that a restart finds an iteration recorded and kept, or neither.
@@ -249,6 +256,14 @@ class EnvironmentServer:
             self._participation.keep(iteration)
         if self._setup.experiment.runtime.monitor:
             self._exchange.offer(to_digest(record), Kind.DIGEST, iteration, 0, MONITOR)
+
+    def _check_reports(self, reports: Sequence[Message]) -> None:
+        lost = () if self._tolerant is None else self._tolerant.lost
+        for agent, report in enumerate(reports):
+            if isinstance(report, Report) and agent not in lost:
+                breach = self._participants.checks.breach(agent, report)
+                if breach is not None:
+                    self._participants.expose(agent, breach)
 
     # -- end -------------------------------------------------------------------------------------------------------------
 

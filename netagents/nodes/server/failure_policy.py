@@ -1,7 +1,7 @@
 """Failure policy of the environment server: one state machine per agent, without input or output.
 
 The server's waits, links and pipes feed it events and carry out the actions that it answers with
-(:mod:`netagents.nodes.server.agent_waits`, :mod:`netagents.nodes.server.participants`).  The launcher's half, who is started again and how
+(:mod:`netagents.nodes.server.heartbeats`, :mod:`netagents.nodes.server.participants`).  The launcher's half, who is started again and how
 often, is :mod:`netagents.launchers.supervision.restarts`.
 """
 
@@ -25,7 +25,7 @@ class AgentState(StrEnum):
     ASKED = "asked"
     """Its message is missing, and it was asked for a heartbeat."""
     SILENT = "silent"
-    """It gave none, and the launcher is told each time: it kills the process, unless that has only just been started."""
+    """It gave none, or it lied, and the launcher is told each time: it kills the process, unless that has only just been started."""
     RESTARTING = "restarting"
     """It said why it ends; the launcher starts it again."""
     LOST = "lost"
@@ -46,6 +46,8 @@ class AgentEvent(StrEnum):
     """It gave no heartbeat within the other half."""
     FAILED = "failed"
     """It said why it ends."""
+    MISBEHAVED = "misbehaved"
+    """It sent an action or a count that no honest agent of the run could send."""
     GONE = "gone"
     """The launcher says that its process is gone for good."""
     HELLO_AGAIN = "hello again"
@@ -95,6 +97,7 @@ message overdue | taking part          | late                 | lost
 heartbeat       | taking part          | late                 | lost
 no answer       | taking part          | late                 | lost
 failed          | lost: fail           | lost: fail           | lost
+misbehaved      | lost: fail           | lost: fail           | lost
 gone            | lost: fail           | lost: fail           | lost
 hello again     | taking part: restore | taking part: restore | lost
 begin           | taking part          | taking part          | lost
@@ -115,6 +118,7 @@ message overdue | asked: ask           | asked: ask           | asked: ask      
 heartbeat       | taking part          | late                 | taking part          | taking part          | restarting           | lost
 no answer       | taking part          | late                 | silent: note, report | silent: report       | silent: note, report | lost
 failed          | restarting: note     | restarting: note     | restarting: note     | silent: note         | restarting           | lost
+misbehaved      | silent: note, report | silent: note, report | silent: note, report | silent: report       | silent: note, report | lost
 gone            | lost: fail           | lost: fail           | lost: fail           | lost: fail           | lost: fail           | lost
 hello again     | taking part: restore | taking part: restore | taking part: restore | taking part: restore | taking part: restore | lost
 begin           | taking part          | taking part          | taking part          | taking part          | taking part          | lost
@@ -135,6 +139,7 @@ message overdue | asked: ask           | asked: ask           | asked: ask      
 heartbeat       | taking part          | late                 | taking part              | lost
 no answer       | taking part          | late                 | lost: note, report, drop | lost
 failed          | lost: note, drop     | lost: note, drop     | lost: note, drop         | lost
+misbehaved      | lost: note, report, drop | lost: note, report, drop | lost: note, report, drop | lost
 gone            | lost: drop           | lost: drop           | lost: drop               | lost
 hello again     | taking part: restore | taking part: restore | taking part: restore     | lost
 begin           | taking part          | taking part          | taking part              | lost

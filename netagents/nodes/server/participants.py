@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
 from netagents import __version__
 from netagents.environments.specification_json import spec_to_json
-from netagents.errors import DeadlineError, NetagentsError, NodeFailedError, ProtocolError
+from netagents.errors import DeadlineError, NodeFailedError, ProtocolError
 from netagents.learning import Setup
 from netagents.messages import (
     ENVIRONMENT,
@@ -36,11 +36,13 @@ from netagents.nodes.clocks.clock_inbox import make_inbox
 from netagents.nodes.process.injected_faults import faulty_feed, link_layer
 from netagents.nodes.process.node_process import ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
-from netagents.nodes.server.agent_waits import AgentWaits
 from netagents.nodes.server.failure_policy import AgentEvent, FailurePolicy, PolicyAction
+from netagents.nodes.server.heartbeats import HeartbeatMonitor
 from netagents.nodes.server.launcher_pipes import LauncherPipes
+from netagents.nodes.server.newcomers import Newcomers
 from netagents.nodes.server.node_reports import NodeReports
 from netagents.nodes.server.participation import MemberEvent, Participation, Rollback, Stage
+from netagents.nodes.server.report_checks import ReportChecks
 from netagents.nodes.server.tolerant_exchange import TolerantExchange, needs_tolerance
 from netagents.records.recorder import Recorder
 from netagents.wire.codec import Codec
@@ -74,7 +76,7 @@ class Participants:
         policy: what is done about agents that fail.
         tolerant: the exchange where agents may be late, silent or lost; None in a plain run.
         participation: where the run stands, and the iteration at which all begin, or begin again.
-        reports: what nodes told about themselves.
+        reports: what nodes told about themselves. checks: which of it cannot be.
     """
 
     def __init__(
@@ -127,8 +129,9 @@ class Participants:
             iteration=first,
         )
         self._restored: dict[int, Hello] = {}
-        self.reports = NodeReports()
-        self._waits = AgentWaits(self.exchange, self.policy, experiment.timeouts, self._carry_out)
+        self._newcomers = Newcomers(self.transport, links.linger_seconds, experiment.timeouts.seconds("ready"))
+        self.reports, self.checks = NodeReports(), ReportChecks(setup)
+        self._waits = HeartbeatMonitor(self.exchange, self.policy, experiment.timeouts, self._carry_out)
         self.tolerant = (
             TolerantExchange(self.exchange, setup, self.policy, self._waits, recorder.newest_state) if needs_tolerance(experiment) else None
         )
@@ -187,18 +190,29 @@ class Participants:
                 self._hear_failed(sender, message.line)
         elif isinstance(message, (Heartbeat, DropCounts, RelayStats)):
             if sender in self._rendezvous.expected:
-                self.reports.hear(sender, message)
-                if isinstance(message, Heartbeat) and sender >= 0:
-                    self.policy.handle(sender, AgentEvent.HEARTBEAT)
+                self._hear_told(sender, message)
         elif isinstance(message, Hello) and message.endpoint.partition(":")[0] != self.endpoint.partition(":")[0]:
             self.exchange.inbox.malformed(f"{node_name(sender)} wants to be reached at '{message.endpoint[:200]}'")
         else:
             self._handshake(envelope)
 
+    def _hear_told(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
+        breach = self.checks.told_breach(sender, message)
+        if breach is None:
+            self.reports.hear(sender, message)
+            if isinstance(message, Heartbeat) and sender >= 0:
+                self.policy.handle(sender, AgentEvent.HEARTBEAT)
+        elif sender >= 0:
+            self._hear_misbehaved(sender, breach)
+        else:
+            self.exchange.inbox.malformed(f"{node_name(sender)} {breach}")
+
     def _handshake(self, envelope: Envelope) -> None:
         message, sender = envelope.message, envelope.sender
         known = self._rendezvous.hellos.get(sender)
         try:
+            if isinstance(message, Hello) and known not in (None, message) and envelope.incarnation > self._rendezvous.incarnations[sender]:
+                self._newcomers.count_process(sender)
             replies = self._rendezvous.handle(envelope)
         except OtherRunError as error:
             self._context.log.logger.warning("dropped: %s", error)
@@ -206,7 +220,7 @@ class Participants:
         except ProtocolError as error:
             if not isinstance(message, Hello):
                 raise
-            self._refuse(sender, message, error)
+            self._newcomers.refuse(self.exchange.inbox.run, sender, message, error)
             return
         hello = self._rendezvous.hellos.get(sender)
         if hello is not None and hello != known:
@@ -220,18 +234,6 @@ class Participants:
         self._answer(replies)
         if Rollback.INTERRUPT in rollback:
             raise AgentRestartedError(sender)
-
-    def _refuse(self, sender: int, newcomer: Hello, error: ProtocolError) -> None:
-        """A node that does not belong here is told why and leaves; those who do belong here go on."""
-        self._context.log.logger.warning("refused: %s", error)
-        envelope = Envelope(self.exchange.inbox.run, 0, ENVIRONMENT, Kind.STOP, 0, 0, Stop(f"{REFUSED}{error}"))
-        try:
-            link = self.transport.connect(newcomer.endpoint, role_name(sender))
-        except NetagentsError as unreachable:
-            self._context.log.logger.warning("it cannot be told: %s", unreachable)
-            return
-        link.try_send(Codec().encode(envelope))
-        link.close()
 
     def _answer(self, replies: list[Reply]) -> None:
         for reply in replies:
@@ -253,6 +255,23 @@ class Participants:
     def _hear_failed(self, agent: int, line: str) -> None:
         if self.participation.stage is not Stage.LEAVING:
             self._carry_out([(agent, self.policy.handle(agent, AgentEvent.FAILED))], line, note=f"failed: {line}")
+
+    def _hear_misbehaved(self, agent: int, why: str) -> None:
+        if self.participation.stage is not Stage.LEAVING:
+            self._carry_out([(agent, self.policy.handle(agent, AgentEvent.MISBEHAVED))], why)
+
+    def expose(self, agent: int, why: str) -> NoReturn:
+        """An agent sent what no honest one could send: it has failed, and the policy decides what follows.
+
+        Raises:
+            NodeFailedError, AgentLostError: as the policy says; both name the agent.
+            AgentRestartedError: a new process of it has come.
+            DeadlineError: none came.
+        """
+        self._hear_misbehaved(agent, why)
+        seconds = self._setup.experiment.timeouts.seconds("exchange")
+        self.exchange.serve(lambda: False, seconds, lambda _: f"waited {seconds:g} s for a new process of {node_name(agent)}, which {why}")
+        raise NodeFailedError(why, where=node_name(agent))
 
     def _hear_gone(self, gone: list[tuple[int, str]]) -> None:
         if self.participation.stage is not Stage.LEAVING:

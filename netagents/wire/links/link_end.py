@@ -10,7 +10,7 @@ from netagents.wire.codec.frames import Frame, frame_bytes
 from netagents.wire.links.link_cost_counter import CostCounter
 from netagents.wire.links.link_header import ACKNOWLEDGEMENT, BEST_EFFORT, LINK_HEADER_BYTES, LONGEST_HOLD, ORDERED, LinkHeader
 from netagents.wire.links.link_model import LinkModel
-from netagents.wire.links.reliable_delivery import LONGEST_TIMEOUT, Intake, Outbox, Pending, Subject
+from netagents.wire.links.reliable_delivery import Intake, Outbox, Pending, Subject
 from netagents.wire.transport.transport import ReceivedFrames, Sender
 
 ACKNOWLEDGE_WITHIN = 0.003
@@ -71,6 +71,7 @@ class LinkEnd:
         self._opened[subject.kind] = subject.iteration
         if reliable:
             if self._gives_up:
+                self.outbox.excuse(now)
                 self.outbox.give_up(now - self._deadline)
             item = self.outbox.add([bytes(frame) for frame in frames], subject, now)
             self.outbox.mark_sent(item, now, self._transmit(ORDERED, item.sequence, item.frames, now))
@@ -84,6 +85,7 @@ class LinkEnd:
         Raises:
             DeadlineError: a message was not acknowledged in time; names the link, the message, the tries and the partition.
         """
+        self.outbox.excuse(now)
         if self._gives_up:
             self.outbox.give_up(now - self._deadline)
         for item in self.outbox.due(now):
@@ -132,8 +134,7 @@ class LinkEnd:
         return transmission.departure
 
     def _check_deadline(self, item: Pending, now: float) -> None:
-        # A node that slept through the deadline has not received either, so it transmits once more first.
-        if now - item.first_sent < self._deadline or now - item.last_sent > 2.0 * LONGEST_TIMEOUT:
+        if now - item.first_sent < self._deadline:
             return
         raise never_acknowledged(self.model, item.subject, item.tries, self._deadline, self.model.cut_by(self.iteration, now))
 

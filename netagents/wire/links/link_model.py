@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault
+from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault, acts_in
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.randomness import Purpose, stream
 
@@ -60,7 +60,7 @@ class LinkModel:
     def __init__(self, faults: Mapping[int, FaultSettings], sender: int, receiver: int, seed: int) -> None:
         self.sender, self.receiver = sender, receiver
         self._seed = seed
-        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and _applies_to(fault, sender, receiver)]
+        self._models = [fault for fault in faults.values() if isinstance(fault, LinkFault) and fault.applies_to(sender, receiver)]
         self._buckets = [None if model.bandwidth is None else TokenBucket(model.bandwidth, model.burst) for model in self._models]
         self._partitions = {
             number: fault for number, fault in faults.items() if isinstance(fault, PartitionFault) and separates(fault, sender, receiver)
@@ -87,7 +87,7 @@ class LinkModel:
             return Transmission(0.0, (), cut=True)
         departure, delay, delay_of_copy, lost, doubled = 0.0, 0.0, 0.0, False, False
         for model, bucket, chance in zip(self._models, self._buckets, draws, strict=True):
-            if not _is_active(model, iteration):
+            if not acts_in(model, iteration):
                 continue
             if bucket is not None:
                 departure = max(departure, bucket.take(size, now))
@@ -103,7 +103,7 @@ class LinkModel:
     def cut_by(self, iteration: int, now: float) -> int | None:
         """The number of the partition that cuts the link now; None if none does."""
         for number, partition in self._partitions.items():
-            if not _is_active(partition, iteration):
+            if not acts_in(partition, iteration):
                 continue
             began = self._began.setdefault(number, now)
             if partition.seconds is None or now - began < partition.seconds:
@@ -135,17 +135,3 @@ def separates(partition: PartitionFault, first: int, second: int) -> bool:
         agent = second if first == ENVIRONMENT else first
         return partition.server == "none" or (isinstance(partition.server, int) and sides.get(agent) != partition.server)
     return sides.get(first) != sides.get(second)
-
-
-def _applies_to(fault: LinkFault, sender: int, receiver: int) -> bool:
-    if MONITOR in (sender, receiver):
-        return False
-    if fault.agents is not None and sender not in fault.agents and receiver not in fault.agents:
-        return False
-    if isinstance(fault.edges, str):
-        return fault.edges == "all" or (fault.edges == "server") == (ENVIRONMENT in (sender, receiver))
-    return (sender, receiver) in fault.edges or (not fault.one_way and (receiver, sender) in fault.edges)
-
-
-def _is_active(fault: LinkFault | PartitionFault, iteration: int) -> bool:
-    return fault.start <= iteration and (fault.until is None or iteration < fault.until)

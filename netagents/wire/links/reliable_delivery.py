@@ -60,12 +60,12 @@ class Subject(NamedTuple):
 class Pending:
     """A message that is not acknowledged yet."""
 
-    __slots__ = ("first_sent", "frames", "last_sent", "resend_at", "sequence", "subject", "tries")
+    __slots__ = ("first_sent", "frames", "resend_at", "sequence", "subject", "tries")
 
     def __init__(self, sequence: int, frames: Sequence[Frame], subject: Subject, now: float) -> None:
         self.sequence, self.frames, self.subject = sequence, frames, subject
         self.tries = 0
-        self.first_sent = self.last_sent = self.resend_at = now
+        self.first_sent = self.resend_at = now
 
 
 class Outbox:
@@ -90,7 +90,6 @@ class Outbox:
     def mark_sent(self, item: Pending, now: float, departure: float) -> None:
         """The message was transmitted at ``now`` and leaves the sender ``departure`` seconds later."""
         item.tries += 1
-        item.last_sent = now
         item.resend_at = now + departure + self.round_trip.after(item.tries)
 
     def mark_acknowledged(self, below: int, bits: int) -> None:
@@ -106,6 +105,14 @@ class Outbox:
     def oldest(self) -> int:
         """The first number that the receiver may still expect."""
         return next(iter(self.pending), self._next)
+
+    def excuse(self, now: float) -> None:
+        """Do not count time in which nobody looked at the timers: this node computed, or was stopped, and its peers are not to blame."""
+        for item in self.pending.values():
+            late = now - item.resend_at
+            if late > LONGEST_TIMEOUT:
+                item.first_sent += late
+                item.resend_at = now
 
     def give_up(self, before: float) -> int:
         """Drop messages that were first sent before a time, and the oldest one of a full window; returns how many."""

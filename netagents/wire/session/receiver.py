@@ -176,20 +176,23 @@ class Receiver:
         timeout = POLL_SECONDS if limit - now > POLL_SECONDS else max(0.0, limit - now)
         if timeout != self._take_timeout:
             self._take_timeout, self._take = timeout, self._listener.take_function(timeout)
-        take = self._take
+        take, paused = self._take, paused_seconds()
         while True:
             if now >= self.next_poll:
+                # Read before waits that note pauses themselves, as those over modelled links do: a pause must not count twice.
+                paused = paused_seconds()
                 self._poll_watched(now)
             try:
                 received = take()
             except nothing:
                 waited += perf_counter() - now
-                note_waking(now - paused_seconds() + timeout)
+                note_waking(now - paused + timeout)
                 break
             woken = perf_counter()
             waited += woken - now
             if woken - now > _LATE:
-                note_waking(now - paused_seconds() + timeout)
+                note_waking(now - paused + timeout)
+                paused = paused_seconds()
             first, user = (received, None) if isinstance(received, bytes) else _single_frame(received)
             length, message_step, message_iteration = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
             template = templates.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None

@@ -46,7 +46,7 @@ class ZmqTransport(Transport):
     """One ZeroMQ context: all ``ipc`` and ``tcp`` links of a process.
 
     Args:
-        settings: limits, queue lengths, linger and, for links off loopback, :class:`ZmqCredentials`.
+        settings: limits, queue lengths, linger and, for links over tcp, :class:`ZmqCredentials`.
     """
 
     def __init__(self, settings: LinkSettings) -> None:
