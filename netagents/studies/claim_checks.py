@@ -28,6 +28,7 @@ from netagents.studies.influence_claims import (
     influence_ratio,
     plugin_without_influence,
 )
+from netagents.studies.power_claims import power_left, rely_of_state_alone, rely_wrong_side
 
 FloatArray = NDArray[np.float64]
 Source = str | Mapping[str, Any]
@@ -197,6 +198,9 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         plugin_without_influence,
         allocation_correlation,
         allocation_rank,
+        rely_wrong_side,
+        rely_of_state_alone,
+        power_left,
     )
 }
 """By name, as ``docs/claims.yaml`` uses them."""
