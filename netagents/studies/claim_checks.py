@@ -28,6 +28,7 @@ from netagents.studies.influence_claims import (
     influence_ratio,
     plugin_without_influence,
 )
+from netagents.studies.power_claims import played_probability, spread_difference
 
 FloatArray = NDArray[np.float64]
 Source = str | Mapping[str, Any]
@@ -197,6 +198,8 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         plugin_without_influence,
         allocation_correlation,
         allocation_rank,
+        played_probability,
+        spread_difference,
     )
 }
 """By name, as ``docs/claims.yaml`` uses them."""

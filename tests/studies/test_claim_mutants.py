@@ -15,7 +15,7 @@ from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
-from netagents.studies import claim_checks, derivative, influence_claims
+from netagents.studies import claim_checks, derivative, influence_claims, power_claims
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
@@ -153,6 +153,9 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
     "plugin-bias": [changed(repetitions=192)],
+    "sbpr-relies-below-the-price": [changed(actions=[0])],
+    "sbpr-relies-on-itself-above-the-price": [changed(actions=[1, 2])],
+    "prim-varies-less-than-sbpr": [replaced(power_claims, "prim", power_claims.sbpr)],
     "rendezvous-untrained": [changed("learning.horizon=150")],
 }
 """By claim.  A mutant of a refuted claim makes it come out otherwise, too."""
