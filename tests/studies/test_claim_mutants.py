@@ -15,10 +15,11 @@ from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
-from netagents.studies import claim_checks, derivative, influence_claims
+from netagents.studies import claim_checks, derivative, influence_claims, robustness_claims
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
+from netagents.studies.robustness_claims import ExactReturns
 
 CLAIMS = read_claims(registry_path())
 CURVES = Path(__file__).parents[2] / "docs" / "neural"
@@ -153,6 +154,11 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
     "plugin-bias": [changed(repetitions=192)],
+    "mir2-bound": [changed(weight=100.0)],
+    "mir2-gathering-clean": [
+        replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0 + 30.0 * one.signals[0].factor, 4.0))
+    ],
+    "mir2-gathering-attacked": [replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0, 4.0 - one.signals[0].factor))],
     "rendezvous-untrained": [changed("learning.horizon=150")],
 }
 """By claim.  A mutant of a refuted claim makes it come out otherwise, too."""
