@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netagents.cli.robustness import robustness
+from netagents.cli.study_failures import failures
 from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def samples(
 
 
 app.command()(robustness)
+app.command()(failures)
 
 
 @app.command()
