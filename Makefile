@@ -11,6 +11,7 @@
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
 #   make docs         write the generated pages of docs/ again
+#   make site         build the documentation as a site in build/site; warnings are errors
 #   make lock         resolve requirements/lock.txt again
 #   make clean        remove caches and build products (runs/ and the virtual environment stay)
 
@@ -29,7 +30,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system test-containers test-versions test-wheel chaos lint bench docs lock clean venv
+.PHONY: run test test-system test-containers test-versions test-wheel chaos lint bench docs site lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -70,6 +71,10 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m tools.doc_pages
+
+site: $(STAMP)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -E -c tools/site -d build/doctrees docs build/site
+	@echo "build/site/index.html"
 
 lock:
 	$(PIP) install --quiet uv==0.13.8

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 uv=${1:-uv}
 
 unlocked="torch triton cuda-bindings cuda-pathfinder cuda-toolkit"
-for library in cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 \
+for library in cublas cuda-cccl cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 \
     nccl-cu13 nvjitlink nvshmem-cu13 nvtx; do
     unlocked="$unlocked nvidia-$library"
 done

@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "attack": "netagents.cli.attack",
     "bank": "netagents.cli.bank",
     "influence": "netagents.cli.influence",
+    "allocate": "netagents.cli.allocate",
+    "power": "netagents.cli.power",
     "compare": "netagents.cli.compare",
     "doctor": "netagents.cli.doctor",
     "topology": "netagents.cli.topology",

@@ -54,7 +54,8 @@ def radius(
     ] = 0,
 ) -> None:
     """What does each hop of communication buy, and what does it cost?"""
-    from netagents.studies.study_specification import parse_whole_numbers, radius_study
+    from netagents.studies.radius_study import radius_study
+    from netagents.studies.study_specification import parse_whole_numbers
 
     study = radius_study(
         file,
@@ -103,6 +104,33 @@ def mute(
 
     study = mute_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), measure=_measure(measure))
     _carry_out(study, out, jobs, episodes)
+
+
+@app.command()
+def allocation(
+    file: File,
+    words: Annotated[list[str], typer.Argument(metavar="KEY=A,B,C...", help="Scenarios: all combinations; a single value is set for all.")],
+    seeds: Seeds = 3,
+    sizes: Annotated[str, typer.Option("--sizes", help="Population sizes to train.")] = "1,3,5",
+    lengths: Annotated[str, typer.Option("--lengths", help="equal, or published: twice as long per member in populations.")] = "equal",
+    budget: Annotated[
+        int | None, typer.Option("--budget", min=1, max=1_000_000, help="Members altogether. Default: the middle size per scenario.")
+    ] = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    episodes: Annotated[int, typer.Option("--episodes", min=8, max=1_000_000, help="Episodes of each ego with each co-player.")] = 48,
+) -> None:
+    """Does influence say where diverse co-players pay? Train every scenario with every population size, and rank the allocations."""
+    from netagents.cli.allocation_output import carry_out_allocation
+    from netagents.studies.allocation_study import allocation_study
+    from netagents.studies.study_specification import parse_whole_numbers
+
+    axes, fixed = _axes(words)
+    allowed = parse_whole_numbers(sizes, "--sizes")
+    study = allocation_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), sizes=allowed, lengths=lengths)
+    folder = Path("studies") / f"allocation-{study.name}" if out is None else out
+    progress = _Line()
+    carry_out_allocation(study, folder, jobs, episodes, budget, progress, progress.say, progress.close)
 
 
 @app.command()

@@ -99,12 +99,21 @@ class EnvironmentSession:
     def begin(self, iteration: int) -> list[Step]:
         """Reset all copies for an iteration; one message per agent, for step 0."""
         spec, seed = self.environment.spec, self.seed
-        self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
         reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self._drawn, *spec.reset_noise))[: self.batch]
-        self._step, self._iteration = 0, iteration
-        self._state = self.environment.reset(reset)
+        self._step = 0
+        state = self.environment.reset(reset)
         if self._judged:
-            self._refuse(breach_of_reset(self._state, self.batch), self.environment.reset)
+            self._refuse(breach_of_reset(state, self.batch), self.environment.reset)
+        return self.branch(iteration, state)
+
+    def branch(self, iteration: int, state: JointState) -> list[Step]:
+        """Go on from another state, whose copies go on all of them, with the random numbers of an iteration; the messages of step 0.
+
+        The environment must be pure (:attr:`netagents.environments.networked_mdp.Capabilities.branchable`).
+        """
+        spec, seed = self.environment.spec, self.seed
+        self._noise = stream(seed, ENVIRONMENT_OWNER, Purpose.DYNAMICS, iteration)
+        self._step, self._iteration, self._state = 0, iteration, state
         self._ended: BoolArray = np.zeros(self.batch, dtype=np.bool_)
         self._team = np.zeros(self.batch)
         self._discounted = np.zeros(self.batch)

@@ -49,6 +49,7 @@ class NeuralCriticSettings(Settings):
     tau: Rate = Field(0.05, description="share by which target networks follow after each step; 1 means no target networks")
     max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(10.0, description="largest Euclidean norm of a critic's gradient")
     value_epochs: Count = Field(4, description="passes of the state values over the batch per iteration")
+    memory: bool = Field(True, description="critics also read what the agent's own policy remembers, where it has a memory")
 
 
 class NetworkAlgorithmSettings(Settings):

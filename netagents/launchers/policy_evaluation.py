@@ -16,6 +16,7 @@ from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.environments.specification_json import check_same_environment
 from netagents.foreign.containment import contained
 from netagents.intervals import Interval, mean_interval, mean_intervals
+from netagents.learning import Setup
 from netagents.learning.frozen_play import Players
 from netagents.messages import Step
 from netagents.policies import Policy
@@ -142,19 +143,46 @@ def _evaluate(
     with contextlib.ExitStack() as exits:
         if environment is None:
             environment = exits.enter_context(evaluation_environment(run))
-        players = Players(setup, policies)
-        played_blocks = []
-        for block in range(-(-episodes // COPIES)):
-            # Numbers are drawn for a whole block, so that an episode does not depend on how many others there are.  A whole block is also
-            # played where that costs nothing; copies of somebody else's environment are made only as many as are needed.
-            vectorized = environment.spec.capabilities.vectorized
-            copies = COPIES if vectorized else min(COPIES, episodes - block * COPIES)
-            environment.open(copies, progress)
-            session = setup.session(environment, copies, evaluation_seed(seed), drawn=COPIES)
-            played_blocks.append(_play(session, players, block, setup.horizon, setup.discount, greedy, seed))
+        returns, discounted = play_policies(setup, environment, policies, episodes, greedy=greedy, seed=seed, progress=progress)
+    return Evaluation(played, greedy, seed, setup.horizon, setup.discount, returns, discounted)
+
+
+def play_policies(
+    setup: Setup,
+    environment: NetworkedMDP,
+    policies: Sequence[Policy],
+    episodes: int,
+    *,
+    greedy: bool = False,
+    seed: int = 0,
+    whole_blocks: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """(N, n) returns of N episodes and each agent, plain and discounted, of one policy per agent.
+
+    Args:
+        setup: what all agents share.
+        environment: that of the setup; copies are opened here.
+        policies: one per agent.
+        episodes: N.
+        greedy: play the most probable action.
+        seed: names the episodes; episode k is the same whatever N is.
+        whole_blocks: play as many copies as numbers are drawn for, where copies cost nothing.
+        progress: see :func:`evaluate`.
+    """
+    players = Players(setup, policies)
+    played_blocks = []
+    for block in range(-(-episodes // COPIES)):
+        # Numbers are drawn for a whole block, so that an episode does not depend on how many others there are.  A whole block is also
+        # played where that costs nothing; copies of somebody else's environment are made only as many as are needed.
+        whole = environment.spec.capabilities.vectorized and whole_blocks
+        copies = COPIES if whole else min(COPIES, episodes - block * COPIES)
+        environment.open(copies, progress)
+        session = setup.session(environment, copies, evaluation_seed(seed), drawn=COPIES)
+        played_blocks.append(_play(session, players, block, setup.horizon, setup.discount, greedy, seed))
     returns = np.concatenate([returns for returns, _ in played_blocks])[:episodes]
     discounted = np.concatenate([discounted for _, discounted in played_blocks])[:episodes]
-    return Evaluation(played, greedy, seed, setup.horizon, setup.discount, returns, discounted)
+    return returns, discounted
 
 
 def _play(

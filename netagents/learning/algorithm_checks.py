@@ -8,7 +8,7 @@ from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.experiment.clock_settings import LockstepSettings, WaitSettings
-from netagents.experiment.policy_settings import BoxActing, MlpPolicySettings
+from netagents.experiment.policy_settings import BoxActing, GruPolicySettings, MlpPolicySettings
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, RadiusKind
 
@@ -40,6 +40,8 @@ def check_algorithm(setup: Setup, agent: int) -> None:
     if given not in facts.policies:
         fix = "use policy.kind mlp" if given == "tables" else "use policy.kind softmax"
         raise ExperimentError(f"{kind} learns with {' or '.join(sorted(facts.policies))}, and policies are {given}", where=where, fix=fix)
+    if isinstance(settings.policy, GruPolicySettings) and not facts.recurrent:
+        raise ExperimentError(f"{kind} does not train policies with memory", where=where, fix="use ppo or actor_critic, or policy.kind mlp")
     if not settings.uses_networks:
         if capabilities.moving or capabilities.masked:
             what = "a graph that moves" if capabilities.moving else "actions that are not always legal"

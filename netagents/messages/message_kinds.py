@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
+from netagents.messages import run_facts
 from netagents.messages.array_fields import (
     BOOL,
     FLOAT64,
@@ -42,25 +43,7 @@ from netagents.messages.learning_messages import (
     WorstAction,
 )
 from netagents.messages.relay_messages import Bundle, RelayStats
-from netagents.messages.run_facts import (
-    RunFacts,
-    Traffic,
-    action_traffic,
-    policy_parameters_traffic,
-    reward_traffic,
-    shadow_reward_shapes,
-    shadow_reward_traffic,
-    state_traffic,
-    step_shapes,
-    step_traffic,
-    target_action_traffic,
-    trace_shapes,
-    trace_traffic,
-    truncated_q_shapes,
-    truncated_q_traffic,
-    worst_action_shapes,
-    worst_action_traffic,
-)
+from netagents.messages.run_facts import RunFacts, Traffic
 
 
 class RadiusKind(StrEnum):
@@ -177,8 +160,8 @@ class Kind(IntEnum):
             pace=Pace.STEP,
             phase=0,
             must_arrive=True,
-            traffic=step_traffic,
-            shapes=step_shapes,
+            traffic=run_facts.step_traffic,
+            shapes=run_facts.step_shapes,
         ),
     )
     ACTION = (
@@ -189,7 +172,7 @@ class Kind(IntEnum):
             pace=Pace.STEP,
             phase=3,
             must_arrive=True,
-            traffic=action_traffic,
+            traffic=run_facts.action_traffic,
         ),
     )
     STATE = (
@@ -202,7 +185,7 @@ class Kind(IntEnum):
             radius=RadiusKind.POLICY,
             must_arrive=True,
             absence=Absence.HOLD,
-            traffic=state_traffic,
+            traffic=run_facts.state_traffic,
         ),
     )
     TRACE = (
@@ -221,8 +204,8 @@ class Kind(IntEnum):
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.HOLD,
-            traffic=trace_traffic,
-            shapes=trace_shapes,
+            traffic=run_facts.trace_traffic,
+            shapes=run_facts.trace_shapes,
         ),
     )
     SHADOW_REWARD = (
@@ -236,8 +219,8 @@ class Kind(IntEnum):
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=shadow_reward_traffic,
-            shapes=shadow_reward_shapes,
+            traffic=run_facts.shadow_reward_traffic,
+            shapes=run_facts.shadow_reward_shapes,
         ),
     )
     TRUNCATED_Q = (
@@ -250,8 +233,8 @@ class Kind(IntEnum):
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=truncated_q_traffic,
-            shapes=truncated_q_shapes,
+            traffic=run_facts.truncated_q_traffic,
+            shapes=run_facts.truncated_q_shapes,
         ),
     )
     REPORT = (
@@ -265,12 +248,12 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 1, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=8,
+            phase=9,
             late=True,
             must_arrive=True,
         ),
     )
-    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=9, late=True, must_arrive=True)
+    SNAPSHOT = 17, MessageRow(Snapshot, pace=Pace.ITERATION, phase=10, late=True, must_arrive=True)
     DIGEST = (
         18,
         MessageRow(
@@ -283,7 +266,7 @@ class Kind(IntEnum):
                 array_field("timing", FLOAT64, 2, last=3),
             ),
             pace=Pace.ITERATION,
-            phase=10,
+            phase=11,
         ),
     )
     BUNDLE = (
@@ -292,11 +275,10 @@ class Kind(IntEnum):
             Bundle,
             (array_field("sizes", INT32, 1), array_field("sent", INT64, 1, last=1), array_field("content", UINT8, 1)),
             pace=Pace.STEP,
-            phase=11,
+            phase=12,
             must_arrive=True,
         ),
     )
-
     REWARD = (
         20,
         MessageRow(
@@ -307,7 +289,7 @@ class Kind(IntEnum):
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=reward_traffic,
+            traffic=run_facts.reward_traffic,
         ),
     )
     WORST_ACTION = (
@@ -320,8 +302,8 @@ class Kind(IntEnum):
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=worst_action_traffic,
-            shapes=worst_action_shapes,
+            traffic=run_facts.worst_action_traffic,
+            shapes=run_facts.worst_action_shapes,
         ),
     )
     POLICY_PARAMETERS = (
@@ -334,21 +316,20 @@ class Kind(IntEnum):
             radius=RadiusKind.GRADIENT,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=policy_parameters_traffic,
+            traffic=run_facts.policy_parameters_traffic,
         ),
     )
-
     TARGET_ACTION = (
-        21,
+        29,
         MessageRow(
             TargetAction,
             (array_field("actions", VALUE, 1, MAXIMUM_RANK),),
             pace=Pace.ITERATION,
-            phase=7,
+            phase=8,
             radius=RadiusKind.CRITIC,
             must_arrive=True,
             absence=Absence.ZERO,
-            traffic=target_action_traffic,
+            traffic=run_facts.target_action_traffic,
         ),
     )
 

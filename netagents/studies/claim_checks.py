@@ -21,6 +21,13 @@ from netagents.records.run_reader import Run
 from netagents.studies.cost_model import predict
 from netagents.studies.crash_returns import play_frozen
 from netagents.studies.derivative import truncation_against_differences
+from netagents.studies.influence_claims import (
+    allocation_correlation,
+    allocation_rank,
+    influence_on_the_left,
+    influence_ratio,
+    plugin_without_influence,
+)
 
 FloatArray = NDArray[np.float64]
 Source = str | Mapping[str, Any]
@@ -185,6 +192,11 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         truncation_decay,
         muted_difference,
         predicted_bytes_difference,
+        influence_on_the_left,
+        influence_ratio,
+        plugin_without_influence,
+        allocation_correlation,
+        allocation_rank,
     )
 }
 """By name, as ``docs/claims.yaml`` uses them."""

@@ -81,7 +81,7 @@ def test_the_environments_own_complaint_passes_through():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"kind": "line_mgs"}, "no environment is called 'line_mgs'; choose one of game, gathering, kitchen, line_msg, "),
+        ({"kind": "line_mgs"}, "no environment is called 'line_mgs'; choose one of cue_recall, game, gathering, kitchen, line_msg, "),
         ({"kind": "import:module_without_class"}, "kind"),
         ({}, "environment needs a key 'kind'"),
         ({"kind": "line_msg", "coupling": 1.5}, "coupling"),

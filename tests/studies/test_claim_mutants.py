@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
-from netagents.studies import claim_checks, derivative
+from netagents.studies import claim_checks, derivative, influence_claims
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
@@ -114,6 +115,11 @@ def relay_counts(share: float) -> Mutant:
     return replaced(claim_checks, "launch", launch)
 
 
+def level_decay(*_: Any) -> Any:
+    """Influence that does not fall with distance."""
+    return SimpleNamespace(mean=np.ones(5))
+
+
 MUTANTS: dict[str, list[Mutant]] = {
     "line-msg-untrained": [changed("environment.coupling=0.5"), changed("topology.n=9")],
     "wireless-spdac-untrained": [changed("environment.success=0.75"), changed("topology.columns=4")],
@@ -144,6 +150,9 @@ MUTANTS: dict[str, list[Mutant]] = {
     "neural-wireless-kappa-1": [artefact("wireless-constrained-kappa-1"), artefact("wireless-ppo-kappa-0")],
     "neural-wireless-hop": [artefact("wireless-ppo-kappa-1")],
     "neural-line-msg": [artefact("wireless-ppo-kappa-1"), changed("learning.iterations=1")],
+    "influence-one-way": [changed("kappa_policy=1")],
+    "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
+    "plugin-bias": [changed(repetitions=192)],
     "rendezvous-untrained": [changed("learning.horizon=150")],
 }
 """By claim.  A mutant of a refuted claim makes it come out otherwise, too."""

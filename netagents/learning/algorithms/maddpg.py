@@ -32,7 +32,7 @@ from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
 from netagents.messages import Kind, TargetAction, Trace
-from netagents.policies.torch_mlp import repeatable_torch, tensor
+from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class MaddpgAgent(NeuralAgent):
 
     facts = ALGORITHMS["maddpg"].facts
     settings: MaddpgSettings
+    actor: TrainedMlp
     replay_buffer: ReplayBuffer
 
     def __init__(self, index: int, setup: Setup) -> None:

@@ -24,6 +24,7 @@ from netagents.measures.influence.influence_warnings import (
     seed_warning,
 )
 from netagents.measures.influence.nearest_neighbour_information import NearestNeighbours
+from netagents.measures.influence.related_measures import causal_influence, gradient_overlap, transfer_entropy
 from netagents.measures.influence.return_checks import check_returns, check_sizes
 from netagents.measures.influence.training_conditions import TrainingCondition, fictitious_co_play, population_conditions
 from netagents.measures.influence.variance_share import VarianceInformation, VarianceShare
@@ -50,12 +51,14 @@ __all__ = [
     "allocate_by_ranks",
     "allocate_published",
     "bank_warning",
+    "causal_influence",
     "check_returns",
     "check_sizes",
     "control_false_discoveries",
     "diversity_gains",
     "estimate_influence",
     "fictitious_co_play",
+    "gradient_overlap",
     "group_influence",
     "hop_decay",
     "influence_matrix",
@@ -67,4 +70,5 @@ __all__ = [
     "rank_with_interval",
     "scenario_warning",
     "seed_warning",
+    "transfer_entropy",
 ]

@@ -1,0 +1,95 @@
+"""What ``netagents study allocation`` does with its runs, writes and prints."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.studies.allocation_evaluation import AllocationResult
+    from netagents.studies.study_runs import StudyProgress
+    from netagents.studies.study_specification import Study
+
+
+def carry_out_allocation(
+    study: Study,
+    folder: Path,
+    jobs: int | None,
+    episodes: int,
+    budget: int | None,
+    show: Callable[[StudyProgress], None],
+    say: Callable[[str], None],
+    close: Callable[[], None],
+) -> None:
+    """Train what is missing, play everything, write ``allocation.json``, ``values.csv`` and ``scenarios.csv``, and print the result."""
+    from netagents.records import write_atomically
+    from netagents.studies.allocation_evaluation import evaluate_allocation, result_json, values_table
+    from netagents.studies.study_directory import StudyDirectory
+    from netagents.studies.study_runs import carry_out
+
+    directory = StudyDirectory.open_for(folder, study)
+    try:
+        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=say)
+        result = evaluate_allocation(study, directory, episodes=episodes, budget=budget, show=say)
+    finally:
+        close()
+    scenarios = [
+        {"scenario": name, "influence": each.value, "low": each.low, "high": each.high}
+        for name, each in zip(result.scenarios, result.influence, strict=True)
+    ]
+    write_atomically(folder / "allocation.json", result_json(result).encode())
+    write_atomically(folder / "values.csv", _csv(values_table(result)))
+    write_atomically(folder / "scenarios.csv", _csv(scenarios))
+    _print(result)
+    typer.echo(f"\n{folder}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+    return text.getvalue().encode()
+
+
+def _print(result: AllocationResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from netagents.errors import printable
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    sizes = [f"return, {size}" for size in result.sizes]
+    for title in ("scenario", "influence", "95 % interval", "p", *sizes, *result.picks):
+        grid.add_column(title, justify="left" if title == "scenario" else "right", no_wrap=True)
+    means = result.samples.mean(axis=(0, 1))
+    for s, scenario in enumerate(result.scenarios):
+        each = result.influence[s]
+        numbers = (f"{each.value:.3f}", f"{each.low:.3f} to {each.high:.3f}", f"{each.p:.2g}", *(f"{value:.2f}" for value in means[s]))
+        grid.add_row(printable(scenario), *numbers, *(str(pick[s]) for pick in result.picks.values()))
+    Console(markup=False).print(grid, "")
+    anova = result.anova
+    typer.echo(f"population sizes differ: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
+    for name, found in result.by_gain.items():
+        told = _interval(found.value, found.low, found.high)
+        typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {told}, n = {found.n}")
+    for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
+        _print_ranks(title, ranks)
+    for line in result.warnings:
+        typer.echo(f"warning: {line}", err=True)
+
+
+def _print_ranks(title: str, ranks: Mapping[str, Any]) -> None:
+    for name, found in ranks.items():
+        rank = found.rank
+        share = _interval(rank.percentile, found.low, found.high)
+        typer.echo(f"rank of {name}, {title}: {rank.rank:g} of {rank.total:,}, better share {share} (0 best, 0.5 chance)")
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"

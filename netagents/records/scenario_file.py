@@ -1,0 +1,64 @@
+"""Files of scenarios and their influence: CSV that people write or a study has written."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from netagents.errors import ExperimentError, RunDirectoryError
+from netagents.records.regular_files import read_regular
+
+_MOST_BYTES = 1 << 22
+_COLUMNS = ("scenario", "influence")
+
+
+class ScenarioInfluence(NamedTuple):
+    """One scenario: its influence, and its 95 % interval where it is known."""
+
+    name: str
+    influence: float
+    low: float | None
+    high: float | None
+
+
+def read_scenarios(path: Path) -> list[ScenarioInfluence]:
+    """The scenarios of a CSV file with the columns scenario and influence, and possibly low and high.
+
+    Raises:
+        RunDirectoryError: the file cannot be read.
+        ExperimentError: a column is missing, a value is no number, or a scenario comes twice; names the line.
+    """
+    try:
+        text = read_regular(path, _MOST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunDirectoryError("is not UTF-8 text", where=str(path)) from error
+    rows = csv.DictReader(text.splitlines())
+    missing = [column for column in _COLUMNS if column not in (rows.fieldnames or ())]
+    if missing:
+        raise ExperimentError(f"has no column {missing[0]}", where=f"{path}:1", fix="write a header: scenario,influence,low,high")
+    scenarios: list[ScenarioInfluence] = []
+    for number, row in enumerate(rows, start=2):
+        where = f"{path}:{number}"
+        name = (row["scenario"] or "").strip()
+        if not name or name in {scenario.name for scenario in scenarios}:
+            raise ExperimentError(
+                f"scenario '{name}' comes twice" if name else "a scenario without a name", where=where, fix="name each once"
+            )
+        influence = _number(row["influence"], "influence", where)
+        low, high = (_number(row[key], key, where) if row.get(key) else None for key in ("low", "high"))
+        scenarios.append(ScenarioInfluence(name, influence, low, high))
+    if not scenarios:
+        raise ExperimentError("has no scenario", where=str(path), fix="write a line for each")
+    return scenarios
+
+
+def _number(text: str | None, column: str, where: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ExperimentError(f"{column} '{text}' is no number", where=where, fix="write a finite number")
+    return value

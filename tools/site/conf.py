@@ -1,0 +1,77 @@
+"""Settings of the documentation site, built by ``make site`` from docs/ and the docstrings of the package."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import netagents  # noqa: E402
+
+project = "netagents"
+author = "The netagents authors"
+release = version = netagents.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+source_suffix = {".md": "markdown"}
+root_doc = "index"
+
+# Links of a page lead to headings of others as they do on code hosts.
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+myst_links_external_new_tab = False
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+napoleon_google_docstring = True
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"netagents {release}"
+html_copy_source = False
+html_show_sphinx = False
+html_static_path = [str(Path(__file__).parent / "static")]
+html_css_files = ["tables.css"]
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#1f5fa8", "color-brand-content": "#1f5fa8"},
+    "dark_css_variables": {"color-brand-primary": "#7db4f0", "color-brand-content": "#7db4f0"},
+}
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = False
+
+# Two attributes of different classes may have one name; a link would lead to either.
+suppress_warnings = ["ref.python"]
+
+LITERAL = re.compile(r"(``.+?``|:[a-z:]+:`[^`]+`|`[^`]+`__?)")
+"""What keeps its characters: code, roles and links."""
+
+
+def escape_mathematics(*arguments: Any) -> None:
+    """Keep |A|, Q* and a_ of docstrings as they are written: they are mathematics and no markup."""
+    lines: list[str] = arguments[-1]
+    for index, line in enumerate(lines):
+        parts = LITERAL.split(line)
+        parts[::2] = [re.sub(r"(?<!\*)\*(?!\*)(?=\S)|\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
+        lines[index] = "".join(parts)
+
+
+def skip_bare_fields(*arguments: Any) -> bool | None:
+    """Leave out the fields of named tuples of which nothing is said: the class says what they are."""
+    return True if str(getattr(arguments[3], "__doc__", "")).startswith("Alias for field number") else None
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx; mathematics is escaped before the sections of a docstring are read."""
+    app.connect("autodoc-process-docstring", escape_mathematics, priority=400)
+    app.connect("autodoc-skip-member", skip_bare_fields)
