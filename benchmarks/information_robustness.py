@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
 DATA, PAGE = ROOT / "docs" / "information", ROOT / "docs" / "robustness.md"
-RUNS, RAMPS = DATA / "robustness-runs.csv", DATA / "robustness-ramps.csv"
+RUNS, RAMPS, BOUNDS = (DATA / f"robustness-{name}.csv" for name in ("runs", "ramps", "bounds"))
 FloatArray = NDArray[np.float64]
 Row = dict[str, str]
 
@@ -28,26 +28,32 @@ LAMBDAS = (0.0, 1e-4, 5e-4, 1e-3, 1e-2, 1e-1, 0.3, 1.0)
 POINTS = (*(("exact", weight) for weight in LAMBDAS), ("as_published", 0.1), ("as_released", 0.1))
 COMPARED = (("exact", 0.0), ("exact", 5e-4), ("exact", 0.1))
 """No penalty, the published lambda, and the largest of the published sweep: these with all seeds, the others with the first few."""
-SWEPT = 3
+SWEPT = 2
 ITERATIONS, EARLY = 250, 10
 NOISES = (0.1, 0.3)
 RAMP = {"weight": -3.0, "start": 50, "ramp": 200}
+BOUNDED = {"environment.cells": 8, "learning.iterations": 100}
+"""A smaller ring, on which the terms of the bound take seconds."""
+BOUND_LAMBDAS, BOUND_SEEDS = (0.0, 0.1, 1.0), 3
 PLAYED = ("sampled", "greedy")
 MEASURES = ("clean", *(f"noise {share:g}" for share in NOISES), "attacked", "worst agent")
 
 
-def train(mode: str, weight: float, seed: int, **schedule: Any) -> tuple[Any, Any, dict[str, FloatArray]]:
+def train(
+    mode: str, weight: float, seed: int, changes: dict[str, Any] | None = None, **schedule: Any
+) -> tuple[Any, Any, dict[str, FloatArray]]:
     """A trained network, what it was prepared from, and per iteration the return and the metrics of the term."""
     from netagents.experiment import load_experiment
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.learning.prepare import prepare
 
     term = {"kind": "information", "weight": -weight, "parameters": {"mode": mode}, **schedule}
-    loaded = load_experiment(ROOT / "launch" / "gathering.yaml", {"seed": seed, "learning.iterations": ITERATIONS, "signals": [term]})
+    words = {"seed": seed, "learning.iterations": ITERATIONS, "signals": [term], **(changes or {})}
+    loaded = load_experiment(ROOT / "launch" / "gathering.yaml", words)
     prepared = prepare(loaded.experiment, loaded.base)
     network = InProcessNetwork(prepared.setup, prepared.environment)
     curves: dict[str, list[float]] = {name: [] for name in ("return", "exact", "estimate", "lower", "temperature", "warnings")}
-    for record in network.run(0, ITERATIONS):
+    for record in network.run(0, loaded.experiment.learning.iterations):
         for name, values in curves.items():
             values.append(float(record.team_return if name == "return" else np.mean(record.column(f"information_{name}"))))
     return network, prepared, {name: np.array(values) for name, values in curves.items()}
@@ -109,6 +115,41 @@ def measure_ramps(seeds: int) -> None:
         print(f"ramp seed {seed}", flush=True)
 
 
+def measure_bounds(seeds: int) -> None:
+    """Every term of the published bound on a smaller ring, sampled and greedy, and of a policy that always does the same."""
+    from netagents.exact import JointModel, JointPolicy, observed_policy
+    from netagents.exact.information_bound import bound_terms, greedy
+
+    done = {(row["policy"], int(row["seed"])) for row in read(BOUNDS)}
+    for weight in BOUND_LAMBDAS:
+        for seed in range(min(seeds, BOUND_SEEDS)):
+            if (f"{weight:g}, sampled", seed) in done:
+                continue
+            network, prepared, _ = train("exact", weight, seed, BOUNDED)
+            model = JointModel(prepared.environment.kernel(), 1.0 - 1e-12)
+            contexts = prepared.environment.observe(np.ascontiguousarray(model.state_digits.T))
+            sampled = observed_policy(prepared.environment, model, [agent.policy.probabilities for agent in network.agents])
+            policies = {f"{weight:g}, greedy": greedy(sampled)}
+            if weight == 0.0 and seed == 0:
+                still = tuple(np.tile([0.0, 1.0, 0.0], (model.S, 1)) for _ in range(3))
+                policies["always stay"] = JointPolicy(sampled.scopes, still)
+            for name, policy in {**policies, f"{weight:g}, sampled": sampled}.items():
+                terms = bound_terms(model, policy, contexts, prepared.setup.horizon)
+                row = {
+                    "policy": name,
+                    "seed": seed,
+                    "clean": f"{terms.clean:.5g}",
+                    "worst adversary": f"{terms.attacked.min():.5g}",
+                    "information": f"{terms.information.sum():.5g}",
+                    "least lambda": f"{terms.least_lambda:.5g}",
+                    "from uniform, clean": f"{terms.coverage.mean():.4g}",
+                    "from uniform, attacked": f"{np.nanmean(terms.attacked_coverage):.4g}",
+                    "moved by the adversary": f"{np.nanmean(terms.shift):.4g}",
+                }
+                append(BOUNDS, row)
+            print(f"bound lambda {weight:g} seed {seed}", flush=True)
+
+
 def read(path: Path) -> list[Row]:
     """The rows of one file; none where there is no file."""
     if not path.exists():
@@ -168,6 +209,15 @@ def tables() -> dict[str, list[list[str]]]:
     ramps = read(RAMPS)
     if ramps:
         made["gathering-ramp"] = [list(ramps[0]), *(list(row.values()) for row in ramps)]
+    bounds = read(BOUNDS)
+    names = dict.fromkeys(row["policy"] for row in bounds)
+    if bounds:
+        columns = list(bounds[0])[2:]
+        lines = [["policy", "n", *columns]]
+        for name in names:
+            chosen = [row for row in bounds if row["policy"] == name]
+            lines.append([name, str(len(chosen)), *(f"{np.mean([float(row[column]) for row in chosen]):.3g}" for column in columns)])
+        made["bound"] = lines
     return made
 
 
@@ -193,6 +243,7 @@ def main() -> None:
     parser.add_argument("--no-page", action="store_true", help="measure and leave the page alone")
     arguments = parser.parse_args()
     if not arguments.page:
+        measure_bounds(arguments.seeds)
         measure_runs(arguments.seeds)
         measure_ramps(arguments.seeds)
     if not arguments.no_page:

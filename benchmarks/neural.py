@@ -14,9 +14,9 @@ from benchmarks.table import Section
 from netagents.environments.feature_encoders import WindowEncoder
 from netagents.environments.spaces import Box, Discrete, Space
 from netagents.experiment import load_experiment
-from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.experiment.policy_settings import GruPolicySettings, MlpPolicySettings
 from netagents.launchers.launch import launch
-from netagents.policies.neural_policy import build_neural_policy
+from netagents.policies.neural_policy_builder import build_neural_policy
 
 
 def measure_memory(rounds: int) -> Section:
@@ -47,17 +47,20 @@ def measure_speed(rounds: int) -> Section:
     """One forward pass and draw."""
     section = Section(
         "One decision of a neural policy",
-        "Features of the window, forward pass through two hidden layers of tanh, and the draw, in numpy on one thread.",
+        "Features of the window, forward pass through two hidden layers of tanh or a recurrent unit, and the draw, in numpy on one thread.",
         ("window", "actions", "hidden", "B", "microseconds"),
     )
-    cases: list[tuple[str, tuple[Space, ...], Space, tuple[int, ...], int]] = [
+    cases: list[tuple[str, tuple[Space, ...], Space, tuple[int, ...] | int, int]] = [
         ("9 users of 4 states", (Discrete(4),) * 9, Discrete(5), (32, 32), 32),
         ("9 users of 4 states", (Discrete(4),) * 9, Discrete(5), (64, 64), 32),
         ("9 users of 4 states", (Discrete(4),) * 9, Discrete(5), (64, 64), 64),
         ("5 vectors of 6", (Box((6,), -1.0, 1.0),) * 5, Box((2,), -1.0, 1.0), (64, 64), 32),
+        ("9 users of 4 states", (Discrete(4),) * 9, Discrete(5), 64, 32),
+        ("5 vectors of 6", (Box((6,), -1.0, 1.0),) * 5, Box((2,), -1.0, 1.0), 64, 32),
     ]
     for words, spaces, action, hidden, copies in cases:
-        settings, generator = MlpPolicySettings(hidden=hidden), np.random.default_rng(0)
+        settings = GruPolicySettings(units=hidden) if isinstance(hidden, int) else MlpPolicySettings(hidden=hidden)
+        generator = np.random.default_rng(0)
         window = range(len(spaces))
         policy = build_neural_policy(settings, window, spaces, action, 0, WindowEncoder(), False, 2.5, generator, "agent 0")
         states: list[Any] = [
@@ -66,14 +69,17 @@ def measure_speed(rounds: int) -> Section:
         ]
         noise = policy.noise(generator, 1, copies)[0]
         times = []
+        memory = policy.initial_memory(copies)
         for _ in range(30 * max(1, rounds)):
             began = time.perf_counter()
             for _ in range(20):
-                policy.act(policy.context(states), noise)
+                context = policy.next_context(memory, states)
+                policy.act(context, noise)
+                memory = policy.memory_of(context)
             times.append((time.perf_counter() - began) / 20)
         middle = float(np.median(times)) * 1e6
         kind = f"{action.size}" if isinstance(action, Discrete) else "2 Gaussian"
-        section.add(words, kind, " x ".join(map(str, hidden)), copies, f"{middle:.0f}")
+        section.add(words, kind, f"GRU of {hidden}" if isinstance(hidden, int) else " x ".join(map(str, hidden)), copies, f"{middle:.0f}")
     return section
 
 

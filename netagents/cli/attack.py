@@ -42,7 +42,7 @@ def attack(
 ) -> None:
     """Freeze a team, train adversaries against it in some of its seats, and measure what the others still return."""
     from netagents.cli.locate import find_run
-    from netagents.cli.study import train_all
+    from netagents.cli.study_progress import train_all
     from netagents.reports.attack_page import write_attack_page
     from netagents.studies.attack_results import measure_attack
     from netagents.studies.attack_study import attack_study, parse_adversaries

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from netagents.cli.robustness import robustness
+from netagents.cli.study_failures import failures
+from netagents.cli.study_progress import ProgressLine, first_seed
+
 if TYPE_CHECKING:
     from netagents.studies.study_directory import StudyDirectory
-    from netagents.studies.study_runs import StudyProgress
     from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
@@ -54,7 +56,8 @@ def radius(
     ] = 0,
 ) -> None:
     """What does each hop of communication buy, and what does it cost?"""
-    from netagents.studies.study_specification import parse_whole_numbers, radius_study
+    from netagents.studies.radius_study import radius_study
+    from netagents.studies.study_specification import parse_whole_numbers
 
     study = radius_study(
         file,
@@ -128,7 +131,7 @@ def allocation(
     allowed = parse_whole_numbers(sizes, "--sizes")
     study = allocation_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), sizes=allowed, lengths=lengths)
     folder = Path("studies") / f"allocation-{study.name}" if out is None else out
-    progress = _Line()
+    progress = ProgressLine()
     carry_out_allocation(study, folder, jobs, episodes, budget, progress, progress.say, progress.close)
 
 
@@ -167,32 +170,29 @@ def samples(
     typer.echo(found.text())
 
 
+app.command()(robustness)
+app.command()(failures)
+
+
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
     from netagents.studies.study_directory import StudyDirectory
 
-    if StudyDirectory.open(directory).facts["question"] == "attack":
+    question = StudyDirectory.open(directory).facts["question"]
+    if question == "attack":
         from netagents.reports.attack_page import write_attack_page
 
         typer.echo(str(write_attack_page(directory)))
         return
+    if question == "robustness":
+        from netagents.reports.robustness_page import write_robustness_page
+
+        typer.echo(str(write_robustness_page(directory)))
+        return
     from netagents.reports.study_report import write_study_report
 
     typer.echo(str(write_study_report(directory)))
-
-
-def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None:
-    """Carry out the runs of a study without evaluating them, with progress on standard error."""
-    from netagents.studies.study_runs import carry_out
-
-    for note in study.notes:
-        typer.echo(f"note: {note}", err=True)
-    show = _Line()
-    try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
-    finally:
-        show.close()
 
 
 def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
@@ -204,7 +204,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
     directory = StudyDirectory.open_for(path, study)
     for note in study.notes:
         typer.echo(f"note: {note}", err=True)
-    show = _Line()
+    show = ProgressLine()
     failed = None
     try:
         carry_out(study, directory, jobs=jobs, copies=episodes, show=show, say=show.say)
@@ -217,7 +217,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
         raise failed
 
 
-def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: _Line) -> Path:
+def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: ProgressLine) -> Path:
     from netagents.reports.study_report import write_study_report
     from netagents.studies.exact_errors import consult
     from netagents.studies.saved_tables import save_tables
@@ -238,38 +238,8 @@ def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, sh
     return write_study_report(directory.path)
 
 
-class _Line:
-    """Progress on standard error: one line that is written over on a terminal, one line per finished run elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = ""
-        self._finished = -1
-
-    def __call__(self, progress: StudyProgress) -> None:
-        line = progress.line()
-        if self._terminal and line != self._last:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
-        elif not self._terminal and progress.finished != self._finished:
-            sys.stderr.write(f"{line}\n")
-        self._last, self._finished = line, progress.finished
-
-    def say(self, line: str) -> None:
-        from netagents.errors import printable
-
-        line = printable(line)
-        sys.stderr.write(f"\r\x1b[K{line}\n" if self._terminal else f"{line}\n")
-
-    def close(self) -> None:
-        if self._terminal and self._last:
-            sys.stderr.write("\n")
-
-
 def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:
-    from netagents.cli.experiment_source import load_with_notes
-
-    first = load_with_notes(file, overrides).experiment.seed
+    first = first_seed(file, overrides)
     return list(range(first, first + count))
 
 

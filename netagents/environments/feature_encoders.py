@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -167,14 +168,21 @@ def flat(values: NDArray[Any], space: Space) -> FloatArray:
 
 def scaled(rows: FloatArray, space: Box) -> FloatArray:
     """Each number with usable bounds brought to [-1, 1] by its own; the others as they are."""
+    units = _units(space)
+    return rows if units is None else (rows - units[0]) / units[1]
+
+
+@lru_cache(maxsize=1024)
+def _units(space: Box) -> tuple[FloatArray, FloatArray] | None:
+    """Centre and half width of each number, 0 and 1 without usable bounds; None where no bounds are usable.  Asked for at every step."""
     low, high = space.bounds()
     usable = _usable(low, high)
     if not usable.any():
-        return rows
+        return None
     centre, half = np.zeros(len(low)), np.ones(len(low))
     centre[usable] = (low[usable] + high[usable]) / 2
     half[usable] = (high[usable] - low[usable]) / 2
-    return (rows - centre) / half
+    return centre, half
 
 
 def unbounded_numbers(space: Space) -> list[int]:

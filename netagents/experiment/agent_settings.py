@@ -113,7 +113,7 @@ GroupPolicySettings = Annotated[
     Discriminator(
         _tag,
         custom_error_type="policy_kind",
-        custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class;"
+        custom_error_message="a policy needs a key 'kind': softmax, mlp, gru, or import:package.module:Class;"
         " a frozen agent's is also from a run or from a bank",
     ),
 ]

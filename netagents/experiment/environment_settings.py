@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
 from netagents.experiment.base import written
+from netagents.experiment.battle_settings import SmaxSettings
 from netagents.experiment.environment_kind import Cost, EnvironmentKind, Probability
 from netagents.experiment.games import GAMES
 from netagents.experiment.imported_parts import CustomKind, PartKind
+from netagents.experiment.traffic_settings import SumoSettings
 
 
 class LineMsgSettings(EnvironmentKind):
@@ -87,6 +89,19 @@ class RandomNetworkedSettings(EnvironmentKind):
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.9, description="default discount factor")
 
 
+class CueRecallSettings(EnvironmentKind):
+    """A cue is shown, nothing for some steps, then it is asked for: a task for policies with memory, whose optimum is known."""
+
+    aliases: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
+    built_by: ClassVar[str] = "netagents.environments.builtin.cue_recall:CueRecall"
+
+    kind: Literal["cue_recall"] = "cue_recall"
+    cues: Annotated[int, Field(ge=2, le=64)] = Field(2, description="different cues k; each is as likely")
+    delay: Annotated[int, Field(ge=1, le=1_000)] = Field(8, description="steps from the cue to the answer")
+    questions: Annotated[int, Field(ge=1, le=1_000)] = Field(1, description="cues of an episode, one after the other")
+    gamma: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="default discount factor")
+
+
 class RendezvousSettings(EnvironmentKind):
     """Unicycle robots in a walled square of 200 cm that learn to meet (arXiv 2310.09833); needs neural policies."""
 
@@ -134,8 +149,11 @@ BUILT_IN: tuple[type[EnvironmentKind], ...] = (
     WirelessQuLinSettings,
     SisSettings,
     RandomNetworkedSettings,
+    CueRecallSettings,
     RendezvousSettings,
     ParallelEnvSettings,
+    SumoSettings,
+    SmaxSettings,
     *GAMES,
 )
 """Settings of the environments that come with netagents; a new one is one more class and a line here."""

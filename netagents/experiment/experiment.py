@@ -126,7 +126,7 @@ class Experiment(Settings):
             if group.role != "frozen":
                 _check_fits(learning, policy, f"{where}.")
         if self.power.variant == "ex_ante" and not self.uses_only_networks:
-            raise ValueError("power.variant ex_ante needs policies of kind mlp; tables read realized power")
+            raise ValueError("power.variant ex_ante needs policies of kind mlp or gru; tables read realized power")
         return self
 
     @model_validator(mode="after")
@@ -242,7 +242,7 @@ def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) 
             f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
         )
     if wanted == "networks" and not network:
-        raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy of kind mlp")
+        raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy of kind mlp or gru")
 
 
 def _spread(radius: Radius, other: Radius) -> tuple[int, ...]:

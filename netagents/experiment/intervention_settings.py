@@ -89,6 +89,8 @@ class PolicyIntervention(_Replacement):
     def _one_member(self) -> Self:
         if self.policy is not None and self.policy.members is not None:
             raise ValueError("an intervention plays one policy; name one member of the bank")
+        if self.policy is not None and self.policy.settings is not None:
+            raise ValueError("an intervention plays a policy with the settings of the agent's own; leave policy.settings out")
         return self
 
 

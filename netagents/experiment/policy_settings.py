@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 from netagents.experiment.base import Settings
 from netagents.experiment.imported_parts import CustomKind, PartKind
 
-OWN_POLICIES = PartKind("policy", "netagents.policies", ("softmax", "mlp"), "netagents.policies.TabularPolicy")
+OWN_POLICIES = PartKind("policy", "netagents.policies", ("softmax", "mlp", "gru"), "netagents.policies.TabularPolicy")
 """How policies of your own are named and found."""
 
 
@@ -43,7 +43,18 @@ class MlpPolicySettings(Settings):
     )
 
 
-NETWORKS = (MlpPolicySettings,)
+class GruPolicySettings(Settings):
+    """A recurrent unit (GRU) over the observations within kappa_policy, whose memory begins anew with each episode."""
+
+    kind: Literal["gru"] = "gru"
+    units: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="numbers of memory")
+    deviation: Annotated[float, Field(gt=0.0, le=10.0)] = Field(
+        0.6, description="first standard deviation of Gaussian actions, of which [-1, 1] is the whole box"
+    )
+
+
+NetworkPolicySettings = MlpPolicySettings | GruPolicySettings
+NETWORKS = (MlpPolicySettings, GruPolicySettings)
 """Settings of policies that are networks; all others are tables."""
 
 
@@ -64,12 +75,13 @@ def policy_tag(value: Any) -> str | None:
     kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
     if not isinstance(kind, str):
         return None
-    return kind if kind in ("softmax", "mlp") else "custom"
+    return kind if kind in ("softmax", "mlp", "gru") else "custom"
 
 
 POLICY_MEMBERS = (
     Annotated[SoftmaxPolicySettings, Tag("softmax")]
     | Annotated[MlpPolicySettings, Tag("mlp")]
+    | Annotated[GruPolicySettings, Tag("gru")]
     | Annotated[CustomPolicySettings, Tag("custom")]
 )
 """The kinds of policies."""
@@ -79,7 +91,7 @@ PolicySettings = Annotated[
     Discriminator(
         policy_tag,
         custom_error_type="policy_kind",
-        custom_error_message="a policy needs a key 'kind': softmax, mlp, or import:package.module:Class",
+        custom_error_message="a policy needs a key 'kind': softmax, mlp, gru, or import:package.module:Class",
     ),
 ]
 """The policy of an agent."""

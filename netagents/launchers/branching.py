@@ -187,8 +187,27 @@ class Brancher:
         high = own.mean(axis=1) - values.mean(axis=2).min(axis=0)
         return PowerAtVisits(low, high)
 
-    def _values(self, holder: int, part: int, visits: Visits, sequence: NDArray[Any] | None) -> FloatArray:
-        """(V, 2, n) discounted task rewards after a branch, a mean for each half of the replicates."""
+    def worst_actions(self, holder: int, part: int, state: JointState, candidates: NDArray[Any], victims: Sequence[int]) -> NDArray[Any]:
+        """(K, ...) of each of K states the action of one agent after which some others earn least, if everybody then plays on.
+
+        Args:
+            holder: whose action. part: names the random numbers.
+            state: of K copies. candidates: (C, ...) actions.
+            victims: whose mean discounted reward counts.
+        """
+        count = len(state)
+        nobody: list[BoolArray | None] = [None] * self.setup.n
+        space = self.setup.spec.action_spaces
+        nothing = [np.zeros((count, *candidates.shape[1:]), space_dtype(space[holder]))] * self.setup.n
+        harm = []
+        for action in candidates:
+            values = self._values(holder, part, Visits(state, nothing, nobody), action[None], drawn=True)
+            harm.append(values[:, :, list(victims)].mean(axis=(1, 2)))
+        chosen: NDArray[Any] = candidates[np.stack(harm).argmin(axis=0)]
+        return chosen
+
+    def _values(self, holder: int, part: int, visits: Visits, sequence: NDArray[Any] | None, *, drawn: bool = False) -> FloatArray:
+        """(V, 2, n) discounted task rewards after a branch, a mean for each half of the replicates; what others play may be drawn anew."""
         setup, copies = self.setup, visits.number * self._replicates
         session = setup.session(self.environment, copies, self._seed + 1)
         generators = self._generators(2 * part + 1, setup.n)
@@ -197,7 +216,7 @@ class Brancher:
         total = np.zeros((copies, setup.n))
         for step in range(self._length):
             actions = [self._act(agent, messages, generators[agent]) for agent in range(setup.n)]
-            if step == 0 and not self._ex_ante:
+            if step == 0 and not (self._ex_ante or drawn):
                 actions = [
                     np.repeat(each, self._replicates, axis=0).astype(dtype) for each, dtype in zip(visits.actions, dtypes, strict=True)
                 ]

@@ -33,8 +33,8 @@ from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Messa
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
 from netagents.records.replay_files import ReplayFiles
+from netagents.wire.links.in_process_link_costs import InProcessLinkCosts
 from netagents.wire.links.link_model import link_faults
-from netagents.wire.links.simulated_links import SimulatedLinks
 
 Observer = Callable[[int, ExchangeRequest, list[Message]], None]
 """Called as ``observer(agent, turn, messages)`` each time an agent gets what it waited for."""
@@ -60,7 +60,7 @@ class InProcessNetwork:
         self._server_ledger = Ledger(lambda _: 0)
         experiment = setup.experiment
         self.links = (
-            SimulatedLinks(experiment.faults, experiment.seed, experiment.timeouts.seconds("exchange"))
+            InProcessLinkCosts(experiment.faults, experiment.seed, experiment.timeouts.seconds("exchange"))
             if link_faults(experiment.faults)
             else None
         )

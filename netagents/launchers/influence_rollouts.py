@@ -158,8 +158,8 @@ class InfluenceRollouts:
 
     def probabilities(self) -> list[FloatArray | None]:
         """Per agent ``(K, X, A)`` the action probabilities of its policies at observations of the reference rollout; None for boxes."""
-        aged = self.setup.experiment.information == "aged"
-        every = 1 if aged else max(1, self.plan.horizon // _OBSERVED_STEPS)
+        remembers = self.setup.experiment.information == "aged" or any(policy.units for policy in self.reference)
+        every = 1 if remembers else max(1, self.plan.horizon // _OBSERVED_STEPS)
         seen: list[Sequence[Step]] = []
 
         def observe(step: int, messages: Sequence[Step]) -> None:

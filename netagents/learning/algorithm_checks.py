@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError, ExperimentError
-from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.algorithm_settings import MaddpgSettings, NetworkAlgorithmSettings
 from netagents.experiment.clock_settings import LockstepSettings, WaitSettings
-from netagents.experiment.policy_settings import BoxActing, MlpPolicySettings
+from netagents.experiment.policy_settings import BoxActing, GruPolicySettings, MlpPolicySettings
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, RadiusKind
 
@@ -40,6 +40,8 @@ def check_algorithm(setup: Setup, agent: int) -> None:
     if given not in facts.policies:
         fix = "use policy.kind mlp" if given == "tables" else "use policy.kind softmax"
         raise ExperimentError(f"{kind} learns with {' or '.join(sorted(facts.policies))}, and policies are {given}", where=where, fix=fix)
+    if isinstance(settings.policy, GruPolicySettings) and not facts.recurrent:
+        raise ExperimentError(f"{kind} does not train policies with memory", where=where, fix="use ppo or actor_critic, or policy.kind mlp")
     if not settings.uses_networks:
         if capabilities.moving or capabilities.masked:
             what = "a graph that moves" if capabilities.moving else "actions that are not always legal"
@@ -49,6 +51,17 @@ def check_algorithm(setup: Setup, agent: int) -> None:
         return
     if not facts.on_policy:
         _check_replay(setup, agent)
+    algorithm = settings.learning.algorithm
+    if (
+        isinstance(algorithm, NetworkAlgorithmSettings)
+        and algorithm.ernie is not None
+        and not isinstance(settings.policy, MlpPolicySettings)
+    ):
+        raise ExperimentError(
+            f"ERNIE changes single observations, and a policy of kind {settings.policy.kind} remembers earlier ones",
+            where=f"{settings.where}learning.algorithm.ernie",
+            fix="use policy.kind mlp, or leave it out",
+        )
     if not isinstance(spec.action_spaces[agent], Discrete) and isinstance(settings.policy, MlpPolicySettings):
         acting = settings.policy.box
         if facts.boxes not in (None, acting):
@@ -75,7 +88,7 @@ def _check_replay(setup: Setup, agent: int) -> None:
     """Refuse what an algorithm that replays transitions cannot go along with.
 
     Raises:
-        ExperimentError: agents are not in lockstep, the policy has memory, or the agent is a seat whose policies come and go.
+        ExperimentError: agents are not in lockstep, or the agent is a seat whose policies come and go.
     """
     settings, clock = setup.agents[agent], setup.experiment.clock
     kind, where = settings.learning.algorithm.kind, f"{settings.where}learning.algorithm.kind"
@@ -84,12 +97,6 @@ def _check_replay(setup: Setup, agent: int) -> None:
             f"{kind} replays the same transitions in all agents at once, which needs agents in lockstep",
             where="clock",
             fix="leave the clock at lockstep, with straggler wait",
-        )
-    if not isinstance(settings.policy, MlpPolicySettings):
-        raise ExperimentError(
-            f"{kind} replays single transitions, of which a policy of kind {settings.policy.kind} makes no memory",
-            where=f"{settings.where}policy.kind",
-            fix="use policy.kind mlp",
         )
     if agent in setup.populations:
         raise ExperimentError(

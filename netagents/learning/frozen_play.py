@@ -43,11 +43,13 @@ class Players:
         self._nearby = [ContactFilter(setup, agent) for agent in range(setup.n)] if moving else None
         self._ages = [Ages(setup, agent, policy.window) for agent, policy in enumerate(self.policies)] if is_aged(setup) else None
         self._past: list[Sequence[Step]] = []
+        self._contexts: dict[int, tuple[Sequence[Step], NDArray[Any]]] = {}
         self._dtypes = [space_dtype(space) for space in setup.spec.action_spaces]
 
     def begin(self) -> None:
         """New episodes: nobody has heard anything yet."""
         self._past.clear()
+        self._contexts.clear()
 
     def play(self, session: EnvironmentSession, episode: int, steps: int, choose: Choose) -> Iterator[Move]:
         """The moves of one episode of all copies; ``choose`` is asked for each agent in order.
@@ -96,13 +98,29 @@ class Players:
         return chosen.astype(self._dtypes[agent])
 
     def context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
-        """What the policy of ``agent`` makes of one step's messages, per copy; those of aged information are asked for at every step."""
+        """What the policy of ``agent`` makes of one step's messages, per copy.
+
+        Those of aged information, and those of a policy with memory, are asked for at every step; once or several times is the same.
+        """
+        policy = self.policies[agent]
+        if not policy.units:
+            return policy.context(*self._received(agent, messages))
+        asked, context = self._contexts.get(agent, (None, None))
+        if asked is not messages:
+            memory = policy.initial_memory(len(messages[agent].reward)) if context is None else policy.memory_of(context)
+            context = policy.next_context(memory, *self._received(agent, messages))
+            self._contexts[agent] = messages, context
+        assert context is not None, "asked for above"
+        return context
+
+    def _received(self, agent: int, messages: Sequence[Step]) -> tuple[Sequence[NDArray[Any]], NDArray[np.bool_] | None]:
+        """The states of the agent's window, and who of it is near."""
         policy, hops = self.policies[agent], messages[agent].hops
         if self._ages is not None:
             if not self._past or self._past[-1] is not messages:
                 self._past.append(messages)
-            return policy.context(self._ages[agent].remembered(self._past))
+            return self._ages[agent].remembered(self._past), None
         near = None
         if self._nearby is not None and hops is not None:
             near = self._nearby[agent].marks(Kind.STATE, policy.window, hops)
-        return policy.context([messages[j].observation for j in policy.window], near)
+        return [messages[j].observation for j in policy.window], near

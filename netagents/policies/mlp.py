@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,16 @@ class Layer(NamedTuple):
 
     weight: Float32
     bias: Float32
+
+
+class NetworkLayout(Protocol):
+    """Where the weights of a network stand in its flat vector: how many there are, and how many, at the end, belong to no layer."""
+
+    total: int
+    extra: int
+
+    def first_weights(self, generator: np.random.Generator, last_gain: float) -> Float32:
+        """(total,) float32, drawn."""
 
 
 class MlpLayout:

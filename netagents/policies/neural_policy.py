@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.feature_encoders import FeatureEncoder
-from netagents.environments.spaces import Box, Discrete, Space
+from netagents.environments.spaces import Box
 from netagents.errors import EnvironmentMismatchError, NumericalError
-from netagents.experiment.policy_settings import MlpPolicySettings
-from netagents.policies.mlp import Float32, MlpLayout, aligned
+from netagents.experiment.policy_settings import MlpPolicySettings, NetworkPolicySettings
+from netagents.policies.mlp import Float32, MlpLayout, NetworkLayout, aligned
 from netagents.policies.policy import FloatArray, Policy
 from netagents.policies.window_reader import BoolArray, WindowReader
 
@@ -25,13 +24,13 @@ LARGEST_EXPONENT = 80.0
 
 
 class NeuralPolicy(Policy):
-    """A perceptron that reads a window.
+    """A network that reads a window: a perceptron, or what a subclass makes of it.
 
     Args:
-        settings: layers and activation.
+        settings: of its layers.
         window: the agents whose observations it reads, ascending, itself included.
         reader: turns them into features.
-        outputs: of the perceptron. extra: parameters beside it.
+        outputs: of the network. extra: parameters beside it.
         generator: draws the first weights.
         where: names the agent in errors.
 
@@ -43,7 +42,7 @@ class NeuralPolicy(Policy):
 
     def __init__(
         self,
-        settings: MlpPolicySettings,
+        settings: NetworkPolicySettings,
         window: Sequence[int],
         reader: WindowReader,
         outputs: int,
@@ -54,9 +53,15 @@ class NeuralPolicy(Policy):
         self.window = tuple(window)
         self.reader = reader
         self.where = where
-        self.layout = MlpLayout((reader.size, *settings.hidden, outputs), settings.activation, extra)
+        self.layout = self.make_layout(settings, outputs, extra)
         self.weights: Float32 = aligned((self.layout.total,))
         self.load(self.layout.first_weights(generator, LAST_GAIN))
+
+    def make_layout(self, settings: NetworkPolicySettings, outputs: int, extra: int) -> NetworkLayout:
+        """The layout of the weights."""
+        assert isinstance(settings, MlpPolicySettings), "others have classes of their own"
+        self.mlp = MlpLayout((self.reader.size, *settings.hidden, outputs), settings.activation, extra)
+        return self.mlp
 
     def contexts_of(self, steps: int, copies: int) -> Float32:
         """(steps, copies, F) float32 features."""
@@ -67,8 +72,8 @@ class NeuralPolicy(Policy):
         return self.reader.read(states, near)
 
     def outputs(self, context: Float32) -> Float32:
-        """(B, outputs) of the perceptron."""
-        return self.layout.forward(self._layers, context)
+        """(B, outputs) of the network."""
+        return self.mlp.forward(self._layers, context)
 
     def load(self, parameters: NDArray[Any]) -> None:
         """Take over a copy of parameters (P,).
@@ -82,7 +87,11 @@ class NeuralPolicy(Policy):
         if not np.isfinite(parameters).all():
             raise NumericalError("a weight of the policy is not finite", where=self.where, fix="lower learning.algorithm.learning_rate")
         self.weights[:] = parameters
-        self._layers = self.layout.layers(self.weights)
+        self.take(self.weights)
+
+    def take(self, weights: Float32) -> None:
+        """Look at new weights layer by layer."""
+        self._layers = self.mlp.layers(weights)
 
     def statistics(self) -> dict[str, NDArray[Any]]:
         """How numbers without bounds are read."""
@@ -110,7 +119,7 @@ class CategoricalPolicy(NeuralPolicy):
 
     def __init__(
         self,
-        settings: MlpPolicySettings,
+        settings: NetworkPolicySettings,
         window: Sequence[int],
         reader: WindowReader,
         actions: int,
@@ -182,7 +191,7 @@ class GaussianPolicy(NeuralPolicy):
 
     def __init__(
         self,
-        settings: MlpPolicySettings,
+        settings: NetworkPolicySettings,
         window: Sequence[int],
         reader: WindowReader,
         space: Box,
@@ -288,36 +297,3 @@ def _in_box(units: FloatArray, space: Box) -> FloatArray:
     unit = np.minimum(np.maximum(units, -1.0), 1.0)
     bounded = space.low + (space.high - space.low) / 2 * (unit + 1.0)
     return np.ascontiguousarray(bounded.reshape(-1, *space.shape))
-
-
-def build_neural_policy(
-    settings: MlpPolicySettings,
-    window: Sequence[int],
-    spaces: Sequence[Space],
-    action: Space,
-    own: int,
-    view: FeatureEncoder,
-    marked: bool,
-    logit_bound: float,
-    generator: np.random.Generator,
-    where: str,
-) -> NeuralPolicy:
-    """A categorical policy for a finite action space; for a box the one that the settings name.
-
-    Args:
-        settings: layers and activation.
-        window: agents it reads. spaces: observation space of each. own: its place among them.
-        action: its own action space.
-        view, marked: see :class:`WindowReader`.
-        logit_bound: of categorical ones.
-        generator: draws the first weights.
-        where: names the agent in errors.
-
-    Raises:
-        EnvironmentMismatchError: the box of actions is unbounded.
-    """
-    reader = WindowReader(view, spaces, own, marked)
-    if isinstance(action, Discrete):
-        return CategoricalPolicy(settings, window, reader, action.size, logit_bound, generator, where)
-    in_box = TanhPolicy if settings.box == "tanh" else GaussianPolicy
-    return in_box(settings, window, reader, action, generator, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import mul
 from typing import Any, ClassVar
 
@@ -28,10 +28,12 @@ class Policy(ABC):
     Attributes:
         window: the agents whose states it reads, ascending, itself included.
         component: name of its parameters, one array, in checkpoints.
+        units: numbers of memory per copy; 0 for a policy without memory.
     """
 
     window: tuple[int, ...]
     component: ClassVar[str]
+    units: int = 0
 
     @abstractmethod
     def contexts_of(self, steps: int, copies: int) -> NDArray[Any]:
@@ -70,6 +72,41 @@ class Policy(ABC):
     @abstractmethod
     def greedy(self, context: Any, mask: BoolArray | None = None) -> NDArray[Any]:
         """The most probable action per copy."""
+
+    # -- policies with memory --------------------------------------------------------------------------------------------
+
+    def initial_memory(self, copies: int) -> NDArray[Any] | None:  # noqa: ARG002 - policies with memory read it
+        """(B, units) what is remembered at the beginning of an episode; None for a policy without memory."""
+        return None
+
+    def next_context(
+        self,
+        memory: NDArray[Any] | None,  # noqa: ARG002 - policies with memory read it
+        states: Sequence[NDArray[Any]],
+        near: BoolArray | None = None,
+    ) -> NDArray[Any]:
+        """The context of each copy, given what it remembers; without memory that is :meth:`context`."""
+        return self.context(states, near)
+
+    def memory_of(self, context: Any) -> NDArray[Any] | None:  # noqa: ARG002
+        """(B, units) what is remembered after a context; None for a policy without memory."""
+        return None
+
+    def along_episode(self, copies: int) -> Callable[..., tuple[NDArray[Any], NDArray[Any]]]:
+        """:meth:`decide` along an episode of B copies: a policy with memory remembers what the earlier calls have read."""
+        memory = self.initial_memory(copies)
+        if memory is None:
+            return self.decide
+
+        def decide(
+            states: Sequence[NDArray[Any]], noise: FloatArray, mask: BoolArray | None = None, near: BoolArray | None = None
+        ) -> tuple[NDArray[Any], NDArray[Any]]:
+            nonlocal memory
+            context = self.next_context(memory, states, near)
+            memory = self.memory_of(context)
+            return context, self.act(context, noise, mask)
+
+        return decide
 
     @abstractmethod
     def load(self, parameters: NDArray[Any]) -> None:

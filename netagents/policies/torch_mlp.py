@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import NumericalError
-from netagents.policies.mlp import Float32, MlpLayout
+from netagents.policies.mlp import Float32, MlpLayout, NetworkLayout
 
 if TYPE_CHECKING:
     import torch
@@ -48,8 +48,8 @@ def tensor(values: NDArray[Any]) -> torch.Tensor:
     return copy
 
 
-class TrainedMlp:
-    """One or several perceptrons of one layout, trained together with Adam; copy k never reads another one's weights.
+class TrainedWeights:
+    """Flat vectors of weights of one or several networks of one layout, trained together with Adam.
 
     Args:
         layout: of each of them.
@@ -60,35 +60,22 @@ class TrainedMlp:
         agent: in errors.
     """
 
-    def __init__(self, layout: MlpLayout, weights: list[Float32], rate: float, gradient_clip: float | None, name: str, agent: int) -> None:
+    def __init__(
+        self, layout: NetworkLayout, weights: list[Float32], rate: float, gradient_clip: float | None, name: str, agent: int
+    ) -> None:
         import torch
 
-        self.layout, self.copies, self.rate = layout, len(weights), rate
+        self.copies, self.rate = len(weights), rate
         self.gradient_clip, self.name, self.agent = gradient_clip, name, agent
+        self._first_extra = layout.total - layout.extra
         self.flat = tensor(np.stack(weights)).requires_grad_()
         # Adam's moments, here and not in torch.optim.Adam: that class imports torch's compiler, seconds and 200 MB for each agent.
         self.mean, self.square = torch.zeros(self.flat.shape), torch.zeros(self.flat.shape)
         self.steps = torch.zeros(())
 
-    def __call__(self, features: torch.Tensor, flat: torch.Tensor | None = None) -> torch.Tensor:
-        """(copies, M, inputs), or (M, inputs) for all, to (copies, M, outputs); with other weights where ``flat`` is given."""
-        import torch
-
-        whole = self.flat if flat is None else flat
-        parts = whole.split_with_sizes(self.layout.parts, dim=1)
-        hidden = features if features.dim() == 3 else features.expand(self.copies, *features.shape)
-        layers = len(self.layout.sizes) - 1
-        for number in range(layers):
-            weight = parts[2 * number].view(self.copies, *self.layout.shapes[2 * number])
-            bias = parts[2 * number + 1].unsqueeze(1)
-            hidden = torch.baddbmm(bias, hidden, weight)
-            if number < layers - 1:
-                hidden = torch.relu(hidden) if self.layout.activation == "relu" else torch.tanh(hidden)
-        return hidden
-
     def extra(self) -> torch.Tensor:
         """(copies, extra) parameters that belong to no layer."""
-        return self.flat[:, self.layout.total - self.layout.extra :]
+        return self.flat[:, self._first_extra :]
 
     def descend(self, loss: torch.Tensor, where: str) -> float:
         """One step of Adam down ``loss``; the squared norm of its gradient before clipping.
@@ -157,3 +144,32 @@ class TrainedMlp:
         self.mean.copy_(torch.from_numpy(arrays["adam.mean"]))
         self.square.copy_(torch.from_numpy(arrays["adam.square"]))
         self.steps.copy_(torch.from_numpy(arrays["adam.steps"]).reshape(()))
+
+
+class TrainedMlp(TrainedWeights):
+    """One or several perceptrons of one layout, trained together with Adam; copy k never reads another one's weights.
+
+    Args:
+        layout: of each of them.
+        weights, rate, gradient_clip, name, agent: see :class:`TrainedWeights`.
+    """
+
+    def __init__(self, layout: MlpLayout, weights: list[Float32], rate: float, gradient_clip: float | None, name: str, agent: int) -> None:
+        super().__init__(layout, weights, rate, gradient_clip, name, agent)
+        self.layout = layout
+
+    def __call__(self, features: torch.Tensor, flat: torch.Tensor | None = None) -> torch.Tensor:
+        """(copies, M, inputs), or (M, inputs) for all, to (copies, M, outputs); with other weights where ``flat`` is given."""
+        import torch
+
+        whole = self.flat if flat is None else flat
+        parts = whole.split_with_sizes(self.layout.parts, dim=1)
+        hidden = features if features.dim() == 3 else features.expand(self.copies, *features.shape)
+        layers = len(self.layout.sizes) - 1
+        for number in range(layers):
+            weight = parts[2 * number].view(self.copies, *self.layout.shapes[2 * number])
+            bias = parts[2 * number + 1].unsqueeze(1)
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if number < layers - 1:
+                hidden = torch.relu(hidden) if self.layout.activation == "relu" else torch.tanh(hidden)
+        return hidden

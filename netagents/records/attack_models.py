@@ -83,3 +83,49 @@ class AttackFacts(Record):
     notes: Annotated[list[Text], Many]
     rows: Annotated[list[AttackRow], Field(fail_fast=True, min_length=1, max_length=1 << 16)]
     messages: Annotated[list[CorruptedMessage], Many]
+
+
+class RobustnessRow(Record):
+    """One method under one group of adversaries, over seeds."""
+
+    adversaries: Text
+    clean: Found
+    attacked: Found
+    random: Found
+    loss: Found
+    clean_gain: Found
+    attacked_gain: Found
+    by_seed: Annotated[list[Finite], Many]
+
+
+class HopMessages(Record):
+    """What corrupted messages over one hop distance do, mean over pairs and seeds."""
+
+    hop: Count
+    information: Finite
+    movement: Share
+    changed: Finite
+
+
+class RobustnessMethod(Record):
+    """One method."""
+
+    method: Text
+    rows: Annotated[list[RobustnessRow], Field(fail_fast=True, min_length=1, max_length=1 << 16)]
+    cpu_seconds: Found
+    time_ratio: Found
+    messages: Annotated[list[HopMessages], Many]
+
+
+class RobustnessFacts(Record):
+    """``robustness.json``: methods x adversaries x seeds."""
+
+    format_version: int
+    name: Word
+    seeds: Annotated[list[Count], Many]
+    attackers: Count
+    episodes: Count
+    iterations: Iteration
+    budget: Iteration
+    notes: Annotated[list[Text], Many]
+    methods: Annotated[list[RobustnessMethod], Field(fail_fast=True, min_length=1, max_length=1 << 12)]

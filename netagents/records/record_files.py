@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from netagents.errors import RunDirectoryError, printable
-from netagents.records.attack_models import AttackFacts
+from netagents.records.attack_models import AttackFacts, RobustnessFacts
 from netagents.records.event_models import EVENTS, Event
 from netagents.records.record_models import (
     BankManifest,
@@ -61,6 +61,7 @@ RECORDS: dict[str, RecordFile] = {
     "study.json": RecordFile(StudyFacts, False, lambda _: 1 << 28),
     "study_result.json": RecordFile(StudyResult, False, lambda _: 1 << 28),
     "attack.json": RecordFile(AttackFacts, False, lambda _: 1 << 28),
+    "robustness.json": RecordFile(RobustnessFacts, False, lambda _: 1 << 28),
 }
 """File of a run directory, of a study's or of a bank -> its model.
 

@@ -21,7 +21,8 @@ from netagents.experiment.signal_settings import CustomTermSettings
 from netagents.experiment.topology_settings import EdgesSettings
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.records.run_reader import Run
-from netagents.studies.study_specification import RADII, Study, StudySetting, diameter
+from netagents.studies.radius_study import RADII
+from netagents.studies.study_specification import Study, StudySetting, diameter
 
 LEVELS = 8
 """Checkpoints of an adversary's training that are kept: its levels of skill."""

@@ -151,8 +151,10 @@ class _Trace:
 
 def _trace(setup: Setup, environment: NetworkedMDP, ego: Policy, co_player: Policy, copies: int = 32) -> _Trace:
     """One batch of episodes: what the ego saw, did and earned, and what it would do next had the co-player acted otherwise."""
-    if not isinstance(ego, CategoricalPolicy) or not isinstance(co_player, CategoricalPolicy):
-        raise ExperimentError("related measures are those of networks with finite actions", where="allocation", fix="use policy.kind mlp")
+    if not isinstance(ego, CategoricalPolicy) or not isinstance(co_player, CategoricalPolicy) or ego.units or co_player.units:
+        raise ExperimentError(
+            "related measures are those of perceptrons with finite actions", where="allocation", fix="use policy.kind mlp"
+        )
     environment.open(copies)
     session = setup.session(environment, copies, evaluation_seed(0), drawn=COPIES)
     players = Players(setup, [ego, co_player])
@@ -200,7 +202,7 @@ def _gradient(trace: _Trace, ego: Policy, discount: float) -> FloatArray:
         ahead = trace.rewards[step] + discount * ahead
         to_go[step] = ahead
     advantage = tensor((to_go - to_go.mean(axis=1, keepdims=True)).reshape(-1))
-    layout, bound = ego.layout, float(ego.logit_bound)
+    layout, bound = ego.mlp, float(ego.logit_bound)
     with repeatable_torch():
         weights = tensor(ego.weights).requires_grad_()
         parts, first = [], 0

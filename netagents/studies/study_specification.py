@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from netagents.errors import CapacityError, UsageError
+from netagents.errors import UsageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.topology_settings import EdgesSettings
@@ -23,7 +23,6 @@ from netagents.topology import Topology, build_topology
 
 Question = Literal["sweep", "radius", "mute", "attack", "robustness"]
 Measure = Literal["return", "discounted_return", "objective"]
-RADII: tuple[Literal["policy", "critic", "gradient"], ...] = ("policy", "critic", "gradient")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Study:
     @property
     def digest(self) -> str:
         """Identifies the experiment under study, whatever its settings, seeds and the way it is carried out."""
-        plain = _told(self.base, ("name", "seed", "runtime", "timeouts", "checkpoints"))
+        plain = _changed(self.base, ("name", "seed", "runtime", "timeouts", "checkpoints"))
         return hashlib.sha256(json.dumps([self.question, plain], sort_keys=True).encode()).hexdigest()[:16]
 
     def runs(self) -> list[tuple[str, StudySetting, int]]:
@@ -83,13 +82,13 @@ class Study:
 
 def run_name(setting: StudySetting, seed: int) -> str:
     """A directory name that says what the run is, and ends with a digest of everything that defines it."""
-    plain = _told(setting.at(seed), ("name", "runtime", "timeouts", "checkpoints", *(("routing",) if setting.shared else ())))
+    plain = _changed(setting.at(seed), ("name", "runtime", "timeouts", "checkpoints", *(("routing",) if setting.shared else ())))
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
     words = re.sub(r"[^A-Za-z0-9_.@-]+", "_", setting.shared or setting.label).strip("_")[:60]
     return f"{words}-s{seed}-{digest}"
 
 
-def _told(settings: BaseModel, without: Sequence[str] = ()) -> dict[str, Any]:
+def _changed(settings: BaseModel, without: Sequence[str] = ()) -> dict[str, Any]:
     """The settings that differ from their defaults: a later version that adds a setting still knows its finished runs."""
     plain = settings.model_dump(mode="json")
     found: dict[str, Any] = {}
@@ -97,79 +96,8 @@ def _told(settings: BaseModel, without: Sequence[str] = ()) -> dict[str, Any]:
         value = getattr(settings, name)
         if name in without or (name not in ("kind", "seed") and value == field_.get_default(call_default_factory=True, validated_data={})):
             continue
-        found[name] = _told(value) if isinstance(value, BaseModel) else plain[name]
+        found[name] = _changed(value) if isinstance(value, BaseModel) else plain[name]
     return found
-
-
-def radius_study(
-    source: str | Path | Mapping[str, Any],
-    overrides: Sequence[str] = (),
-    *,
-    kappas: Sequence[int],
-    seeds: Sequence[int],
-    hold: Mapping[str, int | None] | None = None,
-    credits: Sequence[str] | None = None,  # noqa: A002 - the field's word
-    routings: Sequence[str] | None = None,
-    informations: Sequence[str] | None = None,
-    baselines: bool = True,
-    measure: Measure | None = None,
-) -> Study:
-    """Move the communication radius and nothing else.
-
-    Args:
-        source, overrides: the experiment.
-        kappas: radii; those beyond the diameter are clipped to it, with a note.
-        seeds: of the runs.
-        hold: radii that stay at a value while the others move; None releases one that the experiment itself holds.
-        credits: credits to compare (default: the experiment's).
-        routings: routings to compare, likewise; they share their runs, whose bits are the same, and differ in what they send.
-        informations: ``fresh``, ``aged`` or both, likewise.
-        baselines: add independent learners (kappa 0) and kappa = diameter.
-        measure: what is better (default: the return of a pure task, else the objective).
-
-    Raises:
-        NetagentsError: whatever is wrong, in one line; nothing has been written.
-    """
-    chosen = next((word for word in overrides if word.startswith("kappa=")), None)
-    if chosen is not None:
-        raise UsageError(f"'{chosen}' sets what this study moves", where="override", fix="name the radii with --kappa")
-    loaded = load_experiment(source, overrides)
-    base, topology, notes = _self_contained(loaded)
-    held = _held(base, hold or {}, notes)
-    widest = diameter(topology)
-    wanted = sorted({min(kappa, widest) for kappa in kappas})
-    if max(kappas) > widest:
-        notes.append(f"kappa {max(kappas)} is beyond the graph's diameter and was clipped to {widest}, where everyone hears everyone")
-    every = sorted({*wanted, 0, widest}) if baselines else wanted
-    settings = []
-    routings, informations = routings or (base.routing,), informations or (base.information,)
-    kinds = itertools.product(credits or (base.learning.credit,), informations, routings)
-    for credit, information, routing in kinds:
-        compared = [(credits, "credit", credit), (informations, "information", information), (routings, "routing", routing)]
-        told = {name: value for chosen, name, value in compared if chosen is not None and len(chosen) > 1}
-        for kappa in every:
-            words: dict[str, Any] = {"kappa": kappa, "learning.credit": credit, "information": information, "routing": routing}
-            for name in RADII:
-                words[f"kappa_{name}"] = held.get(name)
-            if credit == "shared_reward" and "critic" in held and "gradient" not in held:
-                words["kappa_gradient"] = min(kappa, held["critic"])
-            experiment = load_experiment(base, words).experiment
-            values = {"kappa": kappa, "credit": credit, **told}
-            if told.keys() - {"credit"}:
-                values["variant"] = ", ".join(told.values())
-            label = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in told.items())])
-            shared = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in told.items() if name != "routing")])
-            try:
-                prepare(experiment, loaded.base)
-            except CapacityError as error:
-                if kappa in wanted:
-                    raise
-                notes.append(f"no baseline at kappa {kappa}: {error.what}")
-                continue
-            settings.append(StudySetting(label, values, experiment, shared if "routing" in told and not base.faults else ""))
-    notes += [f"kappa_{name} is held at {value} for all settings" for name, value in held.items()]
-    varied = tuple(name for name in settings[0].values if name != "variant")
-    return Study("radius", base.name, base, tuple(settings), tuple(seeds), varied, measure or _measure(base), tuple(notes))
 
 
 def sweep_study(
@@ -194,16 +122,16 @@ def sweep_study(
         if key.partition(".")[0] == "runtime":
             raise UsageError(f"{key} changes no result", where="axis", fix="sweep a setting of the problem, of learning or of faults")
     loaded = load_experiment(source, overrides)
-    base, _, notes = _self_contained(loaded)
+    base, _, notes = self_contained(loaded)
     settings = []
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
         varied = load_experiment(base, chosen)
-        experiment, _, _ = _self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
+        experiment, _, _ = self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
         prepare(experiment, loaded.base)
         plain = {key: value if isinstance(value, int | float | str) else json.dumps(value) for key, value in chosen.items()}
         settings.append(StudySetting(", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in plain.items()), plain, experiment))
-    return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or _measure(base), tuple(notes))
+    return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or default_measure(base), tuple(notes))
 
 
 MUTABLE = NEIGHBOUR_KINDS
@@ -222,7 +150,7 @@ def mute_study(
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
     loaded = load_experiment(source, overrides)
-    base, topology, notes = _self_contained(loaded)
+    base, topology, notes = self_contained(loaded)
     setup = prepare(base, loaded.base).setup
     settings = [StudySetting("nothing muted", {"muted": "", "kind": "", "hop": 0}, base)]
     for kind in MUTABLE:
@@ -237,7 +165,9 @@ def mute_study(
     everything = [kind.name.lower() for kind in MUTABLE]
     silent = load_experiment(base, {"mute": everything}).experiment
     settings.append(StudySetting("everything muted", {"muted": "everything", "kind": "", "hop": 0}, silent))
-    return Study("mute", base.name, base, tuple(settings), tuple(seeds), ("muted", "kind", "hop"), measure or _measure(base), tuple(notes))
+    return Study(
+        "mute", base.name, base, tuple(settings), tuple(seeds), ("muted", "kind", "hop"), measure or default_measure(base), tuple(notes)
+    )
 
 
 LARGEST_NUMBER = 100_000
@@ -270,26 +200,12 @@ def diameter(topology: Topology) -> int:
     return int(hops[hops < topology.n].max())
 
 
-def _held(base: Experiment, hold: Mapping[str, int | None], notes: list[str]) -> dict[str, Any]:
-    for name in hold:
-        if name not in RADII:
-            raise UsageError(f"there is no radius '{name}'", where="--hold", fix=f"hold one of {', '.join(RADII)}, such as --hold policy=0")
-    held: dict[str, Any] = {name: value for name, value in hold.items() if value is not None}
-    for name in RADII:
-        own = getattr(base, f"kappa_{name}")
-        if own is not None and name not in hold:
-            held[name] = own
-            notes.append(f"the experiment sets kappa_{name} alone, so it does not move; --hold {name}=free releases it")
-    if len(held) == len(RADII):
-        raise UsageError("all three radii are held, so nothing would change", where="--hold", fix="release one, such as --hold critic=free")
-    return held
-
-
-def _measure(base: Experiment) -> Measure:
+def default_measure(base: Experiment) -> Measure:
+    """What is better unless somebody says: the return of a pure task, else the objective."""
     return "return" if not base.has_shadow_rewards and base.learning.task_weight > 0.0 else "objective"
 
 
-def _self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:
+def self_contained(loaded: LoadedExperiment) -> tuple[Experiment, Topology, list[str]]:
     """The experiment with its graph fixed: a file's edges written out, a random graph's seed named; seeds vary the learning alone."""
     experiment = loaded.experiment
     topology = build_topology(experiment.topology, loaded.base, experiment.seed)

@@ -146,6 +146,10 @@ def test_the_signal_of_a_neighbourhood_adds_what_tables_and_networks_tell() -> N
             "agent 0 (truncated_pg) learns from the trace of agent 1 within kappa_critic, whose algorithm (import:silent_algorithm:Silent)",
         ),
         (
+            {**learning(algorithm={"kind": "import:silent_algorithm:Silent"}), "policy": {"kind": "gru"}},
+            "import:silent_algorithm:Silent does not train policies with memory",
+        ),
+        (
             {**PPO, "power": {"variant": "ex_ante"}, "agents": [{"agents": [1], "policy": {"kind": "softmax"}, "role": "frozen"}]},
             "power.variant ex_ante needs policies of kind mlp",
         ),

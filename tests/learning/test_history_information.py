@@ -34,6 +34,12 @@ BOXES = {
     "policy": {"kind": "mlp", "hidden": [8]},
     "learning": {"batch": 4, "horizon": 6, "algorithm": NETWORKS["learning"]["algorithm"]},
 }
+REPLAY = {
+    **BOXES,
+    "kappa_gradient": 0,
+    "policy": {"kind": "mlp", "hidden": [8], "box": "tanh"},
+    "learning": {"batch": 4, "horizon": 6, "algorithm": {"kind": "maddpg", "replay": 100, "updates": 2, "minibatch": 8}},
+}
 GATHERING: dict[str, Any] = {
     "environment": {"kind": "gathering", "cells": 8},
     "topology": {"kind": "complete", "n": 3},
@@ -116,6 +122,14 @@ def test_runs_go_on_from_a_checkpoint_to_the_same_bits(settings: dict[str, Any],
     plain = list(network(settings).run(0, 4))
     counted = [record.ledger[record.ledger[:, 1] != 6][:, :3] for record in (plain[-1], finished[-1])]
     assert {tuple(row) for row in counted[0]} == {tuple(row) for row in counted[1]}
+
+
+def test_deterministic_policies_with_noise_have_information_as_well() -> None:
+    last = list(network(REPLAY, {**term("exact"), "shared": True}, {**term("as_published", 0.0), "name": "model"}).run(0, 2))[-1]
+    for name in ("information_exact", "information_messages", "information_sum", "model_estimate", "model_lower"):
+        assert np.isfinite(last.column(name)).all(), name
+    # Noise of 0.1 around means that differ little at first.
+    assert (last.column("information_exact") > 0.0).all()
 
 
 def test_a_learned_model_comes_near_the_exact_value_and_says_when_it_has_not() -> None:

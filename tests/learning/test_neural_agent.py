@@ -162,6 +162,7 @@ def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
     import torch
 
     from netagents.learning.algorithms.neural_policy_update import Decisions, log_probability
+    from netagents.learning.algorithms.trained_policy import Steps
     from netagents.policies.torch_mlp import tensor
 
     settings = small("actor_critic")
@@ -183,7 +184,7 @@ def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
     for step in range(rollout.steps):
         for copy in range(agent.setup.batch):
             taken = torch.tensor([int(rollout.actions[step, copy])])
-            one = Decisions(tensor(rollout.context[step, copy][None]), taken, None, torch.ones(1), torch.ones(1))
+            one = Decisions(Steps(tensor(rollout.context[step, copy][None])), taken, None, torch.ones(1), torch.ones(1))
             (score,) = torch.autograd.grad(log_probability(agent.actor, agent.policy, one).log_probability.sum(), agent.actor.flat)
             total += score * float(weights[step, copy] * advantages[step, copy]) / (agent.setup.batch * agent.setup.n)
     assert float(record.column("gradient_sq")[2]) == pytest.approx(float(total.square().sum()), rel=1e-3)

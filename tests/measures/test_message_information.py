@@ -10,7 +10,7 @@ from netagents.environments.spaces import Box, Discrete
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.measures.information import Received, message_information
 from netagents.policies import SoftmaxTable
-from netagents.policies.neural_policy import build_neural_policy
+from netagents.policies.neural_policy_builder import build_neural_policy
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
 

@@ -14,8 +14,10 @@ from netagents.environments.spaces import Box, Discrete
 from netagents.errors import EnvironmentMismatchError, NumericalError
 from netagents.experiment.policy_settings import MlpPolicySettings
 from netagents.learning.algorithms.neural_policy_update import Decisions, log_probability
+from netagents.learning.algorithms.trained_policy import Steps
 from netagents.policies.mlp import ALIGNMENT, MlpLayout, aligned
-from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy, build_neural_policy
+from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
+from netagents.policies.neural_policy_builder import build_neural_policy
 from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.policies.window_reader import ActionReader, WindowReader
 
@@ -69,11 +71,11 @@ def test_gradients_of_the_log_probability_are_those_of_finite_differences(action
     generator = np.random.default_rng(3)
     categorical = isinstance(policy, CategoricalPolicy)
     taken = torch.from_numpy(generator.integers(0, 4, 7)) if categorical else tensor(generator.standard_normal((7, 2)))
-    decisions = Decisions(tensor(context), taken, None, tensor(np.ones(7)), tensor(np.ones(7)))
+    decisions = Decisions(Steps(tensor(context)), taken, None, tensor(np.ones(7)), tensor(np.ones(7)))
     net = trained(policy)
     # In float64: the same code, with differences that rounding does not drown.
     net.flat = net.flat.detach().double().requires_grad_()
-    decisions = decisions._replace(context=decisions.context.double(), taken=taken if categorical else taken.double())
+    decisions = decisions._replace(read=Steps(tensor(context).double()), taken=taken if categorical else taken.double())
     drawn = None if categorical else log_probability(net, policy, decisions).drawn.detach()  # type: ignore[union-attr]
 
     def value() -> Any:
@@ -144,7 +146,7 @@ def test_gaussian_actions_stay_in_the_box_and_torch_finds_what_was_drawn() -> No
     assert actions.shape == (500, 2)
     assert (actions.min(), actions.max()) == (-1.0, 3.0)
     net = trained(policy)
-    found = log_probability(net, policy, Decisions(tensor(context), tensor(noise), None, tensor(np.ones(500)), tensor(np.ones(500))))
+    found = log_probability(net, policy, Decisions(Steps(tensor(context)), tensor(noise), None, tensor(np.ones(500)), tensor(np.ones(500))))
     assert found.drawn is not None
     np.testing.assert_allclose(policy.executed(found.drawn.detach().numpy()), actions, atol=1e-5)
     # N(u; mu, sigma) with u = mu + sigma z: -z^2/2 - log sigma - log(2 pi)/2, summed.

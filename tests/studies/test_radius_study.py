@@ -23,10 +23,11 @@ from netagents.learning.prepare import prepare
 from netagents.reports.study_data import load_study
 from netagents.reports.study_report import write_study_figures, write_study_report
 from netagents.studies.exact_errors import consult
+from netagents.studies.radius_study import radius_study
 from netagents.studies.saved_tables import save_tables
 from netagents.studies.study_directory import RESULT, StudyDirectory
 from netagents.studies.study_runs import carry_out
-from netagents.studies.study_specification import Study, mute_study, parse_whole_numbers, radius_study, sweep_study
+from netagents.studies.study_specification import Study, mute_study, parse_whole_numbers, sweep_study
 from netagents.studies.study_tables import collect
 
 BASE: dict[str, Any] = line_msg(4, name="tiny", environment={"coupling": 0.2}, iterations=3, batch=8, horizon=10, launcher="in_process")

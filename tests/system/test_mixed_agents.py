@@ -1,4 +1,4 @@
-"""Agents that differ as processes: mixed policies, algorithms, utilities and radii leave the same bits everywhere."""
+"""Agents that differ as processes: policies (with memory or without), algorithms, utilities and radii, with the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MIXED: Settings = merged(
             {"agents": [1], "policy": {"kind": "mlp", "hidden": [8]}, "learning": {"algorithm": {"kind": "ppo", "critic": CRITIC}}},
             {
                 "agents": [2],
-                "policy": {"kind": "mlp", "hidden": [8]},
+                "policy": {"kind": "gru", "units": 8},
                 "learning": {"algorithm": {"kind": "actor_critic", "critic": CRITIC}},
                 "utility": {"kind": "entropy"},
             },
-            {"agents": [3], "role": "frozen", "greedy": True},
+            {"agents": [3], "role": "frozen", "policy": {"kind": "gru", "units": 4}, "greedy": True},
             {"agents": [4], "incentive": {"kind": "alpha", "alpha": 0.5}, "kappa_critic": 1, "learning": {"learning_rate": 20}},
         ]
     },
@@ -51,7 +51,7 @@ def test_a_mixed_agent_that_is_killed_comes_back_with_the_same_bits(start: Start
     long = merged(MIXED, restart, {"learning": {"iterations": 30}})
     run = start(long)
     run.wait_for_rows(6)
-    os.kill(run.newest_pid("agent_1"), signal.SIGKILL)
+    os.kill(run.newest_pid("agent_2"), signal.SIGKILL)
     wait_until(lambda: any(event["event"] == "restarted" for event in run.records.events) or run.process.poll() is not None, "the restart")
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from netagents.errors import DeadlineError, DecodeError
 from netagents.experiment.link_fault_settings import FaultSettings, LinkFault, PartitionFault
 from netagents.messages import ENVIRONMENT, LINK_COSTS, MONITOR, Kind, State
+from netagents.wire.links.in_process_link_costs import InProcessLinkCosts
 from netagents.wire.links.link_cost_counter import CostCounter, CostTotals
 from netagents.wire.links.link_header import BEST_EFFORT, LINK_HEADER_BYTES, LinkHeader, is_link_header, read_link_header
 from netagents.wire.links.link_model import LinkModel, TokenBucket, Transmission, separates
 from netagents.wire.links.reliable_delivery import LEAST_TIMEOUT, LONGEST_TIMEOUT, WINDOW, Intake, Outbox, RoundTrip, Subject
-from netagents.wire.links.simulated_links import SimulatedLinks
 
 
 def model(*faults: FaultSettings, sender: int = 0, receiver: int = 1, seed: int = 3) -> LinkModel:
@@ -203,7 +203,7 @@ def test_costs_of_both_ends_and_of_earlier_lives_add_up() -> None:
 
 
 def simulated(*faults: FaultSettings, count: int = 400, deadline: float = 30.0) -> dict[str, int]:
-    links = SimulatedLinks(faults, 3, deadline)
+    links = InProcessLinkCosts(faults, 3, deadline)
     for number in range(count):
         links.carry(0, [1, 2], Kind.STATE, number // 10, number % 10, State(np.zeros(8, np.uint8)))
     table = links.costs()

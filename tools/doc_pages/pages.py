@@ -1,4 +1,4 @@
-"""The pages of ``docs/`` that are generated from the code: commands, exit codes, deadlines and settings."""
+"""The pages of ``docs/`` that are generated from the code: commands, exit codes, deadlines, settings and experiments."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from netagents.experiment import settings_schema as schema
 from netagents.experiment.experiment import Experiment
 from netagents.experiment.timeouts import Timeouts
 from tools.doc_pages.command_page import commands_lines
+from tools.doc_pages.experiments_page import experiment_lines
 
 Row = tuple[str, ...]
 
@@ -78,11 +79,21 @@ def commands() -> str:
     return "\n".join(["# Commands", "", GENERATED, "", lead, "", *commands_lines()]).rstrip() + "\n"
 
 
+def experiments() -> str:
+    """The page of experiments, from the files in ``launch/``."""
+    lead = (
+        "Each file in `launch/` is a complete experiment that runs with one command; `netagents run quickstart` works from any folder, too."
+        " What follows is the comment at the top of each. Times and returns are those of one seed unless an interval is given."
+    )
+    return "\n".join(["# Experiments", "", GENERATED, "", lead, "", *experiment_lines()]).rstrip() + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "exit-codes.md": exit_codes,
     "timeouts.md": timeouts,
     "settings.md": settings,
+    "experiments.md": experiments,
 }
 """File name in ``docs/`` to what writes it."""
 

@@ -35,7 +35,7 @@ class ActorCriticAgent(OnPolicyAgent):
         settings, inputs, index = self.settings.critic, self.inputs, self.index
         task_alone = self.learning.credit == "shared_q" and self.signal.is_task_alone
         self.learned = self.task if task_alone else NeuralCritic(settings, inputs, generator, "learning critic", index)
-        self.value = ValueNetwork(settings, self.reader.size, generator, index)
+        self.value = ValueNetwork(settings, self.observed_size, generator, index)
         self.kept = {
             f"kept_{term.name}": NeuralCritic(settings, inputs, self.first_weights_of_kept(number), f"critic of {term.name}", index)
             for number, term in enumerate(self.signal.kept)

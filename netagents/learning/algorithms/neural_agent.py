@@ -20,6 +20,7 @@ from netagents.critics.neural_critic import NeuralCritic, Transitions, ValueNetw
 from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm_settings import NetworkAlgorithmSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
+from netagents.learning.algorithms.trained_policy import trained_policy
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
 from netagents.learning.protocol.replaced_actions import NOBODY, Deviations
 from netagents.learning.protocol.requests import ExchangeRequest, Turns
@@ -33,7 +34,7 @@ from netagents.measures.power.neural_power import NeuralPower
 from netagents.messages import Kind, Trace
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies.neural_policy import NeuralPolicy
-from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
+from netagents.policies.torch_mlp import repeatable_torch, tensor
 from netagents.policies.window_reader import ActionReader, WindowReader
 from netagents.randomness import Purpose, stream
 
@@ -118,12 +119,13 @@ class NeuralAgent(NetworkedAgent):
         spec, window = setup.spec, self.critic_window
         self.reader = WindowReader(spec.view, [spec.observation_spaces[j] for j in window], window.index(index), spec.capabilities.moving)
         self.action_reader = ActionReader([spec.action_spaces[j] for j in window])
-        self.inputs = self.reader.size + self.action_reader.size
+        # Beside what everyone observes, critics read what the agent's own policy remembers of what it has observed.
+        self.remembered = self.policy.units if settings.critic.memory else 0
+        self.observed_size = self.reader.size + self.remembered
+        self.inputs = self.observed_size + self.action_reader.size
         first = stream(setup.experiment.seed, index, Purpose.INITIALISATION, 1)
         with repeatable_torch():
-            self.actor = TrainedMlp(
-                self.policy.layout, [self.policy.weights], settings.learning_rate, self.learning.max_grad_norm, "policy", index
-            )
+            self.actor = trained_policy(self.policy, settings.learning_rate, self.learning.max_grad_norm, index)
             self.task = NeuralCritic(settings.critic, self.inputs, first, "task critic", index)
             self.make_critics(first)
         self.power = NeuralPower(index, window, self.action_reader, setup.experiment.power)
@@ -201,7 +203,10 @@ class NeuralAgent(NetworkedAgent):
         if self.nearby is not None and rollout.hops is not None:
             near = self.nearby.marks(Kind.TRACE, self.critic_window, rollout.hops).reshape(len(self.critic_window), -1)
         with repeatable_torch():
-            observed = tensor(self.reader.read([_rows(member.states) for member in members], near))
+            features = self.reader.read([_rows(member.states) for member in members], near)
+            if self.remembered:
+                features = np.concatenate([features, self.policy.memory_of(_rows(rollout.context))], axis=1)
+            observed = tensor(features)
             acted = tensor(self.action_reader.read([_rows(member.actions) for member in members], near))
             transitions = Transitions(torch.cat([observed, acted], dim=1), rollout.alive, rollout.bootstrap)
         generator = stream(self.setup.experiment.seed, self.index, Purpose.MINIBATCH, iteration)

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.critics.neural_critic import minibatch_indices
 from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
+from netagents.learning.algorithms.robust.ernie import smoothness_penalty
+from netagents.learning.algorithms.trained_policy import Sequences, Steps
 from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
+from netagents.policies.torch_gru import TrainedGru
 from netagents.policies.torch_mlp import TrainedMlp
 
 if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
+TrainedPolicy = TrainedMlp | TrainedGru
 HALF_LOG_TAU = 0.5 * float(np.log(2.0 * np.pi))
 
 
@@ -24,18 +27,23 @@ class Decisions(NamedTuple):
     """What a policy decided at M steps, those of living copies at which its own action was executed.
 
     Attributes:
-        context: (M, F) features.
+        read: what the policy has read.
         taken: (M,) int64 actions of a categorical policy; (M, m) float32 standard normals that a Gaussian one drew.
         mask: (M, A) bool legal actions, or None.
         advantage: (M,) float32 what the decision was worth beyond the others, see :func:`advantages`.
         weight: (M,) float32, of mean 1.
     """
 
-    context: torch.Tensor
+    read: Steps | Sequences
     taken: torch.Tensor
     mask: torch.Tensor | None
     advantage: torch.Tensor
     weight: torch.Tensor
+
+    def part(self, rows: torch.Tensor) -> Decisions:
+        """Some of the decisions; what was read stays that of all."""
+        mask = None if self.mask is None else self.mask[rows]
+        return Decisions(self.read, self.taken[rows], mask, self.advantage[rows], self.weight[rows])
 
 
 class PolicyChange(NamedTuple):
@@ -76,7 +84,7 @@ def clipped_surrogate(clip_range: float) -> Surrogate:
 
 
 def improve(
-    net: TrainedMlp,
+    net: TrainedPolicy,
     policy: NeuralPolicy,
     decisions: Decisions,
     settings: NeuralAlgorithmSettings,
@@ -85,13 +93,13 @@ def improve(
     generator: np.random.Generator,
     where: str,
 ) -> PolicyChange:
-    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ].
+    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ], less ERNIE's penalty.
 
     Args:
         net: weights under training.
         policy: says what its outputs mean, and takes over the weights.
         decisions: the batch.
-        settings: minibatches and the weight of the entropy.
+        settings: minibatches, the weight of the entropy, ERNIE's penalty.
         surrogate: what is climbed.
         passes: over the batch.
         generator: draws the minibatches.
@@ -105,19 +113,24 @@ def improve(
     with torch.no_grad():
         old = log_probability(net, policy, decisions)
     gradient_sq, entropy = float("nan"), float(old.entropy.mean())
-    chosen_parts = minibatch_indices(generator, len(decisions.advantage), settings.minibatches, passes)
-    for step, chosen in enumerate(chosen_parts):
-        part = Decisions(*(None if whole is None else whole[chosen] for whole in decisions))  # type: ignore[arg-type]
-        now = log_probability(net, policy, part, None if old.drawn is None else old.drawn[chosen])
-        climbed = surrogate(now.log_probability, old.log_probability[chosen], part.advantage)
+    for step, chosen in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
+        rows = decisions.read.rows(chosen)
+        part = decisions.part(rows)
+        drawn = None if old.drawn is None else old.drawn[rows]
+        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, chosen))
+        climbed = surrogate(now.log_probability, old.log_probability[rows], part.advantage)
         climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
+        if settings.ernie is not None:
+            assert isinstance(decisions.read, Steps), "ERNIE is of policies without memory"
+            assert isinstance(net, TrainedMlp), "likewise"
+            climbed = climbed - smoothness_penalty(net, decisions.read.features[rows], settings.ernie, generator)
         square = net.descend(-climbed, f"{where}, step {step}")
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())
     return PolicyChange(gradient_sq, entropy)
 
 
-def mean_entropy(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions) -> float:
+def mean_entropy(net: TrainedPolicy, policy: NeuralPolicy, decisions: Decisions) -> float:
     """Mean entropy, in nats, of a policy at the contexts of some decisions."""
     import torch
 
@@ -133,18 +146,26 @@ class LogProbability(NamedTuple):
     drawn: torch.Tensor | None
 
 
-def log_probability(net: TrainedMlp, policy: NeuralPolicy, decisions: Decisions, drawn: torch.Tensor | None = None) -> LogProbability:
+def log_probability(
+    net: TrainedPolicy,
+    policy: NeuralPolicy,
+    decisions: Decisions,
+    drawn: torch.Tensor | None = None,
+    outputs: torch.Tensor | None = None,
+) -> LogProbability:
     """log pi(a | x) under the weights of ``net``, with the arithmetic of the numpy policy.
 
     Args:
         net: weights under training.
         policy: says what the outputs mean.
-        decisions: contexts and what was taken.
+        decisions: what was taken.
         drawn: (M, m) u of a Gaussian policy; worked out from the standard normals where missing.
+        outputs: of the network at these decisions; worked out where missing.
     """
     import torch
 
-    outputs = net(decisions.context)[0]
+    if outputs is None:
+        outputs = decisions.read.outputs(net)
     if isinstance(policy, CategoricalPolicy):
         bound = float(policy.logit_bound)
         logits = bound * torch.tanh(outputs / bound)

@@ -14,6 +14,7 @@ from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.algorithms.neural_agent import FloatArray, NeuralAgent, NeuralBatch
 from netagents.learning.algorithms.neural_policy_update import Decisions, PolicyChange, advantages, mean_entropy
 from netagents.learning.algorithms.step_sizes import step_size_at
+from netagents.learning.algorithms.trained_policy import read_by
 from netagents.learning.protocol.requests import ExchangeRequest
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import SignalValues
@@ -164,7 +165,7 @@ class OnPolicyAgent(NeuralAgent):
             taken = tensor(rollout.noise[:-1][chosen])
         normalised = advantages(summed[chosen], self.settings.normalise, self.centred)
         decisions = Decisions(
-            context=tensor(rollout.context[:-1][chosen]),
+            read=read_by(self.policy, rollout.context[:-1], chosen),
             taken=taken,
             mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][chosen]),
             advantage=tensor(normalised.values),

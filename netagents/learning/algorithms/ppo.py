@@ -33,7 +33,7 @@ class PpoAgent(OnPolicyAgent):
 
     def make_critics(self, generator: np.random.Generator) -> None:
         """The state value of what is shared, and one for each term that the agent keeps to itself."""
-        settings, size, index = self.settings.critic, self.reader.size, self.index
+        settings, size, index = self.settings.critic, self.observed_size, self.index
         self.value = ValueNetwork(settings, size, generator, index)
         self.kept = {
             f"kept_{term.name}": ValueNetwork(settings, size, self.first_weights_of_kept(number), index)

@@ -64,6 +64,7 @@ _NETWORKS = AlgorithmFacts(
     boxes="gaussian",
     masks=True,
     moving=True,
+    recurrent=True,
     credits=True,
     signals=True,
     deviates=True,
@@ -91,7 +92,14 @@ ALGORITHMS: Mapping[str, AlgorithmEntry] = {
 """Kind -> algorithm."""
 
 FROZEN = AlgorithmFacts(
-    spaces="any", masks=True, moving=True, kinds=frozenset({Kind.TRACE, Kind.REWARD}), credits=True, signals=True, metrics=()
+    spaces="any",
+    masks=True,
+    moving=True,
+    recurrent=True,
+    kinds=frozenset({Kind.TRACE, Kind.REWARD}),
+    credits=True,
+    signals=True,
+    metrics=(),
 )
 """What a frozen agent states: it learns nothing, and tells what the critics and the pay of others need."""
 

@@ -93,6 +93,11 @@ class ActionSource:
         self.settings, self.policy = settings, policy
         self._space, self._copies, self._decisions = space, copies, decisions
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it must be asked at every step, because what it plays depends on what it has read before."""
+        return self.policy is not None and self.policy.units > 0
+
     def begin(self, generator: np.random.Generator) -> Choose:
         """What it plays in one iteration, with the random numbers of a generator."""
         space, settings, copies = self._space, self.settings, self._copies
@@ -123,9 +128,12 @@ class ActionSource:
 
 def _played(policy: Policy, noise: NDArray[np.float64], space: Space, *, greedy: bool) -> Choose:
     dtype = space_dtype(space)
+    memory = policy.initial_memory(noise.shape[1])
 
     def choose(step: int, states: Sequence[NDArray[Any]], mask: BoolArray | None, near: BoolArray | None) -> Actions:
-        context = policy.context(states, near)
+        nonlocal memory
+        context = policy.next_context(memory, states, near)
+        memory = policy.memory_of(context)
         return (policy.greedy(context, mask) if greedy else policy.act(context, noise[step], mask)).astype(dtype)
 
     return choose

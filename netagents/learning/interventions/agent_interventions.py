@@ -79,7 +79,7 @@ class AgentInterventions:
     def begin(self, iteration: int) -> ReplacedActions | None:
         """Those of an iteration; None where none acts."""
         setup, index, experiment = self._setup, self._agent.index, self._setup.experiment
-        acting: list[tuple[BoolArray, Choose]] = []
+        acting: list[tuple[BoolArray, Choose, bool]] = []
         own = len(experiment.interventions)
         for number, source in self.sources.items():
             struck = strikes(source.settings, number, experiment.seed, index, iteration, setup.steps, setup.batch)
@@ -87,7 +87,7 @@ class AgentInterventions:
                 # A scheduled fault has always drawn from the numbers of the policy that it stands for.
                 purpose, counter = Purpose.INTERVENTIONS, 2 * (iteration * MOST_INTERVENTIONS + number)
                 purpose, counter = (Purpose.ACTIONS, iteration) if number >= own else (purpose, counter)
-                acting.append((struck, source.begin(stream(experiment.seed, index, purpose, counter))))
+                acting.append((struck, source.begin(stream(experiment.seed, index, purpose, counter)), source.remembers))
         told = self._told(iteration)
         return IterationInterventions(self, acting, told) if acting or told is not None else None
 
@@ -164,11 +164,11 @@ class IterationInterventions:
 
     Args:
         owner: all interventions of the agent.
-        acting: where each of them acts, and what it plays; the first one that acts counts.
+        acting: where each of them acts, what it plays, and whether it must be asked everywhere; the first one that acts counts.
         told: worst actions that travel; None where none do.
     """
 
-    def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose]], told: Told | None) -> None:
+    def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose, bool]], told: Told | None) -> None:
         self._owner, self._acting, self._worst = owner, acting, told
         decisions, copies = owner.shape
         self.replaced: BoolArray = np.zeros((decisions, copies), dtype=np.bool_)
@@ -182,9 +182,9 @@ class IterationInterventions:
     ) -> NDArray[Any]:
         """(B, ...) the actions that are executed, given those of the policy."""
         free = np.ones(self.replaced.shape[1], dtype=np.bool_)
-        for struck, choose in self._acting:
+        for struck, choose, remembers in self._acting:
             here = struck[step] & free
-            if here.any():
+            if here.any() or remembers:
                 actions = _where(here, choose(step, states, mask, near), actions)
                 free &= ~here
         if self.told is not None and self._choices.any():

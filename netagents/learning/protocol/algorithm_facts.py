@@ -22,6 +22,7 @@ class AlgorithmFacts:
         boxes: how its policies act in boxes (``policy.box``), where it takes them.
         masks: whether it may meet actions that are not always legal.
         moving: whether it may meet a graph that moves.
+        recurrent: whether it trains policies with memory.
         kinds: messages that its agents exchange.  How far each travels is the radius of its kind; nobody is linked, waited for or
             counted for a kind that is not named here.
         credits: whether ``learning.credit`` says which of its kinds are sent; otherwise all are, in each iteration.
@@ -36,6 +37,7 @@ class AlgorithmFacts:
     boxes: BoxActing | None = None
     masks: bool = False
     moving: bool = False
+    recurrent: bool = False
     kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS) - {Kind.TARGET_ACTION}
     credits: bool = False
     signals: bool = False
@@ -44,5 +46,5 @@ class AlgorithmFacts:
     metrics: tuple[str, ...] = POLICY_METRICS
 
 
-UNKNOWN_ALGORITHM = AlgorithmFacts(spaces="any", masks=True, moving=True, signals=True, metrics=())
+UNKNOWN_ALGORITHM = AlgorithmFacts(spaces="any", masks=True, moving=True, recurrent=True, signals=True, metrics=())
 """Of a class that may not be imported here, as when somebody looks at a run whose code is not trusted: nothing is ruled out."""

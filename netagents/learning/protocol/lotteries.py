@@ -62,10 +62,11 @@ def draw_deviations(
     chances = generator.random((steps + 1, copies))
     hit = chances < drawn
     # What is left of a hit's uniform number is uniform as well.
-    place = np.minimum((chances / np.maximum(drawn, 1e-300) * counts).astype(np.int64), counts - 1)
+    left = np.where(hit, chances, 0.0) / np.where(drawn > 0.0, drawn, 1.0)
+    place = np.minimum((left * counts).astype(np.int64), counts - 1)
     table = _padded(co_players, egos)
     who = table[np.arange(copies), np.where(hit & (settings.aggregate != "max"), place, 0)]
-    ratios = np.where(hit, target / np.maximum(drawn, 1e-300), (1.0 - target) / np.maximum(1.0 - drawn, 1e-300))
+    ratios = np.where(hit, target / np.where(drawn > 0.0, drawn, 1.0), (1.0 - target) / np.where(drawn < 1.0, 1.0 - drawn, 1.0))
     return Deviations(egos, np.where(hit, who, NOBODY), ratios, drawn.astype(np.float64), tuple(sorted(co_players)))
 
 

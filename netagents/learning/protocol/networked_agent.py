@@ -134,9 +134,10 @@ class NetworkedAgent(ABC):
         place = window.index(index)
         ages = Ages(setup, index, window) if in_neighbours and is_aged(setup) else None
         to_server = (ENVIRONMENT,)
+        decide_next = policy.along_episode(copies)
 
         def decide(step: int, states: Sequence[Any], mask: BoolArray | None = None, near: BoolArray | None = None) -> NDArray[Any]:
-            context, actions = policy.decide(states, noise[step], mask, near)
+            context, actions = decide_next(states, noise[step], mask, near)
             found(context)
             if actions.dtype is not travels:
                 actions = actions.astype(travels)

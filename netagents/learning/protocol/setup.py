@@ -16,7 +16,7 @@ from netagents.environments.spaces import Discrete, Space, discrete_size, space_
 from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.experiment.intervention_settings import SbprSettings, WorstIntervention
-from netagents.experiment.policy_settings import MlpPolicySettings
+from netagents.experiment.policy_settings import NETWORKS
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.lotteries import draw_deviations, strikes, told_copies
@@ -26,7 +26,8 @@ from netagents.learning.protocol.rollout import Rollout, room
 from netagents.messages import NEIGHBOUR_KINDS, Kind, RadiusKind
 from netagents.messages.array_fields import ExpectedArray
 from netagents.policies import Policy, TabularPolicy, build_policy
-from netagents.policies.neural_policy import NeuralPolicy, build_neural_policy
+from netagents.policies.neural_policy import NeuralPolicy
+from netagents.policies.neural_policy_builder import build_neural_policy
 from netagents.randomness import Purpose, stream
 from netagents.topology import Reach, Topology
 
@@ -134,7 +135,7 @@ class Setup:
     def neural_policy(self, agent: int) -> NeuralPolicy:
         """The same, of an agent whose policy is a network."""
         settings = self.agents[agent].policy
-        assert isinstance(settings, MlpPolicySettings), "only called for networks"
+        assert isinstance(settings, NETWORKS), "only called for networks"
         window = self.reach[RadiusKind.POLICY].window(agent)
         return build_neural_policy(
             settings,

@@ -27,7 +27,7 @@ class GreedyPlay(Policy):
 
     def __init__(self, own: Policy) -> None:
         self.own = own
-        self.window, self.component = own.window, own.component  # type: ignore[misc]
+        self.window, self.component, self.units = own.window, own.component, own.units  # type: ignore[misc]
 
     def contexts_of(self, steps: int, copies: int) -> NDArray[Any]:
         return self.own.contexts_of(steps, copies)
@@ -37,6 +37,15 @@ class GreedyPlay(Policy):
 
     def context(self, states: Sequence[NDArray[Any]], *near: Any) -> NDArray[Any]:
         return self.own.context(states, *near)
+
+    def initial_memory(self, copies: int) -> NDArray[Any] | None:
+        return self.own.initial_memory(copies)
+
+    def next_context(self, memory: NDArray[Any] | None, states: Sequence[NDArray[Any]], *near: Any) -> NDArray[Any]:
+        return self.own.next_context(memory, states, *near)
+
+    def memory_of(self, context: Any) -> NDArray[Any] | None:
+        return self.own.memory_of(context)
 
     def act(self, context: Any, noise: NDArray[np.float64], mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:  # noqa: ARG002
         """The most probable action per copy, whatever the noise."""

@@ -1,7 +1,7 @@
 """Failure policy of the environment server: one state machine per agent, without input or output.
 
 The server's waits, links and pipes feed it events and carry out the actions that it answers with
-(:mod:`netagents.nodes.server.agent_waits`, :mod:`netagents.nodes.server.participants`).  The launcher's half, who is started again and how
+(:mod:`netagents.nodes.server.heartbeats`, :mod:`netagents.nodes.server.participants`).  The launcher's half, who is started again and how
 often, is :mod:`netagents.launchers.supervision.restarts`.
 """
 

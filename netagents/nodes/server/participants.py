@@ -36,8 +36,8 @@ from netagents.nodes.clocks.clock_inbox import make_inbox
 from netagents.nodes.process.injected_faults import faulty_feed, link_layer
 from netagents.nodes.process.node_process import ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
-from netagents.nodes.server.agent_waits import AgentWaits
 from netagents.nodes.server.failure_policy import AgentEvent, FailurePolicy, PolicyAction
+from netagents.nodes.server.heartbeats import HeartbeatMonitor
 from netagents.nodes.server.launcher_pipes import LauncherPipes
 from netagents.nodes.server.newcomers import Newcomers
 from netagents.nodes.server.node_reports import NodeReports
@@ -131,7 +131,7 @@ class Participants:
         self._restored: dict[int, Hello] = {}
         self._newcomers = Newcomers(self.transport, links.linger_seconds, experiment.timeouts.seconds("ready"))
         self.reports, self.checks = NodeReports(), ReportChecks(setup)
-        self._waits = AgentWaits(self.exchange, self.policy, experiment.timeouts, self._carry_out)
+        self._waits = HeartbeatMonitor(self.exchange, self.policy, experiment.timeouts, self._carry_out)
         self.tolerant = (
             TolerantExchange(self.exchange, setup, self.policy, self._waits, recorder.newest_state) if needs_tolerance(experiment) else None
         )

@@ -19,8 +19,8 @@ from netagents.learning.protocol.age_counts import ages_by_kind
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Snapshot, Step, node_name, node_names
 from netagents.nodes.clocks.free_running import World, action_ages
 from netagents.nodes.clocks.stand_ins import LostRewards, StandIns, legal, noop
-from netagents.nodes.server.agent_waits import AgentWaits
 from netagents.nodes.server.failure_policy import AgentEvent, FailurePolicy, Replacement
+from netagents.nodes.server.heartbeats import HeartbeatMonitor
 from netagents.wire.session.exchange import Exchange
 from netagents.wire.session.latest_inbox import LatestInbox
 
@@ -46,7 +46,7 @@ class TolerantExchange:
     """
 
     def __init__(
-        self, exchange: Exchange, setup: Setup, policy: FailurePolicy, waits: AgentWaits, checkpointed: Callable[[int], Arrays | None]
+        self, exchange: Exchange, setup: Setup, policy: FailurePolicy, waits: HeartbeatMonitor, checkpointed: Callable[[int], Arrays | None]
     ) -> None:
         self._exchange, self._setup, self._policy, self._waits, self._checkpointed = exchange, setup, policy, waits, checkpointed
         self._masked = setup.spec.capabilities.masked

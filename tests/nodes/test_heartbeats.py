@@ -10,8 +10,8 @@ import pytest
 from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts, load_experiment
 from netagents.messages import ENVIRONMENT, Envelope, Heartbeat, Kind
-from netagents.nodes.server.agent_waits import ASK, AgentWaits
 from netagents.nodes.server.failure_policy import AgentEvent, AgentState, FailurePolicy, PolicyAction
+from netagents.nodes.server.heartbeats import ASK, HeartbeatMonitor
 from netagents.wire import Exchange, Inbox, LinkSettings, Transport, open_transport
 from netagents.wire.codec import Codec
 
@@ -39,7 +39,7 @@ class Server:
             self.exchange.link(agent, transport.connect(listener.endpoint))
             self.agents.append(listener)
         self.reported: list[int] = []
-        self.waits = AgentWaits(self.exchange, self.policy, Timeouts(answer=0.1, exchange=0.5), self.carry_out)
+        self.waits = HeartbeatMonitor(self.exchange, self.policy, Timeouts(answer=0.1, exchange=0.5), self.carry_out)
 
     def hear(self, sender: int) -> None:
         self.policy.handle(sender, AgentEvent.HEARTBEAT)
@@ -100,7 +100,7 @@ def test_an_agent_stopped_during_a_rollback_is_found_silent_before_the_rollback_
             answering.send(Codec().encode(Envelope(RUN, 0, 2, Kind.HEARTBEAT, 0, 0, Heartbeat(ASK.ages))), 1.0)
         return [1, 2]
 
-    server.waits = AgentWaits(server.exchange, server.policy, Timeouts(answer=0.2), carry_out)
+    server.waits = HeartbeatMonitor(server.exchange, server.policy, Timeouts(answer=0.2), carry_out)
     server.waits.serve(lambda: started, missing, 60.0, lambda left: f"waiting for 2 of 4, {left:.0f} s left")
     assert server.reported == [1]
     assert server.policy.state(2) is AgentState.TAKING_PART

@@ -24,7 +24,7 @@ from netagents.wire.links.link_model import LinkModel, link_faults
 from netagents.wire.links.reliable_delivery import RoundTrip, Subject
 
 
-class SimulatedLinks:
+class InProcessLinkCosts:
     """All links of a run in one process.
 
     Args:

@@ -23,7 +23,7 @@ CarryOut = Callable[[list[tuple[int, tuple[PolicyAction, ...]]], str], None]
 """Carries out what the policy answers with, for several agents at once, given why; may raise."""
 
 
-class AgentWaits:
+class HeartbeatMonitor:
     """Waits that feed the failure policy.
 
     Args:

@@ -1,0 +1,76 @@
+"""The page of a study of robustness: methods beside each other, clean and attacked, and what each takes to train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from netagents.intervals import leader_sentence, run_interval
+from netagents.records.atomic_files import write_atomically
+from netagents.records.record_files import read_record
+from netagents.reports.attack_page import REPORT, interval
+from netagents.reports.html import document, html, joined, section, short, table
+
+ROBUSTNESS = "robustness.json"
+
+
+def write_robustness_page(path: Path) -> Path:
+    """Write ``report.html`` of a study of robustness from its ``robustness.json``.
+
+    Raises:
+        RunDirectoryError: there is none, or the page cannot be written.
+    """
+    facts = read_record(path / ROBUSTNESS, ROBUSTNESS)
+    methods = facts["methods"]
+    title = f"robustness of {facts['name']}"
+    subtitle = (
+        f"{len(methods)} methods, {len(facts['seeds'])} seeds each, {facts['iterations']} iterations; every run attacked by "
+        f"{facts['attackers']} trained adversaries per group with {facts['budget']} iterations; {facts['episodes']} episodes each"
+    )
+    groups = [row["adversaries"] for row in methods[0]["rows"]]
+    parts = [_group(methods, number, name) for number, name in enumerate(groups)]
+    parts += [_time(methods), _messages(methods), _notes(facts)]
+    page = document(
+        title,
+        html("<h1>{}</h1>", title),
+        html('<p class="quiet">{}</p>', subtitle),
+        html('<div class="grid">{}</div>', joined(part for part in parts if part)),
+    )
+    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+
+
+def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Markup:
+    """One group of adversaries, every method."""
+    rows = [method["rows"][number] for method in methods]
+    heads = ("method", "clean", "random there", "attacked", "loss", "clean, difference", "attacked, difference")
+    kinds = ("clean", "random", "attacked", "loss", "clean_gain", "attacked_gain")
+    body = [(method["method"], *(interval(row[kind]) for kind in kinds)) for method, row in zip(methods, rows, strict=True)]
+    say = leader_sentence([method["method"] for method in methods], [run_interval(row["by_seed"]) for row in rows], "attacked return")
+    lead = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
+    return section(f"Adversaries {name}", table(heads, body), say=f"{say} {lead}", wide=True)
+
+
+def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:
+    body = [(method["method"], interval(method["cpu_seconds"]), interval(method["time_ratio"])) for method in methods]
+    say = "CPU seconds of one training, start included, and relative to the first method with the same seed."
+    return section("Training time", table(("method", "CPU seconds", "relative"), body), say=say)
+
+
+def _messages(methods: Sequence[Mapping[str, Any]]) -> Markup:
+    heads = ("method", "hop", "nats", "probability moved", "greedy action changed")
+    kinds = ("information", "movement", "changed")
+    body = [
+        (method["method"], str(each["hop"]), *(short(each[kind]) for kind in kinds)) for method in methods for each in method["messages"]
+    ]
+    if not body:
+        return Markup("")
+    say = "One neighbour's message is replaced by one of another moment; means over pairs and seeds."
+    return section("Corrupted messages", table(heads, body), say=say)
+
+
+def _notes(facts: Mapping[str, Any]) -> Markup:
+    lines = [*facts["notes"], "Adversaries who were trained are a lower bound of what can happen."]
+    return section("Notes", html("<ul>{}</ul>", joined(html("<li>{}</li>", line) for line in lines)))

@@ -1,0 +1,81 @@
+"""Studies of robustness: methods trained, attacked and compared, found finished again, and what cannot be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netagents.cli.main import main
+from netagents.errors import UsageError
+from netagents.records.record_files import read_record
+from netagents.studies.robustness_study import robustness_study
+
+FILE = """
+name: {name}
+environment: {{kind: gathering, cells: 6, sight: 1, horizon: 8}}
+topology: {{kind: complete, n: {n}}}
+kappa_policy: {reads}
+kappa_gradient: 0
+learning: {{iterations: 6, batch: 16}}
+"""
+
+
+def write(folder: Path, name: str, n: int = 3, reads: int = 0) -> str:
+    path = folder / f"{name}.yaml"
+    path.write_text(FILE.format(name=name, n=n, reads=reads))
+    return str(path)
+
+
+def test_methods_are_attacked_and_compared_seed_by_seed(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    words = ["study", "robustness", write(tmp_path, "hearing", reads=1), "--mir2", "0.1", "--seeds", "2", "--budget", "4", "-a", "1,2"]
+    words += ["-n", "32"]
+    words += ["--out", str(out), "--jobs", "1"]
+    assert main(words) == 0
+    facts = read_record(out / "robustness.json", "robustness.json")
+    assert [each["method"] for each in facts["methods"]] == ["hearing", "hearing + information 0.1"]
+    first = facts["methods"][0]
+    for method in facts["methods"]:
+        assert [row["adversaries"] for row in method["rows"]] == ["1,2"]
+        for row, base in zip(method["rows"], first["rows"], strict=True):
+            assert row["attacked"][3] == 2
+            assert row["loss"][0] == pytest.approx(row["clean"][0] - row["attacked"][0])
+            assert row["attacked_gain"][0] == pytest.approx(row["attacked"][0] - base["attacked"][0])
+        assert method["cpu_seconds"][0] > 0.0
+    assert first["time_ratio"][:3] == [1.0, 1.0, 1.0]
+    assert [[each["hop"] for each in method["messages"]] for method in facts["methods"]] == [[1], [1]]
+    page = (out / "report.html").read_text()
+    assert "Adversaries 1,2" in page
+    assert "Corrupted messages" in page
+    finished = {path: path.stat().st_mtime_ns for path in out.rglob("study_result.json")}
+    assert len(finished) == 2 * 2 + 2 * 2
+    attacks = {path: path.stat().st_mtime_ns for path in out.rglob("attack.json")}
+    assert main(words) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("study_result.json")} == finished
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("attack.json")} == attacks
+    assert read_record(out / "robustness.json", "robustness.json") == facts
+    assert main(["study", "report", str(out)]) == 0
+
+
+def test_methods_of_other_environments_or_of_one_name_are_refused(tmp_path: Path) -> None:
+    first = write(tmp_path, "blind")
+    with pytest.raises(UsageError, match="'larger' has another environment or graph than 'blind'"):
+        robustness_study([first, write(tmp_path, "larger", n=4)], [], lambdas=[], seeds=[0])
+    with pytest.raises(UsageError, match="two methods are called 'blind'"):
+        robustness_study([first, first], [], lambdas=[], seeds=[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mir2", "-1"], "'-1' is no list of lambdas above 0"),
+        (["-a", "0,1,2"], "all 3 agents are adversaries"),
+        (["learning.iterations=0"], "learning.iterations"),
+    ],
+)
+def test_bad_words_leave_nothing_behind(words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "study"
+    assert main(["study", "robustness", write(tmp_path, "blind"), *words, "--out", str(out)]) != 0
+    assert said in capsys.readouterr().err
+    assert not out.exists()
