@@ -15,7 +15,9 @@ from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
+from netagents.measures.influence import RankInterval
 from netagents.studies import claim_checks, derivative, influence_claims
+from netagents.studies.allocation_evaluation import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
@@ -120,6 +122,15 @@ def level_decay(*_: Any) -> Any:
     return SimpleNamespace(mean=np.ones(5))
 
 
+def allocations(correlation: float = 0.0, percentile: float = 0.5) -> Mutant:
+    """An allocation study in which influence is something else to the gain."""
+    found = SimpleNamespace(
+        by_gain={"influence": Correlation(correlation, correlation - 0.005, correlation + 0.005, 8)},
+        ranks={"published": RankInterval(SimpleNamespace(percentile=percentile), percentile, percentile, 8)},  # type: ignore[arg-type]
+    )
+    return replaced(influence_claims, "allocation_result", lambda *_: found)
+
+
 MUTANTS: dict[str, list[Mutant]] = {
     "line-msg-untrained": [changed("environment.coupling=0.5"), changed("topology.n=9")],
     "wireless-spdac-untrained": [changed("environment.success=0.75"), changed("topology.columns=4")],
@@ -152,6 +163,8 @@ MUTANTS: dict[str, list[Mutant]] = {
     "neural-line-msg": [artefact("wireless-ppo-kappa-1"), changed("learning.iterations=1")],
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
+    "influence-foretells-gain": [allocations(correlation=0.99)],
+    "influence-allocation-rank": [allocations(percentile=0.9)],
     "plugin-bias": [changed(repetitions=192)],
     "rendezvous-untrained": [changed("learning.horizon=150")],
 }
