@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,7 @@ class _Replay:
         """
         message = self.recording.message(turn.iteration, turn.kind, turn.step, sender)
         expected = self.shapes.get((turn.kind, sender))
-        differs = None if message is None or expected is None else mismatch(expected, list(message))
+        differs = None if message is None or expected is None else mismatch(expected, cast("Sequence[NDArray[Any] | None]", message))
         if differs is not None:
             what = f"{turn.kind.name.lower()} of iteration {turn.iteration}, step {turn.step} from {node_name(sender)} {differs}"
             raise RunDirectoryError(what, where=str(self.recording.folder), fix="the settings were changed after the run")
