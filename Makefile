@@ -5,6 +5,7 @@
 #   make test-system  only the tests that start real processes
 #   make test-containers   the tests in containers; fails where there is no engine
 #   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
+#   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others, with all that they need (ARGS=sumo chooses)
 #   make test-wheel        build what is shipped, install it in a clean environment and run it there
 #   make chaos        the long adversarial tests: a million mutated messages, 300 mutations of each record file, a storm of 500 kills and
 #                     stops (ARGS="--storm 60 -k storm" takes fewer)
@@ -30,7 +31,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-system test-containers test-versions test-wheel chaos lint bench docs site lock clean venv
+.PHONY: run test test-system test-containers test-versions test-adapters test-wheel chaos lint bench docs site lock clean venv
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -51,6 +52,9 @@ test-containers: $(STAMP)
 
 test-versions: $(STAMP)
 	$(BIN)/python requirements/test_versions.py $(ARGS)
+
+test-adapters: $(STAMP)
+	$(BIN)/python requirements/test_adapters.py $(ARGS)
 
 test-wheel: $(STAMP)
 	sh requirements/test_wheel.sh $(BIN)/python

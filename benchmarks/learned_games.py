@@ -1,8 +1,8 @@
-"""What is learned in the games of launch/, against random and scripted play: ``python -m benchmarks.learned_games [NAME ...] [--seeds 5]``.
+"""What is learned in launch/, against random and scripted play: ``python -m benchmarks.learned_games [NAME ...] [--seeds 5]``.
 
-Each launch file is trained in process with seeds 0, 1, ...; what counts is the mean return of its last 5 iterations, per agent and
-undiscounted, while policies still explore.  Printed with 95 % t-intervals over seeds (over episodes for what is not learned), and
-written to docs/games/NAME.json.
+Those that need an extra are measured only when they are named.  Each launch file is trained in process with seeds 0, 1, ...; what counts is
+the mean return of its last 5 iterations, per agent and undiscounted, while policies still explore.  Printed with 95 % t-intervals over
+seeds (over episodes for what is not learned), and written to docs/games/NAME.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from netagents.environments import Box
+from netagents.environments.adapters.scripted_battle import shoot_weakest, uniform_legal
+from netagents.environments.adapters.scripted_foraging import forage
+from netagents.environments.adapters.scripted_traffic import fixed_time, max_pressure
 from netagents.environments.games import scripted
 from netagents.environments.games.scripted import Script, scripted_returns
 from netagents.environments.games.scripted_kitchen import cook
@@ -33,6 +37,17 @@ def _rely_on_oneself(environment: Any, observed: Any, noise: Any) -> Any:  # noq
     return [np.zeros(len(noise), dtype=np.int64) for _ in range(environment.spec.n)]
 
 
+def _in_box(environment: Any, observed: Any, noise: Any) -> Any:  # noqa: ARG001 - a script
+    """Uniform actions in boxes: every joint of an agent moves alike, since a script has one uniform number per agent."""
+    boxes = [space for space in environment.spec.action_spaces if isinstance(space, Box)]
+    return [np.repeat(space.low + (space.high - space.low) * noise[:, i, None], space.shape[0], axis=1) for i, space in enumerate(boxes)]
+
+
+def _still(environment: Any, observed: Any, noise: Any) -> Any:  # noqa: ARG001 - a script
+    """Joints without torque."""
+    return [np.zeros((len(noise), *space.shape)) for space in environment.spec.action_spaces]
+
+
 SCRIPTS: dict[str, Script] = {
     "rely": _rely_on_oneself,
     "load_balancing": scripted.execute,
@@ -41,6 +56,19 @@ SCRIPTS: dict[str, Script] = {
     "matrix_grid": scripted.collect_and_interact,
     "kitchen": cook,
 }
+
+GREENS = 1.0
+"""Length of fixed-time cycles in units of the network's own program: the best of 0.4, 0.6, 0.75, 1, 1.2, 1.5 and 2 on other episodes."""
+
+ENGINES: dict[str, tuple[int, dict[str, Script]]] = {
+    "traffic_grid": (8, {"random": scripted.uniform, "scripted": fixed_time(GREENS), "max_pressure": max_pressure}),
+    "smax": (256, {"random": uniform_legal, "scripted": shoot_weakest}),
+    "foraging": (200, {"random": scripted.uniform, "scripted": forage}),
+    "half_cheetah": (50, {"random": _in_box, "scripted": _still}),
+    "half_cheetah_joints": (50, {"random": _in_box, "scripted": _still}),
+    "ant": (50, {"random": _in_box, "scripted": _still}),
+}
+"""Those that need an extra: how many episodes of random and scripted play, and the rules."""
 
 
 class Estimate(NamedTuple):
@@ -67,7 +95,10 @@ def learned(name: str, seed: int, overrides: tuple[str, ...] = ()) -> float:
     """Mean return of the last iterations of one training."""
     loaded = load_experiment(name, [f"seed={seed}", *overrides])
     prepared = prepare(loaded.experiment, loaded.base)
-    records = list(InProcessNetwork(prepared.setup, prepared.environment).run(0, loaded.experiment.learning.iterations))
+    try:
+        records = list(InProcessNetwork(prepared.setup, prepared.environment).run(0, loaded.experiment.learning.iterations))
+    finally:
+        prepared.environment.close()
     return float(np.mean([record.team_return for record in records[-LAST:]]))
 
 
@@ -75,10 +106,14 @@ def measure(name: str, seeds: int, say: Callable[[str], None] = print) -> dict[s
     """Random, scripted and learned returns of one launch file."""
     loaded = load_experiment(name)
     prepared = prepare(loaded.experiment, loaded.base)
-    play = {"random": scripted.uniform, "scripted": SCRIPTS[name]}
-    found = {
-        who: estimate(scripted_returns(prepared.environment, script, EPISODES, 0, prepared.setup.horizon)) for who, script in play.items()
-    }
+    episodes, play = ENGINES[name] if name in ENGINES else (EPISODES, {"random": scripted.uniform, "scripted": SCRIPTS[name]})
+    try:
+        found = {
+            who: estimate(scripted_returns(prepared.environment, script, episodes, 0, prepared.setup.horizon))
+            for who, script in play.items()
+        }
+    finally:
+        prepared.environment.close()
     returns = []
     for seed in range(seeds):
         returns.append(learned(name, seed))
@@ -89,7 +124,7 @@ def measure(name: str, seeds: int, say: Callable[[str], None] = print) -> dict[s
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learned_games", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(SCRIPTS)}; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join((*SCRIPTS, *ENGINES))}; default: the games")
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     for name in arguments.names or SCRIPTS:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.graph_picture import graph_picture
 from netagents.environments.networked_mdp import BoolArray, FloatArray, IntArray, JointState, NetworkedMDP, Transition
+from netagents.environments.picture import Picture
+from netagents.environments.spaces import Discrete
 from netagents.errors import CapacityError
 
 TABLE_LIMIT = 50_000_000
@@ -28,6 +31,11 @@ class FiniteNetworkedMDP(NetworkedMDP):
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """Each agent's own column, ``(B,)`` int64."""
         return list(np.ascontiguousarray(state.T))
+
+    def picture(self, state: JointState) -> Picture:
+        """The graph of the first copy, each agent in a shade that says its local state."""
+        sizes = [space.size if isinstance(space, Discrete) else 1 for space in self.spec.state_spaces]
+        return graph_picture(self.topology, state[0].tolist(), sizes)
 
 
 def joint_actions(actions: Sequence[NDArray[Any]]) -> IntArray:

@@ -181,6 +181,11 @@ class NetworkedMDP(ABC):
         """What the first copy of ``state`` looks like, for ``netagents play``; None where nobody has said."""
         return None
 
+    @property
+    def drawable(self) -> bool:
+        """Whether it draws itself: :meth:`picture` gives a picture of every state."""
+        return type(self).picture is not NetworkedMDP.picture
+
     def kernel(self) -> FactoredKernel:
         """Exact local tables, for environments whose ``capabilities.enumerable`` is set.
 

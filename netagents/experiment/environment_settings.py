@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
 
 from netagents.experiment.base import written
+from netagents.experiment.battle_settings import SmaxSettings
 from netagents.experiment.environment_kind import Cost, EnvironmentKind, Probability
 from netagents.experiment.games import GAMES
 from netagents.experiment.imported_parts import CustomKind, PartKind
+from netagents.experiment.traffic_settings import SumoSettings
 
 
 class LineMsgSettings(EnvironmentKind):
@@ -150,6 +152,8 @@ BUILT_IN: tuple[type[EnvironmentKind], ...] = (
     CueRecallSettings,
     RendezvousSettings,
     ParallelEnvSettings,
+    SumoSettings,
+    SmaxSettings,
     *GAMES,
 )
 """Settings of the environments that come with netagents; a new one is one more class and a line here."""

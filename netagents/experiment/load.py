@@ -19,6 +19,7 @@ from netagents.experiment.experiment import Experiment
 from netagents.experiment.game_file import embed_game
 from netagents.experiment.group_values import complete_groups, complete_policy
 from netagents.experiment.named_code import ADD_TRUST, Trust, named_code, of_a_run, refuse_named_code
+from netagents.experiment.network_file import locate_network
 from netagents.experiment.origins import Origin, closest, leaves, trace
 from netagents.experiment.validation_errors import dotted, explain
 from netagents.experiment.yaml_document import KeyPath, read_file
@@ -92,6 +93,7 @@ def load_experiment(
     renamed += rename_aliases(values, Experiment, given)
     _complete(values, given, path, shown)
     embed_game(values, given, base)
+    locate_network(values, given, base, packaged_directory("topologies"))
     try:
         experiment = _validate(values, given, shown)
     except ExperimentError as error:

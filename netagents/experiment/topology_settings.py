@@ -136,7 +136,7 @@ class RandomGeometricSettings(RandomGraphSettings):
 
 
 class EdgeFileSettings(Settings):
-    """A graph from a file: an edge list, GraphML, or YAML node-link, distinguished by the file's extension."""
+    """A graph from a file: an edge list, GraphML, a road network, or YAML node-link, distinguished by the file's extension."""
 
     kind: Literal["file"] = "file"
     path: str = Field(min_length=1, description="path relative to the experiment file, or the name of a file in topologies/")

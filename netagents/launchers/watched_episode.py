@@ -105,7 +105,7 @@ def watch_experiment(loaded: LoadedExperiment, steps: int | None = None, *, gree
 def _play(
     setup: Setup, environment: NetworkedMDP, policies: Sequence[Policy], steps: int, greedy: bool, seed: int
 ) -> tuple[list[Picture], FloatArray]:
-    if type(environment).picture is NetworkedMDP.picture:
+    if not environment.drawable:
         raise EnvironmentMismatchError(
             f"environment '{environment.spec.name}' cannot draw itself",
             fix="give its class a method picture(state); see docs/environments.md",

@@ -29,6 +29,7 @@ from netagents.studies.influence_claims import (
     plugin_without_influence,
 )
 from netagents.studies.power_claims import played_probability, spread_difference
+from netagents.studies.robustness_claims import bound_violation, penalty_attacked, penalty_clean
 
 FloatArray = NDArray[np.float64]
 Source = str | Mapping[str, Any]
@@ -200,6 +201,9 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         allocation_rank,
         played_probability,
         spread_difference,
+        penalty_clean,
+        penalty_attacked,
+        bound_violation,
     )
 }
 """By name, as ``docs/claims.yaml`` uses them."""

@@ -154,7 +154,7 @@ def _check_observations(environment: NetworkedMDP, state: JointState, ended: NDA
     _check(environment, breach_of_graph(near, spec.n, copies, moving=spec.capabilities.moving))
     extra = guarded(environment, "shaping", partial(environment.shaping, state, 0))
     _check(environment, breach_of_shaping(extra, spec.n, copies))
-    if type(environment).picture is not NetworkedMDP.picture:
+    if environment.drawable:
         _check(environment, breach_of_picture(guarded(environment, "picture", partial(environment.picture, state))))
     if not np.array_equal(state, before):
         raise broken(environment, "purity", "observe, action_masks, graph, shaping or picture changed the state", "work on a copy")

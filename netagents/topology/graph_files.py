@@ -21,6 +21,7 @@ from netagents.topology.graph import Topology
 from netagents.topology.graphml import parse_graphml
 from netagents.topology.json_graph import parse_json_graph
 from netagents.topology.node_link import parse_node_link
+from netagents.topology.road_network import parse_road_network
 
 LIMIT_BYTES = 16 << 20
 """Largest graph file."""
@@ -33,6 +34,7 @@ _READERS: dict[str, Callable[[str, str], Topology]] = {
     ".tsv": parse_edge_list,
     ".adjlist": parse_adjacency_list,
     ".graphml": parse_graphml,
+    ".net.xml": parse_road_network,
     ".xml": parse_graphml,
     ".yaml": parse_node_link,
     ".yml": parse_node_link,
@@ -60,10 +62,10 @@ def read_topology(path: str, base: Path | None = None) -> Topology:
         raise TopologyError("is a directory, not a graph file", where=shown, fix="name a file inside it")
     if not found.is_file():
         raise TopologyError("is not a regular file", where=shown, fix="write the graph to a file first")
-    reader = _READERS.get(found.suffix.lower())
+    reader = next((reader for ending, reader in _READERS.items() if found.name.lower().endswith(ending)), None)
     if reader is None:
         raise TopologyError("not a graph file", where=shown, fix=f"the name must end in one of {' '.join(ENDINGS)}")
-    return reader(_text(found, shown), shown)
+    return reader(graph_text(found, shown), shown)
 
 
 def find_topology(path: str, base: Path | None = None) -> Path:
@@ -113,7 +115,12 @@ def _nearby(near: Path, name: str) -> str:
     return f"name a file relative to {near.parent}, or one of {', '.join(stems)}"
 
 
-def _text(path: Path, shown: str) -> str:
+def graph_text(path: Path, shown: str) -> str:
+    """The text of a graph file; ``shown`` is how messages name it.
+
+    Raises:
+        TopologyError: it cannot be read, is too large or is no UTF-8 text.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(LIMIT_BYTES + 1)

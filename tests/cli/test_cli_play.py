@@ -233,9 +233,9 @@ def test_captions_say_what_was_earned() -> None:
     ("words", "code", "said"),
     [
         (
-            ("line_msg",),
+            ("simple_spread",),
             5,
-            "netagents: error: environment 'line_msg' cannot draw itself; give its class a method picture(state); see docs/",
+            "netagents: error: environment 'pettingzoo' cannot draw itself; give its class a method picture(state); see docs/",
         ),
         (("gathering", "--checkpoint", "3"), 2, "--checkpoint is for runs; an experiment file has untrained agents; name a run directory"),
         (("gathering", "--html", "nowhere/a.html"), 6, "cannot be written"),

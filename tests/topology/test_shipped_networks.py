@@ -16,8 +16,10 @@ FACTS = {
     "ieee13.yaml": (13, 12, 4, 1, 5),
     "karate.edges": (34, 78, 17, 1, 5),
     "manhattan.yaml": (32, 52, 4, 2, 10),
+    "midtown.net.xml": (32, 52, 4, 2, 10),
     "nsfnet.edges": (14, 21, 4, 2, 3),
     "petersen.edges": (10, 15, 3, 3, 2),
+    "traffic_grid.net.xml": (9, 12, 4, 2, 4),
 }
 
 

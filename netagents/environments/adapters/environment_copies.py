@@ -17,8 +17,11 @@ from netagents.foreign.part_modules import import_module, refuse_shadowed, stand
 
 _log = logging.getLogger(__name__)
 
-EXTRA = frozenset({"pettingzoo", "mpe2", "gymnasium", "gymnasium_robotics", "mujoco"})
-"""Top-level modules that the extra ``environments`` brings."""
+EXTRA = {
+    **dict.fromkeys(("pettingzoo", "mpe2", "gymnasium", "gymnasium_robotics", "mujoco"), "environments"),
+    "lbforaging": "foraging",
+}
+"""Top-level modules that an extra brings, and which one."""
 
 CLOSE_SECONDS = 2.0
 """For all copies of an environment to close; one that takes longer is left."""
@@ -253,7 +256,9 @@ def _no_environment(what: str, where: str) -> EnvironmentMismatchError:
 
 
 def _missing(error: ModuleNotFoundError, where: str) -> NetagentsError:
-    if error.name in EXTRA:
-        return MissingPackageError(f"the package {error.name} is not installed", where=where, fix="pip install 'netagents[environments]'")
+    package = (error.name or "").partition(".")[0]
+    if package in EXTRA:
+        fix = f"pip install 'netagents[{EXTRA[package]}]'"
+        return MissingPackageError(f"the package {package} is not installed", where=where, fix=fix)
     fix = "install the package that has it, or put it beside the experiment file or into the working directory"
     return MissingPackageError(f"there is no module {error.name}", where=where, fix=fix)

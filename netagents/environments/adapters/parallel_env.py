@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.environments.adapters.agent_names import matched_agents
 from netagents.environments.adapters.environment_copies import EnvironmentCopies, Report
 from netagents.environments.adapters.foreign_values import begun, flag_of, mask_in, mask_of, reward_of, stepped
 from netagents.environments.adapters.gymnasium_spaces import ActionAdapter, MisfitError, ObservationAdapter, adapt_action, adapt_observation
 from netagents.environments.networked_mdp import BoolArray, Capabilities, EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
+from netagents.environments.picture import Picture
 from netagents.environments.spaces import Discrete, space_shape
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError
 from netagents.experiment.environment_settings import ParallelEnvSettings
@@ -67,8 +69,7 @@ class ParallelEnvironment(NetworkedMDP):
         self.copies.open(1)
         first = self.copies[0]
         keys = tuple(first.possible_agents)
-        chosen = _matched(tuple(map(str, keys)), settings.agents, topology, self.where)
-        self.names = chosen
+        self.names = chosen = matched_agents(tuple(map(str, keys)), settings.agents, topology, self.where)
         self._keys: tuple[Hashable, ...] = tuple(keys[list(map(str, keys)).index(name)] for name in chosen)
         self._observed = tuple(self._adapted(adapt_observation, "observation_space", i) for i in range(topology.n))
         self._acting = tuple(self._adapted(adapt_action, "action_space", i) for i in range(topology.n))
@@ -216,6 +217,17 @@ class ParallelEnvironment(NetworkedMDP):
         near: BoolArray = (gaps <= self.settings.radius) & ~np.eye(self.spec.n, dtype=np.bool_)
         return near
 
+    @property
+    def drawable(self) -> bool:
+        """Whether they have a method ``picture()`` that gives a :class:`Picture`."""
+        self.copies.open(1)
+        return callable(getattr(self.copies[0], "picture", None))
+
+    def picture(self, state: JointState) -> Picture:  # noqa: ARG002 - it shows what is now
+        """What the first copy's own method gives now."""
+        drawn: Picture = self.copies.call("picture", 0)
+        return drawn
+
     # -- their side ------------------------------------------------------------------------------------------------------
 
     def _of(self, agent: int) -> str:
@@ -322,24 +334,3 @@ def _columns(widths: Sequence[int], masks: Sequence[int]) -> list[_Columns]:
         columns.append(_Columns(begin, begin + width, begin + width + 1 + mask))
         begin = columns[-1].end
     return columns
-
-
-def _matched(possible: tuple[str, ...], chosen: Sequence[str], topology: Topology, where: str) -> tuple[str, ...]:
-    """The environment's agents in the order of the graph's nodes.
-
-    By the names in ``chosen``, else by the graph's own labels where it has some, else in the environment's order.
-    """
-    n, labels = topology.n, topology.labels
-    listed = ", ".join(possible[:6]) + (", ..." if len(possible) > 6 else "")
-    if len(set(possible)) != len(possible):
-        raise EnvironmentMismatchError(f"two of its agents have one name ({listed})", where=where, fix="give every agent a name of its own")
-    if len(possible) != n:
-        found = f"it has {len(possible)} agents ({listed}), the topology {n}"
-        raise EnvironmentMismatchError(found, where=where, fix=f"use a topology of {len(possible)} agents")
-    numbered = labels == tuple(str(i) for i in range(n))
-    wanted = tuple(chosen) or (possible if numbered else labels)
-    strangers = [name for name in wanted if name not in possible]
-    if strangers or len(set(wanted)) != n:
-        found = f"it has no agent '{strangers[0]}'" if strangers else "environment.agents does not name every agent once"
-        raise EnvironmentMismatchError(found, where=where, fix=f"its agents are {listed}; list them in environment.agents, one per node")
-    return wanted

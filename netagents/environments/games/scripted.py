@@ -94,10 +94,10 @@ def collect_and_interact(environment: MatrixGrid, observed: Sequence[FloatArray]
 
 
 def scripted_returns(environment: NetworkedMDP, script: Script, copies: int, seed: int, horizon: int | None = None) -> FloatArray:
-    """Undiscounted returns of a script, mean over agents: ``(copies,)``.
+    """Undiscounted returns of a script, mean over agents: ``(copies,)``.  What is paid after the end of a copy or an agent does not count.
 
     Args:
-        environment: one whose copies never end.
+        environment: which one.
         script: who plays.
         copies: independent episodes.
         seed: of all draws.
@@ -107,9 +107,12 @@ def scripted_returns(environment: NetworkedMDP, script: Script, copies: int, see
     spec = environment.spec
     state = environment.reset(rng.random((copies, *spec.reset_noise)))
     total = np.zeros(copies)
+    ended = np.zeros((copies, spec.n), dtype=np.bool_)
     for _ in range(spec.horizon if horizon is None else horizon):
         actions = script(environment, environment.observe(state), rng.random((copies, spec.n)))
         outcome = environment.step(state, actions, rng.random((copies, *spec.step_noise)))
         state = outcome.state
-        total += outcome.rewards.mean(axis=1)
+        total += np.where(ended, 0.0, outcome.rewards).mean(axis=1)
+        over = outcome.terminated | outcome.truncated
+        ended |= over if over.ndim == 2 else over[:, None]
     return total

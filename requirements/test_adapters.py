@@ -1,0 +1,94 @@
+"""Tests of the adapters to heavy engines, with everything that they need: ``python requirements/test_adapters.py [NAME ...]``.
+
+Makes an environment in ``.venv/adapters`` (some 4 GB, kept for the next time), installs the project there with the extras of the adapters
+and what only their tests compare with, and runs :data:`TESTS`, or those of the names given.  Exit code 0: all passed, none was skipped.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".venv" / "adapters"
+
+TESTS = {
+    "sumo": "tests/environments/test_sumo_traffic.py",
+    "smax": "tests/environments/test_smax.py",
+    "foraging": "tests/environments/test_level_foraging.py",
+    "mujoco": "tests/environments/test_multi_agent_mujoco.py",
+    "kitchen": "tests/environments/test_kitchen_engine.py",
+}
+"""The adapters' tests by name; they are skipped in the ordinary test suite, where these packages are missing."""
+
+EXTRAS = "environments,sumo,jax,foraging"
+TOOLS = ("pytest", "hypothesis", "pytest-timeout")
+
+COMPARED = ("overcooked==0.2.1",)
+"""What tests compare with, beside the engines themselves."""
+
+MAPS = ("sumo-rl",)
+"""Installed without what it asks for: the maps of RESCO are in it, and nothing of it is imported."""
+
+
+def run(*words: str | Path) -> int:
+    """Run a command, shown first."""
+    print("+", *words, flush=True)
+    return subprocess.run([str(word) for word in words], cwd=ROOT, check=False).returncode
+
+
+def tested(file: str) -> str:
+    """What is wrong after a file of tests has been run, or nothing."""
+    words = [
+        str(FOLDER / "bin" / "python"),
+        "-m",
+        "pytest",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "default",
+        "-rs",
+        "--timeout",
+        "1800",
+        file,
+    ]
+    print("+", *words, flush=True)
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        return f"{file}: a test failed"
+    return f"{file}: a test was skipped" if any(line.startswith("SKIPPED") for line in lines) else ""
+
+
+def install() -> bool:
+    """Make the environment and install everything."""
+    if not (FOLDER / "bin" / "python").exists():
+        venv.create(FOLDER, with_pip=True)
+    pip = (FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    project = (*pip, "--constraint", ROOT / "requirements" / "torch.txt", f"{ROOT}[{EXTRAS}]", *TOOLS, *COMPARED)
+    return not (run(*project) or run(*pip, "--no-deps", *MAPS))
+
+
+def main(chosen: list[str]) -> int:
+    """Install, then run the tests that were asked for, or all."""
+    unknown = [name for name in chosen if name not in TESTS]
+    if unknown:
+        raise SystemExit(f"there are no tests called '{unknown[0]}'; write any of {', '.join(TESTS)}")
+    if not install():
+        print("cannot be installed")
+        return 1
+    # One file after the other, each in a process of its own: threads of jax and forks of servers do not mix.
+    failed = [said for name in chosen or TESTS if (said := tested(TESTS[name]))]
+    print(*(failed or ["all passed"]), sep="\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
