@@ -28,6 +28,7 @@ from netagents.studies.influence_claims import (
     influence_ratio,
     plugin_without_influence,
 )
+from netagents.studies.robustness_claims import bound_violation, penalty_attacked, penalty_clean
 
 FloatArray = NDArray[np.float64]
 Source = str | Mapping[str, Any]
@@ -197,6 +198,9 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         plugin_without_influence,
         allocation_correlation,
         allocation_rank,
+        penalty_clean,
+        penalty_attacked,
+        bound_violation,
     )
 }
 """By name, as ``docs/claims.yaml`` uses them."""
