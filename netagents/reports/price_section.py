@@ -24,7 +24,7 @@ def price_section(run: Run) -> Markup:
             rows += [(term.label, numbers, f"{each.name}: {each.what}", each.advice) for each in warnings]
     if not rows:
         return Markup("")
-    say = "Discounted, of the last iteration. Warnings compare the last tenth of the iterations with the one before and that before the price."
+    say = "Discounted, last iteration. Warnings compare the last tenth of the iterations with that before it and before the price."
     return section("The price of power", table(("term", "in numbers", "warning", "what to do"), rows), say=say, wide=True)
 
 
