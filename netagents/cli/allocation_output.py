@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,8 @@ def _print(result: AllocationResult) -> None:
         each = result.influence[s]
         numbers = (f"{each.value:.3f}", f"{each.low:.3f} to {each.high:.3f}", f"{each.p:.2g}", *(f"{value:.2f}" for value in means[s]))
         grid.add_row(printable(scenario), *numbers, *(str(pick[s]) for pick in result.picks.values()))
-    Console(markup=False).print(grid, "")
+    # Where nobody sees a terminal, no column need be cut.
+    Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid, "")
     anova = result.anova
     typer.echo(f"population sizes differ: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
     for name, found in result.by_gain.items():

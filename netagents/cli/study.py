@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Many runs, one question: the communication radius, any setting, messages."
+    add_completion=False, no_args_is_help=True, help="Many runs, one question: the communication radius, any setting, messages, power."
 )
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")]
@@ -136,6 +136,34 @@ def allocation(
 
 
 @app.command()
+def power(
+    file: File,
+    overrides: Words = None,
+    price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
+    method: Annotated[str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish.")] = "none,prim",
+    aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
+    seeds: Seeds = 5,
+    out: Out = None,
+    jobs: Jobs = None,
+    measure: MeasureWord = None,
+    episodes: Copies = 0,
+) -> None:
+    """Does regularizing power make the team safer, and what does it cost?"""
+    from netagents.studies.power_study import parse_prices, power_study
+
+    study = power_study(
+        file,
+        overrides or [],
+        lambdas=parse_prices(price),
+        methods=[word.strip() for word in method.split(",")],
+        aggregate=aggregate,
+        seeds=_seeds(file, overrides, seeds),
+        measure=_measure(measure),
+    )
+    _carry_out(study, out, jobs, episodes)
+
+
+@app.command()
 def samples(
     file: File,
     overrides: Words = None,
@@ -234,6 +262,12 @@ def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, sh
         oracle = consult(study.base, sorted({int(setting.values["kappa"]) for setting in study.settings}))
         tables |= oracle.tables
         facts["oracle"] = oracle.note
+    if study.question == "power" and "runs" in tables:
+        from netagents.studies.power_tables import power_tables
+
+        more, told = power_tables(study, directory, tables["runs"], facts["untrained"], show.say)
+        tables |= more
+        facts |= told
     save_tables(directory, tables, facts)
     return write_study_report(directory.path)
 

@@ -127,15 +127,15 @@ class GroupLearningSettings(Settings):
     """What the agents of a group learn with; what is left out is as for all agents.  Batch, horizon, discount and credit are the run's."""
 
     aliases: ClassVar[Mapping[str, str]] = LearningSettings.aliases
-    algorithm: AlgorithmSettings | None = None
-    task_weight: Annotated[float, Field(ge=0.0)] | None = None
-    learning_rate: Annotated[float, Field(gt=0.0)] | None = None
-    schedule: ScheduleSettings | None = None
-    max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] | None = None
-    baseline: bool | None = None
-    cells: CellSettings | None = None
-    logit_bound: Annotated[float, Field(gt=0.0)] | None = None
-    critic: CriticSettings | None = None
+    algorithm: AlgorithmSettings | None = Field(None, description="as learning.algorithm")
+    task_weight: Annotated[float, Field(ge=0.0)] | None = Field(None, description="as learning.task_weight")
+    learning_rate: Annotated[float, Field(gt=0.0)] | None = Field(None, description="as learning.learning_rate")
+    schedule: ScheduleSettings | None = Field(None, description="as learning.schedule")
+    max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] | None = Field(None, description="as learning.max_grad_norm")
+    baseline: bool | None = Field(None, description="as learning.baseline")
+    cells: CellSettings | None = Field(None, description="as learning.cells")
+    logit_bound: Annotated[float, Field(gt=0.0)] | None = Field(None, description="as learning.logit_bound")
+    critic: CriticSettings | None = Field(None, description="as learning.critic")
 
 
 class AgentGroup(Settings):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, JsonValue, Tag, field_validator
+from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from netagents.experiment.base import Settings
 from netagents.experiment.imported_parts import CustomKind, PartKind
 from netagents.experiment.policy_settings import HiddenLayers
+from netagents.experiment.robust_settings import ErnieSettings, RobustSettings, RomaxSettings
 
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -58,6 +59,7 @@ class NetworkAlgorithmSettings(Settings):
     learns_with: ClassVar[Parameters | None] = "networks"
     learning_rate: Rate = Field(3e-3, description="Adam's step size for the policy; learning.schedule applies to it")
     critic: NeuralCriticSettings = NeuralCriticSettings()
+    ernie: ErnieSettings | None = Field(None, description="penalty on how a policy heeds small adversarial changes of what it observes")
 
 
 class NeuralAlgorithmSettings(NetworkAlgorithmSettings):
@@ -131,6 +133,13 @@ class MaddpgSettings(NetworkAlgorithmSettings):
     tau: Rate = Field(0.01, description="share by which target networks follow after each step")
     logit_penalty: Annotated[float, Field(ge=0.0, le=10.0)] = Field(1e-3, description="weight of the mean square of the policy's outputs")
     max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(0.5, description="largest Euclidean norm of a network's gradient")
+    robust: RobustSettings | None = Field(None, description="how it prepares for others that turn against the agent")
+
+    @model_validator(mode="after")
+    def _relaxed_units(self) -> Self:
+        if isinstance(self.robust, RomaxSettings) and self.robust.bound == "linear" and self.q.activation != "relu":
+            raise ValueError("robust.bound linear relaxes relu units, and q.activation is tanh; use robust.bound interval")
+        return self
 
 
 ALGORITHM_KINDS = ("truncated_pg", "actor_critic", "ppo", "maddpg")

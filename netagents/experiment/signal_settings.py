@@ -144,7 +144,7 @@ class PowerTermSettings(_Lambda):
         "realized", description="of the actions that were played, or before any agent acts; ex_ante depends on the state alone"
     )
     refresh: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        5, description="iterations between two copies of the task critic, from which power is read"
+        10, description="iterations between two copies of the task critic, from which power is read"
     )
     bias: Literal["double", "single"] = Field(
         "double",

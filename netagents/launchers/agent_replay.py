@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from netagents.errors import ReplayError, RunDirectoryError, UsageError
 from netagents.experiment.imported_parts import has_foreign_code
 from netagents.learning import ExchangeRequest, NetworkedAgent, Outgoing, make_agent
 from netagents.learning.protocol.agent_checkpoint import restore_agent
-from netagents.messages import Kind, Report, node_names
+from netagents.messages import Kind, Report, node_name, node_names
+from netagents.messages.array_fields import mismatch
 from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_digest
+from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
 from netagents.records.replay_files import ReplayFiles
@@ -104,6 +106,7 @@ class _Replay:
         self.run, self.recording, self.agent, self.found = run, recording, agent, found
         self.numbers = GlobalNumbers(run.experiment.seed, has_foreign_code(run.experiment))
         self.metrics = {name: run.agent_metric(name) for name in run.setup.metric_names}
+        self.shapes = shapes_of(run.setup, found.agent)
         self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
 
     def until(self, wanted: int, last: int | None, before: Callable[[NetworkedAgent, int], None] | None) -> Replayed:
@@ -141,7 +144,18 @@ class _Replay:
                 return
 
     def _message(self, turn: ExchangeRequest, sender: int) -> Any:
-        return self.recording.message(turn.iteration, turn.kind, turn.step, sender)
+        """The recorded message, which must be one of a run with these settings; None if there is none.
+
+        Raises:
+            RunDirectoryError: the settings are those of another run.
+        """
+        message = self.recording.message(turn.iteration, turn.kind, turn.step, sender)
+        expected = self.shapes.get((turn.kind, sender))
+        differs = None if message is None or expected is None else mismatch(expected, cast("Sequence[NDArray[Any] | None]", message))
+        if differs is not None:
+            what = f"{turn.kind.name.lower()} of iteration {turn.iteration}, step {turn.step} from {node_name(sender)} {differs}"
+            raise RunDirectoryError(what, where=str(self.recording.folder), fix="the settings were changed after the run")
+        return message
 
     def _hear(self, outgoing: Outgoing) -> None:
         """Reports must be those that the run recorded."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError, ExperimentError
-from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.algorithm_settings import MaddpgSettings, NetworkAlgorithmSettings
 from netagents.experiment.clock_settings import LockstepSettings, WaitSettings
 from netagents.experiment.policy_settings import BoxActing, GruPolicySettings, MlpPolicySettings
 from netagents.learning.protocol.setup import Setup
@@ -51,6 +51,17 @@ def check_algorithm(setup: Setup, agent: int) -> None:
         return
     if not facts.on_policy:
         _check_replay(setup, agent)
+    algorithm = settings.learning.algorithm
+    if (
+        isinstance(algorithm, NetworkAlgorithmSettings)
+        and algorithm.ernie is not None
+        and not isinstance(settings.policy, MlpPolicySettings)
+    ):
+        raise ExperimentError(
+            f"ERNIE changes single observations, and a policy of kind {settings.policy.kind} remembers earlier ones",
+            where=f"{settings.where}learning.algorithm.ernie",
+            fix="use policy.kind mlp, or leave it out",
+        )
     if not isinstance(spec.action_spaces[agent], Discrete) and isinstance(settings.policy, MlpPolicySettings):
         acting = settings.policy.box
         if facts.boxes not in (None, acting):
@@ -77,7 +88,7 @@ def _check_replay(setup: Setup, agent: int) -> None:
     """Refuse what an algorithm that replays transitions cannot go along with.
 
     Raises:
-        ExperimentError: agents are not in lockstep, the policy has memory, or the agent is a seat whose policies come and go.
+        ExperimentError: agents are not in lockstep, or the agent is a seat whose policies come and go.
     """
     settings, clock = setup.agents[agent], setup.experiment.clock
     kind, where = settings.learning.algorithm.kind, f"{settings.where}learning.algorithm.kind"
@@ -86,12 +97,6 @@ def _check_replay(setup: Setup, agent: int) -> None:
             f"{kind} replays the same transitions in all agents at once, which needs agents in lockstep",
             where="clock",
             fix="leave the clock at lockstep, with straggler wait",
-        )
-    if not isinstance(settings.policy, MlpPolicySettings):
-        raise ExperimentError(
-            f"{kind} replays single transitions, of which a policy of kind {settings.policy.kind} makes no memory",
-            where=f"{settings.where}policy.kind",
-            fix="use policy.kind mlp",
         )
     if agent in setup.populations:
         raise ExperimentError(

@@ -60,17 +60,17 @@ def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _messages(methods: Sequence[Mapping[str, Any]]) -> Markup:
-    heads = ("method", "hop", "nats", "probability moved", "greedy action changed")
+    heads = ("method", "hop", "nats", "moved", "greedy changed")
     kinds = ("information", "movement", "changed")
     body = [
         (method["method"], str(each["hop"]), *(short(each[kind]) for kind in kinds)) for method in methods for each in method["messages"]
     ]
     if not body:
         return Markup("")
-    say = "One neighbour's message is replaced by one of another moment; means over pairs and seeds."
+    say = "One neighbour's message is replaced by one of another moment: probability moved, how often the greedy action changes; means."
     return section("Corrupted messages", table(heads, body), say=say)
 
 
 def _notes(facts: Mapping[str, Any]) -> Markup:
-    lines = [*facts["notes"], "Adversaries who were trained are a lower bound of what can happen."]
+    lines = [*facts["notes"], "What trained adversaries take is a lower bound of what can be lost."]
     return section("Notes", html("<ul>{}</ul>", joined(html("<li>{}</li>", line) for line in lines)))

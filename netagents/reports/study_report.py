@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from netagents.intervals import ENOUGH
 from netagents.records.atomic_files import write_atomically
 from netagents.reports import study_figures as figures
 from netagents.reports.html import document, html, joined, section, short, table
+from netagents.reports.inline_picture import picture
+from netagents.reports.power_study_page import pareto, power_page, truncation
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
 from netagents.reports.study_settings import best_setting, dots, value_table, worth_table
@@ -35,7 +36,8 @@ def write_study_report(path: Path) -> Path:
         RunDirectoryError: it has no tables, or the page cannot be written.
     """
     data = load_study(path)
-    body = _radius_page(data) if data.study["question"] == "radius" else _settings_page(data)
+    pages = {"radius": _radius_page, "power": power_page}
+    body = pages.get(data.study["question"], _settings_page)(data)
     title = f"{data.study['question']} study of {data.study['name']}"
     page = document(title, html("<h1>{}</h1>", title), html('<p class="quiet">{}</p>', _subtitle(data)), *body, _notes(data))
     return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
@@ -56,7 +58,7 @@ def _radius_page(data: StudyData) -> list[Markup]:
         f"{MIDDLES} The circle marks the knee: the smallest radius that no larger one beats by more than 2 % of what was learned. There is "
         f"none with fewer than {ENOUGH} seeds, nor where a larger radius has a higher value and intervals overlap."
     )
-    parts = [section("Which kappa should I use?", lead, _picture(headline(data), "gain and cost per hop"), say=how, wide=True)]
+    parts = [section("Which kappa should I use?", lead, picture(headline(data), "gain and cost per hop"), say=how, wide=True)]
     parts.append(section("In numbers", value_table(data), wide=True))
     grid = []
     for credit in data.credits:
@@ -152,10 +154,10 @@ def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
     if data.study["question"] == "mute":
         say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
-        parts.append(section("What is each message worth?", worth_table(data), _picture(dots(data), "settings"), say=say, wide=True))
+        parts.append(section("What is each message worth?", worth_table(data), picture(dots(data), "settings"), say=say, wide=True))
     else:
         lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
-        parts.append(section("Which setting is best?", lead, _picture(dots(data), "settings"), say=MIDDLES, wide=True))
+        parts.append(section("Which setting is best?", lead, picture(dots(data), "settings"), say=MIDDLES, wide=True))
     parts.append(section("In numbers", value_table(data), wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
 
@@ -215,14 +217,7 @@ def _notes(data: StudyData) -> Markup:
 
 
 def _card(title: str, figure: Figure, say: str) -> Markup:
-    return section(title, _picture(figure, title), say=say)
-
-
-def _picture(figure: Figure, words: str) -> Markup:
-    figure.set_dpi(150)
-    encoded = base64.b64encode(png(figure)).decode()
-    picture = '<img alt="{}" style="width:100%;height:auto;border-radius:6px" src="data:image/png;base64,{}">'
-    return html(picture, words, encoded)
+    return section(title, picture(figure, title), say=say)
 
 
 def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str] = ("headline",)) -> list[Path]:
@@ -232,7 +227,8 @@ def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str]
         path: of the study.
         out: folder.
         prefix: of the file names.
-        names: of ``headline``, ``curves``, ``bytes``, ``exact``, ``gradient``, ``split``, ``crash``.
+        names: of ``headline``, ``curves``, ``bytes``, ``exact``, ``gradient``, ``split``, ``crash``, ``settings``; of a
+            power study ``pareto``, ``truncation``.
     """
     data = load_study(path)
     first = data.credits[0]
@@ -245,6 +241,8 @@ def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str]
         "split": lambda: figures.error_split(data),
         "crash": lambda: figures.by_radius(data, _crash_columns(data), data.measure),
         "settings": lambda: dots(data),
+        "pareto": lambda: pareto(data),
+        "truncation": lambda: truncation(data),
     }
     written = []
     out.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from netagents.measures.influence import (
     scenario_warning,
 )
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
-from netagents.studies.scenario_play import MEASURES, ScenarioPlay, play_scenario
+from netagents.studies.scenario_play import IN_REWARDS, MEASURES, ScenarioPlay, play_scenario
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study
 
@@ -61,7 +61,7 @@ class AllocationResult:
         scenarios: names. sizes: of populations, ascending. budget: members altogether.
         influence: of the co-player on the self-play ego, over seeds.
         samples: (R, C, S, L) mean return of the ego per seed, co-player, scenario and size.
-        measures: influence and related ones, each (S,), mean over seeds.
+        measures: influence and related ones, each (S,), mean over seeds; those in units of reward relative to the scenario's mean return.
         gains: (S, L - 1) return of each larger size less that of self-play, relative to the mean return of the scenario.
         by_gain: measure -> its correlation with the gain of the largest size. between: pairs of measures -> theirs.
         anova: of returns relative to each scenario's mean.
@@ -148,6 +148,8 @@ def judge(
     gains = mean[:, 1:] - mean[:, :1]
     values = {"influence": np.array([each.value for each in influence])}
     values |= {name: np.array([play.measures[name].mean() for play in plays]) for name in MEASURES}
+    for name in IN_REWARDS:
+        values[name] = values[name] / scale
     by_gain = {name: correlation(value, gains[:, -1]) for name, value in values.items()}
     pairs = [(a, b) for at, a in enumerate(values) for b in list(values)[at + 1 :]]
     between = {(a, b): correlation(values[a], values[b]) for a, b in pairs}

@@ -37,6 +37,9 @@ EGO, CO_PLAYER = 0, 1
 STEPS_BETWEEN = 5
 """Steps between two states at which actions are forced."""
 
+IN_REWARDS = ("power", "crash_damage")
+"""Those of the measures that are in units of reward."""
+
 MEASURES = ("causal_influence", "transfer_entropy", "gradient_overlap", "power", "crash_damage")
 
 

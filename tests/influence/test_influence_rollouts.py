@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.stats import spearmanr
 from netagents.cli.main import main
 from netagents.exact import ExactValues, JointModel, JointPolicy, power_matrices
 from netagents.experiment import Experiment
+from netagents.launchers.influence_measurement import _by_seed
 from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
 from netagents.launchers.launch import run
 from netagents.launchers.policy_evaluation import evaluation_environment
@@ -22,6 +24,7 @@ from netagents.learning.prepare import prepare
 from netagents.measures.influence import VarianceInformation, hop_decay, influence_matrix
 from netagents.records.bank_creation import make_bank
 from netagents.records.policy_bank import Bank
+from netagents.records.record_models import BankMember
 from netagents.records.run_reader import Run
 
 CHAIN = line_msg(10, iterations=4, batch=32, horizon=40, kappa=1, kappa_policy=0, learning={"learning_rate": 20})
@@ -140,6 +143,22 @@ def test_the_command_measures_goes_on_and_writes_a_page(chain: tuple[Run, Bank],
     before = (folder / "influence.json").read_bytes()
     assert main([*words, "--jobs", "1", "--group", "4,5"]) == 0
     assert (folder / "influence.json").read_bytes() == before
+
+
+def test_influence_is_compared_between_the_seeds_of_a_bank() -> None:
+    members = [BankMember(name=f"m{k}", kind="trained", seed=k % 2, iteration=k) for k in range(5)]
+    members.append(BankMember(name="untrained", kind="untrained", seed=0))
+    whole = np.random.default_rng(0).standard_normal((3, 6, 8, 3))
+    bank: Any = SimpleNamespace(members=members)
+    found = _by_seed(whole, bank, VarianceInformation(), [0, 1, 2])
+    assert found is not None
+    assert found.shape == (2, 3, 3)
+    # Seed 0 has three policies and seed 1 two, so the last two of each count.
+    for seed, chosen in ((0, [2, 4]), (1, [1, 3])):
+        for j, i in ((0, 1), (2, 0)):
+            assert found[seed, j, i] == pytest.approx(float(VarianceInformation().value(whole[j, chosen, :, i])))
+    assert np.isnan(found[:, [0, 1, 2], [0, 1, 2]]).all()
+    assert _by_seed(whole, SimpleNamespace(members=members[::2]), VarianceInformation(), [0]) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.system

@@ -12,6 +12,7 @@ import pytest
 from experiments import line_msg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_run import make_sample
 
 import netagents
 from netagents.errors import RunDirectoryError
@@ -127,3 +128,13 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path, caplog: 
     recorder.end(0, {})
     recorder.close()
     assert sum("the inbox is not recorded any more" in record.message for record in caplog.records) == 1
+
+
+def test_settings_that_were_changed_after_the_run_are_one_line(tmp_path: Path) -> None:
+    run = make_sample(tmp_path / "run")
+    file = run / "experiment.json"
+    text = file.read_text()
+    assert '"batch": 2' in text
+    file.write_text(text.replace('"batch": 2', '"batch": 9'))
+    with pytest.raises(RunDirectoryError, match=r"has .*, and this run's has .*; the settings were changed after the run"):
+        replay(netagents.Run.open(run), 0)

@@ -169,7 +169,7 @@ def test_target_actions_are_those_of_everybodys_target_policy_at_the_same_transi
     for (_, sender), actions in told.items():
         context = agents[sender].replay_buffer.batch(0)["context"][rows + 8].astype(np.float64)
         bound = net.setup.experiment.learning.logit_bound
-        hidden = agents[sender].policy.layout.sizes
+        hidden = agents[sender].actor.layout.sizes
         raw = perceptron_tanh(before[sender], list(hidden), context)
         gumbel = -np.log(-np.log(stream(0, sender, Purpose.TARGET_ACTIONS, 0).random((32, raw.shape[1]))))
         assert actions.tolist() == (bound * np.tanh(raw / bound) + gumbel).argmax(axis=1).tolist()
@@ -269,6 +269,13 @@ def test_terms_of_the_signal_enter_what_it_learns() -> None:
         (ROBOTS, ["learning.algorithm={kind: ppo}"], ExperimentError, r"ppo acts in boxes by a Gaussian .* use policy.box=gaussian"),
         (GRID, ["clock={kind: bounded_staleness, steps: 1}", "runtime.launcher=local"], ExperimentError, "needs agents in lockstep"),
         (GRID, ["policy={kind: softmax}"], ExperimentError, "maddpg needs a policy of kind mlp"),
+        (GRID, ["policy={kind: gru}"], ExperimentError, "maddpg does not train policies with memory; use ppo or actor_critic"),
+        (
+            GRID,
+            ["policy={kind: gru}", "learning.algorithm={kind: ppo, ernie: {}}"],
+            ExperimentError,
+            "ERNIE changes single observations, and a policy of kind gru remembers earlier ones; use policy.kind mlp",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(document: dict[str, Any], overrides: list[str], error: type[Exception], said: str) -> None:

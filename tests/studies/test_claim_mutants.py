@@ -15,10 +15,13 @@ from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
-from netagents.studies import claim_checks, derivative, influence_claims
+from netagents.measures.influence import RankInterval
+from netagents.studies import claim_checks, derivative, influence_claims, power_claims, robustness_claims
+from netagents.studies.allocation_evaluation import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
+from netagents.studies.robustness_claims import ExactReturns
 
 CLAIMS = read_claims(registry_path())
 CURVES = Path(__file__).parents[2] / "docs" / "neural"
@@ -120,6 +123,15 @@ def level_decay(*_: Any) -> Any:
     return SimpleNamespace(mean=np.ones(5))
 
 
+def allocations(correlation: float = 0.0, percentile: float = 0.5) -> Mutant:
+    """An allocation study in which influence is something else to the gain."""
+    found = SimpleNamespace(
+        by_gain={"influence": Correlation(correlation, correlation - 0.005, correlation + 0.005, 8)},
+        ranks={"published": RankInterval(SimpleNamespace(percentile=percentile), percentile, percentile, 8)},  # type: ignore[arg-type]
+    )
+    return replaced(influence_claims, "allocation_result", lambda *_: found)
+
+
 MUTANTS: dict[str, list[Mutant]] = {
     "line-msg-untrained": [changed("environment.coupling=0.5"), changed("topology.n=9")],
     "wireless-spdac-untrained": [changed("environment.success=0.75"), changed("topology.columns=4")],
@@ -152,7 +164,17 @@ MUTANTS: dict[str, list[Mutant]] = {
     "neural-line-msg": [artefact("wireless-ppo-kappa-1"), changed("learning.iterations=1")],
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
+    "influence-foretells-gain": [allocations(correlation=0.99)],
+    "influence-allocation-rank": [allocations(percentile=0.9)],
     "plugin-bias": [changed(repetitions=192)],
+    "sbpr-relies-below-the-price": [changed(actions=[0])],
+    "sbpr-relies-on-itself-above-the-price": [changed(actions=[1, 2])],
+    "prim-varies-less-than-sbpr": [replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))],
+    "mir2-bound": [changed(weight=100.0)],
+    "mir2-gathering-clean": [
+        replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0 + 30.0 * one.signals[0].factor, 4.0))
+    ],
+    "mir2-gathering-attacked": [replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0, 4.0 - one.signals[0].factor))],
     "rendezvous-untrained": [changed("learning.horizon=150")],
 }
 """By claim.  A mutant of a refuted claim makes it come out otherwise, too."""

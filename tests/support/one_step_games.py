@@ -36,10 +36,10 @@ class Product(NetworkedMDP):
 
 
 class Stag(NetworkedMDP):
-    """Both are paid 1 where agent 0 plays safe (0), else 1.2 where agent 1 helps (0) and -2 where it does not (1).
+    """Agent 0 is paid 1 for playing safe (0), else 2 where agent 1 helps (0) and -2 where it does not; agent 1 is paid 1 for helping.
 
-    Agent 1 helps.  Agent 0 hunts (1) for 1.2; where agent 1 fails it with probability q, hunting is worth 1.2 - 3.2 q, less than being
-    safe for q > 1/16.
+    Agent 1 helps.  Agent 0 hunts (1) for 2; where agent 1 fails it with probability q, hunting is worth 2 - 4 q, less than being safe for
+    q > 1/4.
     """
 
     def __init__(self, topology: Any) -> None:
@@ -52,9 +52,9 @@ class Stag(NetworkedMDP):
 
     def step(self, state: Any, actions: Any, noise: Any) -> Transition:  # noqa: ARG002
         safe, helps = (action == 0 for action in actions)
-        paid = np.where(safe, 1.0, np.where(helps, 1.2, -2.0))
+        paid = np.where(safe, 1.0, np.where(helps, 2.0, -2.0))
         over = np.ones(len(state), dtype=bool)
-        return Transition(state, np.stack([paid, paid], axis=1), over, np.zeros_like(over))
+        return Transition(state, np.stack([paid, helps.astype(np.float64)], axis=1), over, np.zeros_like(over))
 
     def observe(self, state: Any) -> list[Any]:
         return [np.ascontiguousarray(state[:, i]) for i in range(2)]

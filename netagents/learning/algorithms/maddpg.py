@@ -8,6 +8,7 @@ diameter of the graph it is the paper's algorithm; with kappa_critic 0 it is ind
 
 where each a'_j comes from agent j as a message: everyone draws the same transitions from the seed, so nothing else has to be said.
 u_i is the learning signal of the time at which the transition was sampled: task reward or incentive, shadow reward, and further terms.
+Robust relatives (:mod:`netagents.learning.algorithms.robust`) put another value in the place of Q_i and Q'_i on the right.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.action_value import ActionValue
+from netagents.environments.feature_encoders import width
 from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.robust_settings import RomQSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
 from netagents.learning.algorithms.neural_agent import Critic, FloatArray, NeuralAgent, NeuralBatch, along
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.algorithms.relaxed_actions import RelaxedActions
 from netagents.learning.algorithms.replay_layout import replay_iterations, replay_layout
+from netagents.learning.algorithms.robust.ernie import smoothness_penalty
+from netagents.learning.algorithms.robust.robust_value import PlainValue, make_robust_value
+from netagents.learning.algorithms.robust.rom_q import WorstPlay, adversarial_copies
 from netagents.learning.algorithms.step_sizes import step_size_at
 from netagents.learning.protocol.replay_buffer import ReplayBuffer
 from netagents.learning.protocol.requests import ExchangeRequest
@@ -48,7 +54,8 @@ class Minibatch(NamedTuple):
         context, next_context: what the policy reads before and after the step.
         observed, next_observed: what the critic reads of everyone in its window.
         acted, next_acted: their actions as features; those after the step are what they went on to do.
-        signal, bootstrap, weight: u_i; 0 after a terminal state, else gamma; 0 for steps after the agent's end, of mean 1.
+        signal, bootstrap: u_i; 0 after a terminal state, else gamma.
+        weight, own_weight: 0 for steps after the agent's end, for the latter also for those that its policy did not choose; of mean 1.
         mask, next_mask: legal actions, where some are not.
         next_hops: how far away contacts were after the step, in a graph that moves.
     """
@@ -62,6 +69,7 @@ class Minibatch(NamedTuple):
     signal: torch.Tensor
     bootstrap: torch.Tensor
     weight: torch.Tensor
+    own_weight: torch.Tensor
     mask: NDArray[np.bool_] | None
     next_mask: NDArray[np.bool_] | None
     next_hops: NDArray[np.uint8] | None
@@ -84,7 +92,9 @@ class MaddpgAgent(NeuralAgent):
         super().__init__(index, setup)
         self.replay_buffer = ReplayBuffer(replay_layout(setup, index), replay_iterations(setup, self.settings.replay))
         self.relaxed = RelaxedActions(self.policy)
-        self.own_columns = self.action_reader.columns[self.critic_window.index(index)]
+        own, columns = self.critic_window.index(index), self.action_reader.columns
+        self.own_columns = columns[own]
+        self.robust = make_robust_value(self.settings.robust, columns, own, self.action_reader.spaces)
         self._unscaled: dict[str, NDArray[np.float32]] = {}
 
     def make_critics(self, generator: np.random.Generator) -> None:
@@ -93,10 +103,15 @@ class MaddpgAgent(NeuralAgent):
         self.q = ActionValue(settings.q, self.inputs, settings.max_grad_norm, generator, self.index)
         self.actor.gradient_clip = settings.max_grad_norm if self.learning.max_grad_norm is None else self.learning.max_grad_norm
         self.target_policy = self.actor.flat.detach().clone()
+        self.own_q: ActionValue | None = None
+        if isinstance(settings.robust, RomQSettings):
+            # Of what the policy reads and the own action alone: an agent that acts knows no more.
+            inputs = self.policy.reader.size + width(self.setup.spec.action_spaces[self.index])
+            self.own_q = ActionValue(settings.q, inputs, settings.max_grad_norm, generator, self.index)
 
     def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
-        return {"q": self.q}
+        return {"q": self.q} if self.own_q is None else {"q": self.q, "own_q": self.own_q}
 
     # -- how it learns ---------------------------------------------------------------------------------------------------
 
@@ -116,6 +131,7 @@ class MaddpgAgent(NeuralAgent):
         shared = stream(setup.experiment.seed, ENVIRONMENT_OWNER, Purpose.REPLAY, iteration)
         targets = stream(setup.experiment.seed, self.index, Purpose.TARGET_ACTIONS, iteration)
         relaxation = stream(setup.experiment.seed, self.index, Purpose.RELAXATION, iteration)
+        changes = stream(setup.experiment.seed, self.index, Purpose.ROBUSTNESS, iteration)
         for update in range(settings.updates):
             where = f"iteration {iteration}, update {update}"
             with repeatable_torch():
@@ -125,21 +141,30 @@ class MaddpgAgent(NeuralAgent):
             with repeatable_torch():
                 next_acted = self._next_actions(replayed, {self.index: own, **told})
                 numbers |= self._fit_critic(replayed, next_acted, where)
-                numbers |= self._improve(replayed, relaxation, where)
+                numbers |= self._improve(replayed, relaxation, changes, where)
                 self._follow()
         self.policy.load(self.actor.weights())
         return {**numbers, "replayed": float(len(self.replay_buffer.used) * batch.rollout.alive.size)}
 
     def _fit_critic(self, replayed: Minibatch, next_acted: torch.Tensor, where: str) -> dict[str, float]:
-        """y = u + gamma Q'(x', a'); one step of Q towards it."""
+        """y = u + gamma Q'(x', a'), or a robust value in the place of Q'; one step of Q towards it."""
         import torch
 
+        numbers: dict[str, float] = {}
         with torch.no_grad():
-            ahead = self.q.values(replayed.next_observed, next_acted, self.q.target)
+            ahead = self.robust.values(self.q, replayed.next_observed, next_acted, self.q.target)
+            if not isinstance(self.robust, PlainValue):
+                plain = self.q.values(replayed.next_observed, next_acted, self.q.target)
+                numbers["robust_gap"] = float((replayed.weight * (plain - ahead)).mean())
             goals = replayed.signal + replayed.bootstrap * ahead
-        return {"q_change": self.q.fit(replayed.observed, replayed.acted, goals, replayed.weight, where)}
+        if self.own_q is not None:
+            own = next_acted[:, self.own_columns]
+            with torch.no_grad():
+                alone = replayed.signal + replayed.bootstrap * self.own_q.values(replayed.next_context, own, self.own_q.target)
+            self.own_q.fit(replayed.context, replayed.acted[:, self.own_columns], alone, replayed.weight, where)
+        return {**numbers, "q_change": self.q.fit(replayed.observed, replayed.acted, goals, replayed.weight, where)}
 
-    def _improve(self, replayed: Minibatch, generator: np.random.Generator, where: str) -> dict[str, float]:
+    def _improve(self, replayed: Minibatch, generator: np.random.Generator, changes: np.random.Generator, where: str) -> dict[str, float]:
         """One step of the policy up Q_i with the agent's own action replaced by what its policy does now."""
         import torch
 
@@ -150,15 +175,20 @@ class MaddpgAgent(NeuralAgent):
         action = self.relaxed.features(outputs, gumbel, replayed.mask)
         first, last = self.own_columns.start, self.own_columns.stop
         acted = torch.cat([replayed.acted[:, :first], action, replayed.acted[:, last:]], dim=1)
-        climbed = (replayed.weight * self.q.values(replayed.observed, acted)).mean()
-        square = self.actor.descend(self.settings.logit_penalty * outputs.square().mean() - climbed, where)
+        climbed = (replayed.own_weight * self.robust.values(self.q, replayed.observed, acted)).mean()
+        loss = self.settings.logit_penalty * outputs.square().mean() - climbed
+        if self.settings.ernie is not None:
+            loss = loss + smoothness_penalty(self.actor, replayed.context, self.settings.ernie, changes)
+        square = self.actor.descend(loss, where)
         numbers = {"gradient_sq": square, "policy_entropy": self.relaxed.entropy(outputs.detach(), replayed.mask)}
         return {name: value for name, value in numbers.items() if not np.isnan(value)}
 
     def _follow(self) -> None:
         import torch
 
-        self.q.follow(self.settings.tau)
+        for critic in (self.q, self.own_q):
+            if critic is not None:
+                critic.follow(self.settings.tau)
         with torch.no_grad():
             self.target_policy.lerp_(self.actor.flat, self.settings.tau)
 
@@ -190,8 +220,19 @@ class MaddpgAgent(NeuralAgent):
 
     def sample(self, iteration: int) -> Generator[ExchangeRequest, Any, Rollout]:
         """Roll out, and keep what the policy read as it was observed: numbers without bounds are replayed at the scale of the day."""
-        with self.policy.reader.collected() as parts:
-            rollout = yield from super().sample(iteration)
+        robust, marked = self.settings.robust, None
+        if self.own_q is not None and isinstance(robust, RomQSettings) and self.substitute is None:
+            setup, seed = self.setup, self.setup.experiment.seed
+            marked = adversarial_copies(seed, iteration, setup.batch, setup.n, self.index, robust.probability)
+            self.substitute = WorstPlay(self.policy, self.own_q, robust, marked)
+        try:
+            with self.policy.reader.collected() as parts:
+                rollout = yield from super().sample(iteration)
+        finally:
+            if marked is not None:
+                self.substitute = None
+        if marked is not None:
+            rollout.chosen = rollout.alive & ~marked
         self._unscaled["context"] = np.concatenate(parts)
         return rollout
 
@@ -209,9 +250,10 @@ class MaddpgAgent(NeuralAgent):
         whole = signal.own if kept is None else signal.own + kept
         arrays: dict[str, NDArray[Any]] = {
             **self._unscaled,
-            "acted": read.features[:, self.reader.size :].numpy(),
+            "acted": read.features[:, self.observed_size :].numpy(),
             "signal": whole.reshape(-1),
             "alive": rollout.alive.reshape(-1),
+            "chosen": rollout.chosen.reshape(-1),
             "bootstrap": rollout.bootstrap.reshape(-1) != 0.0,
         }
         for name, block in (("mask", rollout.mask), ("hops", rollout.hops)):
@@ -219,14 +261,17 @@ class MaddpgAgent(NeuralAgent):
                 arrays[name] = block.reshape(-1, block.shape[2])
         self.replay_buffer.add(iteration, arrays)
         with repeatable_torch():
-            self.q.follow_returns(self._returns(rollout, batch, whole))
+            returns = self._returns(rollout, batch, whole)
+            for critic in (self.q, self.own_q):
+                if critic is not None:
+                    critic.follow_returns(returns)
 
     def _returns(self, rollout: Rollout, batch: NeuralBatch, signal: FloatArray) -> FloatArray:
         """(M,) returns of the batch's living steps, with the critic in the place of what follows the last one."""
         import torch
 
         read = batch.transitions
-        observed, acted = read.features.split_with_sizes([self.reader.size, self.action_reader.size], dim=1)
+        observed, acted = read.features.split_with_sizes([self.observed_size, self.action_reader.size], dim=1)
         with torch.no_grad():
             values = along(self.q.values(observed, acted).numpy().astype(np.float64), read)
         returns = lambda_returns(signal, values[1:], read.bootstrap, read.alive, self.setup.discount, 1.0)
@@ -243,7 +288,8 @@ class MaddpgAgent(NeuralAgent):
             return buffer.rows(name, iterations, rows + later)
 
         ahead = setup.batch
-        alive = block("alive").astype(np.float64)
+        alive = block("alive")
+        chosen = block("chosen") if self.own_q is not None else alive
         return Minibatch(
             context=tensor(self.policy.reader.scaled(block("context"))),
             next_context=tensor(self.policy.reader.scaled(block("context", ahead))),
@@ -254,6 +300,7 @@ class MaddpgAgent(NeuralAgent):
             signal=tensor(block("signal")),
             bootstrap=tensor(setup.discount * block("bootstrap")),
             weight=tensor(alive / max(alive.mean(), 1.0 / len(alive))),
+            own_weight=tensor(chosen / max(chosen.mean(), 1.0 / len(chosen))),
             mask=block("mask") if "mask" in buffer.layout else None,
             next_mask=block("mask", ahead) if "mask" in buffer.layout else None,
             next_hops=block("hops", ahead) if "hops" in buffer.layout else None,

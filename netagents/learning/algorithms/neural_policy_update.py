@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
+from netagents.learning.algorithms.robust.ernie import smoothness_penalty
 from netagents.learning.algorithms.trained_policy import Sequences, Steps
 from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
 from netagents.policies.torch_gru import TrainedGru
@@ -92,13 +93,13 @@ def improve(
     generator: np.random.Generator,
     where: str,
 ) -> PolicyChange:
-    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ].
+    """Train ``net`` on one batch of its own policy's decisions: climb E[ w (surrogate + entropy_coef * entropy) ], less ERNIE's penalty.
 
     Args:
         net: weights under training.
         policy: says what its outputs mean, and takes over the weights.
         decisions: the batch.
-        settings: minibatches and the weight of the entropy.
+        settings: minibatches, the weight of the entropy, ERNIE's penalty.
         surrogate: what is climbed.
         passes: over the batch.
         generator: draws the minibatches.
@@ -119,6 +120,10 @@ def improve(
         now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, chosen))
         climbed = surrogate(now.log_probability, old.log_probability[rows], part.advantage)
         climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
+        if settings.ernie is not None:
+            assert isinstance(decisions.read, Steps), "ERNIE is of policies without memory"
+            assert isinstance(net, TrainedMlp), "likewise"
+            climbed = climbed - smoothness_penalty(net, decisions.read.features[rows], settings.ernie, generator)
         square = net.descend(-climbed, f"{where}, step {step}")
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())

@@ -20,8 +20,8 @@ def replay_layout(setup: Setup, agent: int) -> dict[str, ExpectedArray]:
     """The arrays of one iteration, T steps of B copies, in the order of steps.
 
     ``context``, ``observed`` and ``acted`` are what policy and critic read at T + 1 decisions, before numbers without bounds are
-    scaled: ((T + 1) B, F).  ``signal``, ``alive`` and ``bootstrap`` belong to T steps: (T B,).  ``mask`` and ``hops`` are those of the
-    decisions, where the environment has them.
+    scaled: ((T + 1) B, F).  ``signal``, ``alive``, ``chosen`` and ``bootstrap`` belong to T steps: (T B,).  ``mask`` and ``hops`` are
+    those of the decisions, where the environment has them.
     """
     spec, moving = setup.spec, setup.spec.capabilities.moving
 
@@ -36,6 +36,7 @@ def replay_layout(setup: Setup, agent: int) -> dict[str, ExpectedArray]:
         "acted": ExpectedArray(FEATURE, (decisions, sum(width(spec.action_spaces[j]) for j in critic))),
         "signal": ExpectedArray(VALUE, (steps,)),
         "alive": ExpectedArray(FLAG, (steps,)),
+        "chosen": ExpectedArray(FLAG, (steps,)),
         "bootstrap": ExpectedArray(FLAG, (steps,)),
     }
     if (actions := setup.mask_size(agent)) is not None:

@@ -29,7 +29,7 @@ from netagents.errors import ExperimentError
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm, TaskKnowledge
 from netagents.measures.power import cannot_influence
-from netagents.measures.power.double_estimator import double_estimate, single_estimate
+from netagents.measures.power.double_estimator import double_readings, shrunk, single_estimate
 from netagents.measures.power.tabular import LARGEST
 from netagents.messages.message_kinds import RadiusKind
 
@@ -61,13 +61,13 @@ class PowerPenalty(SignalTerm):
         setup: Setup,
         aggregate: str = "mean",
         variant: str = "realized",
-        refresh: int = 5,
+        refresh: int = 10,
         bias: str = "double",
     ) -> None:
         super().__init__(agent, setup)
         self.ex_ante, self.refresh = variant == "ex_ante", refresh
         self._aggregate = AGGREGATES[aggregate]
-        self._estimate = double_estimate if bias == "double" else single_estimate
+        self._double = bias == "double"
         self.co_players = trusted_co_players(agent, setup)
         policy = setup.reach[RadiusKind.POLICY]
         impossible = cannot_influence(setup.spec, [policy.window(k) for k in range(setup.n)])
@@ -195,11 +195,18 @@ class PowerPenalty(SignalTerm):
         own = np.take_along_axis(each, np.broadcast_to(played[None, ..., None], (*each.shape[:-1], 1)), axis=-1)[..., 0]
         return self._estimated(own, each), np.ones(batch.shape, dtype=np.bool_)
 
-    def _estimated(self, own: FloatArray, each: FloatArray) -> FloatArray:
-        """Power from (2, ...) values of what was played and (2, ..., A) of every action; NaN where an action has no value."""
-        power = self._estimate(own.reshape(2, -1), np.moveaxis(each.reshape(2, -1, each.shape[-1]), 2, 1)).reshape(own.shape[1:])
-        known = np.isfinite(each).all(axis=(0, -1)) & np.isfinite(own).all(axis=0)
-        return np.where(known, power, np.nan)
+    def _estimated(self, own: FloatArray, each: FloatArray, visits: FloatArray | None = None) -> FloatArray:
+        """Power from (2, ...) values of what was played and (2, ..., A) of every action; NaN where an action has no value.
+
+        With the double estimator what is noise between the entries is taken out, by the visits behind each of them (default: alike).
+        """
+        shape, played = own.shape[1:], own.reshape(2, -1)
+        alternatives = np.moveaxis(each.reshape(2, -1, each.shape[-1]), 2, 1)
+        known = np.isfinite(alternatives).all(axis=(0, 1)) & np.isfinite(played).all(axis=0)
+        if not self._double:
+            return np.where(known, single_estimate(played, alternatives), np.nan).reshape(shape)
+        readings = np.where(known, double_readings(played, alternatives), np.nan)
+        return shrunk(readings, np.ones(known.shape) if visits is None else visits.reshape(-1)).reshape(shape)
 
     # -- what outlives an iteration --------------------------------------------------------------------------------------
 
@@ -214,7 +221,7 @@ class PowerPenalty(SignalTerm):
             pair, fresh = effects.pair, np.asarray(np.isfinite(effects.pair).all(axis=(0, 2)))
             kept: dict[str, FloatArray] = {"pair": pair, "visits": effects.visits}
             if not self.ex_ante:
-                kept = {"power": self._estimated(pair, np.repeat(pair[:, :, None, :], pair.shape[-1], axis=2))}
+                kept = {"power": self._estimated(pair, np.repeat(pair[:, :, None, :], pair.shape[-1], axis=2), effects.visits)}
             for name, array in kept.items():
                 before = self._frozen.get(f"{j}.{name}", array)
                 self._frozen[f"{j}.{name}"] = np.where(fresh[:, None], array, before)

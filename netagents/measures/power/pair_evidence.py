@@ -23,7 +23,8 @@ some of the data that the rest values is never better than the true minimum, and
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class PairEvidence:
     """
 
     def __init__(self, context_sizes: tuple[int, ...], actions: int, window: int) -> None:
-        self._radix = MixedRadix((*context_sizes, actions))
+        self._radix, self._contexts = MixedRadix((*context_sizes, actions)), MixedRadix(context_sizes)
         self.fading = 1.0 - 1.0 / window
         self.actions = actions
         shape = (FOLDS, self._radix.total // actions, actions)
@@ -99,11 +100,9 @@ class PairEvidence:
         self.mixtures = fading * self.mixtures + together[:, :, None] * played[:, None, :]
         self.copies = fading * self.copies + samples.copies
 
-    def context_of(self, variables: list[IntArray]) -> IntArray:
+    def context_of(self, variables: Sequence[NDArray[Any]]) -> IntArray:
         """Number of the context with these values of its variables, equally shaped arrays."""
-        digits = [*variables, np.zeros_like(variables[0])]
-        numbers: IntArray = self._radix.encode(digits) // self.actions
-        return numbers
+        return self._contexts.encode(variables)
 
     def reading(self, min_visits: int) -> PowerReading:
         """Mean power over the visits of the window; to be asked once per iteration.

@@ -90,7 +90,7 @@ class TabularPower:
         evidence = self._evidence[self.window.index(j)]
         return None if evidence is None else evidence.effects(self.settings.min_visits)
 
-    def contexts(self, j: int, states: Sequence[IntArray], actions: Sequence[IntArray]) -> IntArray:
+    def contexts(self, j: int, states: Sequence[NDArray[Any]], actions: Sequence[NDArray[Any]]) -> IntArray:
         """The context of :meth:`effects` at each of many visits; the owner's action is its last digit where it is part of it.
 
         Args:
@@ -100,8 +100,7 @@ class TabularPower:
         member = self.window.index(j)
         evidence = self._evidence[member]
         assert evidence is not None, "only asked for members that have effects"
-        variables = [*(states[each] for each in self._scopes[member]), *(actions[each] for each in self._known_action)]
-        return evidence.context_of([each.astype(np.int64) for each in variables])
+        return evidence.context_of([*(states[each] for each in self._scopes[member]), *(actions[each] for each in self._known_action)])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the next iteration depends on."""

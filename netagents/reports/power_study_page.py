@@ -1,0 +1,208 @@
+"""The page of a power study: does regularizing power make the team safer, and what does it cost?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+
+from netagents.intervals import ENOUGH
+from netagents.records.column_table import ColumnTable
+from netagents.reports.chart import apart
+from netagents.reports.html import html, joined, section, short, table
+from netagents.reports.inline_picture import picture
+from netagents.reports.study_data import StudyData
+from netagents.reports.style import ACCENT, GOOD, INK, MAIN, calm, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLORS = (MAIN, ACCENT, GOOD, "#7b4bb3")
+NONE = "none"
+MIDDLES = "Points are interquartile means over seeds with 95 % intervals; n is the number of seeds."
+
+
+def power_answer(data: StudyData) -> list[str]:
+    """One sentence per method: the best price, what is left of power and of the return, and how sure that is; then what it cost."""
+    summary = data.tables["power_summary"]
+    verdicts = {each["setting"]: each["verdict"] for each in data.facts["verdicts"]}
+    told = []
+    for method in _methods(summary):
+        if method == NONE:
+            continue
+        mine = [row for row in range(summary.rows) if summary["method"][row] == method]
+        safer = [row for row in mine if verdicts.get(str(summary["setting"][row])) == "safer"]
+        reliable = [row for row in mine if summary["power_left_n"][row] >= ENOUGH]
+        if safer:
+            best = min(safer, key=lambda row: float(summary["power_left"][row]))
+            told.append(f"{method} makes the team safer: {_numbers(summary, best)}.")
+        elif not reliable:
+            told.append(
+                f"Too few runs say anything about {method} (at least {ENOUGH} with known power are needed): {_closest(summary, mine)}."
+            )
+        else:
+            told.append(
+                f"{method} has no price that keeps 90 % of the return and leaves at most half of the power, by both intervals: "
+                f"{_closest(summary, mine)}."
+            )
+    cost = [row for row in range(summary.rows) if summary["method"][row] != NONE]
+    if cost:
+        ratios = np.array([float(summary["time_ratio"][row]) for row in cost])
+        messages = np.array([float(summary["bytes_ratio"][row]) for row in cost])
+        told.append(
+            f"Training took {np.nanmedian(ratios):.2f} times the processor time per iteration, and agents sent each other "
+            f"{'the same bytes' if np.allclose(messages, 1.0) else f'{np.nanmax(messages):.2f} times the bytes'}."
+        )
+    return told
+
+
+def truncation_sentence(data: StudyData) -> str | None:
+    """Whether less power came with a smaller truncation error at the same radius; None where there are no exact values."""
+    summary = data.tables["power_summary"]
+    if "td_truncation_error" not in summary:
+        return None
+    first = next((row for row in range(summary.rows) if summary["method"][row] == NONE), None)
+    if first is None:
+        return None
+    others = [row for row in range(summary.rows) if row != first]
+    parts = [f"{summary['setting'][row]} {_with_edges(summary, 'td_truncation_error', row)}" for row in others]
+    start = _with_edges(summary, "td_truncation_error", first)
+    what = "Root mean square error of a critic of the run's radius in the limit of many samples"
+    return f"{what}: without a price {start}; {'; '.join(parts)}."
+
+
+def power_page(data: StudyData) -> list[Markup]:
+    """The sections of the page."""
+    lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in power_answer(data))
+    say = f"Each point is a price; up is more task return, left is less power. {MIDDLES} Power: {data.facts['power_source']}."
+    parts = [
+        section(
+            "Does this make the team safer, and what does it cost?", lead, picture(pareto(data), "return and power"), say=say, wide=True
+        )
+    ]
+    parts.append(section("In numbers", numbers_table(data), wide=True))
+    sentence = truncation_sentence(data)
+    if sentence is not None:
+        shown = picture(truncation(data), "truncation error")
+        parts.append(section("Does a smaller radius do?", html("<p>{}</p>", sentence), shown, wide=True))
+    return [html('<div class="grid">{}</div>', joined(parts))]
+
+
+def pareto(data: StudyData) -> Figure:
+    """Task return against power, a line of prices per method."""
+    return _against(data, "return", "task return per agent")
+
+
+def truncation(data: StudyData) -> Figure:
+    """Truncation error at the run's radius against power."""
+    return _against(data, "td_truncation_error", "truncation error of the task critic")
+
+
+def _against(data: StudyData, column: str, words: str) -> Figure:
+    summary = data.tables["power_summary"]
+    figure = new_figure(8.0, 4.4)
+    axes = figure.subplots()
+    names: list[tuple[float, float, str, str]] = []
+    first = [row for row in range(summary.rows) if summary["method"][row] == NONE]
+    for place, method in enumerate(each for each in _methods(summary) if each != NONE):
+        rows = [*first, *(row for row in range(summary.rows) if summary["method"][row] == method)]
+        color = COLORS[place % len(COLORS)]
+        _points(axes, summary, rows, column, color, method)
+        names += [
+            (float(summary["power"][row]), float(summary[column][row]), f"{summary['lambda'][row]:g}", color) for row in rows[len(first) :]
+        ]
+    if first:
+        _points(axes, summary, first, column, INK, NONE)
+    calm(axes)
+    axes.set_xlabel(f"power of co-players over an agent per step ({data.facts['aggregate']}), in units of task reward")
+    axes.set_ylabel(words)
+    axes.figure.canvas.draw()
+    _annotate(axes, names)
+    axes.legend(frameon=False, fontsize=9, loc="best")
+    return figure
+
+
+def _points(axes: object, summary: ColumnTable, rows: list[int], column: str, color: str, label: str) -> None:
+    x, y = (np.array([float(summary[name][row]) for row in rows]) for name in ("power", column))
+
+    def edges(name: str, middle: np.ndarray) -> np.ndarray:
+        low, high = (np.array([float(summary[f"{name}_{edge}"][row]) for row in rows]) for edge in ("low", "high"))
+        return np.asarray(np.nan_to_num(np.stack([middle - low, high - middle])).clip(0.0))
+
+    axes.errorbar(  # type: ignore[attr-defined]
+        x, y, xerr=edges("power", x), yerr=edges(column, y), fmt="o-", color=color, capsize=2, markersize=5, linewidth=1.2, label=label
+    )
+
+
+def _annotate(axes: object, names: list[tuple[float, float, str, str]]) -> None:
+    """The prices beside their points, moved apart vertically where they would touch."""
+    if not names:
+        return
+    transform = axes.transAxes.inverted().transform  # type: ignore[attr-defined]
+    places = [transform(axes.transData.transform((x, y))) for x, y, _, _ in names]  # type: ignore[attr-defined]
+    order = sorted(range(len(names)), key=lambda at: places[at][1])
+    heights = dict(zip(order, apart([float(places[at][1]) for at in order], 0.045), strict=True))
+    for at, (_, _, text, color) in enumerate(names):
+        axes.annotate(  # type: ignore[attr-defined]
+            text, (float(places[at][0]) + 0.012, heights[at] + 0.02), xycoords="axes fraction", fontsize=8.5, color=color, va="bottom"
+        )
+
+
+def numbers_table(data: StudyData) -> Markup:
+    """A row per setting: return, power, shares, spread over seeds, deviations, costs, and the verdict."""
+    summary = data.tables["power_summary"]
+    verdicts = {each["setting"]: each["verdict"] for each in data.facts["verdicts"]}
+    columns = [
+        ("return", "return"),
+        ("return_kept", "return kept"),
+        ("power", "power"),
+        ("power_left", "power left"),
+        ("value_with_deviations", "value, one deviates in 10 % of steps"),
+        ("true_top_share", "share of the strongest"),
+        ("td_truncation_error", "truncation error"),
+        ("time_ratio", "time"),
+    ]
+    shown = [(name, words) for name, words in columns if name in summary]
+    rows = []
+    for row in range(summary.rows):
+        setting = str(summary["setting"][row])
+        cells = [_with_edges(summary, name, row) for name, _ in shown]
+        spread = f"{short(float(summary['return_sd'][row]))} / {short(float(summary['power_sd'][row]))}"
+        rows.append((setting, *cells, spread, str(int(summary["runs"][row])), verdicts.get(setting, "-")))
+    heads = ("setting", *(words for _, words in shown), "sd over seeds (return / power)", "n", "verdict")
+    return html('<div class="tall">{}</div>', table(heads, rows))
+
+
+def _methods(summary: ColumnTable) -> list[str]:
+    return list(dict.fromkeys(str(method) for method in summary["method"]))
+
+
+def _closest(summary: ColumnTable, rows: list[int]) -> str:
+    """The price with the least power among those that keep 90 % of the return, else the one that keeps most."""
+    good = [row for row in rows if float(summary["return_kept"][row]) >= 0.9 and np.isfinite(float(summary["power_left"][row]))]
+    if good:
+        return _numbers(summary, min(good, key=lambda row: float(summary["power_left"][row])))
+    finite = [row for row in rows if np.isfinite(float(summary["return_kept"][row]))] or rows
+    return _numbers(summary, max(finite, key=lambda row: float(summary["return_kept"][row])))
+
+
+def _numbers(summary: ColumnTable, row: int) -> str:
+    return (
+        f"at lambda = {summary['lambda'][row]:g} it leaves {_share(summary, 'power_left', row)} of the power and keeps "
+        f"{_share(summary, 'return_kept', row)} of the return"
+    )
+
+
+def _share(summary: ColumnTable, name: str, row: int) -> str:
+    value, low, high = (float(summary[f"{name}{edge}"][row]) for edge in ("", "_low", "_high"))
+    edges = f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low) and np.isfinite(high) else ""
+    return f"{100 * value:.0f} %{edges}" if np.isfinite(value) else "an unknown share"
+
+
+def _with_edges(summary: ColumnTable, name: str, row: int) -> str:
+    columns = (name, f"{name}_low", f"{name}_high")
+    value, low, high = (float(summary[column][row]) if column in summary else float("nan") for column in columns)
+    if not np.isfinite(value):
+        return "-"
+    return f"{short(value)} [{short(low)}, {short(high)}]" if np.isfinite(low) and np.isfinite(high) else short(value)

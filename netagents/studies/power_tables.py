@@ -1,0 +1,107 @@
+"""True power, task return and costs of every run of a power study, and what the prices buy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from netagents.errors import NetagentsError
+from netagents.intervals import Interval, run_interval
+from netagents.learning.prepare import prepare
+from netagents.records.column_table import ColumnTable
+from netagents.records.run_reader import Run
+from netagents.studies.power_study import NONE, aggregate_of
+from netagents.studies.study_directory import StudyDirectory
+from netagents.studies.study_specification import Study
+from netagents.studies.true_power import enumerable, true_power
+
+KEPT, LEFT = 0.9, 0.5
+"""What a price should keep of the task return and leave of the power, at least and at most."""
+
+
+def power_tables(
+    study: Study, directory: StudyDirectory, runs: ColumnTable, untrained: float, say: Callable[[str], None] = lambda _: None
+) -> tuple[dict[str, ColumnTable], dict[str, Any]]:
+    """A row per run and per setting, and the facts of the report.
+
+    Where the model can be enumerated, power and return are exact; elsewhere they are what the run itself measured, and said to be so.
+
+    Args:
+        study, directory: of the study.
+        runs: its table of finished runs, whose return and cost are taken over.
+        untrained: return of policies that have learned nothing.
+        say: told what is being computed.
+    """
+    aggregate = aggregate_of(study)
+    try:
+        model, source = enumerable(prepare(study.base)), "exact"
+    except NetagentsError as error:
+        model, source = None, f"measured by the runs themselves: {error.what}"
+    rows = []
+    for at in range(runs.rows):
+        row = {name: _plain(runs[name][at]) for name in ("setting", "method", "lambda", "seed", "cpu_per_iteration", "bytes_per_step")}
+        row |= {"return": float(runs["final_return"][at]), "power": float(runs["power_mean"][at])}
+        if model is not None:
+            say(f"exact power of {row['setting']}, seed {row['seed']}")
+            run = Run.open(directory.run_path(_run_of(study, str(row["setting"]), int(row["seed"]))))
+            found = true_power(model, run.setup, run.policies(), aggregate).numbers()
+            row |= {**found, "return": found["true_return"], "power": found["true_power"]}
+        rows.append(row)
+    first = {row["seed"]: row for row in rows if row["setting"] == NONE}
+    for row in rows:
+        baseline = first.get(row["seed"])
+        if baseline is not None:
+            row["power_left"] = row["power"] / baseline["power"] if baseline["power"] > 0.0 else float("nan")
+            row["return_kept"] = kept(row["return"], baseline["return"], untrained)
+            row["time_ratio"] = row["cpu_per_iteration"] / baseline["cpu_per_iteration"]
+            row["bytes_ratio"] = row["bytes_per_step"] / baseline["bytes_per_step"] if baseline["bytes_per_step"] > 0.0 else 1.0
+    summary, verdicts = [], []
+    for setting in study.settings:
+        mine = [row for row in rows if row["setting"] == setting.label]
+        if not mine:
+            continue
+        told: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(mine)}
+        found_: dict[str, Interval] = {}
+        for name in [name for name, value in mine[0].items() if isinstance(value, float) and name != "lambda"]:
+            found_[name] = run_interval([float(row.get(name, np.nan)) for row in mine])
+            value, low, high, n = found_[name]
+            told |= {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
+            told[f"{name}_sd"] = float(np.std([row[name] for row in mine], ddof=1)) if len(mine) > 1 else float("nan")
+        summary.append(told)
+        if setting.label != NONE and "power_left" in found_:
+            verdicts.append({"setting": setting.label, "verdict": verdict(found_["return_kept"], found_["power_left"])})
+    names = list(dict.fromkeys(name for row in summary for name in row))
+    tables = {
+        "power": ColumnTable({name: np.array([row.get(name, np.nan) for row in rows]) for name in (rows[0] if rows else {})}),
+        "power_summary": ColumnTable({name: np.array([row.get(name, np.nan) for row in summary]) for name in names}),
+    }
+    return tables, {"power_source": source, "aggregate": aggregate, "verdicts": verdicts}
+
+
+def kept(value: float, baseline: float, untrained: float) -> float:
+    """The share of the baseline's return that is kept; where returns are not positive, of what it has learned beyond untrained policies."""
+    if baseline > 0.0:
+        return value / baseline
+    way = baseline - untrained
+    return 1.0 - (baseline - value) / way if way > 0.0 else float("nan")
+
+
+def verdict(return_kept: Interval, power_left: Interval) -> str:
+    """``safer``, ``safer, at a price``, ``no safer`` or ``not told apart``, by the edges of both intervals."""
+    if not (power_left.known and return_kept.known):
+        return "not told apart"
+    if power_left.high <= LEFT and return_kept.low >= KEPT:
+        return "safer"
+    if power_left.high < 1.0:
+        return "somewhat safer" if return_kept.low >= KEPT else "safer, at a price"
+    return "no safer" if power_left.low >= 1.0 else "not told apart"
+
+
+def _run_of(study: Study, label: str, seed: int) -> str:
+    return next(name for name, setting, each in study.runs() if setting.label == label and each == seed)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,65 @@
+"""Tables of the allocation study on the page of influence, from its committed result: ``python -m tools.allocation_tables``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "docs" / "influence" / "allocation.json"
+PAGE = ROOT / "docs" / "influence.md"
+BEGIN, END = "<!-- allocation: begin -->", "<!-- allocation: end -->"
+
+
+def tables(facts: dict[str, Any]) -> str:
+    """Scenarios, ranks and rank correlations as Markdown."""
+    lines = ["| scenario | influence [95 %] | " + " | ".join(f"return, {size}" for size in facts["sizes"]) + " | published, ranks, gain |"]
+    lines.append("|---" * (3 + len(facts["sizes"])) + "|")
+    samples = facts["samples"]
+    for s, name in enumerate(facts["scenarios"]):
+        each = facts["influence"][s]
+        cells = [[row[s] for row in by_seed] for by_seed in samples]
+        means = [_mean([row[level] for by_seed in cells for row in by_seed]) for level in range(len(facts["sizes"]))]
+        picks = ", ".join(str(facts["allocations"][rule][s]) for rule in ("published", "ranks", "gain"))
+        told = f"{each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
+        lines.append(f"| {name} | {told} | " + " | ".join(f"{mean:.2f}" for mean in means) + f" | {picks} |")
+    lines += ["", "| better share (0 best, 0.5 chance) | all samples | the best half of each cell |", "|---|---|---|"]
+    for rule in facts["ranks"]:
+        lines.append(f"| {rule} | {_share(facts['ranks'][rule])} | {_share(facts['ranks_best_half'][rule])} |")
+    names = list(facts["correlation_with_gain"])
+    lines += [
+        "",
+        "| rank correlation | gain of 5 | " + " | ".join(name.replace("_", " ") for name in names[:-1]) + " |",
+        "|---" * (1 + len(names)) + "|",
+    ]
+    for at, name in enumerate(names):
+        row = [_correlation(facts["correlation_with_gain"][name])]
+        row += [_correlation(facts["correlations"][f"{other}, {name}"]) if k < at else "" for k, other in enumerate(names[:-1])]
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def page_with(text: str, facts: dict[str, Any]) -> str:
+    """The page with the tables in their place."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{tables(facts)}\n{END}{after}"
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _share(found: dict[str, Any]) -> str:
+    return f"{found['percentile']:.2f} [{found['low']:.2f}, {found['high']:.2f}], rank {found['rank']:g} of {found['of']:,}"
+
+
+def _correlation(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return "unknown"
+    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
