@@ -90,7 +90,10 @@ def test_a_term_without_weight_is_measured_and_changes_no_bit(path: Path) -> Non
         learners = np.isfinite(after.column("counting_weight"))
         assert learners.any()
         assert (after.column("counting_weight")[learners] == 0.0).all()
-    assert (after.column("counting_seen")[learners] == 3).all()
+    # Members of a population count the iterations in which they learned.
+    taking_turns = any(group.role == "population" for group in prepared[0].setup.experiment.agents)
+    seen = after.column("counting_seen")[learners]
+    assert (seen <= 3).all() if taking_turns else (seen == 3).all()
     for mine, theirs in zip(learned(plain), learned(measured), strict=True):
         assert_same(mine, theirs)
 
