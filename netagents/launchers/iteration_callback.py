@@ -66,7 +66,7 @@ OnIteration = Callable[[RecordedIteration], object]
 """Called after every iteration; False ends the run, everything else lets it go on."""
 
 
-class StopRequest(InterruptedRunError):
+class EndedByCallbackError(InterruptedRunError):
     """The callback returned False."""
 
     def __init__(self, what: str) -> None:
@@ -168,7 +168,7 @@ class IterationWatch:
         """Call the callback for every iteration that was recorded since the last look.
 
         Raises:
-            StopRequest: it returned False before the last iteration.
+            EndedByCallbackError: it returned False before the last iteration.
             ForeignCodeError: it raised an error.
         """
         for row in self._reader.new_rows():
@@ -176,7 +176,7 @@ class IterationWatch:
             if iteration < self._first:
                 continue
             if not self._callback(self._seen(row)) and iteration + 1 < self._total:
-                raise StopRequest(f"on_iteration returned False after iteration {iteration}")
+                raise EndedByCallbackError(f"on_iteration returned False after iteration {iteration}")
 
     def _seen(self, row: Mapping[str, Any]) -> RecordedIteration:
         team, spread, discounted, seconds = floats_from_json(
@@ -186,10 +186,12 @@ class IterationWatch:
 
 
 @contextlib.contextmanager
-def watched_by(callback: IterationCallback | None, directory: RunDirectory, total: int, first: int | None) -> Iterator[IterationWatch | None]:
+def watched_by(
+    callback: IterationCallback | None, directory: RunDirectory, total: int, first: int | None
+) -> Iterator[IterationWatch | None]:
     """The watch of a run for its callback, None where there is none; a run that the callback ends has ended well."""
     if callback is None:
         yield None
     else:
-        with contextlib.suppress(StopRequest):
+        with contextlib.suppress(EndedByCallbackError):
             yield IterationWatch(callback, directory, total, first or 0)

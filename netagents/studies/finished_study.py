@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import NodeFailedError
+from netagents.errors import NodeFailedError, UsageError
 from netagents.experiment import load_experiment
 from netagents.studies.radius_study import radius_study
 from netagents.studies.study_directory import StudyDirectory
@@ -58,6 +58,10 @@ def study(
         NodeFailedError: some runs failed; the tables are of the others.
         NetagentsError: whatever else is wrong, in one line.
     """
+    if not kappas or min(kappas) < 0:
+        raise UsageError(f"{list(kappas)} are no radii", where="kappas", fix="give whole numbers from 0 on")
+    if seeds < 1:
+        raise UsageError(f"{seeds} seeds give no run", where="seeds", fix="give 1 or more")
     first = load_experiment(source, overrides).experiment.seed
     asked = radius_study(
         source,

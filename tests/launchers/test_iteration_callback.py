@@ -66,7 +66,9 @@ def test_an_error_of_the_callback_ends_the_run_with_one_line_that_names_it(tmp_p
     def divide(seen: RecordedIteration) -> float:
         return 1 / (1 - seen.iteration)
 
-    with pytest.raises(ForeignCodeError, match=r"^iteration 1: on_iteration '.*divide' failed: ZeroDivisionError: .*test_iteration") as raised:
+    with pytest.raises(
+        ForeignCodeError, match=r"^iteration 1: on_iteration '.*divide' failed: ZeroDivisionError: .*test_iteration"
+    ) as raised:
         netagents.run(SMALL, directory=tmp_path / "run", on_iteration=divide)
     assert "\n" not in str(raised.value)
     run = netagents.Run.open(tmp_path / "run")

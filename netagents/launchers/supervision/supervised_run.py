@@ -85,7 +85,7 @@ def supervise(
         watch: of the rows, for the caller's callback.
 
     Raises:
-        StopRequest, ForeignCodeError: the callback ended the run, or raised an error; all nodes have been ended.
+        EndedByCallbackError, ForeignCodeError: the callback ended the run, or raised an error; all nodes have been ended.
         NodeFailedError: names the node that failed first; all others have been ended.
         InterruptedRunError: Ctrl-C or SIGTERM; all have been ended.
     """
