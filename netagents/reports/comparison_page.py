@@ -138,7 +138,7 @@ def comparison_picture(comparison: Comparison, sentence: str | None = None) -> b
     for reference in _references(comparison):
         color = GOOD if reference.name == "best known" else QUIET
         axes.axhline(reference.value, color=color, linewidth=1.1, linestyle=(0, (4, 3)), label=f"{reference.name}: {reference.value:.2f}")
-    axes.set_xlabel("iteration")
+    axes.set_xlabel("iteration, from 0")
     axes.locator_params(axis="x", integer=True)
     axes.set_ylabel("return per agent")
     ordered = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: -_height(pair[0]))
