@@ -43,7 +43,7 @@ def power_terms(run: Run) -> list[tuple[PowerTermSettings, list[int]]]:
     reported = []
     for term, agents in terms.values():
         if (name := f"{term.label}_weight") in names:
-            known = np.isfinite(run.agent_metric(name)).all(axis=0)
+            known = np.all(np.isfinite(run.agent_metric(name)), axis=0).tolist()
             reported.append((term, [agent for agent in agents if known[agent]]))
     return [(term, agents) for term, agents in reported if agents]
 
