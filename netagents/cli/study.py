@@ -139,13 +139,16 @@ def power(
     file: File,
     overrides: Words = None,
     price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
-    method: Annotated[str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish.")] = "none,prim",
+    method: Annotated[
+        str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish, sbpr.")
+    ] = "none,prim",
     aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
     seeds: Seeds = 5,
     out: Out = None,
     jobs: Jobs = None,
     measure: MeasureWord = None,
     episodes: Copies = 0,
+    states: Annotated[int, typer.Option("--states", min=0, max=1_000_000, help="Branched per agent where power is not exact.")] = 64,
 ) -> None:
     """Does regularizing power make the team safer, and what does it cost?"""
     from netagents.studies.power_study import parse_prices, power_study
@@ -159,7 +162,7 @@ def power(
         seeds=_seeds(file, overrides, seeds),
         measure=_measure(measure),
     )
-    _carry_out(study, out, jobs, episodes)
+    _carry_out(study, out, jobs, episodes, states=states)
 
 
 @app.command()
@@ -222,7 +225,9 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A stud
     typer.echo(str(write_study_report(directory)))
 
 
-def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
+def _carry_out(
+    study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0, states: int = 0
+) -> None:
     from netagents.errors import NodeFailedError
     from netagents.reports.study_report import write_study_report
     from netagents.studies.finished_study import open_study, write_tables_of
@@ -239,7 +244,7 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
         failed = error
     finally:
         show.close()
-    write_tables_of(study, directory, exact=exact, times=times, say=show.say)
+    write_tables_of(study, directory, exact=exact, times=times, states=states, say=show.say)
     typer.echo(str(write_study_report(directory.path)))
     if failed is not None:
         raise failed

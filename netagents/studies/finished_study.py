@@ -96,7 +96,7 @@ def open_study(asked: Study, path: str | Path | None = None) -> StudyDirectory:
 
 
 def write_tables_of(
-    asked: Study, directory: StudyDirectory, *, exact: bool, times: int, say: Callable[[str], None] = lambda _: None
+    asked: Study, directory: StudyDirectory, *, exact: bool, times: int, states: int = 0, say: Callable[[str], None] = lambda _: None
 ) -> None:
     """Collect the finished runs of a study into its tables.
 
@@ -105,6 +105,7 @@ def write_tables_of(
         directory: of its runs.
         exact: of a radius study also exact errors.
         times: iterations with one process per agent, to time steps; 0 skips them.
+        states: of a power study, branched per agent where power is not exact.
         say: called with a line before what takes long.
     """
     from netagents.studies.exact_errors import consult
@@ -125,7 +126,7 @@ def write_tables_of(
     if asked.question == "power" and "runs" in tables:
         from netagents.studies.power_tables import power_tables
 
-        more, about_power = power_tables(asked, directory, tables["runs"], facts["untrained"], say)
+        more, about_power = power_tables(asked, directory, tables["runs"], facts["untrained"], states, say)
         tables |= more
         facts |= about_power
     save_tables(directory, tables, facts)
