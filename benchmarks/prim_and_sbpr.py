@@ -10,18 +10,15 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from netagents.policies.softmax_table import SoftmaxTable
-
 FloatArray = NDArray[np.float64]
 DATA = Path(__file__).parent.parent / "docs" / "power" / "prim_sbpr.csv"
 METHODS = ("none", "prim", "sbpr")
-SEEDS = 10
+SEEDS = 8
 
 RELY = {"kind": "game", "rules": {"kind": "rely", "self_reward": 0.0, "loss": 2.0, "split_cost": 0.3}}
 TASKS: dict[str, dict[str, Any]] = {
@@ -30,49 +27,29 @@ TASKS: dict[str, dict[str, Any]] = {
         "topology": {"kind": "complete", "n": 3},
         "kappa_policy": 0,
         "kappa_gradient": 0,
-        "learning": {"batch": 192, "horizon": 4, "learning_rate": 30.0, "iterations": 90, "gamma": 0.9},
+        "learning": {"batch": 192, "horizon": 4, "learning_rate": 30.0, "iterations": 80, "gamma": 0.9},
     },
     "ring": {
-        "environment": {"kind": "random_networked", "states": 2, "actions": 2, "rho": 2.0},
+        "environment": {"kind": "game", "rules": {"kind": "stag_hunt"}},
         "topology": {"kind": "ring", "n": 4},
-        "kappa": 2,
-        "kappa_policy": 1,
+        "kappa_policy": 0,
         "kappa_gradient": 0,
-        "learning": {"batch": 192, "horizon": 8, "learning_rate": 30.0, "iterations": 90, "gamma": 0.8},
+        "learning": {"batch": 192, "horizon": 4, "learning_rate": 5.0, "iterations": 80, "gamma": 0.9},
     },
 }
 """Experiments in which every agent learns for itself."""
 
-PRICES = {"rely": (0.05, 0.15), "ring": (0.05, 0.15)}
-
-
-def experiment(task: str, method: str, price: float, seed: int) -> dict[str, Any]:
-    """The settings of one run; with aggregate mean and lambda = p both methods ask for the same, up to terms in p^2."""
-    settings = {**TASKS[task], "seed": seed}
-    if method == "prim":
-        settings["signals"] = [{"kind": "power", "lambda": price, "aggregate": "mean", "start": 15, "ramp": 15}]
-    if method == "sbpr":
-        settings["interventions"] = [{"kind": "sbpr", "probability": price, "aggregate": "mean", "start": 15, "ramp": 15}]
-    return settings
+PRICES = {"rely": (0.1, 0.6, 0.75), "ring": (0.1, 0.6)}
 
 
 def outcome(task: str, method: str, price: float, seed: int) -> tuple[float, float, float]:
-    """(task return, power, U) of the policies that a run ends with: sums over agents, discounted, exact."""
-    from netagents.exact import ExactValues, JointModel, Regularization, joint_policy_of, regularized_values
+    """(task return, power, U) of the policies that a run ends with; with lambda = p both methods ask for the same, up to terms in p^2."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.studies.power_claims import exact_outcome, prim, sbpr
 
-    prepared = prepare(load_experiment(experiment(task, method, price, seed)).experiment)
-    network = InProcessNetwork(prepared.setup, prepared.environment)
-    for _ in network.run(0, TASKS[task]["learning"]["iterations"]):
-        pass
-    model = JointModel(prepared.environment.kernel(), prepared.setup.discount)
-    evaluation = ExactValues(model, joint_policy_of(cast("list[SoftmaxTable]", [agent.policy for agent in network.tabular_agents])))
-    values = evaluation.values(model.rewards) @ model.initial
-    priced = regularized_values(evaluation, Regularization(1.0, aggregate="mean")) @ model.initial
-    power = float((values - priced).sum())
-    return float(values.sum()), power, float(values.sum()) - price * power
+    methods: dict[str, dict[str, Any]] = {"none": {}, "prim": prim(price), "sbpr": sbpr(price)}
+    returned, power = exact_outcome(load_experiment({**TASKS[task], **methods[method], "seed": seed}).experiment)
+    return returned, power, returned - price * power
 
 
 def spread(samples: FloatArray, generator: np.random.Generator) -> tuple[float, float, float]:

@@ -90,7 +90,7 @@ GALLERY: dict[str, Exhibit] = {
         ({"kind": "predator_prey", "side": 10}, _complete(8)), 12, "predators catch prey together", "predator_prey", scripted.hunt
     ),
     "matrix_grid": Exhibit(
-        "matrix_grid", 5, "collect resources, then play a matrix game by beam", "matrix_grid", scripted.collect_and_interact
+        "matrix_grid", 2, "collect resources, then play a matrix game by beam", "matrix_grid", scripted.collect_and_interact
     ),
     "kitchen": Exhibit("kitchen", 43, "two cooks, one pot", "kitchen", cook),
     "kitchen_rooms": Exhibit(
@@ -111,7 +111,7 @@ GALLERY: dict[str, Exhibit] = {
         "sumo",
         max_pressure,
     ),
-    "smax": Exhibit("smax", 9, "three marines against three", "smax", shoot_weakest),
+    "smax": Exhibit("smax", 5, "three marines against three", "smax", shoot_weakest),
     "foraging": Exhibit("foraging", 4, "levels of agents must suffice for that of the food", "level-based-foraging", forage),
     "half_cheetah": Exhibit("half_cheetah", 12, "each leg an agent, or each joint", "multi-agent-mujoco"),
     "ant": Exhibit("ant", 10, "two legs each", "multi-agent-mujoco"),

@@ -28,6 +28,8 @@ from netagents.studies.influence_claims import (
     influence_ratio,
     plugin_without_influence,
 )
+from netagents.studies.power_claims import played_probability, spread_difference
+from netagents.studies.regularization_claims import power_left, rely_of_state_alone, rely_wrong_side
 from netagents.studies.robustness_claims import bound_violation, penalty_attacked, penalty_clean
 
 FloatArray = NDArray[np.float64]
@@ -198,6 +200,11 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         plugin_without_influence,
         allocation_correlation,
         allocation_rank,
+        rely_wrong_side,
+        rely_of_state_alone,
+        power_left,
+        played_probability,
+        spread_difference,
         penalty_clean,
         penalty_attacked,
         bound_violation,

@@ -17,6 +17,9 @@ from netagents.learning.signals.history_information import HistoryInformation
 from netagents.learning.signals.information_inputs import HistoryReader, TeamReader
 from netagents.learning.signals.signal_term import SignalBatch
 from netagents.measures.information import enumerate_information
+from netagents.records.run_reader import Run
+from netagents.records.same_bits import same_bits
+from tests.learning.test_algorithms_page import succeeds
 
 TABLES: dict[str, Any] = {
     "environment": {"kind": "line_msg"},
@@ -187,3 +190,18 @@ def test_what_cannot_be_is_one_line(signal: dict[str, Any], words: str, tmp_path
 
 def test_the_term_is_no_code_of_somebody_else() -> None:
     assert not has_foreign_code(Experiment.model_validate({**TABLES, "signals": [term()]}))
+
+
+@pytest.mark.system
+def test_processes_leave_the_same_bits(tmp_path: Path) -> None:
+    file = tmp_path / "wary.yaml"
+    terms = [term("as_published"), {**term("as_released"), "name": "released"}]
+    experiment = Experiment.model_validate({**NETWORKS, "signals": terms})
+    file.write_text(experiment.model_copy(update={"learning": experiment.learning.model_copy(update={"iterations": 4})}).model_dump_json())
+    runs = []
+    for launcher in ("in_process", "local"):
+        out = str(tmp_path / launcher)
+        succeeds(tmp_path, "-m", "netagents", "run", "wary.yaml", "-q", "--out", out, f"runtime.launcher={launcher}")
+        runs.append(Run.open(out))
+    assert same_bits(*runs) == []
+    assert np.isfinite(runs[1].agent_metric("information_estimate")).all()

@@ -160,6 +160,12 @@ def test_what_is_told_must_fit_the_lottery() -> None:
             acting.told.take(0, [WorstAction(np.array(choices, dtype=np.uint8))])
 
 
+def test_a_policy_with_memory_is_not_borrowed_for_single_actions() -> None:
+    memory = {**NETWORKS, "policy": {"kind": "gru", "units": 4}}
+    with pytest.raises(NetagentsError, match="has memory"):
+        prepare(Experiment.model_validate(with_interventions(memory, {"kind": "policy", "agents": [1], "probability": 0.5})))
+
+
 FAULTY = [
     ({"kind": "random", "probability": 1.5}, "less than or equal to 1"),
     ({"kind": "random", "agents": [7]}, "there is no agent 7"),

@@ -16,7 +16,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
 from netagents.measures.influence import RankInterval
-from netagents.studies import claim_checks, derivative, influence_claims, robustness_claims
+from netagents.studies import claim_checks, derivative, influence_claims, power_claims, robustness_claims
 from netagents.studies.allocation_evaluation import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
@@ -167,6 +167,9 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-foretells-gain": [allocations(correlation=0.99)],
     "influence-allocation-rank": [allocations(percentile=0.9)],
     "plugin-bias": [changed(repetitions=192)],
+    "sbpr-relies-below-the-price": [changed(actions=[0])],
+    "sbpr-relies-on-itself-above-the-price": [changed(actions=[1, 2])],
+    "prim-varies-less-than-sbpr": [replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))],
     "mir2-bound": [changed(weight=100.0)],
     "mir2-gathering-clean": [
         replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0 + 30.0 * one.signals[0].factor, 4.0))

@@ -9,7 +9,7 @@ from netagents.environments.spaces import candidate_actions
 from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.experiment import Experiment
 from netagents.experiment.clock_settings import LockstepSettings
-from netagents.experiment.intervention_settings import FixedIntervention, SbprSettings, WorstIntervention
+from netagents.experiment.intervention_settings import FixedIntervention, PolicyIntervention, SbprSettings, WorstIntervention
 from netagents.learning.interventions.action_sources import fixed_actions
 from netagents.learning.protocol.setup import Setup
 from netagents.topology import Reach, Topology
@@ -87,6 +87,14 @@ def check_interventions(setup: Setup) -> None:
         _known(settings.agents or (), spec.n, where)
         if not isinstance(settings, SbprSettings) and settings.from_step >= horizon:
             raise ExperimentError(f"from_step {settings.from_step} is never reached", where=where, fix=f"an iteration has {horizon} steps")
+        if isinstance(settings, PolicyIntervention):
+            for agent in settings.agents or range(spec.n):
+                if setup.policy(agent).initial_memory(1) is not None:
+                    raise EnvironmentMismatchError(
+                        f"agent {agent}'s policy has memory, which single actions of another one would not follow",
+                        where=where,
+                        fix="use a policy without memory, or role frozen",
+                    )
         if isinstance(settings, FixedIntervention):
             for agent in settings.agents or range(spec.n):
                 try:

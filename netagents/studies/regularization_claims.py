@@ -1,0 +1,95 @@
+"""Checks of the claims about power regularization: where learned policies switch in RELY, and what a price leaves of true power."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from netagents.environments.games.rely import ALONE, FIRST_HUB, SECOND_HUB, SPLIT, switch_points
+from netagents.experiment import Experiment, load_experiment
+from netagents.experiment.games import RelyRules
+from netagents.experiment.signal_settings import Aggregate
+from netagents.intervals import Interval, run_interval
+from netagents.launchers.in_process import InProcessNetwork
+from netagents.learning.prepare import prepare
+from netagents.studies.power_study import NONE, aggregate_of, power_study
+from netagents.studies.power_tables import kept
+from netagents.studies.true_power import TruePower, enumerable, true_power
+
+RULES = RelyRules(self_reward=0.0, split_cost=0.3, wage=2.0)
+HUBS = (FIRST_HUB, SECOND_HUB)
+TOLERANCE = 0.1
+CERTAIN = 0.8
+"""Probability from which on an action is what a leaf has learned."""
+
+
+def rely_wrong_side(source: str | Mapping[str, Any], overrides: Sequence[str]) -> float:
+    """At how many of six prices, a tenth below and above each closed form of RELY, a leaf has learned anything but what it says."""
+    at = switch_points(RULES)
+    expected = [
+        ("sum", at.rely_to_self, HUBS, (ALONE,)),
+        ("max", at.rely_to_split, HUBS, (SPLIT,)),
+        ("max", at.split_to_self, (SPLIT,), (ALONE,)),
+    ]
+    wrong = 0
+    for aggregate, price, below, above in expected:
+        for factor, actions in ((1.0 - TOLERANCE, below), (1.0 + TOLERANCE, above)):
+            wrong += _leaf(source, overrides, factor * price, aggregate, "realized", actions) < CERTAIN
+    return float(wrong)
+
+
+def rely_of_state_alone(source: str | Mapping[str, Any], overrides: Sequence[str]) -> float:
+    """How often a leaf still relies on hubs at three times the price at which it should stop, where the penalty is ex-ante power."""
+    return _leaf(source, overrides, 3.0 * switch_points(RULES).rely_to_self, "sum", "ex_ante", HUBS)
+
+
+def _leaf(
+    source: str | Mapping[str, Any], overrides: Sequence[str], price: float, aggregate: str, variant: str, actions: Sequence[int]
+) -> float:
+    loaded = load_experiment(source, overrides)
+    term = {"kind": "power", "lambda": price, "aggregate": aggregate, "variant": variant, "start": 15, "ramp": 15}
+    changes = {"environment.rules": RULES.model_dump(), "signals": [term]}
+    experiment = load_experiment(loaded.experiment, changes).experiment
+    prepared = prepare(experiment)
+    network = InProcessNetwork(prepared.setup, prepared.environment)
+    list(network.run(0, experiment.learning.iterations))
+    policy: Any = network.agents[-1].policy
+    return float(policy.probabilities[0][list(actions)].sum())
+
+
+def power_left(
+    source: str | Mapping[str, Any],
+    overrides: Sequence[str],
+    price: float,
+    method: str = "prim",
+    seeds: int = 5,
+    what: Literal["power", "return"] = "power",
+) -> Interval:
+    """The share of true power, or of the exact task return, that a price leaves, by seed; power of the experiment's own aggregate."""
+    study = power_study(source, overrides, lambdas=[price], methods=[method], seeds=range(seeds))
+    shares = []
+    for seed in range(seeds):
+        found = {setting.values["method"]: _trained(setting.at(seed), aggregate_of(study)) for setting in study.settings}
+        regularized, plain = found[method], found[NONE]
+        shares.append(regularized.power / plain.power if what == "power" else kept(regularized.task, plain.task, float("nan")))
+    return run_interval(shares)
+
+
+_FOUND: dict[tuple[str, str], TruePower] = {}
+"""Several claims rest on the same runs."""
+
+
+def _trained(experiment: Experiment, aggregate: Aggregate) -> TruePower:
+    key = experiment.model_dump_json(), aggregate
+    if key not in _FOUND:
+        prepared = prepare(experiment)
+        network = InProcessNetwork(prepared.setup, prepared.environment)
+        list(network.run(0, experiment.learning.iterations))
+        policies = [np.array(agent.arrays()["policy.logits"]) for agent in network.agents]
+        loaded = [prepared.setup.policy(agent) for agent in range(prepared.setup.n)]
+        for policy, logits in zip(loaded, policies, strict=True):
+            policy.load(logits)
+        _FOUND[key] = true_power(enumerable(prepared), prepared.setup, loaded, aggregate)
+    return _FOUND[key]
