@@ -70,10 +70,6 @@ def check_branchable(setup: Setup) -> None:
         raise EnvironmentMismatchError(
             f"environment '{name}' keeps its state to itself, so it cannot be branched", fix="power audits need a pure environment"
         )
-    if any(setup.policy(agent).initial_memory(1) is not None for agent in range(setup.n)):
-        raise EnvironmentMismatchError(
-            "policies have memory, which a state alone does not hold", where="policy.kind", fix="use a run whose policies have none"
-        )
     if is_aged(setup):
         raise EnvironmentMismatchError(
             "policies read aged information, which a state alone does not hold",
