@@ -14,6 +14,7 @@ from netagents.reports.constraint_section import best_name, constraint_rows
 from netagents.reports.fault_section import fault_rows
 from netagents.reports.learning_curve import progress
 from netagents.reports.power_picture import DEFAULT_LAST, no_entry, percent, top_power
+from netagents.reports.price_section import warnings_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,6 +35,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
     rows.extend(constraint_rows(run))
     rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
+    rows.extend(("price of power", f"{each.name}: {each.what}; {each.advice}") for each in warnings_of(run))
     rows.extend(_message_rows(run.ledger))
     rows.extend(_relay_rows(run))
     rows.extend(_link_rows(run))
