@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def power_study(
         if method not in known:
             raise UsageError(f"there is no method '{method}'", where="--method", fix=f"choose from {', '.join(known)}")
     prices = sorted(set(lambdas))
-    if not prices or prices[0] <= 0.0:
+    if not prices or not all(0.0 < price < math.inf for price in prices):
         raise UsageError("prices are numbers above 0", where="--lambda", fix="write --lambda 0.1,0.3,1; method none is the price 0")
     if SBPR in methods and prices[-1] > 1.0:
         raise UsageError(
