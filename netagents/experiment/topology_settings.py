@@ -150,6 +150,9 @@ class EdgesSettings(Settings):
     edges: tuple[tuple[NodeIndex, NodeIndex], ...] = ()
     labels: tuple[str, ...] = Field((), description="a name for each agent; default: its number")
     positions: tuple[tuple[float, float], ...] | None = Field(None, description="(x, y) of each agent, for figures")
+    source: str = Field(
+        "", max_length=100, pattern=r"^[\w. -]*$", description="file or kind of random graph that it was made from, for figures"
+    )
 
 
 TopologySettings = Annotated[

@@ -17,7 +17,7 @@ from netagents.reports.summary import byte_size
 
 FloatArray = NDArray[np.float64]
 
-NOT_LEARNED = ("seed", "name", "runtime", "timeouts")
+NOT_LEARNED = ("seed", "name", "runtime", "timeouts", "topology.source")
 """Settings that two runs of one group may differ by."""
 
 

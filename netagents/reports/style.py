@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Literal
 
 from netagents.errors import printable
+from netagents.experiment.topology_settings import EdgesSettings
 from netagents.records import Run
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def describe(run: Run) -> str:
     else:
         radii = "kappa " + ", ".join(f"{name} {_short(value)}" for name, value in kappa.items())
     ended = "" if run.state == "finished" else f" · {run.state}"
-    return f"{setup.spec.name} · {setup.n} agents · {radii} · seed {experiment.seed}{ended}"
+    graph = experiment.topology
+    made = graph.source if isinstance(graph, EdgesSettings) and graph.source else graph.kind
+    return f"{setup.spec.name} · {made} · {setup.n} agents · {radii} · seed {experiment.seed}{ended}"
 
 
 def _short(radius: int | tuple[int, ...]) -> str:

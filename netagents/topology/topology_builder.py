@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import assert_never
 
@@ -83,6 +84,7 @@ def stored_settings(settings: TopologySettings, topology: Topology) -> TopologyS
         case ErdosRenyiSettings() | SmallWorldSettings() | ScaleFreeSettings() | RandomGeometricSettings() | EdgeFileSettings():
             plain = topology.labels == tuple(str(i) for i in range(topology.n))
             labels = () if plain else topology.labels
-            return EdgesSettings(n=topology.n, edges=topology.edges, labels=labels, positions=topology.positions)
+            source = re.sub(r"[^\w. -]", "_", Path(settings.path).name)[:100] if isinstance(settings, EdgeFileSettings) else settings.kind
+            return EdgesSettings(n=topology.n, edges=topology.edges, labels=labels, positions=topology.positions, source=source)
         case _:
             return settings

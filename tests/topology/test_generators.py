@@ -12,6 +12,7 @@ from netagents.experiment.topology_settings import (
     AccessGridSettings,
     BalancedTreeSettings,
     CompleteSettings,
+    EdgeFileSettings,
     EdgesSettings,
     ErdosRenyiSettings,
     GridSettings,
@@ -188,6 +189,14 @@ def test_stored_settings_give_the_same_graph_without_drawing_again(settings):
     assert stored.kind == ("edges" if settings in RANDOM else "grid")
     again = build_topology(TypeAdapter(TopologySettings).validate_json(TypeAdapter(TopologySettings).dump_json(stored)))
     assert (again.edges, again.positions, again.digest) == (topology.edges, topology.positions, topology.digest)
+
+
+def test_stored_settings_keep_what_the_graph_was_made_from(tmp_path):
+    file = tmp_path / "my $net\x1b.edges"
+    file.write_text("0 1\n")
+    settings = EdgeFileSettings(path=str(file))
+    assert stored_settings(settings, build_topology(settings)).source == "my _net_.edges"
+    assert stored_settings(RANDOM[0], build_topology(RANDOM[0], seed=3)).source == RANDOM[0].kind
 
 
 def test_edges_from_settings_keep_their_names():
