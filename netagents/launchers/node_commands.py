@@ -7,6 +7,7 @@ from netagents.errors import EngineError
 from netagents.experiment import Experiment
 from netagents.learning.prepare import Prepared
 from netagents.nodes.bootstrap.foreign_code import imported_parts
+from netagents.records.frozen_policies import borrows_policies
 
 PORT = 5701
 """Port of the environment server inside its container; never published."""
@@ -71,6 +72,12 @@ def check_fits_containers(experiment: Experiment) -> None:
             f"the experiment names code of your own ({own[0][:100]}), which the image does not have",
             where="containers",
             fix="build an image from it that has the code, and name it with runtime.containers.image",
+        )
+    if borrows_policies(experiment):
+        raise EngineError(
+            "agents play policies of another run or of a bank, which containers do not see",
+            where="containers",
+            fix="run it with the local launcher, or under Slurm, where all hosts see the path",
         )
     if runtime.tensorboard is not None:
         raise EngineError(

@@ -243,6 +243,7 @@ def test_a_batch_script_that_cannot_be_is_one_line(options: dict[str, Any], line
     [
         ([], {"namespace": "Team A"}, "'Team A' is not the name of a namespace"),
         ([], {"image": "No Image"}, "'No Image' is not the name of an image"),
+        (["agents=[{agents: [1], role: frozen, policy: {run: runs/x}}]"], {}, "which containers do not see"),
         (["runtime.tensorboard=here"], {}, "runtime.tensorboard: the monitor's container has no folder 'here'"),
     ],
 )
