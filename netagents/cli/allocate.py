@@ -43,7 +43,7 @@ def allocate(
         "ranks": allocate_by_ranks(influence, whole, allowed),
         "gain": allocate_by_gain(diversity_gains(influence, allowed), whole, allowed),
     }
-    warning = _warning(scenarios)
+    warnings = [line for line in (_unspent(whole, published.spent, allowed, len(scenarios)), _warning(scenarios)) if line]
     if as_json:
         facts = {
             "budget": whole,
@@ -51,7 +51,7 @@ def allocate(
             "scenarios": [scenario.name for scenario in scenarios],
             "influence": influence,
             "allocations": {name: {"sizes": pick.sizes, "spent": pick.spent} for name, pick in picks.items()},
-            "warnings": [warning] if warning else [],
+            "warnings": warnings,
         }
         typer.echo(json.dumps(facts, indent=2, allow_nan=False))
         return
@@ -65,8 +65,16 @@ def allocate(
         grid.add_row(printable(scenario.name), f"{scenario.influence:.3f}", *(str(pick.sizes[number]) for pick in picks.values()))
     grid.add_row("members", "", *(str(pick.spent) for pick in picks.values()))
     Console(markup=False).print(grid)
-    if warning:
-        typer.echo(f"warning: {warning}", err=True)
+    for line in warnings:
+        typer.echo(f"warning: {line}", err=True)
+
+
+def _unspent(budget: int, spent: int, sizes: list[int], scenarios: int) -> str | None:
+    """What to say where the sizes cannot make the whole budget."""
+    if spent == budget:
+        return None
+    words = ", ".join(map(str, sizes))
+    return f"{scenarios} scenarios with populations of {words} cannot have {budget} members altogether; {spent} is the most below that"
 
 
 def _warning(scenarios: list[ScenarioInfluence]) -> str | None:

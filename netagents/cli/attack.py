@@ -82,7 +82,10 @@ def _shares(text: str) -> list[float]:
 def _weights(weights: list[float]) -> list[float]:
     from netagents.errors import UsageError
 
-    if not all(0.0 < abs(weight) <= 1e6 for weight in weights):
+    strange = [weight for weight in weights if not abs(weight) <= 1e6]
+    if strange:
+        raise UsageError(f"{strange[0]:g} is no weight between -1e6 and 1e6", where="--adaptive", fix="write 0.1, or -0.1")
+    if 0.0 in weights:
         raise UsageError("a weight of 0 is the ordinary adversary, which is always there", where="--adaptive", fix="write 0.1, or -0.1")
     return weights
 
@@ -95,7 +98,7 @@ def _print_table(facts: dict[str, Any]) -> None:
 
     typer.echo(
         f"{printable(facts['name'])} after iteration {facts['checkpoint']}: return of each victim, {facts['episodes']} episodes; "
-        f"adversaries trained for {facts['budget']} iterations with {len(facts['seeds'])} seeds"
+        f"iterations per adversary: {facts['budget']}, seeds: {len(facts['seeds'])}"
     )
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("adversaries", "clean", "random there", "attacked", "95 % interval", "loss"):

@@ -27,6 +27,7 @@ def make(
     trust: TrustOption = False,
 ) -> None:
     """Collect the policies of runs into a bank."""
+    from netagents.errors import printable
     from netagents.records.bank_creation import make_bank
     from netagents.records.run_directory import RunDirectory
     from netagents.studies.study_specification import parse_whole_numbers
@@ -37,7 +38,7 @@ def make(
     for directory in directories:
         announce_run(directory.path, trust)
     made = make_bank(bank, directories, which, untrained=untrained, faulty=actions)
-    typer.echo(f"{bank}: {len(made.members)} members for {made.manifest.n} agents")
+    typer.echo(f"{printable(str(bank))}: {counted(len(made.members))} for {made.manifest.n} agents")
     _print(made.members)
 
 
@@ -52,12 +53,17 @@ def list_banks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folde
         try:
             bank = Bank.open(path)
             environment = printable(bank.setup.spec.name)
-            line = f"{len(bank.members)} members, {bank.manifest.n} agents, {environment}, {kinds_of(bank.setup)}"
+            line = f"{counted(len(bank.members))}, {bank.manifest.n} agents, {environment}, {kinds_of(bank.setup)}"
         except NetagentsError as error:
             line = f"unreadable: {error.what}"
         typer.echo(f"{printable(str(path))}: {line}")
     if not found:
         typer.echo(f"no banks in {printable(str(folder))}/")
+
+
+def counted(members: int) -> str:
+    """Such as ``1 member`` or ``5 members``."""
+    return f"{members} member{'' if members == 1 else 's'}"
 
 
 def kinds_of(setup: Setup) -> str:
@@ -81,7 +87,7 @@ def show(
         typer.echo(json.dumps([member.model_dump(exclude_none=True) for member in found.members], indent=2))
         return
     setup = found.setup
-    typer.echo(f"{setup.n} agents of {printable(setup.spec.name)}, policies {kinds_of(setup)}, {len(found.members)} members")
+    typer.echo(f"{setup.n} agents of {printable(setup.spec.name)}, policies {kinds_of(setup)}, {counted(len(found.members))}")
     _print(found.members)
 
 

@@ -52,12 +52,15 @@ def influence(
     from netagents.launchers.policy_evaluation import evaluation_environment
     from netagents.measures.influence import check_sizes
     from netagents.records import write_atomically
+    from netagents.records.atomic_files import check_file
     from netagents.records.influence_returns import InfluenceReturns
     from netagents.records.policy_bank import Bank
     from netagents.reports.influence_page import write_influence_page
     from netagents.studies.study_specification import parse_whole_numbers
 
     chosen = _estimator(estimator)
+    if out is not None:
+        check_file(out)
     found = find_run(run, trust)
     announce_run(found.path, trust)
     bank_found = Bank.open(bank)

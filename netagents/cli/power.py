@@ -43,11 +43,14 @@ def power(
     from netagents.cli.locate import find_run
     from netagents.errors import printable
     from netagents.launchers.power_audit import audit
+    from netagents.records.atomic_files import check_file
     from netagents.reports.audit_page import write_audit_page
     from netagents.studies.study_specification import parse_whole_numbers
 
     found = find_run(run, trust)
     announce_run(found.path, trust)
+    if out is not None:
+        check_file(out)
     result = audit(
         found,
         holders=None if holders is None else parse_whole_numbers(holders, "--holders"),

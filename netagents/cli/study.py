@@ -12,7 +12,6 @@ from netagents.cli.study_failures import failures
 from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
-    from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
@@ -140,13 +139,16 @@ def power(
     file: File,
     overrides: Words = None,
     price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
-    method: Annotated[str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish.")] = "none,prim",
+    method: Annotated[
+        str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish, sbpr.")
+    ] = "none,prim",
     aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
     seeds: Seeds = 5,
     out: Out = None,
     jobs: Jobs = None,
     measure: MeasureWord = None,
     episodes: Copies = 0,
+    states: Annotated[int, typer.Option("--states", min=0, max=1_000_000, help="Branched per agent where power is not exact.")] = 64,
 ) -> None:
     """Does regularizing power make the team safer, and what does it cost?"""
     from netagents.studies.power_study import parse_prices, power_study
@@ -160,7 +162,7 @@ def power(
         seeds=_seeds(file, overrides, seeds),
         measure=_measure(measure),
     )
-    _carry_out(study, out, jobs, episodes)
+    _carry_out(study, out, jobs, episodes, states=states)
 
 
 @app.command()
@@ -223,13 +225,15 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A stud
     typer.echo(str(write_study_report(directory)))
 
 
-def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0) -> None:
+def _carry_out(
+    study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0, states: int = 0
+) -> None:
     from netagents.errors import NodeFailedError
-    from netagents.studies.study_directory import StudyDirectory
+    from netagents.reports.study_report import write_study_report
+    from netagents.studies.finished_study import open_study, write_tables_of
     from netagents.studies.study_runs import carry_out
 
-    path = out or Path("studies") / f"{study.question}-{study.name}"
-    directory = StudyDirectory.open_for(path, study)
+    directory = open_study(study, out)
     for note in study.notes:
         typer.echo(f"note: {note}", err=True)
     show = ProgressLine()
@@ -240,36 +244,10 @@ def _carry_out(study: Study, out: Path | None, jobs: int | None, episodes: int, 
         failed = error
     finally:
         show.close()
-    typer.echo(str(_finish(study, directory, exact, times, show)))
+    write_tables_of(study, directory, exact=exact, times=times, states=states, say=show.say)
+    typer.echo(str(write_study_report(directory.path)))
     if failed is not None:
         raise failed
-
-
-def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, show: ProgressLine) -> Path:
-    from netagents.reports.study_report import write_study_report
-    from netagents.studies.exact_errors import consult
-    from netagents.studies.saved_tables import save_tables
-    from netagents.studies.study_tables import collect
-    from netagents.studies.timed_settings import time_settings
-
-    collected = collect(study, directory)
-    tables, facts = dict(collected.tables), dict(collected.facts)
-    if times:
-        show.say("timing: one process per agent, one run at a time")
-        tables["timing"] = time_settings(study, directory, times)
-    if exact and study.question == "radius":
-        show.say("exact values")
-        oracle = consult(study.base, sorted({int(setting.values["kappa"]) for setting in study.settings}))
-        tables |= oracle.tables
-        facts["oracle"] = oracle.note
-    if study.question == "power" and "runs" in tables:
-        from netagents.studies.power_tables import power_tables
-
-        more, told = power_tables(study, directory, tables["runs"], facts["untrained"], show.say)
-        tables |= more
-        facts |= told
-    save_tables(directory, tables, facts)
-    return write_study_report(directory.path)
 
 
 def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:

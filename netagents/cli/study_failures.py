@@ -48,6 +48,8 @@ def failures(
         say=lambda line: typer.echo(printable(line), err=True),
     )
     page = write_failures_page(out)
-    for row in (HEADS, *rows_of(facts, [run.path.name for run in found])):
-        typer.echo("\t".join(printable(cell) for cell in row))
+    rows = [[printable(cell) for cell in row] for row in (HEADS, *rows_of(facts, [run.path.name for run in found]))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     typer.echo(f"\nreport  {printable(str(page))}")

@@ -228,7 +228,7 @@ class AgentGroup(Settings):
         if not set(homes) <= set(self.agents) or len(set(homes)) < len(homes):
             raise ValueError("homes are agents of the group, each named once")
         if learners > len(homes):
-            raise ValueError(f"{learners} learners in a population with {len(homes)} homes")
+            raise ValueError(f"more learners ({learners}) than homes ({len(homes)})")
         if learners < len(homes) and len(homes) < 2:
             raise ValueError("a home that does not learn needs another home whose members it plays")
 

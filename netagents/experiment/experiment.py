@@ -242,7 +242,7 @@ def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) 
             f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
         )
     if wanted == "networks" and not network:
-        raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy of kind mlp or gru")
+        raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")
 
 
 def _spread(radius: Radius, other: Radius) -> tuple[int, ...]:

@@ -126,6 +126,10 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
     if kind in _BOUND:
         word, key = _BOUND[kind]
         return f"{name}must be {word} {context.get(key)}, not {show(_given(values, path))}", None
+    if kind in ("too_short", "too_long"):
+        word, key = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
+        number = int(context.get(key, 0))
+        return f"{name}must have {word} {number} entr{'y' if number == 1 else 'ies'}, not {context.get('actual_length')}", None
     if kind == "literal_error":
         given = _given(values, path)
         allowed = [part.strip(" '") for part in str(context.get("expected", "")).replace(" or ", ", ").split(",")]

@@ -37,11 +37,13 @@ class Visits(NamedTuple):
         state: of V copies.
         actions: per agent (V, ...) what it plays there.
         masks: per agent (V, A) its legal actions there, or None.
+        memories: per agent (V, U) what its policy remembers of the steps before, or None.
     """
 
     state: JointState
     actions: list[NDArray[Any]]
     masks: list[BoolArray | None]
+    memories: list[NDArray[Any] | None]
 
     @property
     def number(self) -> int:
@@ -67,10 +69,6 @@ def check_branchable(setup: Setup) -> None:
     if not setup.spec.capabilities.branchable:
         raise EnvironmentMismatchError(
             f"environment '{name}' keeps its state to itself, so it cannot be branched", fix="power audits need a pure environment"
-        )
-    if any(setup.policy(agent).initial_memory(1) is not None for agent in range(setup.n)):
-        raise EnvironmentMismatchError(
-            "policies have memory, which a state alone does not hold", where="policy.kind", fix="use a run whose policies have none"
         )
     if is_aged(setup):
         raise EnvironmentMismatchError(
@@ -145,26 +143,33 @@ class Brancher:
         kept_state: JointState = np.array(session.state)
         kept: list[NDArray[Any]] = []
         masks: list[BoolArray | None] = []
+        memories: list[NDArray[Any] | None] = []
         ended = np.zeros(count, dtype=np.bool_)
         for step in range(setup.horizon):
             actions = [self._act(agent, messages, generators[agent]) for agent in range(n)]
             here = stops == step
             seen = [message.mask for message in messages]
+            remembered = self.players.memories(messages)
             if step == 0:
                 kept, masks = [each.copy() for each in actions], [None if mask is None else mask.copy() for mask in seen]
+                memories = [None if each is None else each.copy() for each in remembered]
             kept_state[here] = session.state[here]
             for agent in range(n):
                 kept[agent][here] = actions[agent][here]
                 own, now = masks[agent], seen[agent]
                 if own is not None and now is not None:
                     own[here] = now[here]
+                memory, newest = memories[agent], remembered[agent]
+                if memory is not None and newest is not None:
+                    memory[here] = newest[here]
             # An episode in which some agent has ended no longer says what everybody can lose.
             over = np.logical_or.reduce([(message.flags & (ENDED | TERMINATED | TRUNCATED)) != 0 for message in messages])
             ended |= over & (stops >= step)
             if step + 1 < setup.horizon:
                 messages = session.advance(actions)
         going = ~ended
-        return Visits(kept_state[going], [each[going] for each in kept], [None if mask is None else mask[going] for mask in masks])
+        parts = ([None if each is None else each[going] for each in some] for some in (masks, memories))
+        return Visits(kept_state[going], [each[going] for each in kept], *parts)
 
     def power(self, holder: int, part: int, visits: Visits, sequences: NDArray[Any]) -> PowerAtVisits:
         """Power of one agent over everybody at each visit.
@@ -191,12 +196,20 @@ class Brancher:
         high = own.mean(axis=1) - values.mean(axis=2).min(axis=0)
         return PowerAtVisits(low, high)
 
-    def worst_actions(self, holder: int, part: int, state: JointState, candidates: NDArray[Any], victims: Sequence[int]) -> NDArray[Any]:
+    def worst_actions(
+        self,
+        holder: int,
+        part: int,
+        state: JointState,
+        memories: Sequence[NDArray[Any] | None],
+        candidates: NDArray[Any],
+        victims: Sequence[int],
+    ) -> NDArray[Any]:
         """(K, ...) of each of K states the action of one agent after which some others earn least, if everybody then plays on.
 
         Args:
             holder: whose action. part: names the random numbers.
-            state: of K copies. candidates: (C, ...) actions.
+            state: of K copies. memories: per agent (K, U) what its policy remembers, or None. candidates: (C, ...) actions.
             victims: whose mean discounted reward counts.
         """
         count = len(state)
@@ -205,7 +218,7 @@ class Brancher:
         nothing = [np.zeros((count, *candidates.shape[1:]), space_dtype(space[holder]))] * self.setup.n
         harm = []
         for action in candidates:
-            values = self._values(holder, part, Visits(state, nothing, nobody), action[None], drawn=True)
+            values = self._values(holder, part, Visits(state, nothing, nobody, list(memories)), action[None], drawn=True)
             harm.append(values[:, :, list(victims)].mean(axis=(1, 2)))
         chosen: NDArray[Any] = candidates[np.stack(harm).argmin(axis=0)]
         return chosen
@@ -217,6 +230,7 @@ class Brancher:
         generators = self._generators(2 * part + 1, setup.n)
         dtypes = [space_dtype(space) for space in setup.spec.action_spaces]
         messages = session.branch(part, np.repeat(visits.state, self._replicates, axis=0))
+        self.players.begin([None if each is None else np.repeat(each, self._replicates, axis=0) for each in visits.memories])
         total = np.zeros((copies, setup.n))
         for step in range(self._length):
             actions = [self._act(agent, messages, generators[agent]) for agent in range(setup.n)]

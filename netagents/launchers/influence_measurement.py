@@ -166,7 +166,7 @@ def _bank_lines(distances: Sequence[FloatArray | None], names: Sequence[str], so
     if not lines:
         return []
     agent, line = lines[0]
-    more = f" (and of {len(lines) - 1} more agents)" if len(lines) > 1 else ""
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
     return [f"agent {agent}{more}: {line}"]
 
 

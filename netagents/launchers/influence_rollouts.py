@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.environments.spaces import Discrete
+from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.launchers.policy_evaluation import COPIES, evaluation_seed
 from netagents.learning.frozen_play import Players
 from netagents.messages import Step
@@ -48,14 +49,25 @@ def make_plan(
         pulse: steps after which a source returns to its own policy; None: it never does.
 
     Raises:
-        RunDirectoryError: the run has no checkpoint.
+        RunDirectoryError: the run has no checkpoint, or a file of the bank is missing or damaged.
         EnvironmentMismatchError: the bank is one of other agents, spaces, windows or policies.
+        ExperimentError: the pulse lasts for the whole episode.
     """
     from netagents.records.trained_policies import find_checkpoint
 
     setup, other = run.setup, bank.setup
+    if other.n != setup.n:
+        raise EnvironmentMismatchError(
+            f"its policies are those of {other.n} agents, and {run.path} has {setup.n}", where=str(bank.path), fix="use a bank of such runs"
+        )
     for agent in range(setup.n):
         check_policy_fits(other, agent, setup, agent, f"agent {agent} of {bank.path}")
+    if pulse is not None and pulse >= setup.horizon:
+        raise ExperimentError(
+            f"a pulse of {pulse} steps lasts as long as an episode, which has {setup.horizon}", where="--pulse", fix="use a shorter one"
+        )
+    # A damaged file is noticed before anything is played.
+    bank.verify()
     path = find_checkpoint(run.directory, checkpoint)
     iteration = next(number for number, each in run.checkpoints.items() if each == path)
     return InfluencePlan(

@@ -17,6 +17,9 @@ from netagents.messages import Kind, Step
 from netagents.policies import Policy
 
 FloatArray = NDArray[np.float64]
+Memories = Sequence[NDArray[Any] | None]
+"""Per agent (B, U) what its policy remembers of earlier steps; None for a policy without memory."""
+
 Choose = Callable[[int, int, Sequence[Step]], NDArray[Any]]
 """(agent, step, the messages of this step) -> (B, ...) actions."""
 
@@ -43,13 +46,23 @@ class Players:
         self._nearby = [ContactFilter(setup, agent) for agent in range(setup.n)] if moving else None
         self._ages = [Ages(setup, agent, policy.window) for agent, policy in enumerate(self.policies)] if is_aged(setup) else None
         self._past: list[Sequence[Step]] = []
-        self._contexts: dict[int, tuple[Sequence[Step], NDArray[Any]]] = {}
+        self._contexts: dict[int, tuple[Sequence[Step], NDArray[Any] | None, NDArray[Any]]] = {}
+        self._memories: Memories | None = None
         self._dtypes = [space_dtype(space) for space in setup.spec.action_spaces]
 
-    def begin(self) -> None:
-        """New episodes: nobody has heard anything yet."""
+    def begin(self, memories: Memories | None = None) -> None:
+        """New episodes: nobody has heard anything yet.
+
+        Args:
+            memories: what policies remember where an episode is taken up in its middle.
+        """
         self._past.clear()
         self._contexts.clear()
+        self._memories = memories
+
+    def memories(self, messages: Sequence[Step]) -> list[NDArray[Any] | None]:
+        """What policies remember of the steps before ``messages``; those with memory have been asked at each of these."""
+        return [self._memory(agent, messages) for agent in range(len(self.policies))]
 
     def play(self, session: EnvironmentSession, episode: int, steps: int, choose: Choose) -> Iterator[Move]:
         """The moves of one episode of all copies; ``choose`` is asked for each agent in order.
@@ -105,13 +118,20 @@ class Players:
         policy = self.policies[agent]
         if not policy.units:
             return policy.context(*self._received(agent, messages))
-        asked, context = self._contexts.get(agent, (None, None))
-        if asked is not messages:
-            memory = policy.initial_memory(len(messages[agent].reward)) if context is None else policy.memory_of(context)
-            context = policy.next_context(memory, *self._received(agent, messages))
-            self._contexts[agent] = messages, context
-        assert context is not None, "asked for above"
-        return context
+        if agent not in self._contexts or self._contexts[agent][0] is not messages:
+            memory = self._memory(agent, messages)
+            self._contexts[agent] = messages, memory, policy.next_context(memory, *self._received(agent, messages))
+        return self._contexts[agent][2]
+
+    def _memory(self, agent: int, messages: Sequence[Step]) -> NDArray[Any] | None:
+        """What the policy of ``agent`` remembers of the steps before ``messages``."""
+        policy = self.policies[agent]
+        if agent in self._contexts:
+            asked, memory, context = self._contexts[agent]
+            return memory if asked is messages else policy.memory_of(context)
+        if self._memories is not None:
+            return self._memories[agent]
+        return policy.initial_memory(len(messages[agent].reward))
 
     def _received(self, agent: int, messages: Sequence[Step]) -> tuple[Sequence[NDArray[Any]], NDArray[np.bool_] | None]:
         """The states of the agent's window, and who of it is near."""

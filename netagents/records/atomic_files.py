@@ -34,6 +34,23 @@ def write_atomically(path: Path, data: bytes) -> Path:
     return path
 
 
+def check_file(path: Path) -> None:
+    """Refuse, before the work begins, a file for its results that could not be written at the end.
+
+    Raises:
+        RunDirectoryError: a folder stands there, or the folder around it is missing or read-only.
+    """
+    around = path.parent
+    why = (
+        "is a folder, not a file" if path.is_dir()
+        else f"cannot be written: there is no folder {around}" if not around.is_dir()
+        else f"cannot be written: {around} is read-only" if not os.access(around, os.W_OK)
+        else None
+    )  # fmt: skip
+    if why is not None:
+        raise RunDirectoryError(why, where=str(path), fix="name another file with --out")
+
+
 @contextmanager
 def replacing_folder(folder: Path, what: str) -> Iterator[Path]:
     """A temporary folder to write into; at the end of the block it stands in the place of ``folder``, or nothing has changed.

@@ -51,7 +51,7 @@ def make_bank(
         faulty: for each of these actions, policies that always play it.
 
     Raises:
-        RunDirectoryError: the path exists or cannot be written, there is no run or a checkpoint is missing.
+        RunDirectoryError: the path exists or cannot be written, there is no run, one is named twice, or a checkpoint is missing.
         EnvironmentMismatchError: a run does not fit the first one.
         ExperimentError: an action does not exist, or policies have no parameters that stand for an action.
     """
@@ -62,6 +62,11 @@ def make_bank(
     if untrained or faulty:
         runs[0].require_trust()
     setup = runs[0].setup()
+    named: set[Path] = set()
+    for run in runs:
+        if run.path.resolve() in named:
+            raise RunDirectoryError("is named twice, and its policies would be in the bank twice", where=str(run.path), fix="name it once")
+        named.add(run.path.resolve())
     for run in runs[1:]:
         other = run.setup()
         if other.n != setup.n:
@@ -141,7 +146,7 @@ def _chosen(run: RunDirectory, which: Which) -> dict[int, Path]:
         raise RunDirectoryError(
             f"no checkpoint of iteration {missing[0]} (there are: {', '.join(map(str, found))})",
             where=str(run.path),
-            fix="write checkpoints more often with checkpoint.every, or name others",
+            fix="write checkpoints more often with checkpoints.every, or name others",
         )
     return {iteration: found[iteration] for iteration in wanted}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +140,15 @@ def check_policy_fits(other: Setup, source: int, setup: Setup, index: int, where
     spaces = [[each.spec.observation_spaces[j] for j in window] for each, window in ((other, theirs), (setup, ours))]
     if not places or spaces[0] != spaces[1]:
         raise EnvironmentMismatchError(
-            f"it reads agents {', '.join(map(str, theirs))} of its run, which do not stand around it as those around agent {index} do",
+            f"it was learned from what agents {_words(theirs)} observe, and agent {index} here reads agents {_words(ours)}"
+            + ("" if places else ", who stand at other places around it")
+            + ("" if spaces[0] == spaces[1] else ", with other observations"),
             where=where,
             fix="use a run with the same kappa_policy, graph and spaces, or name another agent of it",
         )
     if other.spec.action_spaces[source] != setup.spec.action_spaces[index]:
         raise EnvironmentMismatchError("its actions are other ones", where=where, fix="use a run of the same environment")
+
+
+def _words(agents: Iterable[int]) -> str:
+    return ", ".join(map(str, agents))

@@ -102,7 +102,19 @@ class Bank:
         found = checkpoints(folder)
         if len(found) != 1:
             raise RunDirectoryError("its policies are missing", where=str(folder), fix="make the bank again")
-        return load_checkpoint(next(iter(found.values())), set(range(self.manifest.n)) if agents is None else agents)
+        try:
+            return load_checkpoint(next(iter(found.values())), set(range(self.manifest.n)) if agents is None else agents)
+        except RunDirectoryError as error:
+            raise RunDirectoryError(error.what, where=error.where, fix="make the bank again") from error
+
+    def verify(self) -> None:
+        """Read every array of every member once.
+
+        Raises:
+            RunDirectoryError: a file is missing or damaged; names it.
+        """
+        for name in self.names:
+            self.arrays(name)
 
 
 def banks_in(parent: Path) -> list[Path]:

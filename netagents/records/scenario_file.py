@@ -31,6 +31,8 @@ def read_scenarios(path: Path) -> list[ScenarioInfluence]:
         ExperimentError: a column is missing, a value is no number, or a scenario comes twice; names the line.
     """
     try:
+        if path.is_dir():
+            raise RunDirectoryError("is a folder", where=str(path), fix="name the CSV file in it")
         text = read_regular(path, _MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RunDirectoryError("is not UTF-8 text", where=str(path)) from error
@@ -48,6 +50,8 @@ def read_scenarios(path: Path) -> list[ScenarioInfluence]:
             )
         influence = _number(row["influence"], "influence", where)
         low, high = (_number(row[key], key, where) if row.get(key) else None for key in ("low", "high"))
+        if low is not None and high is not None and low > high:
+            raise ExperimentError(f"low {low:g} is above high {high:g}", where=where, fix="write the lower end first")
         scenarios.append(ScenarioInfluence(name, influence, low, high))
     if not scenarios:
         raise ExperimentError("has no scenario", where=str(path), fix="write a line for each")

@@ -97,7 +97,11 @@ def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, .
                 continue
             worst = found["worst"]
             label = facts["runs"][number]["labels"][worst["agent"]]
-            recovery = "not within the episode" if found["recovery"] is None else f"{found['recovery']} steps"
+            recovery = (
+                "not within the episode"
+                if found["recovery"] is None
+                else f"{found['recovery']} step{'' if found['recovery'] == 1 else 's'}"
+            )
             score = "-" if found["normalised"] is None else f"{found['normalised']:.2f}"
             rows.append(
                 (

@@ -158,6 +158,8 @@ def numbers_table(data: StudyData) -> Markup:
         ("return_kept", "return kept"),
         ("power", "power"),
         ("power_left", "power left"),
+        ("power_from_below", "power, from below"),
+        ("power_from_above", "power, from above"),
         ("value_with_deviations", "value, one deviates in 10 % of steps"),
         ("true_top_share", "share of the strongest"),
         ("td_truncation_error", "truncation error"),

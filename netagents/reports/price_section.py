@@ -14,14 +14,13 @@ from netagents.reports.html import section, short, table
 def price_section(run: Run) -> Markup:
     """A table per power term of the run, and its warnings; nothing where there is no such term."""
     rows = []
-    for term in run.experiment.signals:
-        if isinstance(term, PowerTermSettings):
-            history = priced_history(run, term)
-            paid = -history.weight[-1] * history.power[-1]
-            numbers = f"lambda {getattr(term, 'lambda'):g}: {short(float(paid))} paid, of {short(float(history.task[-1]))} task return"
-            warnings = price_warnings(history)
-            rows += [(term.label, numbers, "-", "-")] if not warnings else []
-            rows += [(term.label, numbers, f"{each.name}: {each.what}", each.advice) for each in warnings]
+    for term, agents in power_terms(run):
+        history = priced_history(run, term, agents)
+        paid = -history.weight[-1] * history.power[-1]
+        numbers = f"lambda {getattr(term, 'lambda'):g}: {short(float(paid))} paid, of {short(float(history.task[-1]))} task return"
+        warnings = price_warnings(history)
+        rows += [(term.label, numbers, "-", "-")] if not warnings else []
+        rows += [(term.label, numbers, f"{each.name}: {each.what}", each.advice) for each in warnings]
     if not rows:
         return Markup("")
     say = "Discounted, last iteration. Warnings compare the last tenth of the iterations with that before it and before the price."
@@ -30,13 +29,28 @@ def price_section(run: Run) -> Markup:
 
 def warnings_of(run: Run) -> list[PriceWarning]:
     """Those of all power terms of a run."""
-    terms = [term for term in run.experiment.signals if isinstance(term, PowerTermSettings)]
-    return [warning for term in terms for warning in price_warnings(priced_history(run, term))]
+    return [warning for term, agents in power_terms(run) for warning in price_warnings(priced_history(run, term, agents))]
 
 
-def priced_history(run: Run, term: PowerTermSettings) -> PricedHistory:
+def power_terms(run: Run) -> list[tuple[PowerTermSettings, list[int]]]:
+    """Every power term, of all agents or of a group, with those who report it, ascending; none before the first iteration."""
+    terms: dict[str, tuple[PowerTermSettings, list[int]]] = {}
+    for agent, settings in enumerate(run.setup.agents):
+        for where, term in settings.signals.items():
+            if isinstance(term, PowerTermSettings):
+                terms.setdefault(where, (term, []))[1].append(agent)
+    names = run.metric_names if len(run.iterations) else ()
+    reported = []
+    for term, agents in terms.values():
+        if (name := f"{term.label}_weight") in names:
+            known = np.all(np.isfinite(run.agent_metric(name)), axis=0).tolist()
+            reported.append((term, [agent for agent in agents if known[agent]]))
+    return [(term, agents) for term, agents in reported if agents]
+
+
+def priced_history(run: Run, term: PowerTermSettings, agents: list[int]) -> PricedHistory:
     """Means over the agents of the term."""
-    metrics = {name: np.nanmean(run.agent_metric(f"{term.label}_{name}"), axis=1) for name in ("sum", "weight", "known")}
+    metrics = {name: np.nanmean(run.agent_metric(f"{term.label}_{name}")[:, agents], axis=1) for name in ("sum", "weight", "known")}
     matrix = run.power_matrix(-1)
     possible = matrix.near & ~matrix.impossible & np.isfinite(matrix.values)
     between = float(matrix.values[possible].mean()) if possible.any() else float("nan")

@@ -22,14 +22,14 @@ from netagents.experiment.topology_settings import EdgesSettings
 from netagents.experiment.utility_settings import NoUtilitySettings
 from netagents.records.run_reader import Run
 from netagents.studies.radius_study import RADII
-from netagents.studies.study_specification import Study, StudySetting, diameter
+from netagents.studies.study_specification import Study, StudySetting, diameter, parse_whole_numbers
 
 LEVELS = 8
 """Checkpoints of an adversary's training that are kept: its levels of skill."""
 
 
 def parse_adversaries(words: Sequence[str], n: int, *, each: bool = False) -> list[tuple[int, ...]]:
-    """Groups of adversaries from words such as ``0`` or ``1,3``, each once, in this order.
+    """Groups of adversaries from words such as ``0``, ``1,3`` or ``0..2``, each once, in this order.
 
     Args:
         words: as written.
@@ -41,10 +41,7 @@ def parse_adversaries(words: Sequence[str], n: int, *, each: bool = False) -> li
     """
     groups: list[tuple[int, ...]] = [(agent,) for agent in range(n)] if each else []
     for word in words:
-        parts = [part.strip() for part in word.split(",")]
-        if not all(part.isdecimal() for part in parts):
-            raise UsageError(f"'{word}' is no list of agents", where="--adversaries", fix="write 0, or 1,3")
-        group = tuple(sorted({int(part) for part in parts}))
+        group = tuple(parse_whole_numbers(word, "--adversaries"))
         if group[-1] >= n:
             raise UsageError(f"there is no agent {group[-1]}", where="--adversaries", fix=f"agents are 0 to {n - 1}")
         groups.append(group)

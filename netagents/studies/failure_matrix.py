@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netagents.errors import NetagentsError, UsageError
+from netagents.errors import NetagentsError, RunDirectoryError, UsageError
 from netagents.experiment import Experiment
 from netagents.intervals import mean_interval, standard_half_width
 from netagents.launchers.branching import check_branchable
 from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.learning.protocol.information_age import is_aged
 from netagents.policies import Policy
-from netagents.records.atomic_files import write_atomically
+from netagents.records.atomic_files import check_folder, write_atomically
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter
+from netagents.records.regular_files import read_regular
 from netagents.records.run_reader import Run
 from netagents.studies.attack_study import attack_study
 from netagents.studies.failure_play import MESSAGES, TRAINED, FailureKind, FailurePlay, Played
@@ -73,7 +74,8 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
         say: told of each cell.
 
     Raises:
-        UsageError: the folder holds cells of another plan.
+        UsageError: runs are not of one environment and size, one is named twice, or the folder holds cells of another plan.
+        RunDirectoryError: the folder holds something else, cannot be made, or its cells are damaged.
         NetagentsError: a run has no checkpoint, or its environment cannot be built here.
     """
     for run in runs:
@@ -81,8 +83,9 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
         run.policies(None)
         if run.n < 2:
             raise UsageError(f"{run.path.name} has one agent, and nobody else to lose anything", where="RUN")
+    _check_alike(runs)
     _claim(out, plan.text(runs))
-    cells = {(row["run"], row["agent"], row["kind"]): row for row in JsonLinesReader(out / CELLS, longest=1 << 20, most=1 << 28).new_rows()}
+    cells = _read_cells(out / CELLS)
     writer = JsonLinesWriter(out / CELLS)
     try:
         for number, run in enumerate(runs):
@@ -110,15 +113,46 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
     return facts
 
 
+def _check_alike(runs: Sequence[Run]) -> None:
+    """Refuse runs whose returns say nothing about each other."""
+    first = runs[0]
+    facts = first.setup.spec.name, first.n
+    for number, run in enumerate(runs[1:], start=1):
+        if (run.setup.spec.name, run.n) != facts:
+            raise UsageError(
+                f"{run.path.name} is a run of {run.setup.spec.name} with {run.n} agents, "
+                f"and {first.path.name} one of {facts[0]} with {facts[1]}",
+                where="RUN",
+                fix="compare runs of one environment and size",
+            )
+        if any(run.path.resolve() == each.path.resolve() for each in runs[:number]):
+            raise UsageError(f"{run.path.name} is named twice", where="RUN", fix="name it once")
+
+
 def _claim(out: Path, text: str) -> None:
     plan = out / PLAN
-    if plan.exists() and plan.read_text() != text:
-        raise UsageError("it holds failures of other runs or settings", where=str(out), fix="use another --out")
+    check_folder(out, "use another --out")
+    if plan.exists():
+        if read_regular(plan, 1 << 24) != text.encode():
+            raise UsageError("it holds failures of other runs or settings", where=str(out), fix="use another --out")
+    elif out.exists() and any(out.iterdir()):
+        raise RunDirectoryError("holds something else", where=str(out), fix="name an empty folder, or one that this study made")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot be made: {error.strerror}", where=str(out), fix="use another --out") from error
+        raise RunDirectoryError(f"cannot be made: {error.strerror}", where=str(out), fix="use another --out") from error
     write_atomically(plan, text.encode())
+
+
+def _read_cells(path: Path) -> dict[tuple[int, int, str], dict[str, Any]]:
+    """Cells that were played before."""
+    cells = {}
+    for row in JsonLinesReader(path, longest=1 << 20, most=1 << 28).new_rows():
+        missing = {"run", "agent", "kind"} - set(row)
+        if missing or (not {"returns", "reason"} & set(row) and not {"clean", "failed", "loss", "fifth", "recovery"} <= set(row)):
+            raise RunDirectoryError("has a line that is no cell", where=str(path), fix="remove the file; its cells are played again")
+        cells[row["run"], row["agent"], row["kind"]] = row
+    return cells
 
 
 def _rows(

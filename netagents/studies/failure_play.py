@@ -80,11 +80,18 @@ class FailurePlay:
         players = Players(setup, self.policies)
         session = setup.session(self.environment, self.episodes, SEED)
         generators = [stream(SEED, j, Purpose.EVALUATION, 0) for j in range(n)]
-        fail = None if kind is None or kind in MESSAGES else self._actions(agent, kind, instead, session)
+        stand_in = None
+        if kind in TRAINED:
+            assert instead is not None, "trained kinds have a policy"
+            stand_in = Players(setup, [instead if j == agent else policy for j, policy in enumerate(self.policies)])
+        fail = None if kind is None or kind in MESSAGES else self._actions(agent, kind, players, stand_in, session)
         heard = _WrongMessages(self, agent, kind, first, last) if kind in MESSAGES else None
 
         def choose(j: int, step: int, messages: Sequence[Step]) -> NDArray[Any]:
             seen = messages if heard is None or j == agent else heard.of(step, messages)
+            if j == agent and stand_in is not None and stand_in.policies[j].units:
+                # A policy with memory reads every step, also those at which it does not act.
+                stand_in.context(j, messages)
             own = players.greedy(j, seen) if self.greedy else players.draw(j, seen, generators[j])
             return fail(step, messages, own) if fail is not None and j == agent and first <= step < last else own
 
@@ -94,7 +101,7 @@ class FailurePlay:
         return Played(np.stack(rewards, axis=1))
 
     def _actions(
-        self, agent: int, kind: FailureKind, instead: Policy | None, session: Any
+        self, agent: int, kind: FailureKind, players: Players, stand_in: Players | None, session: Any
     ) -> Callable[[int, Sequence[Step], NDArray[Any]], NDArray[Any]]:
         """What the agent plays while it fails, from its own action."""
         setup, space = self.setup, self.setup.spec.action_spaces[agent]
@@ -104,11 +111,9 @@ class FailurePlay:
         if kind == "random":
             shape = (self.episodes, *space_shape(space))
             return lambda step, messages, own: uniform_actions(space, generator.random(shape), messages[agent].mask)  # noqa: ARG005
-        if kind in TRAINED:
-            assert instead is not None, "trained kinds have a policy"
-            players = Players(setup, [instead if j == agent else policy for j, policy in enumerate(self.policies)])
+        if stand_in is not None:
             return lambda step, messages, own: (  # noqa: ARG005
-                players.greedy(agent, messages) if self.greedy else players.draw(agent, messages, generator)
+                stand_in.greedy(agent, messages) if self.greedy else stand_in.draw(agent, messages, generator)
             )
         length = min(SEARCH_STEPS, setup.horizon)
         brancher = Brancher(
@@ -122,7 +127,8 @@ class FailurePlay:
             if struck.any():
                 mask = messages[agent].mask
                 own = own.copy()
-                harmful = brancher.worst_actions(agent, step, session.state[struck], candidates, victims)
+                memories = [None if each is None else each[struck] for each in players.memories(messages)]
+                harmful = brancher.worst_actions(agent, step, session.state[struck], memories, candidates, victims)
                 own[struck] = legal_actions(harmful, None if mask is None else mask[struck])
             return own
 

@@ -7,47 +7,50 @@ from typing import Any
 
 import numpy as np
 
-from netagents.errors import NetagentsError
+from netagents.experiment.named_code import names_of
 from netagents.intervals import Interval, run_interval
-from netagents.learning.prepare import prepare
 from netagents.records.column_table import ColumnTable
 from netagents.records.run_reader import Run
+from netagents.studies.power_sources import power_source
 from netagents.studies.power_study import NONE, aggregate_of
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study
-from netagents.studies.true_power import enumerable, true_power
 
 KEPT, LEFT = 0.9, 0.5
 """What a price should keep of the task return and leave of the power, at least and at most."""
 
 
 def power_tables(
-    study: Study, directory: StudyDirectory, runs: ColumnTable, untrained: float, say: Callable[[str], None] = lambda _: None
+    study: Study,
+    directory: StudyDirectory,
+    runs: ColumnTable,
+    untrained: float,
+    states: int = 0,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[dict[str, ColumnTable], dict[str, Any]]:
     """A row per run and per setting, and the facts of the report.
 
-    Where the model can be enumerated, power and return are exact; elsewhere they are what the run itself measured, and said to be so.
+    Where the model can be enumerated, power and return are exact; elsewhere power is measured by branching, or, where that is not possible
+    or not wanted, what the run itself measured; ``power_source`` says which. With branching and with SBPR, whose training holds
+    deviations, returns are those of frozen policies.
 
     Args:
         study, directory: of the study.
         runs: its table of finished runs, whose return and cost are taken over.
         untrained: return of policies that have learned nothing.
+        states: that are branched per agent where the model cannot be enumerated; 0: none.
         say: told what is being computed.
     """
     aggregate = aggregate_of(study)
-    try:
-        model, source = enumerable(prepare(study.base)), "exact"
-    except NetagentsError as error:
-        model, source = None, f"measured by the runs themselves: {error.what}"
+    source = power_source(study, states)
+    experiments = {setting.label: setting.experiment for setting in study.settings}
     rows = []
     for at in range(runs.rows):
         row = {name: _plain(runs[name][at]) for name in ("setting", "method", "lambda", "seed", "cpu_per_iteration", "bytes_per_step")}
         row |= {"return": float(runs["final_return"][at]), "power": float(runs["power_mean"][at])}
-        if model is not None:
-            say(f"exact power of {row['setting']}, seed {row['seed']}")
-            run = Run.open(directory.run_path(_run_of(study, str(row["setting"]), int(row["seed"]))))
-            found = true_power(model, run.setup, run.policies(), aggregate).numbers()
-            row |= {**found, "return": found["true_return"], "power": found["true_power"]}
+        say(f"{source.name}: power of {row['setting']}, seed {row['seed']}")
+        path = directory.run_path(_run_of(study, str(row["setting"]), int(row["seed"])))
+        row |= source.numbers(Run.open(path, names_of(experiments[row["setting"]])))
         rows.append(row)
     first = {row["seed"]: row for row in rows if row["setting"] == NONE}
     for row in rows:
@@ -77,7 +80,7 @@ def power_tables(
         "power": ColumnTable({name: np.array([row.get(name, np.nan) for row in rows]) for name in (rows[0] if rows else {})}),
         "power_summary": ColumnTable({name: np.array([row.get(name, np.nan) for row in summary]) for name in names}),
     }
-    return tables, {"power_source": source, "aggregate": aggregate, "verdicts": verdicts}
+    return tables, {"power_source": source.words, "aggregate": aggregate, "verdicts": verdicts}
 
 
 def kept(value: float, baseline: float, untrained: float) -> float:

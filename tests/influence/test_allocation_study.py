@@ -160,6 +160,7 @@ def test_gradient_overlap_is_a_mean_cosine() -> None:
         ("name,influence\na,1\n", [], "has no column scenario"),
         ("scenario,influence\n", [], "has no scenario"),
         ("scenario,influence\na,1\n", ["--sizes", "0,2"], "population sizes"),
+        ("scenario,influence,low,high\na,0.5,0.9,0.1\n", [], "low 0.9 is above high 0.1"),
     ],
 )
 def test_what_cannot_be_allocated_is_one_line(
@@ -178,3 +179,14 @@ def test_equal_influences_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFi
     file.write_text("scenario,influence,low,high\na,0.10,0,0.2\nb,0.11,0,0.2\n")
     assert main(["allocate", str(file)]) == 0
     assert "an allocation by influence cannot matter" in capsys.readouterr().err
+
+
+def test_a_budget_that_sizes_cannot_make_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "scenarios.csv"
+    file.write_text("scenario,influence\na,0.1\nb,0.5\nc,0.9\n")
+    assert main(["allocate", str(file), "--budget", "10"]) == 0
+    assert "3 scenarios with populations of 1, 3, 5 cannot have 10 members altogether; 9 is the most below that" in capsys.readouterr().err
+    assert main(["allocate", str(file), "--budget", "9"]) == 0
+    assert not capsys.readouterr().err
+    assert main(["allocate", str(tmp_path)]) == 6
+    assert "is a folder; name the CSV file in it" in capsys.readouterr().err

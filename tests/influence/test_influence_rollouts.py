@@ -186,6 +186,9 @@ def test_several_processes_play_the_same_returns(tmp_path: Path) -> None:
         (["--sources", "0,12"], "there is no agent 12"),
         (["--group", "3"], "a set of sources has one agent"),
         (["--checkpoint", "77"], "no checkpoint of iteration 77"),
+        (["--pulse", "40"], "a pulse of 40 steps lasts as long as an episode"),
+        (["--out", "nowhere/page.html"], "cannot be written: there is no folder nowhere"),
+        (["--out", "."], "is a folder, not a file"),
         (["-m", "200", "--group", "0,1,2,3,4,5,6,7,8,9"], "all combinations of 4 policies of 10 sources"),
     ],
 )
@@ -208,4 +211,24 @@ def test_banks_that_do_not_fit_or_show_nothing_are_one_line(
     assert "a bank with 1 policy cannot show influence" in capsys.readouterr().err
     other = make_bank(tmp_path / "other", [made(tmp_path, CHAIN, kappa_policy=1).directory], untrained=True)
     assert main(["influence", str(learned.path), "--bank", str(other.path)]) == 5
-    assert "do not stand around it" in capsys.readouterr().err
+    assert "here reads agents" in capsys.readouterr().err
+    smaller = make_bank(tmp_path / "smaller", [made(tmp_path, ONLY_2).directory], untrained=True)
+    assert main(["influence", str(learned.path), "--bank", str(smaller.path)]) == 5
+    assert "its policies are those of 4 agents" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_damaged_bank_is_noticed_before_anything_is_played(
+    chain: tuple[Run, Bank], jobs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learned, _ = chain
+    bank = make_bank(tmp_path / "damaged", [learned.directory], untrained=True)
+    (file,) = (bank.path / "members" / "untrained").glob("*/agent-7.safetensors")
+    raw = bytearray(file.read_bytes())
+    raw[-1] ^= 1
+    file.write_bytes(bytes(raw))
+    assert main(["influence", str(learned.path), "--bank", str(bank.path), "-m", "4", "--jobs", jobs]) == 6
+    said = capsys.readouterr().err.strip()
+    assert "agent-7.safetensors: component 'policy.logits' has SHA-256" in said
+    assert said.endswith("; make the bank again")
+    assert "\n" not in said

@@ -14,7 +14,10 @@ from netagents.exact import ExactValues, JointModel
 from netagents.exact.exact_power import k_step_power, power_matrices
 from netagents.exact.joint_policy import JointPolicy
 from netagents.launchers.branching import Brancher, action_sequences
+from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.launchers.power_audit import audit
+from netagents.learning.frozen_play import Players
+from netagents.randomness import Purpose, stream
 from tests.learning.test_frozen_agents import run_of
 
 GAMMA = 0.7
@@ -124,3 +127,36 @@ def test_the_command_prints_and_writes_a_page(tmp_path: Path, capsys: pytest.Cap
     page = Path(out.split("page")[1].split()[0])
     assert "What agents measured" in page.read_text()
     assert main(["power", str(run.path), "--visits", "32", "--replicates", "2", "--json"]) == 0
+
+
+def test_a_branch_takes_up_what_policies_with_memory_had_read(tmp_path: Path) -> None:
+    memory = {
+        "environment": {"kind": "cue_recall", "cues": 3, "delay": 4},
+        "topology": {"kind": "line", "n": 2},
+        "kappa": 1,
+        "kappa_policy": 0,
+        "policy": {"kind": "gru", "units": 16},
+        "learning": {"iterations": 1, "batch": 8, "algorithm": {"kind": "ppo"}},
+    }
+    run = run_of(memory, tmp_path)
+    with evaluation_environment(run) as environment:
+        policies = run.policies(None)
+        for seed, policy in enumerate(policies):
+            # Weights far from zero, so that answers differ between memories.
+            policy.load(np.random.default_rng(seed).normal(0.0, 1.5, policy.weights.shape).astype(np.float32))
+        brancher = Brancher(run.setup, environment, policies, seed=3, replicates=2, length=5, greedy=True)
+        visits = brancher.visits(0, 64)
+        values = brancher._values(0, 0, visits, None).mean(axis=1)
+        # Everything is deterministic after the cue, so a branch returns what the episode itself did.
+        first = visits._replace(memories=[np.zeros_like(each) for each in visits.memories if each is not None])
+        forgetful = brancher._values(0, 0, first, None).mean(axis=1)
+        players, session = Players(run.setup, policies), run.setup.session(environment, 64, 3)
+        stops = stream(3, 2, Purpose.EVALUATION, 0).integers(0, run.setup.horizon, 64)
+        moves = players.play(session, 0, run.setup.horizon, lambda agent, _, messages: players.greedy(agent, messages))
+        rewards = np.stack([np.column_stack([message.reward for message in move.after]) for move in moves])
+        expected = np.stack(
+            [sum(run.setup.discount ** (t - stop) * rewards[t, copy] for t in range(stop, len(rewards))) for copy, stop in enumerate(stops)]
+        )
+    assert visits.number == 64
+    assert np.allclose(values, expected)
+    assert not np.allclose(forgetful, expected)

@@ -84,8 +84,8 @@ def test_greedy_agents_play_the_most_probable_action(tmp_path: Path) -> None:
     [
         ({}, {"agent": 9}, "has no agent 9"),
         ({}, {"checkpoint": 77}, "no checkpoint of iteration 77"),
-        ({"kappa_policy": 2}, {}, "do not stand around it"),
-        ({}, {"agent": 2}, "do not stand around it"),
+        ({"kappa_policy": 2}, {}, "here reads agents"),
+        ({}, {"agent": 2}, "here reads agents"),
         ({"policy": NETWORKS["policy"], "learning": NETWORKS["learning"]}, {}, "a policy of kind softmax"),
     ],
 )

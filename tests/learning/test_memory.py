@@ -190,7 +190,7 @@ def test_a_frozen_policy_with_another_memory_is_one_line(tmp_path: Path) -> None
     learned = run({**short, **runtime})
     for change, words in (
         ({"policy": {"kind": "gru", "units": 8}}, "settings that are not those of the gru here"),
-        ({"kappa_policy": 1}, "do not stand around it as those around agent 0 do"),
+        ({"kappa_policy": 1}, "agent 0 here reads agents"),
     ):
         frozen = {"agents": [0], "role": "frozen", "policy": {"run": str(learned.path)}}
         with pytest.raises(NetagentsError, match=words):

@@ -195,7 +195,7 @@ def test_a_bank_of_a_population_has_every_member_and_feeds_fictitious_co_play(tm
     ("group", "changes", "words"),
     [
         ({**SELF_PLAY, "homes": [2]}, {}, "homes are agents of the group"),
-        ({**SELF_PLAY, "learners": 2}, {}, "2 learners in a population with 1 homes"),
+        ({**SELF_PLAY, "learners": 2}, {}, r"more learners \(2\) than homes \(1\)"),
         ({"agents": [0], "members": 2, "incentive": {"kind": "team"}}, {}, "belong to role population"),
         ({"agents": [0, 9], "role": "population"}, {}, "there is no agent 9"),
         (SELF_PLAY, {"kappa_gradient": 0}, "cannot reach agent 1"),

@@ -81,7 +81,7 @@ def test_a_frozen_agent_plays_a_member_as_it_plays_the_run(settings: dict[str, A
     [
         ({}, {"member": "nobody"}, "no member is called 'nobody'"),
         ({}, {"agent": 9}, "has no agent 9"),
-        ({"kappa_policy": 2}, {}, "do not stand around it"),
+        ({"kappa_policy": 2}, {}, "here reads agents"),
         ({"policy": NETWORKS["policy"], "learning": NETWORKS["learning"]}, {}, "a policy of kind softmax"),
     ],
 )
@@ -113,13 +113,15 @@ def test_a_policy_has_one_source(policy: dict[str, Any], words: str) -> None:
 
 def test_runs_that_do_not_go_together_make_no_bank(learned: tuple[Run, Run], tmp_path: Path) -> None:
     other = made(tmp_path, LINE, kappa_policy=0)
-    with pytest.raises(NetagentsError, match="do not stand around it"):
+    with pytest.raises(NetagentsError, match="here reads agents"):
         make_bank(tmp_path / "bank", [learned[0].directory, other.directory])
     smaller = made(tmp_path, LINE, topology={"kind": "line", "n": 3})
     with pytest.raises(NetagentsError, match="has 3 agents"):
         make_bank(tmp_path / "bank", [learned[0].directory, smaller.directory])
     with pytest.raises(NetagentsError, match="no checkpoint of iteration 7"):
         make_bank(tmp_path / "bank", [learned[0].directory], [7])
+    with pytest.raises(NetagentsError, match="is named twice"):
+        make_bank(tmp_path / "bank", [learned[0].directory, learned[0].directory])
     with pytest.raises(NetagentsError, match="has no action 2"):
         make_bank(tmp_path / "bank", [learned[0].directory], faulty=[2])
     assert [path.name for path in tmp_path.iterdir() if "bank" in path.name] == []

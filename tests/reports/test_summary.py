@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from netagents.reports import byte_size, summary_rows, summary_table, summary_text
 from netagents.reports.constraint_section import agent_violations
 from netagents.reports.html import short
+from netagents.reports.price_section import power_terms, priced_history, warnings_of
 from netagents.reports.run_report import report
 
 
@@ -18,10 +20,16 @@ def test_a_finished_run_is_told_in_a_few_lines(recorded_run: Callable) -> None:
     run = recorded_run(iterations=4, much=True)
     rows = dict(summary_rows(run))
     assert rows["return"].startswith(f"{run.returns[0]:.2f} -> ")
+    assert "undiscounted" in rows["return"]
+    first, _, last = rows["discounted"].removesuffix(" per agent").partition(" -> ")
+    assert (float(first), float(last)) == pytest.approx(tuple(run.discounted_returns[[0, -1]]), rel=1e-3)
     assert "(equal shares: 20%)" in rows["top power"]
     assert rows["messages"].startswith(f"{run.ledger.total.messages:,} with ")
     assert rows["  state"].startswith("1 hop: ")
     assert "2 hops: " in rows["  truncated_q"]
+    # The lines below the total add up to it.
+    kinds = [value for name, value in rows.items() if name.startswith("  ")]
+    assert sum(int(count.replace(",", "")) for line in kinds for count in re.findall(r": ([\d,]+), ", line)) == run.ledger.total.messages
     assert "state" not in rows
     assert rows["time"].endswith("messages/s")
 
@@ -44,6 +52,26 @@ def test_a_failed_run_says_who_and_why(recorded_run: Callable) -> None:
 def test_a_run_without_records_or_reliable_power_says_so(recorded_run: Callable) -> None:
     assert dict(summary_rows(recorded_run(iterations=0)))["return"] == "no iteration recorded"
     assert "not known: kappa_critic is 1" in summary_text(recorded_run(kappa=1))
+
+
+def test_warnings_of_a_price_of_power_are_told_where_the_run_ends(recorded_run: Callable) -> None:
+    priced = recorded_run(iterations=6, signals=[{"kind": "power", "lambda": 0.5}])
+    said = [value for what, value in summary_rows(priced) if what == "price of power"]
+    assert said == [f"{each.name}: {each.what}; {each.advice}" for each in warnings_of(priced)]
+    assert said
+
+
+def test_groups_that_pay_for_power_are_warned_apart(recorded_run: Callable) -> None:
+    priced = [{"agents": group, "signals": [{"kind": "power", "lambda": price}]} for group, price in (([0, 1], 0.5), ([3], 2.0))]
+    terms = power_terms(recorded_run(iterations=6, agents=priced))
+    assert [(getattr(term, "lambda"), agents) for term, agents in terms] == [(0.5, [0, 1]), (2.0, [3])]
+    run = recorded_run(iterations=6, agents=priced)
+    np.testing.assert_array_equal(priced_history(run, *terms[1]).weight, -2.0)
+    assert len([what for what, _ in summary_rows(run) if what == "price of power"]) == len(warnings_of(run)) >= 2
+
+
+def test_a_run_without_a_price_of_power_is_not_warned_of_one(recorded_run: Callable) -> None:
+    assert "price of power" not in dict(summary_rows(recorded_run()))
 
 
 @pytest.mark.parametrize("width", [60, 120])

@@ -135,8 +135,8 @@ def test_messages_are_corrupted_neighbour_by_neighbour(tmp_path: Path) -> None:
     [
         (["7"], "there is no agent 7"),
         (["0,1,2"], "all 3 agents are adversaries, and nobody is left to harm"),
-        (["first"], "'first' is no list of agents"),
-        ([""], "'' is no list of agents"),
+        (["first"], "'first' is no list of whole numbers"),
+        ([""], "'' is no list of whole numbers"),
     ],
 )
 def test_who_cannot_attack_is_one_line(words: list[str], said: str) -> None:
@@ -148,6 +148,7 @@ def test_who_cannot_attack_is_one_line(words: list[str], said: str) -> None:
 
 def test_every_single_agent_and_a_group_are_asked_once() -> None:
     assert parse_adversaries(["2,0", "1"], 3, each=True) == [(0,), (1,), (2,), (0, 2)]
+    assert parse_adversaries(["0..1"], 3) == [(0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,7 @@ def test_every_single_agent_and_a_group_are_asked_once() -> None:
         (["--adversaries", "5"], "there is no agent 5"),
         (["--noise", "2"], "'2' is no list of shares"),
         (["--adaptive", "0"], "a weight of 0 is the ordinary adversary"),
+        (["--adaptive", "nan"], "nan is no weight between"),
         (["--checkpoint", "3"], "no checkpoint of iteration 3"),
     ],
 )

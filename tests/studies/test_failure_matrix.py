@@ -92,3 +92,31 @@ def test_the_command_goes_on_where_it_was_and_scores_are_between_untrained_and_w
     assert "holds failures of other runs or settings" in capsys.readouterr().err
     assert main([*words, "--kinds", "flood"]) != 0
     assert "'flood' is no kind of failure" in capsys.readouterr().err
+
+
+def test_what_cannot_be_compared_or_kept_is_one_line(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["study", "failures", str(run.path), "--episodes", "4", "--kinds", "noop", "--jobs", "1"]
+
+    def refused(*more: str) -> tuple[int, str]:
+        code, said = main([*words, *more]), capsys.readouterr().err.strip()
+        assert "\n" not in said
+        return code, said
+
+    code, said = refused(str(run.path), "--out", str(tmp_path / "twice"))
+    assert (code, "is named twice" in said) == (2, True)
+    other = run_of(LINE, tmp_path / "runs", topology={"kind": "line", "n": 2}, learning={"batch": 2, "iterations": 1})
+    code, said = refused(str(other.path), "--out", str(tmp_path / "unlike"))
+    assert (code, "with 2 agents" in said) == (2, True)
+    # A folder that holds something else stays as it is.
+    before = sorted(path.name for path in other.path.iterdir())
+    code, said = refused("--out", str(other.path))
+    assert (code, "holds something else" in said) == (6, True)
+    assert sorted(path.name for path in other.path.iterdir()) == before
+    assert not (tmp_path / "twice").exists()
+    assert not (tmp_path / "unlike").exists()
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    with (tmp_path / "out" / "cells.jsonl").open("a") as cells:
+        cells.write("{}\n")
+    code, said = refused("--out", str(tmp_path / "out"))
+    assert (code, "has a line that is no cell" in said) == (6, True)

@@ -13,13 +13,16 @@ from netagents.cli.main import app
 from netagents.errors import EnvironmentMismatchError, UsageError
 from netagents.exact import ExactValues, power_matrices, uniform_policy
 from netagents.experiment import Experiment
+from netagents.experiment.intervention_settings import SbprSettings
 from netagents.intervals import Interval
 from netagents.learning.prepare import prepare
 from netagents.reports.power_study_page import power_answer
 from netagents.reports.study_data import load_study
+from netagents.studies.power_sources import aggregated, power_source
 from netagents.studies.power_study import aggregate_of, power_study
 from netagents.studies.power_tables import kept, verdict
 from netagents.studies.true_power import as_joint_policy, enumerable, true_power
+from tests.learning.test_frozen_agents import run_of
 
 RELY: dict[str, Any] = {
     "name": "rely",
@@ -59,9 +62,39 @@ def test_a_term_of_the_experiment_says_all_but_the_price() -> None:
     assert study.digest == power_study(RELY, lambdas=[0.2], seeds=[0]).digest
 
 
+def test_sbpr_samples_deviations_with_the_price_as_probability() -> None:
+    study = power_study(RELY, lambdas=[0.2], methods=["prim", "sbpr"], aggregate="max", seeds=[0])
+    assert [setting.label for setting in study.settings] == ["none", "prim lambda=0.2", "sbpr lambda=0.2"]
+    plain, _, sampled = (setting.experiment for setting in study.settings)
+    assert plain.interventions == () == plain.signals == sampled.signals
+    assert sampled.interventions == (SbprSettings(probability=0.2, aggregate="max", start=3, ramp=3),)
+    assert aggregate_of(power_study(RELY, lambdas=[0.2], methods=["sbpr"], aggregate="sum", seeds=[0])) == "sum"
+
+
+def test_each_method_begins_when_the_other_one_of_the_experiment_does() -> None:
+    term = {"kind": "power", "lambda": 9.0, "start": 2, "ramp": 1, "variant": "ex_ante", "aggregate": "sum"}
+    lottery = {"kind": "sbpr", "probability": 0.9, "sampled": 0.5, "start": 4, "ramp": 5, "aggregate": "max"}
+    priced = power_study({**RELY, "signals": [term]}, lambdas=[0.2], methods=["sbpr"], seeds=[0])
+    assert priced.settings[1].experiment.interventions == (SbprSettings(probability=0.2, aggregate="sum", start=2, ramp=1),)
+    sampled = power_study({**RELY, "interventions": [lottery]}, lambdas=[0.2], methods=["prim", "sbpr"], seeds=[0])
+    (written,) = sampled.settings[1].experiment.signals
+    assert (written.start, written.ramp, written.aggregate) == (4, 5, "max")
+    (kept_lottery,) = sampled.settings[2].experiment.interventions
+    assert (kept_lottery.probability, kept_lottery.sampled, kept_lottery.aggregate) == (0.2, 0.5, "max")
+    assert sampled.settings[0].experiment.interventions == ()
+    assert priced.digest == sampled.digest
+    with pytest.raises(UsageError, match="aggregate sum, sbpr has max"):
+        power_study({**RELY, "signals": [term], "interventions": [lottery]}, lambdas=[0.2], seeds=[0])
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
-    [({"methods": ["prime"]}, "choose from none, prim"), ({"lambdas": [0.0]}, "above 0"), ({"lambdas": []}, "above 0")],
+    [
+        ({"methods": ["prime"]}, "choose from none, prim, prim_selfish, sbpr"),
+        ({"lambdas": [0.0]}, "above 0"),
+        ({"lambdas": []}, "above 0"),
+        ({"methods": ["sbpr"], "lambdas": [0.5, 3.0]}, "3 is above 1"),
+    ],
 )
 def test_what_cannot_be_studied_is_one_line(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -93,6 +126,37 @@ def test_an_environment_that_cannot_be_enumerated_is_refused_in_one_line() -> No
     kitchen = {"environment": {"kind": "kitchen"}, "topology": {"kind": "complete", "n": 2}, "policy": {"kind": "mlp"}}
     with pytest.raises(EnvironmentMismatchError, match="cannot be enumerated"):
         enumerable(prepare(Experiment.model_validate({**kitchen, "learning": {"algorithm": {"kind": "ppo"}}})))
+
+
+def test_where_a_model_cannot_be_enumerated_branching_takes_the_place_of_exact_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}, "kappa": 2}
+    learning = {"iterations": 12, "horizon": 8, "batch": 64, "gamma": 0.7, "learning_rate": 20.0}
+    run = run_of({**line, "learning": learning}, tmp_path)
+    study = power_study(run.experiment, lambdas=[0.2], methods=["prim"], aggregate="sum", seeds=[0])
+    exact = power_source(study, 64)
+    monkeypatch.setattr("netagents.studies.true_power.LARGEST_MODEL", 0)
+    branching, readings = power_source(study, 256), power_source(study, 0)
+    assert (exact.name, branching.name, readings.name) == ("exact", "branching", "readings")
+    assert "256 states per agent (the exact model of 3 agents is too large)" in branching.words
+    found = branching.numbers(run)
+    # Of 256 states with 8 rollouts each; below and above enclose the truth up to the states' sampling error.
+    true = exact.numbers(run)["power"]
+    assert found["power"] == pytest.approx(true, rel=0.15)
+    assert 0.85 * found["power_from_below"] < true < 1.15 * found["power_from_above"]
+    assert found["power_from_below"] <= found["power"] <= found["power_from_above"]
+    assert "power" not in readings.numbers(run)
+    aged = power_study({**line, "information": "aged"}, lambdas=[0.2], seeds=[0])
+    assert power_source(aged, 64).name == "readings"
+    assert "aged information" in power_source(aged, 64).words
+
+
+def test_the_power_of_several_co_players_becomes_one_number_per_agent() -> None:
+    matrix = np.array([[np.nan, 1.0, 2.0], [3.0, np.nan, 4.0], [5.0, 6.0, np.nan]])
+    assert [aggregated(matrix, each) for each in ("mean", "sum", "max")] == pytest.approx([3.5, 7.0, 5.0 / 3.0 + 6.0 / 3.0 + 4.0 / 3.0])
+    assert np.isnan(aggregated(np.full((3, 3), np.nan), "sum"))
+    assert np.isnan(aggregated(np.full((1, 1), np.nan), "mean"))
 
 
 def test_verdicts_follow_the_edges_of_intervals() -> None:
@@ -127,6 +191,32 @@ def test_a_study_from_the_command_line_ends_in_a_page_with_exact_power(tmp_path:
     page = (tmp_path / "study" / "report.html").read_text()
     assert "Does this make the team safer" in page
     assert "Does a smaller radius do?" in page
+
+
+def test_return_and_power_by_play_and_branching_agree_with_exact_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rely.yaml"
+    file.write_text(Experiment.model_validate(RELY).model_dump_json())
+    words = ["--lambda", "0.5", "--method", "sbpr", "--seeds", "1", "--states", "64", "--jobs", "1", "--out", str(tmp_path / "study")]
+    rows = {}
+    for source in ("branching", "exact"):
+        with monkeypatch.context() as patch:
+            if source == "branching":
+                patch.setattr("netagents.studies.true_power.LARGEST_MODEL", 0)
+            result = CliRunner().invoke(app, ["study", "power", str(file), *words])
+        assert result.exit_code == 0, result.output
+        data = load_study(tmp_path / "study")
+        rows[source] = data.tables["power"]
+        page = (tmp_path / "study" / "report.html").read_text()
+        assert ("power, from below" in page) == (source == "branching") == ("64 states per agent" in page)
+    branching, exact = rows["branching"], rows["exact"]
+    assert list(exact["setting"]) == ["none", "sbpr lambda=0.5"]
+    assert (branching["power_from_below"] <= branching["power_from_above"]).all()
+    np.testing.assert_allclose(branching["power"], exact["power"], atol=0.06)
+    np.testing.assert_allclose(branching["return"], exact["return"], atol=0.12)
+    # Training itself earns less, since co-players deviate in it.
+    trained = data.tables["runs"]["final_return"]
+    assert trained[1] < exact["return"][1] - 0.2
+    assert branching["bytes_ratio"][1] > 1.0
 
 
 @pytest.mark.parametrize(("words", "said"), [(["--lambda", "much"], "no list of numbers"), (["--aggregate", "median"], "median")])

@@ -68,15 +68,19 @@ def fixed_actions(settings: FixedIntervention, space: Space, copies: int) -> Act
     """
     if isinstance(space, Discrete):
         if not isinstance(settings.action, int) or settings.action >= space.size:
-            raise ValueError(f"{settings.action} is none of its actions, which are 0 to {space.size - 1}")
+            raise ValueError(f"{_shown(settings.action)} is none of its actions, which are 0 to {space.size - 1}")
         return np.full(copies, settings.action, dtype=space_dtype(space))
     low, high = space.bounds()
     if isinstance(settings.action, int) or len(settings.action) != len(low):
-        raise ValueError(f"{settings.action} is none of its actions, which are {len(low)} numbers")
+        raise ValueError(f"{_shown(settings.action)} is none of its actions, which are {len(low)} numbers")
     values = np.array(settings.action, dtype=np.float64)
     if not (np.isfinite(values).all() and (values >= low).all() and (values <= high).all()):
-        raise ValueError(f"{settings.action} is outside the bounds of its actions")
+        raise ValueError(f"{_shown(settings.action)} is outside the bounds of its actions")
     return np.tile(values.reshape(space.shape), (copies, *(1,) * len(space.shape)))
+
+
+def _shown(action: int | tuple[float, ...]) -> str:
+    return str(action if isinstance(action, int) else list(action))
 
 
 class ActionSource:

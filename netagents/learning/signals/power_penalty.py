@@ -259,9 +259,9 @@ def trusted_co_players(agent: int, setup: Setup) -> tuple[int, ...]:
     near = tuple(j for j, hops in distances.items() if hops <= radius - offset)
     nearest = min(distances.values(), default=setup.n)
     if not near and nearest < setup.n:
-        why = f"kappa_critic {radius}" + (f", of which {offset} hop is needed to see what an action leads to," if offset else "")
+        why = f" (one hop of {radius} is needed to see what an action leads to)" if offset and radius else ""
         raise ExperimentError(
-            f"{why} leaves agent {agent} nobody whose power over it could be read",
+            f"{radius} is too small for agent {agent} to read the power of any other agent over it{why}",
             where="kappa_critic",
             fix=f"use kappa_critic: {nearest + offset} or more",
         )
