@@ -9,20 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netagents.experiment import Experiment, load_experiment
+    from netagents.launchers.iteration_callback import RecordedIteration
     from netagents.launchers.launch import run
+    from netagents.launchers.policy_evaluation import evaluate
     from netagents.launchers.resumed_run import resume
     from netagents.records.run_reader import Run
+    from netagents.reports.comparison_page import compare
+    from netagents.studies.exact_of_run import exact_values
+    from netagents.studies.finished_study import study
 
 __version__ = "0.1.0"
 
-__all__ = ["Experiment", "Run", "__version__", "load_experiment", "resume", "run"]
+__all__ = [
+    "Experiment",
+    "RecordedIteration",
+    "Run",
+    "__version__",
+    "compare",
+    "evaluate",
+    "exact_values",
+    "load_experiment",
+    "resume",
+    "run",
+    "study",
+]
 
 _HOMES = {
     "Experiment": "netagents.experiment",
     "load_experiment": "netagents.experiment",
     "run": "netagents.launchers.launch",
     "resume": "netagents.launchers.resumed_run",
+    "RecordedIteration": "netagents.launchers.iteration_callback",
     "Run": "netagents.records.run_reader",
+    "compare": "netagents.reports.comparison_page",
+    "evaluate": "netagents.launchers.policy_evaluation",
+    "exact_values": "netagents.studies.exact_of_run",
+    "study": "netagents.studies.finished_study",
 }
 
 
@@ -33,3 +55,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'netagents' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

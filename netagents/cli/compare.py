@@ -25,15 +25,10 @@ def compare(
     from rich.text import Text
 
     from netagents.errors import printable
-    from netagents.records.run_reader import Run
-    from netagents.reports.comparison import HEADS, compare_runs, comparison_rows, notes, verdict
-    from netagents.reports.comparison_page import write_comparison
+    from netagents.reports.comparison import HEADS, comparison_rows, notes, verdict
+    from netagents.reports.comparison_page import compare as side_by_side
 
-    comparison = compare_runs([Run.open(path) for path in runs])
-    if out is not None and out.suffix not in (".html", ".png"):
-        from netagents.errors import UsageError
-
-        raise UsageError(f"cannot write '{out.name}'", fix="end the file's name with .html or .png")
+    comparison = side_by_side(*runs, out=out)
     console = Console(width=None if sys.stdout.isatty() else 160)
     if console.width >= 100:
         grid = Table(box=None, pad_edge=False, header_style="bold")
@@ -60,4 +55,4 @@ def compare(
     else:
         console.print(Text("the runs differ by their seed alone", style="dim"))
     if out is not None:
-        typer.echo(f"\n{write_comparison(comparison, out)}")
+        typer.echo(f"\n{out}")

@@ -35,17 +35,11 @@ def exact(
     trust: TrustOption = False,
 ) -> None:
     """Compute values, gradients, truncation errors, decay and power of a small model exactly."""
-    from netagents.exact import exact_experiment
     from netagents.launchers.signs_of_life import signs_of_life
     from netagents.records.atomic_files import check_folder, writing_into
+    from netagents.studies.exact_of_run import exact_values
 
     loaded = load_trusted(file, overrides, trust)
-    logits = None
-    if run is not None:
-        from netagents.experiment.named_code import names_of
-        from netagents.records.run_reader import Run
-
-        logits = [policy.logits for policy in Run.open(run, trust or names_of(loaded.experiment)).tables()]
     if out is not None:
         check_folder(out)
 
@@ -55,15 +49,7 @@ def exact(
         stage(f"computing the tables of {forecast.states:,} joint states")
 
     with signs_of_life("exact", "building the model") as stage:
-        tables = exact_experiment(
-            loaded.experiment,
-            loaded.base,
-            logits,
-            power_steps=power_steps,
-            restarts=restarts,
-            memory_limit=int(memory * 2**30),
-            before=announce,
-        )
+        tables = exact_values(loaded, run=run, power_steps=power_steps, restarts=restarts, memory=memory, trust=trust, before=announce)
     print_tables(tables, rows)
     if out is not None:
         with writing_into(out):

@@ -12,7 +12,6 @@ from netagents.cli.study_failures import failures
 from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
-    from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_specification import Measure, Study
 
 app = typer.Typer(
@@ -230,11 +229,11 @@ def _carry_out(
     study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0, states: int = 0
 ) -> None:
     from netagents.errors import NodeFailedError
-    from netagents.studies.study_directory import StudyDirectory
+    from netagents.reports.study_report import write_study_report
+    from netagents.studies.finished_study import open_study, write_tables_of
     from netagents.studies.study_runs import carry_out
 
-    path = out or Path("studies") / f"{study.question}-{study.name}"
-    directory = StudyDirectory.open_for(path, study)
+    directory = open_study(study, out)
     for note in study.notes:
         typer.echo(f"note: {note}", err=True)
     show = ProgressLine()
@@ -245,35 +244,10 @@ def _carry_out(
         failed = error
     finally:
         show.close()
-    typer.echo(str(_finish(study, directory, exact, times, states, show)))
+    write_tables_of(study, directory, exact=exact, times=times, states=states, say=show.say)
+    typer.echo(str(write_study_report(directory.path)))
     if failed is not None:
         raise failed
-
-
-def _finish(study: Study, directory: StudyDirectory, exact: bool, times: int, states: int, show: ProgressLine) -> Path:
-    from netagents.reports.study_report import write_study_report
-    from netagents.studies.exact_errors import consult
-    from netagents.studies.power_tables import power_tables
-    from netagents.studies.saved_tables import save_tables
-    from netagents.studies.study_tables import collect
-    from netagents.studies.timed_settings import time_settings
-
-    collected = collect(study, directory)
-    tables, facts = dict(collected.tables), dict(collected.facts)
-    if times:
-        show.say("timing: one process per agent, one run at a time")
-        tables["timing"] = time_settings(study, directory, times)
-    if exact and study.question == "radius":
-        show.say("exact values")
-        oracle = consult(study.base, sorted({int(setting.values["kappa"]) for setting in study.settings}))
-        tables |= oracle.tables
-        facts["oracle"] = oracle.note
-    if study.question == "power" and "runs" in tables:
-        more, told = power_tables(study, directory, tables["runs"], facts["untrained"], states, show.say)
-        tables |= more
-        facts |= told
-    save_tables(directory, tables, facts)
-    return write_study_report(directory.path)
 
 
 def _seeds(file: str, overrides: list[str] | None, count: int) -> list[int]:

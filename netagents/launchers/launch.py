@@ -17,6 +17,7 @@ from netagents.launchers.capacity import check_messages, check_processes, check_
 from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
+from netagents.launchers.iteration_callback import IterationCallback, IterationWatch, OnIteration, calling, watched_by
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
@@ -35,6 +36,7 @@ def run(
     progress: bool = False,
     directory: str | Path | None = None,
     trust: Trust = False,
+    on_iteration: OnIteration | None = None,
     **settings: Any,
 ) -> Run:
     """Run an experiment and return its records.
@@ -45,9 +47,13 @@ def run(
         progress: show progress on standard error.
         directory: exact run directory; must not exist.
         trust: whether code may run that a file in a run directory names; what any other file names runs.
+        on_iteration: called with a :class:`~netagents.launchers.iteration_callback.RecordedIteration` after every iteration, in order;
+            returning False ends the run well: its records are complete up to there, and its state is ``interrupted``.  With processes the
+            run does not wait for the call, and may be some iterations ahead.
         settings: overrides as keywords: ``kappa=2``, ``learning={"iterations": 50}``.
 
     Raises:
+        ForeignCodeError: ``on_iteration`` raised an error, which ended the run.
         NetagentsError: whatever is wrong, in one line.
     """
     from netagents.launchers.display import make_display
@@ -57,16 +63,20 @@ def run(
         if settings and overrides
         else load_experiment(source, settings or overrides, trust=trust)
     )
-    return launch(loaded, make_display(progress), Path(directory) if directory is not None else None)
+    with calling(on_iteration) as callback:
+        return launch(loaded, make_display(progress), Path(directory) if directory is not None else None, callback)
 
 
-def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None) -> Run:
+def launch(
+    loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None, callback: IterationCallback | None = None
+) -> Run:
     """Run a loaded experiment.
 
     Args:
         loaded: what :func:`netagents.experiment.load.load_experiment` gave.
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
+        callback: called after every iteration.
 
     Raises:
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
@@ -88,7 +98,7 @@ def launch(loaded: LoadedExperiment, display: Display | None = None, path: Path 
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
-                    carry_out(prepared, directory, shown, interruptions=interruptions)
+                    carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
                 finally:
                     directory.lock.release()
             finally:
@@ -144,6 +154,7 @@ def carry_out(
     display: Display | None = None,
     first: int | None = None,
     interruptions: Interruptions | None = None,
+    callback: IterationCallback | None = None,
 ) -> Run:
     """Train in a run directory that is there.
 
@@ -153,24 +164,26 @@ def carry_out(
         display: shows progress; closed at the end.
         first: the iteration to go on with, after the checkpoint of the one before; None for a new run.
         interruptions: signals caught since before the directory was made; stays open.
+        callback: called after every iteration; it may end the run.
     """
     caught = Interruptions() if interruptions is None else interruptions
     shown = SilentDisplay() if display is None else display
     try:
-        if prepared.experiment.runtime.launcher == "in_process":
-            with contained():
-                try:
-                    _run_in_process(prepared, directory, shown, first, caught)
-                finally:
-                    prepared.environment.close()
-        elif prepared.experiment.runtime.launcher == "compose":
-            from netagents.launchers.compose.compose_launcher import run_compose
+        with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
+            if prepared.experiment.runtime.launcher == "in_process":
+                with contained():
+                    try:
+                        _run_in_process(prepared, directory, shown, first, caught, watch)
+                    finally:
+                        prepared.environment.close()
+            elif prepared.experiment.runtime.launcher == "compose":
+                from netagents.launchers.compose.compose_launcher import run_compose
 
-            run_compose(prepared, directory, shown, caught)
-        else:
-            from netagents.launchers.local import run_local
+                run_compose(prepared, directory, shown, caught, watch)
+            else:
+                from netagents.launchers.local import run_local
 
-            run_local(prepared, directory, shown, first, caught)
+                run_local(prepared, directory, shown, first, caught, watch)
     finally:
         shown.close()
         if interruptions is None:
@@ -178,7 +191,14 @@ def carry_out(
     return Run(directory)
 
 
-def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Display, first: int | None, interruptions: Interruptions) -> None:
+def _run_in_process(
+    prepared: Prepared,
+    directory: RunDirectory,
+    display: Display,
+    first: int | None,
+    interruptions: Interruptions,
+    watch: IterationWatch | None,
+) -> None:
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.messages import LINK_COSTS
     from netagents.nodes.monitor.progress_view import PowerMonitor, make_view
@@ -205,6 +225,8 @@ def _run_in_process(prepared: Prepared, directory: RunDirectory, display: Displa
                             display.show(make_view(power, record, iterations, 0))
                             for sink in sinks:
                                 sink.write(record, power.concentration(power.matrix(record.power)))
+                            if watch is not None:
+                                watch.look()
                             if interruptions.first is not None:
                                 raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
                 finally:

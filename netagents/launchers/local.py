@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from netagents.launchers.display import Display
+from netagents.launchers.iteration_callback import IterationWatch
 from netagents.launchers.supervision.forkserver import PRELOAD
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
@@ -46,7 +47,12 @@ NEURAL_PRELOAD = (
 
 
 def run_local(
-    prepared: Prepared, directory: RunDirectory, display: Display, first: int | None = None, interruptions: Interruptions | None = None
+    prepared: Prepared,
+    directory: RunDirectory,
+    display: Display,
+    first: int | None = None,
+    interruptions: Interruptions | None = None,
+    watch: IterationWatch | None = None,
 ) -> None:
     """Start all nodes, show what the monitor sees, and return when the run has finished.
 
@@ -54,6 +60,7 @@ def run_local(
         prepared, directory, display: as :func:`netagents.launchers.launch.carry_out` has them.
         first: the iteration to go on with; None for a new run.
         interruptions: signals that were caught before, and are answered here.
+        watch: of the rows, for the caller's callback.
 
     Raises:
         NodeFailedError: names the process that failed first; all others have been ended, and nothing is left behind but the records.
@@ -73,7 +80,7 @@ def run_local(
             preload=NEURAL_PRELOAD if experiment.uses_networks else TABULAR_PRELOAD,
             interruptions=interruptions,
         ) as supervisor:
-            supervise(supervisor, prepared, directory, display, listener, sockets.path, copies_file(prepared, sockets))
+            supervise(supervisor, prepared, directory, display, listener, sockets.path, copies_file(prepared, sockets), watch)
 
 
 def node_specs(

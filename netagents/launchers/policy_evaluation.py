@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from netagents.environments.environment_builder import build_environment
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.environments.specification_json import check_same_environment
+from netagents.errors import UsageError
+from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
 from netagents.intervals import Interval, mean_interval, mean_intervals
 from netagents.learning import Setup
@@ -88,7 +91,7 @@ def evaluation_environment(run: Run) -> Iterator[NetworkedMDP]:
 
 
 def evaluate(
-    run: Run,
+    run: Run | str | Path,
     episodes: int = 1000,
     *,
     greedy: bool = False,
@@ -97,11 +100,12 @@ def evaluate(
     untrained: bool = False,
     environment: NetworkedMDP | None = None,
     progress: Callable[[int, int], None] | None = None,
+    trust: Trust = False,
 ) -> Evaluation:
-    """Play the policies of a run without learning.
+    """Play the policies of a run without learning, as ``netagents evaluate``.
 
     Args:
-        run: with a checkpoint.
+        run: with a checkpoint; or its directory.
         episodes: N.
         greedy: play the most probable action; ties go to the lowest one.
         seed: names the evaluation's own stream; episode k is the same whatever N is.
@@ -109,12 +113,17 @@ def evaluate(
         untrained: play the policies that training began with instead.
         environment: of :func:`evaluation_environment`; made and closed here if None.
         progress: called as ``progress(made, wanted)`` while copies of somebody else's environment are made.
+        trust: whether code may run that the settings of a run directory name; a run that is open already brings its own.
 
     Raises:
         RunDirectoryError: there is no such checkpoint, or it is damaged.
         EnvironmentMismatchError, ExperimentError: the environment cannot be built here, or is not the one that the run was made with.
         SecurityError: the settings name code, and the run was opened without trust.
     """
+    if episodes < 1:
+        raise UsageError(f"{episodes} episodes have no mean", where="episodes", fix="give 1 or more")
+    if not isinstance(run, Run):
+        run = Run.open(run, trust)
     run.directory.require_trust()
     with seeded_globally(evaluation_seed(seed), ENVIRONMENT_OWNER):
         return _evaluate(

@@ -11,13 +11,22 @@ from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
 from netagents.launchers.capacity import check_processes, check_replay
 from netagents.launchers.display import Display
+from netagents.launchers.iteration_callback import IterationCallback, OnIteration, calling
 from netagents.launchers.launch import carry_out, check_launcher
 from netagents.records.reopened_run import complete, reopen
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
 
 
-def resume(path: str | Path, /, *overrides: str, progress: bool = False, trust: Trust = False, **settings: Any) -> Run:
+def resume(
+    path: str | Path,
+    /,
+    *overrides: str,
+    progress: bool = False,
+    trust: Trust = False,
+    on_iteration: OnIteration | None = None,
+    **settings: Any,
+) -> Run:
     """Go on with a run and return its records.
 
     Args:
@@ -25,6 +34,7 @@ def resume(path: str | Path, /, *overrides: str, progress: bool = False, trust: 
         overrides: words such as ``"learning.iterations=200"``; only settings that leave the bits as they are.
         progress: show progress on standard error.
         trust: whether code that the run directory names may run: all of it, or a set of names; see docs/security.md.
+        on_iteration: as :func:`netagents.run` has it; called for the iterations that are trained now.
         settings: overrides as keywords: ``learning={"iterations": 200}``.
 
     Raises:
@@ -35,11 +45,16 @@ def resume(path: str | Path, /, *overrides: str, progress: bool = False, trust: 
     """
     from netagents.launchers.display import make_display
 
-    return resume_run(RunDirectory.open(Path(path), trust), [*overrides], settings, make_display(progress))
+    with calling(on_iteration) as callback:
+        return resume_run(RunDirectory.open(Path(path), trust), [*overrides], settings, make_display(progress), callback)
 
 
 def resume_run(
-    directory: RunDirectory, overrides: list[str] | None = None, settings: Mapping[str, Any] | None = None, display: Display | None = None
+    directory: RunDirectory,
+    overrides: list[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    display: Display | None = None,
+    callback: IterationCallback | None = None,
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
     kept = replace(directory, path=directory.path.absolute())
@@ -54,7 +69,7 @@ def resume_run(
                 check_processes(prepared.experiment, prepared.topology)
                 check_replay(prepared.setup)
                 check_launcher(prepared, display)
-                carry_out(prepared, kept, display, first)
+                carry_out(prepared, kept, display, first, callback=callback)
         finally:
             kept.lock.release()
     return Run(directory)

@@ -63,7 +63,7 @@ def line_chart(
     references: Sequence[Reference] = (),
     *,
     y_label: str,
-    x_label: str = "iteration",
+    x_label: str = "iteration, from 0",
     percent: bool = False,
     with_value: bool = True,
     spans: Sequence[Span] = (),

@@ -9,14 +9,37 @@ import numpy as np
 from markupsafe import Markup
 
 from netagents.errors import UsageError
-from netagents.records import write_atomically
+from netagents.records import Run, write_atomically
 from netagents.reports.chart import ChartLine, Reference, line_chart
-from netagents.reports.comparison import HEADS, Comparison, comparison_rows, notes, verdict
+from netagents.reports.comparison import HEADS, Comparison, compare_runs, comparison_rows, notes, verdict
 from netagents.reports.html import document, html, joined, section, table
 from netagents.reports.learning_curve import progress
 from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, png
 
 COLORS = ("#1f5fa8", "#c2500b", "#2f7d4f", "#7b4bb3", "#a8842c", "#2a8fa0", "#b03a72", "#6b7280")
+
+
+def compare(*runs: Run | str | Path, out: str | Path | None = None) -> Comparison:
+    """Runs side by side, as ``netagents compare``: returns with intervals, power, bytes, and the settings in which they differ.
+
+    Args:
+        runs: at least two, or their directories; those that differ by their seed alone are one group.
+        out: also write a page (``.html``) or a picture (``.png``).
+
+    Returns:
+        One group per experiment, with its runs and intervals, and the settings that differ.
+
+    Raises:
+        UsageError: fewer than two runs, one run twice, or another ending of the file.
+        RunDirectoryError: a run is none, or has not recorded an iteration yet.
+    """
+    path = None if out is None else Path(out)
+    if path is not None and path.suffix not in (".html", ".png"):
+        raise UsageError(f"cannot write '{path.name}'", fix="end the file's name with .html or .png")
+    comparison = compare_runs([run if isinstance(run, Run) else Run.open(run) for run in runs])
+    if path is not None:
+        write_comparison(comparison, path)
+    return comparison
 
 
 def write_comparison(comparison: Comparison, path: Path, sentence: str | None = None) -> Path:
@@ -115,7 +138,7 @@ def comparison_picture(comparison: Comparison, sentence: str | None = None) -> b
     for reference in _references(comparison):
         color = GOOD if reference.name == "best known" else QUIET
         axes.axhline(reference.value, color=color, linewidth=1.1, linestyle=(0, (4, 3)), label=f"{reference.name}: {reference.value:.2f}")
-    axes.set_xlabel("iteration")
+    axes.set_xlabel("iteration, from 0")
     axes.locator_params(axis="x", integer=True)
     axes.set_ylabel("return per agent")
     ordered = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: -_height(pair[0]))

@@ -99,7 +99,7 @@ def learning_curve(run: Run) -> bytes:
         panels[1].set_ylabel("objective per agent\n(what is maximised)")
         _label_ends(panels[1], [(float(objective[-1]), _number(float(objective[-1])), ACCENT)])
     copies = run.experiment.learning.batch
-    panels[-1].set_xlabel(f"iteration      (bands: 95 % interval of the mean, and one standard deviation of the {copies} copies)")
+    panels[-1].set_xlabel(f"iteration, from 0      (bands: 95 % interval of the mean, and one standard deviation of the {copies} copies)")
     for panel in panels:
         calm(panel)
         panel.grid(axis="y", color=FAINT, linewidth=0.8)

@@ -57,7 +57,7 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
         axes.set_ylim(n - 0.5, -0.5)
         _agent_ticks(axes, n)
     first = int(run.iterations[recorded - last])
-    span = f"iteration {first}" if last == 1 else f"mean of iterations {first}-{int(run.iterations[-1])}"
+    span = f"iteration {first}" if last == 1 else f"mean of iterations {first}-{int(run.iterations[-1])}, numbered from 0"
     figure.suptitle(_headline(run, found), x=0.01, ha="left", color=INK, fontsize=12.5, fontweight="bold")
     figure.text(0.01, 0.012, f"{describe(run)} · {span}", ha="left", color=QUIET, fontsize=9)
     figure.get_layout_engine().set(rect=(0, 0.035, 1, 0.965))  # type: ignore[union-attr, call-arg]
@@ -167,7 +167,7 @@ def _bars(axes: Axes, run: Run, found: Concentration, n: int) -> None:
             clip_on=False,
         )
     axes.set_xlim(0, 1.3 * float(found.held.max()))
-    axes.set_xlabel("power held (share of all)")
+    axes.set_xlabel("power held, in discounted reward\n(percent: share of all)")
     axes.grid(axis="x", color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
 

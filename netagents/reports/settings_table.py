@@ -61,24 +61,36 @@ def words(value: Any) -> str:
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
-def _defaults(model: BaseModel, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """The default of every leaf below the groups as they are; a group of another kind than the default's keeps its own defaults."""
+def _defaults(
+    model: BaseModel, path: tuple[str | int, ...], standard: BaseModel | None = None
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The default of every leaf below the groups as they are; a group of another kind than the default's keeps its own defaults.
+
+    Args:
+        model: the group as it is.
+        path: of the group.
+        standard: the group by default, where it is of the same class; its values need not be the defaults of its class.
+    """
+    plain = {} if standard is None else standard.model_dump(mode="json")
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         here = (*path, name)
+        if standard is not None:
+            usual = getattr(standard, name)
+        else:
+            usual = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
         if isinstance(value, BaseModel):
-            standard = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
-            if isinstance(standard, type(value)):
-                # The default's own values, which need not be those of its class.
-                for below, leaf in leaves(standard.model_dump(mode="json")):
-                    yield (*here, *below), leaf
+            if isinstance(usual, type(value)):
+                yield from _defaults(value, here, usual)
             else:
-                standard_kind = getattr(standard, "kind", None)
                 for below, leaf in _defaults(value, here):
                     if below != (*here, "kind"):
                         yield below, leaf
-                if standard_kind is not None:
-                    yield (*here, "kind"), standard_kind
+                usual_kind = getattr(usual, "kind", None)
+                if usual_kind is not None:
+                    yield (*here, "kind"), usual_kind
+        elif standard is not None:
+            for below, leaf in leaves({name: plain[name]}):
+                yield (*path, *below), leaf
         elif not field.is_required() and not (isinstance(value, tuple) and any(isinstance(one, BaseModel) for one in value)):
-            default = field.get_default(call_default_factory=True, validated_data={})
-            yield here, list(default) if isinstance(default, tuple) else default
+            yield here, list(usual) if isinstance(usual, tuple) else usual

@@ -59,7 +59,7 @@ def learning_curves(data: StudyData, credit: str, against: str = "iteration") ->
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     _label_ends(axes, ends, "kappa")
-    axes.set_xlabel("iteration" if against == "iteration" else "megabytes sent between agents so far")
+    axes.set_xlabel("iteration, from 0" if against == "iteration" else "megabytes sent between agents so far")
     axes.set_ylabel(data.measure)
     return figure
 
@@ -77,7 +77,7 @@ def gradient_curves(data: StudyData, credit: str) -> Figure:
         ends.append((middle[-1], str(kappa), colors[kappa]))
     axes.set_yscale("log")
     _label_ends(axes, ends, "kappa")
-    axes.set_xlabel("iteration")
+    axes.set_xlabel("iteration, from 0")
     axes.set_ylabel("squared norm of the sampled gradient")
     return figure
 

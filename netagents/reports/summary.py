@@ -30,6 +30,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
     if recorded == 0:
         return [*rows, ("return", "no iteration recorded")]
     rows.append(("return", _return_line(run)))
+    rows.append(("discounted", _discounted_line(run)))
     if learns_utility(run):
         objective = np.nanmean(run.agent_metric("objective"), axis=1)
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
@@ -76,7 +77,13 @@ def _return_line(run: Run) -> str:
         f"{name} {value:.2f}" for name, value in (("untrained", reached.untrained), (best_name(run), reached.best)) if value is not None
     ]
     beside = f" ({', '.join(known)})" if known else ""
-    return f"{reached.first:.2f} -> {reached.last:.2f} per agent{beside}"
+    return f"{reached.first:.2f} -> {reached.last:.2f} per agent, undiscounted{beside}"
+
+
+def _discounted_line(run: Run) -> str:
+    """The same iterations as the line before, discounted."""
+    returns = run.discounted_returns
+    return f"{returns[0]:.4g} -> {returns[-progress(run).averaged :].mean():.4g} per agent"
 
 
 def _power_rows(run: Run, last: int) -> list[tuple[str, str]]:
@@ -92,14 +99,19 @@ def _power_rows(run: Run, last: int) -> list[tuple[str, str]]:
 
 
 def _message_rows(ledger: LedgerView) -> list[tuple[str, str]]:
-    """All messages, then one line per kind that travels between agents, with what went how far."""
+    """All messages, then one line per kind that travels between agents, with what went how far, and one for the server's."""
     total = ledger.total
     rows = [("messages", f"{total.messages:,} with {byte_size(total.bytes)}")]
     between: dict[str, list[str]] = {}
+    messages = size = 0
     for (kind, hop), traffic in ledger.by_kind_and_hop().items():
         if hop > 0:
             between.setdefault(kind, []).append(f"{hop} hop{'s' if hop > 1 else ''}: {traffic.messages:,}, {byte_size(traffic.bytes)}")
+        else:
+            messages, size = messages + traffic.messages, size + traffic.bytes
     rows.extend((f"  {kind}", " | ".join(parts)) for kind, parts in between.items())
+    if messages:
+        rows.append(("  server", f"to and from the environment server: {messages:,}, {byte_size(size)}"))
     return rows
 
 

@@ -11,11 +11,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from netagents.experiment import load_experiment
 from netagents.measures.power import concentration
 from netagents.records import Run
 from netagents.reports.power_history import power_history
 from netagents.reports.power_picture import percent
 from netagents.reports.run_report import report, write_report
+from netagents.reports.settings_table import settings_rows
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -181,3 +183,17 @@ def test_a_hundred_agents_fit_into_a_tenth_of_the_allowed_size(recorded_run: Cal
     assert path == run.path / "report.html"
     assert path.stat().st_size < 500_000
     assert not list(run.path.glob(".tmp-*"))
+
+
+def test_defaults_of_an_algorithm_of_another_kind_are_not_shown_as_chosen() -> None:
+    experiment = load_experiment(
+        {
+            "environment": {"kind": "sis"},
+            "topology": {"kind": "line", "n": 3},
+            "policy": {"kind": "mlp"},
+            "learning": {"algorithm": {"kind": "ppo", "epochs": 6, "critic": {"steps": 7}}},
+        }
+    ).experiment
+    chosen = {row.key for row in settings_rows(experiment) if row.changed and row.key.startswith("learning")}
+    assert chosen == {"learning.algorithm.kind", "learning.algorithm.epochs", "learning.algorithm.critic.steps"}
+    assert {row.key: row.default for row in settings_rows(experiment)}["learning.algorithm.epochs"] == "4"

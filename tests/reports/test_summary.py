@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -19,10 +20,16 @@ def test_a_finished_run_is_told_in_a_few_lines(recorded_run: Callable) -> None:
     run = recorded_run(iterations=4, much=True)
     rows = dict(summary_rows(run))
     assert rows["return"].startswith(f"{run.returns[0]:.2f} -> ")
+    assert "undiscounted" in rows["return"]
+    first, _, last = rows["discounted"].removesuffix(" per agent").partition(" -> ")
+    assert (float(first), float(last)) == pytest.approx(tuple(run.discounted_returns[[0, -1]]), rel=1e-3)
     assert "(equal shares: 20%)" in rows["top power"]
     assert rows["messages"].startswith(f"{run.ledger.total.messages:,} with ")
     assert rows["  state"].startswith("1 hop: ")
     assert "2 hops: " in rows["  truncated_q"]
+    # The lines below the total add up to it.
+    kinds = [value for name, value in rows.items() if name.startswith("  ")]
+    assert sum(int(count.replace(",", "")) for line in kinds for count in re.findall(r": ([\d,]+), ", line)) == run.ledger.total.messages
     assert "state" not in rows
     assert rows["time"].endswith("messages/s")
 

@@ -14,7 +14,8 @@ import pytest
 from live_run import LINE, merged, patience
 
 import netagents
-from netagents.errors import ExperimentError, NodeFailedError, RunDirectoryError
+from netagents.errors import ExperimentError, ForeignCodeError, NodeFailedError, RunDirectoryError
+from netagents.launchers.iteration_callback import RecordedIteration
 from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
@@ -102,3 +103,32 @@ def test_a_failure_is_an_exception_with_its_story(tmp_path: Path) -> None:
     assert "last lines of the log of" in caught.value.details
     # The next run is not the worse for it.
     assert netagents.run(SMALL, directory=tmp_path / "next").state == "finished"
+
+
+def test_a_callback_sees_every_iteration_of_processes_and_ends_the_run(tmp_path: Path) -> None:
+    seen: list[float] = []
+    plain = netagents.run(SMALL, directory=tmp_path / "plain")
+    # Without the monitor, too: rows come from the records.
+    run = netagents.run(
+        SMALL, directory=tmp_path / "watched", runtime={"monitor": False}, on_iteration=lambda each: seen.append(each.team_return)
+    )
+    assert same_bits(plain, run) == []
+    np.testing.assert_array_equal(seen, run.returns)
+
+    calls: list[int] = []
+
+    def enough(each: RecordedIteration) -> bool:
+        calls.append(each.iteration)
+        return each.iteration < 3
+
+    ended = netagents.run(SMALL, learning={"iterations": 100_000}, directory=tmp_path / "ended", on_iteration=enough)
+    assert calls == [0, 1, 2, 3]
+    assert ended.state == "interrupted"
+    assert ended.ending["line"] == "on_iteration returned False after iteration 3"
+    assert 4 <= len(ended.returns) < 100_000
+    np.testing.assert_array_equal(ended.returns[:2], plain.returns)
+    assert len(ended.power) == len(ended.returns)
+
+    with pytest.raises(ForeignCodeError, match=r"^iteration 0: on_iteration '.*' failed: IndexError"):
+        netagents.run(SMALL, learning={"iterations": 100_000}, directory=tmp_path / "failed", on_iteration=lambda each: [][each.total])
+    assert netagents.Run.open(tmp_path / "failed").state == "failed"

@@ -10,6 +10,7 @@ from netagents.launchers.compose.container_image import ensure_image
 from netagents.launchers.compose.container_networks import networks_of
 from netagents.launchers.compose.container_supervisor import ContainerSupervisor
 from netagents.launchers.display import Display
+from netagents.launchers.iteration_callback import IterationWatch
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
 from netagents.launchers.supervision.supervisor_events import NodeSpec
@@ -31,13 +32,19 @@ def check_containers(prepared: Prepared, display: Display) -> None:
     ensure_image(find_engine(), prepared.experiment.runtime.containers.image, display.note)
 
 
-def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, interruptions: Interruptions | None = None) -> None:
+def run_compose(
+    prepared: Prepared,
+    directory: RunDirectory,
+    display: Display,
+    interruptions: Interruptions | None = None,
+    watch: IterationWatch | None = None,
+) -> None:
     """Start all containers, show the monitor's views, and return when the run has finished.
 
     A run that has begun continues after its newest checkpoint, which its server finds.
 
     Args:
-        prepared, directory, display, interruptions: as for :func:`netagents.launchers.launch.carry_out`.
+        prepared, directory, display, interruptions, watch: as for :func:`netagents.launchers.launch.carry_out`.
 
     Raises:
         EngineError: a command of the engine failed.
@@ -76,7 +83,7 @@ def run_compose(prepared: Prepared, directory: RunDirectory, display: Display, i
                 sockets=sockets,
                 interruptions=interruptions,
             ) as supervisor:
-                supervise(supervisor, prepared, directory, display, listener, lines)
+                supervise(supervisor, prepared, directory, display, listener, lines, watch=watch)
 
 
 def node_roles(prepared: Prepared) -> list[NodeSpec]:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from netagents.errors import DecodeError, EngineError, InterruptedRunError, NodeFailedError
+from netagents.errors import DecodeError, EngineError, ForeignCodeError, InterruptedRunError, NetagentsError, NodeFailedError
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.launchers.copy_progress import await_copies
 from netagents.launchers.display import Display
+from netagents.launchers.iteration_callback import IterationWatch
 from netagents.launchers.supervision.restarts import ContinueWithout, Recovery, Restarts
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
@@ -55,7 +56,7 @@ def ending(directory: RunDirectory, sockets: SocketDirectory) -> Iterator[None]:
         if directory.ending()[0] != "finished":
             directory.append_event("interrupted", role="launcher", exit_code=error.code, line=str(error))
         raise
-    except EngineError as error:
+    except (EngineError, ForeignCodeError) as error:
         directory.append_event("failed", role="launcher", exit_code=error.exit_code, line=str(error))
         raise
     finally:
@@ -71,6 +72,7 @@ def supervise(
     listener: Listener,
     lines: Path,
     copies: Path | None = None,
+    watch: IterationWatch | None = None,
 ) -> None:
     """Start the nodes and watch them until the run has finished.
 
@@ -80,8 +82,10 @@ def supervise(
         listener: for views.
         lines: folder of the lines between launcher and server.
         copies: file in which the server says how many copies of its environment it has made, where others are to start only then.
+        watch: of the rows, for the caller's callback.
 
     Raises:
+        EndedByCallbackError, ForeignCodeError: the callback ended the run, or raised an error; all nodes have been ended.
         NodeFailedError: names the node that failed first; all others have been ended.
         InterruptedRunError: Ctrl-C or SIGTERM; all have been ended.
     """
@@ -106,6 +110,12 @@ def supervise(
             _show(listener, display)
             for line in watchdog.look({role: pid for role, pid in supervisor.pids().items() if role != FORKSERVER}):
                 display.note(line)
+            if watch is not None:
+                try:
+                    watch.look()
+                except NetagentsError as error:
+                    supervisor.stop(str(error), ask=("environment",))
+                    raise
 
         def handle(event: NodeEvent) -> None:
             _note(event, display, experiment.failures)
@@ -117,6 +127,8 @@ def supervise(
         for role in supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",), host="environment"):
             display.note(f"{role} had done its work and did not leave; it was ended")
         _show(listener, display)
+        if watch is not None:
+            watch.look()
 
 
 def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, why: str, answer: float) -> None:

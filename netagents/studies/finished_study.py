@@ -1,0 +1,132 @@
+"""A study from its question to its tables: what ``netagents study`` and :func:`netagents.study` carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netagents.errors import NodeFailedError, UsageError
+from netagents.experiment import load_experiment
+from netagents.studies.radius_study import radius_study
+from netagents.studies.study_directory import StudyDirectory
+from netagents.studies.study_runs import StudyProgress, carry_out
+from netagents.studies.study_specification import Measure, Study
+
+
+def study(
+    source: str | Path | Mapping[str, Any],
+    /,
+    *overrides: str,
+    kappas: Sequence[int] = (0, 1, 2, 3, 4),
+    seeds: int = 5,
+    hold: Mapping[str, int | None] | None = None,
+    credits: Sequence[str] | None = None,  # noqa: A002 - the field's word
+    routings: Sequence[str] | None = None,
+    informations: Sequence[str] | None = None,
+    measure: Measure | None = None,
+    directory: str | Path | None = None,
+    jobs: int | None = None,
+    episodes: int = 256,
+    exact: bool = True,
+    times: int = 0,
+    show: Callable[[StudyProgress], None] | None = None,
+) -> StudyDirectory:
+    """The radius study of an experiment, as ``netagents study radius``: what does each hop of communication buy, and what does it cost?
+
+    Args:
+        source: a YAML file, the name of one that comes with netagents, or a mapping of settings.
+        overrides: words such as ``"learning.iterations=50"``, for all runs.
+        kappas: radii.
+        seeds: runs per setting, with seeds from the experiment's own on.
+        hold: radii that do not move, such as ``{"policy": 0}``; None as a value releases one that the experiment holds.
+        credits: ``shared_q``, ``shared_reward`` or both (default: the experiment's).
+        routings: ``direct``, ``relay`` or both, likewise.
+        informations: ``fresh``, ``aged`` or both, likewise.
+        measure: ``return``, ``discounted_return`` or ``objective`` (default: as the task says).
+        directory: of the study (default: ``studies/radius-NAME``); the same one again goes on.
+        jobs: runs at a time (default: the cores this process may use).
+        episodes: of frozen policies per run; 0 skips them.
+        exact: also exact errors, of a smaller copy where the model is too large.
+        times: iterations with one process per agent, to time steps; 0 skips them.
+        show: called with the progress when something has changed, and every second.
+
+    Returns:
+        The study's directory, whose tables are CSV files; :func:`netagents.reports.study_report.write_study_report` makes its page.
+
+    Raises:
+        NodeFailedError: some runs failed; the tables are of the others.
+        NetagentsError: whatever else is wrong, in one line.
+    """
+    if not kappas or min(kappas) < 0:
+        raise UsageError(f"{list(kappas)} are no radii", where="kappas", fix="give whole numbers from 0 on")
+    if seeds < 1:
+        raise UsageError(f"{seeds} seeds give no run", where="seeds", fix="give 1 or more")
+    first = load_experiment(source, overrides).experiment.seed
+    asked = radius_study(
+        source,
+        overrides,
+        kappas=kappas,
+        seeds=range(first, first + seeds),
+        hold=hold,
+        credits=credits,
+        routings=routings,
+        informations=informations,
+        measure=measure,
+    )
+    made = open_study(asked, directory)
+    failed = None
+    try:
+        carry_out(asked, made, jobs=jobs, copies=episodes, show=show)
+    except NodeFailedError as error:
+        failed = error
+    write_tables_of(asked, made, exact=exact, times=times)
+    if failed is not None:
+        raise failed
+    return made
+
+
+def open_study(asked: Study, path: str | Path | None = None) -> StudyDirectory:
+    """The directory of a study, by default ``studies/QUESTION-NAME``.
+
+    Raises:
+        RunDirectoryError: it holds something else, or the study of another experiment.
+    """
+    return StudyDirectory.open_for(Path("studies") / f"{asked.question}-{asked.name}" if path is None else Path(path), asked)
+
+
+def write_tables_of(
+    asked: Study, directory: StudyDirectory, *, exact: bool, times: int, states: int = 0, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Collect the finished runs of a study into its tables.
+
+    Args:
+        asked: the study.
+        directory: of its runs.
+        exact: of a radius study also exact errors.
+        times: iterations with one process per agent, to time steps; 0 skips them.
+        states: of a power study, branched per agent where power is not exact.
+        say: called with a line before what takes long.
+    """
+    from netagents.studies.exact_errors import consult
+    from netagents.studies.saved_tables import save_tables
+    from netagents.studies.study_tables import collect
+    from netagents.studies.timed_settings import time_settings
+
+    collected = collect(asked, directory)
+    tables, facts = dict(collected.tables), dict(collected.facts)
+    if times:
+        say("timing: one process per agent, one run at a time")
+        tables["timing"] = time_settings(asked, directory, times)
+    if exact and asked.question == "radius":
+        say("exact values")
+        oracle = consult(asked.base, sorted({int(setting.values["kappa"]) for setting in asked.settings}))
+        tables |= oracle.tables
+        facts["oracle"] = oracle.note
+    if asked.question == "power" and "runs" in tables:
+        from netagents.studies.power_tables import power_tables
+
+        more, about_power = power_tables(asked, directory, tables["runs"], facts["untrained"], states, say)
+        tables |= more
+        facts |= about_power
+    save_tables(directory, tables, facts)
