@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "node": "netagents.cli.node",
     "keys": "netagents.cli.keys",
     "compose": "netagents.cli.compose",
+    "script": "netagents.cli.script",
     "health": "netagents.cli.health",
     "report": "netagents.cli.report",
     "runs": "netagents.cli.runs",

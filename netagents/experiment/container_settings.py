@@ -10,7 +10,9 @@ from netagents.experiment.base import Settings, written
 
 
 class ContainerSettings(Settings):
-    """Images and limits of containers, for the compose launcher and ``netagents compose``; none of it changes what is learned."""
+    """Images and limits of containers, for the compose launcher, ``netagents compose`` and ``netagents script``; none of it changes
+    what is learned.
+    """
 
     image: Annotated[str, written(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}", "write a name of an image, such as netagents:0.1.0")] | None = Field(
         None, description="image of all containers, which may contain your own code; default: the one of launch/Dockerfile"

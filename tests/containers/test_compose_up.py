@@ -14,8 +14,8 @@ from conftest import LONG, Settings
 from live_run import merged, patience, wait_until
 
 import netagents
-from netagents.launchers.compose.compose_file import default_image
 from netagents.launchers.compose.container_engine import Engine
+from netagents.launchers.node_commands import default_image
 from netagents.records.same_bits import same_bits
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]

@@ -14,11 +14,12 @@ import netagents
 from netagents.cli.compose import app
 from netagents.errors import EngineError
 from netagents.experiment import load_experiment
-from netagents.launchers.compose.compose_file import IMAGE_USER, HostPaths, default_image, launched_file, standalone_file
+from netagents.launchers.compose.compose_file import HostPaths, launched_file, standalone_file
 from netagents.launchers.compose.container_engine import explain, find_engine
 from netagents.launchers.compose.container_image import source_digest
 from netagents.launchers.compose.container_networks import MOST_NETWORKS
 from netagents.launchers.compose.container_supervisor import _exit_code
+from netagents.launchers.node_commands import IMAGE_USER, default_image
 from netagents.learning.prepare import prepare
 
 TOP = Path(netagents.__file__).parent.parent
@@ -129,7 +130,7 @@ def test_a_launched_run_mounts_one_folder_of_keys_and_one_log_each(tmp_path: Pat
     ],
 )
 def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str], said: str) -> None:
-    from netagents.launchers.compose.compose_file import check_fits_containers
+    from netagents.launchers.node_commands import check_fits_containers
 
     experiment = load_experiment("launch/line_msg.yaml", words).experiment
     with pytest.raises(EngineError, match=re.escape(said)) as caught:

@@ -16,26 +16,17 @@ from typing import Any
 
 import yaml
 
-import netagents
-from netagents.errors import EngineError
-from netagents.experiment import Experiment, resolved
+from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
-from netagents.experiment.origins import leaves
 from netagents.launchers.compose.container_networks import Networks, networks_of
+from netagents.launchers.node_commands import agent_service, check_fits_containers, default_image, joining, listening, node_names
+from netagents.launchers.portable_experiment import portable_text
 from netagents.learning.prepare import Prepared
-from netagents.nodes.bootstrap.foreign_code import imported_parts
 from netagents.nodes.by_hand import OWN_ADDRESS
 from netagents.records.run_creation import REPLAY
-from netagents.topology import stored_settings
-
-PORT = 5701
-"""Port of the environment server inside its container; never published."""
 
 REPORT_PORT = 8701
 """Port of the report, published on this host's loopback only."""
-
-IMAGE_USER = 10001
-"""User of the image (``launch/Dockerfile``), which owns nothing on the host."""
 
 EXPERIMENT_VARIABLE = "NETAGENTS_EXPERIMENT"
 
@@ -43,16 +34,6 @@ Service = dict[str, Any]
 
 _PROCESSES = 64
 _GRACE_SECONDS = 10
-
-
-def default_image() -> str:
-    """The image of this version."""
-    return f"netagents:{netagents.__version__}"
-
-
-def agent_service(index: int) -> str:
-    """The service of an agent, which is also its host name."""
-    return f"agent-{index}"
 
 
 def role_of_service(service: str) -> str:
@@ -73,7 +54,7 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
     check_fits_containers(prepared.experiment)
     experiment, n, networks = prepared.experiment, prepared.setup.n, networks_of(prepared)
     agents = [agent_service(index) for index in range(n)]
-    nodes = ["environment", *(["monitor"] if experiment.runtime.monitor else []), *agents]
+    nodes = node_names(prepared)
     volumes = {name: f"keys-{name}" for name in nodes}
     image = experiment.runtime.containers.image
     node = {
@@ -103,7 +84,7 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
         "cap_add": ["KILL", "SETGID", "SETUID"],
         "command": [
             *("node", "environment", "--become-owner-of", "/runs", "--experiment", f"env:{EXPERIMENT_VARIABLE}", "--report"),
-            *_listening("environment"),
+            *listening("environment"),
         ],
         "volumes": [f"{volumes['environment']}:/keys", own_runs],
         "mem_limit": f"{experiment.runtime.containers.server_memory}m",
@@ -128,7 +109,7 @@ def standalone_file(loaded: LoadedExperiment, prepared: Prepared) -> str:
         "networks": ["report"],
         "ports": [f"127.0.0.1:{REPORT_PORT}:{REPORT_PORT}"],
     }
-    text = _settings_text(loaded, prepared)
+    text = portable_text(loaded, prepared).replace("$", "$$")
     head = [
         f"# `docker compose up` trains the {n} agents of {experiment.name}, one container each; records and report appear in ./runs.",
         "# Written by `netagents compose`: docs/containers.md says how, and what the parts are for.",
@@ -189,7 +170,7 @@ def launched_file(prepared: Prepared, paths: HostPaths) -> str:
         }
 
     services: dict[str, Service] = {}
-    command = ["node", "environment", "--run", "/run-directory", "--trust", "--lines", "/lines", *_listening("environment")]
+    command = ["node", "environment", "--run", "/run-directory", "--trust", "--lines", "/lines", *listening("environment")]
     shared = [_bind(paths.run_directory, "/run-directory"), _bind(paths.lines, "/lines")]
     services["environment"] = service("environment", command, *shared)
     services["environment"]["mem_limit"] = f"{experiment.runtime.containers.server_memory}m"
@@ -204,33 +185,6 @@ def launched_file(prepared: Prepared, paths: HostPaths) -> str:
         else:
             services[name] = service(name, [*command, "--replay", "/replay"], _bind(paths.run_directory / REPLAY, "/replay"))
     return json.dumps({"services": services, "networks": networks.declared}, indent=1)
-
-
-def check_fits_containers(experiment: Experiment) -> None:
-    """Refuse settings that cannot work in containers.
-
-    Raises:
-        EngineError: names the setting.
-    """
-    runtime = experiment.runtime
-    own = _own_code(experiment)
-    if own and runtime.containers.image is None:
-        raise EngineError(
-            f"the experiment names code of your own ({own[0][:100]}), which the image does not have",
-            where="containers",
-            fix="build an image from it that has the code, and name it with runtime.containers.image",
-        )
-    if runtime.tensorboard is not None:
-        raise EngineError(
-            f"the monitor's container has no folder '{runtime.tensorboard}' to write to",
-            where="runtime.tensorboard",
-            fix="leave it out; `netagents report` and the records have the same numbers",
-        )
-
-
-def _own_code(experiment: Experiment) -> list[str]:
-    environment = experiment.environment.kind
-    return [*([environment] if environment.startswith("import:") else []), *imported_parts(experiment)]
 
 
 def _hardened(experiment: Experiment) -> Service:
@@ -252,53 +206,15 @@ def _hardened(experiment: Experiment) -> Service:
     }
 
 
-def _listening(name: str) -> list[str]:
-    return ["--listen", f"tcp://0.0.0.0:{PORT}", "--advertise", name, "--keys", "/keys"]
-
-
 def _joining(name: str, experiment: Experiment, networks: Networks) -> list[str]:
     # On several networks a node has several addresses, and its name gives each neighbour the right one.
-    host = OWN_ADDRESS if len(networks.declared) == 1 else name
-    command = ["node", name, "--join", f"tcp://environment:{PORT}", "--advertise", host, "--keys", "/keys"]
-    if experiment.timeouts.scale != 1.0:
-        command += ["--timeout-scale", str(experiment.timeouts.scale)]
-    return [*command, "--allow-imports"] if imported_parts(experiment) else command
+    return joining(name, experiment, advertise=OWN_ADDRESS if len(networks.declared) == 1 else name)
 
 
 def _bind(source: Path, target: str, *, read_only: bool = False) -> Service:
     # `$` begins a variable in a Compose file.
     mount: Service = {"type": "bind", "source": str(source.resolve()).replace("$", "$$"), "target": target}
     return {**mount, "read_only": True} if read_only else mount
-
-
-def _settings_text(loaded: LoadedExperiment, prepared: Prepared) -> str:
-    """The experiment as short YAML: no defaults, graphs from files or generators edge by edge, and nothing of this host."""
-    settings: dict[str, Any] = {}
-    for path, value in leaves(resolved(loaded.experiment)):
-        if path[0] != "runtime" and loaded.origins[path].source != "default":
-            _put(settings, path, value)
-    stored = stored_settings(prepared.experiment.topology, prepared.topology)
-    if stored != prepared.experiment.topology:
-        settings["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
-    if not prepared.experiment.runtime.monitor:
-        settings["runtime"] = {"monitor": False}
-    text = _dump(_listed(settings))
-    return text.replace("$", "$$")
-
-
-def _put(tree: dict[Any, Any], path: Sequence[str | int], value: Any) -> None:
-    for part in path[:-1]:
-        tree = tree.setdefault(part, {})
-    tree[path[-1]] = value
-
-
-def _listed(value: Any) -> Any:
-    """Mappings whose keys are numbers, as lists."""
-    if not isinstance(value, dict):
-        return value
-    if value and all(isinstance(key, int) for key in value):
-        return [_listed(value[key]) for key in sorted(value)]
-    return {key: _listed(below) for key, below in value.items()}
 
 
 def _dump(value: Mapping[str, Any] | list[Any]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from netagents.launchers.compose.compose_file import HostPaths, check_fits_containers, launched_file
+from netagents.launchers.compose.compose_file import HostPaths, launched_file
 from netagents.launchers.compose.container_engine import find_engine
 from netagents.launchers.compose.container_image import ensure_image
 from netagents.launchers.compose.container_networks import networks_of
 from netagents.launchers.compose.container_supervisor import ContainerSupervisor
 from netagents.launchers.display import Display
 from netagents.launchers.iteration_callback import IterationWatch
+from netagents.launchers.node_commands import check_fits_containers
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
 from netagents.launchers.supervision.supervisor_events import NodeSpec

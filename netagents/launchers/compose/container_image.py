@@ -10,8 +10,8 @@ from pathlib import Path
 
 import netagents
 from netagents.errors import EngineError
-from netagents.launchers.compose.compose_file import default_image
 from netagents.launchers.compose.container_engine import Engine, explain
+from netagents.launchers.node_commands import default_image
 
 BUILD_SECONDS = 1800.0
 """Timeout in seconds for building the image, which downloads torch."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from netagents.errors import UsageError
-from netagents.launchers.compose.compose_file import IMAGE_USER
+from netagents.launchers.node_commands import IMAGE_USER
 from netagents.wire.security.key_bundles import KeyBundle, keys_are_held, write_bundle
 
 

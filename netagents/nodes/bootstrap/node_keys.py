@@ -17,20 +17,26 @@ WITHOUT_KEYS = "links have no keys: every user of this machine can read, steer a
 
 
 def run_bundles(setup: Setup) -> dict[int, KeyBundle]:
-    """Fresh keys for every node of a run: an agent knows the server and the agents with which it has links, nobody else.
+    """Fresh keys for every node of a run: a node knows those with which it has links, nobody else."""
+    return make_bundles(node_links(setup))
 
-    These are the agents within its radii or, with relay routing, its neighbours in the relay trees.
+
+def node_links(setup: Setup) -> dict[int, set[int]]:
+    """Node index -> the nodes with which it has links, for every node of a run; the same from both ends.
+
+    The server has links with all; an agent with the server and the agents within its radii or, with relay routing, its neighbours in the
+    relay trees; the monitor with the server alone.
     """
     agents = range(setup.n)
-    knows: dict[int, set[int]] = {ENVIRONMENT: {MONITOR, *agents}, MONITOR: {ENVIRONMENT}}
+    links: dict[int, set[int]] = {ENVIRONMENT: {MONITOR, *agents}, MONITOR: {ENVIRONMENT}}
     routes = Routes(setup) if setup.experiment.routing == "relay" else None
     for agent in agents:
         if routes is not None:
             near = set().union(*neighbours_used(routes.places(agent), agent))
         else:
             near = {j for kind in NEIGHBOUR_KINDS for j in (*setup.in_neighbours(kind, agent), *setup.out_neighbours(kind, agent))}
-        knows[agent] = {ENVIRONMENT, *near} - {agent}
-    return make_bundles(knows)
+        links[agent] = {ENVIRONMENT, *near} - {agent}
+    return links
 
 
 def link_settings(arguments: Mapping[str, Any], index: int) -> LinkSettings:

@@ -100,10 +100,15 @@ def write_bundles(bundles: Iterable[KeyBundle], folder: Path) -> None:
 
 def write_bundle(bundle: KeyBundle, own: Path) -> None:
     """Write one node's two files into its own folder, which must be empty."""
-    _write(own / SECRET_FILE, bundle.secret.decode() + "\n")
+    for name, text in bundle_files(bundle).items():
+        _write(own / name, text)
+
+
+def bundle_files(bundle: KeyBundle) -> dict[str, str]:
+    """File name -> content, of the folder of one node."""
     peers = {role: key.decode() for role, key in bundle.peers.items()}
     facts = {"role": bundle.role, "run": bundle.run, "public": bundle.public.decode(), "peers": peers}
-    _write(own / PUBLIC_FILE, json.dumps(facts, indent=1) + "\n")
+    return {SECRET_FILE: bundle.secret.decode() + "\n", PUBLIC_FILE: json.dumps(facts, indent=1) + "\n"}
 
 
 @contextlib.contextmanager
