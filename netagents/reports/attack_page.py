@@ -31,8 +31,8 @@ def write_attack_page(path: Path) -> Path:
     rows = sorted(facts["rows"], key=lambda row: -row["loss"][0])
     title = f"attack on {facts['name']}"
     subtitle = (
-        f"{facts['n']} agents, policies after iteration {facts['checkpoint']}; adversaries trained for {facts['budget']} iterations with "
-        f"{len(facts['seeds'])} seeds each; {facts['episodes']} episodes per adversary, the same chances for all"
+        f"{facts['n']} agents, policies after iteration {facts['checkpoint']}; iterations of an adversary's training: {facts['budget']}, "
+        f"seeds: {len(facts['seeds'])}, episodes: {facts['episodes']}, with the same random numbers for all"
     )
     parts = [_worst(rows), _numbers(rows), _skill(rows), _noise(rows), _weighted(rows), _messages(facts), _notes(facts)]
     page = document(

@@ -27,8 +27,8 @@ def write_robustness_page(path: Path) -> Path:
     methods = facts["methods"]
     title = f"robustness of {facts['name']}"
     subtitle = (
-        f"{len(methods)} methods, {len(facts['seeds'])} seeds each, {facts['iterations']} iterations; every run attacked by "
-        f"{facts['attackers']} trained adversaries per group with {facts['budget']} iterations; {facts['episodes']} episodes each"
+        f"methods: {len(methods)}, seeds: {len(facts['seeds'])}, iterations: {facts['iterations']}; adversaries per run and group: "
+        f"{facts['attackers']}, iterations of their training: {facts['budget']}, episodes of each: {facts['episodes']}"
     )
     groups = [row["adversaries"] for row in methods[0]["rows"]]
     parts = [_group(methods, number, name) for number, name in enumerate(groups)]

@@ -74,6 +74,10 @@ def test_the_quickstart_has_ten_agents_and_the_radii_it_promises() -> None:
         ("kappa_policy: -1", "x.yaml:3: kappa_policy: must be at least 0, not -1"),
         ("kappa_policy: abc", "x.yaml:3: kappa_policy: must be a whole number or a list, not 'abc'"),
         ("kappa_policy:\n  - 1\n  - -2", "x.yaml:5: kappa_policy.1: must be at least 0, not -2"),
+        (
+            "agents: [{agents: [1], role: frozen, policy: {bank: b, members: []}}]",
+            "x.yaml:3: agents.0.policy.members: must have at least 1 entry, not 0",
+        ),
         ("learning: 5", "x.yaml:3: learning: must be a group of settings, not 5"),
         ("learning: {discount: .nan}", "x.yaml:3: learning.discount (read as learning.gamma): must be a finite number, not nan"),
         ("learning: {discount: 1}", "x.yaml:3: learning.discount (read as learning.gamma): must be below 1.0, not 1"),
