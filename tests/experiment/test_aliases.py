@@ -112,7 +112,7 @@ def test_networks_follow_from_the_algorithm() -> None:
         assert load_experiment(TABLES, [f"learning.algorithm.kind={kind}"]).experiment.policy.kind == "mlp"
     assert load_experiment(PPO, ["policy.hidden=[8]"]).experiment.policy.model_dump()["hidden"] == (8,)
     assert load_experiment(TABLES).experiment.policy.kind == "softmax"
-    with pytest.raises(ExperimentError, match="needs a policy of kind mlp"):
+    with pytest.raises(ExperimentError, match="needs a policy that is a network, such as kind mlp"):
         load_experiment(PPO, ["policy.kind=softmax"])
 
 
