@@ -6,6 +6,7 @@ import ast
 import os
 import stat
 import sys
+import time
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
@@ -15,6 +16,14 @@ import netagents
 from netagents.foreign import multiprocessing_internals as internals
 
 MODULES = {"forkserver", "resource_tracker", "process", "spawn", "context", "reduction", "popen_fork", "util", "connection"}
+
+
+def command_line(pid: int) -> bytes:
+    """Of a process that has perhaps only just been forked: it is empty until its program is loaded."""
+    limit = time.monotonic() + 20.0
+    while not (line := Path(f"/proc/{pid}/cmdline").read_bytes()) and time.monotonic() < limit:
+        time.sleep(0.01)
+    return line
 
 
 def test_this_version_of_python_is_one_of_those_that_were_checked() -> None:
@@ -32,7 +41,7 @@ def test_the_number_and_the_life_line_of_a_forkserver_are_where_they_are_looked_
         # Its socket is in the folder that was named.
         assert any(stat.S_ISSOCK(file.stat().st_mode) for file in tmp_path.iterdir())
         assert os.waitpid(pid, os.WNOHANG) == (0, 0)
-        assert b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert b"forkserver" in command_line(pid)
         descriptor = internals.detach_forkserver(server)
         assert descriptor is not None
         assert stat.S_ISFIFO(os.fstat(descriptor).st_mode)
@@ -57,7 +66,7 @@ def test_the_resource_tracker_is_the_process_with_its_number(monkeypatch: pytest
     resource_tracker.ensure_running()
     pid = internals.tracker_pid()
     assert pid is not None
-    assert b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert b"resource_tracker" in command_line(pid)
     monkeypatch.delitem(sys.modules, "multiprocessing.resource_tracker")
     assert internals.tracker_pid() is None
 

@@ -43,7 +43,7 @@ BASE: dict[str, Any] = line_msg(3)
         ({"policy": {"kind": "import:nowhere:X"}}, "agent 0, policy.kind 'import:nowhere:X': importing nowhere failed"),
         ({"policy": {"kind": "import:numpy:nothing"}}, "module numpy has no 'nothing'; write import:package.module:Class"),
         ({"policy": {"kind": "import:numpy:zeros"}}, "agent 0, policy.kind 'import:numpy:zeros': calling it with (window, state_sizes"),
-        ({"policy": {"kind": "softmaxx"}}, "policy.kind: no policy is called 'softmaxx'; choose one of mlp, softmax"),
+        ({"policy": {"kind": "softmaxx"}}, "policy.kind: no policy is called 'softmaxx'; choose one of gru, mlp, softmax"),
         (
             {"kappa": 2, "learning": {"batch": 4, "horizon": 5, "critic": {"full_table_limit": 1, "visited_limit": 10}}},
             "learning.critic.visited_limit: one batch of agent 0 can have 20 different keys, and its critic keeps 10; set it to",

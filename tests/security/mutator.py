@@ -33,6 +33,7 @@ from netagents.messages import (
     Trace,
     TruncatedQ,
     Welcome,
+    WorstAction,
 )
 from netagents.wire.codec import Codec
 
@@ -76,6 +77,7 @@ def seeds() -> list[list[bytes]]:
         (1, Kind.SHADOW_REWARD, ShadowReward(np.zeros((2, 3)), np.zeros((0, 0)))),
         (1, Kind.TRUNCATED_Q, TruncatedQ(big)),
         (1, Kind.REWARD, Reward(np.zeros((3, 4)))),
+        (1, Kind.WORST_ACTION, WorstAction(np.zeros(3, "u1"))),
         (1, Kind.TARGET_ACTION, TargetAction(np.zeros(5, "u1"))),
         (1, Kind.POLICY_PARAMETERS, PolicyParameters(np.zeros(7, "<f4"), np.zeros(2))),
         (1, Kind.REPORT, Report(np.zeros(6), np.zeros((3, 6)), np.zeros((2, 5), np.int64), np.zeros(3))),

@@ -36,6 +36,7 @@ from netagents.messages import (
     Trace,
     TruncatedQ,
     Welcome,
+    WorstAction,
 )
 
 RUN = b"run-id-8"
@@ -109,6 +110,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = Digest(array(draw, (3,)), array(draw, (h, b)), array(draw, (t, 7)), ledger, array(draw, (h, 3)))
     elif kind is Kind.REWARD:
         message = Reward(array(draw, (t, b)))
+    elif kind is Kind.WORST_ACTION:
+        message = WorstAction(array(draw, (t,), ("u1",)))
     elif kind is Kind.TARGET_ACTION:
         message = TargetAction(array(draw, (t, *rest), INDEX))
     elif kind is Kind.POLICY_PARAMETERS:
