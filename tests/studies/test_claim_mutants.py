@@ -16,7 +16,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
 from netagents.measures.influence import RankInterval
-from netagents.studies import claim_checks, derivative, influence_claims, power_claims, robustness_claims
+from netagents.studies import claim_checks, derivative, influence_claims, power_claims, regularization_claims, robustness_claims
 from netagents.studies.allocation_evaluation import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
@@ -132,6 +132,24 @@ def allocations(correlation: float = 0.0, percentile: float = 0.5) -> Mutant:
     return replaced(influence_claims, "allocation_result", lambda *_: found)
 
 
+def priced(power: float, task: float) -> Mutant:
+    """Training of which a price leaves these shares of power and return."""
+
+    def outcome(experiment: Experiment, *_: Any) -> Any:
+        pays = any(term.factor != 0.0 for term in experiment.signals)
+        return SimpleNamespace(power=power if pays else 1.0, task=task if pays else 1.0)
+
+    return replaced(regularization_claims, "_trained", outcome)
+
+
+UNTOUCHED_LEAF = regularization_claims._leaf
+
+
+def realized_leaf(source: Any, overrides: Any, price: float, aggregate: str, _: str, actions: Any) -> float:
+    """A leaf that pays for realized power, whatever was asked for."""
+    return UNTOUCHED_LEAF(source, overrides, price, aggregate, "realized", actions)
+
+
 MUTANTS: dict[str, list[Mutant]] = {
     "line-msg-untrained": [changed("environment.coupling=0.5"), changed("topology.n=9")],
     "wireless-spdac-untrained": [changed("environment.success=0.75"), changed("topology.columns=4")],
@@ -167,6 +185,11 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-foretells-gain": [allocations(correlation=0.99)],
     "influence-allocation-rank": [allocations(percentile=0.9)],
     "plugin-bias": [changed(repetitions=192)],
+    "power-switches-in-rely": [changed("learning.iterations=1")],
+    "power-of-the-state-has-no-gradient": [replaced(regularization_claims, "_leaf", realized_leaf)],
+    "power-halved-in-rely": [priced(power=0.6, task=1.0)],
+    "power-return-kept-in-rely": [priced(power=0.0, task=0.8)],
+    "power-halved-in-the-epidemic": [priced(power=0.4, task=1.0)],
     "sbpr-relies-below-the-price": [changed(actions=[0])],
     "sbpr-relies-on-itself-above-the-price": [changed(actions=[1, 2])],
     "prim-varies-less-than-sbpr": [replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))],
