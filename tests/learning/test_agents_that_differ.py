@@ -125,7 +125,7 @@ def test_the_signal_of_a_neighbourhood_adds_what_tables_and_networks_tell() -> N
         ({"agents": [{"agents": [1], "policy": {"kind": "mlp"}}]}, "agents[0]: a policy of kind mlp learns with"),
         (
             {"agents": [{"agents": [1], "policy": {"kind": "softmax"}, "learning": {"algorithm": {"kind": "ppo"}}}]},
-            "agents[0].learning.algorithm of kind ppo needs a policy of kind mlp",
+            "agents[0].learning.algorithm of kind ppo needs a policy that is a network, such as kind mlp",
         ),
         ({**learning(evaluation="fresh"), "agents": [{"agents": [1], **PPO}]}, "agents[0].learning: networks learn from the batch itself"),
         ({"agents": [{"agents": [1], **PPO, "kappa": 1}, {"agents": [1], "kappa": 2}]}, "agent 1 is in agents[0] and in agents[1]"),

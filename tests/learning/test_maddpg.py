@@ -268,7 +268,7 @@ def test_terms_of_the_signal_enter_what_it_learns() -> None:
         (ROBOTS, ["policy.box=gaussian"], ExperimentError, r"maddpg acts in boxes by a tanh, .* use policy.box=tanh"),
         (ROBOTS, ["learning.algorithm={kind: ppo}"], ExperimentError, r"ppo acts in boxes by a Gaussian .* use policy.box=gaussian"),
         (GRID, ["clock={kind: bounded_staleness, steps: 1}", "runtime.launcher=local"], ExperimentError, "needs agents in lockstep"),
-        (GRID, ["policy={kind: softmax}"], ExperimentError, "maddpg needs a policy of kind mlp"),
+        (GRID, ["policy={kind: softmax}"], ExperimentError, "maddpg needs a policy that is a network"),
         (GRID, ["policy={kind: gru}"], ExperimentError, "maddpg does not train policies with memory; use ppo or actor_critic"),
         (
             GRID,
