@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,15 @@ def test_too_many_processes_for_the_machine_get_one_line() -> None:
         allow_descriptors(10**9)
 
 
+@pytest.fixture
+def ctrl_c_not_ignored() -> Iterator[None]:
+    """As in a terminal; a shell that starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_not_ignored")
 def test_a_ctrl_c_that_python_swallowed_is_taken_up() -> None:
     ctrl_c = CtrlC()
     with ctrl_c.handling():
