@@ -33,10 +33,13 @@ class FreezeFault(_Moment):
     seconds: Annotated[float, Field(gt=0.0, le=86_400.0)]
 
 
-class _Window(Settings):
-    agent: AgentIndex
+class IterationWindow(Settings):
+    """The iterations in which something acts: ``start`` to ``until`` - 1."""
+
     start: Iteration = Field(0, description="first iteration in which it acts")
-    until: Annotated[int, Field(ge=1)] | None = Field(None, description="first iteration in which it no longer acts; default: never")
+    until: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        None, description="first iteration in which it no longer acts; default: never"
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -45,8 +48,12 @@ class _Window(Settings):
         return self
 
     def covers(self, iteration: int) -> bool:
-        """Whether it acts in this iteration."""
+        """Whether it may act in this iteration."""
         return self.start <= iteration and (self.until is None or iteration < self.until)
+
+
+class _Window(IterationWindow):
+    agent: AgentIndex
 
 
 class SlowFault(_Window):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netagents.experiment.agent_fault_settings import IterationWindow
 from netagents.experiment.agent_settings import FrozenPolicySettings
-from netagents.experiment.base import Settings
 from netagents.experiment.utility_settings import AgentIndex
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -17,26 +17,7 @@ Step = Annotated[int, Field(ge=0, le=10_000_000)]
 Agents = Annotated[tuple[AgentIndex, ...], Field(min_length=1)]
 
 
-class _Scheduled(Settings):
-    """When an intervention may act: iterations ``start`` to ``until`` - 1."""
-
-    start: Iteration = Field(0, description="first iteration in which it acts")
-    until: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
-        None, description="first iteration in which it no longer acts; default: never"
-    )
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.until is not None and self.until <= self.start:
-            raise ValueError(f"until {self.until} is not after start {self.start}; raise it, or leave it out")
-        return self
-
-    def covers(self, iteration: int) -> bool:
-        """Whether it may act in this iteration."""
-        return self.start <= iteration and (self.until is None or iteration < self.until)
-
-
-class _Replacement(_Scheduled):
+class _Replacement(IterationWindow):
     """Whose actions are replaced, at which steps, and how often."""
 
     agents: Agents | None = Field(None, description="whose actions; default: everybody's")
@@ -102,7 +83,7 @@ class WorstIntervention(_Replacement):
     against: AgentIndex = Field(description="for whom the actions are the worst")
 
 
-class SbprSettings(_Scheduled):
+class SbprSettings(IterationWindow):
     """Sample-based power regularization (arXiv 2406.11240): in its own episodes each agent meets co-players' worst actions."""
 
     kind: Literal["sbpr"] = "sbpr"

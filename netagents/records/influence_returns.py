@@ -6,7 +6,6 @@ A file appears whole or not at all, so a measurement that was interrupted goes o
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.records.atomic_files import write_atomically
+from netagents.records.plan_folder import plan_folder
 from netagents.records.policy_bank import BANK, Bank
 from netagents.records.record_models import InfluencePlan
 from netagents.records.regular_files import read_regular
@@ -22,7 +22,6 @@ from netagents.records.regular_files import read_regular
 FloatArray = NDArray[np.float64]
 
 INFLUENCE = "influence"
-PLAN = "plan.json"
 _HEADER = 1 << 16
 
 
@@ -52,16 +51,7 @@ class InfluenceReturns:
         Raises:
             RunDirectoryError: it cannot be made.
         """
-        text = json.dumps(plan.model_dump(), sort_keys=True)
-        path = run / INFLUENCE / hashlib.sha256(text.encode()).hexdigest()[:12]
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunDirectoryError(
-                f"cannot be made: {error.strerror}", where=str(path), fix="the run directory must be writable"
-            ) from error
-        write_atomically(path / PLAN, (text + "\n").encode())
-        return cls(path, plan, n)
+        return cls(plan_folder(run, INFLUENCE, plan), plan, n)
 
     def shape(self, sources: tuple[int, ...]) -> tuple[int, ...]:
         """K for each of the sources, M, n, windows."""

@@ -5,8 +5,6 @@ A row appears whole or not at all, so an audit that was interrupted goes on with
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,12 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from netagents.errors import RunDirectoryError
-from netagents.records.atomic_files import write_atomically
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter
+from netagents.records.plan_folder import plan_folder
 from netagents.records.record_files import checked
 from netagents.records.record_models import Iteration, Record
 
-AUDIT, PLAN, BRANCHES = "audit", "plan.json", "branches.jsonl"
+AUDIT, BRANCHES = "audit", "branches.jsonl"
 LARGEST_FILE = 1 << 28
 
 
@@ -69,16 +67,7 @@ class PowerBranches:
         Raises:
             RunDirectoryError: it cannot be made.
         """
-        text = json.dumps(plan.model_dump(), sort_keys=True)
-        path = run / AUDIT / hashlib.sha256(text.encode()).hexdigest()[:12]
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunDirectoryError(
-                f"cannot be made: {error.strerror}", where=str(path), fix="the run directory must be writable"
-            ) from error
-        write_atomically(path / PLAN, (text + "\n").encode())
-        return cls(path, plan, n)
+        return cls(plan_folder(run, AUDIT, plan), plan, n)
 
     def rows(self) -> list[AuditRow]:
         """Every row, each holder and part once.

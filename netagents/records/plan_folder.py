@@ -1,0 +1,35 @@
+"""Folder of a plan in a run directory: what is measured of a run is kept under the digest of the plan that says how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from netagents.errors import RunDirectoryError
+from netagents.records.atomic_files import write_atomically
+
+PLAN = "plan.json"
+
+
+def plan_folder(run: Path, measure: str, plan: BaseModel) -> Path:
+    """The folder of a plan, with its file :data:`PLAN`, made where there is none; the same plan has the same folder.
+
+    Args:
+        run: the run directory.
+        measure: name of the folder in it that holds all plans of this measure.
+        plan: complete; another value anywhere is another folder.
+
+    Raises:
+        RunDirectoryError: it cannot be made.
+    """
+    text = json.dumps(plan.model_dump(), sort_keys=True)
+    path = run / measure / hashlib.sha256(text.encode()).hexdigest()[:12]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirectoryError(f"cannot be made: {error.strerror}", where=str(path), fix="the run directory must be writable") from error
+    write_atomically(path / PLAN, (text + "\n").encode())
+    return path
