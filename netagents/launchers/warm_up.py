@@ -13,6 +13,7 @@ from pathlib import Path
 
 from netagents.environments.specification_json import spec_to_json
 from netagents.experiment import Experiment
+from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
 from netagents.nodes.bootstrap.welcome import read_welcome, write_welcome
 from netagents.nodes.process.launcher_check import in_forkserver
@@ -24,13 +25,14 @@ SMALL = {"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 
 
 
 def warm_up() -> None:
-    """Seed the generators, write to a log, and read a Welcome, as each node does when it starts."""
+    """Seed the generators, write to a log, read a Welcome and learn for one iteration, as each node does when it starts."""
     seed_globally(0, ENVIRONMENT_OWNER, BEFORE_TRAINING)
     log = open_log(Path(os.devnull), "forkserver")
     log.logger.info("warm")
     log.close()
-    setup = prepare(Experiment.model_validate_json(json.dumps(SMALL))).setup
-    read_welcome(write_welcome(setup, json.dumps(spec_to_json(setup.spec)), {0: "ipc:///dev/null"}))
+    prepared = prepare(Experiment.model_validate_json(json.dumps(SMALL)))
+    read_welcome(write_welcome(prepared.setup, json.dumps(spec_to_json(prepared.setup.spec)), {0: "ipc:///dev/null"}))
+    list(InProcessNetwork(prepared.setup, prepared.environment).run(0, 1))
 
 
 if in_forkserver():

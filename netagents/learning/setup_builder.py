@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
+from typing import TypeVar
 
 from netagents.environments.networked_mdp import EnvironmentSpec
 from netagents.errors import CapacityError, ExperimentError, UtilityError
@@ -34,6 +35,7 @@ from netagents.topology import Reach, SelectedReach, Topology, agent_radii
 from netagents.utilities import build_constraints, build_utility, check_agents
 
 LARGEST_BATCH_BYTES = 8 << 30
+T = TypeVar("T")
 
 
 def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec, *, imports: bool = True) -> Setup:
@@ -75,8 +77,8 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
         # Who has a role or an incentive of its own learns from that alone, and nobody else learns from it.
         reach[RadiusKind.GRADIENT] = SelectedReach(reach[RadiusKind.GRADIENT], lambda i, j: i not in alone and j not in alone)
     advised = advised_co_players(experiment, topology, spec, reach[RadiusKind.CRITIC], frozen)
-    agents = tuple(experiment.of_agent(agent) for agent in range(n))
-    facts = tuple(algorithm_facts(agent, imports=imports) for agent in agents)
+    agents = _sharing_equals(experiment.of_agent(agent) for agent in range(n))
+    facts = _sharing_equals(algorithm_facts(agent, imports=imports) for agent in agents)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or any(kind in each.kinds for each in facts)]
     kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
@@ -142,6 +144,18 @@ def metric_names(experiment: Experiment, facts: Sequence[AlgorithmFacts], *, imp
         DEVIATION_METRICS if sbpr_of(experiment.interventions) is not None else (),
         signal_metrics(experiment, imports=imports),
     )
+
+
+def _sharing_equals(values: Iterable[T]) -> tuple[T, ...]:
+    """The same values; equal ones are one object, because every process keeps those of all agents."""
+    distinct: list[T] = []
+    shared = []
+    for value in values:
+        same = next((other for other in distinct if other == value), None)
+        if same is None:
+            distinct.append(value)
+        shared.append(value if same is None else same)
+    return tuple(shared)
 
 
 def _both(knows: Sequence[bool]) -> Callable[[int, int], bool]:

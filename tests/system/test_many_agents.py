@@ -15,7 +15,8 @@ from live_run import patience
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
 START_SECONDS = 10.0
-PRIVATE_BYTES = 12 << 20
+PRIVATE_BYTES = 25 << 19
+"""12.5 MiB for the largest of a hundred; about 11.9 are usual, and tables grow with what has been visited until somebody looks."""
 HUNDRED = {
     "name": "hundred",
     "environment": {"kind": "sis"},
