@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import select
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import IO
 
 from netagents.errors import CapacityError, ExperimentError, InterruptedRunError, NodeFailedError
 from netagents.experiment.named_code import names_of
 from netagents.launchers.influence_rollouts import InfluenceRollouts
 from netagents.launchers.policy_evaluation import evaluation_environment
-from netagents.launchers.supervision.forkserver import ONE_THREAD
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.worker_process import WorkerProcess
 from netagents.records.influence_returns import InfluenceReturns
 from netagents.records.policy_bank import Bank
 from netagents.records.run_reader import Run
@@ -127,34 +121,20 @@ def play_missing(
 
 
 def _in_processes(run: Run, bank: Bank, kept: InfluenceReturns, missing: Sequence[Sources], jobs: int, update: Callable[[], None]) -> None:
-    workers: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
+    workers: list[WorkerProcess] = []
     interruptions = Interruptions()
     trust = sorted(names_of(run.experiment)) if run.directory.trust else []
     facts = {"run": str(run.path), "bank": str(bank.path), "plan": kept.plan.model_dump(), "trust": trust}
     try:
-        for job in range(min(jobs, len(missing))):
-            errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-            process = subprocess.Popen(
-                [sys.executable, "-m", "netagents.launchers.influence_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                env={**os.environ, **ONE_THREAD},
-                start_new_session=True,
-            )
-            workers.append((process, errors))
-            assert process.stdin is not None
-            process.stdin.write(json.dumps({**facts, "sources": missing[job::jobs]}).encode() + b"\n")
-            process.stdin.flush()
+        parts = [missing[job::jobs] for job in range(min(jobs, len(missing)))]
+        workers.extend(WorkerProcess("netagents.launchers.influence_worker", {**facts, "sources": part}) for part in parts)
         while True:
-            codes = [process.poll() for process, _ in workers]
+            codes = [worker.poll() for worker in workers]
             update()
-            for code, (_, said) in zip(codes, workers, strict=True):
+            for code, worker in zip(codes, workers, strict=True):
                 if code:
-                    said.seek(0)
-                    lines = said.read().decode(errors="replace").strip().splitlines()
                     raise NodeFailedError(
-                        f"a process of the measurement failed: {lines[-1] if lines else f'exit code {code}'}",
+                        f"a process of the measurement failed: {worker.reason() or f'exit code {code}'}",
                         where=str(kept.path),
                         fix="what is played stays; the same command goes on",
                     )
@@ -169,12 +149,9 @@ def _in_processes(run: Run, bank: Bank, kept: InfluenceReturns, missing: Sequenc
                     fix="the same command goes on from there",
                 )
     finally:
-        for process, said in workers:
-            process.kill()
-            process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
-            said.close()
+        for worker in workers:
+            worker.kill()
+            worker.close()
         interruptions.close()
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import subprocess
-import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import IO
 
 from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.load import resolved
-from netagents.launchers.supervision.forkserver import ONE_THREAD
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.worker_process import WorkerProcess
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study, StudySetting
 
@@ -54,8 +49,7 @@ class StudyProgress:
 class _Job:
     name: str
     setting: StudySetting
-    process: subprocess.Popen[bytes]
-    errors: IO[bytes]
+    process: WorkerProcess
     started: float
 
 
@@ -146,19 +140,8 @@ class _Executor:
 
     def _start(self, name: str, setting: StudySetting, seed: int) -> None:
         job = {"experiment": resolved(setting.at(seed)), "path": str(self._directory.run_path(name)), "copies": self._copies}
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-        process = subprocess.Popen(
-            [sys.executable, "-m", "netagents.studies.study_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            env={**os.environ, **ONE_THREAD},
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(job).encode() + b"\n")
-        process.stdin.flush()
-        self._working.append(_Job(name, setting, process, errors, time.perf_counter()))
+        process = WorkerProcess("netagents.studies.study_worker", job)
+        self._working.append(_Job(name, setting, process, time.perf_counter()))
 
     def _collect(self, progress: StudyProgress) -> None:
         for job in list(self._working):
@@ -166,15 +149,12 @@ class _Executor:
             if code is None:
                 continue
             self._working.remove(job)
-            self._close(job)
             if code == 0:
                 progress.finished += 1
                 self._took[job.setting.label].append(time.perf_counter() - job.started)
             else:
-                job.errors.seek(0)
-                lines = job.errors.read().decode(errors="replace").strip().splitlines()
-                progress.failures.append((job.name, lines[-1] if lines else f"it ended with exit code {code}"))
-            job.errors.close()
+                progress.failures.append((job.name, job.process.reason() or f"it ended with exit code {code}"))
+            job.process.close()
 
     def _update(self, progress: StudyProgress, waiting: Sequence[StudySetting]) -> None:
         progress.working = tuple(job.setting.label for job in self._working)
@@ -194,15 +174,8 @@ class _Executor:
         for job in self._working:
             job.process.kill()
         for job in self._working:
-            job.process.wait()
-            self._close(job)
-            job.errors.close()
+            job.process.close()
         self._working.clear()
-
-    @staticmethod
-    def _close(job: _Job) -> None:
-        if job.process.stdin is not None:
-            job.process.stdin.close()
 
 
 def duration(seconds: float) -> str:
