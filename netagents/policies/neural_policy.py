@@ -182,12 +182,59 @@ class CategoricalPolicy(NeuralPolicy):
         return probabilities
 
 
-class GaussianPolicy(NeuralPolicy):
+class BoxPolicy(NeuralPolicy):
+    """A mean in [-1, 1]^m and normal noise around it, clipped to [-1, 1] and brought to the bounds of the box.
+
+    Attributes:
+        space: a bounded box.
+        dimensions: m.
+        deviation: of the noise, one number or (m,).
+    """
+
+    space: Box
+    dimensions: int
+    deviation: Float32 | float
+
+    @abstractmethod
+    def means(self, context: Float32) -> FloatArray:
+        """(B, m) float64 means of the actions for (B, F) features."""
+
+    def noise(self, generator: np.random.Generator, steps: int, copies: int) -> FloatArray:
+        """(steps, copies, m) standard normals."""
+        return generator.standard_normal((steps, copies, self.dimensions))
+
+    def act(self, context: Any, noise: FloatArray, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002 - boxes have none
+        """(B, *shape) float64 within the bounds.
+
+        Args:
+            context: (B, F) features. noise: (B, m) standard normals.
+        """
+        return self.executed(self.means(context) + self.deviation * noise)
+
+    def greedy(self, context: Any, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002
+        """The mean."""
+        return self.executed(self.means(context))
+
+    def executed(self, drawn: FloatArray) -> FloatArray:
+        """What the environment is given for actions (B, m) of which [-1, 1] is the whole box."""
+        unit = np.minimum(np.maximum(drawn, -1.0), 1.0)
+        bounded = self.space.low + (self.space.high - self.space.low) / 2 * (unit + 1.0)
+        return np.ascontiguousarray(bounded.reshape(-1, *self.space.shape))
+
+    def probabilities_at(self, context: Float32) -> FloatArray:
+        """(B, 2 m): means, then deviations."""
+        means = self.means(context)
+        return np.concatenate([means, np.broadcast_to(self.deviation, means.shape)], axis=1)
+
+
+class GaussianPolicy(BoxPolicy):
     """u ~ N(mu(x), sigma^2), a = u clipped to [-1, 1] and brought to the bounds of the box; sigma is learned and free of x.
 
     Args:
         space: a bounded box.
     """
+
+    deviation: Float32
 
     def __init__(
         self,
@@ -207,40 +254,22 @@ class GaussianPolicy(NeuralPolicy):
     def load(self, parameters: NDArray[Any]) -> None:
         """As every network; the deviation sigma is worked out once."""
         super().load(parameters)
-        self.deviation: Float32 = np.exp(self.weights[-self.dimensions :])
+        self.deviation = np.exp(self.weights[-self.dimensions :])
 
-    def noise(self, generator: np.random.Generator, steps: int, copies: int) -> FloatArray:
-        """(steps, copies, m) standard normals."""
-        return generator.standard_normal((steps, copies, self.dimensions))
-
-    def act(self, context: Any, noise: FloatArray, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002 - boxes have none
-        """(B, *shape) float64 within the bounds.
-
-        Args:
-            context: (B, F) features. noise: (B, m) standard normals.
-        """
-        return self.executed(self.outputs(context) + self.deviation * noise)
-
-    def greedy(self, context: Any, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002
-        """The mean."""
-        return self.executed(self.outputs(context).astype(np.float64))
-
-    def executed(self, drawn: FloatArray) -> FloatArray:
-        """What the environment is given for u (B, m)."""
-        return _in_box(drawn, self.space)
-
-    def probabilities_at(self, context: Float32) -> FloatArray:
-        """(B, 2 m): means, then deviations."""
-        means = self.outputs(context).astype(np.float64)
-        return np.concatenate([means, np.broadcast_to(self.deviation, means.shape)], axis=1)
+    def means(self, context: Float32) -> FloatArray:
+        """(B, m) float64, the perceptron's outputs."""
+        means: FloatArray = self.outputs(context).astype(np.float64)
+        return means
 
 
-class TanhPolicy(NeuralPolicy):
+class TanhPolicy(BoxPolicy):
     """a = tanh(z(x)) + noise of a fixed deviation, clipped to [-1, 1] and brought to the bounds of the box: the actor of DDPG.
 
     Args:
         space: a bounded box.
     """
+
+    deviation: float
 
     def __init__(
         self,
@@ -255,45 +284,13 @@ class TanhPolicy(NeuralPolicy):
         self.deviation = settings.noise
         super().__init__(settings, window, reader, self.dimensions, 0, generator, where)
 
-    def noise(self, generator: np.random.Generator, steps: int, copies: int) -> FloatArray:
-        """(steps, copies, m) standard normals."""
-        return generator.standard_normal((steps, copies, self.dimensions))
-
-    def act(self, context: Any, noise: FloatArray, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002 - boxes have none
-        """(B, *shape) float64 within the bounds.
-
-        Args:
-            context: (B, F) features. noise: (B, m) standard normals.
-        """
-        return self.executed(self.means(context) + self.deviation * noise)
-
-    def greedy(self, context: Any, mask: BoolArray | None = None) -> FloatArray:  # noqa: ARG002
-        """Without noise."""
-        return self.executed(self.means(context))
-
     def means(self, context: Float32) -> FloatArray:
         """(B, m) float64, tanh of the perceptron's outputs."""
         means: FloatArray = np.tanh(self.outputs(context)).astype(np.float64)
         return means
-
-    def executed(self, units: FloatArray) -> FloatArray:
-        """What the environment is given for actions (B, m) of which [-1, 1] is the whole box."""
-        return _in_box(units, self.space)
-
-    def probabilities_at(self, context: Float32) -> FloatArray:
-        """(B, 2 m): means, then deviations."""
-        means = self.means(context)
-        return np.concatenate([means, np.full_like(means, self.deviation)], axis=1)
 
 
 def _dimensions(space: Box, where: str) -> int:
     if not (np.isfinite(space.low) and np.isfinite(space.high)):
         raise EnvironmentMismatchError(f"an unbounded box of actions, {space.low} to {space.high}", where=where, fix="give it bounds")
     return int(np.prod(space.shape, dtype=np.int64))
-
-
-def _in_box(units: FloatArray, space: Box) -> FloatArray:
-    """(B, m) clipped to [-1, 1] as (B, *shape) between the bounds."""
-    unit = np.minimum(np.maximum(units, -1.0), 1.0)
-    bounded = space.low + (space.high - space.low) / 2 * (unit + 1.0)
-    return np.ascontiguousarray(bounded.reshape(-1, *space.shape))

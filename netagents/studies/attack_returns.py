@@ -23,7 +23,7 @@ from netagents.learning import Setup
 from netagents.learning.frozen_play import Players
 from netagents.messages import Step
 from netagents.policies import Policy, TabularPolicy
-from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, TanhPolicy
+from netagents.policies.neural_policy import BoxPolicy, CategoricalPolicy
 from netagents.randomness import Purpose, stream
 
 FloatArray = NDArray[np.float64]
@@ -155,7 +155,7 @@ def _log_probability(
         mask: (B, A) legal actions.
         noise: that the policy's own actions were drawn from.
     """
-    if isinstance(policy, (GaussianPolicy, TanhPolicy)):
+    if isinstance(policy, BoxPolicy):
         given = policy.probabilities_at(context)
         means, deviations = np.split(given, 2, axis=1)
         drawn = actions.reshape(means.shape) if noise is None else means + deviations * noise

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from netagents.measures.information.conditional_model import FloatArray
 from netagents.policies import Policy, TabularPolicy
-from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, TanhPolicy
+from netagents.policies.neural_policy import BoxPolicy, CategoricalPolicy
 
 MOST_VALUES = 64
 """Messages with at most this many different values are averaged over exactly; others by draws."""
@@ -74,7 +74,7 @@ def message_information(
     """
     clean = distribution(policy, received)
     weights, corrupted = _corrupted(policy, received, members, generator, draws)
-    if isinstance(policy, (GaussianPolicy, TanhPolicy)):
+    if isinstance(policy, BoxPolicy):
         from scipy.special import erf
 
         precision = 1.0 / np.square(clean[:, policy.dimensions :])
@@ -105,7 +105,7 @@ def distribution(policy: Policy, received: Received) -> FloatArray:
     context = policy.context(received.states, received.near)
     if isinstance(policy, TabularPolicy):
         return np.asarray(policy.probabilities[context])
-    if not isinstance(policy, (CategoricalPolicy, GaussianPolicy, TanhPolicy)):
+    if not isinstance(policy, (CategoricalPolicy, BoxPolicy)):
         raise ValueError(f"the distribution of a {type(policy).__name__} is not known")
     given = policy.probabilities_at(context)
     if received.mask is not None:
