@@ -115,7 +115,7 @@ def _process_findings(experiment: Experiment, nodes: int) -> list[Finding]:
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if limit != resource.RLIM_INFINITY and nodes + _OTHER_PROCESSES > limit:
         found.append(Finding("process limit", f"{limit} are allowed, {nodes + _OTHER_PROCESSES} are needed; raise ulimit -u", "problem"))
-    if experiment.runtime.transport == "ipc":
+    if experiment.runtime.transport != "tcp":
         sockets = _sockets()
         if sockets.verdict != "ok":
             found.append(sockets)
