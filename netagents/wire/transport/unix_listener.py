@@ -11,6 +11,7 @@ import logging
 import os
 import select
 import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -20,7 +21,7 @@ from time import monotonic
 
 from netagents.errors import DecodeError
 from netagents.wire.security.zap_authenticator import CUT, REFUSED
-from netagents.wire.transport.transport import Listener, Received, WaitResult
+from netagents.wire.transport.transport import LINK_SECONDS, Listener, Received, WaitResult
 from netagents.wire.transport.unix_packets import MARK, PACKET_BYTES, Head, read_body, unpack
 from netagents.wire.transport.unix_sender import LinkGroup, peer_user
 
@@ -30,13 +31,16 @@ _SHORT_OF_DESCRIPTORS_SECONDS = 0.01
 _MESSAGES, _NOTHING = WaitResult(True, ()), WaitResult(False, ())
 _log = logging.getLogger(__name__)
 
-Read = Callable[[int], bytes]
+Read = Callable[[int, int], bytes]
+_AT_ONCE = int(socket.MSG_DONTWAIT)
+_LINK_TIMEOUT = struct.pack("@ll", int(LINK_SECONDS), round(LINK_SECONDS % 1.0 * 1e6))
 
 
 class UnixListener(Listener):
     """A listening socket and its connections; made by :meth:`~netagents.wire.transport.unix_transport.UnixTransport.listen`."""
 
     timeout_error = TimeoutError
+    tells_links = True
 
     def __init__(self, group: LinkGroup, listening: socket.socket, path: Path, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -57,7 +61,9 @@ class UnixListener(Listener):
         """Readable when a packet, a connection or the end of one is there."""
         self._epoll.register(listening.fileno(), select.EPOLLIN)
         self._lines = 0
+        self._last = -1
         self._at_once = self._taker(0.0, deque())
+        self._within_link_seconds = self._taker(LINK_SECONDS, self._ahead)
 
     # -- receiving -------------------------------------------------------------------------------------------------------
 
@@ -85,11 +91,12 @@ class UnixListener(Listener):
                 while ready:
                     descriptor, _ = ready.pop()
                     try:
-                        packet = reads[descriptor](PACKET_BYTES + 1)
+                        packet = reads[descriptor](PACKET_BYTES + 1, _AT_ONCE)
                     except (BlockingIOError, KeyError):  # nothing more, or a connection that was cut meanwhile
                         continue
                     except OSError:
                         packet = b""
+                    self._last = descriptor
                     if packet and packet[:4] != mark and len(packet) <= largest:
                         return packet
                     received = self._read_other(descriptor, packet)
@@ -110,6 +117,26 @@ class UnixListener(Listener):
                 ready.extend(events)
 
         return take
+
+    def last_link(self) -> socket.socket | None:
+        return self._connections.get(self._last)
+
+    def take_from(self, link: object) -> Received:
+        assert isinstance(link, socket.socket)
+        if self._ahead or self._group.queued:
+            return self._within_link_seconds()
+        descriptor = link.fileno()
+        if descriptor not in self._announced:
+            try:
+                packet = link.recv(PACKET_BYTES + 1)
+            except OSError:  # nothing in time, or closed
+                return self._at_once()
+            if packet and packet[:4] != MARK and len(packet) <= self._largest_packet:
+                return packet
+            received = self._read_other(descriptor, packet)
+            if received is not None:
+                return received
+        return self._within_link_seconds()
 
     def _read_other(self, descriptor: int, packet: bytes) -> Received | None:
         """What a packet is that is not one small frame: part of a message, or a reason to cut the connection."""
@@ -180,7 +207,7 @@ class UnixListener(Listener):
 
     # -- connections -----------------------------------------------------------------------------------------------------
 
-    def _accept(self, _: int) -> bytes:
+    def _accept(self, _size: int, _flags: int) -> bytes:
         """Accept all new connections, in the place of a read; it never gives a packet."""
         while True:
             try:
@@ -195,7 +222,8 @@ class UnixListener(Listener):
                 self._group.counts[REFUSED] += 1
                 self._note("refused a connection: it comes from user %d, not from the user of this node", user)
                 continue
-            connection.setblocking(False)
+            connection.setblocking(True)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINK_TIMEOUT)
             descriptor = connection.fileno()
             self._connections[descriptor] = connection
             self._reads[descriptor] = connection.recv
@@ -235,5 +263,5 @@ class UnixListener(Listener):
             self._group.listeners.remove(self)
 
 
-def _no_packet(_: int) -> bytes:
+def _no_packet(_size: int, _flags: int) -> bytes:
     return b""

@@ -147,7 +147,7 @@ def read_body(connection: socket.socket, head: Head, most_bytes: int, most_frame
         DecodeError: it has no memory file, or not the one that was announced, or this is above the limit.
         OSError: the connection has ended.
     """
-    data, ancillary, _, _ = connection.recvmsg(len(_PASSED) + 1, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, _, _ = connection.recvmsg(len(_PASSED) + 1, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
     passed = [
         _DESCRIPTOR.unpack_from(content, at)[0]
         for level, kind, content in ancillary
