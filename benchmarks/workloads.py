@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.raw_twin import Exchange, Traffic
+from benchmarks.traffic import Exchange, Traffic
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.launch import launch
 from netagents.learning import Setup
