@@ -31,6 +31,11 @@ def line_msg(n: int, batch: int, iterations: int, **changes: Any) -> Experiment:
     return Experiment.model_validate(settings)
 
 
+def over(experiment: Experiment, transport: str) -> Experiment:
+    """The same experiment over another transport."""
+    return experiment.model_copy(update={"runtime": experiment.runtime.model_copy(update={"transport": transport})})
+
+
 @dataclass(frozen=True)
 class Measured:
     """One run: seconds of training as the server saw it, seconds inside lockstep steps, and the steps that these were."""
