@@ -21,8 +21,8 @@ def measure(rounds: int) -> Section:
     section = Section(
         "Precision of messages",
         f"LineMsg, n = {AGENTS}, B = {COPIES}, {ITERATIONS} iterations: `learning.wire_precision` against float64 with the same seeds. "
-        "Bytes between agents; relative error of the first gradient (largest of all seeds); the difference of the mean return over the last ten "
-        "iterations.",
+        "Bytes between agents; relative error of the first gradient (largest of all seeds); the difference of the mean return over ten "
+        "iterations at the end.",
         ("precision", "bytes / float64", "gradient error", "return, float64", "difference of the return"),
     )
     found: dict[str, list[tuple[float, float, float, float]]] = {"float32": [], "float16": []}
