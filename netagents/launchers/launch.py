@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,11 @@ def run(
 
 
 def launch(
-    loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None, callback: IterationCallback | None = None
+    loaded: LoadedExperiment,
+    display: Display | None = None,
+    path: Path | None = None,
+    callback: IterationCallback | None = None,
+    created: Callable[[Path], None] | None = None,
 ) -> Run:
     """Run a loaded experiment.
 
@@ -77,6 +81,7 @@ def launch(
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
+        created: called with the run directory as soon as it is there.
 
     Raises:
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
@@ -98,6 +103,8 @@ def launch(
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
+                    if created is not None:
+                        created(directory.path)
                     carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
                 finally:
                     directory.lock.release()
