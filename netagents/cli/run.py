@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.power import audit_with_progress
 from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def run(
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="With --against: seeds on either side, from the own one on.")] = 1,
     watch: Annotated[bool, typer.Option("--watch", help="Show the run on a page in the browser while it goes on.")] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Then measure true power by branching the environment, as netagents power does.")
+    ] = False,
     trust: TrustOption = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
@@ -41,6 +45,7 @@ def run(
 
     from netagents.cli.page_beside_run import PageBesideRun
     from netagents.errors import InterruptedRunError, NodeFailedError
+    from netagents.launchers.branching import check_branchable
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
@@ -52,9 +57,12 @@ def run(
         page = PageBesideRun(lambda line: typer.echo(line, err=True) if quiet else display.note(line)) if watch else None
         if page is not None:
             exits.enter_context(page)
+        require = check_branchable if audit else None
         display = make_display(not quiet)
         try:
-            finished = launch(loaded, display, out, created=None if page is None else page.show)
+            finished = launch(loaded, display, out, created=None if page is None else page.show, require=require)
+            if audit:
+                audit_with_progress(finished, quiet=quiet)
             if baseline is not None:
                 _compare(baseline, finished, quiet)
         except (NodeFailedError, InterruptedRunError) as error:

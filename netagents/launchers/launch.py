@@ -21,6 +21,7 @@ from netagents.launchers.iteration_callback import IterationCallback, IterationW
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.protocol.setup import Setup
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.frozen_policies import check_frozen_policies
@@ -73,6 +74,7 @@ def launch(
     path: Path | None = None,
     callback: IterationCallback | None = None,
     created: Callable[[Path], None] | None = None,
+    require: Callable[[Setup], None] | None = None,
 ) -> Run:
     """Run a loaded experiment.
 
@@ -82,6 +84,7 @@ def launch(
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
         created: called with the run directory as soon as it is there.
+        require: called with what the experiment came to, before anything is written; raises what refuses the run.
 
     Raises:
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
@@ -98,6 +101,8 @@ def launch(
     with contained():
         prepared = _prepared(loaded, shown)
         try:
+            if require is not None:
+                require(prepared.setup)
             # From the moment on at which there is a directory a signal ends the run in good order.
             interruptions = Interruptions()
             try:
