@@ -58,7 +58,13 @@ def with_chosen_radii(
     if stage is not None:
         stage(f"calibrating: {training_iterations(settings)} iterations with radius {largest}, then who matters to whom")
     with tempfile.TemporaryDirectory(prefix="netagents-radii-") as folder:
-        job = {"experiment": resolved(experiment), "base": str(loaded.base.absolute()), "largest": largest, "folder": folder}
+        job = {
+            "experiment": resolved(experiment),
+            "base": str(loaded.base.absolute()),
+            "n": topology.n,
+            "largest": largest,
+            "folder": folder,
+        }
         _wait(job, Path(folder))
         facts = RadiiFacts.model_validate(read_record(Path(folder) / RADII, RADII, topology.n))
     if note is not None:

@@ -51,14 +51,15 @@ def work(job: dict[str, Any]) -> None:
     """Calibrate, and write ``radii.json`` into the job's folder; ``failure.json`` if that is impossible.
 
     Args:
-        job: ``experiment`` (resolved), ``base`` (folder of its file), ``largest`` (radius), ``folder`` (for everything that is written).
+        job: ``experiment`` (resolved), ``base`` (folder of its file), ``n`` (agents), ``largest`` (radius), ``folder`` (for all that is
+            written).
 
     Raises:
         NetagentsError: the calibration failed.
     """
     folder = Path(job["folder"])
     try:
-        facts = calibrate(load_experiment(job["experiment"]).experiment, Path(job["base"]), int(job["largest"]), folder)
+        facts = calibrate(load_experiment(job["experiment"]).experiment, Path(job["base"]), int(job["n"]), int(job["largest"]), folder)
     except NetagentsError as error:
         parts = {"error": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
         (folder / FAILURE).write_text(json.dumps(parts), encoding="utf-8")
@@ -66,12 +67,13 @@ def work(job: dict[str, Any]) -> None:
     (folder / RADII).write_text(facts.model_dump_json(), encoding="utf-8")
 
 
-def calibrate(experiment: Experiment, base: Path, largest: int, folder: Path) -> RadiiFacts:
+def calibrate(experiment: Experiment, base: Path, n: int, largest: int, folder: Path) -> RadiiFacts:
     """Train for a while with the largest radius, measure who matters to whom, and choose.
 
     Args:
         experiment: with ``kappa: auto``.
         base: folder that relative paths in it start from.
+        n: number of agents.
         largest: radius of the calibration, and the largest that may be chosen.
         folder: for the run of the calibration, its bank and its returns.
 
@@ -81,7 +83,7 @@ def calibrate(experiment: Experiment, base: Path, largest: int, folder: Path) ->
     from netagents.launchers.launch import launch
 
     settings = experiment.calibration
-    loaded = load_experiment(calibration_settings(experiment, largest))
+    loaded = load_experiment(calibration_settings(experiment, n, largest))
     run = launch(replace(loaded, base=base), path=folder / "run")
     pairs, members, significant = _pairs(run, experiment, folder)
     rings = make_rings(pairs, bytes_between(run), np.array(run.topology.hops.matrix()), largest)
@@ -107,14 +109,18 @@ def calibrate(experiment: Experiment, base: Path, largest: int, folder: Path) ->
     )
 
 
-def calibration_settings(experiment: Experiment, largest: int) -> dict[str, Any]:
+def calibration_settings(experiment: Experiment, n: int, largest: int) -> dict[str, Any]:
     """The settings of the calibration: those of the experiment but for radius, length, and what says how it is carried out.
 
     Args:
         experiment: with ``kappa: auto``.
+        n: number of agents.
         largest: radius.
     """
     values = resolved(experiment)
+    if experiment.learning.credit == "shared_reward" and experiment.kappa_gradient is None:
+        critics = experiment.model_copy(update={"kappa": largest})
+        values["kappa_gradient"] = [min(largest, critics.radius_of(agent, "critic")) for agent in range(n)]
     iterations = training_iterations(experiment.calibration)
     values["learning"]["iterations"] = iterations
     return values | {

@@ -22,8 +22,6 @@ from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.radius_calibration import largest_radius
 from netagents.learning.prepare import prepare
 from netagents.messages import RadiusKind
-from netagents.records.radii_models import RADII, RadiiFacts
-from netagents.records.record_files import read_record
 from netagents.records.run_reader import Run
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study, StudySetting, self_contained
@@ -120,7 +118,7 @@ def evaluate_budget(
     for label in dict.fromkeys(setting.label for setting in study.settings):
         own = np.array([returns[label, seed] for seed in study.seeds])
         each = [runs[label, seed] for seed in study.seeds]
-        chosen = [facts for run in each if (facts := chosen_radii(run)) is not None]
+        chosen = [facts for run in each if (facts := run.chosen_radii) is not None]
         radii = np.mean([[run.setup.reach[kind].radii for kind in RadiusKind] for run in each], axis=(0, 2))
         rows.append(
             BudgetRow(
@@ -136,16 +134,6 @@ def evaluate_budget(
             )
         )
     return rows
-
-
-def chosen_radii(run: Run) -> RadiiFacts | None:
-    """What the calibration of a run chose, and why; None where its radii were set.
-
-    Raises:
-        RunDirectoryError: the file is damaged.
-    """
-    file = run.path / RADII
-    return RadiiFacts.model_validate(read_record(file, RADII, run.n)) if file.exists() else None
 
 
 def _payload(run: Run) -> float:
