@@ -37,3 +37,8 @@ class CalibrationSettings(Settings):
     rate: Annotated[float, Field(ge=1e-6, le=0.5)] = Field(
         0.05, description="false-discovery rate; a pair whose influence is not significant counts as the mean of such pairs as far apart"
     )
+
+    @property
+    def training(self) -> int:
+        """Iterations of the calibration; where nothing that is learned counts, as few as show what messages weigh."""
+        return self.iterations if self.by in ("influence", "power") else 2

@@ -21,12 +21,14 @@ from netagents.experiment import Experiment, resolved
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.origins import Origin, trace
 from netagents.experiment.yaml_document import KeyPath
-from netagents.launchers.radius_worker import FAILURE, training_iterations
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.launchers.worker_process import WorkerProcess
 from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.record_files import read_record
 from netagents.topology import Topology, build_topology
+
+_FAILURE = "failure.json"
+"""Why a calibration failed: the kind of the error, and its line in three parts."""
 
 _WHERE = "kappa: auto"
 _NAMES = ("policy", "critic", "gradient")
@@ -56,7 +58,7 @@ def with_chosen_radii(
     largest = largest_radius(experiment, topology)
     settings = experiment.calibration
     if stage is not None:
-        stage(f"calibrating: {training_iterations(settings)} iterations with radius {largest}, then who matters to whom")
+        stage(f"calibrating: {settings.training} iterations with radius {largest}, then who matters to whom")
     with tempfile.TemporaryDirectory(prefix="netagents-radii-") as folder:
         job = {
             "experiment": resolved(experiment),
@@ -64,6 +66,7 @@ def with_chosen_radii(
             "n": topology.n,
             "largest": largest,
             "folder": folder,
+            "failure": _FAILURE,
         }
         _wait(job, Path(folder))
         facts = RadiiFacts.model_validate(read_record(Path(folder) / RADII, RADII, topology.n))
@@ -130,7 +133,7 @@ def _wait(job: dict[str, Any], folder: Path) -> None:
 
 def _failure(folder: Path, reason: str) -> NetagentsError:
     """The error of the calibration as it was; of another kind where its process ended without telling."""
-    file = folder / FAILURE
+    file = folder / _FAILURE
     if not file.is_file():
         return NodeFailedError(f"the process that chooses radii failed: {reason}", where=_WHERE, fix="run it again")
     parts = json.loads(file.read_text(encoding="utf-8"))

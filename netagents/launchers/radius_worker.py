@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from netagents.environments.spaces import Discrete
 from netagents.errors import NetagentsError
 from netagents.experiment import Experiment, load_experiment, resolved
-from netagents.experiment.calibration_settings import CalibrationSettings
 from netagents.foreign.part_values import is_foreign
 from netagents.launchers.worker_process import run_job
 from netagents.learning import Setup
@@ -29,9 +28,6 @@ from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.run_reader import Run
 
 FloatArray = NDArray[np.float64]
-
-FAILURE = "failure.json"
-"""Why a calibration failed: the kind of the error, and its line in three parts."""
 
 RADIUS_KINDS = (RadiusKind.POLICY, RadiusKind.CRITIC, RadiusKind.GRADIENT)
 """In the order of :data:`netagents.measures.influence.radius_choice.POLICY` and the following."""
@@ -48,11 +44,11 @@ def main() -> int:
 
 
 def work(job: dict[str, Any]) -> None:
-    """Calibrate, and write ``radii.json`` into the job's folder; ``failure.json`` if that is impossible.
+    """Calibrate, and write ``radii.json`` into the job's folder; where that is impossible, why: kind and line of the error.
 
     Args:
         job: ``experiment`` (resolved), ``base`` (folder of its file), ``n`` (agents), ``largest`` (radius), ``folder`` (for all that is
-            written).
+            written), ``failure`` (name of the file that says why).
 
     Raises:
         NetagentsError: the calibration failed.
@@ -62,7 +58,7 @@ def work(job: dict[str, Any]) -> None:
         facts = calibrate(load_experiment(job["experiment"]).experiment, Path(job["base"]), int(job["n"]), int(job["largest"]), folder)
     except NetagentsError as error:
         parts = {"error": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        (folder / FAILURE).write_text(json.dumps(parts), encoding="utf-8")
+        (folder / job["failure"]).write_text(json.dumps(parts), encoding="utf-8")
         raise
     (folder / RADII).write_text(facts.model_dump_json(), encoding="utf-8")
 
@@ -96,7 +92,7 @@ def calibrate(experiment: Experiment, base: Path, n: int, largest: int, folder: 
         by=settings.by,
         byte_budget=settings.byte_budget,
         largest=largest,
-        iterations=training_iterations(settings),
+        iterations=settings.training,
         repetitions=_repetitions(run, experiment)[0],
         members=members,
         pairs=[] if settings.by == "uniform" else pairs.tolist(),
@@ -121,7 +117,7 @@ def calibration_settings(experiment: Experiment, n: int, largest: int) -> dict[s
     if experiment.learning.credit == "shared_reward" and experiment.kappa_gradient is None:
         critics = experiment.model_copy(update={"kappa": largest})
         values["kappa_gradient"] = [min(largest, critics.radius_of(agent, "critic")) for agent in range(n)]
-    iterations = training_iterations(experiment.calibration)
+    iterations = experiment.calibration.training
     values["learning"]["iterations"] = iterations
     return values | {
         "kappa": largest,
@@ -131,11 +127,6 @@ def calibration_settings(experiment: Experiment, n: int, largest: int) -> dict[s
         "failures": {},
         "faults": [],
     }
-
-
-def training_iterations(settings: CalibrationSettings) -> int:
-    """Iterations of the calibration; where nothing that is learned counts, as few as show what messages weigh."""
-    return settings.iterations if settings.by in ("influence", "power") else 2
 
 
 def _pairs(run: Run, experiment: Experiment, folder: Path) -> tuple[FloatArray, list[str], int]:
