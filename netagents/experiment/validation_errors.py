@@ -137,8 +137,8 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
         types = [each.details["type"] for each in findings]
         if near is None and any(each.startswith(("int_", "float_")) for each in types):
             # A number or a word.
-            number = next(_EXPECTED[each] for each in types if each.startswith(("int_", "float_")))
-            return f"{name}must be {number} or {' or '.join(allowed)}, not {show(given)}", None
+            numeric = next(_EXPECTED[each] for each in types if each.startswith(("int_", "float_")))
+            return f"{name}must be {numeric} or {' or '.join(allowed)}, not {show(given)}", None
         return f"{name}unknown choice {show(given)}", near or f"choose one of {', '.join(allowed)}"
     message = str(details["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if path and message.startswith(dotted(path)):
