@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,8 +32,12 @@ def measure(rounds: int) -> Section:  # noqa: ARG001 -- counts hardly differ
         experiment = experiment.model_copy(update={"runtime": experiment.runtime.model_copy(update={"monitor": False})})
         steps = (ITERATIONS - SKIPPED - 1) * prepare(experiment).setup.steps
         seen: list[dict[str, tuple[int, int]]] = []
+
+        def look(_: object, seen: list[dict[str, tuple[int, int]]] = seen) -> None:
+            seen.append(dict(_switches()))
+
         with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
-            netagents.run(experiment, directory=Path(folder) / "run", on_iteration=lambda _, seen=seen: seen.append(dict(_switches())))
+            netagents.run(json.loads(experiment.model_dump_json()), directory=Path(folder) / "run", on_iteration=look)
         first, last = seen[SKIPPED - 1], seen[-2]
         slept, interrupted = ({role: (last[role][which] - first[role][which]) / steps for role in first} for which in (0, 1))
         server = slept.pop("environment")

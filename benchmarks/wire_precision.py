@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def _run(precision: str, seed: int) -> tuple[float, NDArray[np.float64], float]:
         learning = experiment.learning.model_copy(update={"wire_precision": precision})
         runtime = experiment.runtime.model_copy(update={"launcher": "in_process"})
         with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
-            run = netagents.run(experiment.model_copy(update={"learning": learning, "runtime": runtime}), directory=Path(folder) / "run")
+            chosen = experiment.model_copy(update={"learning": learning, "runtime": runtime})
+            run = netagents.run(json.loads(chosen.model_dump_json()), directory=Path(folder) / "run")
             sent = float(sum(traffic.bytes for hop, traffic in run.ledger.by_hop().items() if hop > 0))
             returned = float(np.mean(run.returns[-10:]))
             if iterations == 1:

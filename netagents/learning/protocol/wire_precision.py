@@ -6,6 +6,7 @@ of its own is not rounded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ def rounded(message: Message, kind: Kind, dtype: np.dtype[Any], agent: int) -> M
     """
     if dtype == _FLOAT64 or not kind.row.rounded:
         return message
+    fields: tuple[Any, ...] = tuple(message)
     with np.errstate(over="ignore"):
-        arrays = [array.astype(dtype) if _is_float64(array) else array for array in message]
-    for exact, sent in zip(message, arrays, strict=True):
+        arrays = [array.astype(dtype) if _is_float64(array) else array for array in fields]
+    for exact, sent in zip(fields, arrays, strict=True):
         if _is_float64(exact) and not np.array_equal(np.isfinite(exact), np.isfinite(sent)):
             largest = float(np.abs(exact[np.isfinite(exact)]).max())
             raise NumericalError(
@@ -34,14 +36,21 @@ def rounded(message: Message, kind: Kind, dtype: np.dtype[Any], agent: int) -> M
                 where=node_name(agent),
                 fix="use learning.wire_precision=float32",
             )
-    return type(message)(*arrays)
+    return _like(message, arrays)
 
 
 def widened(message: Message, kind: Kind) -> Message:
     """The message with all its floating-point arrays in float64, for the receiver's arithmetic."""
     if not kind.row.rounded:
         return message
-    return type(message)(*[array.astype(_FLOAT64) if _is_narrow(array) else array for array in message])
+    fields: tuple[Any, ...] = tuple(message)
+    return _like(message, [array.astype(_FLOAT64) if _is_narrow(array) else array for array in fields])
+
+
+def _like(message: Message, arrays: Sequence[Any]) -> Message:
+    made: Any = type(message)
+    same: Message = made(*arrays)
+    return same
 
 
 def _is_float64(array: Any) -> bool:

@@ -150,7 +150,7 @@ def lambda_returns(
     """
     returns = np.zeros_like(rewards)
     later = following[-1]
-    some_ended = ~alive.all(axis=1)
+    some_ended = np.logical_not(np.logical_and.reduce(alive, axis=1))
     for step in reversed(range(len(rewards))):
         later = (1.0 - decay) * following[step] + decay * later
         later = rewards[step] + discount * bootstrap[step] * later
