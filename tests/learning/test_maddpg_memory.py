@@ -18,19 +18,16 @@ from netagents.policies.recurrent_policy import RecurrentPolicy
 from netagents.records.same_bits import same_bits
 
 RECALL: dict[str, Any] = {
-    "environment": {"kind": "cue_recall", "cues": 2, "delay": 4},
-    "topology": {"kind": "line", "n": 2},
-    "kappa": 1,
-    "kappa_policy": 0,
-    "kappa_gradient": 0,
+    "environment": {"kind": "cue_recall", "cues": 2, "delay": 3},
+    "topology": {"kind": "line", "n": 1},
     "policy": {"kind": "gru", "units": 16},
     "learning": {
-        "iterations": 27,
+        "iterations": 18,
         "batch": 64,
         "algorithm": {
             "kind": "maddpg",
-            "updates": 20,
-            "minibatch": 128,
+            "updates": 16,
+            "minibatch": 64,
             "replay": 5000,
             "learning_rate": 0.01,
             "q": {"hidden": [32]},
@@ -98,7 +95,7 @@ def test_a_replayed_history_leads_to_the_outputs_with_which_it_was_acted(unroll:
 
 def test_it_recalls_a_cue_that_no_present_observation_shows() -> None:
     """Any policy without memory earns 0.5 (tests/learning/test_memory.py)."""
-    returns = [record.column("return").mean() for record in network(RECALL).run(0, 27)]
+    returns = [record.column("return").mean() for record in network(RECALL).run(0, 18)]
     assert np.mean(returns[:3]) < 0.65
     assert np.mean(returns[-6:]) > 0.8
 
