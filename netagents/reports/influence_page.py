@@ -265,7 +265,7 @@ def square_map(values: FloatArray, names: tuple[str, ...], rows: str, crossed: B
                 parts.append(f'<path class="hatch" stroke-width="1" d="{path}"/>')
             elif n <= _NUMBERED:
                 over = " over" if level > 0.55 * HEAT_LEVELS else ""
-                number = f"{values[j, i]:.2f}"
+                number = f"{values[j, i]:.{2 if top >= 0.1 else 3}f}"
                 place = f'x="{x + cell / 2:.2f}" y="{y + cell / 2 + 4:.2f}"'
                 parts.append(f'<text class="cell{over}" style="font-size:11px" {place} text-anchor="middle">{number}</text>')
     step = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 100_000) if cell * each >= 18.0)

@@ -31,6 +31,7 @@ from netagents.reports.metric_section import metric_section
 from netagents.reports.power_history import PowerHistory, PowerWindow, power_history
 from netagents.reports.power_picture import no_entry, percent
 from netagents.reports.price_section import price_section
+from netagents.reports.radii_section import radii_section
 from netagents.reports.report_tables import agent_table, ending_section, messages_section, settings_section
 from netagents.reports.style import describe
 from netagents.reports.summary import byte_size, learns_utility
@@ -70,6 +71,7 @@ def report(run: Run) -> str:
         _utility_section(run),
         constraint_section(run),
         price_section(run),
+        radii_section(run),
         _maps_section(run, history, power),
         agent_table(run, found),
         metric_section(run),
