@@ -109,8 +109,8 @@ def read(name: str) -> tuple[Any, Any]:
 
 def draw() -> None:
     """The figure and the table, from the files alone."""
+    from benchmarks.figure_style import FAINT, QUIET, calm, new_figure, png
     from netagents.intervals import run_interval
-    from netagents.reports.style import FAINT, QUIET, calm, new_figure, png
 
     figure = new_figure(9.0, 4.4)
     axes = figure.subplots()
