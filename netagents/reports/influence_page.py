@@ -12,6 +12,7 @@ from netagents.errors import NetagentsError
 from netagents.launchers.influence_measurement import Measurement
 from netagents.records import Run, write_atomically
 from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.chart_svg import draw
 from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.html import HEAT_LEVELS, document, html, joined, section, short, table, text, tile
@@ -141,7 +142,7 @@ def _decay_section(measured: Measurement) -> Markup:
         for hop, pairs, mean, low, high, null, share in zip(*[column.tolist() for column in decay[:7]], strict=True)
     ]
     rate = f"beyond the null it falls as exp(-{decay.rate:.2f} d)" if np.isfinite(decay.rate) else "no rate can be fitted"
-    chart = line_chart(decay.hops, lines, y_label="influence", x_label="hops") if len(decay.hops) > 1 else Markup("")
+    chart = draw(line_chart(decay.hops, lines, y_label="influence", x_label="hops")) if len(decay.hops) > 1 else Markup("")
     listed = table(("hops", "pairs", "mean", "95 % interval", "null", "significant"), rows)
     return section("With distance", chart, listed, say=f"Mean influence by hop distance, intervals over sources; {rate}.")
 
@@ -162,7 +163,9 @@ def _time_section(measured: Measurement) -> Markup:
         "what is far away changes later."
     )
     return section(
-        "With time", line_chart(time.ends, lines, [Reference("none", 0.0, "var(--quiet)")], y_label="influence", x_label="step"), say=say
+        "With time",
+        draw(line_chart(time.ends, lines, [Reference("none", 0.0, "var(--quiet)")], y_label="influence", x_label="step")),
+        say=say,
     )
 
 
