@@ -35,7 +35,7 @@ export MKL_NUM_THREADS := 1
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
-	$(BIN)/netagents run launch/quickstart.yaml --against kappa=0 --seeds 5 $(ARGS)
+	$(BIN)/netagents run launch/quickstart.yaml --against kappa=0 --seeds 5 --audit $(ARGS)
 
 # First what needs no processes of its own, on all cores; then what starts them, two at a time, since it mostly waits; then containers, one
 # after another.  Each part ends with its 20 slowest tests.  5: ARGS chose none of the one kind.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netagents.cli.power import audit_with_progress
 from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ def run(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="With --against: seeds on either side, from the own one on.")] = 1,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Then measure true power by branching the environment, as netagents power does.")
+    ] = False,
     trust: TrustOption = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
     from netagents.errors import InterruptedRunError, NodeFailedError
+    from netagents.launchers.branching import check_branchable
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
@@ -44,7 +49,9 @@ def run(
     loaded = load_trusted(file, words, trust)
     baseline = _planned(file, words, against or [], seeds)
     try:
-        finished = launch(loaded, make_display(not quiet), out)
+        finished = launch(loaded, make_display(not quiet), out, require=check_branchable if audit else None)
+        if audit:
+            audit_with_progress(finished, quiet=quiet)
         if baseline is not None:
             _compare(baseline, finished, quiet)
     except (NodeFailedError, InterruptedRunError) as error:

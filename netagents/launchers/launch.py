@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from netagents.launchers.iteration_callback import IterationCallback, IterationW
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.protocol.setup import Setup
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.frozen_policies import check_frozen_policies
@@ -68,7 +69,11 @@ def run(
 
 
 def launch(
-    loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None, callback: IterationCallback | None = None
+    loaded: LoadedExperiment,
+    display: Display | None = None,
+    path: Path | None = None,
+    callback: IterationCallback | None = None,
+    require: Callable[[Setup], None] | None = None,
 ) -> Run:
     """Run a loaded experiment.
 
@@ -77,6 +82,7 @@ def launch(
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
+        require: called with what the experiment came to, before anything is written; raises what refuses the run.
 
     Raises:
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
@@ -93,6 +99,8 @@ def launch(
     with contained():
         prepared = _prepared(loaded, shown)
         try:
+            if require is not None:
+                require(prepared.setup)
             # From the moment on at which there is a directory a signal ends the run in good order.
             interruptions = Interruptions()
             try:
