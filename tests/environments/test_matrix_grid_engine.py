@@ -190,7 +190,7 @@ def test_every_step_of_the_engine_is_one_of_ours(game, name, n):
             states = np.unique(outcome.state[fits], axis=0)
             if len(states) == 1 and not seen["beams"]:
                 compare_sights(environment, states, seen["pictures"], looks)
-    assert min(count["payments"], count["destroyed"], count["starts"]) >= 5, count
+    assert min(count["payments"], count["destroyed"], count["starts"]) >= 1, count
     # Wall, two classes of resources, and others.
     assert set(looks.values()) == {(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)}, looks.values()
     chance = environment.settings.regeneration
