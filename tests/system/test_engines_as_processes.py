@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from live_run import Settings, merged
 import netagents
 from netagents.records.same_bits import same_bits
 
-pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks"), pytest.mark.timeout(1_200)]
 
 PPO: Settings = {
     "kappa": 1,
@@ -42,10 +45,17 @@ def test_processes_leave_the_same_bits_as_one_process(name: str, tmp_path: Path)
     if not settings["environment"]:
         experiment = netagents.load_experiment(name).experiment.model_dump(mode="json", exclude_unset=True)
         settings = {key: experiment[key] for key in ("environment", "topology")}
-    one, many = (
-        netagents.run(merged(PPO, settings, {"runtime": {"launcher": launcher}}), directory=tmp_path / launcher)
-        for launcher in ("in_process", "local")
-    )
+    file = tmp_path / "experiment.yaml"
+    file.write_text(json.dumps(merged(PPO, settings)))
+    runs = []
+    for launcher in ("in_process", "local"):
+        # Engines with threads stay out of the process that runs the tests.
+        out = tmp_path / launcher
+        words = ["run", str(file), f"runtime.launcher={launcher}", "--out", str(out), "--quiet"]
+        done = subprocess.run([sys.executable, "-m", "netagents", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        runs.append(netagents.Run.open(out))
+    one, many = runs
     assert one.state == many.state == "finished"
     assert same_bits(one, many) == []
     assert len(many.iterations) == 2
