@@ -46,7 +46,11 @@ class RuntimeSettings(Settings):
     launcher: Literal["local", "in_process", "compose"] = Field(
         "local", description="one process per agent, all in one, or one container per agent"
     )
-    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher; over tcp they have keys")
+    transport: Literal["auto", "unix", "ipc", "tcp"] = Field(
+        "auto",
+        description="links of the local launcher: unix sockets without ZeroMQ (auto takes these where the platform has them, else ipc), "
+        "ZeroMQ over unix sockets (ipc), or ZeroMQ over tcp with keys",
+    )
     insecure: bool = Field(
         False,
         description="tcp links of the local launcher without keys: every user of this machine can then read, steer and stop the run",
@@ -277,7 +281,8 @@ def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) 
     network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
     if network and wanted == "tables":
         raise ValueError(
-            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
+            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind"
+            " actor_critic, ppo or maddpg"
         )
     if wanted == "networks" and not network:
         raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")

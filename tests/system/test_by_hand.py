@@ -34,16 +34,17 @@ def environment(listen: str, folder: Path) -> list[str]:
     return ["--experiment", str(file), "--listen", listen, "--announce", str(folder / "address"), "--out", str(folder / "run")]
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp", "tcp with keys", "tcp over IPv6"])
+@pytest.mark.parametrize("transport", ["unix", "ipc", "tcp", "tcp with keys", "tcp over IPv6"])
 def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, tmp_path: Path, shell: ByHand, leaks: LeakWatch) -> None:
     if transport == "tcp over IPv6" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    listen = {"ipc": f"ipc://{leaks.root}/environment", "tcp over IPv6": "tcp://[::1]:0"}.get(transport, "tcp://127.0.0.1:0")
+    files = {scheme: f"{scheme}://{leaks.root}/environment" for scheme in ("unix", "ipc")}
+    listen = {**files, "tcp over IPv6": "tcp://[::1]:0"}.get(transport, "tcp://127.0.0.1:0")
     words = environment(listen, tmp_path)
     keys = ["--keys", str(tmp_path / "keys")] if transport == "tcp with keys" else []
     if keys:
         assert main(["keys", words[1], "--out", keys[1]]) == 0
-    join = listen if transport == "ipc" else f"file://{tmp_path}/address"
+    join = files.get(transport, f"file://{tmp_path}/address")
     roles = ["environment", "monitor", "agent-0", "agent-1", "agent-2"]
     random.Random(transport).shuffle(roles)
     for role in roles:
