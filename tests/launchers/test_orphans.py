@@ -105,7 +105,8 @@ def test_who_is_stopped_before_the_first_line_does_not_outlive_the_launcher(word
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         stopped, number = process.stdout.readline().split()
-        assert (stopped, state(int(number))) == ("stopped", "T")
+        assert stopped == "stopped"
+        until(lambda: state(int(number)) == "T", "the stop")
         process.kill()
         process.communicate()
     try:
