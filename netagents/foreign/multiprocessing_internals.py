@@ -77,11 +77,12 @@ def own_process_groups() -> Iterator[None]:
     blocked, and SIGCONT).  So a process that was stopped before its first line of Python, where nothing of it can react, does not stay
     when its launcher is killed.
     """
-    from multiprocessing import util
+    import multiprocessing.util
 
+    util: Any = multiprocessing.util
     thread = threading.get_ident()
     with _SPAWNING:
-        original: Any = util.spawnv_passfds  # type: ignore[attr-defined]
+        original = util.spawnv_passfds
 
         def spawn(path: str | bytes, words: Sequence[str | bytes], descriptors: Sequence[int]) -> int:
             if threading.get_ident() != thread:
@@ -91,8 +92,8 @@ def own_process_groups() -> Iterator[None]:
             process.returncode = 0
             return process.pid
 
-        util.spawnv_passfds = spawn  # type: ignore[attr-defined]
+        util.spawnv_passfds = spawn
         try:
             yield
         finally:
-            util.spawnv_passfds = original  # type: ignore[attr-defined]
+            util.spawnv_passfds = original

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,12 @@ from netagents.launchers.iteration_callback import IterationCallback, IterationW
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.protocol.setup import Setup
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
+from netagents.records.atomic_files import write_atomically
 from netagents.records.frozen_policies import check_frozen_policies
+from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.run_creation import REPLAY, check_free, check_path
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
@@ -68,7 +71,12 @@ def run(
 
 
 def launch(
-    loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None, callback: IterationCallback | None = None
+    loaded: LoadedExperiment,
+    display: Display | None = None,
+    path: Path | None = None,
+    callback: IterationCallback | None = None,
+    created: Callable[[Path], None] | None = None,
+    require: Callable[[Setup], None] | None = None,
 ) -> Run:
     """Run a loaded experiment.
 
@@ -77,6 +85,8 @@ def launch(
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
+        created: called with the run directory as soon as it is there.
+        require: called with what the experiment came to, before anything is written; raises what refuses the run.
 
     Raises:
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
@@ -90,14 +100,21 @@ def launch(
         check_path(exact)
         check_free(exact)
     shown = SilentDisplay() if display is None else display
+    loaded, facts = _with_radii(loaded, shown)
     with contained():
         prepared = _prepared(loaded, shown)
         try:
+            if require is not None:
+                require(prepared.setup)
             # From the moment on at which there is a directory a signal ends the run in good order.
             interruptions = Interruptions()
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
+                    if facts is not None:
+                        write_atomically(directory.path / RADII, facts.model_dump_json(indent=1).encode())
+                    if created is not None:
+                        created(directory.path)
                     carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
                 finally:
                     directory.lock.release()
@@ -106,6 +123,20 @@ def launch(
         finally:
             prepared.environment.close()
     return Run(replace(directory, path=directory.path.relative_to(home)) if relative and directory.path.is_relative_to(home) else directory)
+
+
+def _with_radii(loaded: LoadedExperiment, display: Display) -> tuple[LoadedExperiment, RadiiFacts | None]:
+    """The experiment with all radii, which a calibration chooses where it asks for that; the display is closed where that fails."""
+    if not loaded.experiment.chooses_radii:
+        return loaded, None
+    from netagents.launchers.radius_calibration import with_chosen_radii
+
+    try:
+        with signs_of_life(loaded.experiment.name, "choosing radii", display.note) as stage:
+            return with_chosen_radii(loaded, display.note, stage)
+    except BaseException:
+        display.close()
+        raise
 
 
 def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:

@@ -25,7 +25,7 @@ ROLES = (*AGENTS, "environment", "environment", "monitor", "forkserver", "forkse
 MOMENTS = ("start", "middle", "end")
 ITERATIONS = 40
 SECONDS = 75.0
-"""Within which every run ends, whatever struck it: above the sum of the deadlines of :data:`SOON`, and longer on a busy machine as they are."""
+"""Within which every run ends, whatever struck it: above the sum of the deadlines of :data:`SOON`; both are longer on a busy machine."""
 
 SOON: Settings = {
     "timeouts": {"join": 12.0, "ready": 8.0, "exchange": 8.0, "answer": 3.0, "stop": 2.0},
