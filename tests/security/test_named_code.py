@@ -230,7 +230,8 @@ def test_a_run_in_the_directory_of_an_attack_runs_nothing_that_the_attack_does_n
     sample: Path, tmp_path: Path, marker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The directory of a study may come from anybody as well: its runs are read as any other run is."""
-    attack = ["attack", str(sample), "-a", "0", "--budget", "1", "--seeds", "1", "-n", "2", "--jobs", "1", "--out", str(tmp_path / "attack")]
+    options = ["-a", "0", "--budget", "1", "--seeds", "1", "-n", "2", "--jobs", "1", "--out", str(tmp_path / "attack")]
+    attack = ["attack", str(sample), *options]
     assert main(attack) == 0
     (trained,) = (tmp_path / "attack" / "runs").iterdir()
     facts = json.loads((trained / "experiment.json").read_text())
