@@ -8,13 +8,12 @@ import random
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from leaks import LeakWatch
 from live_run import LINE, merged, patience, wait_until
+from node_windows import ByHand
 
 import netagents
 from netagents.cli.main import main
@@ -27,44 +26,6 @@ from netagents.wire.session.inbox import UNKNOWN_RUN
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 
 SETTINGS = merged(LINE, {"topology": {"n": 3}, "kappa": 1, "learning": {"iterations": 3}})
-
-
-class ByHand:
-    """A shell with many windows."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.nodes: dict[str, subprocess.Popen[str]] = {}
-        self.files: list[IO[str]] = []
-
-    def node(self, name: str, role: str, *words: str) -> None:
-        """Start a node; without keys where no words say otherwise."""
-        words = words if "--keys" in words else (*words, "--insecure")
-        file = (self.folder / f"{name}.err").open("w")
-        self.files.append(file)
-        command = [sys.executable, "-m", "netagents", "node", role, *words]
-        self.nodes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file, text=True)
-
-    def code(self, name: str, seconds: float = 30.0) -> int:
-        return self.nodes[name].wait(patience(seconds))
-
-    def said(self, name: str) -> list[str]:
-        return (self.folder / f"{name}.err").read_text().splitlines()
-
-    def close(self) -> None:
-        for process in self.nodes.values():
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-        for file in self.files:
-            file.close()
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[ByHand]:
-    shell = ByHand(tmp_path)
-    yield shell
-    shell.close()
 
 
 def environment(listen: str, folder: Path) -> list[str]:
