@@ -83,7 +83,7 @@ def _learning(history: RunHistory) -> Answer:
     spread = float(np.std(values[:averaged]) + np.std(values[-averaged:]))
     better = last > first + spread
     answer = {"rising": "yes, still rising", "falling": "falling"}.get(word) or ("learned, now level" if better else "level")
-    per = f"{slope * 100:+.2g} ± {2 * error * 100:.1g} per 100 iterations over the last {len(recent)}"
+    per = f"{float(f'{slope * 100:.2g}'):+g} ± {float(f'{2 * error * 100:.2g}'):g} per 100 iterations over the last {len(recent)}"
     return Answer(question, answer, f"{change}; {per}", "bad" if word == "falling" else "good" if better or word == "rising" else "plain")
 
 

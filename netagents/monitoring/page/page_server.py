@@ -169,7 +169,7 @@ def http_server(app: ASGIApp, protocol: type[asyncio.Protocol] | None = None) ->
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=LONGEST_REQUEST,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=2,
     )
     return uvicorn.Server(config)
 
