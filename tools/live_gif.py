@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "figures" / "live.gif"
 FILE, OVERRIDES = "launch/quickstart.yaml", ("learning.iterations=90",)
 
-FRAMES = 72
-PER_SECOND = 7.2
-WIDTH, HEIGHT, SHOWN = 1240, 1250, 820
-COLORS = 160
+FRAMES = 60
+PER_SECOND = 6.0
+WIDTH, HEIGHT, SHOWN = 1240, 1180, 760
+COLORS = ((100, Image.Quantize.MEDIANCUT), (40, Image.Quantize.MAXCOVERAGE))
 ROWS = ("ledger.jsonl", "power.jsonl", "metrics.jsonl")
 """Metrics last, as a recorder writes them."""
 
@@ -103,8 +103,10 @@ def write_gif(shots: list[Image.Image], out: Path) -> None:
     whole = Image.new("RGB", (size[0], 4 * size[1]))
     for place in range(4):
         whole.paste(small[(place + 1) * len(small) // 5], (0, place * size[1]))
-    # Keeps colours that few pixels have, such as those of the messages.
-    palette = whole.quantize(COLORS, method=Image.Quantize.MAXCOVERAGE)
+    # Colours that many pixels have, and those that few have, such as the messages.
+    common, rare = (whole.quantize(colors, method=method).getpalette() or [] for colors, method in COLORS)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*common[: 3 * COLORS[0][0]], *rare[: 3 * COLORS[1][0]]])
     frames = [shot.quantize(palette=palette, dither=Image.Dither.NONE) for shot in small]
     lasting = [round(1000 / PER_SECOND)] * (len(frames) - 1) + [1500]
     frames[0].save(out, save_all=True, append_images=frames[1:], duration=lasting, loop=0, optimize=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SETTINGS
+from watched_runs import SETTINGS
 
 import netagents
 from netagents.cli.main import main

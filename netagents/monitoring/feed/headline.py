@@ -93,7 +93,12 @@ def _power(history: RunHistory) -> Answer:
         return Answer(question, "not known yet", "nothing is measured before the first iteration", "unknown")
     power = history.concentration(history.count - 1)
     if power.top_holder < 0:
-        detail = "too few of the pairs are reliable; a larger learning.batch or power.window measures more"
+        matrix = history.power_matrix(history.count - 1)
+        possible = matrix.near & ~matrix.impossible
+        reliable = int((matrix.reliable & possible).sum())
+        detail = f"{reliable} of {int(possible.sum())} pairs are reliable; a larger learning.batch or power.window measures more"
+        if reliable:
+            detail = f"agent {_label(history, int(np.argmax(power.held)))} holds most of what is reliable: {detail}"
         before = history.last_known_power()
         if before >= 0:
             earlier = history.concentration(before)

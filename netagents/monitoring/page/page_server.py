@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 EXTRA = "dashboard"
-NICENESS = 15
-"""Of the server's process: agents come first."""
+NICENESS = 5
+"""Of the server's process: agents come first, and visitors are still answered where many agents compute."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
