@@ -6,14 +6,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netagents.errors import ExperimentError
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
 from netagents.experiment.agent_settings import AgentGroup, check_groups
 from netagents.experiment.base import Settings, written
+from netagents.experiment.calibration_settings import CalibrationSettings
 from netagents.experiment.checkpoint_settings import CheckpointSettings
 from netagents.experiment.clock_settings import ClockSettings, LockstepSettings, WaitSettings
 from netagents.experiment.constraint_settings import ConstraintSettings
 from netagents.experiment.container_settings import ContainerSettings
 from netagents.experiment.environment_settings import EnvironmentSettings
+from netagents.experiment.episode_settings import EpisodeSettings
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
@@ -44,7 +47,11 @@ class RuntimeSettings(Settings):
     launcher: Literal["local", "in_process", "compose"] = Field(
         "local", description="one process per agent, all in one, or one container per agent"
     )
-    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher; over tcp they have keys")
+    transport: Literal["auto", "unix", "ipc", "tcp"] = Field(
+        "auto",
+        description="links of the local launcher: unix sockets without ZeroMQ (auto takes these where the platform has them, else ipc), "
+        "ZeroMQ over unix sockets (ipc), or ZeroMQ over tcp with keys",
+    )
     insecure: bool = Field(
         False,
         description="tcp links of the local launcher without keys: every user of this machine can then read, steer and stop the run",
@@ -75,7 +82,9 @@ class Experiment(Settings):
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     environment: EnvironmentSettings
     topology: TopologySettings
-    kappa: Kappa = Field(1, description="communication radius: default of the three below")
+    kappa: Kappa | Literal["auto"] = Field(
+        1, description="communication radius: default of the three below; auto: a calibration chooses those that are not set"
+    )
     kappa_policy: Radius | None = Field(None, description="whose states the actor reads")
     kappa_critic: Radius | None = Field(None, description="whose states and actions index a critic")
     kappa_gradient: Radius | None = Field(None, description="whose values enter the gradient")
@@ -85,6 +94,7 @@ class Experiment(Settings):
     information: Literal["fresh", "aged"] = Field(
         "fresh", description="policies read the present states of others, or those of as many steps ago as they are hops away"
     )
+    calibration: CalibrationSettings = Field(CalibrationSettings(), description="how kappa: auto chooses radii; of no effect otherwise")
     learning: LearningSettings = LearningSettings()
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
@@ -93,6 +103,9 @@ class Experiment(Settings):
         (), description="agents of which something else holds than of all: role, incentive, policy, algorithm, utility, signals, radii"
     )
     interventions: tuple[InterventionSettings, ...] = Field((), description="actions that somebody other than the policy chooses")
+    episodes: EpisodeSettings | None = Field(
+        None, description="agents that are all frozen play the episodes of an evaluation, and keep what they earn in each"
+    )
     signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -107,13 +120,25 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _credit_fits_radii(self) -> Self:
-        if self.learning.credit == "shared_reward":
+        if self.learning.credit == "shared_reward" and not self.chooses_radii:
             gradient, critic = self.radius("gradient"), self.radius("critic")
             pairs = [*zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)]
             members = [agent for group in self.agents for agent in group.agents]
             pairs += [(self.radius_of(agent, "gradient"), self.radius_of(agent, "critic")) for agent in members]
             if any(g > c for g, c in pairs):
                 raise ValueError("credit shared_reward needs kappa_gradient <= kappa_critic; lower kappa_gradient or use credit shared_q")
+        return self
+
+    @model_validator(mode="after")
+    def _seats_have_one_radius(self) -> Self:
+        if self.chooses_radii and any(group.role == "population" for group in self.agents):
+            raise ValueError("kappa: auto gives agents radii of their own, and seats of a population need the same; set the radii")
+        return self
+
+    @model_validator(mode="after")
+    def _episodes_are_played_by_frozen_agents(self) -> Self:
+        if self.episodes is not None and (self.interventions or not self.agents or any(group.role != "frozen" for group in self.agents)):
+            raise ValueError("episodes are played by agents that are all frozen, without interventions; leave episodes out to learn")
         return self
 
     @model_validator(mode="after")
@@ -222,18 +247,35 @@ class Experiment(Settings):
         """Whether an agent goes on without messages of a neighbour that does not answer."""
         return self.failures.agent == "continue_without"
 
+    @property
+    def chooses_radii(self) -> bool:
+        """Whether a calibration still has to choose radii; afterwards all three are set, one per agent."""
+        return self.kappa == "auto" and None in (self.kappa_policy, self.kappa_critic, self.kappa_gradient)
+
     def radius(self, name: Literal["policy", "critic", "gradient"]) -> Radius:
-        """One radius as written: a number for all agents, or one per agent."""
+        """One radius as written: a number for all agents, or one per agent.
+
+        Raises:
+            ExperimentError: a calibration has yet to choose it.
+        """
         value: Radius | None = getattr(self, f"kappa_{name}")
-        return self.kappa if value is None else value
+        if value is not None:
+            return value
+        if self.kappa == "auto":
+            raise ExperimentError(
+                "'auto' stands for radii that a calibration chooses when a run begins, and here they are needed before",
+                where="kappa",
+                fix="let `netagents radii FILE --out NEW.yaml` choose them, and use NEW.yaml",
+            )
+        return self.kappa
 
     def radius_of(self, agent: int, name: Literal["policy", "critic", "gradient"]) -> int:
         """One radius of one agent; of one that a list of radii does not have, 0."""
         group = next((group for group in self.agents if agent in group.agents), None)
         own = None if group is None else group.radius(name)
-        everyone = self.radius(name)
         if own is not None:
             return own
+        everyone = self.radius(name)
         return everyone if isinstance(everyone, int) else everyone[agent] if agent < len(everyone) else 0
 
 
@@ -241,7 +283,8 @@ def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) 
     network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
     if network and wanted == "tables":
         raise ValueError(
-            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
+            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind"
+            " actor_critic, ppo or maddpg"
         )
     if wanted == "networks" and not network:
         raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")

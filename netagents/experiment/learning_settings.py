@@ -84,13 +84,19 @@ class LearningSettings(Settings):
         "n_steps": "horizon",
     }
     algorithm: AlgorithmSettings = Field(
-        TruncatedPgSettings(), description="truncated_pg for tables; actor_critic or ppo for policies of kind mlp; or a class of your own"
+        TruncatedPgSettings(),
+        description="truncated_pg for tables; actor_critic, ppo or maddpg for policies that are networks; or a class of your own",
     )
     iterations: Iterations = 60
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(64, description="parallel copies of the environment (B)")
     horizon: Steps | None = Field(None, description="steps per iteration (H); default: the environment's")
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(None, description="discount factor; default: the environment's")
     credit: Literal["shared_q", "shared_reward"] = Field("shared_q", description="what neighbours share: Q-values or rewards")
+    wire_precision: Literal["float64", "float32", "float16"] = Field(
+        "float64",
+        description="of the Q-values and shadow rewards that agents send each other: float32 halves their bytes and rounds each by at "
+        "most 6e-8 of it, float16 quarters them and rounds by at most 5e-4 of it; their receivers compute with float64",
+    )
     task_weight: Annotated[float, Field(ge=0.0)] = Field(1.0, description="weight w of the task reward in the learning signal")
     evaluation: Literal["relabelled", "fresh"] = Field(
         "relabelled", description="critics learn from the batch itself, or from further steps of the same copies, as in the paper"
