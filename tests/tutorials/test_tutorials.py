@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "docs" / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-TIMES = re.compile(r"\d+(\.\d+)? (s|seconds|minutes)\b|\d{8}-\d{6}-[0-9a-f]{4}|/\S+|\d+ of \d+ parts.*")
+TIMES = re.compile(r"\d+(\.\d+)? (s|seconds|minutes)\b|\d{8}-\d{6}-[0-9a-f]{4}|[0-9a-f]{16}|/\S+|\d+ of \d+ parts.*")
 """What is different each time: durations, names of run directories, paths."""
 
 
