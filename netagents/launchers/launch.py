@@ -8,23 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
-from netagents.foreign.part_faults import foreign_faults
 from netagents.launchers.capacity import check_messages, check_processes, check_replay
-from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
-from netagents.launchers.iteration_callback import IterationCallback, IterationWatch, OnIteration, calling, watched_by
+from netagents.launchers.iteration_callback import IterationCallback, OnIteration, calling, watched_by
+from netagents.launchers.launcher import LaunchedRun, make_launcher
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.frozen_policies import check_frozen_policies
-from netagents.records.run_creation import REPLAY, check_free, check_path
+from netagents.records.run_creation import check_free, check_path
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
 
@@ -111,8 +109,8 @@ def launch(
 def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
     """Everything that is checked before there is a directory; the display is closed where something is wrong."""
     experiment = loaded.experiment
-    here = experiment.runtime.launcher == "in_process"
-    build = partial(prepare, keep=True) if here else prepare_apart
+    launcher = make_launcher(experiment)
+    build = prepare_apart if launcher.capabilities.processes else partial(prepare, keep=True)
     try:
         with signs_of_life(experiment.name, "reading the graph", display.note) as stage:
             prepared = build(experiment, loaded.base, check=partial(check_processes, experiment), stage=stage)
@@ -123,7 +121,7 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
                 check_recorded_agents(prepared.setup)
                 check_messages(prepared.setup)
                 check_replay(prepared.setup)
-                check_launcher(prepared, display)
+                launcher.check(prepared, display)
             except BaseException:
                 prepared.environment.close()
                 raise
@@ -134,18 +132,6 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
         display.close()
         raise
     return prepared
-
-
-def check_launcher(prepared: Prepared, display: Display | None = None) -> None:
-    """Find out whether what is to carry out the run is there, before anything is written.
-
-    Raises:
-        EngineError: there is no container engine that could.
-    """
-    if prepared.experiment.runtime.launcher == "compose":
-        from netagents.launchers.compose.compose_launcher import check_containers
-
-        check_containers(prepared, SilentDisplay() if display is None else display)
 
 
 def carry_out(
@@ -169,77 +155,11 @@ def carry_out(
     caught = Interruptions() if interruptions is None else interruptions
     shown = SilentDisplay() if display is None else display
     try:
+        launcher = make_launcher(prepared.experiment)
         with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
-            if prepared.experiment.runtime.launcher == "in_process":
-                with contained():
-                    try:
-                        _run_in_process(prepared, directory, shown, first, caught, watch)
-                    finally:
-                        prepared.environment.close()
-            elif prepared.experiment.runtime.launcher == "compose":
-                from netagents.launchers.compose.compose_launcher import run_compose
-
-                run_compose(prepared, directory, shown, caught, watch)
-            else:
-                from netagents.launchers.local import run_local
-
-                run_local(prepared, directory, shown, first, caught, watch)
+            launcher.carry_out(LaunchedRun(prepared, directory, shown, caught, first, watch))
     finally:
         shown.close()
         if interruptions is None:
             caught.close()
     return Run(directory)
-
-
-def _run_in_process(
-    prepared: Prepared,
-    directory: RunDirectory,
-    display: Display,
-    first: int | None,
-    interruptions: Interruptions,
-    watch: IterationWatch | None,
-) -> None:
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.messages import LINK_COSTS
-    from netagents.nodes.monitor.progress_view import PowerMonitor, make_view
-    from netagents.nodes.monitor.sinks import open_sinks
-    from netagents.records.recorder import Recorder
-
-    iterations = prepared.experiment.learning.iterations
-    prepared.environment.open(prepared.setup.batch, CopyProgress(display.note))
-    network = InProcessNetwork(prepared.setup, prepared.environment, replay=directory.path / REPLAY)
-    power = PowerMonitor(prepared.setup)
-    if first:
-        network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))
-    display.started(prepared.experiment.name, {})
-    sinks = open_sinks(prepared.experiment, f"{prepared.experiment.name}-{directory.run_id.hex()[:8]}")
-    try:
-        with Recorder(directory, prepared.setup, resume_from=first) as recorder:
-            try:
-                try:
-                    with foreign_faults():
-                        for record in network.run(first or 0, iterations):
-                            recorder.iteration(record)
-                            if network.snapshot_iteration == record.iteration:
-                                recorder.snapshot(record.iteration, network.snapshots)
-                            display.show(make_view(power, record, iterations, 0))
-                            for sink in sinks:
-                                sink.write(record, power.concentration(power.matrix(record.power)))
-                            if watch is not None:
-                                watch.look()
-                            if interruptions.first is not None:
-                                raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
-                finally:
-                    if network.links is not None:
-                        recorder.event("links", columns=list(LINK_COSTS), rows=network.links.costs().tolist())
-                recorder.close("finished")
-            except InterruptedRunError as error:
-                recorder.close("interrupted", line=str(error), code=error.code, role="launcher")
-                raise
-            except Exception as error:
-                line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
-                recorder.close("failed", line=line, code=exit_code_of(error), role="in_process")
-                raise
-    finally:
-        for sink in sinks:
-            sink.close()
