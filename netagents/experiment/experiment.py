@@ -17,6 +17,7 @@ from netagents.experiment.environment_settings import EnvironmentSettings
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
 from netagents.experiment.launcher_capabilities import CAPABILITIES, OWN_LAUNCHERS, LauncherCapabilities, stated_capabilities
+from netagents.experiment.launcher_settings import HostsSettings, RaySettings, SlurmSettings
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings, SoftmaxPolicySettings
@@ -65,6 +66,9 @@ class RuntimeSettings(Settings):
         1 << 28, description="bytes that the recording of one agent may take; the oldest part is removed"
     )
     containers: ContainerSettings = ContainerSettings()
+    hosts: HostsSettings = HostsSettings()
+    slurm: SlurmSettings = SlurmSettings()
+    ray: RaySettings = RaySettings()
 
     @field_validator("launcher")
     @classmethod

@@ -23,6 +23,7 @@ class LauncherCapabilities:
         chooses_transport: ``runtime.transport`` and ``runtime.insecure`` are heeded.
         own_files: nodes can read and write files of the launcher's host under the same paths.
         records_inboxes: ``runtime.record_inbox`` is heeded.
+        detaches: a run goes on without the command that started it.
         images: nodes are containers of ``runtime.containers.image``.
     """
 
@@ -32,6 +33,7 @@ class LauncherCapabilities:
     chooses_transport: bool = False
     own_files: bool = True
     records_inboxes: bool = False
+    detaches: bool = False
     images: bool = False
 
 
@@ -39,7 +41,7 @@ CAPABILITIES: Mapping[str, LauncherCapabilities] = {
     "local": LauncherCapabilities(forks_here=True, chooses_transport=True, records_inboxes=True),
     "in_process": LauncherCapabilities(processes=False),
     "compose": LauncherCapabilities(own_files=False, images=True),
-    "slurm": LauncherCapabilities(same_host=False, records_inboxes=True),
+    "slurm": LauncherCapabilities(same_host=False, records_inboxes=True, detaches=True),
     "ssh": LauncherCapabilities(same_host=False, own_files=False),
     "ray": LauncherCapabilities(same_host=False, own_files=False),
 }

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netagents.errors import UsageError
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
@@ -15,7 +16,7 @@ from netagents.launchers.capacity import check_messages, check_processes, check_
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
 from netagents.launchers.iteration_callback import IterationCallback, OnIteration, calling, watched_by
-from netagents.launchers.launcher import LaunchedRun, make_launcher
+from netagents.launchers.launcher import LaunchedRun, Launcher, make_launcher
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
@@ -66,7 +67,12 @@ def run(
 
 
 def launch(
-    loaded: LoadedExperiment, display: Display | None = None, path: Path | None = None, callback: IterationCallback | None = None
+    loaded: LoadedExperiment,
+    display: Display | None = None,
+    path: Path | None = None,
+    callback: IterationCallback | None = None,
+    *,
+    detached: bool = False,
 ) -> Run:
     """Run a loaded experiment.
 
@@ -75,11 +81,20 @@ def launch(
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
+        detached: return once the run has been handed over to the engine that carries it out.
 
     Raises:
+        UsageError: ``detached``, and its launcher ends with the command that started it.
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
     """
     experiment = loaded.experiment
+    launcher = make_launcher(experiment)
+    if detached and not launcher.capabilities.detaches:
+        raise UsageError(
+            f"a run of launcher {experiment.runtime.launcher} ends with its command",
+            where="--detach",
+            fix="leave it out, or use --launcher slurm",
+        )
     # Other people's code may go elsewhere while it is imported, made or stepped; the records stay where they were asked for.
     parent = Path(experiment.runtime.directory)
     home, relative = Path.cwd(), not (parent if path is None else path).is_absolute()
@@ -89,14 +104,16 @@ def launch(
         check_free(exact)
     shown = SilentDisplay() if display is None else display
     with contained():
-        prepared = _prepared(loaded, shown)
+        prepared = _prepared(loaded, launcher, shown)
         try:
             # From the moment on at which there is a directory a signal ends the run in good order.
             interruptions = Interruptions()
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
-                    carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
+                    carry_out(
+                        prepared, directory, shown, interruptions=interruptions, callback=callback, launcher=launcher, detached=detached
+                    )
                 finally:
                     directory.lock.release()
             finally:
@@ -106,10 +123,9 @@ def launch(
     return Run(replace(directory, path=directory.path.relative_to(home)) if relative and directory.path.is_relative_to(home) else directory)
 
 
-def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
+def _prepared(loaded: LoadedExperiment, launcher: Launcher, display: Display) -> Prepared:
     """Everything that is checked before there is a directory; the display is closed where something is wrong."""
     experiment = loaded.experiment
-    launcher = make_launcher(experiment)
     build = prepare_apart if launcher.capabilities.processes else partial(prepare, keep=True)
     try:
         with signs_of_life(experiment.name, "reading the graph", display.note) as stage:
@@ -141,6 +157,9 @@ def carry_out(
     first: int | None = None,
     interruptions: Interruptions | None = None,
     callback: IterationCallback | None = None,
+    *,
+    launcher: Launcher | None = None,
+    detached: bool = False,
 ) -> Run:
     """Train in a run directory that is there.
 
@@ -151,13 +170,15 @@ def carry_out(
         first: the iteration to go on with, after the checkpoint of the one before; None for a new run.
         interruptions: signals caught since before the directory was made; stays open.
         callback: called after every iteration; it may end the run.
+        launcher: that has been checked; a fresh one of the experiment's kind if None.
+        detached: as :func:`launch` has it.
     """
     caught = Interruptions() if interruptions is None else interruptions
     shown = SilentDisplay() if display is None else display
     try:
-        launcher = make_launcher(prepared.experiment)
+        chosen = make_launcher(prepared.experiment) if launcher is None else launcher
         with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
-            launcher.carry_out(LaunchedRun(prepared, directory, shown, caught, first, watch))
+            chosen.carry_out(LaunchedRun(prepared, directory, shown, caught, first, watch, detached))
     finally:
         shown.close()
         if interruptions is None:

@@ -34,6 +34,7 @@ class LaunchedRun:
         interruptions: signals that were caught before, and are answered by the launcher.
         first: the iteration to go on with, after the checkpoint of the one before; None for a new run.
         watch: of the recorded iterations, for the caller's callback; None where there is none.
+        detached: return once the run has been handed over to its engine, where the launcher can do that.
     """
 
     prepared: Prepared
@@ -42,6 +43,7 @@ class LaunchedRun:
     interruptions: Interruptions
     first: int | None = None
     watch: IterationWatch | None = None
+    detached: bool = False
 
     @property
     def experiment(self) -> Experiment:
@@ -77,6 +79,9 @@ LAUNCHERS = {
     "local": "netagents.launchers.local:LocalLauncher",
     "in_process": "netagents.launchers.in_process_launcher:InProcessLauncher",
     "compose": "netagents.launchers.compose.compose_launcher:ComposeLauncher",
+    "ssh": "netagents.launchers.ssh.ssh_launcher:SshLauncher",
+    "slurm": "netagents.launchers.slurm.slurm_launcher:SlurmLauncher",
+    "ray": "netagents.launchers.ray.ray_launcher:RayLauncher",
 }
 """Launcher of netagents -> its class, imported only when it is asked for."""
 

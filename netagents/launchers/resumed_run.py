@@ -69,8 +69,9 @@ def resume_run(
             else:
                 check_processes(prepared.experiment, prepared.topology)
                 check_replay(prepared.setup)
-                make_launcher(prepared.experiment).check(prepared, SilentDisplay() if display is None else display)
-                carry_out(prepared, kept, display, first, callback=callback)
+                launcher = make_launcher(prepared.experiment)
+                launcher.check(prepared, SilentDisplay() if display is None else display)
+                carry_out(prepared, kept, display, first, callback=callback, launcher=launcher)
         finally:
             kept.lock.release()
     return Run(directory)

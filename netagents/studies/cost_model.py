@@ -18,9 +18,9 @@ import numpy as np
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
 from netagents.learning import Setup
+from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
-from netagents.messages.run_facts import Traffic
 from netagents.studies.population_traffic import predict_moves
 from netagents.studies.relay_cost_model import RelayCost, Told, frames_of, predict_relay
 from netagents.wire.codec import Codec
@@ -250,13 +250,6 @@ def predict(setup: Setup) -> Cost:
         waits=waits,
         exchanges=exchanges if links else 0,
     )
-
-
-def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
-    """What one agent sends of a kind per iteration to each receiver, by the kind's row."""
-    if kind in NEIGHBOUR_KINDS and kind not in setup.kind_reach:
-        return ()
-    return kind.row.traffic(setup, agent) if kind.row.traffic is not None else ()
 
 
 def _exchanged(setup: Setup) -> list[Kind]:

@@ -107,6 +107,19 @@ class ProcessSupervisor(Supervisor):
         begun = {*self.running, *(exit_.role for exit_ in self.exits)}
         self._fork_all([spec for spec in self.specs if spec.role not in begun])
 
+    def add(self, specs: Sequence[NodeSpec]) -> dict[str, int]:
+        """Start further nodes, or roles that have ended once more; gives the process number of each.
+
+        Raises:
+            NodeFailedError, DeadlineError: as :meth:`start`.
+        """
+        self._fork_all(specs)
+        return {spec.role: self._watch.processes[spec.role].pid for spec in specs if spec.role in self._watch.processes}
+
+    def signal(self, number: int, roles: Sequence[str]) -> None:
+        """Send a signal to those of the roles that run."""
+        self._send(number, [role for role in roles if role in self._watch.processes])
+
     def _fork_all(self, specs: Sequence[NodeSpec]) -> None:
         deadline = waiting_clock() + self.timeouts.seconds("join")
         unborn: dict[int, ProcessNode] = {}
