@@ -11,7 +11,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-ADDRESS = "127.0.0.1:16399"
+ADDRESS = "127.0.0.1:6399"
 
 
 def why_no_ray() -> str | None:

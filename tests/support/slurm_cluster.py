@@ -103,24 +103,24 @@ class SlurmCluster:
         """Numbers of the jobs that wait or run."""
         return self.command("squeue", "-h", "-o", "%i").split()
 
-    def step_daemons(self, node: str) -> list[int]:
-        """Process numbers of the slurmstepd whose spool is that of a node: what dies with a host besides the node's slurmd."""
-        found = []
+    def kill_host(self, node: str) -> None:
+        """Kill all that runs on a node, as if it had lost its power: slurmd, the daemons of steps, and what the steps run."""
+        self.kill(node)
+        marks = (f"SLURMD_NODENAME={node}".encode(), f"SLURM_CONF={self.folder}/slurm.conf".encode())
+        tasks: list[int] = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                words = (folder / "cmdline").read_bytes()
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError, ValueError):
+                variables = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:
                 continue
-            if words.startswith(b"slurmstepd:") and parent and self._belongs(folder, node):
-                found.append(int(folder.name))
-        return found
-
-    def _belongs(self, folder: Path, node: str) -> bool:
-        try:
-            return any(f"spool-{node}" in str(each.readlink()) for each in (folder / "fd").iterdir() if each.is_symlink())
-        except OSError:
-            return False
+            if all(mark in variables for mark in marks):
+                tasks.append(int(folder.name))
+        for pid in {*map(_parent, tasks), *tasks}:
+            if pid in tasks or _command(pid).startswith(b"slurmstepd:"):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
 
     def stop(self) -> None:
         """End everything."""
@@ -143,6 +143,20 @@ def _until(condition: object, what: str, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.05)
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _free_ports(count: int) -> list[int]:

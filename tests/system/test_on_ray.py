@@ -68,14 +68,16 @@ def nothing_left() -> bool:
 
 
 @pytest.mark.parametrize("settings", [merged(LINE, {"topology": {"n": 12}}), WIRELESS], ids=["line_msg", "wireless"])
-def test_a_cluster_leaves_the_same_bits_as_one_process(ray_up: RayCluster, settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("ray_up")
+def test_a_cluster_leaves_the_same_bits_as_one_process(settings: Settings, tmp_path: Path) -> None:
     run = netagents.run(on_ray(settings), directory=tmp_path / "run")
     assert run.state == "finished"
     assert same_bits(run, undisturbed(settings, tmp_path / "alone")) == []
     assert nothing_left()
 
 
-def test_bad_input_is_one_line(ray_up: RayCluster, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("ray_up")
+def test_bad_input_is_one_line(tmp_path: Path) -> None:
     def fails(**more: object) -> str:
         with pytest.raises(EngineError) as error:
             netagents.run(on_ray(LINE, **more), directory=tmp_path / "run")

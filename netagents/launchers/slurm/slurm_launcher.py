@@ -65,7 +65,10 @@ class _Following:
         Raises:
             NetagentsError: the error of the run, or how Slurm ended the job.
         """
-        next_state, gone_since, asked = 0.0, None, None
+        next_state = 0.0
+        gone_since: float | None = None
+        said_since: float | None = None
+        asked: float | None = None
         while True:
             self.follower.look()
             if self.run.watch is not None:
@@ -80,8 +83,14 @@ class _Following:
                 self._note_state()
             ended = self.state not in WAITING and self.state not in RUNNING
             said, error = read_outcome(self.folder)
-            if said and (ended or self.state == "COMPLETING"):
+            if said and (error is None or ended or self.state == "COMPLETING"):
                 break
+            if said:
+                # Slurm may begin the job again; where it does not, the steps of a lost host may keep the job for long.
+                said_since = now if said_since is None else said_since
+                if now - said_since > _OUTCOME_SECONDS and self.state in RUNNING:
+                    end_job(self.job, at_once=True)
+                    break
             if ended:
                 # A shared file system may show the last words a little later.
                 gone_since = now if gone_since is None else gone_since
