@@ -35,7 +35,7 @@ export MKL_NUM_THREADS := 1
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
-	$(BIN)/netagents run launch/quickstart.yaml --against kappa=0 --seeds 5 $(ARGS)
+	$(BIN)/netagents run launch/quickstart.yaml --against kappa=0 --seeds 5 --audit $(ARGS)
 
 # First what needs no processes of its own, on all cores; then what starts them, two at a time, since it mostly waits; then containers, one
 # after another.  Each part ends with its 20 slowest tests.  5: ARGS chose none of the one kind.
@@ -96,5 +96,5 @@ $(STAMP): pyproject.toml requirements/lock.txt requirements/torch.txt
 	@test -n "$(PYTHON)" || { echo "netagents needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment with $(PYTHON); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements/lock.txt
-	$(PIP) install --quiet --no-build-isolation --constraint requirements/torch.txt -e '.[dev,environments]'
+	$(PIP) install --quiet --no-build-isolation --constraint requirements/torch.txt -e '.[dev,environments,dashboard,browser]'
 	@touch $@

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netagents.cli.trust import TrustOption, announce_run
 
 if TYPE_CHECKING:
-    from netagents.launchers.power_audit import Audit
+    from netagents.launchers.audited_power import Audit
+    from netagents.records.run_reader import Run
 
 app = typer.Typer(add_completion=False)
 
@@ -42,7 +43,6 @@ def power(
     """Measure true power: clone states, force one agent's worst action, and see what everybody loses."""
     from netagents.cli.locate import find_run
     from netagents.errors import printable
-    from netagents.launchers.power_audit import audit
     from netagents.records.atomic_files import check_file
     from netagents.reports.audit_page import write_audit_page
     from netagents.studies.study_specification import parse_whole_numbers
@@ -51,8 +51,9 @@ def power(
     announce_run(found.path, trust)
     if out is not None:
         check_file(out)
-    result = audit(
+    result = audit_with_progress(
         found,
+        quiet=False,
         holders=None if holders is None else parse_whole_numbers(holders, "--holders"),
         variant=None if ex_ante is None else "ex_ante" if ex_ante else "realized",
         steps=steps,
@@ -63,7 +64,6 @@ def power(
         checkpoint=checkpoint,
         greedy=greedy,
         seconds=seconds,
-        show=lambda line: typer.echo(line, err=True),
     )
     page = write_audit_page(result, found.path.name, found.topology.labels, Path(result.folder) / "power.html" if out is None else out)
     if as_json:
@@ -73,6 +73,23 @@ def power(
     typer.echo(f"\nbranches  {printable(result.folder)}\npage      {printable(str(page))}")
     if not result.complete:
         typer.echo("not finished: the same command goes on", err=True)
+
+
+def audit_with_progress(run: Run, *, quiet: bool, **options: Any) -> Audit:
+    """An audit with a bar on a terminal, and one line elsewhere; options as of :func:`netagents.launchers.power_audit.audit`."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from netagents.errors import printable
+    from netagents.launchers.power_audit import audit
+
+    title = f"{printable(str(run.manifest['name']))}: true power by branching"
+    console = Console(stderr=True)
+    if not quiet and not console.is_terminal:
+        typer.echo(title, err=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        return audit(run, show=lambda done, parts, _: progress.update(task, completed=done, total=parts), **options)
 
 
 def _print_json(result: Audit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from netagents.launchers.launcher import LaunchedRun, Launcher, make_launcher
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.protocol.setup import Setup
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.frozen_policies import check_frozen_policies
@@ -72,6 +73,8 @@ def launch(
     path: Path | None = None,
     callback: IterationCallback | None = None,
     *,
+    created: Callable[[Path], None] | None = None,
+    require: Callable[[Setup], None] | None = None,
     detached: bool = False,
 ) -> Run:
     """Run a loaded experiment.
@@ -81,6 +84,8 @@ def launch(
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
+        created: called with the run directory as soon as it is there.
+        require: called with what the experiment came to, before anything is written; raises what refuses the run.
         detached: return once the run has been handed over to the engine that carries it out.
 
     Raises:
@@ -106,14 +111,16 @@ def launch(
     with contained():
         prepared = _prepared(loaded, launcher, shown)
         try:
+            if require is not None:
+                require(prepared.setup)
             # From the moment on at which there is a directory a signal ends the run in good order.
             interruptions = Interruptions()
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
-                    carry_out(
-                        prepared, directory, shown, interruptions=interruptions, callback=callback, launcher=launcher, detached=detached
-                    )
+                    if created is not None:
+                        created(directory.path)
+                    carry_out(prepared, directory, shown, None, interruptions, callback, launcher=launcher, detached=detached)
                 finally:
                     directory.lock.release()
             finally:

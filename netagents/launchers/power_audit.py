@@ -7,18 +7,15 @@ written down at once, and an audit with the same settings goes on where the last
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import UsageError
-from netagents.intervals import Interval, standard_half_width
+from netagents.launchers.audited_power import Audit, collected_audit
 from netagents.launchers.branching import Brancher, action_sequences, check_branchable
 from netagents.launchers.policy_evaluation import evaluation_environment, evaluation_seed
-from netagents.learning.power_facts import power_facts
-from netagents.measures.power import PowerMatrix
 from netagents.randomness import ENVIRONMENT_OWNER, seeded_globally
 from netagents.records.power_branches import AuditPlan, AuditRow, PowerBranches
 from netagents.records.run_reader import Run
@@ -27,47 +24,6 @@ from netagents.records.trained_policies import find_checkpoint
 FloatArray = NDArray[np.float64]
 PART = 32
 """Visits that are branched side by side."""
-LAST_READINGS = 10
-"""Iterations whose readings are averaged, as reports do."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """True power of each holder j (row) over each agent i (column), and what agents measured of it.
-
-    Attributes:
-        plan: what was played. folder: where it is written down.
-        holders: whose power was audited.
-        visits: (n,) of each holder; 0 for those that were not audited.
-        low, high: (n, n) mean over visits, the worst action chosen and valued by different rollouts, and by the same ones.
-        error: (n, n) standard error of their middle over visits.
-        measured: what agents measured, mean over the run's last readings; None where it has none.
-        distances: (n, n) hops.
-        complete: whether all visits that were asked for have been played.
-    """
-
-    plan: AuditPlan
-    folder: str
-    holders: tuple[int, ...]
-    visits: NDArray[np.int64]
-    low: FloatArray
-    high: FloatArray
-    error: FloatArray
-    measured: PowerMatrix | None
-    distances: NDArray[np.int64]
-    complete: bool
-
-    @property
-    def power(self) -> FloatArray:
-        """(n, n) the middle of low and high; NaN on the diagonal and for holders that were not audited."""
-        return 0.5 * (self.low + self.high)
-
-    def interval(self, holder: int, sufferer: int) -> Interval:
-        """Power of one agent over another with its 95 % interval: sampling error, widened by half the distance between low and high."""
-        value, count = float(self.power[holder, sufferer]), int(self.visits[holder])
-        deviation = float(self.error[holder, sufferer]) * count**0.5
-        half = float(standard_half_width(deviation, count)) + 0.5 * float(self.high[holder, sufferer] - self.low[holder, sufferer])
-        return Interval(value, value - half, value + half, count)
 
 
 def audit(
@@ -84,7 +40,7 @@ def audit(
     checkpoint: int | None = None,
     greedy: bool = False,
     seconds: float | None = None,
-    show: Callable[[str], None] | None = None,
+    show: Callable[[int, int, float], None] | None = None,
 ) -> Audit:
     """Measure the true power of a run's policies.
 
@@ -101,7 +57,7 @@ def audit(
         checkpoint: the iteration after which the policies were saved (default: the newest).
         greedy: policies play their most probable actions.
         seconds: after which no further part is begun.
-        show: told of each part.
+        show: called after each part with the parts that are done, all parts, and the seconds that passed.
 
     Raises:
         EnvironmentMismatchError: the environment cannot be branched, or there are too many actions.
@@ -138,7 +94,7 @@ def audit(
         with seeded_globally(evaluation_seed(seed), ENVIRONMENT_OWNER):
             _play(run, plan, kept, missing, sequences, done, seconds, show)
     rows = [done[each] for each in wanted if each in done]
-    return _collected(run, plan, kept, chosen, rows, complete=len(rows) == len(wanted))
+    return collected_audit(run, kept, chosen, rows, complete=len(rows) == len(wanted))
 
 
 def _play(
@@ -149,7 +105,7 @@ def _play(
     sequences: dict[int, NDArray[np.generic]],
     done: dict[tuple[int, int], AuditRow],
     seconds: float | None,
-    show: Callable[[str], None] | None,
+    show: Callable[[int, int, float], None] | None,
 ) -> None:
     begun = monotonic()
     writer = kept.writer()
@@ -183,35 +139,6 @@ def _play(
                 writer.write(row.model_dump())
                 done[holder, part] = row
                 if show is not None:
-                    show(f"{number + 1} of {len(missing)} parts, {monotonic() - begun:.0f} s")
+                    show(number + 1, len(missing), monotonic() - begun)
     finally:
         writer.close()
-
-
-def _collected(
-    run: Run, plan: AuditPlan, kept: PowerBranches, holders: tuple[int, ...], rows: Sequence[AuditRow], *, complete: bool
-) -> Audit:
-    n = run.n
-    visits = np.zeros(n, dtype=np.int64)
-    low, high, squares = (np.zeros((n, n)) for _ in range(3))
-    for row in rows:
-        visits[row.holder] += row.visits
-        low[row.holder] += row.low
-        high[row.holder] += row.high
-        squares[row.holder] += row.squares
-    with np.errstate(divide="ignore", invalid="ignore"):
-        count = visits[:, None].astype(np.float64)
-        low, high = low / count, high / count
-        middle = 0.5 * (low + high)
-        error = np.sqrt(np.maximum(squares / count - middle * middle, 0.0) / np.maximum(count - 1.0, 1.0))
-    for each in (low, high, error):
-        np.fill_diagonal(each, np.nan)
-        each[visits == 0] = np.nan
-    facts = power_facts(run.setup)
-    return Audit(plan, str(kept.path), holders, visits, low, high, error, _measured(run), facts.distances.astype(np.int64), complete)
-
-
-def _measured(run: Run) -> PowerMatrix | None:
-    """What agents measured at last; None where there are no readings."""
-    iterations = len(run.iterations)
-    return run.power_matrix(last=min(LAST_READINGS, iterations)) if iterations else None

@@ -6,15 +6,18 @@ import hashlib
 import json
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from netagents.errors import RunDirectoryError
 from netagents.records.atomic_files import write_atomically
+from netagents.records.record_files import Model, checked
+from netagents.records.record_models import Record
+from netagents.records.regular_files import read_regular
 
 PLAN = "plan.json"
+LARGEST_PLAN = 1 << 16
+"""Bytes."""
 
 
-def plan_folder(run: Path, measure: str, plan: BaseModel) -> Path:
+def plan_folder(run: Path, measure: str, plan: Record) -> Path:
     """The folder of a plan, with its file :data:`PLAN`, made where there is none; the same plan has the same folder.
 
     Args:
@@ -33,3 +36,18 @@ def plan_folder(run: Path, measure: str, plan: BaseModel) -> Path:
         raise RunDirectoryError(f"cannot be made: {error.strerror}", where=str(path), fix="the run directory must be writable") from error
     write_atomically(path / PLAN, (text + "\n").encode())
     return path
+
+
+def plans_of(run: Path, measure: str, model: type[Model]) -> list[tuple[Path, Model]]:
+    """The folders of all plans of a measure, in the order of their names, each with its plan.
+
+    Args:
+        run: the run directory.
+        measure: see :func:`plan_folder`.
+        model: of its plans.
+
+    Raises:
+        RunDirectoryError: a plan is damaged or no regular file.
+    """
+    folders = sorted(path.parent for path in (run / measure).glob(f"*/{PLAN}"))
+    return [(folder, checked(read_regular(folder / PLAN, LARGEST_PLAN), model, None, str(folder / PLAN))) for folder in folders]

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from netagents.errors import RunDirectoryError
 from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter
-from netagents.records.plan_folder import plan_folder
+from netagents.records.plan_folder import plan_folder, plans_of
 from netagents.records.record_files import checked
 from netagents.records.record_models import Iteration, Record
 
@@ -68,6 +68,15 @@ class PowerBranches:
             RunDirectoryError: it cannot be made.
         """
         return cls(plan_folder(run, AUDIT, plan), plan, n)
+
+    @classmethod
+    def all(cls, run: Path, n: int) -> list[PowerBranches]:
+        """The folders of all plans in a run directory, in the order of their names.
+
+        Raises:
+            RunDirectoryError: a plan is damaged.
+        """
+        return [cls(path, plan, n) for path, plan in plans_of(run, AUDIT, AuditPlan)]
 
     def rows(self) -> list[AuditRow]:
         """Every row, each holder and part once.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from netagents.errors import RunDirectoryError, UsageError
 from netagents.intervals import Interval, leader_sentence, run_interval, run_intervals, standard_half_width
 from netagents.records import Run
-from netagents.reports.power_picture import DEFAULT_LAST, percent
+from netagents.reports.final_power import DEFAULT_LAST
+from netagents.reports.power_picture import percent
 from netagents.reports.settings_table import differing
 from netagents.reports.summary import byte_size
 

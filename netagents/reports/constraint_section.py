@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from netagents.records import Run
+from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.html import html, section, short, table
-from netagents.reports.power_picture import DEFAULT_LAST
 
 _NAMED = 5
 _LISTED = 400

@@ -12,9 +12,9 @@ from netagents.errors import NetagentsError
 from netagents.launchers.influence_measurement import Measurement
 from netagents.records import Run, write_atomically
 from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.html import HEAT_LEVELS, document, html, joined, section, short, table, text, tile
-from netagents.reports.power_picture import DEFAULT_LAST
 from netagents.reports.style import describe
 
 FloatArray = NDArray[np.float64]

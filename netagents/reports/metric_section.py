@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from netagents.learning.protocol.agent_metrics import DESCRIPTIONS
 from netagents.records import Run
+from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.html import section, short, table
-from netagents.reports.power_picture import DEFAULT_LAST
 
 
 def metric_section(run: Run) -> Markup:

@@ -20,16 +20,21 @@ WINDOWS = 6
 
 @dataclass(frozen=True)
 class PowerWindow:
-    """The power matrix averaged over iterations ``first`` to ``last``, both included."""
+    """The power matrix averaged over iterations ``first`` to ``last``, both included.
+
+    Attributes:
+        name: of a matrix that is no average over iterations; empty otherwise.
+    """
 
     first: int
     last: int
     matrix: PowerMatrix
+    name: str = ""
 
     @property
     def title(self) -> str:
         """The iterations, as a caption says them."""
-        return f"iteration {self.first}" if self.first == self.last else f"iterations {self.first}-{self.last}"
+        return self.name or (f"iteration {self.first}" if self.first == self.last else f"iterations {self.first}-{self.last}")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
-from netagents.measures.power import Concentration, PowerMatrix, concentration
+from netagents.measures.power import Concentration, PowerMatrix
 from netagents.records import Run
+from netagents.reports.final_power import DEFAULT_LAST, FinalPower, final_power
 from netagents.reports.style import ACCENT, FAINT, INK, MAIN, QUIET, UNKNOWN, calm, describe, new_figure, png
 from netagents.topology import agent_radii
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 BoolArray = NDArray[np.bool_]
 
-DEFAULT_LAST = 10
-"""Iterations that are averaged unless told otherwise."""
-
 _SMALL = 30
 """Up to so many agents each row and column gets its number and each bar its value."""
 
@@ -31,7 +29,10 @@ _NUMBERED = 12
 
 
 def power_picture(run: Run, last: int | None = None) -> bytes:
-    """A PNG of the power matrix averaged over the ``last`` iterations, beside the power that each agent holds.
+    """A PNG of the power matrix, beside the power that each agent holds.
+
+    It shows true power where the run was audited, else what the agents measured, averaged over the ``last`` iterations
+    (:func:`netagents.reports.final_power.final_power`).
 
     Entries that are not reliable are hatched (too far away, or their error is too large), unknown ones are grey with a
     cross, pairs beyond the critic's radius stay white.  What is measured between agents that cannot influence each other
@@ -44,39 +45,27 @@ def power_picture(run: Run, last: int | None = None) -> bytes:
     recorded = len(run.iterations)
     if recorded == 0:
         raise RunDirectoryError("no iteration is recorded yet", where=str(run.path), fix=f"the run is {run.state}")
-    last = min(DEFAULT_LAST, recorded) if last is None else min(last, recorded)
-    matrix = run.power_matrix(-1, last)
-    n = run.n
+    power = final_power(run, last)
+    n, found = run.n, power.found
     side = 6.0 if n <= _SMALL else 8.0
     figure = new_figure(side + 4.4, side + 1.2, layout="compressed")
     heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[side, 2.7])
-    _heat_map(figure, heat, matrix, measured_pairs(run))
-    found = concentration(matrix)
+    _heat_map(figure, heat, power)
     _bars(bars, run, found, n)
     for axes in (heat, bars):
         axes.set_ylim(n - 0.5, -0.5)
         _agent_ticks(axes, n)
-    first = int(run.iterations[recorded - last])
-    span = f"iteration {first}" if last == 1 else f"mean of iterations {first}-{int(run.iterations[-1])}, numbered from 0"
     figure.suptitle(_headline(run, found), x=0.01, ha="left", color=INK, fontsize=12.5, fontweight="bold")
-    figure.text(0.01, 0.012, f"{describe(run)} · {span}", ha="left", color=QUIET, fontsize=9)
+    figure.text(0.01, 0.012, f"{describe(run)} · {power.span}", ha="left", color=QUIET, fontsize=9)
     figure.get_layout_engine().set(rect=(0, 0.035, 1, 0.965))  # type: ignore[union-attr, call-arg]
     return png(figure)
 
 
-def measured_pairs(run: Run) -> BoolArray:
-    """(n, n) bool: the critic of i (column) is indexed by j (row), so that its power could be read at all."""
-    distances = run.distances
-    radius = np.array(agent_radii(run.experiment, run.n, "critic"))
-    measured: BoolArray = distances <= radius[None, :]
-    np.fill_diagonal(measured, False)
-    return measured
-
-
-def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArray) -> None:
+def _heat_map(figure: Figure, axes: Axes, power: FinalPower) -> None:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import ListedColormap, PowerNorm
 
+    matrix, measured = power.matrix, power.shown
     n = len(matrix.values)
     finite = np.isfinite(matrix.values)
     unknown = measured & ~finite
@@ -113,11 +102,12 @@ def _heat_map(figure: Figure, axes: Axes, matrix: PowerMatrix, measured: BoolArr
     }
     axes.set_title(" · ".join(text for text, present in marks.items() if present), loc="left", color=QUIET, fontsize=8.5)
     if finite.any():
-        _scale(figure, axes, image, matrix.noise_floor, top, beyond=bool(np.nanmax(matrix.values) > top))
+        _scale(figure, axes, image, power, top)
 
 
-def _scale(figure: Figure, axes: Axes, image: AxesImage, floor: float, top: float, *, beyond: bool) -> None:
+def _scale(figure: Figure, axes: Axes, image: AxesImage, power: FinalPower, top: float) -> None:
     """The colour scale, with the noise floor on it."""
+    floor, beyond = power.matrix.noise_floor, bool(np.nanmax(power.matrix.values) > top)
     bar = figure.colorbar(image, ax=axes, location="left", shrink=0.75, pad=0.03, extend="max" if beyond else "neither")
     bar.set_label("what i would lose, in discounted reward, had j acted worst for it", color=INK, fontsize=9)
     bar.ax.tick_params(colors=QUIET, labelsize=8.5)
@@ -126,7 +116,7 @@ def _scale(figure: Figure, axes: Axes, image: AxesImage, floor: float, top: floa
         bar.ax.axhline(min(floor, top), color=ACCENT, linewidth=2)
         bar.ax.set_title(f"noise floor\n{floor:.2g}", color=ACCENT, fontsize=9, fontweight="bold")
     else:
-        bar.ax.set_title("noise floor\nnot measured", color=QUIET, fontsize=8.5)
+        bar.ax.set_title("" if power.audited else "noise floor\nnot measured", color=QUIET, fontsize=8.5)
 
 
 def _numbers(axes: Axes, matrix: PowerMatrix, top: float) -> None:
@@ -176,7 +166,9 @@ def _headline(run: Run, found: Concentration) -> str:
     name = run.manifest["name"]
     if found.top_holder < 0:
         return f"{name}: who holds power is not known"
-    return f"{name}: {top_power(found)}\nHerfindahl {found.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {found.gini:.2f}"
+    first, _, rest = top_power(found).partition("; ")
+    shares = f"Herfindahl {found.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {found.gini:.2f}"
+    return f"{name}: {first}\n{rest + ' · ' if rest else ''}{shares}"
 
 
 def no_entry(run: Run) -> str:
@@ -193,7 +185,7 @@ def no_entry(run: Run) -> str:
     count = f"{int((matrix.reliable & pairs).sum())} of {int(pairs.sum())} pairs"
     return (
         f"Not known:\nthe power of {count} is reliable,\nof the others too little was seen.\n\n"
-        "Raise learning.batch or power.window,\nor train on."
+        "Raise learning.batch or power.window,\nor train on; or measure it by branching:\nnetagents power."
     )
 
 

@@ -14,21 +14,22 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.intervals import standard_half_width
-from netagents.measures.power import Concentration, PowerMatrix, concentration, held_entries
+from netagents.measures.power import Concentration, PowerMatrix, held_entries
 from netagents.records import Run, write_atomically
 from netagents.reports.baseline_verdict import baseline_of, baseline_sentence
 from netagents.reports.chart import ChartLine, Reference, line_chart
 from netagents.reports.comparison_page import comparison_chart
 from netagents.reports.constraint_section import best_name, constraint_section
 from netagents.reports.fault_section import fault_section, spans
+from netagents.reports.final_power import DEFAULT_LAST, FinalPower, final_power, measured_pairs
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.heat_map import power_maps
 from netagents.reports.html import document, html, joined, section, short, tile
 from netagents.reports.learning_curve import LearningProgress, progress
 from netagents.reports.link_section import link_section
 from netagents.reports.metric_section import metric_section
-from netagents.reports.power_history import PowerHistory, power_history
-from netagents.reports.power_picture import DEFAULT_LAST, measured_pairs, no_entry, percent
+from netagents.reports.power_history import PowerHistory, PowerWindow, power_history
+from netagents.reports.power_picture import no_entry, percent
 from netagents.reports.price_section import price_section
 from netagents.reports.report_tables import agent_table, ending_section, messages_section, settings_section
 from netagents.reports.style import describe
@@ -59,17 +60,17 @@ def report(run: Run) -> str:
         return document(f"{name}: no iteration recorded", _head(run, name, ""), _grid(body, settings_section(run), ending_section(run)))
     reached = progress(run)
     history = power_history(run, DEFAULT_LAST)
-    newest = history.windows[-1]
-    found = concentration(newest.matrix)
+    power = final_power(run)
+    found = power.found
     body = _grid(
-        _graph_section(run, history, found),
+        _graph_section(run, power),
         _curve_section(run, reached),
         _baseline_section(run),
         _shares_section(run, history, found),
         _utility_section(run),
         constraint_section(run),
         price_section(run),
-        _maps_section(run, history, found),
+        _maps_section(run, history, power),
         agent_table(run, found),
         metric_section(run),
         messages_section(run),
@@ -78,7 +79,7 @@ def report(run: Run) -> str:
         settings_section(run),
         ending_section(run),
     )
-    return document(f"{name}: report", _head(run, name, _verdict(run, reached, found)), _tiles(run, reached, found), body)
+    return document(f"{name}: report", _head(run, name, _verdict(run, reached, found)), _tiles(run, reached, power), body)
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:
@@ -142,7 +143,8 @@ def _top_sentence(run: Run, found: Concentration) -> str:
     return f"Who holds most power is not known, {len(found.leaders)} agents are alike within the errors; {top} holds"
 
 
-def _tiles(run: Run, reached: LearningProgress, found: Concentration) -> Markup:
+def _tiles(run: Run, reached: LearningProgress, power: FinalPower) -> Markup:
+    found = power.found
     total, seconds = run.ledger.total, float(run.seconds[-1])
     recorded, planned = len(run.iterations), run.experiment.learning.iterations
     known = [
@@ -162,9 +164,8 @@ def _tiles(run: Run, reached: LearningProgress, found: Concentration) -> Markup:
     if found.top_holder >= 0:
         tiles.append(
             tile(
-                "Top power",
-                f"agent {_name(run, found.top_holder)}: {percent(found.top_share)}",
-                f"± {percent(found.top_error)}; equal shares: {percent(1 / run.n)}",
+                "True power" if power.audited else "Top power",
+                *_top_holder(run, found),
                 f"Herfindahl {found.herfindahl:.3f} · Gini {found.gini:.2f}",
             )
         )
@@ -176,18 +177,28 @@ def _tiles(run: Run, reached: LearningProgress, found: Concentration) -> Markup:
     return html('<div class="tiles">{}</div>', joined(tiles))
 
 
-def _graph_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
+def _top_holder(run: Run, found: Concentration) -> tuple[str, str]:
+    """The top holder and its share, or that several are alike; for a concentration that is known."""
+    holder, share = f"agent {_name(run, found.top_holder)}", percent(found.top_share)
+    error = f"± {percent(found.top_error)}; equal shares: {percent(1 / run.n)}"
+    if len(found.leaders) == 1:
+        return f"{holder}: {share}", error
+    return f"{len(found.leaders)} agents alike", f"{holder}: {share} {error}"
+
+
+def _graph_section(run: Run, power: FinalPower) -> Markup:
+    found = power.found
     title = "Who holds power over whom"
     if run.n > LARGEST_DRAWN:
         return section(title, _holders(run, found), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
-    arrows = _arrows(history.windows[-1].matrix)
+    arrows = _arrows(power.matrix)
     if found.top_holder < 0:
         say = f"It is not known who holds power. {no_entry(run)}"
     else:
         some = f"the {_MOST_ARROWS} strongest of {len(arrows)} arrows" if len(arrows) > _MOST_ARROWS else "arrows"
         say = (
             f"A circle's area grows with the power that the agent holds; {some} point to those over whom it holds it. "
-            f"Grey lines are the graph. Mean of the {history.windows[-1].title}."
+            f"Grey lines are the graph. {power.span[:1].upper()}{power.span[1:]}."
         )
     held = found.held if found.top_holder >= 0 else None
     return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, found), say=say)
@@ -198,10 +209,9 @@ def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
     recorded = len(run.iterations)
     if recorded == 0:
         return draw_graph(run.topology, standalone=standalone)
-    matrix = run.power_matrix(last=min(DEFAULT_LAST, recorded))
-    found = concentration(matrix)
-    held = found.held if found.top_holder >= 0 else None
-    return draw_graph(run.topology, held, _arrows(matrix)[:_MOST_ARROWS], standalone=standalone)
+    power = final_power(run)
+    held = power.found.held if power.found.top_holder >= 0 else None
+    return draw_graph(run.topology, held, _arrows(power.matrix)[:_MOST_ARROWS], standalone=standalone)
 
 
 def _arrows(matrix: PowerMatrix) -> list[Influence]:
@@ -304,16 +314,20 @@ def _spread(run: Run, values: FloatArray) -> list[ChartLine]:
     ]
 
 
-def _maps_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
+def _maps_section(run: Run, history: PowerHistory, power: FinalPower) -> Markup:
     names: Sequence[str] = [_name(run, agent) for agent in range(run.n)]
     say = Markup(
         "One cell per pair: what agent i would lose, in discounted reward, had agent j acted worst for it. "
         "Small maps show how it came about"
         '<span class="quiet">; click one to see it large.</span>'
     )
-    if found.top_holder < 0:
+    if power.found.top_holder < 0:
         say += f" {no_entry(run)}"
-    return section("The power matrix over time", power_maps(history.windows, measured_pairs(run), names), say=say, wide=True)
+    windows = history.windows
+    if power.audited:
+        say += " The large one is true power, measured by branching; the others are what the agents measured while they learned."
+        windows = (*windows, PowerWindow(windows[-1].last, windows[-1].last, power.matrix, "true power"))
+    return section("The power matrix over time", power_maps(windows, measured_pairs(run), names), say=say, wide=True)
 
 
 def _name(run: Run, agent: int) -> str:

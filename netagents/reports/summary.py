@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netagents.errors import printable
+from netagents.measures.power import held_entries
 from netagents.records import LedgerView, Run
 from netagents.records.recorded_link_costs import total_costs
 from netagents.reports.constraint_section import best_name, constraint_rows
 from netagents.reports.fault_section import fault_rows
+from netagents.reports.final_power import FinalPower, final_power
 from netagents.reports.learning_curve import progress
-from netagents.reports.power_picture import DEFAULT_LAST, no_entry, percent, top_power
+from netagents.reports.power_picture import no_entry, percent, top_power
 from netagents.reports.price_section import warnings_of
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def summary_rows(run: Run) -> list[tuple[str, str]]:
         objective = np.nanmean(run.agent_metric("objective"), axis=1)
         rows.append(("objective", f"{objective[0]:.4g} -> {objective[-1]:.4g} per agent"))
     rows.extend(constraint_rows(run))
-    rows.extend(_power_rows(run, min(DEFAULT_LAST, recorded)))
+    rows.extend(_power_rows(run))
     rows.extend(("price of power", f"{each.name}: {each.what}; {each.advice}") for each in warnings_of(run))
     rows.extend(_message_rows(run.ledger))
     rows.extend(_relay_rows(run))
@@ -86,16 +88,25 @@ def _discounted_line(run: Run) -> str:
     return f"{returns[0]:.4g} -> {returns[-progress(run).averaged :].mean():.4g} per agent"
 
 
-def _power_rows(run: Run, last: int) -> list[tuple[str, str]]:
-    found = run.concentration(last=last)
+def _power_rows(run: Run) -> list[tuple[str, str]]:
+    power = final_power(run)
+    found = power.found
     if found.top_holder < 0:
         return [("power", " ".join(no_entry(run).split()).lower())]
-    floor = run.power_matrix(last=last).noise_floor
-    noise = f"; noise floor {floor:.2g}" if math.isfinite(floor) else ""
+    floor = power.matrix.noise_floor
+    noise = f"; noise floor {floor:.2g}" if math.isfinite(floor) and not power.audited else ""
     return [
-        ("top power", f"{top_power(found)} (equal shares: {percent(1 / run.n)})"),
-        ("concentration", f"Herfindahl {found.herfindahl:.3f}, Gini {found.gini:.2f}, largest entry {found.largest:.2g}{noise}"),
+        ("true power" if power.audited else "top power", f"{top_power(found)} (equal shares: {percent(1 / run.n)})"),
+        ("concentration", f"Herfindahl {found.herfindahl:.3f}, Gini {found.gini:.2f}, {_largest(run, power)}{noise}"),
     ]
+
+
+def _largest(run: Run, power: FinalPower) -> str:
+    """The largest entry that counts, with its holder and sufferer."""
+    entries = np.nan_to_num(held_entries(power.matrix), nan=-np.inf)
+    j, i = np.unravel_index(int(np.argmax(entries)), entries.shape)
+    value, error = float(entries[j, i]), float(power.matrix.error[j, i])
+    return f"largest entry {value:.2g} (± {error:.1g}) of {run.topology.labels[int(j)]} over {run.topology.labels[int(i)]}"
 
 
 def _message_rows(ledger: LedgerView) -> list[tuple[str, str]]:

@@ -66,14 +66,14 @@ def test_two_steps_harm_at_least_as_much_as_one_and_no_more_than_dynamic_program
 def test_an_audit_goes_on_where_it_ended_and_gives_the_same_numbers(tmp_path: Path) -> None:
     run = run_of(RING, tmp_path)
     whole = audit(run, visits=64, replicates=4, seed=5)
-    lines: list[str] = []
+    lines: list[int] = []
     (Path(whole.folder) / "branches.jsonl").unlink()
-    part = audit(run, visits=64, replicates=4, seed=5, seconds=0.0, show=lines.append)
+    part = audit(run, visits=64, replicates=4, seed=5, seconds=0.0, show=lambda done, *_: lines.append(done))
     assert not part.complete
     assert len(lines) == 1
     with (Path(whole.folder) / "branches.jsonl").open("ab") as file:
         file.write(b'{"holder": 1, "par')
-    rest = audit(run, visits=64, replicates=4, seed=5, show=lines.append)
+    rest = audit(run, visits=64, replicates=4, seed=5, show=lambda done, *_: lines.append(done))
     assert len(lines) == 6
     assert rest.complete
     for name in ("low", "high", "error"):

@@ -1,0 +1,67 @@
+"""Power at the end of a run: true power where the run's newest policies were audited by branching, else what the agents measured."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netagents.launchers.audited_power import newest_audit
+from netagents.measures.power import Concentration, PowerMatrix, concentration
+from netagents.records import Run
+from netagents.topology import agent_radii
+
+BoolArray = NDArray[np.bool_]
+
+DEFAULT_LAST = 10
+"""Iterations that are averaged unless told otherwise."""
+
+
+class FinalPower(NamedTuple):
+    """Power of the policies that a run ended with.
+
+    Attributes:
+        matrix: who holds how much power over whom. found: its concentration.
+        span: what it was taken from, as a caption says it.
+        shown: (n, n) bool, pairs whose power was looked for.
+        audited: by branching; else by the critics of the agents.
+    """
+
+    matrix: PowerMatrix
+    found: Concentration
+    span: str
+    shown: BoolArray
+    audited: bool
+
+
+def final_power(run: Run, last: int | None = None) -> FinalPower:
+    """Power at the end of a run with at least one recorded iteration.
+
+    Args:
+        run: to read.
+        last: iterations over which the agents' readings are averaged; naming a number asks for the readings even where there is an audit.
+
+    Raises:
+        RunDirectoryError: a record is damaged.
+    """
+    audit = newest_audit(run) if last is None else None
+    if audit is not None:
+        matrix = audit.matrix(run.power_facts.impossible)
+        visits = int(audit.visits.max(initial=0))
+        span = f"true power, by branching {visits} visits per holder after iteration {audit.plan.checkpoint}"
+        return FinalPower(matrix, concentration(matrix), span, ~np.eye(run.n, dtype=np.bool_), audited=True)
+    recorded = len(run.iterations)
+    count = min(DEFAULT_LAST if last is None else last, recorded)
+    matrix = run.power_matrix(-1, count)
+    final = int(run.iterations[-1])
+    span = f"iteration {final}" if count == 1 else f"mean of iterations {int(run.iterations[recorded - count])}-{final}, numbered from 0"
+    return FinalPower(matrix, concentration(matrix), span, measured_pairs(run), audited=False)
+
+
+def measured_pairs(run: Run) -> BoolArray:
+    """(n, n) bool: the critic of i (column) is indexed by j (row), so that its power could be read at all."""
+    radius = np.array(agent_radii(run.experiment, run.n, "critic"))
+    measured: BoolArray = run.distances <= radius[None, :]
+    np.fill_diagonal(measured, False)
+    return measured
