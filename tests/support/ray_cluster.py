@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -67,7 +68,8 @@ class RayCluster:
         deadline = time.monotonic() + 300.0
         while True:
             done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **self.environment}, timeout=300)
-            if done.stdout.count('"127.0.0.1"') >= count:
+            answer = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
+            if len(answer.get("nodes", [])) >= count:
                 return
             assert time.monotonic() < deadline, f"waited for {count} raylets: {done.stdout} {done.stderr[-500:]}"
             time.sleep(0.5)
