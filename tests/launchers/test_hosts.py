@@ -100,9 +100,9 @@ def test_every_launcher_states_what_it_can_and_is_found() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, ray, slurm, ssh"),
+        (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, slurm, ssh"),
         (line_msg(3, launcher="in_process", clock={"kind": "bounded_staleness", "steps": 1}), "needs processes, which launcher in_process"),
-        (line_msg(3, runtime={"launcher": "ray", "record_inbox": "all"}), "runtime.record_inbox needs runtime.launcher local, not ray"),
+        (line_msg(3, runtime={"launcher": "ssh", "record_inbox": "all"}), "runtime.record_inbox needs runtime.launcher local, not ssh"),
         (
             line_msg(3, launcher="ssh", agents=[{"agents": [0], "role": "frozen", "policy": {"run": "runs/x"}}]),
             "which other hosts do not see",

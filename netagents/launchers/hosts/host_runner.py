@@ -1,6 +1,6 @@
 """Runner of the nodes of one host: it forks them for a launcher elsewhere, and tells how each of them ends.
 
-The launcher starts it through whatever reaches the host (ssh, a step of a Slurm job, an actor of Ray), and speaks with it over its standard
+The launcher starts it through whatever reaches the host (ssh, a step of a Slurm job), and speaks with it over its standard
 input and output, one JSON object per line.  Nodes are forked from one process that has imported everything, as on the launcher's own host.
 When the input ends, because the launcher or the connection has ended, all nodes are ended: nothing outlives its launcher.
 """

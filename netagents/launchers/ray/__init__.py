@@ -1,1 +1,0 @@
-"""Hosts of a Ray cluster.  Nothing but the bridge and the actor, which run in processes of their own, imports Ray."""
