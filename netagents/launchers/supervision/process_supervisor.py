@@ -131,10 +131,13 @@ class ProcessSupervisor(Supervisor):
                     self._await_births(unborn, deadline, _STARTING_AT_ONCE // 2)
             self._await_births(unborn, deadline, 0)
         finally:
-            for node in [node for node in self._watch.processes.values() if node.process is None]:
-                # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
-                del self._watch.processes[node.spec.role]
-                self._watch.forget(node)
+            self._forget_unborn()
+
+    def _forget_unborn(self) -> None:
+        for node in [node for node in self._watch.processes.values() if node.process is None]:
+            # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
+            del self._watch.processes[node.spec.role]
+            self._watch.forget(node)
 
     def _fork(self, spec: NodeSpec) -> ProcessNode:
         assert self._watch.forkserver is not None
@@ -148,8 +151,11 @@ class ProcessSupervisor(Supervisor):
         return node
 
     def _start_one(self, spec: NodeSpec) -> ProcessNode:
-        node = self._fork(spec)
-        self._await_births({node.link.status: node}, waiting_clock() + self.timeouts.seconds("join"), 0)
+        try:
+            node = self._fork(spec)
+            self._await_births({node.link.status: node}, waiting_clock() + self.timeouts.seconds("join"), 0)
+        finally:
+            self._forget_unborn()
         return node
 
     def _await_births(self, unborn: dict[int, ProcessNode], deadline: float, enough: int) -> None:
