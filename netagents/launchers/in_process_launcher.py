@@ -10,8 +10,8 @@ from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.launchers.launcher import LaunchedRun, Launcher
 from netagents.messages import LINK_COSTS
+from netagents.monitoring.sinks.sink_host import open_sinks
 from netagents.nodes.monitor.progress_view import PowerMonitor, make_view
-from netagents.nodes.monitor.sinks import open_sinks
 from netagents.records.recorder import Recorder
 from netagents.records.run_creation import REPLAY
 
@@ -38,7 +38,7 @@ def _train(run: LaunchedRun) -> None:
     if first:
         network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))
     display.started(prepared.experiment.name, {})
-    sinks = open_sinks(prepared.experiment, f"{prepared.experiment.name}-{directory.run_id.hex()[:8]}")
+    sinks = open_sinks(prepared.experiment, directory.run_id.hex(), prepared.topology.labels)
     try:
         with Recorder(directory, prepared.setup, resume_from=first) as recorder:
             try:
@@ -49,8 +49,8 @@ def _train(run: LaunchedRun) -> None:
                             if network.snapshot_iteration == record.iteration:
                                 recorder.snapshot(record.iteration, network.snapshots)
                             display.show(make_view(power, record, iterations, 0))
-                            for sink in sinks:
-                                sink.write(record, power.concentration(power.matrix(record.power)))
+                            if sinks:
+                                sinks.write(record, power.concentration(power.matrix(record.power)))
                             if run.watch is not None:
                                 run.watch.look()
                             if run.interruptions.first is not None:
@@ -67,5 +67,4 @@ def _train(run: LaunchedRun) -> None:
                 recorder.close("failed", line=line, code=exit_code_of(error), role="in_process")
                 raise
     finally:
-        for sink in sinks:
-            sink.close()
+        sinks.close()

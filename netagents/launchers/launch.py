@@ -21,8 +21,8 @@ from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.setup import Setup
+from netagents.monitoring.sinks.sink_host import check_sinks
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
-from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.atomic_files import write_atomically
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.radii_models import RADII, RadiiFacts
