@@ -277,7 +277,8 @@ def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) 
     network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
     if network and wanted == "tables":
         raise ValueError(
-            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
+            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind"
+            " actor_critic, ppo or maddpg"
         )
     if wanted == "networks" and not network:
         raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")
