@@ -96,5 +96,5 @@ $(STAMP): pyproject.toml requirements/lock.txt requirements/torch.txt
 	@test -n "$(PYTHON)" || { echo "netagents needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment with $(PYTHON); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements/lock.txt
-	$(PIP) install --quiet --no-build-isolation --constraint requirements/torch.txt -e '.[dev,environments]'
+	$(PIP) install --quiet --no-build-isolation --constraint requirements/torch.txt -e '.[dev,environments,dashboard,browser]'
 	@touch $@

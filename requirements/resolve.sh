@@ -33,5 +33,6 @@ resolve() {
     } >"$file"
 }
 
-resolve requirements/lock.txt "torch is pinned in pyproject.toml and left out here: see CONTRIBUTING.md." --extra dev --extra environments
+resolve requirements/lock.txt "torch is pinned in pyproject.toml and left out here: see CONTRIBUTING.md." \
+    --extra dev --extra environments --extra dashboard --extra browser
 resolve requirements/runtime.txt "The part of lock.txt that running needs, for container images." --constraint requirements/lock.txt

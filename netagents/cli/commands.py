@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "script": "netagents.cli.script",
     "health": "netagents.cli.health",
     "report": "netagents.cli.report",
+    "watch": "netagents.cli.watch",
     "runs": "netagents.cli.runs",
     "logs": "netagents.cli.logs",
     "evaluate": "netagents.cli.evaluate",

@@ -34,12 +34,16 @@ def run(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="With --against: seeds on either side, from the own one on.")] = 1,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the run on a page in the browser while it goes on.")] = False,
     audit: Annotated[
         bool, typer.Option("--audit", help="Then measure true power by branching the environment, as netagents power does.")
     ] = False,
     trust: TrustOption = False,
 ) -> None:
     """Train the agents of an experiment, one process each, and show the result."""
+    import contextlib
+
+    from netagents.cli.page_beside_run import PageBesideRun
     from netagents.errors import InterruptedRunError, NodeFailedError
     from netagents.launchers.branching import check_branchable
     from netagents.launchers.display import make_display
@@ -48,16 +52,23 @@ def run(
     words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
     loaded = load_trusted(file, words, trust)
     baseline = _planned(file, words, against or [], seeds)
-    try:
-        finished = launch(loaded, make_display(not quiet), out, require=check_branchable if audit else None)
-        if audit:
-            audit_with_progress(finished, quiet=quiet)
-        if baseline is not None:
-            _compare(baseline, finished, quiet)
-    except (NodeFailedError, InterruptedRunError) as error:
-        tell(error)
-        raise
-    show_result(finished)
+    with contextlib.ExitStack() as exits:
+        # What the page needs is looked for before the display takes the terminal.
+        page = PageBesideRun(lambda line: typer.echo(line, err=True) if quiet else display.note(line)) if watch else None
+        if page is not None:
+            exits.enter_context(page)
+        require = check_branchable if audit else None
+        display = make_display(not quiet)
+        try:
+            finished = launch(loaded, display, out, created=None if page is None else page.show, require=require)
+            if audit:
+                audit_with_progress(finished, quiet=quiet)
+            if baseline is not None:
+                _compare(baseline, finished, quiet)
+        except (NodeFailedError, InterruptedRunError) as error:
+            tell(error)
+            raise
+        show_result(finished)
 
 
 def _planned(file: str, words: list[str], against: list[str], seeds: int) -> Baseline | None:

@@ -73,6 +73,7 @@ def launch(
     display: Display | None = None,
     path: Path | None = None,
     callback: IterationCallback | None = None,
+    created: Callable[[Path], None] | None = None,
     require: Callable[[Setup], None] | None = None,
 ) -> Run:
     """Run a loaded experiment.
@@ -82,6 +83,7 @@ def launch(
         display: shows progress.
         path: exact run directory; by default a fresh one below ``runtime.directory``.
         callback: called after every iteration.
+        created: called with the run directory as soon as it is there.
         require: called with what the experiment came to, before anything is written; raises what refuses the run.
 
     Raises:
@@ -106,6 +108,8 @@ def launch(
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
+                    if created is not None:
+                        created(directory.path)
                     carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
                 finally:
                     directory.lock.release()

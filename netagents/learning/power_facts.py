@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning.protocol.setup import Setup
-from netagents.measures.power import PowerMatrix, assemble, cannot_influence
+from netagents.measures.power import PowerMatrix, assemble, assemble_reading, cannot_influence
 from netagents.messages import RadiusKind
 
 FloatArray = NDArray[np.float64]
@@ -31,6 +31,10 @@ class PowerFacts(NamedTuple):
     def matrix(self, rows: Sequence[FloatArray]) -> PowerMatrix:
         """The power matrix from the agents' (m, 6) rows."""
         return assemble(rows, self.distances, self.trusted, self.impossible)
+
+    def matrix_of_reading(self, reading: FloatArray) -> PowerMatrix:
+        """The same from an (r, 7) reading: j, i, power of j over i, its error, share of known visits, effective visits, age."""
+        return assemble_reading(reading, self.distances, self.trusted, self.impossible)
 
 
 def power_facts(setup: Setup) -> PowerFacts:

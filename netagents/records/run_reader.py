@@ -233,8 +233,7 @@ class Run:
 
     def matrix_of(self, reading: FloatArray) -> PowerMatrix:
         """The power matrix of an (r, 7) reading, with what is known of distances and influence."""
-        rows = [reading[reading[:, 1] == agent][:, [0, 2, 3, 4, 5, 6]] for agent in range(self.n)]
-        return self.power_facts.matrix(rows)
+        return self.power_facts.matrix_of_reading(reading)
 
     @cached_property
     def power_facts(self) -> PowerFacts:

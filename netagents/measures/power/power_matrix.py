@@ -61,13 +61,20 @@ def assemble(rows: Sequence[FloatArray], distances: FloatArray, trusted: Sequenc
         trusted: for each agent i the largest distance at which its critic's power can be trusted.
         impossible: see :func:`cannot_influence`.
     """
-    n = len(rows)
+    over = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    stacked = np.concatenate(rows) if rows else np.zeros((0, 6))
+    reading = np.column_stack([stacked[:, 0], over, stacked[:, 1:]])
+    return assemble_reading(reading, distances, trusted, impossible)
+
+
+def assemble_reading(reading: FloatArray, distances: FloatArray, trusted: Sequence[int], impossible: BoolArray) -> PowerMatrix:
+    """The same from an (r, 7) array of all pairs: j, i, then the fields of a :class:`PowerReading`."""
+    n = len(distances)
     values, error, age = (np.full((n, n), np.nan) for _ in range(3))
     known, visits = np.zeros((n, n)), np.zeros((n, n))
-    for i, row in enumerate(rows):
-        sources = row[:, 0].astype(np.int64)
-        for column, matrix in enumerate((values, error, known, visits, age), start=1):
-            matrix[sources, i] = row[:, column]
+    holders, over = reading[:, 0].astype(np.int64), reading[:, 1].astype(np.int64)
+    for column, matrix in enumerate((values, error, known, visits, age), start=2):
+        matrix[holders, over] = reading[:, column]
     near = np.asarray(distances) <= np.asarray(trusted)[None, :]
     np.fill_diagonal(near, False)
     with np.errstate(invalid="ignore"):

@@ -1,0 +1,114 @@
+// Chart: a uPlot that follows the theme, its container, and new data, at most once per frame.
+
+import { color } from "./colors.js";
+import { number } from "./format.js";
+
+export class Chart {
+  // element: container.  zoomed: called with [first, last], or null when all is shown again.
+  constructor(element, zoomed = () => {}) {
+    this.element = element;
+    this.zoomed = zoomed;
+    this.plot = null;
+    this.shape = "";
+    this.log = false;
+    this.range = null;
+    this.data = [[]];
+    this.waiting = false;
+    new ResizeObserver(() => this.resize()).observe(element);
+  }
+
+  // series: uPlot's, without the first; bands: uPlot's; lines: [{value, label}] across the chart.
+  show(series, data, bands = [], lines = []) {
+    const shape = JSON.stringify([series.map((each) => [each.label, each.stroke, each.width, each.show]), bands.length, this.log, color("card")]);
+    this.data = data;
+    this.lines = lines;
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.build(series, bands);
+    } else if (!this.waiting) {
+      this.waiting = true;
+      requestAnimationFrame(() => { this.waiting = false; this.draw(); });
+    }
+  }
+
+  draw() {
+    if (!this.plot) return;
+    this.plot.setData(this.data, !this.range);
+  }
+
+  size() {
+    const legend = this.element.querySelector(".u-legend");
+    return { width: Math.max(200, this.element.clientWidth), height: Math.max(120, this.element.clientHeight - (legend ? Math.min(legend.offsetHeight, 90) : 26) - 2) };
+  }
+
+  resize() {
+    if (this.plot) this.plot.setSize(this.size());
+  }
+
+  reset() {
+    this.range = null;
+    this.zoomed(null);
+    if (this.plot) this.plot.setData(this.data, true);
+  }
+
+  build(series, bands) {
+    if (this.plot) this.plot.destroy();
+    const axis = { stroke: color("quiet"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 }, font: "12px system-ui, sans-serif" };
+    const chart = this;
+    const options = {
+      ...this.size(),
+      scales: { x: { time: false }, y: this.log ? { distr: 3 } : {} },
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : "")) }, { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick, 3))) }],
+      series: [{ label: "iteration", value: (_, value) => (value === null || value === undefined ? "–" : String(value)) }, ...series.map((each) => ({ value: (_, value) => number(value), ...each, points: { show: false } }))],
+      bands,
+      cursor: { drag: { x: true, y: false }, focus: { prox: 24 } },
+      legend: { live: true },
+      hooks: {
+        setSelect: [(plot) => {
+          if (plot.select.width < 4) return;
+          chart.range = [plot.posToVal(plot.select.left, "x"), plot.posToVal(plot.select.left + plot.select.width, "x")];
+          chart.zoomed(chart.range);
+        }],
+        draw: [(plot) => chart.across(plot)],
+      },
+    };
+    this.plot = new window.uPlot(options, this.data, this.element);
+    this.plot.over.addEventListener("dblclick", () => this.reset());
+    if (this.range) this.plot.setScale("x", { min: this.range[0], max: this.range[1] });
+    requestAnimationFrame(() => this.resize());
+  }
+
+  // Dashed lines with a label, such as what untrained policies return.
+  across(plot) {
+    const { ctx, bbox } = plot;
+    for (const line of this.lines || []) {
+      const y = plot.valToPos(line.value, "y", true);
+      if (!(y > bbox.top && y < bbox.top + bbox.height)) continue;
+      ctx.save();
+      ctx.strokeStyle = ctx.fillStyle = color("quiet");
+      ctx.setLineDash([4, 4]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+      ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+      ctx.textAlign = "right";
+      ctx.textBaseline = "bottom";
+      ctx.fillText(line.label, bbox.left + bbox.width - 4, y - 4 * devicePixelRatio);
+      ctx.restore();
+    }
+  }
+}
+
+// Exponential smoothing with the bias of its beginning taken out; what is unknown stays unknown.
+export function smoothed(values, weight) {
+  if (weight <= 0) return values;
+  let sum = 0;
+  let mass = 0;
+  return values.map((value) => {
+    if (value === null || value === undefined) return null;
+    sum = sum * weight + value * (1 - weight);
+    mass = mass * weight + (1 - weight);
+    return sum / mass;
+  });
+}

@@ -1,0 +1,275 @@
+"""Feed of the live page: what it says are the numbers of the records, in pieces and after the run went back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import add_event, cut, grow
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netagents.monitoring.feed.csv_tables import TABLES, chosen_rows, csv_lines
+from netagents.monitoring.feed.graph_layout import unit_layout
+from netagents.monitoring.feed.headline import headline, trend
+from netagents.monitoring.feed.json_numbers import rounded
+from netagents.monitoring.feed.process_table import ProcessTable
+from netagents.monitoring.feed.run_feed import Cursor, RunFeed
+from netagents.monitoring.feed.run_history import HELD, RunHistory, sampled
+from netagents.records import Run
+from netagents.records.ledger_view import kind_name
+from netagents.topology import Topology
+
+
+def near(left: Any, right: Any) -> bool:
+    """Equal to six digits, None as NaN."""
+    values = np.array([math.nan if value is None else value for value in np.ravel(np.array(left, dtype=object))], dtype=np.float64)
+    return np.allclose(values, np.ravel(right), rtol=6e-6, atol=0.0, equal_nan=True)
+
+
+def merged(feed: RunFeed, cursor: Cursor, pieces: dict[str, list[Any]]) -> dict[str, Any]:
+    """Add what is new to what a visitor has."""
+    news = feed.news(cursor)
+    if news.get("reset"):
+        pieces.clear()
+    for part in ("team", "agents"):
+        for name, values in news.get(part, {}).items():
+            pieces.setdefault(f"{part}.{name}", []).extend(values)
+    return news
+
+
+def test_the_first_message_holds_the_numbers_of_the_records(recorded: Run) -> None:
+    news = RunFeed(recorded.path).news(Cursor(metric="objective"))
+    assert news["count"] == 24
+    assert news["state"] == "finished"
+    assert news["team"]["i"] == list(range(24))
+    assert near(news["team"]["return"], recorded.returns)
+    assert near(news["team"]["sd"], recorded.returns_sd)
+    assert near(news["team"]["discounted"], recorded.discounted_returns)
+    assert near(news["agents"]["v"], recorded.agent_metric("objective"))
+    assert near(news["values"], recorded.agent_metric("objective")[-1])
+    assert near(news["held"], recorded.concentration().held)
+    traffic = recorded.ledger
+    assert sum(news["team"]["messages"]) == traffic.total.messages
+    history = RunHistory(recorded)
+    history.refresh()
+    by_link: dict[tuple[int, int], int] = {}
+    for iteration in range(24):
+        for (sender, _, receiver, _), (messages, _) in history.links_at(iteration).items():
+            by_link[sender, receiver] = by_link.get((sender, receiver), 0) + messages
+    assert by_link == {link: counted.messages for link, counted in traffic.by_link().items()}
+    newest = {(sender, kind, receiver): (messages, size) for sender, kind, receiver, messages, size in news["links"]}
+    assert newest == {(link[0], kind_name(link[1]), link[2]): counted for link, counted in history.links_at(23).items()}
+    assert sum(news["kinds"].values()) == history.totals(23)[0] == news["team"]["messages"][-1]
+
+
+def test_power_held_of_any_iteration_is_that_of_the_report(recorded: Run) -> None:
+    history = RunHistory(recorded)
+    history.refresh()
+    wanted = [recorded.concentration(iteration).held for iteration in range(24)]
+    np.testing.assert_allclose(history.agent_values(HELD, range(24)), wanted, rtol=1e-12)
+    assert np.sum(wanted) > 0.0
+    matrix = RunFeed(recorded.path).matrix(7)
+    assert matrix["iteration"] == 7
+    assert near(matrix["power"], recorded.power_matrix(7).values)
+    assert np.array_equal(matrix["reliable"], recorded.power_matrix(7).reliable)
+    assert RunFeed(recorded.path).matrix(1 << 30)["iteration"] == 23
+
+
+def test_a_run_that_grows_is_told_in_pieces_that_make_the_whole(recorded: Run, copied: Path) -> None:
+    cut(copied, 5)
+    feed, cursor, pieces = RunFeed(copied), Cursor(), dict[str, list[Any]]()
+    feed.history.refresh()
+    assert merged(feed, cursor, pieces)["count"] == 5
+    assert merged(feed, cursor, pieces) == {}
+    for rows in (6, 7, 11, 24):
+        grow(copied, recorded.path, rows)
+        feed._read = -math.inf
+        assert merged(feed, cursor, pieces)["count"] == rows
+    assert pieces["team.i"] == list(range(24))
+    assert near(pieces["team.return"], recorded.returns)
+    assert pieces["agents.i"][-1] == 23
+
+
+def test_a_long_run_is_read_in_parts_and_nothing_is_left_out(recorded: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netagents.monitoring.feed.run_history._AT_ONCE", 5)
+    monkeypatch.setattr("netagents.monitoring.feed.run_feed.READING_SECONDS", -1.0)
+    feed, cursor, pieces = RunFeed(recorded.path), Cursor(), dict[str, list[Any]]()
+    counts = [merged(feed, cursor, pieces)["count"] for _ in range(5)]
+    assert counts == [5, 10, 15, 20, 24]
+    assert near(pieces["team.return"], recorded.returns)
+
+
+def test_a_run_that_went_back_is_told_from_its_beginning(recorded: Run, copied: Path) -> None:
+    feed, cursor, pieces = RunFeed(copied), Cursor(), dict[str, list[Any]]()
+    assert merged(feed, cursor, pieces)["count"] == 24
+    cut(copied, 3)
+    add_event(copied, event="resumed", first_iteration=3)
+    feed._read = -math.inf
+    news = merged(feed, cursor, pieces)
+    assert news["reset"]
+    assert pieces["team.i"] == [0, 1, 2]
+    # As long as before, but written anew: the event tells it.
+    grow(copied, recorded.path, 24)
+    feed._read = -math.inf
+    merged(feed, cursor, pieces)
+    add_event(copied, event="restarted", agent=1, iteration=3, incarnation=2)
+    feed._read = -math.inf
+    assert merged(feed, cursor, pieces)["reset"]
+    assert near(pieces["team.return"], recorded.returns)
+
+
+def test_lost_agents_are_gone_until_they_are_started_again(copied: Path) -> None:
+    cut(copied, 5)
+    feed, cursor = RunFeed(copied), Cursor()
+    assert feed.news(cursor)["gone"] == []
+    for facts, gone in (
+        ({"event": "lost", "agent": 2, "iteration": 3, "stand_in": "noop", "line": "agent 2: killed"}, [2]),
+        ({"event": "restarted", "agent": 2, "iteration": 3, "incarnation": 2}, []),
+        ({"event": "failed", "role": "agent_1", "exit_code": 10, "line": "agent 1 was killed"}, [1]),
+    ):
+        add_event(copied, **facts)
+        feed._read = -math.inf
+        news = feed.news(cursor)
+        assert news["gone"] == gone
+        assert news["events"][-1]["event"] == facts["event"]
+    assert news["line"] == "agent 1 was killed"
+    assert news["events"][-1]["tone"] == "bad"
+
+
+def test_damaged_records_are_told_in_one_line(copied: Path) -> None:
+    (copied / "metrics.jsonl").write_text('{"iteration":0}\n')
+    news = RunFeed(copied).news(Cursor())
+    assert "metrics.jsonl:1" in news["line"]
+    assert news["count"] == 0
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=20))
+def test_rounded_numbers_have_six_digits(values: list[float]) -> None:
+    for value, short in zip(values, rounded(values), strict=True):
+        if math.isfinite(value):
+            assert math.isclose(short, value, rel_tol=5.1e-6) or abs(value) < 1e-290
+            assert len(f"{short:.12e}".partition("e")[0].strip("-").rstrip("0")) <= 7 or not 1e-290 < abs(value) < 1e290
+        else:
+            assert short is None
+    json.dumps(rounded(values), allow_nan=False)
+
+
+@given(st.integers(0, 50), st.integers(0, 3000), st.integers(1, 500))
+def test_samples_are_spread_from_end_to_end(first: int, count: int, points: int) -> None:
+    chosen = sampled(first, first + count, points)
+    assert len(chosen) == min(count, points)
+    if count and points > 1:
+        assert (chosen[0], chosen[-1]) == (first, first + count - 1)
+        assert len(chosen) < 2 or np.ptp(np.diff(chosen)) <= 1
+
+
+def test_the_error_of_a_slope_is_that_of_least_squares_and_wider_for_dependent_values() -> None:
+    generator = np.random.default_rng(5)
+    false, false_independent, wide = 0, 0, 0
+    for _ in range(300):
+        noise = generator.normal(size=200)
+        slope, error = trend(noise)
+        design = np.column_stack([np.arange(200), np.ones(200)])
+        solution, residual, *_ = np.linalg.lstsq(design, noise, rcond=None)
+        ordinary = math.sqrt(residual[0] / 198 * np.linalg.inv(design.T @ design)[0, 0])
+        assert math.isclose(slope, solution[0], rel_tol=1e-9)
+        assert 0.8 * ordinary < error < 1.6 * ordinary
+        false_independent += abs(slope) > 2.0 * error
+        walk = np.zeros(200)
+        for at in range(1, 200):
+            walk[at] = 0.8 * walk[at - 1] + noise[at]
+        slope, error = trend(walk)
+        false += abs(slope) > 2.0 * error
+        solution, residual, *_ = np.linalg.lstsq(design, walk, rcond=None)
+        wide += abs(slope) > 2.0 * math.sqrt(residual[0] / 198 * np.linalg.inv(design.T @ design)[0, 0])
+    # Nominally one in twenty.
+    assert false_independent < 30
+    assert false < 36
+    assert wide > 90
+
+
+def test_the_headline_answers_three_questions(recorded: Run) -> None:
+    history = RunHistory(recorded)
+    history.refresh()
+    learning, power, spent = headline(history)
+    assert learning.question == "Is it learning?"
+    assert f"{recorded.returns[:4].mean():.4g} at first, {recorded.returns[-4:].mean():.4g} now" in learning.detail
+    found = recorded.concentration()
+    assert (f"agent {found.top_holder}" in power.answer + power.detail) == (found.top_holder >= 0)
+    assert spent.answer == "not measured"
+
+
+def test_csv_holds_every_digit_of_the_records(recorded: Run) -> None:
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(b"".join(csv_lines(TABLES[name](recorded))).decode())))
+
+    assert [float(row["team_return"]) for row in table("returns")] == recorded.returns.tolist()
+    rows = table("metrics")
+    assert [float(row["objective"]) for row in rows] == recorded.agent_metric("objective").ravel().tolist()
+    power = [float(row["power"] or "nan") for row in table("power")]
+    assert np.array_equal(power, np.concatenate(recorded.power_readings())[:, 2], equal_nan=True)
+    assert sum(int(row["messages"]) for row in table("traffic")) == recorded.ledger.total.messages
+    assert [row["event"] for row in table("events")] == [event["event"] for event in recorded.events]
+    history = RunHistory(recorded)
+    history.refresh()
+    wide = list(csv.reader(io.StringIO(b"".join(csv_lines(chosen_rows(history, "return"))).decode())))
+    assert [float(value) for value in wide[5][1:]] == recorded.agent_metric("return")[4].tolist()
+    assert b"'=1+1" in b"".join(csv_lines(iter([["=1+1"]])))
+
+
+def test_every_agent_has_a_place_of_its_own() -> None:
+    ring = Topology(40, [(i, (i + 1) % 40) for i in range(40)])
+    for topology in (ring, Topology(1, []), Topology(30, [], positions=[(float(i), 0.0) for i in range(30)]), Topology(5, [(0, 1)])):
+        places = unit_layout(topology)
+        assert places.shape == (topology.n, 2)
+        assert places.min() >= 0.0
+        assert places.max() <= 1.0
+        assert len({tuple(place) for place in places.round(9).tolist()}) == topology.n
+    assert np.array_equal(unit_layout(ring), unit_layout(ring))
+
+
+def test_processes_are_those_that_hold_the_logs_open(copied: Path) -> None:
+    log = copied / "logs" / "agent_3.jsonl"
+    words = "import sys, time; file = open(sys.argv[1], 'a'); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", words, str(log)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            table = ProcessTable(copied)
+            rows = table.poll()
+            assert [(row["role"], row["pid"]) for row in rows] == [("agent_3", process.pid)]
+            assert rows[0]["memory"] > 1 << 20
+            time.sleep(0.05)
+            assert 0.0 <= table.poll()[0]["cpu"] < 1.5
+            os.kill(process.pid, 9)
+            process.wait()
+            assert table.poll() == []
+        finally:
+            process.kill()
+
+
+def test_influence_that_was_measured_is_shown_from_its_checkpoint_on(recorded: Run, copied: Path) -> None:
+    for name, checkpoint in (("a", 9), ("b", 19)):
+        folder = copied / "influence" / name
+        folder.mkdir(parents=True)
+        values = np.full((4, 4), float(checkpoint)).tolist()
+        values[0][0] = None
+        (folder / "influence.json").write_text(json.dumps({"plan": {"checkpoint": checkpoint}, "matrix": {"values": values}}))
+    shutil.copytree(copied / "influence" / "a", copied / "influence" / "c")
+    (copied / "influence" / "c" / "influence.json").write_text('{"matrix": {"values": [[1]]}}')
+    feed = RunFeed(copied)
+    assert [feed.matrix(at)["influence"]["checkpoint"] for at in (0, 9, 18, 19, 23)] == [9, 9, 9, 19, 19]
+    assert feed.matrix(0)["influence"]["values"][0][:2] == [None, 9.0]
+    assert RunFeed(recorded.path).matrix(3)["influence"] is None
