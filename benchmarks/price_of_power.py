@@ -10,8 +10,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from benchmarks.pairs import Paired
 
 POWER = 'signals=[{"kind": "power", "lambda": 0.05, "shared": true}]'
 WARM_UP = 2

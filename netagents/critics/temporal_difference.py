@@ -70,9 +70,7 @@ def compact(
     )
 
 
-def batch_td(
-    table: CriticTable, signals: Mapping[int, FloatArray], batch: Batch, discount: float, sweeps: int
-) -> dict[int, float]:
+def batch_td(table: CriticTable, signals: Mapping[int, FloatArray], batch: Batch, discount: float, sweeps: int) -> dict[int, float]:
     """Evaluate Q-functions on a batch, in place.
 
     Args:
@@ -99,9 +97,7 @@ def batch_td(
             # NOWHERE is -1 and weighs nothing, whatever stands there.
             np.take(values, batch.next_slots, out=ahead, mode="wrap")
             np.multiply(weight, ahead, out=ahead)
-            before, updated = updated, np.bincount(batch.inverse, weights=ahead, minlength=count)
-            updated /= visits
-            updated += mean_signal
+            before, updated = updated, mean_signal + np.bincount(batch.inverse, weights=ahead, minlength=count) / visits
             values[batch.slots] = updated
         difference = updated - before
         changes[column] = float(np.sqrt(np.mean(difference * difference)))

@@ -116,6 +116,7 @@ class PowerWarning(Event):
     name: Word
     what: Text
     advice: Text
+    line: Text = ""
 
 
 EVENTS: dict[str, type[Event]] = {

@@ -104,7 +104,7 @@ class Recorder:
             }
         )
         for notice in self._prices.add(record):
-            self.event("power_warning", iteration=notice.iteration, term=notice.term, **notice.warning._asdict())
+            self.event("power_warning", iteration=notice.iteration, term=notice.term, **notice.warning._asdict(), line=notice.line)
 
     def snapshot(self, iteration: int, arrays: Mapping[int, Mapping[str, NDArray[Any]]]) -> None:
         """Write a checkpoint of the state after ``iteration``; the oldest ones beyond ``keep_checkpoints`` go.

@@ -29,7 +29,7 @@ from netagents.studies.influence_claims import (
     plugin_without_influence,
 )
 from netagents.studies.power_claims import played_probability, spread_difference
-from netagents.studies.regularization_claims import power_left, rely_of_state_alone, rely_wrong_side
+from netagents.studies.regularization_claims import branched_left, power_left, rely_of_state_alone, rely_wrong_side
 from netagents.studies.robustness_claims import bound_violation, penalty_attacked, penalty_clean
 
 FloatArray = NDArray[np.float64]
@@ -203,6 +203,7 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         rely_wrong_side,
         rely_of_state_alone,
         power_left,
+        branched_left,
         played_probability,
         spread_difference,
         penalty_clean,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +15,9 @@ from netagents.experiment.games import RelyRules
 from netagents.experiment.signal_settings import Aggregate
 from netagents.intervals import Interval, run_interval
 from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.launch import launch
 from netagents.learning.prepare import prepare
+from netagents.studies.power_sources import branched_power
 from netagents.studies.power_study import NONE, aggregate_of, power_study
 from netagents.studies.power_tables import kept
 from netagents.studies.true_power import TruePower, enumerable, true_power
@@ -77,6 +81,31 @@ def power_left(
     return run_interval(shares)
 
 
+def branched_left(
+    source: str | Mapping[str, Any],
+    overrides: Sequence[str],
+    price: float,
+    states: int,
+    seeds: int = 5,
+    what: Literal["power", "return"] = "power",
+) -> Interval:
+    """The same for ``prim`` where the model cannot be enumerated: power by branching, the return of frozen policies."""
+    study = power_study(source, overrides, lambdas=[price], seeds=range(seeds))
+    shares = []
+    with TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            found = {}
+            for setting in study.settings:
+                key = setting.at(seed).model_dump_json(), states
+                if key not in _BRANCHED:
+                    finished = launch(load_experiment(setting.at(seed)), path=Path(folder) / f"{setting.values['method']}-{seed}")
+                    _BRANCHED[key] = branched_power(finished, states, aggregate_of(study))
+                found[setting.values["method"]] = _BRANCHED[key][what]
+            shares.append(found["prim"] / found[NONE])
+    return run_interval(shares)
+
+
+_BRANCHED: dict[tuple[str, int], dict[str, float]] = {}
 _FOUND: dict[tuple[str, str], TruePower] = {}
 """Several claims rest on the same runs."""
 

@@ -51,7 +51,7 @@ def test_monitor_and_records_say_the_same_and_the_terminal_shows_it(priced: obje
         f"price of power, iteration {event['iteration'] + 1}: {event['name']}: {event['what']}; {event['advice']}"
         for event in warned(priced.run)
     ]
-    assert lines == expected
+    assert lines == expected == [event["line"] for event in warned(priced.run)]
     shown = capsys.readouterr().err.splitlines()
     assert [line for line in shown if line.startswith("price of power")] == expected
 
