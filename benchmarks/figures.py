@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figure_style import ACCENT, GOOD, INK, MAIN, QUIET, calm, new_figure, png
 from netagents.environments.builtin.aloha import best_aloha
 from netagents.environments.builtin.sis_epidemic import NetworkedSis
 from netagents.environments.builtin.threshold_rules import ALWAYS, best_threshold, never, rule_returns
@@ -27,7 +28,6 @@ from netagents.launchers.launch import run
 from netagents.learning.prepare import Prepared, prepare
 from netagents.messages import RadiusKind
 from netagents.records import Run
-from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET, calm, new_figure, png
 from netagents.utilities import build_constraints, build_utility
 
 if TYPE_CHECKING:

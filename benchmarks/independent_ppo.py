@@ -144,7 +144,7 @@ def read(name: str) -> NDArray[np.float64]:
 
 def draw() -> None:
     """The figure and the table, from the files alone."""
-    from netagents.reports.style import FAINT, QUIET, calm, new_figure, png
+    from benchmarks.figure_style import FAINT, QUIET, calm, new_figure, png
 
     figure = new_figure(9.0, 4.8)
     axes = figure.subplots()

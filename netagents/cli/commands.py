@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "bank": "netagents.cli.bank",
     "influence": "netagents.cli.influence",
     "allocate": "netagents.cli.allocate",
+    "radii": "netagents.cli.radii",
     "power": "netagents.cli.power",
     "compare": "netagents.cli.compare",
     "doctor": "netagents.cli.doctor",

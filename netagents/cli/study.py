@@ -135,6 +135,29 @@ def allocation(
 
 
 @app.command()
+def budget(
+    file: File,
+    overrides: Words = None,
+    share: Annotated[
+        float | None,
+        typer.Option("--budget", min=0.001, max=1.0, help="Share of the largest radius's payload. Default: calibration.byte_budget."),
+    ] = None,
+    seeds: Seeds = 5,
+    out: Out = None,
+    jobs: Jobs = None,
+    episodes: Annotated[int, typer.Option("--episodes", min=1, max=1_000_000, help="Episodes that each run's policies play.")] = 256,
+) -> None:
+    """Radii by influence, by power, at random or the same for all: what is left of the return under one budget of bytes?"""
+    from netagents.cli.budget_output import carry_out_budget
+    from netagents.studies.byte_budget_study import byte_budget_study
+
+    study = byte_budget_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), budget=share)
+    folder = Path("studies") / f"budget-{study.name}" if out is None else out
+    progress = ProgressLine()
+    carry_out_budget(study, folder, jobs, episodes, progress)
+
+
+@app.command()
 def power(
     file: File,
     overrides: Words = None,

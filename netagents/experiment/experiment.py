@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netagents.errors import ExperimentError
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
 from netagents.experiment.agent_settings import AgentGroup, check_groups
 from netagents.experiment.base import Settings, written
+from netagents.experiment.calibration_settings import CalibrationSettings
 from netagents.experiment.checkpoint_settings import CheckpointSettings
 from netagents.experiment.clock_settings import ClockSettings, LockstepSettings, WaitSettings
 from netagents.experiment.constraint_settings import ConstraintSettings
@@ -73,7 +75,9 @@ class Experiment(Settings):
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     environment: EnvironmentSettings
     topology: TopologySettings
-    kappa: Kappa = Field(1, description="communication radius: default of the three below")
+    kappa: Kappa | Literal["auto"] = Field(
+        1, description="communication radius: default of the three below; auto: a calibration chooses those that are not set"
+    )
     kappa_policy: Radius | None = Field(None, description="whose states the actor reads")
     kappa_critic: Radius | None = Field(None, description="whose states and actions index a critic")
     kappa_gradient: Radius | None = Field(None, description="whose values enter the gradient")
@@ -83,6 +87,7 @@ class Experiment(Settings):
     information: Literal["fresh", "aged"] = Field(
         "fresh", description="policies read the present states of others, or those of as many steps ago as they are hops away"
     )
+    calibration: CalibrationSettings = Field(CalibrationSettings(), description="how kappa: auto chooses radii; of no effect otherwise")
     learning: LearningSettings = LearningSettings()
     policy: PolicySettings = SoftmaxPolicySettings()
     utility: UtilitySettings = NoUtilitySettings()
@@ -105,13 +110,19 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _credit_fits_radii(self) -> Self:
-        if self.learning.credit == "shared_reward":
+        if self.learning.credit == "shared_reward" and not self.chooses_radii:
             gradient, critic = self.radius("gradient"), self.radius("critic")
             pairs = [*zip(_spread(gradient, critic), _spread(critic, gradient), strict=False)]
             members = [agent for group in self.agents for agent in group.agents]
             pairs += [(self.radius_of(agent, "gradient"), self.radius_of(agent, "critic")) for agent in members]
             if any(g > c for g, c in pairs):
                 raise ValueError("credit shared_reward needs kappa_gradient <= kappa_critic; lower kappa_gradient or use credit shared_q")
+        return self
+
+    @model_validator(mode="after")
+    def _seats_have_one_radius(self) -> Self:
+        if self.chooses_radii and any(group.role == "population" for group in self.agents):
+            raise ValueError("kappa: auto gives agents radii of their own, and seats of a population need the same; set the radii")
         return self
 
     @model_validator(mode="after")
@@ -220,18 +231,35 @@ class Experiment(Settings):
         """Whether an agent goes on without messages of a neighbour that does not answer."""
         return self.failures.agent == "continue_without"
 
+    @property
+    def chooses_radii(self) -> bool:
+        """Whether a calibration still has to choose radii; afterwards all three are set, one per agent."""
+        return self.kappa == "auto" and None in (self.kappa_policy, self.kappa_critic, self.kappa_gradient)
+
     def radius(self, name: Literal["policy", "critic", "gradient"]) -> Radius:
-        """One radius as written: a number for all agents, or one per agent."""
+        """One radius as written: a number for all agents, or one per agent.
+
+        Raises:
+            ExperimentError: a calibration has yet to choose it.
+        """
         value: Radius | None = getattr(self, f"kappa_{name}")
-        return self.kappa if value is None else value
+        if value is not None:
+            return value
+        if self.kappa == "auto":
+            raise ExperimentError(
+                "'auto' stands for radii that a calibration chooses when a run begins, and here they are needed before",
+                where="kappa",
+                fix="let `netagents radii FILE --out NEW.yaml` choose them, and use NEW.yaml",
+            )
+        return self.kappa
 
     def radius_of(self, agent: int, name: Literal["policy", "critic", "gradient"]) -> int:
         """One radius of one agent; of one that a list of radii does not have, 0."""
         group = next((group for group in self.agents if agent in group.agents), None)
         own = None if group is None else group.radius(name)
-        everyone = self.radius(name)
         if own is not None:
             return own
+        everyone = self.radius(name)
         return everyone if isinstance(everyone, int) else everyone[agent] if agent < len(everyone) else 0
 
 

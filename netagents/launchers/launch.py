@@ -24,7 +24,9 @@ from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.nodes.monitor.sinks import check_sinks
+from netagents.records.atomic_files import write_atomically
 from netagents.records.frozen_policies import check_frozen_policies
+from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.run_creation import REPLAY, check_free, check_path
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
@@ -98,6 +100,7 @@ def launch(
         check_path(exact)
         check_free(exact)
     shown = SilentDisplay() if display is None else display
+    loaded, facts = _with_radii(loaded, shown)
     with contained():
         prepared = _prepared(loaded, shown)
         try:
@@ -108,6 +111,8 @@ def launch(
             try:
                 directory = RunDirectory.create(home / parent, experiment.name, prepared.setup, path=exact)
                 try:
+                    if facts is not None:
+                        write_atomically(directory.path / RADII, facts.model_dump_json(indent=1).encode())
                     if created is not None:
                         created(directory.path)
                     carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
@@ -118,6 +123,20 @@ def launch(
         finally:
             prepared.environment.close()
     return Run(replace(directory, path=directory.path.relative_to(home)) if relative and directory.path.is_relative_to(home) else directory)
+
+
+def _with_radii(loaded: LoadedExperiment, display: Display) -> tuple[LoadedExperiment, RadiiFacts | None]:
+    """The experiment with all radii, which a calibration chooses where it asks for that; the display is closed where that fails."""
+    if not loaded.experiment.chooses_radii:
+        return loaded, None
+    from netagents.launchers.radius_calibration import with_chosen_radii
+
+    try:
+        with signs_of_life(loaded.experiment.name, "choosing radii", display.note) as stage:
+            return with_chosen_radii(loaded, display.note, stage)
+    except BaseException:
+        display.close()
+        raise
 
 
 def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from netagents.errors import RunDirectoryError, printable
 from netagents.records.attack_models import AttackFacts, RobustnessFacts
 from netagents.records.event_models import EVENTS, Event
+from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.record_models import (
     BankManifest,
     CheckpointManifest,
@@ -57,6 +58,7 @@ RECORDS: dict[str, RecordFile] = {
     "checkpoints/*/manifest.json": RecordFile(CheckpointManifest, False, lambda _: 1 << 26),
     "logs/*.jsonl": RecordFile(LogEntry, True, lambda _: LOG_LINE_BYTES),
     "influence/*/plan.json": RecordFile(InfluencePlan, False, lambda _: 1 << 22),
+    RADII: RecordFile(RadiiFacts, False, per_pair),
     "bank.json": RecordFile(BankManifest, False, lambda _: 1 << 24),
     "study.json": RecordFile(StudyFacts, False, lambda _: 1 << 28),
     "study_result.json": RecordFile(StudyResult, False, lambda _: 1 << 28),

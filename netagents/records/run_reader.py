@@ -26,7 +26,8 @@ from netagents.records.ledger_view import LedgerView
 from netagents.records.metric_rows import column, curve_table, iterations_of, metric_names, metrics_table, per_agent
 from netagents.records.packed_records import each_reading, ledger_changes
 from netagents.records.power_readings import mean_reading, stacked_power
-from netagents.records.record_files import RECORDS, row_parser
+from netagents.records.radii_models import RADII, RadiiFacts
+from netagents.records.record_files import RECORDS, read_record, row_parser
 from netagents.records.recorded_link_costs import link_costs
 from netagents.records.relay_view import RelayView
 from netagents.records.run_directory import RunDirectory, State, run_directories
@@ -126,6 +127,16 @@ class Run:
     def n(self) -> int:
         """Number of agents."""
         return int(self.manifest["n"])
+
+    @property
+    def chosen_radii(self) -> RadiiFacts | None:
+        """The radii that a calibration chose, and why; None where the experiment set them.
+
+        Raises:
+            RunDirectoryError: the file is damaged.
+        """
+        file = self.path / RADII
+        return RadiiFacts.model_validate(read_record(file, RADII, self.n)) if file.exists() else None
 
     # -- returns and metrics ---------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from netagents.intervals import leader_sentence, run_interval
 from netagents.records.atomic_files import write_atomically
 from netagents.records.record_files import read_record
 from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.chart_svg import draw
 from netagents.reports.html import document, html, joined, section, short, table, tile
 
 ATTACK, REPORT = "attack.json", "report.html"
@@ -100,7 +101,9 @@ def _skill(rows: Sequence[Row]) -> Markup:
     references = [Reference("clean", shown[0]["clean"][0], "var(--quiet)")]
     say = "Return of the victims under adversaries of the checkpoints along their training; bands are 95 % over seeds."
     return section(
-        "Limited skill: half-trained", line_chart(iterations, lines, references, y_label="return of each victim", with_value=False), say=say
+        "Limited skill: half-trained",
+        draw(line_chart(iterations, lines, references, y_label="return of each victim", with_value=False)),
+        say=say,
     )
 
 

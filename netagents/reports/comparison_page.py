@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import wrap
 
 import numpy as np
-from markupsafe import Markup
 
 from netagents.errors import UsageError
 from netagents.records import Run, write_atomically
-from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.chart import COLORS, Chart, ChartLine, Reference
+from netagents.reports.chart_svg import draw
 from netagents.reports.comparison import HEADS, Comparison, compare_runs, comparison_rows, notes, verdict
 from netagents.reports.html import document, html, joined, section, table
+from netagents.reports.image_files import chart_image
 from netagents.reports.learning_curve import progress
-from netagents.reports.style import FAINT, GOOD, INK, QUIET, calm, new_figure, png
-
-COLORS = ("#1f5fa8", "#c2500b", "#2f7d4f", "#7b4bb3", "#a8842c", "#2a8fa0", "#b03a72", "#6b7280")
 
 
 def compare(*runs: Run | str | Path, out: str | Path | None = None) -> Comparison:
@@ -86,7 +83,7 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     ]
     members = table(("group", "run", "seed", "state", "iterations"), names)
     body = [
-        section("Who learned more, and how fast?", chart),
+        section("Who learned more, and how fast?", draw(chart)),
         section("What differs in the settings", settings, say=say),
         section("In numbers", table(HEADS, rows), remarks, wide=True),
         section("The runs", members, wide=True),
@@ -95,23 +92,25 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     return document("comparison of runs", head, lead, html('<div class="grid">{}</div>', joined(body)))
 
 
-def comparison_chart(comparison: Comparison) -> Markup:
-    """The curves with their intervals, as a chart of a page."""
-    groups = comparison.groups
-    lines = [
-        ChartLine(group.label, group.middle, f"var(--c{at % len(COLORS)})", group.low, group.high)
-        for at, group in enumerate(groups)
-        # Lines of a chart share its iterations.
-        if len(group.iterations) == len(groups[0].iterations)
-    ]
-    shortest = min(len(group.iterations) for group in groups)
-    if len(lines) < len(groups):
-        lines = [
-            ChartLine(group.label, group.middle[:shortest], f"var(--c{at % len(COLORS)})", group.low[:shortest], group.high[:shortest])
-            for at, group in enumerate(groups)
-        ]
-    iterations = groups[0].iterations[: len(lines[0].y)]
-    return line_chart(iterations, lines, _references(comparison), y_label="return per agent")
+def comparison_chart(comparison: Comparison, *, with_intervals: bool = False) -> Chart:
+    """The curves with their intervals.
+
+    Args:
+        comparison: to draw.
+        with_intervals: the names of the lines say the final values with their intervals.
+    """
+    lines = tuple(
+        ChartLine(
+            f"{group.label}: {group.final.text()}" if with_intervals else group.label,
+            group.middle,
+            COLORS[at % len(COLORS)],
+            group.low,
+            group.high,
+            np.asarray(group.iterations, dtype=np.float64),
+        )
+        for at, group in enumerate(comparison.groups)
+    )
+    return Chart("return per agent", lines, references=tuple(_references(comparison)), with_value=not with_intervals, legend=with_intervals)
 
 
 def _references(comparison: Comparison) -> list[Reference]:
@@ -125,33 +124,7 @@ def _references(comparison: Comparison) -> list[Reference]:
 
 
 def comparison_picture(comparison: Comparison, sentence: str | None = None) -> bytes:
-    """The curves with their intervals as PNG, each labelled at its end."""
-    figure = new_figure(9.0, 4.8)
-    axes = figure.subplots()
-    calm(axes)
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
-    for at, group in enumerate(comparison.groups):
-        color = COLORS[at % len(COLORS)]
-        axes.fill_between(group.iterations, group.low, group.high, color=color, alpha=0.2, linewidth=0)
-        label = f"{group.label}: {group.final.text()}"
-        axes.plot(group.iterations, group.middle, color=color, linewidth=1.8, label=label, marker="o" if len(group.middle) == 1 else None)
-    for reference in _references(comparison):
-        color = GOOD if reference.name == "best known" else QUIET
-        axes.axhline(reference.value, color=color, linewidth=1.1, linestyle=(0, (4, 3)), label=f"{reference.name}: {reference.value:.2f}")
-    axes.set_xlabel("iteration, from 0")
-    axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel("return per agent")
-    ordered = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: -_height(pair[0]))
-    handles, labels = zip(*ordered, strict=True)
-    axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelcolor="linecolor")
-    if sentence:
-        axes.set_title("\n".join(wrap(sentence, 100)), loc="left", color=INK, fontsize=10.5)
-    else:
-        axes.set_title("Return per agent, with 95 % intervals", loc="left", color=INK, fontsize=12, fontweight="bold")
-    return png(figure)
-
-
-def _height(line: object) -> float:
-    """Where a line ends, so that labels stand in the order of the lines."""
-    values = np.asarray(line.get_ydata(), dtype=np.float64)  # type: ignore[attr-defined]
-    return float(values[-1])
+    """The curves with their intervals as PNG."""
+    count = sum(len(group.runs) for group in comparison.groups)
+    below = f"{count} runs; bands: 95 % intervals over seeds"
+    return chart_image(sentence or verdict(comparison), below, [comparison_chart(comparison, with_intervals=True)])

@@ -10,14 +10,17 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.measures.power import PowerMatrix
-from netagents.reports.html import HEAT_LEVELS, data, rounded, short, text
+from netagents.reports.html import HEAT_LEVELS, data, heat_rules, rounded, short, text
+from netagents.reports.image_files import Drawing
 from netagents.reports.power_history import PowerWindow
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _LARGE = 560.0
-_LEFT, _TOP, _BOTTOM = 46.0, 8.0, 40.0
+_LEFT, _BOTTOM = 46.0, 40.0
+MATRIX_TOP, MATRIX_SIDE = 8.0, _LARGE - _LEFT
+"""Where the matrix begins in its drawing, and how long its sides are."""
 _SMALL = 30
 """Up to so many agents a cell has room for three strokes."""
 
@@ -56,6 +59,36 @@ def power_maps(windows: Sequence[PowerWindow], measured: BoolArray, names: Seque
         f'{store}<div class="maps"><div>{large}</div><div>{_key(windows, measured, top)}'
         f'<div class="thumbs">{thumbs}</div></div></div><script type="application/json" id="power-data">{data(facts)}</script>'
     )
+
+
+def matrix_drawing(matrix: PowerMatrix, shown: BoolArray, names: Sequence[str]) -> Drawing:
+    """One matrix, large, as a drawing for an image file.
+
+    Args:
+        matrix: to draw. shown: (n, n) bool, pairs whose power was looked for. names: of the agents.
+    """
+    n = len(names)
+    frame = f'x="{_LEFT}" y="{MATRIX_TOP}" width="{MATRIX_SIDE}" height="{MATRIX_SIDE}"'
+    cells = f'<svg {frame} viewBox="0 0 {n} {n}" preserveAspectRatio="none">{_cells(matrix, shown, matrix_top(matrix))}</svg>'
+    inside = Markup(f"<style>{heat_rules()}</style>{cells}{_frame_and_names(n, names)}")
+    return Drawing(inside, _LARGE, MATRIX_TOP + MATRIX_SIDE + _BOTTOM, 620.0)
+
+
+def matrix_key(matrix: PowerMatrix, shown: BoolArray) -> list[str]:
+    """What the marks in a matrix mean, of those that it has."""
+    finite = np.isfinite(matrix.values)
+    marks = {
+        "hatched: too far, or error too large": bool(_hatched(matrix).any()),
+        "grey: unknown, alternatives too rarely played": bool((shown & ~finite).any()),
+        "orange: cannot influence, so noise": bool((finite & matrix.impossible & matrix.near).any()),
+        "white: beyond the critic's radius": bool((~shown).sum() > len(shown)),
+    }
+    return [words for words, present in marks.items() if present]
+
+
+def matrix_top(matrix: PowerMatrix) -> float:
+    """The value at the dark end of the scale of one matrix."""
+    return _top([matrix])
 
 
 def _top(matrices: Sequence[PowerMatrix]) -> float:
@@ -110,21 +143,27 @@ def _squares(cells: NDArray[np.intp], kind: str) -> str:
 
 
 def _large(frame: int, n: int, names: Sequence[str]) -> str:
-    side = _LARGE - _LEFT
+    map_ = f'<use href="#map-{frame}" x="{_LEFT}" y="{MATRIX_TOP}" width="{MATRIX_SIDE}" height="{MATRIX_SIDE}"/>'
+    box = f"0 0 {_LARGE} {MATRIX_TOP + MATRIX_SIDE + _BOTTOM}"
+    return f'<svg id="large-map" viewBox="{box}" role="img">{map_}{_frame_and_names(n, names)}</svg>'
+
+
+def _frame_and_names(n: int, names: Sequence[str]) -> str:
+    side = MATRIX_SIDE
     cell = side / n
     step = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 100_000) if cell * each >= 18.0)
-    parts = [f'<use href="#map-{frame}" x="{_LEFT}" y="{_TOP}" width="{side}" height="{side}"/>']
-    parts.append(f'<rect class="frame" x="{_LEFT}" y="{_TOP}" width="{side}" height="{side}"/>')
+    parts = []
+    parts.append(f'<rect class="frame" x="{_LEFT}" y="{MATRIX_TOP}" width="{side}" height="{side}"/>')
     for agent in range(0, n, step):
         middle = (agent + 0.5) * cell
         label = text(names[agent] if len(names[agent]) <= 4 else agent)
-        parts.append(f'<text x="{_LEFT - 6}" y="{_TOP + middle + 4.5:.1f}" text-anchor="end">{label}</text>')
-        parts.append(f'<text x="{_LEFT + middle:.1f}" y="{_TOP + side + 17:.1f}" text-anchor="middle">{label}</text>')
-    parts.append(f'<text x="{_LEFT + side / 2}" y="{_TOP + side + 36}" text-anchor="middle" class="strong">over agent i</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{MATRIX_TOP + middle + 4.5:.1f}" text-anchor="end">{label}</text>')
+        parts.append(f'<text x="{_LEFT + middle:.1f}" y="{MATRIX_TOP + side + 17:.1f}" text-anchor="middle">{label}</text>')
+    parts.append(f'<text x="{_LEFT + side / 2}" y="{MATRIX_TOP + side + 36}" text-anchor="middle" class="strong">over agent i</text>')
     parts.append(
-        f'<text transform="translate(12 {_TOP + side / 2}) rotate(-90)" text-anchor="middle" class="strong">power of agent j</text>'
+        f'<text transform="translate(12 {MATRIX_TOP + side / 2}) rotate(-90)" text-anchor="middle" class="strong">power of agent j</text>'
     )
-    return f'<svg id="large-map" viewBox="0 0 {_LARGE} {_TOP + side + _BOTTOM}" role="img">{"".join(parts)}</svg>'
+    return "".join(parts)
 
 
 def _numbers(windows: Sequence[PowerWindow], measured: BoolArray) -> dict[str, object]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -57,6 +59,14 @@ def data(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
+@cache
+def theme() -> dict[str, str]:
+    """The light colours of pages by their names, as the style sheet has them."""
+    style = (files("netagents.reports") / "assets" / "report.css").read_text(encoding="utf-8")
+    light = style[: style.index("@media")]
+    return dict(re.findall(r"--([a-z0-9-]+):\s*(#[0-9a-f]+)", light))
+
+
 def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
     """A titled card; ``say`` is the sentence below the title."""
     lead = html('<p class="say">{}</p>', say) if say else ""
@@ -91,8 +101,13 @@ def document(title: str, *parts: str) -> str:
     )
 
 
+def heat_rules() -> str:
+    """Rules for the colours of heat maps in light pages."""
+    return "".join(f".h{level}{{fill:{_ramp(_HEAT_LIGHT, level)}}}" for level in range(HEAT_LEVELS))
+
+
 def _heat_rules() -> str:
-    light = "".join(f".h{level}{{fill:{_ramp(_HEAT_LIGHT, level)}}}" for level in range(HEAT_LEVELS))
+    light = heat_rules()
     dark = "".join(f".h{level}{{fill:{_ramp(_HEAT_DARK, level)}}}" for level in range(HEAT_LEVELS))
     return f"{light}@media (prefers-color-scheme: dark){{{dark}}}"
 

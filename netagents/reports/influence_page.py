@@ -12,6 +12,7 @@ from netagents.errors import NetagentsError
 from netagents.launchers.influence_measurement import Measurement
 from netagents.records import Run, write_atomically
 from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.chart_svg import draw
 from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
 from netagents.reports.html import HEAT_LEVELS, document, html, joined, section, short, table, text, tile
@@ -141,7 +142,7 @@ def _decay_section(measured: Measurement) -> Markup:
         for hop, pairs, mean, low, high, null, share in zip(*[column.tolist() for column in decay[:7]], strict=True)
     ]
     rate = f"beyond the null it falls as exp(-{decay.rate:.2f} d)" if np.isfinite(decay.rate) else "no rate can be fitted"
-    chart = line_chart(decay.hops, lines, y_label="influence", x_label="hops") if len(decay.hops) > 1 else Markup("")
+    chart = draw(line_chart(decay.hops, lines, y_label="influence", x_label="hops")) if len(decay.hops) > 1 else Markup("")
     listed = table(("hops", "pairs", "mean", "95 % interval", "null", "significant"), rows)
     return section("With distance", chart, listed, say=f"Mean influence by hop distance, intervals over sources; {rate}.")
 
@@ -162,7 +163,9 @@ def _time_section(measured: Measurement) -> Markup:
         "what is far away changes later."
     )
     return section(
-        "With time", line_chart(time.ends, lines, [Reference("none", 0.0, "var(--quiet)")], y_label="influence", x_label="step"), say=say
+        "With time",
+        draw(line_chart(time.ends, lines, [Reference("none", 0.0, "var(--quiet)")], y_label="influence", x_label="step")),
+        say=say,
     )
 
 
@@ -265,7 +268,7 @@ def square_map(values: FloatArray, names: tuple[str, ...], rows: str, crossed: B
                 parts.append(f'<path class="hatch" stroke-width="1" d="{path}"/>')
             elif n <= _NUMBERED:
                 over = " over" if level > 0.55 * HEAT_LEVELS else ""
-                number = f"{values[j, i]:.2f}"
+                number = f"{values[j, i]:.{2 if top >= 0.1 else 3}f}"
                 place = f'x="{x + cell / 2:.2f}" y="{y + cell / 2 + 4:.2f}"'
                 parts.append(f'<text class="cell{over}" style="font-size:11px" {place} text-anchor="middle">{number}</text>')
     step = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 100_000) if cell * each >= 18.0)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from netagents.intervals import ENOUGH
 from netagents.records.column_table import ColumnTable
-from netagents.reports.chart import apart
+from netagents.reports.chart import Chart, ChartLine
+from netagents.reports.chart_svg import draw
 from netagents.reports.html import html, joined, section, short, table
-from netagents.reports.inline_picture import picture
 from netagents.reports.study_data import StudyData
-from netagents.reports.style import ACCENT, GOOD, INK, MAIN, calm, new_figure
+from netagents.reports.style import ACCENT, GOOD, INK, MAIN
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-COLORS = (MAIN, ACCENT, GOOD, "#7b4bb3")
+FloatArray = NDArray[np.float64]
+COLORS = (MAIN, ACCENT, GOOD, "var(--c3)")
 NONE = "none"
 MIDDLES = "Points are interquartile means over seeds with 95 % intervals; n is the number of seeds."
 
@@ -76,77 +73,45 @@ def power_page(data: StudyData) -> list[Markup]:
     """The sections of the page."""
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in power_answer(data))
     say = f"Each point is a price; up is more task return, left is less power. {MIDDLES} Power: {data.facts['power_source']}."
-    parts = [
-        section(
-            "Does this make the team safer, and what does it cost?", lead, picture(pareto(data), "return and power"), say=say, wide=True
-        )
-    ]
+    parts = [section("Does this make the team safer, and what does it cost?", lead, draw(pareto(data)), say=say, wide=True)]
     parts.append(section("In numbers", numbers_table(data), wide=True))
     sentence = truncation_sentence(data)
     if sentence is not None:
-        shown = picture(truncation(data), "truncation error")
+        shown = draw(truncation(data))
         parts.append(section("Does a smaller radius do?", html("<p>{}</p>", sentence), shown, wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
 
 
-def pareto(data: StudyData) -> Figure:
+def pareto(data: StudyData) -> Chart:
     """Task return against power, a line of prices per method."""
     return _against(data, "return", "task return per agent")
 
 
-def truncation(data: StudyData) -> Figure:
+def truncation(data: StudyData) -> Chart:
     """Truncation error at the run's radius against power."""
     return _against(data, "td_truncation_error", "truncation error of the task critic")
 
 
-def _against(data: StudyData, column: str, words: str) -> Figure:
+def _against(data: StudyData, column: str, words: str) -> Chart:
     summary = data.tables["power_summary"]
-    figure = new_figure(8.0, 4.4)
-    axes = figure.subplots()
-    names: list[tuple[float, float, str, str]] = []
     first = [row for row in range(summary.rows) if summary["method"][row] == NONE]
+    lines = []
     for place, method in enumerate(each for each in _methods(summary) if each != NONE):
         rows = [*first, *(row for row in range(summary.rows) if summary["method"][row] == method)]
-        color = COLORS[place % len(COLORS)]
-        _points(axes, summary, rows, column, color, method)
-        names += [
-            (float(summary["power"][row]), float(summary[column][row]), f"{summary['lambda'][row]:g}", color) for row in rows[len(first) :]
-        ]
+        notes = ("",) * len(first) + tuple(f"{summary['lambda'][row]:g}" for row in rows[len(first) :])
+        lines.append(_points(summary, rows, column, COLORS[place % len(COLORS)], method, notes))
     if first:
-        _points(axes, summary, first, column, INK, NONE)
-    calm(axes)
-    axes.set_xlabel(f"power of co-players over an agent per step ({data.facts['aggregate']}), in units of task reward")
-    axes.set_ylabel(words)
-    axes.figure.canvas.draw()
-    _annotate(axes, names)
-    axes.legend(frameon=False, fontsize=9, loc="best")
-    return figure
+        lines.append(_points(summary, first, column, INK, NONE, ()))
+    label = f"power of co-players over an agent per step ({data.facts['aggregate']}), in units of task reward"
+    return Chart(words, tuple(lines), x_label=label, legend=True, with_value=False, height=400)
 
 
-def _points(axes: object, summary: ColumnTable, rows: list[int], column: str, color: str, label: str) -> None:
-    x, y = (np.array([float(summary[name][row]) for row in rows]) for name in ("power", column))
+def _points(summary: ColumnTable, rows: list[int], column: str, color: str, label: str, notes: tuple[str, ...]) -> ChartLine:
+    def values(name: str) -> FloatArray:
+        return np.array([float(summary[name][row]) for row in rows])
 
-    def edges(name: str, middle: np.ndarray) -> np.ndarray:
-        low, high = (np.array([float(summary[f"{name}_{edge}"][row]) for row in rows]) for edge in ("low", "high"))
-        return np.asarray(np.nan_to_num(np.stack([middle - low, high - middle])).clip(0.0))
-
-    axes.errorbar(  # type: ignore[attr-defined]
-        x, y, xerr=edges("power", x), yerr=edges(column, y), fmt="o-", color=color, capsize=2, markersize=5, linewidth=1.2, label=label
-    )
-
-
-def _annotate(axes: object, names: list[tuple[float, float, str, str]]) -> None:
-    """The prices beside their points, moved apart vertically where they would touch."""
-    if not names:
-        return
-    transform = axes.transAxes.inverted().transform  # type: ignore[attr-defined]
-    places = [transform(axes.transData.transform((x, y))) for x, y, _, _ in names]  # type: ignore[attr-defined]
-    order = sorted(range(len(names)), key=lambda at: places[at][1])
-    heights = dict(zip(order, apart([float(places[at][1]) for at in order], 0.045), strict=True))
-    for at, (_, _, text, color) in enumerate(names):
-        axes.annotate(  # type: ignore[attr-defined]
-            text, (float(places[at][0]) + 0.012, heights[at] + 0.02), xycoords="axes fraction", fontsize=8.5, color=color, va="bottom"
-        )
+    edges = [values(f"{name}_{edge}") for name in (column, "power") for edge in ("low", "high")]
+    return ChartLine(label, values(column), color, edges[0], edges[1], values("power"), edges[2], edges[3], marked=True, notes=notes)
 
 
 def numbers_table(data: StudyData) -> Markup:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from netagents.measures.power import Concentration
 from netagents.records import Run, tail
-from netagents.reports.chart import sparkline
+from netagents.reports.chart_svg import sparkline
 from netagents.reports.html import html, joined, section, short, table
 from netagents.reports.power_picture import percent
 from netagents.reports.settings_table import settings_rows

@@ -18,6 +18,7 @@ from netagents.measures.power import Concentration, PowerMatrix, held_entries
 from netagents.records import Run, write_atomically
 from netagents.reports.baseline_verdict import baseline_of, baseline_sentence
 from netagents.reports.chart import ChartLine, Reference, line_chart
+from netagents.reports.chart_svg import draw
 from netagents.reports.comparison_page import comparison_chart
 from netagents.reports.constraint_section import best_name, constraint_section
 from netagents.reports.fault_section import fault_section, spans
@@ -31,6 +32,7 @@ from netagents.reports.metric_section import metric_section
 from netagents.reports.power_history import PowerHistory, PowerWindow, power_history
 from netagents.reports.power_picture import no_entry, percent
 from netagents.reports.price_section import price_section
+from netagents.reports.radii_section import radii_section
 from netagents.reports.report_tables import agent_table, ending_section, messages_section, settings_section
 from netagents.reports.style import describe
 from netagents.reports.summary import byte_size, learns_utility
@@ -70,6 +72,7 @@ def report(run: Run) -> str:
         _utility_section(run),
         constraint_section(run),
         price_section(run),
+        radii_section(run),
         _maps_section(run, history, power),
         agent_table(run, found),
         metric_section(run),
@@ -253,12 +256,14 @@ def _curve_section(run: Run, reached: LearningProgress) -> Markup:
         for name, value, color in (("untrained", reached.untrained, "var(--quiet)"), ("best known", reached.best, "var(--good)"))
         if value is not None
     ]
-    chart = line_chart(
-        run.iterations,
-        [ChartLine("return", returns, "var(--main)", returns - half, returns + half)],
-        references,
-        y_label="return per agent",
-        spans=spans(run),
+    chart = draw(
+        line_chart(
+            run.iterations,
+            [ChartLine("return", returns, "var(--main)", returns - half, returns + half)],
+            references,
+            y_label="return per agent",
+            spans=spans(run),
+        )
     )
     copies = run.experiment.learning.batch
     missing = "" if references else " This environment knows no untrained or best return for this horizon."
@@ -270,7 +275,7 @@ def _baseline_section(run: Run) -> Markup:
     comparison = baseline_of(run)
     if comparison is None:
         return Markup("")
-    return section(f"Beside {comparison.groups[1].label}", comparison_chart(comparison), say=baseline_sentence(comparison))
+    return section(f"Beside {comparison.groups[1].label}", draw(comparison_chart(comparison)), say=baseline_sentence(comparison))
 
 
 def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
@@ -282,7 +287,7 @@ def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> Ma
     lines = [ChartLine(f"agent {_name(run, agent)}", history.shares[:, agent], _COLORS[at]) for at, agent in enumerate(leaders)]
     references = [Reference("equal", 1 / run.n, "var(--quiet)")]
     say = f"Share of all power held, of the {len(leaders)} agents that hold most at the end."
-    return section(title, line_chart(run.iterations, lines, references, y_label="share of power", percent=True), say=say)
+    return section(title, draw(line_chart(run.iterations, lines, references, y_label="share of power", percent=True)), say=say)
 
 
 def _utility_section(run: Run) -> Markup:
@@ -295,7 +300,7 @@ def _utility_section(run: Run) -> Markup:
         say = f"The {name} of every agent."
     else:
         say = f"The {name} of the best and the worst agent at the end; the bands hold all agents and the middle half of them."
-    return section(f"Each agent's {name}", line_chart(run.iterations, lines, y_label=name), say=say)
+    return section(f"Each agent's {name}", draw(line_chart(run.iterations, lines, y_label=name)), say=say)
 
 
 def _spread(run: Run, values: FloatArray) -> list[ChartLine]:

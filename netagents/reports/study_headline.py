@@ -1,26 +1,23 @@
-"""The figure that answers "which kappa should I use?", and the sentences above it."""
+"""The charts that answer "which kappa should I use?", and the sentences above it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.intervals import ENOUGH, Interval, order
+from netagents.reports.chart import Chart, ChartBars, ChartLine, Note, Reference, Span
 from netagents.reports.html import short
 from netagents.reports.study_data import StudyData
-from netagents.reports.style import ACCENT, FAINT, GOOD, INK, MAIN, QUIET, calm, new_figure
+from netagents.reports.style import ACCENT, GOOD, MAIN, QUIET
 from netagents.reports.summary import byte_size
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 FloatArray = NDArray[np.float64]
-COLORS = {"shared_q": MAIN, "shared_reward": "#7b4bb3"}
-OTHERS = (MAIN, "#7b4bb3", "#2f7d4f", "#a8842c", "#5aa9e6", "#b03a72", "#8a919c", "#3d4754")
+CREDIT_COLORS = {"shared_q": MAIN, "shared_reward": "var(--c3)"}
+OTHERS = (MAIN, *(f"var(--c{index})" for index in (3, 2, 4, 5, 6, 7)))
 """Colours where more than credits is compared."""
 SMALL = 0.02
 """Share of what was learned below which a difference does not matter; as the knee is defined."""
@@ -30,7 +27,7 @@ SOON = 1.25
 
 def color_of(data: StudyData, credit: str) -> str:
     """The colour of one of the things compared."""
-    return COLORS[credit] if credit in COLORS else OTHERS[data.credits.index(credit) % len(OTHERS)]
+    return CREDIT_COLORS[credit] if credit in CREDIT_COLORS else OTHERS[data.credits.index(credit) % len(OTHERS)]
 
 
 def answers(data: StudyData) -> list[str]:
@@ -39,7 +36,7 @@ def answers(data: StudyData) -> list[str]:
     together = len(data.credits) > 1 and len(set(knees.values())) == 1 and None not in knees.values()
     told = []
     for credit in data.credits[:1] if together else data.credits:
-        only_credits = set(data.credits) <= set(COLORS)
+        only_credits = set(data.credits) <= set(CREDIT_COLORS)
         each = f" with {'credit ' if only_credits else ''}{credit}" if len(data.credits) > 1 else ""
         name = (" with either credit" if only_credits else " with any of them") if together else each
         knee = knees[credit]
@@ -119,128 +116,85 @@ def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
     return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {needs}, against {there}."
 
 
-def headline(data: StudyData) -> Figure:
+def headline(data: StudyData) -> list[Chart]:
     """What each hop buys (return above, speed in the middle) and costs (below), the knee marked."""
-    figure = new_figure(8.4, 6.2)
-    above, middle, below = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [2.0, 0.9, 0.9]})
-    kappas = data.kappas
+    names = tuple(f"{kappa}\n{_role(data, kappa)}" for kappa in data.kappas)
+    above = replace(_gains(data), categories=tuple(str(kappa) for kappa in data.kappas))
+    iterations = _bars(data, "iterations_to_target", 1.0, lambda value: f"{value:.0f}", "never")
+    middle = Chart("iterations\nto target", bars=iterations, x_label="", height=150)
+    size = _bars(data, "bytes_per_step", 1e-3, lambda value: byte_size(round(value)) if value else "nothing", "")
+    below = Chart("kB per step\nbetween agents", bars=size, x_label="communication radius kappa (hops)", height=185)
+    return [above, replace(middle, categories=above.categories), replace(below, categories=names)]
+
+
+def _gains(data: StudyData) -> Chart:
+    """The value of every radius with its interval, the band of what is as good as the best, and what each hop adds."""
+    kappas, untrained = data.kappas, float(data.facts["untrained"])
     shifts = np.linspace(-0.08, 0.08, len(data.credits)) if len(data.credits) > 1 else [0.0]
-    _band(above, data)
-    for shift, credit in zip(shifts, data.credits, strict=True):
-        _gain(above, data, credit, float(shift))
-    _range(above, data)
-    _bars(middle, data, "iterations_to_target", 1.0, lambda value: f"{value:.0f}", "never")
-    middle.set_ylabel("iterations\nto target")
-    _bars(below, data, "bytes_per_step", 1e-3, lambda value: byte_size(round(value)) if value else "nothing", "")
-    below.set_ylabel("kB per step\nbetween agents")
-    above.set_ylabel(f"{data.measure}\nafter training")
-    below.set_xlabel("communication radius kappa (hops)")
-    below.set_xticks(range(len(kappas)), [f"{kappa}\n{_role(data, kappa)}" for kappa in kappas])
-    below.set_xlim(-0.5, len(kappas) - 0.5)
-    figure.suptitle("What each hop buys, and what it costs", x=0.01, ha="left", fontsize=13, color=INK, fontweight="bold")
-    return figure
-
-
-def _band(axes: Axes, data: StudyData) -> None:
-    """The values that are as good as the best one."""
-    untrained = float(data.facts["untrained"])
     best = max(float(np.nanmax(data.by_kappa("final", credit)[1])) for credit in data.credits)
-    axes.axhspan(best - SMALL * abs(best - untrained), best, color=FAINT, zorder=0)
-    axes.annotate("within 2 % of what was learned of the highest value", (0.995, best), xycoords=("axes fraction", "data"), xytext=(0, 12),
-                  textcoords="offset points", ha="right", fontsize=8.5, color=QUIET)  # fmt: skip
+    lines: list[ChartLine] = []
+    notes: list[Note] = []
+    for shift, credit in zip(shifts, data.credits, strict=True):
+        mine, value, low, high = data.by_kappa("final", credit)
+        x = np.array([kappas.index(kappa) for kappa in mine]) + float(shift)
+        lines.append(ChartLine(credit if len(data.credits) > 1 else "", value, color_of(data, credit), low, high, x, marked=True))
+        if credit == data.credits[0]:
+            notes += _changes(data, credit, x, value)
+        knee = data.knee(credit)
+        if knee is not None and (credit == data.credits[0] or knee != data.knee(data.credits[0])):
+            at = mine.index(knee)
+            notes.append(
+                Note(f"knee: kappa = {knee}", float(x[at]), float(value[at]), ACCENT, "start" if at == 0 else "middle", 18.0, True)
+            )
+    bottom, top = _range(data)
+    near = untrained >= bottom
+    words = f"untrained: {short(untrained)}" + ("" if near else ", far below")
+    notes.append(Note(words, len(kappas) - 0.55, untrained if near else bottom, QUIET, "end", 5.0))
+    span = Span("within 2 % of what was learned of the highest value", best - SMALL * abs(best - untrained), best, upright=True)
+    references = (Reference("untrained", untrained, QUIET),) if near else ()
+    return Chart(
+        f"{data.measure}\nafter training", tuple(lines), spans=(span,), notes=tuple(notes), references=references, x_label="",
+        y_range=(bottom, top), legend=len(data.credits) > 1, with_value=False, height=330,
+    )  # fmt: skip
 
 
-def _gain(axes: Axes, data: StudyData, credit: str, shift: float) -> None:
-    kappas, color, first = data.kappas, color_of(data, credit), credit == data.credits[0]
-    mine, value, low, high = data.by_kappa("final", credit)
-    x = np.array([kappas.index(kappa) for kappa in mine]) + shift
-    errors = np.nan_to_num(np.stack([value - low, high - value])).clip(0.0)
-    axes.plot(x, value, color=color, linewidth=1.6, zorder=2)
-    axes.errorbar(x, value, yerr=errors, fmt="o", color=color, capsize=4, markersize=6, linewidth=1.6, zorder=3)
-    knee = data.knee(credit)
-    if first:
-        _changes(axes, data, credit, x, value)
-    if knee is None:
-        return
-    at = mine.index(knee)
-    axes.plot([x[at]], [value[at]], "o", markersize=17, markerfacecolor="none", markeredgecolor=ACCENT, markeredgewidth=2.2, zorder=4)
-    if not first:
-        if knee != data.knee(data.credits[0]):
-            axes.annotate(f"knee: kappa = {knee}", (x[at], value[at]), (-9, -24), textcoords="offset points", ha="left", fontsize=10,
-                          color=color, fontweight="bold")  # fmt: skip
-        return
-    away, side = ((-9, 16), "left") if at == 0 else ((0, 16), "center")
-    place = (x[at], value[at])
-    axes.annotate(f"knee: kappa = {knee}", place, away, textcoords="offset points", ha=side, fontsize=11, color=ACCENT, fontweight="bold")
-
-
-def _changes(axes: Axes, data: StudyData, credit: str, x: FloatArray, value: FloatArray) -> None:
+def _changes(data: StudyData, credit: str, x: FloatArray, value: FloatArray) -> list[Note]:
     """The gain of every hop between its two points, coloured where it is beyond chance."""
     _, gains = data.intervals("final", credit)
+    notes = []
     for here in range(1, len(x)):
-        change = value[here] - value[here - 1]
-        told = order(gains[here], gains[here - 1])
-        tone = {"higher": GOOD, "lower": ACCENT}.get(told, QUIET)
-        note = {"too few": "\n(too few seeds)", "not told apart": "\n(chance)"}.get(told, "")
-        between = ((x[here] + x[here - 1]) / 2, (value[here] + value[here - 1]) / 2)
-        axes.annotate(
-            f"{change:+.2g}{note}", between, (0, -11), textcoords="offset points", ha="center", va="top", fontsize=8.5, color=tone
-        )
+        verdict = order(gains[here], gains[here - 1])
+        color = {"higher": GOOD, "lower": ACCENT}.get(verdict, QUIET)
+        words = {"too few": "\n(too few seeds)", "not told apart": "\n(chance)"}.get(verdict, "")
+        middle = float(x[here] + x[here - 1]) / 2, float(value[here] + value[here - 1]) / 2
+        notes.append(Note(f"{value[here] - value[here - 1]:+.2g}{words}", *middle, color, "middle", -24.0))
+    return notes
 
 
-def _range(axes: Axes, data: StudyData) -> None:
-    """Show the untrained value where it is near; say how far it is where the radii would become one line."""
+def _range(data: StudyData) -> tuple[float, float]:
+    """A range in which the radii stay apart, with the untrained value where it is near."""
     edges = [data.by_kappa("final", credit) for credit in data.credits]
     lowest = min(float(np.nanmin(np.fmin(value, low))) for _, value, low, _ in edges)
     highest = max(float(np.nanmax(np.fmax(value, high))) for _, value, _, high in edges)
     untrained = float(data.facts["untrained"])
-    band = SMALL * abs(highest - untrained)
-    span = max(highest - lowest, 2.0 * band)
+    span = max(highest - lowest, 2.0 * SMALL * abs(highest - untrained)) or abs(highest) or 1.0
     bottom = lowest - 0.45 * span
     if untrained > bottom - 0.8 * span:
         bottom = min(bottom, untrained - 0.1 * span)
-        axes.axhline(untrained, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0)
-        axes.annotate(f"untrained {short(untrained)}", (0.995, untrained), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                      textcoords="offset points", ha="right", fontsize=9, color=QUIET)  # fmt: skip
-    else:
-        axes.annotate(
-            f"untrained: {short(untrained)}, far below", (0.995, 0.03), xycoords="axes fraction", ha="right", fontsize=9, color=QUIET
-        )
-    axes.set_ylim(bottom, highest + 0.4 * span)
-    if len(data.credits) > 1:
-        bottom, top = axes.get_ylim()
-        taken = [(each - bottom) / (top - bottom) for each in (untrained, *(float(value[-1]) for _, value, _, _ in edges))]
-        height = _free_height(taken, len(data.credits))
-        for number, credit in enumerate(data.credits):
-            axes.annotate(credit, (0.995, height - 0.09 * number), xycoords="axes fraction", ha="right", fontsize=10,
-                          color=color_of(data, credit), fontweight="bold")  # fmt: skip
-    calm(axes)
+    return bottom, highest + 0.4 * span
 
 
-def _free_height(taken: Sequence[float], lines: int) -> float:
-    """Where at the right edge so many names have room, as a share of the height, away from what stands there."""
-    for height in (0.30, 0.40, 0.50, 0.62, 0.72):
-        if not any(height - 0.09 * lines < each < height + 0.13 for each in taken):
-            return height
-    return 0.30
-
-
-def _bars(axes: Axes, data: StudyData, column: str, scale: float, told: Callable[[float], str], missing: str) -> None:
+def _bars(data: StudyData, column: str, scale: float, words: Callable[[float], str], missing: str) -> tuple[ChartBars, ...]:
     width = 0.7 / len(data.credits)
-    highest = 0.0
+    found = []
     for number, credit in enumerate(data.credits):
         mine, size, _, _ = data.by_kappa(column, credit)
+        places = np.array([data.kappas.index(kappa) for kappa in mine]) + (number - (len(data.credits) - 1) / 2) * width
         knee = data.knee(credit)
-        offset = (number - (len(data.credits) - 1) / 2) * width
-        for kappa, value in zip(mine, size.tolist(), strict=True):
-            place, known = data.kappas.index(kappa) + offset, bool(np.isfinite(value))
-            height = value * scale if known else 0.0
-            axes.bar(place, height, width * 0.92, color=ACCENT if kappa == knee else color_of(data, credit), alpha=0.9)
-            axes.annotate(told(value) if known else missing, (place, height), (0, 2), textcoords="offset points", ha="center",
-                          fontsize=9 if len(data.credits) == 1 else 7.5, color=INK)  # fmt: skip
-            highest = max(highest, height)
-    axes.set_ylim(0.0, highest * 1.3 or 1.0)
-    calm(axes)
+        colors = tuple(ACCENT if kappa == knee else color_of(data, credit) for kappa in mine)
+        notes = tuple(words(value) if np.isfinite(value) else missing for value in size.tolist())
+        found.append(ChartBars(credit, places, size * scale, colors, width=width * 0.92, notes=notes))
+    return tuple(found)
 
 
 def _role(data: StudyData, kappa: int) -> str:

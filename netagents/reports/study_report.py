@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
@@ -13,17 +12,16 @@ from markupsafe import Markup
 from netagents.intervals import ENOUGH
 from netagents.records.atomic_files import write_atomically
 from netagents.reports import study_figures as figures
+from netagents.reports.chart import Chart
+from netagents.reports.chart_svg import draw
 from netagents.reports.html import document, html, joined, section, short, table
-from netagents.reports.inline_picture import picture
+from netagents.reports.image_files import chart_image
 from netagents.reports.power_study_page import pareto, power_page, truncation
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
 from netagents.reports.study_settings import best_setting, dots, value_table, worth_table
-from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET, png
+from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET
 from netagents.reports.summary import byte_size
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 REPORT = "report.html"
 MIDDLES = "Points are interquartile means over seeds with 95 % intervals; n is the number of seeds."
@@ -58,7 +56,7 @@ def _radius_page(data: StudyData) -> list[Markup]:
         f"{MIDDLES} The circle marks the knee: the smallest radius that no larger one beats by more than 2 % of what was learned. There is "
         f"none with fewer than {ENOUGH} seeds, nor where a larger radius has a higher value and intervals overlap."
     )
-    parts = [section("Which kappa should I use?", lead, picture(headline(data), "gain and cost per hop"), say=how, wide=True)]
+    parts = [section("Which kappa should I use?", lead, *(draw(chart) for chart in headline(data)), say=how, wide=True)]
     parts.append(section("In numbers", value_table(data), wide=True))
     grid = []
     for credit in data.credits:
@@ -66,7 +64,7 @@ def _radius_page(data: StudyData) -> list[Markup]:
         grid.append(_card(f"Learning, equal samples{named}", figures.learning_curves(data, credit), "Bands span all seeds."))
         told = f"Whoever sends more has done fewer iterations by then. The table's 'at equal bytes' reads each curve at {_budget(data)}."
         grid.append(_card(f"Learning, equal bytes{named}", figures.learning_curves(data, credit, "bytes"), told))
-    each: list[tuple[str, Callable[[], Figure], str]] = [
+    each: list[tuple[str, Callable[[], Chart], str]] = [
         (
             "Iterations to the target",
             lambda: figures.by_radius(data, [("iterations_to_target", "iterations", MAIN)], "iterations"),
@@ -120,9 +118,8 @@ def _radius_page(data: StudyData) -> list[Markup]:
             "Of the in-process launcher: computing alone, no processes to wake. Measured while other runs shared the machine.",
         ),
     ]
-    for title, draw, told in each:
-        grid.append(_card(title, draw(), told))
-    for name, title, drawn, told in (
+    grid += [_card(title, chart(), say) for title, chart, say in each]
+    for name, title, drawn, say in (
         (
             "exact_truncation",
             "Exact truncation error",
@@ -140,7 +137,7 @@ def _radius_page(data: StudyData) -> list[Markup]:
     ):
         if name in data.tables:
             note = f" {data.facts.get('oracle', '')}." if name.startswith("exact") else ""
-            grid.append(_card(title, drawn(data), told + note))
+            grid.append(_card(title, drawn(data), say + note))
     if "timing" in data.tables:
         grid += [
             _card(f"Where the time goes ({other})", figures.time_shares(data, other), _hop_delay(data, other)) for other in data.credits[1:]
@@ -154,10 +151,10 @@ def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
     if data.study["question"] == "mute":
         say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
-        parts.append(section("What is each message worth?", worth_table(data), picture(dots(data), "settings"), say=say, wide=True))
+        parts.append(section("What is each message worth?", worth_table(data), draw(dots(data)), say=say, wide=True))
     else:
         lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
-        parts.append(section("Which setting is best?", lead, picture(dots(data), "settings"), say=MIDDLES, wide=True))
+        parts.append(section("Which setting is best?", lead, draw(dots(data)), say=MIDDLES, wide=True))
     parts.append(section("In numbers", value_table(data), wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
 
@@ -216,8 +213,8 @@ def _notes(data: StudyData) -> Markup:
     return section("Notes", body, wide=True)
 
 
-def _card(title: str, figure: Figure, say: str) -> Markup:
-    return section(title, picture(figure, title), say=say)
+def _card(title: str, chart: Chart, say: str) -> Markup:
+    return section(title, draw(chart), say=say)
 
 
 def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str] = ("headline",)) -> list[Path]:
@@ -232,23 +229,22 @@ def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str]
     """
     data = load_study(path)
     first = data.credits[0]
-    drawn: dict[str, Callable[[], Figure]] = {
-        "headline": lambda: headline(data),
-        "curves": lambda: figures.learning_curves(data, first),
-        "bytes": lambda: figures.learning_curves(data, first, "bytes"),
-        "exact": lambda: figures.exact_errors(data),
-        "gradient": lambda: figures.gradient_errors(data),
-        "split": lambda: figures.error_split(data),
-        "crash": lambda: figures.by_radius(data, _crash_columns(data), data.measure),
-        "settings": lambda: dots(data),
-        "pareto": lambda: pareto(data),
-        "truncation": lambda: truncation(data),
+    drawn: dict[str, tuple[str, Callable[[], list[Chart]]]] = {
+        "headline": ("What each hop buys, and what it costs", lambda: headline(data)),
+        "curves": ("Learning", lambda: [figures.learning_curves(data, first)]),
+        "bytes": ("Learning, by bytes sent", lambda: [figures.learning_curves(data, first, "bytes")]),
+        "exact": ("Exact truncation error", lambda: [figures.exact_errors(data)]),
+        "gradient": ("Exact gradient error", lambda: [figures.gradient_errors(data)]),
+        "split": ("Samples or radius?", lambda: [figures.error_split(data)]),
+        "crash": ("When one agent fails", lambda: [figures.by_radius(data, _crash_columns(data), data.measure)]),
+        "settings": ("Settings", lambda: [dots(data)]),
+        "pareto": ("Return against power", lambda: [pareto(data)]),
+        "truncation": ("Truncation error against power", lambda: [truncation(data)]),
     }
     written = []
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        figure = drawn[name]()
-        figure.set_dpi(90)
+        title, charts = drawn[name]
         written.append(out / f"{prefix}-{name}.png")
-        written[-1].write_bytes(png(figure))
+        written[-1].write_bytes(chart_image(title, f"{data.study['name']}: {_subtitle(data)}", charts()))
     return written

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from textwrap import wrap
+from typing import NamedTuple
 
 import numpy as np
 
 from netagents.intervals import Interval, Order, leader_sentence, order
+from netagents.reports.chart import Chart, ChartLine, Reference
 from netagents.reports.html import short, table, text
 from netagents.reports.study_data import StudyData
-from netagents.reports.style import MAIN, QUIET, calm, new_figure
+from netagents.reports.style import MAIN, QUIET
 from netagents.reports.summary import byte_size
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _COLUMNS = (
     ("final", "after training"),
@@ -64,22 +63,28 @@ def value_table(data: StudyData) -> str:
     return table(heads, rows)
 
 
-def dots(data: StudyData) -> Figure:
-    """Every setting's final value with its interval, best first."""
+def dots(data: StudyData) -> Chart:
+    """Every setting's final value with its interval, the highest at the right."""
     summary = data.summary
     ranked = np.argsort(summary["final"])
-    figure = new_figure(8.4, max(2.2, 0.8 + 0.32 * summary.rows))
-    axes = figure.subplots()
     value, low, high = (np.asarray(summary[name][ranked], dtype=np.float64) for name in ("final", "final_low", "final_high"))
-    errors = np.nan_to_num(np.stack([value - low, high - value])).clip(0.0)
-    axes.errorbar(value, range(len(value)), xerr=errors, fmt="o", color=MAIN, capsize=3, markersize=6)
-    axes.set_yticks(range(len(value)), [str(label) for label in summary["setting"][ranked]])
-    untrained = float(data.facts["untrained"])
-    axes.axvline(untrained, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0)
-    axes.annotate("untrained", (untrained, 1.0), xycoords=("data", "axes fraction"), fontsize=9, color=QUIET, ha="center")
-    axes.set_xlabel(f"{data.measure} after training")
-    calm(axes)
-    return figure
+    names = tuple(_folded(str(label)) for label in summary["setting"][ranked])
+    places = np.arange(len(value), dtype=np.float64)
+    line = ChartLine("", value, MAIN, low, high, places, marked=True, joined=False)
+    untrained = Reference("untrained", float(data.facts["untrained"]), QUIET)
+    return Chart(
+        f"{data.measure}\nafter training",
+        (line,),
+        references=(untrained,),
+        categories=names,
+        x_label="",
+        height=300 + 17 * max(name.count("\n") for name in names),
+    )
+
+
+def _folded(label: str) -> str:
+    """A setting's name on lines that stand beside one another."""
+    return "\n".join(piece for part in label.split(" ") for piece in wrap(part, 16))
 
 
 def best_setting(data: StudyData) -> str:

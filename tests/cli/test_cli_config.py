@@ -131,7 +131,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
         "import json, sys\n"
         "from netagents.cli.main import main\n"
         f"code = main({[*words, '--help']!r})\n"
-        "heavy = ['torch', 'numpy', 'networkx', 'matplotlib', 'zmq', 'yaml', 'scipy', 'pyarrow', 'netagents.experiment']\n"
+        "heavy = ['torch', 'numpy', 'networkx', 'resvg_py', 'zmq', 'yaml', 'scipy', 'pyarrow', 'netagents.experiment']\n"
         "print(json.dumps([code, [name for name in heavy if name in sys.modules]]), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)

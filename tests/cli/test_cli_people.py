@@ -200,7 +200,7 @@ def test_topology_lists_shows_and_draws(command: Command, finished: Path, tmp_pa
 
 
 # pydantic is not among them: typer imports it itself.
-HEAVY = {"numpy", "torch", "zmq", "matplotlib", "networkx", "pyarrow", "scipy", "msgpack", "yaml", "safetensors"}
+HEAVY = {"numpy", "torch", "zmq", "resvg_py", "networkx", "pyarrow", "scipy", "msgpack", "yaml", "safetensors"}
 
 
 @pytest.mark.parametrize("words", [["--help"], *[[name, "--help"] for name in COMMANDS]], ids=lambda words: words[0])

@@ -67,7 +67,7 @@ def test_a_kind_of_ones_own_drops_the_settings_of_the_built_in_one(path: Path) -
     ("word", "kind", "message"),
     [
         ("kapa=2", ExperimentError, "override 'kapa=2': kapa: unknown key; did you mean 'kappa'?"),
-        ("kappa=x", ExperimentError, "override 'kappa=x': kappa: must be a whole number, not 'x'"),
+        ("kappa=x", ExperimentError, "override 'kappa=x': kappa: must be a whole number or auto, not 'x'"),
         (
             "learning.critic.sweeps=0",
             ExperimentError,

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from netagents.reports.chart import apart, ticks
+from netagents.reports.chart_axes import apart, ticks
 from netagents.reports.graph_drawing import Influence, draw_graph, layout
 from netagents.topology import Topology
 from netagents.topology.generators import grid, line, ring

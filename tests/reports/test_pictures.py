@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,51 +14,32 @@ from netagents.errors import RunDirectoryError
 from netagents.measures.power import concentration
 from netagents.reports import learning_curve, power_picture, progress, write_pictures
 from netagents.reports import power_picture as _exported
+from netagents.reports.learning_curve import learning_svg
+from netagents.reports.power_picture import power_svg
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture
-def texts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Draws nothing away: collects every text of the figures that the picture modules save."""
-    import matplotlib.text
-
-    seen: list[str] = []
-
-    def collect(module: str) -> str:
-        import importlib
-
-        target: Any = importlib.import_module(module)
-        real = target.png
-
-        def spy(figure: Any) -> bytes:
-            seen.extend(text.get_text() for text in figure.findobj(matplotlib.text.Text))
-            return real(figure)
-
-        monkeypatch.setattr(target, "png", spy)
-        return ""
-
-    collect("netagents.reports.learning_curve")
-    collect("netagents.reports.power_picture")
-    return lambda _: "\n".join(seen)
+def words(svg: str) -> str:
+    """All text of a drawing, a line for each piece."""
+    return "\n".join("".join(piece.itertext()) for piece in ElementTree.fromstring(svg).iter() if piece.tag.endswith("}text"))
 
 
-def test_the_learning_curve_names_untrained_best_and_trained_on_the_lines(recorded_run: Callable, texts: Callable) -> None:
+def test_the_learning_curve_names_untrained_best_and_trained_on_the_lines(recorded_run: Callable) -> None:
     run = recorded_run(horizon=None)
     assert learning_curve(run).startswith(PNG)
     reached = progress(run)
-    text = texts("")
+    text = words(learning_svg(run))
     assert f"untrained {reached.untrained:.2f}" in text
     assert f"best known {reached.best:.2f}" in text
     assert f"trained {reached.last:.2f}" in text
     assert "small: return" in text
 
 
-def test_reference_values_of_another_horizon_are_not_drawn(recorded_run: Callable, texts: Callable) -> None:
+def test_reference_values_of_another_horizon_are_not_drawn(recorded_run: Callable) -> None:
     run = recorded_run(horizon=10)
     assert (progress(run).untrained, progress(run).best) == (None, None)
-    learning_curve(run)
-    assert "untrained" not in texts("")
+    assert "untrained" not in words(learning_svg(run))
 
 
 def test_progress_compares_the_first_iteration_with_the_mean_of_the_last_tenth(recorded_run: Callable) -> None:
@@ -69,40 +50,38 @@ def test_progress_compares_the_first_iteration_with_the_mean_of_the_last_tenth(r
     assert reached.last == pytest.approx(run.returns[-2:].mean())
 
 
-def test_a_general_utility_gets_its_objective_drawn(recorded_run: Callable, texts: Callable) -> None:
+def test_a_general_utility_gets_its_objective_drawn(recorded_run: Callable) -> None:
     run = recorded_run(
         utility={"kind": "entropy", "over": "state"}, learning={"iterations": 3, "batch": 8, "horizon": 10, "task_weight": 0.0}
     )
     assert np.any(run.agent_metric("utility") != 0)
-    learning_curve(run)
-    assert "objective per agent" in texts("")
+    assert "objective per agent" in words(learning_svg(run))
 
 
-def test_the_power_picture_names_the_top_holder_and_the_noise_floor(recorded_run: Callable, texts: Callable) -> None:
+def test_the_power_picture_names_the_top_holder_and_the_noise_floor(recorded_run: Callable) -> None:
     run = recorded_run(iterations=4, much=True)
     assert power_picture(run, last=3).startswith(PNG)
     found = concentration(run.power_matrix(last=3))
-    text = texts("")
+    text = words(power_svg(run, last=3))
     assert f"agent {found.top_holder} holds most power" in text
     assert f"Herfindahl {found.herfindahl:.3f}" in text
     assert "hatched: too far, or error too large" in text
-    assert f"noise floor\n{run.power_matrix(last=3).noise_floor:.2g}" in text
+    assert f"noise floor {run.power_matrix(last=3).noise_floor:.2g}" in text
 
 
-def test_without_a_reliable_entry_the_picture_says_so_and_what_to_do(recorded_run: Callable, texts: Callable) -> None:
+def test_without_a_reliable_entry_the_picture_says_so_and_what_to_do(recorded_run: Callable) -> None:
     run = recorded_run(kappa=1)
-    power_picture(run)
-    text = texts("")
+    text = words(power_svg(run))
     assert "who holds power is not known" in text
     assert "Use kappa_critic = 2 or more." in text
     assert "Herfindahl" not in text
 
 
-def test_unknown_entries_are_marked_and_not_drawn_as_zero(recorded_run: Callable, texts: Callable) -> None:
+def test_unknown_entries_are_marked_and_not_drawn_as_zero(recorded_run: Callable) -> None:
     run = recorded_run(power={"min_visits": 1_000_000})
-    power_picture(run)
-    assert "grey x: unknown" in texts("")
-    assert "Raise learning.batch or power.window," in texts("")
+    text = words(power_svg(run))
+    assert "grey: unknown" in text
+    assert "Raise learning.batch or power.window," in text
 
 
 def test_a_hundred_agents_and_a_single_iteration_fit(recorded_run: Callable) -> None:
@@ -130,7 +109,7 @@ def test_a_run_without_a_single_iteration_is_one_line(recorded_run: Callable) ->
 def test_neither_reports_nor_records_import_a_heavy_library_before_they_need_it() -> None:
     code = (
         "import sys, netagents.reports, netagents.records\n"
-        "print([name for name in ('torch', 'matplotlib', 'pyarrow', 'pandas', 'rich', 'safetensors') if name in sys.modules])"
+        "print([name for name in ('torch', 'resvg_py', 'pyarrow', 'pandas', 'rich', 'safetensors') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

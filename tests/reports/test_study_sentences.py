@@ -63,9 +63,9 @@ def test_below_five_seeds_no_radius_is_recommended_and_no_circle_drawn(n: int) -
     (sentence,) = answers(data)
     assert sentence.startswith(f"Too few seeds to say which kappa to use (n = {n}, 5 at least): kappa = 2 has return per agent 2.01")
     assert "kappa = 0 1.00" in sentence
-    texts = [text.get_text() for text in headline(data).axes[0].texts]
-    assert not any("knee" in text for text in texts)
-    assert any("too few seeds" in text for text in texts)
+    notes = headline(data)[0].notes
+    assert not any("knee" in note.words or note.ring for note in notes)
+    assert any("too few seeds" in note.words for note in notes)
 
 
 def test_overlapping_intervals_recommend_nothing() -> None:
@@ -89,7 +89,7 @@ def test_a_sweep_names_the_best_setting_only_beyond_chance() -> None:
     )
     assert best_setting(study([1.0, 2.0], NARROW, 3)).startswith("Too few seeds to tell")
     assert best_setting(study([1.0, 2.0], WIDE, 5)).startswith("These seeds do not tell")
-    assert len(dots(study([1.0, 2.0], WIDE, 1)).axes) == 1
+    assert dots(study([2.0, 1.0], WIDE, 1)).lines[0].y.tolist() == [1.0, 2.0]
 
 
 def test_what_a_message_is_worth_is_told_per_byte_only_beyond_chance() -> None:

@@ -56,7 +56,7 @@ def test_a_hundred_agents_start_train_and_are_small(start: Starter) -> None:
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["config", "show", "quickstart"]], ids=" ".join)
 def test_help_and_settings_import_neither_torch_nor_anything_heavy(words: list[str]) -> None:
-    heavy = ["torch", "matplotlib", "scipy", "pyarrow", *(["numpy", "zmq", "netagents.experiment"] if "--help" in words else [])]
+    heavy = ["torch", "resvg_py", "scipy", "pyarrow", *(["numpy", "zmq", "netagents.experiment"] if "--help" in words else [])]
     script = f"import sys; from netagents.cli.main import main; main({words!r}); print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=patience(20.0))
     assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,63 @@
+"""What ``netagents study budget`` does with its runs, writes and prints."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from netagents.cli.study_progress import ProgressLine
+    from netagents.studies.byte_budget_study import BudgetRow
+    from netagents.studies.study_specification import Study
+
+
+def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int, progress: ProgressLine) -> None:
+    """Train what is missing, play everything, write ``budget.json``, ``budget.csv`` and ``budget.svg``, and print the table."""
+    from netagents.records import write_atomically
+    from netagents.studies.byte_budget_study import budget_json, budget_table, evaluate_budget
+    from netagents.studies.study_directory import StudyDirectory
+    from netagents.studies.study_runs import carry_out
+
+    directory = StudyDirectory.open_for(folder, study)
+    try:
+        carry_out(study, directory, jobs=jobs, copies=0, show=progress, say=progress.say)
+        rows = evaluate_budget(study, directory, episodes=episodes, show=progress.say)
+    finally:
+        progress.close()
+    write_atomically(folder / "budget.json", budget_json(study, rows).encode())
+    write_atomically(folder / "budget.csv", _csv(budget_table(rows)))
+    for note in study.notes:
+        typer.echo(note)
+    _print(rows)
+    typer.echo(f"\n{folder}: budget.json, budget.csv")
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+    return text.getvalue().encode()
+
+
+def _print(rows: list[BudgetRow]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from netagents.studies.byte_budget_study import KEPT
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    titles = ("radii", "bytes", "return", "kept", f"keeps {KEPT:.0%}", "of what is learned", "policy, critic, gradient")
+    for title in titles:
+        grid.add_column(title, justify="left" if title == "radii" else "right", no_wrap=True)
+    for row in rows:
+        radii = ", ".join(f"{each:.2f}" for each in row.mean_radii)
+        cells = (row.value.text(), row.kept.text(count=False), row.keeps, row.learned.text(count=False))
+        grid.add_row(row.radii, f"{row.share:.0%}", *cells, radii)
+    # Where nobody sees a terminal, no column need be cut.
+    Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid)

@@ -1,0 +1,64 @@
+"""The study of radii under a budget of bytes: its runs, its table, and the same command again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from netagents.cli.main import main
+from netagents.errors import ExperimentError
+from netagents.intervals import Interval
+from netagents.studies.byte_budget_study import LARGEST, NOBODY, RULES, BudgetRow, byte_budget_study
+
+CHAIN: dict[str, Any] = {
+    "name": "chain",
+    "environment": {"kind": "line_msg"},
+    "topology": {"kind": "line", "n": 3},
+    "calibration": {"iterations": 2, "repetitions": 32},
+    "learning": {"iterations": 2, "batch": 8, "horizon": 10},
+}
+
+
+def test_every_rule_has_the_same_budget_and_the_largest_radius_is_the_diameter() -> None:
+    study = byte_budget_study(CHAIN, seeds=[0, 1], budget=0.4)
+    found = {setting.label: setting.experiment for setting in study.settings}
+    assert list(found) == [LARGEST, NOBODY, *RULES]
+    assert found[LARGEST].kappa == 2
+    assert found[NOBODY].kappa == 0
+    assert {(found[rule].calibration.by, found[rule].calibration.byte_budget, found[rule].chooses_radii) for rule in RULES} == {
+        (rule, 0.4, True) for rule in RULES
+    }
+    assert len({name for name, _, _ in study.runs()}) == 12
+    with pytest.raises(ExperimentError, match="nothing is left to choose"):
+        byte_budget_study({**CHAIN, "kappa_policy": 0, "kappa_critic": 1, "kappa_gradient": 1}, seeds=[0])
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), [(0.96, 1.1, "yes"), (0.8, 0.9, "no"), (0.9, 0.99, "undecided")])
+def test_a_verdict_needs_its_interval(low: float, high: float, verdict: str) -> None:
+    kept = Interval((low + high) / 2, low, high, 5)
+    assert BudgetRow("influence", 5, (), kept, kept, kept, 0.5, 2.0, (0.0, 0.0, 0.0)).keeps == verdict
+
+
+@pytest.mark.system
+def test_the_command_trains_and_compares_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out = tmp_path / "chain.yaml", tmp_path / "study"
+    file.write_text(yaml.safe_dump(CHAIN), encoding="utf-8")
+    words = ["study", "budget", str(file), "--budget", "0.5", "--seeds", "1", "--episodes", "64", "--out", str(out)]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    rows = {row["radii"]: row for row in csv.DictReader((out / "budget.csv").read_text(encoding="utf-8").splitlines())}
+    assert list(rows) == [LARGEST, NOBODY, *RULES]
+    assert float(rows[LARGEST]["share_of_bytes"]) == float(rows[LARGEST]["kept"]) == 1.0
+    assert float(rows[NOBODY]["share_of_bytes"]) == 0.0
+    assert all(float(rows[rule]["share_of_bytes"]) <= 0.5 for rule in RULES)
+    facts = json.loads((out / "budget.json").read_text(encoding="utf-8"))
+    assert facts["rows"][0]["seeds"] == 1
+    assert main(words) == 0
+    again = capsys.readouterr()
+    assert again.out == first
+    assert "(6 found finished)" in again.err
