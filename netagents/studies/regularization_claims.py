@@ -72,13 +72,22 @@ def power_left(
     what: Literal["power", "return"] = "power",
 ) -> Interval:
     """The share of true power, or of the exact task return, that a price leaves, by seed; power of the experiment's own aggregate."""
+    outcomes = exact_outcomes(source, overrides, price, seeds, method)
+    if what == "power":
+        return run_interval([regularized.power / plain.power for plain, regularized in outcomes])
+    return run_interval([kept(regularized.task, plain.task, float("nan")) for plain, regularized in outcomes])
+
+
+def exact_outcomes(
+    source: str | Mapping[str, Any], overrides: Sequence[str], price: float, seeds: int, method: str = "prim"
+) -> list[tuple[TruePower, TruePower]]:
+    """By seed, what is true without a price and at one; power of the experiment's own aggregate."""
     study = power_study(source, overrides, lambdas=[price], methods=[method], seeds=range(seeds))
-    shares = []
+    outcomes = []
     for seed in range(seeds):
         found = {setting.values["method"]: _trained(setting.at(seed), aggregate_of(study)) for setting in study.settings}
-        regularized, plain = found[method], found[NONE]
-        shares.append(regularized.power / plain.power if what == "power" else kept(regularized.task, plain.task, float("nan")))
-    return run_interval(shares)
+        outcomes.append((found[NONE], found[method]))
+    return outcomes
 
 
 def branched_left(
@@ -101,7 +110,7 @@ def branched_left(
                     finished = launch(load_experiment(setting.at(seed)), path=Path(folder) / f"{setting.values['method']}-{seed}")
                     _BRANCHED[key] = branched_power(finished, states, aggregate_of(study))
                 found[setting.values["method"]] = _BRANCHED[key][what]
-            shares.append(found["prim"] / found[NONE])
+            shares.append(found["prim"] / found[NONE] if found[NONE] > 0.0 else float("nan"))
     return run_interval(shares)
 
 
