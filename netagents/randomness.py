@@ -42,8 +42,16 @@ class Purpose(IntEnum):
     INTERVENTIONS = 32
 
 
+EVALUATED_COPIES = 256
+"""Copies for which an evaluation draws numbers at once, however many it plays."""
+
 ENVIRONMENT_OWNER = -1
 """Owner index of the environment; agents own streams under their own index 0..n-1."""
+
+
+def evaluation_seed(seed: int) -> int:
+    """A seed that no training run uses: training seeds are below 2^63."""
+    return (1 << 63) + seed
 
 
 def stream(seed: int, owner: int, purpose: Purpose, iteration: int) -> np.random.Generator:

@@ -36,6 +36,9 @@ def influence(
     checkpoint: Annotated[int | None, typer.Option("--checkpoint", help="Of the run. Default: the newest one saved.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Names the episodes; training uses others.")] = 0,
     rate: Annotated[float, typer.Option("--rate", min=1e-6, max=0.5, help="False-discovery rate over the matrix.")] = 0.05,
+    launcher: Annotated[
+        str, typer.Option("--launcher", help="in_process, or local: agents as processes, which leaves the same numbers and takes longer.")
+    ] = "in_process",
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Processes. Default: the cores there are.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Page to write. Default: influence.html beside the returns.")] = None,
     only_forecast: Annotated[bool, typer.Option("--forecast", help="Say what it will take, and stop.")] = False,
@@ -45,9 +48,10 @@ def influence(
     import os
 
     from netagents.cli.locate import find_run
-    from netagents.errors import printable
+    from netagents.errors import UsageError, printable
     from netagents.launchers.influence_jobs import forecast, play_missing, wanted
     from netagents.launchers.influence_measurement import measure, measurement_json
+    from netagents.launchers.influence_processes import play_as_processes
     from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
     from netagents.launchers.policy_evaluation import evaluation_environment
     from netagents.measures.influence import check_sizes
@@ -59,6 +63,10 @@ def influence(
     from netagents.studies.study_specification import parse_whole_numbers
 
     chosen = _estimator(estimator)
+    if launcher not in ("in_process", "local"):
+        raise UsageError(f"'{launcher}' does not play rollouts", where="--launcher", fix="choose in_process or local")
+    if launcher == "local" and pulse is not None:
+        raise UsageError("a pulse is played in one process only", where="--pulse", fix="leave out --pulse or --launcher local")
     if out is not None:
         check_file(out)
     found = find_run(run, trust)
@@ -82,7 +90,10 @@ def influence(
         )
         if only_forecast:
             return
-        play_missing(found, bank_found, kept, everything, jobs=cores, show=_progress())
+        if launcher == "local":
+            play_as_processes(found, bank_found, kept, everything, _progress())
+        else:
+            play_missing(found, bank_found, kept, everything, jobs=cores, show=_progress())
         measured = measure(found, bank_found, kept, agents, groups, chosen, rollouts, rate=rate)
     write_atomically(kept.path / "influence.json", measurement_json(measured, chosen.name).encode())
     page = write_influence_page(found, measured, kept.path / "influence.html" if out is None else out)

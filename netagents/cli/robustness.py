@@ -17,6 +17,12 @@ def robustness(
         list[str] | None, typer.Option("--adversaries", "-a", help="Agents that attack together: 0, or 1,3. Again for another group.")
     ] = None,
     mir2: Annotated[str, typer.Option("--mir2", help="The backbone with information penalties as well: lambdas such as 0.0005,0.1.")] = "",
+    modes: Annotated[
+        str, typer.Option("--modes", help="How the information of --mir2 is estimated: exact, as_published, as_released, or several.")
+    ] = "exact",
+    relatives: Annotated[
+        str, typer.Option("--relatives", help="The backbone as robust relatives as well: m3ddpg,rom_q,ernie,romax, or some of them.")
+    ] = "",
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=10_000, help="Runs per method, with seeds from the backbone's own on.")] = 5,
     budget: Annotated[
         int | None,
@@ -42,7 +48,14 @@ def robustness(
     if not files:
         raise UsageError("no experiment file is named", where="FILE", fix="name the backbone's, such as launch/gathering.yaml")
     first = first_seed(files[0], overrides)
-    study = robustness_study(files, overrides, lambdas=_lambdas(mir2), seeds=range(first, first + seeds))
+    study = robustness_study(
+        files,
+        overrides,
+        lambdas=_lambdas(mir2),
+        seeds=range(first, first + seeds),
+        modes=_names(modes),
+        relatives=_names(relatives),
+    )
     groups = parse_adversaries(adversaries or ["0"], prepare(study.base).setup.n)
     directory = StudyDirectory.open_for(out or Path("studies") / f"robustness-{study.name}", study)
     train_all(study, directory, jobs)
@@ -56,6 +69,10 @@ def robustness(
         episodes=episodes,
     )
     typer.echo(str(write_robustness_page(directory.path)))
+
+
+def _names(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _lambdas(text: str) -> list[float]:

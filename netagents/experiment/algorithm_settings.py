@@ -131,6 +131,9 @@ class MaddpgSettings(NetworkAlgorithmSettings):
     updates: Count = Field(16, description="steps of critic and policy per iteration; each takes one message per neighbour")
     minibatch: Count = Field(1024, description="transitions per step, the same ones for all agents")
     tau: Rate = Field(0.01, description="share by which target networks follow after each step")
+    unroll: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        10, description="steps through which a policy with memory is trained, up to each replayed one, from what it remembered before them"
+    )
     logit_penalty: Annotated[float, Field(ge=0.0, le=10.0)] = Field(1e-3, description="weight of the mean square of the policy's outputs")
     max_grad_norm: Annotated[float, Field(gt=0.0, le=1e9)] = Field(0.5, description="largest Euclidean norm of a network's gradient")
     robust: RobustSettings | None = Field(None, description="how it prepares for others that turn against the agent")

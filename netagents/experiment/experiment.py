@@ -16,6 +16,7 @@ from netagents.experiment.clock_settings import ClockSettings, LockstepSettings,
 from netagents.experiment.constraint_settings import ConstraintSettings
 from netagents.experiment.container_settings import ContainerSettings
 from netagents.experiment.environment_settings import EnvironmentSettings
+from netagents.experiment.episode_settings import EpisodeSettings
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
@@ -96,6 +97,9 @@ class Experiment(Settings):
         (), description="agents of which something else holds than of all: role, incentive, policy, algorithm, utility, signals, radii"
     )
     interventions: tuple[InterventionSettings, ...] = Field((), description="actions that somebody other than the policy chooses")
+    episodes: EpisodeSettings | None = Field(
+        None, description="agents that are all frozen play the episodes of an evaluation, and keep what they earn in each"
+    )
     signals: tuple[SignalSettings, ...] = Field((), description="what agents learn from beside task reward and shadow reward")
     power: PowerSettings = PowerSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -123,6 +127,12 @@ class Experiment(Settings):
     def _seats_have_one_radius(self) -> Self:
         if self.chooses_radii and any(group.role == "population" for group in self.agents):
             raise ValueError("kappa: auto gives agents radii of their own, and seats of a population need the same; set the radii")
+        return self
+
+    @model_validator(mode="after")
+    def _episodes_are_played_by_frozen_agents(self) -> Self:
+        if self.episodes is not None and (self.interventions or not self.agents or any(group.role != "frozen" for group in self.agents)):
+            raise ValueError("episodes are played by agents that are all frozen, without interventions; leave episodes out to learn")
         return self
 
     @model_validator(mode="after")
@@ -267,7 +277,8 @@ def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) 
     network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
     if network and wanted == "tables":
         raise ValueError(
-            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind actor_critic or ppo"
+            f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind"
+            " actor_critic, ppo or maddpg"
         )
     if wanted == "networks" and not network:
         raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")

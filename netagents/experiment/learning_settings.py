@@ -84,7 +84,8 @@ class LearningSettings(Settings):
         "n_steps": "horizon",
     }
     algorithm: AlgorithmSettings = Field(
-        TruncatedPgSettings(), description="truncated_pg for tables; actor_critic or ppo for policies of kind mlp; or a class of your own"
+        TruncatedPgSettings(),
+        description="truncated_pg for tables; actor_critic, ppo or maddpg for policies that are networks; or a class of your own",
     )
     iterations: Iterations = 60
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = Field(64, description="parallel copies of the environment (B)")

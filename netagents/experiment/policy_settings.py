@@ -19,7 +19,7 @@ HiddenLayers = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field
 
 
 BoxActing = Literal["gaussian", "tanh"]
-"""How a perceptron acts in a box: a Gaussian with a learned deviation, or a tanh with noise of a fixed one."""
+"""How a network acts in a box: a Gaussian with a learned deviation, or a tanh with noise of a fixed one."""
 
 
 class SoftmaxPolicySettings(Settings):
@@ -50,6 +50,10 @@ class GruPolicySettings(Settings):
     units: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="numbers of memory")
     deviation: Annotated[float, Field(gt=0.0, le=10.0)] = Field(
         0.6, description="first standard deviation of Gaussian actions, of which [-1, 1] is the whole box"
+    )
+    box: BoxActing = Field("gaussian", description="how it acts in a box: gaussian (learned deviation), or tanh(z) plus noise, for maddpg")
+    noise: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
+        0.1, description="standard deviation of the noise on tanh actions while learning, of which [-1, 1] is the whole box"
     )
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError, ExperimentError
-from netagents.launchers.policy_evaluation import COPIES, evaluation_seed
+from netagents.launchers.policy_evaluation import COPIES
 from netagents.learning.frozen_play import Players
 from netagents.messages import Step
 from netagents.policies import Policy, TabularPolicy
 from netagents.policies.neural_policy import CategoricalPolicy
-from netagents.randomness import ENVIRONMENT_OWNER, Purpose, seeded_globally, stream
+from netagents.randomness import ENVIRONMENT_OWNER, Purpose, evaluation_seed, seeded_globally, stream
 from netagents.records.frozen_policies import check_policy_fits, load_into
 from netagents.records.influence_returns import FloatArray, bank_digest
 from netagents.records.policy_bank import Bank

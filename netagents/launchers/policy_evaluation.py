@@ -23,12 +23,12 @@ from netagents.learning import Setup
 from netagents.learning.frozen_play import Players
 from netagents.messages import Step
 from netagents.policies import Policy
-from netagents.randomness import ENVIRONMENT_OWNER, Purpose, seeded_globally, stream
+from netagents.randomness import ENVIRONMENT_OWNER, EVALUATED_COPIES, Purpose, evaluation_seed, seeded_globally, stream
 from netagents.records.run_reader import Run
 
 FloatArray = NDArray[np.float64]
 
-COPIES = 256
+COPIES = EVALUATED_COPIES
 """Episodes that are played side by side."""
 
 
@@ -209,8 +209,3 @@ def _play(
 def _untrained(run: Run) -> list[Policy]:
     setup = run.setup
     return [setup.policy(agent) for agent in range(setup.n)]
-
-
-def evaluation_seed(seed: int) -> int:
-    """A seed that no training run uses: training seeds are below 2^63."""
-    return (1 << 63) + seed

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from netagents.errors import UsageError
 from netagents.launchers.audited_power import Audit, collected_audit
 from netagents.launchers.branching import Brancher, action_sequences, check_branchable
-from netagents.launchers.policy_evaluation import evaluation_environment, evaluation_seed
-from netagents.randomness import ENVIRONMENT_OWNER, seeded_globally
+from netagents.launchers.policy_evaluation import evaluation_environment
+from netagents.randomness import ENVIRONMENT_OWNER, evaluation_seed, seeded_globally
 from netagents.records.power_branches import AuditPlan, AuditRow, PowerBranches
 from netagents.records.run_reader import Run
 from netagents.records.trained_policies import find_checkpoint

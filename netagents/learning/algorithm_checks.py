@@ -8,7 +8,8 @@ from netagents.environments.spaces import Discrete
 from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.experiment.algorithm_settings import MaddpgSettings, NetworkAlgorithmSettings
 from netagents.experiment.clock_settings import LockstepSettings, WaitSettings
-from netagents.experiment.policy_settings import BoxActing, GruPolicySettings, MlpPolicySettings
+from netagents.experiment.policy_settings import NETWORKS, BoxActing, GruPolicySettings, MlpPolicySettings
+from netagents.experiment.robust_settings import RomQSettings
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, RadiusKind
 
@@ -62,7 +63,17 @@ def check_algorithm(setup: Setup, agent: int) -> None:
             where=f"{settings.where}learning.algorithm.ernie",
             fix="use policy.kind mlp, or leave it out",
         )
-    if not isinstance(spec.action_spaces[agent], Discrete) and isinstance(settings.policy, MlpPolicySettings):
+    if (
+        isinstance(algorithm, MaddpgSettings)
+        and isinstance(algorithm.robust, RomQSettings)
+        and isinstance(settings.policy, GruPolicySettings)
+    ):
+        raise ExperimentError(
+            "RoM-Q's worst action is that of a value of single observations, and a policy of kind gru remembers earlier ones",
+            where=f"{settings.where}learning.algorithm.robust",
+            fix="use policy.kind mlp, or another kind of robust",
+        )
+    if not isinstance(spec.action_spaces[agent], Discrete) and isinstance(settings.policy, NETWORKS):
         acting = settings.policy.box
         if facts.boxes not in (None, acting):
             raise ExperimentError(

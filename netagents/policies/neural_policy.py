@@ -273,7 +273,7 @@ class TanhPolicy(BoxPolicy):
 
     def __init__(
         self,
-        settings: MlpPolicySettings,
+        settings: NetworkPolicySettings,
         window: Sequence[int],
         reader: WindowReader,
         space: Box,

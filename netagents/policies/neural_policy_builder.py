@@ -8,9 +8,9 @@ import numpy as np
 
 from netagents.environments.feature_encoders import FeatureEncoder
 from netagents.environments.spaces import Discrete, Space
-from netagents.experiment.policy_settings import GruPolicySettings, MlpPolicySettings, NetworkPolicySettings
+from netagents.experiment.policy_settings import GruPolicySettings, NetworkPolicySettings
 from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy, TanhPolicy
-from netagents.policies.recurrent_policy import RecurrentCategoricalPolicy, RecurrentGaussianPolicy
+from netagents.policies.recurrent_policy import RecurrentCategoricalPolicy, RecurrentGaussianPolicy, RecurrentTanhPolicy
 from netagents.policies.window_reader import WindowReader
 
 
@@ -45,7 +45,8 @@ def build_neural_policy(
     if isinstance(action, Discrete):
         finite = RecurrentCategoricalPolicy if recurrent else CategoricalPolicy
         return finite(settings, window, reader, action.size, logit_bound, generator, where)
-    if isinstance(settings, MlpPolicySettings) and settings.box == "tanh":
-        return TanhPolicy(settings, window, reader, action, generator, where)
+    if settings.box == "tanh":
+        tanh = RecurrentTanhPolicy if recurrent else TanhPolicy
+        return tanh(settings, window, reader, action, generator, where)
     box = RecurrentGaussianPolicy if recurrent else GaussianPolicy
     return box(settings, window, reader, action, generator, where)

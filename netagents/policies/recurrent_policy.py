@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from netagents.experiment.policy_settings import GruPolicySettings, NetworkPolicySettings
 from netagents.policies.gru import GruLayout
 from netagents.policies.mlp import Float32, NetworkLayout, aligned
-from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy
+from netagents.policies.neural_policy import CategoricalPolicy, GaussianPolicy, NeuralPolicy, TanhPolicy
 from netagents.policies.window_reader import BoolArray
 
 
@@ -71,3 +71,7 @@ class RecurrentCategoricalPolicy(RecurrentPolicy, CategoricalPolicy):
 
 class RecurrentGaussianPolicy(RecurrentPolicy, GaussianPolicy):
     """pi(a | history) of actions in a box."""
+
+
+class RecurrentTanhPolicy(RecurrentPolicy, TanhPolicy):
+    """tanh plus noise in a box, of the history."""

@@ -24,17 +24,24 @@ class TrainedGru(TrainedWeights):
         super().__init__(layout, weights, rate, gradient_clip, name, agent)
         self.layout = layout
 
-    def along(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, T, outputs) of N sequences of features (N, T, F), each from an empty memory."""
+    def along(self, features: torch.Tensor, memory: torch.Tensor | None = None, flat: torch.Tensor | None = None) -> torch.Tensor:
+        """(N, T, outputs) of N sequences of features (N, T, F).
+
+        Args:
+            features: (N, T, F).
+            memory: (N, U) before the first step; default: empty.
+            flat: (1, P) other weights than the trained ones.
+        """
         import torch
 
         layout, units = self.layout, self.layout.units
-        parts = [part.view(shape) for part, shape in zip(self.flat[0].split_with_sizes(layout.parts), layout.shapes, strict=False)]
+        weights = self.flat if flat is None else flat
+        parts = [part.view(shape) for part, shape in zip(weights[0].split_with_sizes(layout.parts), layout.shapes, strict=False)]
         read_weight, read_bias, remembered, candidate_bias, head_weight, head_bias = parts
         copies, steps = features.shape[:2]
         # What is read does not depend on the memory: one product for all steps.
         read = torch.addmm(read_bias, features.reshape(copies * steps, -1), read_weight).view(copies, steps, GATES * units)
-        memory = torch.zeros((copies, units))
+        memory = torch.zeros((copies, units)) if memory is None else memory
         memories = []
         for step in range(steps):
             past = memory @ remembered

@@ -28,9 +28,25 @@ from netagents.studies.influence_claims import (
     influence_ratio,
     plugin_without_influence,
 )
+from netagents.studies.information_claims import (
+    bounds_out_of_order,
+    club_over_information,
+    club_ratio,
+    exact_error,
+    learned_club_ratio,
+    young_club_excess,
+)
 from netagents.studies.power_claims import played_probability, spread_difference
 from netagents.studies.regularization_claims import branched_left, power_left, rely_of_state_alone, rely_wrong_side
-from netagents.studies.robustness_claims import bound_violation, penalty_attacked, penalty_clean
+from netagents.studies.robustness_claims import (
+    bound_violation,
+    greedy_return,
+    penalty_attacked,
+    penalty_clean,
+    penalty_temperature,
+    robust_q_gain,
+    study_measure,
+)
 
 FloatArray = NDArray[np.float64]
 Source = str | Mapping[str, Any]
@@ -209,6 +225,16 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         penalty_clean,
         penalty_attacked,
         bound_violation,
+        penalty_temperature,
+        robust_q_gain,
+        greedy_return,
+        study_measure,
+        club_ratio,
+        learned_club_ratio,
+        bounds_out_of_order,
+        club_over_information,
+        young_club_excess,
+        exact_error,
     )
 }
 """By name, as ``docs/claims.yaml`` uses them."""

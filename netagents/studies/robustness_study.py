@@ -22,20 +22,33 @@ from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study, StudySetting, run_name, self_contained
 
 ATTACKS, ROBUSTNESS = "attacks", "robustness.json"
+RELATIVES = ("m3ddpg", "rom_q", "ernie", "romax")
+"""Robust relatives of a backbone that can be asked for by name, each with its defaults."""
 Train = Callable[[Study, StudyDirectory], None]
 
 
-def robustness_study(sources: Sequence[str | Path], overrides: Sequence[str], *, lambdas: Sequence[float], seeds: Sequence[int]) -> Study:
-    """One setting per method: every file, and the first one, the backbone, with each information penalty.
+def robustness_study(
+    sources: Sequence[str | Path],
+    overrides: Sequence[str],
+    *,
+    lambdas: Sequence[float],
+    seeds: Sequence[int],
+    modes: Sequence[str] = ("exact",),
+    relatives: Sequence[str] = (),
+) -> Study:
+    """One setting per method: every file, and the first one, the backbone, with each information penalty and as each robust relative.
 
     Args:
         sources: experiment files, the backbone first.
         overrides: for all of them.
-        lambdas: of penalties of kind ``information`` in mode exact, shared, on top of the backbone.
+        lambdas: of penalties of kind ``information``, shared, on top of the backbone.
         seeds: of each method.
+        modes: in which the information of these penalties is estimated, each with every lambda.
+        relatives: names of :data:`RELATIVES`.
 
     Raises:
-        UsageError: two methods of one name, or of another environment or graph than the backbone's.
+        UsageError: two methods of one name, of another environment or graph than the backbone's, or a relative that the backbone's
+            algorithm does not have.
         NetagentsError: a file is wrong, in one line; nothing has been written.
     """
     methods: dict[str, Experiment] = {}
@@ -47,12 +60,15 @@ def robustness_study(sources: Sequence[str | Path], overrides: Sequence[str], *,
         notes += [note for note in more if note not in notes]
         _add(methods, experiment.name, experiment)
     backbone = next(iter(methods.values()))
-    for weight in lambdas:
-        term = {"kind": "information", "weight": -weight, "shared": True}
-        plain = backbone.model_dump(mode="json")
-        made = Experiment.model_validate({**plain, "signals": [*plain["signals"], term]})
-        prepare(made)
-        _add(methods, f"{backbone.name} + information {weight:g}", made)
+    plain = backbone.model_dump(mode="json")
+    for mode in modes:
+        for weight in lambdas:
+            term = {"kind": "information", "weight": -weight, "shared": True, **({} if mode == "exact" else {"parameters": {"mode": mode}})}
+            made = Experiment.model_validate({**plain, "signals": [*plain["signals"], term]})
+            prepare(made)
+            _add(methods, f"{backbone.name} + information {weight:g}" + (f" {mode}" if mode != "exact" else ""), made)
+    for relative in relatives:
+        _add(methods, f"{backbone.name} + {relative}", _relative(backbone, relative))
     for name, experiment in methods.items():
         if (experiment.environment, experiment.topology) != (backbone.environment, backbone.topology):
             raise UsageError(
@@ -62,6 +78,25 @@ def robustness_study(sources: Sequence[str | Path], overrides: Sequence[str], *,
             )
     settings = tuple(StudySetting(name, {"method": name}, experiment) for name, experiment in methods.items())
     return Study("robustness", backbone.name, backbone, settings, tuple(seeds), ("method",), "return", tuple(notes))
+
+
+def _relative(backbone: Experiment, relative: str) -> Experiment:
+    """The backbone with one robust relative's settings, all of them at their defaults."""
+    settings = backbone.learning.algorithm
+    change = {"ernie": {}} if relative == "ernie" else {"robust": {"kind": relative}}
+    if relative not in RELATIVES:
+        raise UsageError(f"'{relative}' is no robust relative", where="--relatives", fix=f"there are {', '.join(RELATIVES)}")
+    if not set(change) <= set(type(settings).model_fields):
+        raise UsageError(
+            f"{settings.kind} has no relative '{relative}'",
+            where="--relatives",
+            fix="take a backbone with learning.algorithm.kind maddpg" + ("" if "robust" in change else ", ppo or actor_critic"),
+        )
+    plain = backbone.model_dump(mode="json")
+    algorithm = {**plain["learning"]["algorithm"], **change}
+    made = Experiment.model_validate({**plain, "learning": {**plain["learning"], "algorithm": algorithm}})
+    prepare(made)
+    return made
 
 
 def _add(methods: dict[str, Experiment], name: str, experiment: Experiment) -> None:

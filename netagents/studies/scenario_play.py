@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.errors import ExperimentError
-from netagents.launchers.policy_evaluation import COPIES, evaluation_environment, evaluation_seed, play_policies
+from netagents.launchers.policy_evaluation import COPIES, evaluation_environment, play_policies
 from netagents.learning import Setup
 from netagents.learning.frozen_play import Players
 from netagents.measures.influence import causal_influence, gradient_overlap, transfer_entropy
@@ -26,7 +26,7 @@ from netagents.policies import Policy
 from netagents.policies.neural_policy import CategoricalPolicy
 from netagents.policies.policy import load_arrays
 from netagents.policies.torch_mlp import repeatable_torch, tensor
-from netagents.randomness import Purpose, stream
+from netagents.randomness import Purpose, evaluation_seed, stream
 from netagents.records.bank_creation import population_size
 from netagents.records.run_reader import Run
 from netagents.studies.crash_returns import play_frozen

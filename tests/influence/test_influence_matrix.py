@@ -21,9 +21,23 @@ from netagents.measures.influence import (
     hop_decay,
     influence_matrix,
 )
-from netagents.measures.influence.resampling import permutations_needed
+from netagents.measures.influence.resampling import assess, permutations_needed
 
 ESTIMATORS: list[Estimator] = [PluginHistogram(30, -15.0, 15.0), QuantileHistogram(), VarianceShare(), NearestNeighbours()]
+
+
+def test_intervals_end_where_information_does() -> None:
+    generator = np.random.default_rng(1)
+    # Two policies that are told apart by nearly every return: the information is just below ln 2.
+    returns = 3.0 * np.arange(2.0)[:, None] + generator.normal(size=(2, 4))
+    found = estimate_influence(returns, VarianceInformation())
+    assert found.low < found.high == np.log(2)
+    unbounded = assess(
+        VarianceInformation().value, returns[None, None, ..., None], resampling="bootstrap", common_random_numbers=False, seed=0
+    )
+    assert unbounded.high > np.log(2)
+    share = estimate_influence(returns, VarianceShare())
+    assert share.value < share.high <= 1.0
 
 
 def generator(seed: int) -> np.random.Generator:

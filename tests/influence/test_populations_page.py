@@ -11,6 +11,7 @@ import yaml
 
 from netagents.cli.main import main
 from netagents.experiment import Experiment
+from netagents.records.run_reader import Run
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "populations.md").read_text(encoding="utf-8")
@@ -32,6 +33,32 @@ def test_the_commands_of_the_pages_work_as_pasted(
         assert main(shlex.split(line.removeprefix("$ netagents "))) == 0, line
     assert "5 members, 10 agents, line_msg, softmax" in capsys.readouterr().out
     assert len(list((tmp_path / "runs" / "first" / "influence").iterdir())) == 1
+
+
+def test_the_commands_of_fictitious_co_play_make_the_bank_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "launch").symlink_to(LAUNCH)
+    text = (LAUNCH / "matrix_grid_fcp.yaml").read_text(encoding="utf-8")
+    small = [
+        "learning.batch=2",
+        "learning.horizon=4",
+        "runtime.launcher=in_process",
+        "policy.hidden=[4]",
+        "learning.algorithm.critic.steps=1",
+    ]
+    assert main(["run", "launch/matrix_grid_fcp.yaml", *small]) != 0
+    assert "banks/partners" in capsys.readouterr().err.strip().splitlines()[-1]
+    commands = [shlex.split(line.removeprefix("#   netagents ")) for line in text.splitlines() if line.startswith("#   netagents ")]
+    assert [words[0] for words in commands] == ["run", "bank", "run"]
+    for words in commands:
+        assert main([*words, *(["-q", *small] if words[0] == "run" else [])]) == 0, words
+    done = max((tmp_path / "runs").glob("matrix_grid_fcp-*"))
+    run = Run.open(done)
+    assert len(run.returns) == 30
+    weights = {run.parameters(1, None)[f"pool.{k}.policy.weights"].tobytes() for k in range(4)}
+    assert len(weights) == 4, "four different partners"
 
 
 def test_the_settings_of_the_page_are_valid() -> None:

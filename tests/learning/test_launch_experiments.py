@@ -16,6 +16,7 @@ from netagents.experiment.settings_of_agents import group_name
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.iteration_record import IterationRecord
+from netagents.records.frozen_policies import borrows_policies
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 
@@ -34,6 +35,8 @@ def late(records: list[IterationRecord], name: str, last: int = 5) -> Any:
 @pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_file_can_be_run(path: Path) -> None:
     loaded = load_experiment(path, ["learning.batch=2", "learning.horizon=3"])
+    if borrows_policies(loaded.experiment):
+        pytest.skip("needs the bank that the commands at its top make; tests/influence/test_populations_page.py runs them")
     try:
         prepared = prepare(loaded.experiment, loaded.base)
     except MissingPackageError as error:

@@ -269,7 +269,14 @@ def test_terms_of_the_signal_enter_what_it_learns() -> None:
         (ROBOTS, ["learning.algorithm={kind: ppo}"], ExperimentError, r"ppo acts in boxes by a Gaussian .* use policy.box=gaussian"),
         (GRID, ["clock={kind: bounded_staleness, steps: 1}", "runtime.launcher=local"], ExperimentError, "needs agents in lockstep"),
         (GRID, ["policy={kind: softmax}"], ExperimentError, "maddpg needs a policy that is a network"),
-        (GRID, ["policy={kind: gru}"], ExperimentError, "maddpg does not train policies with memory; use ppo or actor_critic"),
+        (ROBOTS, ["policy={kind: gru}"], ExperimentError, r"maddpg acts in boxes by a tanh, .* use policy.box=tanh"),
+        (ROBOTS, ["policy={kind: gru, box: tanh}", "learning.algorithm={kind: ppo}"], ExperimentError, "use policy.box=gaussian"),
+        (
+            GRID,
+            ["policy={kind: gru}", "learning.algorithm.robust={kind: rom_q}"],
+            ExperimentError,
+            "RoM-Q's worst action is that of a value of single observations, and a policy of kind gru remembers earlier ones",
+        ),
         (
             GRID,
             ["policy={kind: gru}", "learning.algorithm={kind: ppo, ernie: {}}"],

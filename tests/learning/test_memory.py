@@ -171,7 +171,10 @@ def test_memory_knows_nothing_from_beyond_the_radius() -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["learning={algorithm: {kind: truncated_pg}}"], "a policy of kind gru learns with learning.algorithm of kind actor_critic or ppo"),
+        (
+            ["learning={algorithm: {kind: truncated_pg}}"],
+            "a policy of kind gru learns with learning.algorithm of kind actor_critic, ppo or maddpg",
+        ),
         (["agents=[{agents: [1], learning: {algorithm: {kind: truncated_pg}}}]"], "agents[0]: a policy of kind gru learns with"),
         (["policy.units=0"], "policy.units: must be at least 1"),
         (["policy.kind=grus"], "policy.kind: no policy is called 'grus'; choose one of gru, mlp, softmax"),

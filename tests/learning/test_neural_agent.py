@@ -134,7 +134,7 @@ def test_a_weight_that_is_not_finite_is_found_before_it_acts() -> None:
     ("changes", "said"),
     [
         ({"policy": {"kind": "softmax"}}, "learning.algorithm of kind ppo needs a policy that is a network, such as kind mlp"),
-        ({"learning": {}}, "a policy of kind mlp learns with learning.algorithm of kind actor_critic or ppo"),
+        ({"learning": {}}, "a policy of kind mlp learns with learning.algorithm of kind actor_critic, ppo or maddpg"),
         (
             {"learning": {**SMALL["learning"], "learning_rate": 3.0}},
             "learning_rate belongs to tables; networks have algorithm.learning_rate",

@@ -67,7 +67,9 @@ def prepare_file(path: Path, signals: list[dict[str, Any]]) -> Prepared:
     return prepare(loaded.experiment, loaded.base)
 
 
-@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in sorted(LAUNCH.glob("*.yaml")) if "bank:" not in path.read_text(encoding="utf-8")], ids=lambda path: path.stem
+)
 def test_a_term_without_weight_is_measured_and_changes_no_bit(path: Path) -> None:
     try:
         prepared = [prepare_file(path, [])]

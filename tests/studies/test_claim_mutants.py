@@ -16,7 +16,16 @@ from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
 from netagents.measures.influence import RankInterval
-from netagents.studies import claim_checks, derivative, influence_claims, power_claims, regularization_claims, robustness_claims
+from netagents.measures.information import leave_one_out_values
+from netagents.studies import (
+    claim_checks,
+    derivative,
+    influence_claims,
+    information_claims,
+    power_claims,
+    regularization_claims,
+    robustness_claims,
+)
 from netagents.studies.allocation_evaluation import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
@@ -38,7 +47,7 @@ def changed(*overrides: str, **parameters: Any) -> Mutant:
     return mutant
 
 
-def replaced(module: Any, name: str, function: Callable[..., Any]) -> Mutant:
+def replaced(module: Any, name: str, function: Any) -> Mutant:
     """A wrong function where the check uses the right one."""
 
     def mutant(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> Claim:
@@ -46,6 +55,11 @@ def replaced(module: Any, name: str, function: Callable[..., Any]) -> Mutant:
         return claim
 
     return mutant
+
+
+def both(first: Mutant, second: Mutant) -> Mutant:
+    """One mutant after the other."""
+    return lambda claim, monkeypatch: second(first(claim, monkeypatch), monkeypatch)
 
 
 def trained(value: Trainer) -> Mutant:
@@ -68,6 +82,19 @@ def artefact(name: str) -> Mutant:
         return Trained(returns, returns, np.array([float(row.get("violation", "nan")) for row in rows]))
 
     return replaced(claim_checks, "train", train)
+
+
+def studied(clean: float, attacked: float, time: float) -> Mutant:
+    """A study of robustness in which every seed has these gains, of returns of -20, and this ratio of times."""
+
+    def mutant(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> Claim:
+        row = {"clean": [-20.0], "attacked": [-20.0], "clean_gain": [clean] * 3 + [5], "attacked_gain": [attacked] * 3 + [5]}
+        method = {"rows": [row], "time_ratio": [time] * 3 + [5]}
+        monkeypatch.setattr(robustness_claims, "carry_out", lambda *_, **__: None)
+        monkeypatch.setattr(robustness_claims, "attack_all", lambda *_, **__: {"methods": [method, method]})
+        return claim
+
+    return mutant
 
 
 def garbage_gradient(evaluation: Any, *_: Any, **__: Any) -> list[Any]:
@@ -198,6 +225,20 @@ MUTANTS: dict[str, list[Mutant]] = {
         replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0 + 30.0 * one.signals[0].factor, 4.0))
     ],
     "mir2-gathering-attacked": [replaced(robustness_claims, "exact_returns", lambda one: ExactReturns(18.0, 4.0 - one.signals[0].factor))],
+    "club-closed-form": [replaced(information_claims, "_gaussian_club", lambda *_: 4.0)],
+    "club-learned": [both(replaced(information_claims, "RATE", 1e-5), changed(steps=501))],
+    "information-bounds-in-order": [replaced(information_claims, "club_values", lambda *_, **__: np.zeros(2))],
+    "club-is-not-information": [replaced(information_claims, "club_values", lambda model, y, **_: leave_one_out_values(model, y))],
+    "club-as-released-is-a-bound": [changed(steps=500)],
+    "information-exact-mode": [replaced(information_claims, "exact_information", lambda _: SimpleNamespace(value=1.0))],
+    "mir2-warns-early": [changed(weight=0.1)],
+    "mir2-collapses": [replaced(robustness_claims, "exact_returns", lambda _: ExactReturns(18.0, 4.0))],
+    "mir2-rendezvous-attacked": [studied(0.0, 6.0, 1.0), studied(0.0, -6.0, 1.0)],
+    "mir2-rendezvous-clean": [studied(-6.0, 0.0, 1.0)],
+    "mir2-rendezvous-time": [studied(0.0, 0.0, 3.0)],
+    "maddpg-messages": [replaced(claim_checks, "predict", OneByteMore)],
+    "maddpg-rendezvous": [changed("topology.n=2", "learning.iterations=1", "learning.algorithm.updates=1", episodes=8)],
+    "rom-q-under-attack": [changed(probability=0.0)],
     "rendezvous-untrained": [changed("learning.horizon=150")],
 }
 """By claim.  A mutant of a refuted claim makes it come out otherwise, too."""

@@ -9,7 +9,7 @@ import pytest
 from netagents.cli.main import main
 from netagents.errors import UsageError
 from netagents.records.record_files import read_record
-from netagents.studies.robustness_study import robustness_study
+from netagents.studies.robustness_study import RELATIVES, robustness_study
 
 FILE = """
 name: {name}
@@ -66,10 +66,49 @@ def test_methods_of_other_environments_or_of_one_name_are_refused(tmp_path: Path
         robustness_study([first, first], [], lambdas=[], seeds=[0])
 
 
+ROBOTS = """
+name: robots
+environment: {kind: rendezvous}
+topology: {kind: complete, n: 2}
+kappa: 1
+kappa_gradient: 0
+policy: {kind: mlp, hidden: [8], box: tanh}
+learning: {iterations: 1, batch: 2, horizon: 4, algorithm: {kind: maddpg, updates: 1, minibatch: 8, replay: 16, q: {hidden: [8]}}}
+"""
+
+
+def test_a_backbone_is_also_each_of_its_relatives_and_each_mode_of_the_penalty(tmp_path: Path) -> None:
+    file = tmp_path / "robots.yaml"
+    file.write_text(ROBOTS)
+    modes, relatives = ["exact", "as_published"], list(RELATIVES)
+    study = robustness_study([file], [], lambdas=[0.1], seeds=[0], modes=modes, relatives=relatives)
+    added = ["information 0.1", "information 0.1 as_published", *relatives]
+    assert [setting.label for setting in study.settings] == ["robots", *(f"robots + {each}" for each in added)]
+    backbone, *others = (setting.experiment.learning.algorithm.model_dump() for setting in study.settings)
+    assert [algorithm == backbone for algorithm in others] == [True, True, False, False, False, False]
+    kinds = [algorithm["robust"] and algorithm["robust"]["kind"] for algorithm in others[2:]]
+    assert kinds == ["m3ddpg", "rom_q", None, "romax"]
+    assert others[4]["ernie"]["weight"] == 0.5
+    assert [setting.experiment.signals[0].parameters for setting in study.settings[1:3]] == [{}, {"mode": "as_published"}]
+
+
+def test_a_small_study_of_robots_runs_through(tmp_path: Path) -> None:
+    file, out = tmp_path / "robots.yaml", tmp_path / "study"
+    file.write_text(ROBOTS)
+    words = ["study", "robustness", str(file), "--relatives", "m3ddpg", "--seeds", "1", "-n", "2", "--out", str(out), "--jobs", "1"]
+    assert main(words) == 0
+    facts = read_record(out / "robustness.json", "robustness.json")
+    assert [each["method"] for each in facts["methods"]] == ["robots", "robots + m3ddpg"]
+    assert all(each["rows"][0]["attacked"][0] < 0.0 for each in facts["methods"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--mir2", "-1"], "'-1' is no list of lambdas above 0"),
+        (["--relatives", "m3ddpg"], "truncated_pg has no relative 'm3ddpg'; take a backbone with learning.algorithm.kind maddpg"),
+        (["--relatives", "better"], "'better' is no robust relative; there are m3ddpg, rom_q, ernie, romax"),
+        (["--mir2", "0.1", "--modes", "guessed"], "there is no mode 'guessed'"),
         (["-a", "0,1,2"], "all 3 agents are adversaries"),
         (["learning.iterations=0"], "learning.iterations"),
     ],

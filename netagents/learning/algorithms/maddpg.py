@@ -8,6 +8,7 @@ diameter of the graph it is the paper's algorithm; with kappa_critic 0 it is ind
 
 where each a'_j comes from agent j as a message: everyone draws the same transitions from the seed, so nothing else has to be said.
 u_i is the learning signal of the time at which the transition was sampled: task reward or incentive, shadow reward, and further terms.
+A policy with memory reads the steps before each replayed one as well (:mod:`netagents.learning.algorithms.replayed_contexts`).
 Robust relatives (:mod:`netagents.learning.algorithms.robust`) put another value in the place of Q_i and Q'_i on the right.
 """
 
@@ -28,6 +29,7 @@ from netagents.learning.algorithms.neural_agent import Critic, FloatArray, Neura
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.algorithms.relaxed_actions import RelaxedActions
 from netagents.learning.algorithms.replay_layout import replay_iterations, replay_layout
+from netagents.learning.algorithms.replayed_contexts import ReplayedContexts, replayed_contexts
 from netagents.learning.algorithms.robust.ernie import smoothness_penalty
 from netagents.learning.algorithms.robust.robust_value import PlainValue, make_robust_value
 from netagents.learning.algorithms.robust.rom_q import WorstPlay, adversarial_copies
@@ -38,6 +40,7 @@ from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.learning_signal import SignalValues, weighted_sum
 from netagents.messages import Kind, TargetAction, Trace
+from netagents.policies.recurrent_policy import RecurrentPolicy
 from netagents.policies.torch_mlp import TrainedMlp, repeatable_torch, tensor
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
@@ -51,7 +54,7 @@ class Minibatch(NamedTuple):
     """M replayed transitions, all (M, ...).
 
     Attributes:
-        context, next_context: what the policy reads before and after the step.
+        context, next_context: what the policy reads before and after the step, with earlier steps where it has a memory.
         observed, next_observed: what the critic reads of everyone in its window.
         acted, next_acted: their actions as features; those after the step are what they went on to do.
         signal, bootstrap: u_i; 0 after a terminal state, else gamma.
@@ -60,8 +63,8 @@ class Minibatch(NamedTuple):
         next_hops: how far away contacts were after the step, in a graph that moves.
     """
 
-    context: torch.Tensor
-    next_context: torch.Tensor
+    context: ReplayedContexts
+    next_context: ReplayedContexts
     observed: torch.Tensor
     next_observed: torch.Tensor
     acted: torch.Tensor
@@ -85,7 +88,6 @@ class MaddpgAgent(NeuralAgent):
 
     facts = ALGORITHMS["maddpg"].facts
     settings: MaddpgSettings
-    actor: TrainedMlp
     replay_buffer: ReplayBuffer
 
     def __init__(self, index: int, setup: Setup) -> None:
@@ -160,25 +162,25 @@ class MaddpgAgent(NeuralAgent):
         if self.own_q is not None:
             own = next_acted[:, self.own_columns]
             with torch.no_grad():
-                alone = replayed.signal + replayed.bootstrap * self.own_q.values(replayed.next_context, own, self.own_q.target)
-            self.own_q.fit(replayed.context, replayed.acted[:, self.own_columns], alone, replayed.weight, where)
+                alone = replayed.signal + replayed.bootstrap * self.own_q.values(replayed.next_context.features, own, self.own_q.target)
+            self.own_q.fit(replayed.context.features, replayed.acted[:, self.own_columns], alone, replayed.weight, where)
         return {**numbers, "q_change": self.q.fit(replayed.observed, replayed.acted, goals, replayed.weight, where)}
 
     def _improve(self, replayed: Minibatch, generator: np.random.Generator, changes: np.random.Generator, where: str) -> dict[str, float]:
         """One step of the policy up Q_i with the agent's own action replaced by what its policy does now."""
         import torch
 
-        gumbel = self.relaxed.noise(generator, len(replayed.context))
+        gumbel = self.relaxed.noise(generator, len(replayed.signal))
         if self.substitute is not None:
             return {}
-        outputs = self.actor(replayed.context)[0]
+        outputs = replayed.context.outputs(self.actor)
         action = self.relaxed.features(outputs, gumbel, replayed.mask)
         first, last = self.own_columns.start, self.own_columns.stop
         acted = torch.cat([replayed.acted[:, :first], action, replayed.acted[:, last:]], dim=1)
         climbed = (replayed.own_weight * self.robust.values(self.q, replayed.observed, acted)).mean()
         loss = self.settings.logit_penalty * outputs.square().mean() - climbed
-        if self.settings.ernie is not None:
-            loss = loss + smoothness_penalty(self.actor, replayed.context, self.settings.ernie, changes)
+        if self.settings.ernie is not None and isinstance(self.actor, TrainedMlp):
+            loss = loss + smoothness_penalty(self.actor, replayed.context.features, self.settings.ernie, changes)
         square = self.actor.descend(loss, where)
         numbers = {"gradient_sq": square, "policy_entropy": self.relaxed.entropy(outputs.detach(), replayed.mask)}
         return {name: value for name, value in numbers.items() if not np.isnan(value)}
@@ -198,9 +200,9 @@ class MaddpgAgent(NeuralAgent):
         """What the own target policy does after each step, (M,) or (M, *shape) as actions travel."""
         import torch
 
-        gumbel = self.relaxed.noise(generator, len(replayed.context))
+        gumbel = self.relaxed.noise(generator, len(replayed.signal))
         with torch.no_grad():
-            outputs = self.actor(replayed.next_context, self.target_policy)[0]
+            outputs = replayed.next_context.outputs(self.actor, self.target_policy)
             actions = self.relaxed.executed(outputs, gumbel, replayed.next_mask)
         return actions.astype(self.setup.action_array(self.index).dtype)
 
@@ -251,6 +253,7 @@ class MaddpgAgent(NeuralAgent):
         arrays: dict[str, NDArray[Any]] = {
             **self._unscaled,
             "acted": read.features[:, self.observed_size :].numpy(),
+            **self._memory(rollout),
             "signal": whole.reshape(-1),
             "alive": rollout.alive.reshape(-1),
             "chosen": rollout.chosen.reshape(-1),
@@ -265,6 +268,12 @@ class MaddpgAgent(NeuralAgent):
             for critic in (self.q, self.own_q):
                 if critic is not None:
                     critic.follow_returns(returns)
+
+    def _memory(self, rollout: Rollout) -> dict[str, NDArray[Any]]:
+        """``memory`` ((T + 1) B, U) after each decision was read; nothing of a policy without one."""
+        if not isinstance(self.policy, RecurrentPolicy):
+            return {}
+        return {"memory": self.policy.memory_of(rollout.context.reshape(-1, rollout.context.shape[2]))}
 
     def _returns(self, rollout: Rollout, batch: NeuralBatch, signal: FloatArray) -> FloatArray:
         """(M,) returns of the batch's living steps, with the critic in the place of what follows the last one."""
@@ -290,11 +299,19 @@ class MaddpgAgent(NeuralAgent):
         ahead = setup.batch
         alive = block("alive")
         chosen = block("chosen") if self.own_q is not None else alive
+
+        def observed(later: int = 0) -> torch.Tensor:
+            scaled = self.reader.scaled(block("observed", later))
+            return tensor(np.concatenate([scaled, block("memory", later)], axis=1) if self.remembered else scaled)
+
+        def context(later: int = 0) -> ReplayedContexts:
+            return replayed_contexts(buffer, self.policy, iterations, rows + later, setup.batch, self.settings.unroll)
+
         return Minibatch(
-            context=tensor(self.policy.reader.scaled(block("context"))),
-            next_context=tensor(self.policy.reader.scaled(block("context", ahead))),
-            observed=tensor(self.reader.scaled(block("observed"))),
-            next_observed=tensor(self.reader.scaled(block("observed", ahead))),
+            context=context(),
+            next_context=context(ahead),
+            observed=observed(),
+            next_observed=observed(ahead),
             acted=tensor(block("acted")),
             next_acted=tensor(block("acted", ahead)),
             signal=tensor(block("signal")),

@@ -76,6 +76,7 @@ _REPLAY = AlgorithmFacts(
     boxes="tanh",
     masks=True,
     moving=True,
+    recurrent=True,
     kinds=frozenset({Kind.TRACE, Kind.REWARD, Kind.TARGET_ACTION}),
     signals=True,
     on_policy=False,

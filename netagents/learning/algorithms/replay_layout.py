@@ -8,6 +8,7 @@ import numpy as np
 
 from netagents.environments.feature_encoders import width
 from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.policy_settings import GruPolicySettings
 from netagents.learning.protocol.replay_buffer import SPARE, layout_bytes
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import RadiusKind
@@ -21,7 +22,7 @@ def replay_layout(setup: Setup, agent: int) -> dict[str, ExpectedArray]:
 
     ``context``, ``observed`` and ``acted`` are what policy and critic read at T + 1 decisions, before numbers without bounds are
     scaled: ((T + 1) B, F).  ``signal``, ``alive``, ``chosen`` and ``bootstrap`` belong to T steps: (T B,).  ``mask`` and ``hops`` are
-    those of the decisions, where the environment has them.
+    those of the decisions, where the environment has them, ``memory`` ((T + 1) B, U) what a policy with one remembered after reading.
     """
     spec, moving = setup.spec, setup.spec.capabilities.moving
 
@@ -39,6 +40,8 @@ def replay_layout(setup: Setup, agent: int) -> dict[str, ExpectedArray]:
         "chosen": ExpectedArray(FLAG, (steps,)),
         "bootstrap": ExpectedArray(FLAG, (steps,)),
     }
+    if isinstance(recurrent := setup.agents[agent].policy, GruPolicySettings):
+        layout["memory"] = ExpectedArray(FEATURE, (decisions, recurrent.units))
     if (actions := setup.mask_size(agent)) is not None:
         layout["mask"] = ExpectedArray(FLAG, (decisions, actions))
     if (contacts := setup.contact_count(agent)) is not None:

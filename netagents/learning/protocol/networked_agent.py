@@ -22,6 +22,7 @@ from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
+from netagents.learning.protocol.played_episodes import action_noise
 from netagents.learning.protocol.replaced_actions import Interventions, ToldActions
 from netagents.learning.protocol.replay_buffer import ReplayBuffer
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
@@ -30,7 +31,6 @@ from netagents.learning.protocol.setup import Setup
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Reward, Snapshot, State, Step
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import Policy, TabularPolicy
-from netagents.randomness import Purpose, stream
 
 _values = attrgetter("values")
 FloatArray = NDArray[np.float64]
@@ -127,7 +127,7 @@ class NetworkedAgent(ABC):
         replacing = None if self.interventions is None else self.interventions.begin(iteration)
         told = None if replacing is None else replacing.told
         rollout = setup.rollout(index, policy, steps)
-        rollout.noise = noise = policy.noise(stream(setup.experiment.seed, index, Purpose.ACTIONS, iteration), steps + 1, copies)
+        rollout.noise = noise = action_noise(setup, index, policy, iteration)
         observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
         out_neighbours, in_neighbours = setup.out_neighbours(Kind.STATE, index), setup.in_neighbours(Kind.STATE, index)
         window = policy.window

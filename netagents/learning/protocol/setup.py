@@ -28,7 +28,7 @@ from netagents.messages.array_fields import ExpectedArray
 from netagents.policies import Policy, TabularPolicy, build_policy
 from netagents.policies.neural_policy import NeuralPolicy
 from netagents.policies.neural_policy_builder import build_neural_policy
-from netagents.randomness import Purpose, stream
+from netagents.randomness import EVALUATED_COPIES, Purpose, evaluation_seed, stream
 from netagents.topology import Reach, Topology
 
 LOTTERY_ITERATIONS = 8
@@ -189,7 +189,9 @@ class Setup:
         """The environment in use: by default as in training, where the first H steps of an iteration enter its returns and agents are
         sent shaped rewards; with a batch of one's own, policies are only played.
         """
-        moving = self.spec.capabilities.moving
+        moving, episodes = self.spec.capabilities.moving, self.experiment.episodes
+        if episodes is not None and batch is None:
+            batch, seed, drawn = self.batch, evaluation_seed(episodes.seed), EVALUATED_COPIES
         return EnvironmentSession(
             environment,
             self.batch if batch is None else batch,

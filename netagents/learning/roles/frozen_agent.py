@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from netagents.experiment.agent_settings import frozen_policy_of
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.played_episodes import EARNED, earned
 from netagents.learning.protocol.requests import Turns
+from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.messages import Kind, Trace
 from netagents.policies import Policy
@@ -75,34 +77,49 @@ class FrozenAgent(NetworkedAgent):
         self.generation = 1 if settings is None else settings.generation
         self.pool = [policy_arrays(self.policy) for _ in several]
         """Parameters and statistics of the policies of which a lottery draws one per generation; empty where there is one policy."""
+        episodes = setup.experiment.episodes
+        self.earned = None if episodes is None else np.zeros((episodes.windows, setup.batch))
+        """(windows, B) what it earned in the newest episodes, where they are those of an evaluation."""
 
     def iterate(self, iteration: int) -> Turns:
         """One iteration: draw a policy where there are several; sample, trace, report."""
         if self.pool:
             draws = stream(self.setup.experiment.seed, self.index, Purpose.POPULATION, iteration // self.generation)
             load_arrays(self.policy, self.pool[int(draws.integers(len(self.pool)))])
-        yield from frozen_iteration(self, iteration)
+        yield from frozen_iteration(self, iteration, played=None if self.earned is None else self._keep)
+
+    def _keep(self, rollout: Rollout) -> None:
+        assert self.earned is not None, "only called where episodes are those of an evaluation"
+        self.earned = earned(rollout.rewards, len(self.earned))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What plays now, and the policies that may be drawn."""
         named = super().arrays()
         for k, policy in enumerate(self.pool):
             named |= {f"pool.{k}.{name}": array for name, array in policy.items()}
-        return named
+        return named if self.earned is None else named | {EARNED: self.earned}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` gave."""
         super().restore(arrays)
         self.pool = [below(f"pool.{k}.", arrays) for k in range(len(self.pool))]
+        if self.earned is not None:
+            self.earned = arrays[EARNED]
 
 
-def frozen_iteration(agent: NetworkedAgent, iteration: int, further_numbers: Mapping[str, float] | None = None) -> Turns:
+def frozen_iteration(
+    agent: NetworkedAgent,
+    iteration: int,
+    further_numbers: Mapping[str, float] | None = None,
+    played: Callable[[Rollout], None] | None = None,
+) -> Turns:
     """An iteration in which an agent only plays: sample, trace, report.
 
     Args:
         agent: plays its policy, or its substitute.
         iteration: which.
         further_numbers: metrics beside those that follow from rewards.
+        played: takes the rollout before the report, and with it a checkpoint, is sent.
     """
     setup = agent.setup
     whole = yield from agent.sample(iteration)
@@ -114,4 +131,6 @@ def frozen_iteration(agent: NetworkedAgent, iteration: int, further_numbers: Map
             yield from agent.share(iteration, Kind.TRACE, Trace(further.states, further.actions), 1)
     paid = yield from agent.paid(iteration, further, None if rollout.hops is None else rollout.hops[:-1])
     numbers = {"paid": float((paid * further.alive).sum() / setup.batch)} if setup.pay else {}
+    if played is not None:
+        played(rollout)
     agent.report(iteration, rollout, {**numbers, **(further_numbers or {})})

@@ -45,6 +45,11 @@ class Estimator(Protocol):
         """The estimates of returns ``(..., K, M)``, as ``(...)``; every policy has the weight 1/K."""
 
 
+def largest_value(estimator: Estimator, policies: int) -> float:
+    """The largest that the true value can be: ln K nats, or a share of 1."""
+    return float(np.log(policies)) if estimator.unit == "nats" else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class InfluenceEstimate:
     """One estimate of influence, with what chance alone would give.

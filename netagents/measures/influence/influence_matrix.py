@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import ExperimentError
-from netagents.measures.influence.estimator import Estimator, FloatArray, InfluenceEstimate
+from netagents.measures.influence.estimator import Estimator, FloatArray, InfluenceEstimate, largest_value
 from netagents.measures.influence.false_discovery import Control, control_false_discoveries, penalty
 from netagents.measures.influence.resampling import PERMUTATIONS, RESAMPLES, Assessment, assess, permutations_needed
 from netagents.measures.influence.return_checks import check_returns
@@ -105,6 +105,7 @@ def estimate_influence(
         seed=seed,
         permutations=permutations,
         resamples=resamples,
+        most=largest_value(estimator, values.shape[-2]),
     )
     numbers = (result.value, result.low, result.high, result.null_mean, result.null_quantile, result.p)
     value, low, high, null_mean, null_quantile, p = (float(array[0]) for array in numbers)
@@ -172,6 +173,7 @@ def influence_matrix(
             owner=j,
             permutations=permutations,
             resamples=resamples,
+            most=largest_value(estimator, K),
         )
         for name, matrix in parts.items():
             matrix[j] = getattr(result, name)

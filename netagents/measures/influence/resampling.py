@@ -77,6 +77,7 @@ def assess(
     owner: int = 0,
     permutations: int = PERMUTATIONS,
     resamples: int = RESAMPLES,
+    most: float = np.inf,
 ) -> Assessment:
     """The statistic with its permutation null and interval.
 
@@ -89,6 +90,7 @@ def assess(
         owner: index of the source: each source has random numbers of its own.
         permutations: at least 1.
         resamples: at least 2.
+        most: the largest that the true value can be; intervals end there, or at an estimate that is above it.
 
     Raises:
         ExperimentError: too few permutations or resamples.
@@ -122,6 +124,7 @@ def assess(
         deviations = (replicates - replicates.mean(axis=0)) * _scale(returns.shape[3], resampling)
     tail = (1.0 - LEVEL) / 2.0
     low, high = value + np.quantile(deviations, [tail, 1.0 - tail], axis=0)
+    high = np.minimum(high, np.maximum(value, most))
     return Assessment(value, low, high, null.mean(axis=0), np.quantile(null, LEVEL, axis=0), p, by_seed)
 
 
