@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import codec, crossover, curve, environments, monitor, neural, scale, start, step, training
+from benchmarks import codec, crossover, curve, environments, monitor, neural, scale, start, step, training, wakeups, wire_precision
 from benchmarks.table import Section
 
 SECTIONS: dict[str, Callable[[int], Section]] = {
     "codec": codec.measure,
     "step": step.measure,
+    "wake-ups": wakeups.measure,
     "training": training.measure,
     "crossover": crossover.measure,
+    "precision": wire_precision.measure,
     "monitor": monitor.measure,
     "curve": curve.measure,
     "scale": scale.measure,

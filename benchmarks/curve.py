@@ -8,7 +8,7 @@ from time import perf_counter
 
 from benchmarks.pairs import alternate
 from benchmarks.table import Section
-from benchmarks.workloads import line_msg, train
+from benchmarks.workloads import line_msg, over, train
 from netagents.wire.security.key_bundles import CurveCredentials, make_bundles
 from netagents.wire.transport.transport import LinkSettings, open_transport
 
@@ -33,8 +33,7 @@ def measure(rounds: int) -> Section:
         section.add(f"round trip of {size:,} bytes", f"{result.first * 1e6:.0f}", f"{result.second * 1e6:.0f}", result.text())
     result = alternate(lambda: _first_message(keys=True), lambda: _first_message(keys=False), rounds)
     section.add("first message of a link", f"{result.first * 1e6:.0f}", f"{result.second * 1e6:.0f}", result.text())
-    plain = line_msg(10, 64, ITERATIONS)
-    secured = plain.model_copy(update={"runtime": plain.runtime.model_copy(update={"transport": "tcp"})})
+    plain, secured = (over(line_msg(10, 64, ITERATIONS), transport) for transport in ("ipc", "tcp"))
     result = alternate(lambda: train(secured, "local").training, lambda: train(plain, "local").training, rounds)
     section.add("a training run (against ipc)", f"{result.first * 1e6:,.0f}", f"{result.second * 1e6:,.0f}", result.text())
     return section

@@ -1,4 +1,4 @@
-"""What is learned in launch/, against random and scripted play: ``python -m benchmarks.learned_games [NAME ...] [--seeds 5]``.
+"""What is learned in launch/, against random and scripted play: ``python -m benchmarks.learned_games [NAME ...]``.
 
 Those that need an extra are measured only when they are named.  Each launch file is trained in process with seeds 0, 1, ...; what counts is
 the mean return of its last 5 iterations, per agent and undiscounted, while policies still explore.  Printed with 95 % t-intervals over
@@ -102,8 +102,8 @@ def learned(name: str, seed: int, overrides: tuple[str, ...] = ()) -> float:
     return float(np.mean([record.team_return for record in records[-LAST:]]))
 
 
-def measure(name: str, seeds: int, say: Callable[[str], None] = print) -> dict[str, Estimate]:
-    """Random, scripted and learned returns of one launch file."""
+def measure(name: str, seeds: int, overrides: tuple[str, ...] = (), say: Callable[[str], None] = print) -> dict[str, Estimate]:
+    """Random, scripted and learned returns of one launch file; overrides change the training alone."""
     loaded = load_experiment(name)
     prepared = prepare(loaded.experiment, loaded.base)
     episodes, play = ENGINES[name] if name in ENGINES else (EPISODES, {"random": scripted.uniform, "scripted": SCRIPTS[name]})
@@ -116,7 +116,7 @@ def measure(name: str, seeds: int, say: Callable[[str], None] = print) -> dict[s
         prepared.environment.close()
     returns = []
     for seed in range(seeds):
-        returns.append(learned(name, seed))
+        returns.append(learned(name, seed, overrides))
         say(f"{name} seed {seed}: {returns[-1]:.3f}")
     return {**found, "learned": estimate(returns)}
 
@@ -126,12 +126,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learned_games", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join((*SCRIPTS, *ENGINES))}; default: the games")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the training, as learning.iterations=40"
+    )
     arguments = parser.parse_args()
     for name in arguments.names or SCRIPTS:
-        found = measure(name, arguments.seeds)
+        found = measure(name, arguments.seeds, tuple(arguments.set))
         print(f"{name}: " + ", ".join(f"{who} {each.text()} (n = {each.n})" for who, each in found.items()), flush=True)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        (FOLDER / f"{name}.json").write_text(json.dumps({who: each._asdict() for who, each in found.items()}, indent=1) + "\n")
+        entries: dict[str, object] = {who: each._asdict() for who, each in found.items()}
+        if arguments.set:
+            entries["set"] = arguments.set
+        (FOLDER / f"{name}.json").write_text(json.dumps(entries, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,43 @@
-"""A lockstep step against the raw twin of its messages."""
+"""A lockstep step over each transport, and the same messages over bare sockets, MPI and gloo, in turn."""
 
 from __future__ import annotations
 
-from benchmarks.pairs import alternate
-from benchmarks.raw_twin import run_twin
+from benchmarks.pairs import summarise
+from benchmarks.raw_twin import installed, run_twin
 from benchmarks.table import Section
-from benchmarks.workloads import line_msg, traffic_of, train
+from benchmarks.workloads import line_msg, over, traffic_of, train
 from netagents.learning.prepare import prepare
 
-ITERATIONS = 8
+ITERATIONS = 4
+TRANSPORTS = ("unix", "ipc")
+TWINS = ("unix", "ipc", "datagrams", "mpi", "gloo")
 
 
 def measure(rounds: int) -> Section:
-    """n = 16, B = 64, kappa_policy = 1."""
+    """n = 16, B = 64, kappa_policy 1 and 2."""
+    twins = [name for name in TWINS if installed(name)]
     section = Section(
-        "A lockstep step against raw ZeroMQ",
-        "LineMsg, n = 16, B = 64, kappa_policy 1. The twin moves the same messages over the same kind of sockets and does nothing else. "
-        "The share is twin time / netagents time: 1 would mean that environment, policies, checks and codec cost nothing.",
-        ("twin ms per step", "netagents ms per step", "share of raw speed"),
+        "A lockstep step against raw messages",
+        "LineMsg, n = 16, B = 64. A twin moves the same messages and does nothing else: over the sockets of a transport (`unix`, `ipc`), "
+        "over one Unix datagram socket per process, with OpenMPI whose waiting processes yield (`mpi`), with gloo. All in turn, in "
+        "every round. The ratio is time of netagents over that transport / time of the twin; 1 would mean that environment, policies, "
+        "checks and codec cost nothing."
+        + ("" if len(twins) == len(TWINS) else f" Not installed here: {', '.join(sorted({*TWINS} - {*twins}))}."),
+        ("kappa_policy", "netagents over", "ms per step", "twin", "twin ms per step", "netagents / twin"),
     )
-    experiment = line_msg(16, 64, ITERATIONS)
-    traffic = traffic_of(prepare(experiment))
-    steps = ITERATIONS * (traffic.steps - 1)
-    result = alternate(lambda: run_twin(traffic, ITERATIONS).step_seconds / steps, lambda: train(experiment, "local").per_step, rounds)
-    section.add(f"{result.first * 1e3:.2f}", f"{result.second * 1e3:.2f}", result.text())
+    for kappa in (1, 2):
+        experiment = line_msg(16, 64, ITERATIONS, kappa_policy=kappa)
+        traffic = traffic_of(prepare(experiment))
+        steps = ITERATIONS * (traffic.steps - 1)
+        own: dict[str, list[float]] = {name: [] for name in TRANSPORTS}
+        raw: dict[str, list[float]] = {name: [] for name in twins}
+        for _ in range(rounds + 1):
+            for name in TRANSPORTS:
+                own[name].append(1e3 * train(over(experiment, name), "local").per_step)
+            for name in twins:
+                raw[name].append(1e3 * run_twin(traffic, ITERATIONS, name).step_seconds / steps)
+        for transport in TRANSPORTS:
+            for twin in twins:
+                result = summarise(list(zip(own[transport][1:], raw[twin][1:], strict=True)))
+                section.add(kappa, transport, f"{result.first:.2f}", twin, f"{result.second:.2f}", result.text())
     return section

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.raw_twin import Exchange, Traffic
+from benchmarks.traffic import Exchange, Traffic
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.launch import launch
 from netagents.learning import Setup
@@ -29,6 +29,11 @@ def line_msg(n: int, batch: int, iterations: int, **changes: Any) -> Experiment:
     }
     settings.update(changes)
     return Experiment.model_validate(settings)
+
+
+def over(experiment: Experiment, transport: str) -> Experiment:
+    """The same experiment over another transport."""
+    return experiment.model_copy(update={"runtime": experiment.runtime.model_copy(update={"transport": transport})})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import venv
 from pathlib import Path
 
@@ -20,14 +21,19 @@ TESTS = {
     "foraging": "tests/environments/test_level_foraging.py",
     "mujoco": "tests/environments/test_multi_agent_mujoco.py",
     "kitchen": "tests/environments/test_kitchen_engine.py",
+    "melting_pot": "tests/environments/test_matrix_grid_engine.py",
+    "processes": "tests/system/test_engines_as_processes.py",
 }
 """The adapters' tests by name; they are skipped in the ordinary test suite, where these packages are missing."""
 
 EXTRAS = "environments,sumo,jax,foraging"
 TOOLS = ("pytest", "hypothesis", "pytest-timeout")
 
-COMPARED = ("overcooked==0.2.1",)
+COMPARED = ("overcooked==0.2.1", "dmlab2d==1.0.2", "ml-collections", "immutabledict", "reactivex")
 """What tests compare with, beside the engines themselves."""
+
+SOURCES = "dm-meltingpot==2.4.1"
+"""Unpacked, not installed: the archive has its games in Lua and Python; setting it up would fetch trained bots, and tensorflow for them."""
 
 MAPS = ("sumo-rl",)
 """Installed without what it asks for: the maps of RESCO are in it, and nothing of it is imported."""
@@ -73,7 +79,22 @@ def install() -> bool:
         venv.create(FOLDER, with_pip=True)
     pip = (FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     project = (*pip, "--constraint", ROOT / "requirements" / "torch.txt", f"{ROOT}[{EXTRAS}]", *TOOLS, *COMPARED)
-    return not (run(*project) or run(*pip, "--no-deps", *MAPS))
+    return not (run(*project) or run(*pip, "--no-deps", *MAPS)) and unpack()
+
+
+def unpack() -> bool:
+    """Put the archive of :data:`SOURCES` where Python finds it."""
+    folder = FOLDER / "sources"
+    pip = (FOLDER / "bin" / "python", "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
+    if run(*pip, "--no-deps", "--no-binary", ":all:", "--dest", folder, SOURCES):
+        return False
+    for archive in folder.glob("*.tar.gz"):
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+    (site,) = FOLDER.glob("lib/python*/site-packages")
+    packages = [str(path.parent.parent) for path in folder.glob("*/*/__init__.py")]
+    (site / "sources.pth").write_text("\n".join(packages) + "\n")
+    return True
 
 
 def main(chosen: list[str]) -> int:

@@ -77,6 +77,9 @@ GALLERY: dict[str, Exhibit] = {
         "random dynamics with a known coupling",
         "random_networked",
     ),
+    "cue_recall": Exhibit(
+        ({"kind": "cue_recall", "cues": 4}, {"kind": "ring", "n": 6}), 0, "each agent sees a cue and is asked for it later", "cue_recall"
+    ),
     "rendezvous": Exhibit("rendezvous", 40, "robots that learn to meet", "rendezvous"),
     "game": Exhibit(
         ({"kind": "game", "memory": "last_action"}, {"kind": "ring", "n": 8}),

@@ -17,7 +17,7 @@ from netagents.studies.cost_model import Rates
 from netagents.studies.step_time_model import REFERENCES, calibrate
 
 
-def measure(batch: int, repeats: int) -> dict[str, tuple[Rates, float]]:
+def measure(batch: int, repeats: int, transport: str = "auto") -> dict[str, tuple[Rates, float]]:
     """Routing -> medians over ``repeats`` fits of each rate, in seconds, and of the largest relative error of a fit.
 
     Raises:
@@ -25,7 +25,7 @@ def measure(batch: int, repeats: int) -> dict[str, tuple[Rates, float]]:
     """
     found: dict[str, tuple[Rates, float]] = {}
     for routing in REFERENCES:
-        fits = [calibrate(batch, routing) for _ in range(repeats)]
+        fits = [calibrate(batch, routing, transport) for _ in range(repeats)]
         medians = np.median([fit.rates for fit in fits], axis=0)
         found[routing] = Rates(*map(float, medians)), float(np.median([fit.error for fit in fits]))
     return found
@@ -36,10 +36,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.step_rates", description="Measure the defaults of the step-time model.")
     parser.add_argument("--batch", type=int, default=64, help="copies of the environment in the chains")
     parser.add_argument("--repeats", type=int, default=5, help="fits of which the medians are taken")
+    parser.add_argument("--transport", default="auto", help="links of the chains: auto, unix, ipc or tcp")
     chosen = parser.parse_args(arguments)
     if min(chosen.batch, chosen.repeats) < 1:
         parser.error("--batch and --repeats are at least 1")
-    rows = [("defaults", Rates(), float("nan")), *((name, *fit) for name, fit in measure(chosen.batch, chosen.repeats).items())]
+    rows = [
+        ("defaults", Rates(), float("nan")),
+        *((name, *fit) for name, fit in measure(chosen.batch, chosen.repeats, chosen.transport).items()),
+    ]
     print(f"{'routing':<10}{'us per wake-up':>16}{'us per message':>16}{'us per step':>14}{'error':>9}")
     for name, rates, error in rows:
         wakeup, message, fixed = (1e6 * rate for rate in rates)

@@ -11,6 +11,7 @@ from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
     from netagents.messages import Kind
+    from netagents.nodes.bootstrap.node_addresses import link_scheme
 
 app = typer.Typer(add_completion=False)
 
@@ -103,12 +104,12 @@ def plan(
     ]
     if measure:
         typer.echo("measuring: short runs of chains for the costs of this machine, then the experiment itself", err=True)
-        calibration = calibrate(setup.batch, loaded.experiment.routing)
+        calibration = calibrate(setup.batch, loaded.experiment.routing, loaded.experiment.runtime.transport)
         predicted, seconds = calibration.step_seconds(prepared), measured_step_seconds(loaded, measure)
         wakeup, message, fixed = (1e6 * rate for rate in calibration.rates)
         facts += [
             (
-                "this machine",
+                f"this machine, {link_scheme(loaded.experiment.runtime.transport)} links",
                 f"{wakeup:.3g} us per wake-up, {message:.3g} us per message, {fixed:.3g} us per step "
                 f"(within {calibration.error:.0%} of the chains they come from)",
             ),

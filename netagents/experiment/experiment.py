@@ -46,7 +46,11 @@ class RuntimeSettings(Settings):
     launcher: Literal["local", "in_process", "compose"] = Field(
         "local", description="one process per agent, all in one, or one container per agent"
     )
-    transport: Literal["ipc", "tcp"] = Field("ipc", description="links of the local launcher; over tcp they have keys")
+    transport: Literal["auto", "unix", "ipc", "tcp"] = Field(
+        "auto",
+        description="links of the local launcher: unix sockets without ZeroMQ (auto takes these where the platform has them, else ipc), "
+        "ZeroMQ over unix sockets (ipc), or ZeroMQ over tcp with keys",
+    )
     insecure: bool = Field(
         False,
         description="tcp links of the local launcher without keys: every user of this machine can then read, steer and stop the run",

@@ -196,8 +196,10 @@ class MatrixGridSettings(EnvironmentKind):
     )
     regeneration: Probability = Field(0.02, description="chance per step that a resource comes back, once its delay is over")
     regeneration_delay: Annotated[int, Field(ge=0, le=10_000)] = Field(10, description="steps that a taken resource stays away at least")
-    freeze: Annotated[int, Field(ge=0, le=1_000)] = Field(16, description="steps for which both players are frozen after an interaction")
-    respawn: Annotated[int, Field(ge=1, le=1_000)] = Field(5, description="steps until they come back")
+    freeze: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        16, description="steps between an interaction and its payment, in which both players are frozen"
+    )
+    respawn: Annotated[int, Field(ge=1, le=1_000)] = Field(5, description="steps between their payment and their return")
     random_end: bool = Field(
         False, description="copies end with probability 0.1 every 100 steps from step 1000 on, at 5000 at the latest (stag hunt: 2500)"
     )

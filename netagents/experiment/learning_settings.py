@@ -92,6 +92,11 @@ class LearningSettings(Settings):
     horizon: Steps | None = Field(None, description="steps per iteration (H); default: the environment's")
     gamma: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(None, description="discount factor; default: the environment's")
     credit: Literal["shared_q", "shared_reward"] = Field("shared_q", description="what neighbours share: Q-values or rewards")
+    wire_precision: Literal["float64", "float32", "float16"] = Field(
+        "float64",
+        description="of the Q-values and shadow rewards that agents send each other: float32 halves their bytes and rounds each by at "
+        "most 6e-8 of it, float16 quarters them and rounds by at most 5e-4 of it; their receivers compute with float64",
+    )
     task_weight: Annotated[float, Field(ge=0.0)] = Field(1.0, description="weight w of the task reward in the learning signal")
     evaluation: Literal["relabelled", "fresh"] = Field(
         "relabelled", description="critics learn from the batch itself, or from further steps of the same copies, as in the paper"

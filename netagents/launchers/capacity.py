@@ -23,6 +23,7 @@ from netagents.learning import Setup
 from netagents.learning.algorithms.replay_layout import replay_bytes
 from netagents.messages import Kind, RadiusKind
 from netagents.messages.array_fields import ANY
+from netagents.nodes.bootstrap.node_addresses import link_scheme
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.nodes.process.socket_directory import SUN_PATH_BYTES, SocketDirectory
 from netagents.topology import Topology
@@ -60,6 +61,8 @@ def machine() -> list[Finding]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     findings.append(Finding("open files", f"{_limit(soft)}, can be raised to {_limit(hard)}"))
     findings.append(_sockets())
+    scheme = link_scheme("auto")
+    findings.append(Finding("links on this host", f"{scheme}: {'sockets of the kernel, without ZeroMQ' if scheme == 'unix' else 'ZeroMQ'}"))
     findings.extend(_room(Path(folder)) for folder in dict.fromkeys((tempfile.gettempdir(), "/dev/shm")))
     set_threads = {name: os.environ[name] for name in _THREADS if name in os.environ}
     told = ", ".join(f"{name}={value}" for name, value in set_threads.items()) or "not set here"
@@ -115,7 +118,7 @@ def _process_findings(experiment: Experiment, nodes: int) -> list[Finding]:
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if limit != resource.RLIM_INFINITY and nodes + _OTHER_PROCESSES > limit:
         found.append(Finding("process limit", f"{limit} are allowed, {nodes + _OTHER_PROCESSES} are needed; raise ulimit -u", "problem"))
-    if experiment.runtime.transport == "ipc":
+    if experiment.runtime.transport != "tcp":
         sockets = _sockets()
         if sockets.verdict != "ok":
             found.append(sockets)

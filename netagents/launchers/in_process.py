@@ -29,6 +29,7 @@ from netagents.learning import (
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
+from netagents.learning.protocol.requests import ROLLOUT_DONE, RolloutRequest
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
@@ -52,7 +53,8 @@ class InProcessNetwork:
 
     def __init__(self, setup: Setup, environment: NetworkedMDP, observer: Observer | None = None, replay: Path | None = None) -> None:
         self.setup = setup
-        self._numbers = GlobalNumbers(setup.experiment.seed, has_foreign_code(setup.experiment))
+        foreign = has_foreign_code(setup.experiment)
+        self._numbers = GlobalNumbers(setup.experiment.seed, foreign)
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
         self._replay = [ReplayFiles(replay, agent.index) for agent in self.agents]
         self.session = setup.session(environment)
@@ -65,6 +67,8 @@ class InProcessNetwork:
             else None
         )
         """What models of links would have cost; None where there are none."""
+        # Who looks at messages, delays them or keeps global random numbers of each agent's own apart needs them one by one.
+        self._at_once = observer is None and self.links is None and not foreign and not is_aged(setup)
         self._routes = Routes(setup) if self.links is not None and experiment.routing == "relay" else None
         self._delays = [delays(setup, index) for index in range(setup.n)] if is_aged(setup) else None
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
@@ -116,8 +120,16 @@ class InProcessNetwork:
                 first = next(generator)
             self._send(index, first)
             waiting.append(first)
-        self._step(iteration, 0, None)
+        rollouts = [request.rollout for request in waiting if request is not None and request.rollout is not None]
         executed = 0
+        if self._at_once and len(rollouts) == self.setup.n:
+            self._play(iteration, rollouts)
+            executed = self.setup.steps
+            for index, generator in enumerate(generators):
+                waiting[index] = generator.send(ROLLOUT_DONE)
+                self._send(index, waiting[index])
+        else:
+            self._step(iteration, 0, None)
         while any(turn is not None for turn in waiting):
             moved = False
             for index, generator in enumerate(generators):
@@ -142,6 +154,29 @@ class InProcessNetwork:
                 stuck = [f"agent {index} for {turn.kind.name.lower()}" for index, turn in enumerate(waiting) if turn is not None]
                 raise RuntimeError(f"iteration {iteration} cannot go on: {', '.join(stuck)}")
         self._server_pages[iteration] = (self.session.returns(), self._server_ledger.close())
+
+    def _play(self, iteration: int, rollouts: Sequence[RolloutRequest]) -> None:
+        """All steps of an iteration, without a message for each: what :func:`netagents.nodes.agent.rollout_driver.drive_rollout` does in
+        every process, for all agents at once."""
+        session, ledger, steps = self.session, self._server_ledger, self.setup.steps
+        windows = []
+        for index, request in enumerate(rollouts):
+            window = list(request.in_neighbours)
+            window.insert(request.own_index, index)
+            windows.append((request.decide, window))
+        observers = [request.observe for request in rollouts]
+        forms = [(request.sample_action.actions.dtype, request.sample_action.actions.shape) for request in rollouts]
+        messages = session.begin(iteration)
+        ledger.count_steps(iteration, messages, steps)
+        for step in range(steps + 1):
+            for observe, message in zip(observers, messages, strict=True):
+                observe(message)
+            states = [message.observation.tobytes() for message in messages]
+            chosen = [decide(step, [states[j] for j in window]) for decide, window in windows]
+            if step < steps:
+                actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(chosen, forms, strict=True)]
+                messages = session.advance(actions)
+                ledger.count_executed(messages)
 
     def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
         with self._numbers.of(ENVIRONMENT_OWNER):

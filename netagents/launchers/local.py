@@ -16,6 +16,7 @@ from netagents.launchers.supervision.supervised_run import ending, supervise, vi
 from netagents.launchers.supervision.supervisor_events import NodeSpec
 from netagents.learning.prepare import Prepared
 from netagents.nodes.agent.inbox_recording import inbox_folder
+from netagents.nodes.bootstrap.node_addresses import link_scheme
 from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.run_creation import REPLAY
@@ -70,7 +71,7 @@ def run_local(
     if experiment.runtime.transport == "tcp" and experiment.runtime.insecure:
         display.note(f"note: runtime.insecure: {WITHOUT_KEYS}")
     sockets = SocketDirectory.create()
-    with ending(directory, sockets), viewing(sockets.path) as (listener, view):
+    with ending(directory, sockets), viewing(sockets.path, link_scheme(experiment.runtime.transport)) as (listener, view):
         specs = node_specs(prepared, directory, sockets, view, first)
         with ProcessSupervisor(
             specs,
@@ -88,7 +89,8 @@ def node_specs(
 ) -> list[NodeSpec]:
     """What to start: the environment server, the monitor and one process per agent, in the order that the experiment asks for."""
     experiment, run = prepared.experiment, directory.run_id.hex()
-    listen = join = f"ipc://{sockets.path}/environment"
+    scheme = link_scheme(experiment.runtime.transport)
+    listen = join = f"{scheme}://{sockets.path}/environment"
     # Whether code that the experiment names may run was decided before there was a process.
     hosting = {"run_directory": str(directory.path.absolute()), "lines": str(sockets.path), "trust": "1"}
     copies = copies_file(prepared, sockets)
@@ -96,7 +98,7 @@ def node_specs(
         hosting["copies"] = str(copies)
     if first is not None:
         hosting["resume_from"] = str(first)
-    if experiment.runtime.transport == "tcp":
+    if scheme == "tcp":
         # The server takes a free port and says which; nobody guesses.
         listen, join = "tcp://127.0.0.1:0", f"file://{sockets.path}/endpoint"
         hosting["announce"] = f"{sockets.path}/endpoint"

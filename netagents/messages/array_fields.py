@@ -23,6 +23,7 @@ DTYPES: dict[int, np.dtype[Any]] = {
     9: np.dtype("i1"),
     10: np.dtype("<i2"),
     11: np.dtype("?"),
+    12: np.dtype("<f2"),
 }
 """Code on the wire -> dtype.  Append, never renumber."""
 
@@ -59,6 +60,8 @@ def array_field(name: str, dtypes: Sequence[Any], low: int, high: int | None = N
 VALUE = ("u1", "<u2", "<u4", "<f8")
 """An index in the smallest unsigned dtype of its space, or continuous values."""
 UINT8, INT32, INT64, FLOAT64, BOOL = ("u1",), ("<i4",), ("<i8",), ("<f8",), ("?",)
+ROUNDED = ("<f8", "<f4", "<f2")
+"""Numbers that travel in the precision that a run has chosen; a run allows one of these."""
 
 ANY_ARRAY = array_field("array", tuple(CODES), 0, MAXIMUM_RANK)
 """An array of a snapshot."""

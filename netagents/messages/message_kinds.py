@@ -19,6 +19,7 @@ from netagents.messages.array_fields import (
     INT32,
     INT64,
     MAXIMUM_RANK,
+    ROUNDED,
     UINT8,
     VALUE,
     Alternatives,
@@ -87,6 +88,7 @@ class MessageRow:
         must_arrive: on lossy links it is sent again until it is acknowledged.
         absence: what replaces it when its sender is missing.
         traffic: (facts, agent) -> what an agent sends to each receiver per iteration (for a Step: what it receives).
+        rounded: its numbers travel in the run's wire precision.
         shapes: (facts, agent) -> its arrays when ``agent`` sends it (for a Step: receives it); None: the shapes of ``traffic``.
     """
 
@@ -103,6 +105,7 @@ class MessageRow:
     must_arrive: bool = False
     absence: Absence | None = None
     traffic: Callable[[RunFacts, int], Traffic] | None = None
+    rounded: bool = False
     shapes: Callable[[RunFacts, int], Alternatives] | None = None
 
     def expected(self, facts: RunFacts, agent: int) -> Alternatives | None:
@@ -212,8 +215,9 @@ class Kind(IntEnum):
         14,
         MessageRow(
             ShadowReward,
-            (array_field("table", FLOAT64, 2), array_field("signal", FLOAT64, 2), array_field("alive", BOOL, 2)),
+            (array_field("table", ROUNDED, 2), array_field("signal", ROUNDED, 2), array_field("alive", BOOL, 2)),
             optional=1,
+            rounded=True,
             pace=Pace.ITERATION,
             phase=6,
             radius=RadiusKind.GRADIENT,
@@ -227,7 +231,8 @@ class Kind(IntEnum):
         15,
         MessageRow(
             TruncatedQ,
-            (array_field("values", FLOAT64, 2),),
+            (array_field("values", ROUNDED, 2),),
+            rounded=True,
             pace=Pace.ITERATION,
             phase=7,
             radius=RadiusKind.GRADIENT,

@@ -37,6 +37,8 @@ class RunFacts(Protocol):
     def steps(self) -> int: ...
     @property
     def evaluation_steps(self) -> int: ...
+    @property
+    def wire_dtype(self) -> np.dtype[Any]: ...
     def replay_updates(self, agent: int) -> tuple[int, int]: ...
     def observation_array(self, agent: int, *leading: int) -> ExpectedArray: ...
     def action_array(self, agent: int, *leading: int) -> ExpectedArray: ...
@@ -102,13 +104,13 @@ def trace_shapes(facts: RunFacts, agent: int) -> Alternatives:
 def shadow_reward_traffic(facts: RunFacts, agent: int) -> Traffic:
     """One ShadowReward per iteration."""
     table, signal = facts.shadow_shapes(agent)
-    return ((ShadowReward(np.zeros(table), np.zeros(signal)), 1),)
+    return ((ShadowReward(np.zeros(table, facts.wire_dtype), np.zeros(signal, facts.wire_dtype)), 1),)
 
 
 def shadow_reward_shapes(facts: RunFacts, _agent: int) -> Alternatives:
     """A table, with or without a signal, and with the mask of living steps if the sender's part has ended in some copy."""
-    table = ExpectedArray(_FLOAT64, (ANY, ANY))
-    alternatives = [[table, ExpectedArray(_FLOAT64, (ANY, facts.batch))], [table, ExpectedArray(_FLOAT64, (0, 0))]]
+    table = ExpectedArray(facts.wire_dtype, (ANY, ANY))
+    alternatives = [[table, ExpectedArray(facts.wire_dtype, (ANY, facts.batch))], [table, ExpectedArray(facts.wire_dtype, (0, 0))]]
     return alternatives + [[*arrays, ExpectedArray(_BOOL, (ANY, facts.batch))] for arrays in alternatives]
 
 
@@ -135,12 +137,12 @@ def policy_parameters_traffic(facts: RunFacts, agent: int) -> Traffic:
 
 def truncated_q_traffic(facts: RunFacts, agent: int) -> Traffic:
     """One TruncatedQ per iteration where agents share Q-values."""
-    return ((TruncatedQ(np.zeros((facts.horizon, facts.batch))), 1),) if facts.shares_values(agent) else ()
+    return ((TruncatedQ(np.zeros((facts.horizon, facts.batch), facts.wire_dtype)), 1),) if facts.shares_values(agent) else ()
 
 
 def truncated_q_shapes(facts: RunFacts, _agent: int) -> Alternatives:
     """A value per step and copy."""
-    return [[ExpectedArray(_FLOAT64, (facts.horizon, facts.batch))]]
+    return [[ExpectedArray(facts.wire_dtype, (facts.horizon, facts.batch))]]
 
 
 def target_action_traffic(facts: RunFacts, agent: int) -> Traffic:

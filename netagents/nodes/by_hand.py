@@ -226,7 +226,7 @@ def _link_arguments(keys: Path | None, advertise: str | None, insecure: bool, ti
 def _check_address(address: str, use: Callable[[Transport], None], settings: LinkSettings) -> None:
     """Refuse an invalid address, before anything is written or started."""
     if address.startswith("memory://"):
-        raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with ipc:// or tcp://")
+        raise UsageError(f"'{address[:200]}' does not leave its process", fix="write an address that begins with unix://, ipc:// or tcp://")
     transport = open_transport(address, settings)
     try:
         use(transport)

@@ -49,8 +49,8 @@ class Calibration:
         return compute_seconds(prepared) + predict(prepared.setup).step_seconds(rates=self.rates)
 
 
-def calibrate(batch: int, routing: str) -> Calibration:
-    """Run the reference chains of a routing with so many copies, and fit the rates to their step times by least squares.
+def calibrate(batch: int, routing: str, transport: str = "auto") -> Calibration:
+    """Run the reference chains of a routing over a transport with so many copies, and fit the rates to their step times by least squares.
 
     Raises:
         NetagentsError: a run failed.
@@ -59,7 +59,7 @@ def calibrate(batch: int, routing: str) -> Calibration:
 
     work, rest, whole = [], [], []
     for n, radius, information in REFERENCES[routing]:
-        loaded = _reference(n, radius, information, routing, batch)
+        loaded = _reference(n, radius, information, routing, batch, transport)
         prepared = prepare(loaded.experiment)
         computing, measured = compute_seconds(prepared), timed_run(loaded)["step_ms"] / 1e3
         cost = predict(prepared.setup)
@@ -101,7 +101,7 @@ def compute_seconds(prepared: Prepared) -> float:
     return (stepping + deciding / min(setup.n, len(os.sched_getaffinity(0)))) / _PLAYED
 
 
-def _reference(n: int, radius: int, information: str, routing: str, batch: int) -> LoadedExperiment:
+def _reference(n: int, radius: int, information: str, routing: str, batch: int, transport: str) -> LoadedExperiment:
     settings: dict[str, Any] = {
         "name": "reference",
         "environment": {"kind": "line_msg"},
@@ -111,6 +111,6 @@ def _reference(n: int, radius: int, information: str, routing: str, batch: int) 
         "routing": routing,
         "information": information,
         "learning": {"iterations": _ITERATIONS, "batch": batch, "horizon": _STEPS},
-        "runtime": {"launcher": "local", "monitor": False},
+        "runtime": {"launcher": "local", "monitor": False, "transport": transport},
     }
     return load_experiment(settings)

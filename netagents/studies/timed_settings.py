@@ -28,16 +28,16 @@ def time_settings(study: Study, directory: StudyDirectory, iterations: int) -> C
         NetagentsError: a run failed.
     """
     rows = []
-    calibrations: dict[str, Calibration] = {}
+    calibrations: dict[tuple[str, str], Calibration] = {}
     for setting in study.settings:
         file = directory.path / TIMED / f"{run_name(setting, study.seeds[0])}-{iterations}.json"
         if not file.is_file():
             file.parent.mkdir(exist_ok=True)
             words: dict[str, Any] = {"runtime.launcher": "local", "learning.iterations": iterations, "seed": study.seeds[0]}
-            routing = setting.experiment.routing
-            if routing not in calibrations:
-                calibrations[routing] = calibrate(setting.experiment.learning.batch, routing)
-            predicted = calibrations[routing].step_seconds(prepare(setting.experiment)) * 1e3
+            means = (setting.experiment.routing, setting.experiment.runtime.transport)
+            if means not in calibrations:
+                calibrations[means] = calibrate(setting.experiment.learning.batch, *means)
+            predicted = calibrations[means].step_seconds(prepare(setting.experiment)) * 1e3
             row = {"predicted_ms": predicted, **timed_run(load_experiment(setting.experiment, words))}
             write_atomically(file, json.dumps(row).encode())
         rows.append({"setting": setting.label, **setting.values, **json.loads(file.read_text(encoding="utf-8"))})

@@ -1,4 +1,4 @@
-"""Wire: codec, transports and sessions.  Importing it registers the schemes ``memory``, ``ipc`` and ``tcp``."""
+"""Wire: codec, transports and sessions.  Importing it registers the schemes ``memory``, ``unix``, ``ipc`` and ``tcp``."""
 
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -20,6 +20,7 @@ from netagents.wire.transport.transport import (
     open_transport,
     register,
 )
+from netagents.wire.transport.unix_transport import UnixTransport
 from netagents.wire.transport.zeromq_transport import ZmqCredentials, ZmqTransport
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "StopReceivedError",
     "Traffic",
     "Transport",
+    "UnixTransport",
     "WaitResult",
     "ZmqCredentials",
     "ZmqTransport",

@@ -34,7 +34,7 @@ KITCHEN: dict[str, Any] = {
     },
     "runtime": {"launcher": "in_process"},
 }
-DRAWN = ["kitchen", "matrix_grid", "rendezvous", "gathering", "predator_prey"]
+DRAWN = ["cue_recall", "kitchen", "matrix_grid", "rendezvous", "gathering", "predator_prey"]
 
 Command = Callable[..., tuple[int, str, str]]
 

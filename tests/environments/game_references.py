@@ -78,6 +78,19 @@ class MatrixGridReference:
         n = len(players)
         movers, shooters = noise[:n], noise[n : 2 * n]
         free = [p["frozen"] == 0 and p["away"] == 0 for p in players]
+        nobody = all(player["away"] > 0 for player in players)
+        returning = [
+            resource["gone"] > 0
+            and (
+                nobody
+                or (
+                    resource["gone"] >= self.settings.regeneration_delay + 2
+                    and luck < self.settings.regeneration
+                    and all(player["place"] != place for player in players)
+                )
+            )
+            for place, resource, luck in zip(self.resources, resources, noise[4 * n : -1], strict=True)
+        ]
         for i in sorted(range(n), key=lambda i: movers[i]):
             if free[i]:
                 self._move(players, resources, i, actions[i])
@@ -98,13 +111,15 @@ class MatrixGridReference:
                     vacant = [start for start in self.starts if all(other["place"] != start for other in players)]
                     player["place"] = vacant[math.floor(noise[2 * n + i] * len(vacant))]
                     player["heading"] = math.floor(noise[3 * n + i] * 4)
-        nobody = all(player["away"] > 0 for player in players)
-        for place, resource, luck in zip(self.resources, resources, noise[4 * n : -1], strict=True):
-            due = resource["gone"] > self.settings.regeneration_delay and luck < self.settings.regeneration
-            if nobody or (due and all(player["place"] != place for player in players)):
+        for place, resource, returns in zip(self.resources, resources, returning, strict=True):
+            if returns:
                 resource["gone"] = 0
+                for player in players:
+                    if player["place"] == place:
+                        resource["gone"] = 2
+                        player["held"][resource["class"]] += 1
             elif resource["gone"] > 0:
-                resource["gone"] = min(resource["gone"] + 1, self.settings.regeneration_delay + 1)
+                resource["gone"] = min(resource["gone"] + 1, self.settings.regeneration_delay + 2)
         return self._settle(players)
 
     def _move(self, players, resources, i, action):
@@ -133,17 +148,20 @@ class MatrixGridReference:
                 place = (row + side * right[0] + k * ahead[0], column + side * right[1] + k * ahead[1])
                 if self.wall(place):
                     break
+                stopped = False
+                # What was taken or broken in this very step can still be hit.
+                if place in self.resources:
+                    resource = resources[self.resources.index(place)]
+                    if resource["gone"] < 2:
+                        resource["hits"] += 1
+                        stopped = resource["hits"] < 3
+                        if not stopped:
+                            resource["hits"], resource["gone"] = 0, 1
                 hit = [j for j in range(len(players)) if players[j]["place"] == place]
                 if hit:
                     self._meet(players, i, hit[0], met)
+                if hit or stopped:
                     break
-                if place in self.resources:
-                    resource = resources[self.resources.index(place)]
-                    if resource["gone"] == 0:
-                        resource["hits"] += 1
-                        if resource["hits"] < 3:
-                            break
-                        resource["hits"], resource["gone"] = 0, 1
 
     def _meet(self, players, i, j, met):
         if i in met or j in met:
@@ -153,7 +171,7 @@ class MatrixGridReference:
             return
         if sum(players[i]["held"]) > 2 and sum(players[j]["held"]) > 2:
             for one, other in ((i, j), (j, i)):
-                players[one]["frozen"] = self.settings.freeze + 1
+                players[one]["frozen"] = self.settings.freeze + 2
                 players[one]["partner"] = other
 
     def _settle(self, players):
@@ -165,5 +183,5 @@ class MatrixGridReference:
             if due[i]:
                 mine, theirs = shares[i], shares[player["partner"]]
                 rewards[i] = sum(mine[a] * self.payoffs[a][b] * theirs[b] for a in range(2) for b in range(2))
-                player.update(held=[1, 1], place=None, away=self.settings.respawn)
+                player.update(held=[1, 1], place=None, away=self.settings.respawn + 1)
         return rewards

@@ -101,10 +101,10 @@ def test_uniformly_random_players_earn_the_published_fifty_on_the_small_chicken_
 def test_the_script_earns_more_than_twice_what_random_players_do(game):
     environment = MatrixGrid(players_of(2), MatrixGridSettings(game=game))
     random, scripted = (
-        scripted_returns(environment, script, copies=128, seed=1, horizon=300) for script in (uniform, collect_and_interact)
+        scripted_returns(environment, script, copies=400, seed=1, horizon=300) for script in (uniform, collect_and_interact)
     )
     gap = scripted.mean() - 1.5 * random.mean()
-    assert gap > 3.0 * np.sqrt(scripted.var() / 128 + 2.25 * random.var() / 128)
+    assert gap > 3.0 * np.sqrt(scripted.var() / 400 + 2.25 * random.var() / 400)
 
 
 def test_a_player_sees_three_cells_ahead_one_behind_and_two_to_each_side_in_its_own_frame():

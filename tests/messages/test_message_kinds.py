@@ -52,7 +52,7 @@ from netagents.wire import Exchange, Inbox, LinkSettings, open_transport
 from netagents.wire.codec import Codec
 
 sent = Gossip(np.arange(6.0).reshape(2, 3))
-for scheme, address in {"memory": "memory://*", "ipc": f"ipc://{sys.argv[1]}/%d", "tcp": "tcp://127.0.0.1:0"}.items():
+for scheme, address in {"memory": "memory://*", "unix": f"unix://{sys.argv[1]}/u%d", "ipc": f"ipc://{sys.argv[1]}/%d", "tcp": "tcp://127.0.0.1:0"}.items():
     transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     listeners = [transport.listen(address % node if "%d" in address else address) for node in range(2)]
     nodes = [
@@ -100,7 +100,7 @@ def run(*parts: str, argument: str = "") -> list[str]:
 
 
 def test_a_made_up_kind_travels_through_every_transport(tmp_path: Path) -> None:
-    assert run(MADE_UP, EVERY_TRANSPORT, argument=str(tmp_path)) == ["memory", "ipc", "tcp"]
+    assert run(MADE_UP, EVERY_TRANSPORT, argument=str(tmp_path)) == ["memory", "unix", "ipc", "tcp"]
 
 
 def test_shapes_absence_links_muting_and_costs_follow_from_its_row() -> None:

@@ -46,18 +46,23 @@ PAUSE = 0.02
 """Pause of the server once per iteration, in seconds."""
 
 
-@pytest.fixture(params=[("memory", LIMITS), ("ipc", LIMITS), ("tcp", LIMITS), ("ipc", replace(LIMITS, inline_bytes=2))])
+@pytest.fixture(
+    params=[
+        *((scheme, LIMITS) for scheme in ("memory", "unix", "ipc", "tcp")),
+        *((scheme, replace(LIMITS, inline_bytes=2)) for scheme in ("unix", "ipc")),
+    ]
+)
 def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], dict[int, Exchange]]]:
     scheme, limits = request.param
     transport = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     names = iter(range(1000))
 
     def build() -> dict[int, Exchange]:
-        address = {"memory": "memory://*", "ipc": f"ipc://{tmp_path}/{next(names)}", "tcp": "tcp://127.0.0.1:0"}
+        fixed = {"memory": "memory://*", "tcp": "tcp://127.0.0.1:0"}
         nodes = {}
         for index in (ENVIRONMENT, *NEIGHBOURS):
-            address["ipc"] = f"ipc://{tmp_path}/{next(names)}"
-            nodes[index] = node(transport, address[scheme], index, codec=Codec(limits))
+            address = fixed.get(scheme) or f"{scheme}://{tmp_path}/{next(names)}"
+            nodes[index] = node(transport, address, index, codec=Codec(limits))
         for index, exchange in nodes.items():
             for peer, other in nodes.items():
                 if peer != index:

@@ -15,6 +15,7 @@ for _directory in (_HERE, _HERE.parent / "support"):
 
 from leaks import LeakWatch, leaks  # noqa: E402
 from live_run import LiveRun, Settings  # noqa: E402
+from node_windows import ByHand  # noqa: E402
 
 __all__ = ["leaks"]
 
@@ -39,3 +40,11 @@ def start(tmp_path: Path, leaks: LeakWatch) -> Iterator[Starter]:
     yield starter
     for run in starter.started:
         run.kill()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[ByHand]:
+    """Starts single nodes; what still runs at the end of the test is killed."""
+    shell = ByHand(tmp_path)
+    yield shell
+    shell.close()

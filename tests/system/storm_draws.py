@@ -74,7 +74,8 @@ def draw(number: int) -> Draw:
     chance = np.random.default_rng([2718, number])
     policy = POLICIES[number % 3]
     base = "wireless" if chance.random() < 0.25 else "line"
-    transport = "tcp" if chance.random() < 0.25 else "ipc"
+    draw = chance.random()
+    transport = "tcp" if draw < 0.25 else "ipc" if draw < 0.5 else "unix"
     strikes = []
     for _ in range(1 + int(chance.random() < 0.5)):
         role = str(chance.choice(ROLES))

@@ -8,13 +8,12 @@ import random
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from leaks import LeakWatch
 from live_run import LINE, merged, patience, wait_until
+from node_windows import ByHand
 
 import netagents
 from netagents.cli.main import main
@@ -29,60 +28,23 @@ pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 SETTINGS = merged(LINE, {"topology": {"n": 3}, "kappa": 1, "learning": {"iterations": 3}})
 
 
-class ByHand:
-    """A shell with many windows."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.nodes: dict[str, subprocess.Popen[str]] = {}
-        self.files: list[IO[str]] = []
-
-    def node(self, name: str, role: str, *words: str) -> None:
-        """Start a node; without keys where no words say otherwise."""
-        words = words if "--keys" in words else (*words, "--insecure")
-        file = (self.folder / f"{name}.err").open("w")
-        self.files.append(file)
-        command = [sys.executable, "-m", "netagents", "node", role, *words]
-        self.nodes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file, text=True)
-
-    def code(self, name: str, seconds: float = 30.0) -> int:
-        return self.nodes[name].wait(patience(seconds))
-
-    def said(self, name: str) -> list[str]:
-        return (self.folder / f"{name}.err").read_text().splitlines()
-
-    def close(self) -> None:
-        for process in self.nodes.values():
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-        for file in self.files:
-            file.close()
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[ByHand]:
-    shell = ByHand(tmp_path)
-    yield shell
-    shell.close()
-
-
 def environment(listen: str, folder: Path) -> list[str]:
     file = folder / "experiment.yaml"
     file.write_text(json.dumps(SETTINGS))
     return ["--experiment", str(file), "--listen", listen, "--announce", str(folder / "address"), "--out", str(folder / "run")]
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp", "tcp with keys", "tcp over IPv6"])
+@pytest.mark.parametrize("transport", ["unix", "ipc", "tcp", "tcp with keys", "tcp over IPv6"])
 def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, tmp_path: Path, shell: ByHand, leaks: LeakWatch) -> None:
     if transport == "tcp over IPv6" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    listen = {"ipc": f"ipc://{leaks.root}/environment", "tcp over IPv6": "tcp://[::1]:0"}.get(transport, "tcp://127.0.0.1:0")
+    files = {scheme: f"{scheme}://{leaks.root}/environment" for scheme in ("unix", "ipc")}
+    listen = {**files, "tcp over IPv6": "tcp://[::1]:0"}.get(transport, "tcp://127.0.0.1:0")
     words = environment(listen, tmp_path)
     keys = ["--keys", str(tmp_path / "keys")] if transport == "tcp with keys" else []
     if keys:
         assert main(["keys", words[1], "--out", keys[1]]) == 0
-    join = listen if transport == "ipc" else f"file://{tmp_path}/address"
+    join = files.get(transport, f"file://{tmp_path}/address")
     roles = ["environment", "monitor", "agent-0", "agent-1", "agent-2"]
     random.Random(transport).shuffle(roles)
     for role in roles:

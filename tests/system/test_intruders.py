@@ -171,7 +171,7 @@ def test_links_without_keys_are_said_and_leave_the_same_bits(start: Starter, tmp
         netagents.resume(bare.path, "learning.iterations=5")
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+@pytest.mark.parametrize("transport", ["unix", "ipc", "tcp"])
 def test_replayed_messages_are_counted_and_change_no_bit(transport: str, tmp_path: Path) -> None:
     replays = [
         {"kind": "replay", "message": "state", "sender": 2, "receiver": 3, "iteration": 1, "step": 4, "times": 3},

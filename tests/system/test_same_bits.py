@@ -30,7 +30,7 @@ def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Setti
     chosen = merged(settings, {"seed": seed, "topology": agents, "learning": {"credit": credit}})
     one = in_process(chosen, tmp_path / "one")
     # Started in a random order, each message delayed by a random time; one of the twelve runs over tcp.
-    transport = "tcp" if (seed, settings, credit) == (1, LINE, "shared_q") else "ipc"
+    transport = "tcp" if (seed, settings, credit) == (1, LINE, "shared_q") else "auto"
     local = {"runtime": {"launcher": "local", "start_order_seed": seed, "transport": transport}}
     many = netagents.run(merged(chosen, DELAYS, local), directory=tmp_path / "many")
     assert many.state == one.state == "finished"

@@ -26,9 +26,14 @@ BATCH, HORIZON = SETTINGS["learning"]["batch"], SETTINGS["learning"]["horizon"]
 OTHER_RUN = bytes(range(8))
 
 
+@pytest.fixture(params=["unix", "ipc"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def raw() -> Iterator[Transport]:
-    transport = open_transport("ipc:///raw", LinkSettings(linger_seconds=0.5))
+def raw(scheme: str) -> Iterator[Transport]:
+    transport = open_transport(f"{scheme}:///raw", LinkSettings(linger_seconds=0.5))
     yield transport
     transport.close()
 
@@ -82,14 +87,14 @@ def is_action(message: list[bytes | memoryview]) -> bool:
         return False
 
 
-def test_what_no_agent_may_say_changes_no_bit(start: Starter, raw: Transport, tmp_path: Path) -> None:
-    run = start(SETTINGS)
+def test_what_no_agent_may_say_changes_no_bit(start: Starter, scheme: str, raw: Transport, tmp_path: Path) -> None:
+    run = start(merged(SETTINGS, {"runtime": {"transport": scheme}}))
     run.wait_for_rows(5)
-    links = {name: raw.connect(f"ipc://{run.socket(name)}") for name in ("agent_0", "environment")}
+    links = {name: raw.connect(f"{scheme}://{run.socket(name)}") for name in ("agent_0", "environment")}
     spoken = messages(run)
     for message in spoken:
         links["agent_0"].send(message, 5.0)
-    # The server hears the same, but for the action: on ipc the private directory vouches for who speaks, and agent 1 may act.
+    # The server hears the same, but for the action: the private directory vouches for who speaks, and agent 1 may act.
     forged = [message for message in spoken if not is_action(message)]
     assert len(forged) == len(spoken) - 1
     for message in forged:

@@ -101,12 +101,14 @@ class Together:
 Build = Callable[..., Network]
 
 
-@pytest.fixture(params=["memory", "ipc", "tcp"])
+@pytest.fixture(params=["memory", "unix", "ipc", "tcp"])
 def build(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Build]:
     transport = open_transport(f"{request.param}://x", LinkSettings(insecure=True, linger_seconds=0.3))
     names = iter(range(1000))
-    address = {"memory": lambda: "memory://*", "ipc": lambda: f"ipc://{tmp_path}/{next(names)}", "tcp": lambda: "tcp://127.0.0.1:0"}
-    yield lambda graph, radius, **options: Network(transport, address[request.param], graph, radius, **options)
+    fixed = {"memory": "memory://*", "tcp": "tcp://127.0.0.1:0"}
+    yield lambda graph, radius, **options: Network(
+        transport, lambda: fixed.get(request.param) or f"{request.param}://{tmp_path}/{next(names)}", graph, radius, **options
+    )
     transport.close()
 
 

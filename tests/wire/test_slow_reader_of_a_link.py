@@ -21,13 +21,13 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.parametrize("scheme", ["ipc", "tcp"])
+@pytest.mark.parametrize("scheme", ["unix", "ipc", "tcp"])
 def test_a_sender_keeps_its_queue_and_no_more(scheme: str, tmp_path: Path) -> None:
-    address = "tcp://127.0.0.1:0" if scheme == "tcp" else f"ipc://{tmp_path}/slow"
-    transport = open_transport(address, LinkSettings(insecure=True, queue=QUEUE, linger_seconds=0.0))
+    address = "tcp://127.0.0.1:0" if scheme == "tcp" else f"{scheme}://{tmp_path}/slow"
+    receiving, sending = (open_transport(address, LinkSettings(insecure=True, queue=QUEUE, linger_seconds=0.0)) for _ in range(2))
     try:
-        listener = transport.listen(address)
-        sender = transport.connect(listener.endpoint)
+        listener = receiving.listen(address)
+        sender, own = sending.connect(listener.endpoint), sending.listen(address.replace("slow", "sender"))
         sender.send([b"first"], 5.0)
         first = listener.receive(5.0)
         assert first is not None
@@ -54,6 +54,7 @@ def test_a_sender_keeps_its_queue_and_no_more(scheme: str, tmp_path: Path) -> No
         # It reads again: everything that was accepted is there, once and in order, and the link goes on.
         arrived = []
         while len(arrived) < len(accepted):
+            assert own.receive(0.0) is None  # its sender waits for messages meanwhile, as nodes do
             message = listener.receive(5.0)
             assert message is not None
             arrived.append(int.from_bytes(bytes(message.frames[0][:4]), "big"))
@@ -63,4 +64,5 @@ def test_a_sender_keeps_its_queue_and_no_more(scheme: str, tmp_path: Path) -> No
         assert last is not None
         assert bytes(last.frames[0]) == b"last"
     finally:
-        transport.close()
+        sending.close()
+        receiving.close()

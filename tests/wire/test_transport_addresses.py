@@ -84,6 +84,9 @@ def test_credentials_are_asked_before_every_tcp_link_and_not_for_ipc(tmp_path: P
     [
         ("ipc:///tmp/" + "x" * 120, "at most 107"),
         ("ipc://relative/path", "absolute"),
+        ("unix:///tmp/" + "x" * 120, "at most 107"),
+        ("unix://relative/path", "absolute"),
+        ("unix:///no/such/directory/x", "existing directory"),
         ("ipc:///no/such/directory/x", "existing directory"),
         ("tcp://127.0.0.1", "HOST:PORT"),
         ("tcp://127.0.0.1:99999", "HOST:PORT"),
@@ -100,7 +103,7 @@ def test_addresses_that_cannot_be_are_one_line(address: str, word: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "nothing", "http://x", "tcp://", "://x"])
 def test_unknown_schemes_name_the_known_ones(address: str) -> None:
-    with pytest.raises(UsageError, match="ipc://, memory://, tcp://"):
+    with pytest.raises(UsageError, match="ipc://, memory://, tcp://, unix://"):
         scheme_of(address)
 
 

@@ -23,7 +23,7 @@ FOLLOWED_BY_MORE = b"\0\0\0\x80head"
 """A first frame that announces others, as the codec writes it."""
 
 
-@pytest.fixture(params=["memory", "ipc", "tcp"])
+@pytest.fixture(params=["memory", "unix", "ipc", "tcp"])
 def scheme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -32,7 +32,8 @@ def scheme(request: pytest.FixtureRequest) -> str:
 def address(scheme: str, tmp_path_factory: pytest.TempPathFactory) -> Address:
     directory = tmp_path_factory.mktemp("s")
     names = iter(range(1000))
-    return {"memory": lambda: "memory://*", "ipc": lambda: f"ipc://{directory}/{next(names)}", "tcp": lambda: "tcp://127.0.0.1:0"}[scheme]
+    fixed = {"memory": "memory://*", "tcp": "tcp://127.0.0.1:0"}
+    return lambda: fixed.get(scheme) or f"{scheme}://{directory}/{next(names)}"
 
 
 @pytest.fixture
@@ -266,8 +267,8 @@ def test_nothing_is_left_behind(scheme: str, address: Address) -> None:
         listener.close()
         transport.close()
         transport.close()
-        if scheme == "ipc":
-            assert list(Path(where.removeprefix("ipc://")).parent.iterdir()) == []
+        if scheme in ("ipc", "unix"):
+            assert list(Path(where.removeprefix(f"{scheme}://")).parent.iterdir()) == []
 
     once()
     before = held()

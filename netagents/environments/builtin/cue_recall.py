@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.finite_mdp import joint_actions, transition
+from netagents.environments.graph_picture import graph_picture
 from netagents.environments.networked_mdp import EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
+from netagents.environments.picture import Picture
 from netagents.environments.spaces import Discrete
 from netagents.experiment.environment_settings import CueRecallSettings
 from netagents.topology import Topology
@@ -75,6 +78,12 @@ class CueRecall(NetworkedMDP):
         phase, cue = np.divmod(state, self.settings.cues)
         seen = np.where(phase == 0, cue + 1, np.where(phase == self.settings.delay, self.settings.cues + 1, BLANK))
         return list(np.ascontiguousarray(seen.T))
+
+    def picture(self, state: JointState) -> Picture:
+        """The graph of the first copy, each agent in a shade that says its cue; below, what it observes now."""
+        phase, cue = np.divmod(state[0], self.settings.cues)
+        caption = "cue" if phase[0] == 0 else "question" if phase[0] == self.settings.delay else f"blank {phase[0]}"
+        return replace(graph_picture(self.topology, cue.tolist(), [self.settings.cues] * self.spec.n), caption=caption)
 
     def _cues(self, noise: FloatArray) -> NDArray[np.int64]:
         return (noise * self.settings.cues).astype(np.int64)

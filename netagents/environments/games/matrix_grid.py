@@ -56,14 +56,15 @@ class MatrixGrid(NetworkedMDP):
     Actions: no-op, four moves relative to the heading, two turns, interact.  A step goes as in the engine:
 
     1. players move or turn, in a random order; walls and players stop a move; who enters a resource's cell takes it;
-    2. beams, in a random order: two lines of 3 cells beside the player and one of 3 ahead.  Walls, players and resources stop a line; the
-       third hit destroys a resource and goes on.  A player hit and its hitter interact if both have collected something; nobody
-       interacts twice in a step or while frozen.  A beam needs two steps to cool down;
+    2. beams, in a random order: two lines of 3 cells beside the player and one of 3 ahead.  Walls, players and resources stop a line, also
+       a resource that was taken or destroyed in this very step; the third hit destroys a resource and goes on.  A player hit and its
+       hitter interact if both have collected something; nobody interacts twice in a step or while frozen.  A beam needs two steps to
+       cool down;
     3. players who were away for ``respawn`` steps come back on a random free start, looking anywhere;
-    4. a resource that is away comes back with probability ``regeneration`` after ``regeneration_delay`` steps, unless somebody stands
-       there; all come back while all players are away;
-    5. ``freeze`` steps after an interaction both are paid, p_i' A p_j with p the shares of the classes in each inventory, inventories go
-       back to (1, 1), and both are away.
+    4. a resource that was away for ``regeneration_delay`` steps comes back with probability ``regeneration``, unless somebody stood there
+       when the step began; who has come to stand there since takes it at once.  All come back while all players are away;
+    5. when ``freeze`` steps lie between an interaction and this one, both are paid, p_i' A p_j with p the shares of the classes in each
+       inventory, inventories go back to (1, 1), and both are away.
 
     The joint state is ``(B, 8 n + 3 R + 1)`` int64: fields of the players, then for R resources their class, how long they have been
     away (0: there) and hits, then the step.  What players observe: :mod:`netagents.environments.games.matrix_grid_sight`; the engine's
@@ -131,15 +132,12 @@ class MatrixGrid(NetworkedMDP):
         players, resources = self._players(after), self._resources(after)
         acts = joint_actions(actions)
         free = (players[:, FROZEN] == 0) & (players[:, AWAY] == 0)
+        back = self._back(players, resources, noise[:, 4 * n : -1])
         self._move(players, resources, np.where(free, acts, NO_OP), np.argsort(noise[:, :n], axis=1))
         self._zap(players, resources, acts == INTERACT, free, noise[:, n : 2 * n])
         self._come_back(players, noise[:, 2 * n : 3 * n], noise[:, 3 * n : 4 * n])
-        gone = resources[:, 1]
-        back = (gone > self.settings.regeneration_delay) & (noise[:, 4 * n : -1] < self.settings.regeneration)
-        for i in range(n):
-            back &= players[:, CELL, i, None] != self.grid.resources
-        back |= (players[:, AWAY] > 0).all(axis=1, keepdims=True)
-        resources[:, 1] = np.where(back, 0, np.minimum(gone + (gone > 0), self.settings.regeneration_delay + 1))
+        resources[:, 1] += resources[:, 1] > 0
+        self._bring_back(players, resources, back)
         rewards = self._settle(players)
         after[:, -1] += 1
         never = np.zeros(len(state), dtype=np.bool_)
@@ -209,6 +207,23 @@ class MatrixGrid(NetworkedMDP):
         players[copy, INVENTORY + resources[copy, 0, resource], player] += 1
         resources[copy, 1, resource] = 1
 
+    def _back(self, players: IntArray, resources: IntArray, noise: FloatArray) -> BoolArray:
+        """Which resources come back at the end of a step, ``(B, R)``, by what is where when it begins."""
+        back = (resources[:, 1] > self.settings.regeneration_delay + 1) & (noise < self.settings.regeneration)
+        for i in range(self.spec.n):
+            back &= players[:, CELL, i, None] != self.grid.resources
+        return back | ((resources[:, 1] > 0) & (players[:, AWAY] > 0).all(axis=1, keepdims=True))
+
+    def _bring_back(self, players: IntArray, resources: IntArray, back: BoolArray) -> None:
+        """Put resources back; whoever has come to stand there takes them at once."""
+        resources[:, 1] = np.where(back, 0, np.minimum(resources[:, 1], self.settings.regeneration_delay + 2))
+        copies, which = np.nonzero(back)
+        for i in range(self.spec.n):
+            there = players[copies, CELL, i] == self.grid.resources[which]
+            copy, resource = copies[there], which[there]
+            players[copy, INVENTORY + resources[copy, 0, resource], i] += 1
+            resources[copy, 1, resource] = 2
+
     def _zap(self, players: IntArray, resources: IntArray, wanted: BoolArray, free: BoolArray, noise: FloatArray) -> None:
         cooling = players[:, COOLING]
         fires = wanted & free & (cooling == 0)
@@ -234,7 +249,7 @@ class MatrixGrid(NetworkedMDP):
         standing[walls] = -1
         at = self._resource_at[lines]
         index = np.minimum(at, count - 1)
-        resource = (at < count) & (resources[copies[:, None, None], 1, index] == 0)
+        resource = (at < count) & (resources[copies[:, None, None], 1, index] <= 1)
         frail = resources[copies[:, None, None], 2, index] == HEALTH - 1
         goes_on = ~(walls | (standing >= 0) | (resource & ~frail))
         goes_on[..., 2] = goes_on[..., 0] & goes_on[..., 1]
@@ -256,7 +271,7 @@ class MatrixGrid(NetworkedMDP):
         agreed &= players[copies, FROZEN, who] == 0
         copies, who, other = copies[agreed], who[agreed], other[agreed]
         for one, two in ((who, other), (other, who)):
-            players[copies, FROZEN, one] = self.settings.freeze + 1
+            players[copies, FROZEN, one] = self.settings.freeze + 2
             players[copies, PARTNER, one] = two
 
     def _come_back(self, players: IntArray, places: FloatArray, looks: FloatArray) -> None:
@@ -289,7 +304,7 @@ class MatrixGrid(NetworkedMDP):
             rewards[copies, who] = (mine[:, :, None] * self.payoffs * theirs[:, None, :]).sum(axis=(1, 2))
             players[copies, INVENTORY : INVENTORY + 2, who] = 1
             players[copies, CELL, who] = NOWHERE
-            players[copies, AWAY, who] = self.settings.respawn
+            players[copies, AWAY, who] = self.settings.respawn + 1
         return rewards
 
     def _ends(self, step: IntArray, noise: FloatArray) -> BoolArray:

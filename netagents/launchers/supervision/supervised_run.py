@@ -30,9 +30,14 @@ VIEW_INTERVAL = 0.1
 
 
 @contextlib.contextmanager
-def viewing(folder: Path) -> Iterator[tuple[Listener, str]]:
-    """Listen in a folder for what the monitor sees; gives the listener and its address."""
-    view = f"ipc://{folder}/view"
+def viewing(folder: Path, scheme: str = "ipc") -> Iterator[tuple[Listener, str]]:
+    """Listen in a folder for what the monitor sees; gives the listener and its address.
+
+    Args:
+        folder: for the socket.
+        scheme: of the run's links; those over tcp say nothing about the view, which stays on this host.
+    """
+    view = f"{'ipc' if scheme == 'tcp' else scheme}://{folder}/view"
     viewer = open_transport(view, LinkSettings(linger_seconds=0.0))
     try:
         yield viewer.listen(view), view

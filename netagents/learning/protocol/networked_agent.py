@@ -28,6 +28,7 @@ from netagents.learning.protocol.replay_buffer import ReplayBuffer
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
+from netagents.learning.protocol.wire_precision import rounded, widened
 from netagents.messages import ENVIRONMENT, Action, Kind, Message, Report, Reward, Snapshot, State, Step
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import Policy, TabularPolicy
@@ -256,9 +257,12 @@ class NetworkedAgent(ABC):
         Returns:
             By sender, of everyone within the radius of the kind but the agent itself.
 
+        Kinds that are rounded travel in the run's ``learning.wire_precision``, and arrive as float64.
+
         In a graph that moves, ``hops`` (T, B, m) of the message's own steps blank it where its receiver was not near.
         """
         out_neighbours, in_neighbours = self.setup.out_neighbours(kind, self.index), self.setup.in_neighbours(kind, self.index)
+        message = rounded(message, kind, self.setup.wire_dtype, self.index)
         if out_neighbours and self.nearby is not None and hops is not None:
             for outgoing in self.nearby.addressed(kind, iteration, ordinal, message, out_neighbours, hops):
                 self._emit(*outgoing)
@@ -268,7 +272,7 @@ class NetworkedAgent(ABC):
             return {}
         # Also without in-neighbours: others wait for what was just emitted.
         messages = yield self._turn(kind, iteration, ordinal, in_neighbours)
-        return dict(zip(in_neighbours, messages, strict=True))
+        return {j: widened(received, kind) for j, received in zip(in_neighbours, messages, strict=True)}
 
     def paid(
         self, iteration: int, rollout: Rollout, hops: NDArray[np.uint8] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,11 @@ class Setup:
         if learning.evaluation != "fresh":
             return 0
         return self.horizon if learning.evaluation_steps is None else learning.evaluation_steps
+
+    @property
+    def wire_dtype(self) -> np.dtype[Any]:
+        """In which Q-values and shadow rewards travel."""
+        return np.dtype(self.experiment.learning.wire_precision)
 
     @property
     def steps(self) -> int:

@@ -126,16 +126,16 @@ class PairEvidence:
         solution = inverses(np.eye(self.actions) - played + 1.0 / self.actions)
 
         def effects(values: FloatArray, behind: FloatArray) -> FloatArray:
-            solved: FloatArray = (solution * (values / behind)[:, None, :]).sum(axis=2)
+            solved: FloatArray = (solution * (values / behind)[..., None, :]).sum(axis=-1)
             return solved
 
-        pooled = effects(sums.sum(axis=0), total[known])
+        whole, of_all = sums.sum(axis=0), total[known]
+        pooled = effects(whole, of_all)
         single = pooled - pooled.min(axis=1, keepdims=True)
-        double = np.zeros((FOLDS, *single.shape))
-        for fold in range(FOLDS):
-            worst = effects(sums.sum(axis=0) - sums[fold], total[known] - weights[fold]).argmin(axis=1)[:, None]
-            value = effects(sums[fold], weights[fold])
-            double[fold] = value - np.take_along_axis(value, worst, axis=1)
+        # The worst action by all other folds, and what it takes by this one; all folds at once.
+        worst = effects(whole - sums, of_all - weights).argmin(axis=2)[..., None]
+        value = effects(sums, weights)
+        double = value - np.take_along_axis(value, worst, axis=2)
         by_fold = (share * double).sum(axis=(1, 2))
         low, high = float(by_fold.mean()), float((share * single).sum())
         middle = 0.5 * (low + high)

@@ -150,11 +150,12 @@ def lambda_returns(
     """
     returns = np.zeros_like(rewards)
     later = following[-1]
+    some_ended = np.logical_not(np.logical_and.reduce(alive, axis=1))
     for step in reversed(range(len(rewards))):
         later = (1.0 - decay) * following[step] + decay * later
         later = rewards[step] + discount * bootstrap[step] * later
         returns[step] = later
         # A step after the end of a copy says nothing; the copy's last value is what its last step led to.
-        if step:
+        if step and some_ended[step]:
             later = np.where(alive[step], later, following[step - 1])
     return returns

@@ -40,7 +40,7 @@ def drive_rollout(exchange: Exchange, request: RolloutRequest) -> None:
         received = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
         other: Received | None = None
         if not inbox.phases:
-            other = gather(iteration, step, received, Kind.STEP, 1, raw=True)
+            other = gather(iteration, step, received, Kind.STEP, _SERVER, raw=True)
         if from_server:
             template, frame = from_server[ENVIRONMENT]
             if template is not step_template:
@@ -51,7 +51,7 @@ def drive_rollout(exchange: Exchange, request: RolloutRequest) -> None:
             if out_neighbours:
                 send_state(own, iteration, step)
             if len(from_neighbours) < len(in_neighbours):
-                other = gather(iteration, step, received, Kind.STATE, len(in_neighbours), raw=True)
+                other = gather(iteration, step, received, Kind.STATE, in_neighbours, raw=True)
         states: list[bytes] = []
         for j in in_neighbours:
             if j not in from_neighbours:

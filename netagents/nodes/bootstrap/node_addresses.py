@@ -9,17 +9,28 @@ from pathlib import Path
 from netagents.errors import DeadlineError
 from netagents.wire.pauses import note_waking, waiting_clock
 from netagents.wire.session.receiver import NOTE_SECONDS
+from netagents.wire.transport.unix_transport import has_unix_links
 from netagents.wire.transport.zeromq_addresses import is_ipv6, is_loopback
 
 ANNOUNCE_INTERVAL = 0.01
 """Seconds between checks for the server's announcement."""
 
+FILE_SCHEMES = ("unix", "ipc")
+"""Schemes whose endpoints are socket files."""
+
+
+def link_scheme(transport: str) -> str:
+    """The scheme of all links of a run whose nodes are on this host, by its setting ``runtime.transport``."""
+    if transport != "auto":
+        return transport
+    return "unix" if has_unix_links() else "ipc"
+
 
 def own_address(join: str, name: str) -> str:
     """The address at which a node listens that joins at ``join``: beside the server's socket, or a free port that the server can reach."""
     scheme, _, rest = join.partition("://")
-    if scheme == "ipc":
-        return f"ipc://{Path(rest).parent / name}"
+    if scheme in FILE_SCHEMES:
+        return f"{scheme}://{Path(rest).parent / name}"
     host = rest.rpartition(":")[0]
     if is_ipv6(host):
         return "tcp://[::1]:0" if is_loopback(host) else "tcp://[::]:0"
@@ -62,6 +73,6 @@ def found_address(address: str, seconds: float, note: Callable[[str], None] | No
 
 
 def socket_path(endpoint: str) -> Path | None:
-    """The socket file of an ipc endpoint; None for other schemes."""
+    """The socket file of an endpoint; None for schemes that have none."""
     scheme, _, rest = endpoint.partition("://")
-    return Path(rest) if scheme == "ipc" else None
+    return Path(rest) if scheme in FILE_SCHEMES else None

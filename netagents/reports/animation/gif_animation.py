@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from netagents.environments.picture import Marker, Picture, Tile
 from netagents.reports.animation.terminal_frames import readable_on
-from netagents.reports.style import INK
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -24,6 +23,9 @@ BAND = 24
 """Pixels of the line of text below."""
 
 HALO_COLOUR = "#ffd23f"
+
+INK = "#1f2a37"
+"""Of outlines and text: an image has no themes."""
 
 
 def gif(pictures: Sequence[Picture], captions: Sequence[str], frames_per_second: float, power: Sequence[float] | None = None) -> bytes:

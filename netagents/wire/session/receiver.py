@@ -24,7 +24,7 @@ from netagents.wire.pauses import LATE_SECONDS, SLICE_SECONDS, note_waking, paus
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.inbox import Inbox
 from netagents.wire.session.traffic import Traffic, count_traffic
-from netagents.wire.transport.transport import Listener, Received, ReceivedFrames, in_frames
+from netagents.wire.transport.transport import LINK_SECONDS, Listener, Received, ReceivedFrames, in_frames
 from netagents.wire.wait_marker import waits
 
 _BATCH = 1024
@@ -32,7 +32,6 @@ _read_prefix = PREFIX.unpack_from
 _NO_PREFIX = (0, -1, -1)
 POLL_SECONDS = 0.1
 """Interval at which a waiting node polls its watched descriptors, such as that of its parent."""
-
 NOTE_SECONDS = 10.0
 """Interval at which a waiting node logs for whom it waits."""
 
@@ -81,11 +80,11 @@ class Receiver:
         self._templates = self._codec.templates
         self._take_timeout = 0.0
         self._take = self._listener.take_function(self._take_timeout)
+        self._links: dict[int, object | None] = {}  # sender -> the link over which its last message came
 
     @property
     def supports_rollouts(self) -> bool:
-        """Whether a driver may take the messages of a whole rollout from here: nothing stands between links and inbox, and the inbox keeps
-        every message for its exact phase."""
+        """Whether a driver may take a whole rollout's messages: nothing is between links and inbox, which keeps each for its phase."""
         return self._reuses_acceptance and self.links is None
 
     # -- phases ----------------------------------------------------------------------------------------------------------
@@ -126,7 +125,7 @@ class Receiver:
         while True:
             if self._faults is None:
                 phase: dict[int, Any] = inbox.phase(iteration, kind, step)
-                other = self.gather(iteration, step, {kind: phase}, kind, len(senders), limit=limit + paused_seconds())
+                other = self.gather(iteration, step, {kind: phase}, kind, senders, limit=limit + paused_seconds())
                 if other is not None:
                     self.process_other(other)
                 messages = inbox.collect(iteration, kind, step, senders)
@@ -150,26 +149,26 @@ class Receiver:
         step: int,
         phases: Mapping[Kind, dict[int, Any]],
         awaited: Kind,
-        count: int,
+        senders: Sequence[int],
         *,
         limit: float = inf,
         raw: bool = False,
     ) -> Received | None:
-        """Receive messages of a step until ``count`` of the awaited kind have arrived, or anything else happens.
+        """Receive messages of a step until those of the awaited kind have arrived from all ``senders``, or anything else happens.
 
         A learning node spends most of its time on messages here, so it is one function: the listener's own call, the decoder's recognition
-        of headers, and the inbox's earlier acceptance of a header.  It always waits for at least one message.
+        of headers, and the inbox's earlier acceptance of a header.  It always waits for at least one message.  Where the transport
+        tells links, it waits for the last sender first: then the messages of the others mostly are there, and have woken nobody.
 
         Args:
             phases: kind -> sender -> message; the messages are added here.
             limit: when to end, on the clock of ``perf_counter``; without a message it ends after :data:`POLL_SECONDS`.
             raw: add the template and frame of each message instead of the message.
 
-        Returns:
-            The message that is none of these, for :meth:`process_other`, if one has arrived.
+        Returns: the message that is none of these, for :meth:`process_other`, if one has arrived.
         """
         traffic, inbox, templates, nothing = self.traffic, self.inbox, self._templates, self._listener.timeout_error
-        awaited_phase = phases[awaited]
+        awaited_phase, count = phases[awaited], len(senders)
         other: Received | None = None
         waited = decoded = 0.0
         now = perf_counter()
@@ -177,14 +176,22 @@ class Receiver:
         if timeout != self._take_timeout:
             self._take_timeout, self._take = timeout, self._listener.take_function(timeout)
         take, paused = self._take, paused_seconds()
+        links = self._links if self._listener.tells_links and timeout >= LINK_SECONDS else None
+        take_from, missing = self._listener.take_from, list(senders)
         while True:
             if now >= self.next_poll:
                 # Read before waits that note pauses themselves, as those over modelled links do: a pause must not count twice.
                 paused = paused_seconds()
                 self._poll_watched(now)
+            link = None
+            if links is not None:
+                while missing and missing[-1] in awaited_phase:
+                    missing.pop()
+                link = links.get(missing[-1]) if missing else None
             try:
-                received = take()
+                received = take() if link is None else take_from(link)
             except nothing:
+                self._links.clear()
                 waited += perf_counter() - now
                 note_waking(now - paused + timeout)
                 break
@@ -212,6 +219,8 @@ class Receiver:
             counter[0] += 1
             counter[1] += template.size
             phase[template.sender] = (template, first) if raw else template.read(first)
+            if link is None and links is not None:
+                links[template.sender] = self._listener.last_link()
             now = perf_counter()
             decoded += now - woken
             if len(awaited_phase) >= count or now >= limit:
@@ -268,14 +277,9 @@ class Receiver:
 
     @waits("for messages")
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
-        """Sleep once, then process what has arrived until ``collect`` returns a complete phase.
+        """Sleep once, at most until ``limit`` on the waiting clock, and process what has arrived until ``collect`` gives a phase.
 
-        Args:
-            limit: when to end, on the waiting clock.
-            collect: returns the phase once it is complete.
-
-        Returns:
-            Whether anything arrived before ``limit``, and the phase.
+        Returns: whether anything arrived before ``limit``, and the phase.
         """
         traffic, faults = self.traffic, self._faults
         now = perf_counter()

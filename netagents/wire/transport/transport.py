@@ -32,6 +32,10 @@ def in_frames(received: Received) -> ReceivedFrames:
     return received if isinstance(received, ReceivedFrames) else ReceivedFrames((received,), None)
 
 
+LINK_SECONDS = 0.1
+"""Longest wait for the messages of one link alone."""
+
+
 class WaitResult(NamedTuple):
     """Result of a wait: whether the listener has messages, and which extra descriptors are readable."""
 
@@ -68,6 +72,8 @@ class Listener(ABC):
     """Where peers reach this listener, with the real port."""
     timeout_error: type[Exception] = TimeoutError
     """Raised by a function of :meth:`take_function` if no message arrives in time."""
+    tells_links = False
+    """Whether messages of one link can be awaited: :meth:`last_link` and :meth:`take_from`."""
 
     @abstractmethod
     def take(self, timeout_seconds: float) -> Received | None:
@@ -92,6 +98,18 @@ class Listener(ABC):
             return received
 
         return take
+
+    def last_link(self) -> object | None:
+        """The link over which the last message came; None if it has ended, or the transport does not tell."""
+        return None
+
+    def take_from(self, link: object) -> Received:  # noqa: ARG002 -- for transports that tell links
+        """Like a function of :meth:`take_function`, but only the messages of ``link`` end the wait: who needs a message of each of several
+        links and waits for one after another is woken less often.
+
+        After :data:`LINK_SECONDS` without one it gives any message that is there; it may return the first of several frames.
+        """
+        raise self.timeout_error
 
     def complete(self, taken: Received) -> Received:
         """The whole message of which a function of :meth:`take_function` has just returned the first frame."""

@@ -18,17 +18,24 @@ def ipc_path(address: str) -> Path | None:
     Raises:
         UsageError: the path is relative or too long.
     """
-    scheme, _, rest = address.partition("://")
-    if scheme != "ipc":
-        return None
-    if not rest.startswith("/"):
-        raise UsageError(f"'{address[:200]}' has no absolute path", fix="write ipc:///absolute/path")
-    size = len(rest.encode())
+    return socket_file(address, "ipc") if address.startswith("ipc://") else None
+
+
+def socket_file(address: str, scheme: str) -> Path:
+    """The socket file of an address that begins with ``scheme``.
+
+    Raises:
+        UsageError: the path is relative or too long.
+    """
+    path = address.removeprefix(f"{scheme}://")
+    if not path.startswith("/") or "\0" in path:
+        raise UsageError(f"'{address[:200]}' has no absolute path", fix=f"write {scheme}:///absolute/path")
+    size = len(path.encode())
     if size > IPC_PATH_BYTES:
         raise UsageError(
             f"the path has {size} bytes", where=address, fix=f"a socket path has at most {IPC_PATH_BYTES}: use a shorter directory"
         )
-    return Path(rest)
+    return Path(path)
 
 
 def tcp_host(address: str, *, keys: bool, insecure: bool = False) -> str:
