@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from netagents.cli.trust import TrustOption, load_trusted
+
 app = typer.Typer(add_completion=False, invoke_without_command=True)
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")]
@@ -32,13 +34,13 @@ def slurm(
             "--out", metavar="DIR", help="Write DIR/job.sbatch, and have keys, logs and records below DIR, which all hosts must see."
         ),
     ] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Print a batch script that trains an experiment under Slurm, one step per role: netagents script slurm FILE > job.sbatch."""
-    from netagents.cli.experiment_source import load_with_notes
     from netagents.launchers.scripts.slurm_script import slurm_script, write_script
     from netagents.learning.prepare import prepare
 
-    loaded = load_with_notes(file, overrides)
+    loaded = load_trusted(file, overrides, trust)
     folder = out.absolute() if out is not None else None
     prepared = prepare(loaded.experiment, loaded.base)
     text = slurm_script(loaded, prepared, file, overrides or [], partition=partition, hosts=nodes, folder=folder)
@@ -59,13 +61,13 @@ def kubernetes(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="NEW", help="Write this new file, which only you can read, instead of printing.")
     ] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Write the manifests of one run on Kubernetes, one Job per role, with fresh keys inside: keep them as you keep a password."""
-    from netagents.cli.experiment_source import load_with_notes
     from netagents.launchers.scripts.kubernetes_manifests import manifests_text, write_manifests
     from netagents.learning.prepare import prepare
 
-    loaded = load_with_notes(file, overrides)
+    loaded = load_trusted(file, overrides, trust)
     text = manifests_text(loaded, prepare(loaded.experiment, loaded.base), image=image, namespace=namespace)
     if out is None:
         typer.echo(text, nl=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netagents.cli.trust import TrustOption
+from netagents.cli.trust import TrustOption, announce_run
 
 
 def failures(
@@ -39,6 +39,8 @@ def failures(
         raise UsageError(f"'{strange[0]}' is no kind of failure", where="--kinds", fix=f"one or more of {', '.join(KINDS)}")
     chosen = tuple(kind for kind in KINDS if kind in words)
     found = [find_run(path, trust) for path in runs]
+    for each in found:
+        announce_run(each.path, trust)
     plan = FailurePlan(chosen, episodes, rate, budget, greedy)
     facts = failure_matrix(
         found,

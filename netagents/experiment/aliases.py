@@ -80,8 +80,11 @@ def known_aliases(root: schema.Model) -> dict[str, list[str]]:
 
 def _rename(value: Any, annotation: Any, path: KeyPath, given: dict[KeyPath, Origin], found: list[Renamed]) -> None:
     if isinstance(value, list):
-        for index, item in enumerate(value):
-            _rename(item, schema.item(annotation), (*path, index), given, found)
+        # Numbers and texts have no names, and lists of them, such as the edges of a graph, may be long.
+        containers = [(index, item) for index, item in enumerate(value) if isinstance(item, dict | list)]
+        inner = schema.item(annotation) if containers else None
+        for index, item in containers if inner is not None else ():
+            _rename(item, inner, (*path, index), given, found)
         return
     model = schema.group(annotation, value) if isinstance(value, dict) else None
     if model is None:

@@ -9,12 +9,16 @@ and a run must watch and end all of its processes.  These names may change with 
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 CHECKED_VERSIONS = ((3, 11), (3, 12), (3, 13))
 """Versions of Python with which these names have been checked."""
+
+_SPAWNING = threading.Lock()
 
 
 def forkserver_pid(server: Any) -> int:
@@ -63,3 +67,33 @@ def sockets_in(directory: str) -> Iterator[None]:
         yield
     finally:
         config["tempdir"] = before
+
+
+@contextlib.contextmanager
+def own_process_groups() -> Iterator[None]:
+    """Have multiprocessing start the forkserver and the resource tracker of this thread as process groups of their own.
+
+    When the parent of such a group ends and a member of the group is stopped, the kernel continues it (with SIGHUP, which both have
+    blocked, and SIGCONT).  So a process that was stopped before its first line of Python, where nothing of it can react, does not stay
+    when its launcher is killed.
+    """
+    import multiprocessing.util
+
+    util: Any = multiprocessing.util
+    thread = threading.get_ident()
+    with _SPAWNING:
+        original = util.spawnv_passfds
+
+        def spawn(path: str | bytes, words: Sequence[str | bytes], descriptors: Sequence[int]) -> int:
+            if threading.get_ident() != thread:
+                return int(original(path, words, descriptors))
+            process = subprocess.Popen(words, executable=path, pass_fds=descriptors, restore_signals=False, process_group=0)
+            # Whoever starts it waits for it; the object must not.
+            process.returncode = 0
+            return process.pid
+
+        util.spawnv_passfds = spawn
+        try:
+            yield
+        finally:
+            util.spawnv_passfds = original

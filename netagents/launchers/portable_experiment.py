@@ -25,7 +25,14 @@ def portable_text(loaded: LoadedExperiment, prepared: Prepared) -> str:
         settings["topology"] = stored.model_dump(mode="json", exclude_defaults=True) | {"kind": stored.kind}
     if not prepared.experiment.runtime.monitor:
         settings["runtime"] = {"monitor": False}
-    return yaml.safe_dump(_listed(settings), sort_keys=False, default_flow_style=None, width=140, allow_unicode=True).rstrip("\n")
+    text = _dumped(settings, allow_unicode=True)
+    # Characters that change the direction of text are printable to YAML; a reader would see another text than stands there.
+    return text if all(line.isprintable() for line in text.split("\n")) else _dumped(settings, allow_unicode=False)
+
+
+def _dumped(settings: dict[str, Any], *, allow_unicode: bool) -> str:
+    text = yaml.safe_dump(_listed(settings), sort_keys=False, default_flow_style=None, width=140, allow_unicode=allow_unicode)
+    return str(text).rstrip("\n")
 
 
 def _put(tree: dict[Any, Any], path: Sequence[str | int], value: Any) -> None:

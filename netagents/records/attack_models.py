@@ -11,6 +11,8 @@ from netagents.records.record_models import Count, Iteration, Record, Seconds, T
 Finite = Annotated[float, Field(ge=-1e300, le=1e300)]
 Found = tuple[Finite | None, Finite | None, Finite | None, Count]
 """A value, the edges of its 95 % interval where it has them, and how many samples are behind it."""
+Measured = tuple[Finite, Finite | None, Finite | None, Count]
+"""The same, of something that there always is."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Many = Field(fail_fast=True, max_length=1 << 20)
 
@@ -19,14 +21,14 @@ class NoisyAttack(Record):
     """Converged adversaries who act at random at a share of their steps."""
 
     noise: Share
-    attacked: Found
+    attacked: Measured
 
 
 class HalfTrainedAttack(Record):
     """Adversaries of one checkpoint along their training."""
 
     iteration: Iteration
-    attacked: Found
+    attacked: Measured
 
 
 class WeightedAttack(Record):
@@ -35,7 +37,7 @@ class WeightedAttack(Record):
     value: Finite
     effective: Annotated[float, Field(ge=0.0, le=1e12)]
     episodes: Count
-    truth: Found
+    truth: Measured
 
 
 class AttackRow(Record):
@@ -44,11 +46,11 @@ class AttackRow(Record):
     adversaries: Text
     adaptive: Finite
     label: Text
-    clean: Found
-    attacked: Found
-    loss: Found
-    sampled: Found
-    random: Found
+    clean: Measured
+    attacked: Measured
+    loss: Measured
+    sampled: Measured
+    random: Measured
     by_seed: Annotated[list[Finite], Many]
     noise: Annotated[list[NoisyAttack], Many]
     skill: Annotated[list[HalfTrainedAttack], Many]
@@ -89,12 +91,12 @@ class RobustnessRow(Record):
     """One method under one group of adversaries, over seeds."""
 
     adversaries: Text
-    clean: Found
-    attacked: Found
-    random: Found
-    loss: Found
-    clean_gain: Found
-    attacked_gain: Found
+    clean: Measured
+    attacked: Measured
+    random: Measured
+    loss: Measured
+    clean_gain: Measured
+    attacked_gain: Measured
     by_seed: Annotated[list[Finite], Many]
 
 

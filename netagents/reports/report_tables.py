@@ -81,7 +81,7 @@ def _first_last(values: FloatArray, averaged: int) -> tuple[Markup, Markup]:
 
 
 def _milliseconds(seconds: float) -> Markup:
-    return _cell(f"{1000 * seconds:.1f} ms", seconds)
+    return _cell(f"{1000.0 * float(seconds):.1f} ms", seconds)
 
 
 def _cell(content: str, value: float) -> Markup:

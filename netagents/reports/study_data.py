@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from netagents.errors import RunDirectoryError
 from netagents.intervals import Interval
 from netagents.records.column_table import ColumnTable
+from netagents.records.record_files import read_record
 from netagents.records.regular_files import open_regular, read_regular
 
 FloatArray = NDArray[np.float64]
 
 MOST_BYTES = 1 << 28
 """Of ``study.json`` and ``facts.json``."""
+
+MOST_VALUES = 100_000_000
+"""Of one table, all columns together."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +112,13 @@ def load_study(path: Path) -> StudyData:
     Raises:
         RunDirectoryError: there are none.
     """
-    from pyarrow import parquet
-
     try:
+        read_record(path / "study.json", "study.json")
         study = json.loads(read_regular(path / "study.json", MOST_BYTES))
         facts = json.loads(read_regular(path / "tables" / "facts.json", MOST_BYTES))
-        files = sorted((path / "tables").glob("*.parquet"))
-        tables = {}
-        for file in files:
-            with open_regular(file) as opened:
-                read = parquet.read_table(opened)
-            tables[file.stem] = ColumnTable({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
+        tables = {file.stem: _read_table(file) for file in sorted((path / "tables").glob("*.parquet"))}
+        if not isinstance(facts, dict):
+            raise ValueError("facts.json holds no facts")
     except (OSError, ValueError, RecursionError, RunDirectoryError) as error:
         raise RunDirectoryError("has no tables of a study", where=str(path), fix="carry the study out with `netagents study`") from error
     if "summary" in tables and "final_n" not in tables["summary"]:
@@ -126,3 +126,23 @@ def load_study(path: Path) -> StudyData:
     if "summary" not in tables:
         raise RunDirectoryError("no run of this study is finished", where=str(path), fix="the same study command goes on")
     return StudyData(path, study, facts, tables)
+
+
+def _read_table(file: Path) -> ColumnTable:
+    """A table whose columns are plain numbers and texts, of a bounded number of values.
+
+    Raises:
+        ValueError: it is none.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        with open_regular(file) as opened:
+            held = parquet.ParquetFile(opened)
+            # A column that repeats one value takes no space in the file.
+            if held.metadata.num_rows * held.metadata.num_columns > MOST_VALUES:
+                raise ValueError(f"{file.name} holds more than {MOST_VALUES} values")
+            read = held.read()
+        return ColumnTable({name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names})
+    except ArrowException as error:
+        raise ValueError(f"{file.name} is no table") from error

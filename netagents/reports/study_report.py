@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from netagents.errors import RunDirectoryError, printable
 from netagents.intervals import ENOUGH
 from netagents.records.atomic_files import write_atomically
 from netagents.reports import study_figures as figures
@@ -23,7 +24,7 @@ from netagents.reports.study_settings import best_setting, dots, value_table, wo
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET
 from netagents.reports.summary import byte_size
 
-REPORT = "report.html"
+REPORT, TABLES = "report.html", "tables"
 MIDDLES = "Points are interquartile means over seeds with 95 % intervals; n is the number of seeds."
 
 
@@ -34,11 +35,20 @@ def write_study_report(path: Path) -> Path:
         RunDirectoryError: it has no tables, or the page cannot be written.
     """
     data = load_study(path)
+    try:
+        page = _page(data)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        # Whoever wrote the tables wrote all that a page needs, so what is missing or of another type was changed afterwards.
+        what = f"its tables do not fit together ({type(error).__name__}: {printable(str(error))[:200]})"
+        raise RunDirectoryError(what, where=str(path / TABLES), fix="the same study command writes them again") from error
+    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+
+
+def _page(data: StudyData) -> str:
     pages = {"radius": _radius_page, "power": power_page}
     body = pages.get(data.study["question"], _settings_page)(data)
     title = f"{data.study['question']} study of {data.study['name']}"
-    page = document(title, html("<h1>{}</h1>", title), html('<p class="quiet">{}</p>', _subtitle(data)), *body, _notes(data))
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return document(title, html("<h1>{}</h1>", title), html('<p class="quiet">{}</p>', _subtitle(data)), *body, _notes(data))
 
 
 def _subtitle(data: StudyData) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from netagents.experiment.named_code import names_of
 from netagents.intervals import Interval, mean_interval
 from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.policies import Policy
@@ -98,7 +99,7 @@ def _row(attack: Attack, study: Study, directory: StudyDirectory, setting: Study
     by_skill: dict[int, list[float]] = {}
     weighted = []
     for seed in study.seeds:
-        trained = Run.open(directory.run_path(run_name(setting, seed)), trust=True)
+        trained = Run.open(directory.run_path(run_name(setting, seed)), names_of(setting.experiment))
         for iteration in sorted(trained.checkpoints):
             adversaries = _seats(trained, group, iteration)
             by_skill.setdefault(iteration, []).append(float(attack.returns(group, adversaries).mean()))

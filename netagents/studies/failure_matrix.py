@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from netagents.errors import NetagentsError, RunDirectoryError, UsageError
 from netagents.experiment import Experiment
+from netagents.experiment.named_code import names_of
 from netagents.intervals import mean_interval, standard_half_width
 from netagents.launchers.branching import check_branchable
 from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.learning.protocol.information_age import is_aged
 from netagents.policies import Policy
 from netagents.records.atomic_files import check_folder, write_atomically
-from netagents.records.jsonl import JsonLinesReader, JsonLinesWriter
+from netagents.records.failure_cells import read_cells
+from netagents.records.jsonl import JsonLinesWriter
 from netagents.records.regular_files import read_regular
 from netagents.records.run_reader import Run
 from netagents.studies.attack_study import attack_study
@@ -85,7 +87,7 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
             raise UsageError(f"{run.path.name} has one agent, and nobody else to lose anything", where="RUN")
     _check_alike(runs)
     _claim(out, plan.text(runs))
-    cells = _read_cells(out / CELLS)
+    cells = read_cells(out / CELLS, plan.kinds, [run.n for run in runs])
     writer = JsonLinesWriter(out / CELLS)
     try:
         for number, run in enumerate(runs):
@@ -142,17 +144,6 @@ def _claim(out: Path, text: str) -> None:
     except OSError as error:
         raise RunDirectoryError(f"cannot be made: {error.strerror}", where=str(out), fix="use another --out") from error
     write_atomically(plan, text.encode())
-
-
-def _read_cells(path: Path) -> dict[tuple[int, int, str], dict[str, Any]]:
-    """Cells that were played before."""
-    cells = {}
-    for row in JsonLinesReader(path, longest=1 << 20, most=1 << 28).new_rows():
-        missing = {"run", "agent", "kind"} - set(row)
-        if missing or (not {"returns", "reason"} & set(row) and not {"clean", "failed", "loss", "fifth", "recovery"} <= set(row)):
-            raise RunDirectoryError("has a line that is no cell", where=str(path), fix="remove the file; its cells are played again")
-        cells[row["run"], row["agent"], row["kind"]] = row
-    return cells
 
 
 def _rows(
@@ -259,7 +250,7 @@ def _trained(run: Run, number: int, plan: FailurePlan, kind: str, out: Path, tra
     train(study, directory)
     policies = {}
     for agent, setting in enumerate(study.settings):
-        learned = Run.open(directory.run_path(run_name(setting, study.seeds[0])), trust=True)
+        learned = Run.open(directory.run_path(run_name(setting, study.seeds[0])), names_of(setting.experiment))
         policies[agent] = learned.policies(None)[agent]
     return policies
 

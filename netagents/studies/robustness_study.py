@@ -12,6 +12,7 @@ import numpy as np
 
 from netagents.errors import UsageError
 from netagents.experiment import Experiment, load_experiment
+from netagents.experiment.named_code import names_of
 from netagents.intervals import run_interval
 from netagents.learning.prepare import prepare
 from netagents.records.atomic_files import write_atomically
@@ -130,7 +131,7 @@ def attack_all(
     """
     found: dict[str, list[dict[str, Any]]] = {setting.label: [] for setting in study.settings}
     for name, setting, seed in study.runs():
-        run = Run.open(directory.run_path(name), trust=True)
+        run = Run.open(directory.run_path(name), names_of(setting.experiment))
         attack = attack_study(run, groups, budget=budget, seeds=attackers)
         (directory.path / ATTACKS).mkdir(exist_ok=True)
         place = StudyDirectory.open_for(directory.path / ATTACKS / name, attack)

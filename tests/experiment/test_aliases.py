@@ -11,7 +11,8 @@ from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.experiment import Experiment, load_experiment, resolved
-from netagents.experiment.aliases import known_aliases
+from netagents.experiment import settings_schema as schema
+from netagents.experiment.aliases import known_aliases, rename_aliases
 
 TABLES: dict[str, Any] = line_msg(3)
 PPO: dict[str, Any] = {**TABLES, "learning": {"algorithm": {"kind": "ppo"}}}
@@ -133,3 +134,18 @@ def test_no_message_shows_a_regular_expression(word: str) -> None:
         load_experiment(TABLES, [word])
     assert not any(sign in str(caught.value) for sign in ("^", "\\", "(?", "]{", "$")), caught.value
     assert any(hint in str(caught.value) for hint in ("use ", "write ")), caught.value
+
+
+def test_a_long_list_of_numbers_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edges of a large graph, or what a damaged file holds: the time per entry must not be that of a setting."""
+    looks = []
+    item = schema.item
+
+    def counted(annotation: Any) -> Any:
+        looks.append(annotation)
+        return item(annotation)
+
+    monkeypatch.setattr(schema, "item", counted)
+    values: dict[str, Any] = {"agents": [1] * 50_000, "topology": {"kind": "edges", "n": 3, "edges": [[0, 1], [1, 2]]}}
+    assert rename_aliases(values, Experiment) == []
+    assert len(looks) < 10

@@ -30,6 +30,21 @@ with ProcessSupervisor(specs, log_directory=logs, preload=preload) as supervisor
     supervisor.wait()
 """
 
+STOPPED_AT_BIRTH = """
+import os, signal, subprocess, sys
+word = sys.argv.pop(1)
+class Stopping(subprocess.Popen):
+    def __init__(self, words, **settings):
+        super().__init__(words, **settings)
+        if word in words[-1]:
+            os.kill(self.pid, signal.SIGSTOP)
+            print("stopped", self.pid, flush=True)
+            sys.stdin.read()
+from netagents.foreign import multiprocessing_internals
+multiprocessing_internals.subprocess.Popen = Stopping
+"""
+"""Stops the forkserver or the resource tracker when its program has only just been loaded, and waits for the end of standard input."""
+
 SLOW = """
 import time
 from pathlib import Path
@@ -84,11 +99,52 @@ def test_a_stopped_resource_tracker_does_not_outlive_its_launcher(leaks: LeakWat
             os.kill(int(tracker), signal.SIGKILL)
 
 
-def is_zombie(pid: int) -> bool:
+@pytest.mark.parametrize("word", ["forkserver", "resource_tracker"])
+def test_who_is_stopped_before_the_first_line_does_not_outlive_the_launcher(word: str, leaks: LeakWatch, logs: Path) -> None:
+    command = [sys.executable, "-c", STOPPED_AT_BIRTH + SCRIPT, word, str(logs)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        stopped, number = process.stdout.readline().split()
+        assert stopped == "stopped"
+        until(lambda: state(int(number)) == "T", "the stop")
+        process.kill()
+        process.communicate()
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        until(lambda: state(int(number)) in (None, "Z"), "the end of who was stopped", 10.0)
+        if word == "forkserver":
+            until(lambda: not leaks.files(), "the removal of the socket directory", 10.0)
+        else:
+            # Nobody was there yet who could remove it.
+            for path in leaks.root.glob("netagents-*"):
+                path.rmdir()
+    finally:
+        if state(int(number)) not in (None, "Z"):
+            os.kill(int(number), signal.SIGKILL)
+
+
+def test_a_forkserver_that_is_stopped_while_it_imports_does_not_outlive_the_launcher(leaks: LeakWatch, logs: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(logs), "slow_import"], stdout=subprocess.PIPE, text=True) as process:
+        until((logs.parent / "importing").exists, "the slow import")
+        (forkserver,) = [pid for pid, command in leaks.processes().items() if "forkserver" in command]
+        # Back in the launcher's group, so that Ctrl-Z reaches it.
+        assert os.getpgid(forkserver) == os.getpgid(process.pid)
+        os.kill(forkserver, signal.SIGSTOP)
+        process.kill()
+        process.communicate()
+    until(lambda: not leaks.processes(), "the forkserver's end", 10.0)
+    assert not list(leaks.root.glob("netagents-*"))
+
+
+def state(pid: int) -> str | None:
+    """The letter of a process's state, such as T for a stopped one; None if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return None
+
+
+def is_zombie(pid: int) -> bool:
+    return state(pid) == "Z"
 
 
 def test_a_sigterm_before_the_handler_is_answered_as_any_other(leaks: LeakWatch, logs: Path) -> None:

@@ -15,8 +15,10 @@ import pytest
 from leaks import LeakWatch
 
 from netagents.errors import InterruptedRunError, NodeFailedError
+from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
+from netagents.launchers.supervision.restarts import Restarts
 from netagents.launchers.supervision.supervisor_events import Exited, NodeReady, NodeSpec
 from netagents.launchers.supervision.watch import FORKSERVER, TRACKER, Node
 from netagents.nodes.process.socket_directory import SocketDirectory
@@ -239,6 +241,20 @@ def test_a_forkserver_that_is_stopped_while_it_starts_nodes_is_named(monkeypatch
     message = r"^forkserver: is stopped, and does not start agent_0, agent_1, agent_2"
     with ProcessSupervisor(idle(3), timeouts=Timeouts(answer=1.0, stop=2.0)) as supervisor, pytest.raises(NodeFailedError, match=message):
         supervisor.start()
+
+
+def test_a_forkserver_that_is_stopped_when_an_agent_is_to_start_again_is_named() -> None:
+    """And nothing waits for the end of a process that was never born."""
+    specs = [NodeSpec(role, "trivial_roles:idle") for role in ("environment", "agent_0", "agent_1")]
+    with ProcessSupervisor(specs, timeouts=Timeouts(answer=1.0, stop=2.0)) as supervisor:
+        supervisor.recovery = Restarts(FailureSettings(agent="restart", restarts=1, delay=0.0), ["agent_0", "agent_1"])
+        supervisor.start()
+        until(lambda: all_idle(supervisor))
+        pids = supervisor.pids()
+        os.kill(pids[FORKSERVER], signal.SIGSTOP)
+        os.kill(pids["agent_0"], signal.SIGKILL)
+        with pytest.raises(NodeFailedError, match=r"^forkserver: is stopped, and does not start agent_0"):
+            supervisor.wait()
 
 
 def test_a_killed_agent_under_a_stopped_forkserver_names_both() -> None:

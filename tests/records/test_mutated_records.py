@@ -10,60 +10,60 @@ from pathlib import Path
 
 import pytest
 import record_mutations
-from record_mutations import commands, mutate
-from sample_run import make_sample, record_files
+from record_mutations import Mutator
+from record_scene import FAMILIES, files_of, make_scene
 
-FILES = (
-    "manifest.json",
-    "experiment.json",
-    "topology.json",
-    "environment.json",
-    "events.jsonl",
-    "metrics.jsonl",
-    "power.jsonl",
-    "ledger.jsonl",
-    "logs/agent_1.jsonl",
-    "checkpoints/iteration-00000003/manifest.json",
-    "checkpoints/iteration-00000003/agent-0.safetensors",
-    "inbox/agent-0/000000.inbox",
-)
-PART = 50
-PARTS = 6
+MUTATIONS = 300
+USUAL = ("run", "bank", "replayed")
+"""Families that need no other processes."""
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("samples")
-    return make_sample(folder / "run"), make_sample(folder / "other", seed=1)
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_scene(tmp_path_factory.mktemp("scene"), studies=False)
 
 
-def test_the_list_of_files_is_that_of_a_run(samples: tuple[Path, Path]) -> None:
-    assert set(record_files(samples[0])) == set(FILES)
+@pytest.fixture(scope="module")
+def whole_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_scene(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.timeout(600)
-def test_a_sample_of_mutations(samples: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("family", USUAL)
+def test_a_sample_of_mutations(family: str, scene: Path) -> None:
     """Each file is damaged once in each of the ways that once hung or filled memory, and a few commands read it."""
-    run, other = samples
+    mutator = Mutator(scene, family)
+    mutator.warm()
+    with mutator.copy() as (_, _, words):
+        count = len(words)
     wrong: list[dict[str, object]] = []
-    record_mutations.warm(run, other)
-    count = len(commands(run, other, run))
-    for number, name in enumerate(FILES):
+    for number, name in enumerate(files_of(scene, family)):
         for seed in (number, number + 20):
-            chosen = sorted({(seed * 5 + step * 3) % count for step in range(3)} | {4})
-            wrong += mutate(run, other, name, seed, chosen)
+            chosen = sorted({(seed * 5 + step * 3) % count for step in range(3)} | {min(4, count - 1)})
+            wrong += mutator.mutate(name, seed, chosen)
     assert wrong == []
+
+
+def test_a_command_that_is_skipped_does_not_look_at_the_file(scene: Path) -> None:
+    """The trace sees what a command opens: all of them the manifest, only one the recording."""
+    mutator = Mutator(scene, "run")
+    mutator.warm()
+    assert mutator.reads is not None
+    with mutator.copy() as (_, _, words):
+        readers = {words[at][0] for at, files in enumerate(mutator.reads) if "inbox/agent-0/000000.inbox" in files}
+        unaware = {words[at][0] for at, files in enumerate(mutator.reads) if "manifest.json" not in files}
+    assert readers == {"replay"}
+    assert unaware == set()
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("name", FILES)
-def test_300_mutations_through_every_command(name: str, part: int, samples: tuple[Path, Path]) -> None:
-    script = Path(record_mutations.__file__)
-    words = [sys.executable, str(script), *map(str, samples), name, str(part * PART), str(PART)]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_300_mutations_of_every_file_through_every_command(family: str, whole_scene: Path) -> None:
+    words = [sys.executable, str(record_mutations.__file__), str(whole_scene), family, "all", "0", str(MUTATIONS)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=7000, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
-    *failures, summary = [json.loads(line) for line in done.stdout.splitlines()]
-    print(summary)
-    assert failures == []
-    assert summary["mutations"] == PART, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    summaries = [line for line in lines if "mutations" in line]
+    print(*summaries, sep="\n")
+    assert [line for line in lines if "wrong" in line] == []
+    assert [summary["file"] for summary in summaries] == files_of(whole_scene, family), done.stderr

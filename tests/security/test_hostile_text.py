@@ -161,6 +161,8 @@ def test_the_page_of_a_study_shows_hostile_text_as_text(tmp_path: Path) -> None:
     for name, table in {"summary": summary, "runs": {"cpu_seconds": one}}.items():
         parquet.write_table(ColumnTable(table).to_arrow(), tmp_path / "tables" / f"{name}.parquet")
     study = {
+        "format_version": 1,
+        "digest": TAGS,
         "question": "sweep",
         "name": TAGS,
         "seeds": [0],
@@ -191,6 +193,52 @@ def test_a_terminal_is_told_nothing(command: str, sample: Path, tmp_path: Path, 
     assert code in (0, 6)
     assert text
     assert not [each for each in text if not each.isprintable() and each not in "\n\t"]
+
+
+MEASUREMENTS = {
+    "play": ["{run}", "--html", "{out}/page.html", "-n", "2"],
+    "play in a terminal": ["{run}", "-n", "2"],
+    "power": ["{run}", "--visits", "2", "--replicates", "2", "--out", "{out}/page.html"],
+    "influence": ["{run}", "--bank", "{bank}", "-m", "4", "--windows", "2", "--jobs", "1", "--out", "{out}/page.html"],
+    "study failures": ["{run}", "-n", "4", "--kinds", "noop,forged", "--jobs", "1", "--out", "{out}/failures"],
+    "bank make": ["{out}/second bank", "{run}"],
+    "bank list": ["{out}"],
+    "bank show": ["{bank}"],
+    "script slurm": ["{run}/experiment.json"],
+    "compose": ["{run}/experiment.json"],
+    "keys": ["{run}/experiment.json", "--out", "{out}/keys"],
+    "plan": ["{run}/experiment.json"],
+    "doctor": ["{run}/experiment.json"],
+    "script kubernetes": ["{run}/experiment.json", "--out", "{out}/manifests.yaml"],
+}
+NAMED = ("play", "power", "influence", "study failures")
+"""Their pages name the agents or the run."""
+
+
+@pytest.mark.parametrize("text", [TAGS, CODES.replace("\x00", "")], ids=["tags", "codes"])
+def test_measurements_of_a_hostile_run_tell_neither_page_nor_terminal(
+    text: str, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = text.replace("/", "")[:100]
+    run, bank = copied(sample, tmp_path, name), tmp_path / f"bank {name}"
+    facts = json.loads((run / "topology.json").read_text())
+    facts["labels"] = [f"{at}{text[:116]}" for at in range(3)]
+    if text == TAGS:  # names of agents are printable
+        (run / "topology.json").write_text(json.dumps(facts))
+    group = {"agents": [1], "name": text[:60], "learning": {"learning_rate": 0.5}}
+    change(run / "experiment.json", lambda settings: settings.update({"agents": [group]}))
+    assert main(["bank", "make", str(bank), str(sample), "--untrained"]) == 0
+    for command, words in MEASUREMENTS.items():
+        page = tmp_path / "page.html"
+        page.unlink(missing_ok=True)
+        given = [word.format(run=run, bank=bank, out=tmp_path) for word in words]
+        code = main([*command.removesuffix(" in a terminal").split(), *given])
+        shown = capsys.readouterr()
+        assert code in ((0,) if text == TAGS else (0, 2, 3, 4, 6)), (command, shown.err)
+        assert not [each for each in shown.out + shown.err if not each.isprintable() and each not in "\n\t"], command
+        page = tmp_path / "failures" / "failures.html" if command == "study failures" else page
+        if code == 0 and page.exists():
+            check(page.read_text(), expected=command in NAMED and text == TAGS)
 
 
 def test_printable_keeps_what_people_write() -> None:

@@ -119,4 +119,4 @@ def test_what_cannot_be_compared_or_kept_is_one_line(run: Any, tmp_path: Path, c
     with (tmp_path / "out" / "cells.jsonl").open("a") as cells:
         cells.write("{}\n")
     code, said = refused("--out", str(tmp_path / "out"))
-    assert (code, "has a line that is no cell" in said) == (6, True)
+    assert (code, "cells.jsonl" in said, "Field required" in said) == (6, True, True)

@@ -1,12 +1,14 @@
 """Mutations of the record files of a run, and every command that reads one, each mutation in a process with bounded time and memory.
 
-Started as ``python record_mutations.py RUN OTHER FILE FIRST COUNT``: copies RUN, damages FILE in it as the seeds FIRST, FIRST + 1, ... say,
-and calls the commands.  Prints one JSON object per command that did anything but give a result or one line, and a summary at the end.
+Started as ``python record_mutations.py SCENE FAMILY FILE FIRST COUNT``: damages FILE (or each of ``all``) in a copy of the family's folder
+as the seeds FIRST, FIRST + 1, ... say, and calls the commands.  Prints one JSON object per command that did anything but give a result or
+one line, and a summary per file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -14,19 +16,23 @@ import random
 import resource
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from record_scene import FAMILIES, files_of
 
 WALL_SECONDS = 240
 CPU_SECONDS = 60
 MEMORY = 1 << 30
 """Bytes of address space beyond what the warm process has."""
 
-DOCUMENTED = frozenset({0, 2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 16})
+DOCUMENTED = frozenset({0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 15, 16})
 """Exit codes that a damaged run directory may end in; 1 is a fault of netagents."""
 
 NASTY: tuple[Any, ...] = (
@@ -116,7 +122,7 @@ def damage(file: Path, seed: int) -> str:
         file.unlink()
         whole[how]()
         return ("removed", "fifo", "folder", "link", "sparse", "junk")[how]
-    binary = file.suffix in (".safetensors", ".inbox")
+    binary = file.suffix in (".safetensors", ".inbox", ".parquet")
     if how in (6, 7) or binary:
         changed = bytearray(data)
         for _ in range(rng.choice((1, 3, 50))):
@@ -139,31 +145,6 @@ def damage(file: Path, seed: int) -> str:
         rows[at] = dumped(changed_json(json.loads(rows[at]), rng), rng) + b"\n"
     file.write_bytes(b"".join(rows))
     return "row"
-
-
-def commands(run: Path, other: Path, out: Path) -> list[list[str]]:
-    """Every command that reads a run; those that change it come last."""
-    experiment = str(run / "experiment.json")
-    return [
-        ["runs", str(run)],
-        ["runs", str(run.parent), "--json"],
-        ["logs", str(run)],
-        ["logs", str(run), "--json"],
-        ["report", str(run), "--out", str(out / "report.html")],
-        ["compare", str(run), str(other), "--out", str(out / "compare.html")],
-        ["evaluate", str(run), "-n", "2", "--json"],
-        ["replay", str(run)],
-        ["topology", "show", str(run)],
-        ["topology", "draw", str(run), "--out", str(out / "graph.svg")],
-        ["exact", str(other / "experiment.json"), "--run", str(run), "--power-steps", "1"],
-        ["config", "show", experiment],
-        ["plan", experiment],
-        ["doctor", experiment],
-        ["keys", experiment, "--out", str(out / "keys")],
-        ["compose", experiment],
-        ["resume", str(run), "learning.iterations=5", "-q"],
-        ["clean", str(run)],
-    ]
 
 
 def hostile(text: str) -> bool:
@@ -215,63 +196,153 @@ def in_child(work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return json.loads(data) if data and status == 0 else [{"wrong": f"the process ended with status {status:#x}"}]
 
 
-def mutate(run: Path, other: Path, name: str, seed: int, chosen: list[int] | None = None) -> list[dict[str, Any]]:
-    """Damage one file of a copy, call the commands, and give what went wrong."""
-    folder = Path(tempfile.mkdtemp(prefix="netagents-mutated-"))
-    progress = folder / "at"
-    try:
-        copy = folder / "runs" / "copy"
-        shutil.copytree(run, copy)
-        (folder / "out").mkdir()
-        how = damage(copy / name, seed)
+@dataclass
+class Mutator:
+    """Damages the record files of one family of a scene, and calls the commands that read it.
 
-        def work() -> list[dict[str, Any]]:
-            found = []
-            # What is printed from within would mix with the results.
-            for at, words in enumerate(commands(copy, other, folder / "out")):
-                if chosen is not None and at not in chosen:
-                    continue
-                progress.write_text(words[0])
-                wrong = call(words)
+    Attributes:
+        scene: the folder of :func:`record_scene.make_scene`.
+        name: of the family.
+        reads: for each command the files of the family that it looks at, as long as none is damaged; none are skipped without it.
+        seen: states of files that have been tried.
+        calls, skipped, repeated: how many commands were called, were not because they do not look at the file, and how many mutations left
+            a state that had been tried.
+    """
+
+    scene: Path
+    name: str
+    reads: list[set[str]] | None = None
+    seen: set[bytes] = field(default_factory=set)
+    calls: int = 0
+    skipped: int = 0
+    repeated: int = 0
+
+    @contextlib.contextmanager
+    def copy(self) -> Iterator[tuple[Path, Path, list[list[str]]]]:
+        """A copy of the family's folder, a file for notes, and the commands."""
+        folder = Path(tempfile.mkdtemp(prefix="netagents-mutated-"))
+        try:
+            copy = folder / "runs" / "copy"
+            shutil.copytree(self.scene / self.name, copy)
+            (folder / "out").mkdir()
+            yield copy, folder / "at", FAMILIES[self.name].commands(copy, self.scene, folder / "out")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def warm(self) -> None:
+        """Load what the commands load, once, and note which files each of them looks at.
+
+        A command does the same until it comes to a file that was damaged, so one that looks at a file nowhere ends as it did before.
+        """
+        with self.copy() as (copy, _, words):
+            for each in words:
+                wrong = call(each)
                 if wrong is not None:
-                    found.append({"command": words[0], "wrong": wrong})
-            return found
+                    raise SystemExit(f"the undamaged {self.name}: {each[0]}: {wrong}")
+        with self.copy() as (copy, _, words):
+            self.reads = [{each["path"] for each in in_child(lambda each=each: traced(each, copy))} for each in words]  # type: ignore[misc]
 
-        found = in_child(work)
-        at = progress.read_text() if progress.exists() else ""
-        return [{"file": name, "seed": seed, "how": how, "command": at, **each} for each in found]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    def mutate(self, name: str, seed: int, chosen: list[int] | None = None) -> list[dict[str, Any]]:
+        """Damage one file of a copy, call the commands (of those, only the ``chosen`` ones), and give what went wrong."""
+        with self.copy() as (copy, progress, words):
+            how = damage(copy / name, seed)
+            state = fingerprint(copy / name)
+            if state in self.seen:
+                self.repeated += 1
+                return []
+            self.seen.add(state)
+            readers = [at for at in range(len(words)) if self.reads is None or name in self.reads[at]]
+            at_all = [at for at in readers if chosen is None or at in chosen]
+            self.calls += len(at_all)
+            self.skipped += len(words) - len(readers)
+
+            def work() -> list[dict[str, Any]]:
+                found = []
+                # What is printed from within would mix with the results.
+                for at in at_all:
+                    progress.write_text(words[at][0])
+                    wrong = call(words[at])
+                    if wrong is not None:
+                        found.append({"command": " ".join(words[at][:2]), "wrong": wrong})
+                return found
+
+            found = in_child(work) if at_all else []
+            at = progress.read_text() if progress.exists() else ""
+            return [{"family": self.name, "file": name, "seed": seed, "how": how, "command": at, **each} for each in found]
 
 
-def warm(run: Path, other: Path) -> None:
-    """Load what the commands load, once."""
-    folder = Path(tempfile.mkdtemp(prefix="netagents-warm-"))
+def fingerprint(file: Path) -> bytes:
+    """The state of a damaged file: what stands there, and what is in it."""
     try:
-        copy = folder / "runs" / "copy"
-        shutil.copytree(run, copy)
-        (folder / "out").mkdir()
-        for words in commands(copy, other, folder / "out"):
-            wrong = call(words)
-            if wrong is not None and words[0] != "replay":
-                raise SystemExit(f"the undamaged run: {words[0]}: {wrong}")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        status = file.lstat()
+    except OSError:
+        return f"{file.name} missing".encode()
+    inside = b""
+    if stat.S_ISREG(status.st_mode):
+        inside = b"large" if status.st_size > 1 << 30 else file.read_bytes()
+    elif stat.S_ISLNK(status.st_mode):
+        inside = os.fsencode(file.readlink().name)
+    return hashlib.sha256(f"{file.name} {stat.S_IFMT(status.st_mode)} ".encode() + inside).digest()
+
+
+def traced(words: list[str], root: Path) -> list[dict[str, Any]]:
+    """The files below ``root`` that a command opens, or asks the system about."""
+    found: set[str] = set()
+
+    def note(path: object) -> None:
+        if isinstance(path, str | bytes | os.PathLike):
+            whole = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - without following links
+            if whole.startswith(f"{root}/"):
+                found.add(whole[len(str(root)) + 1 :])
+
+    def noting(original: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(path: Any, *arguments: Any, **named: Any) -> Any:
+            note(path)
+            return original(path, *arguments, **named)
+
+        return ask
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("open", "shutil.copyfile", "os.rename", "os.remove"):
+            for each in arguments:
+                note(each)
+
+    for name in ("stat", "lstat", "access"):
+        setattr(os, name, noting(getattr(os, name)))
+    sys.addaudithook(hook)
+    call(words)
+    return [{"path": each} for each in sorted(found)]
 
 
 def main() -> None:
-    run, other, name, first, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
-    chosen = [int(each) for each in sys.argv[6].split(",")] if len(sys.argv) > 6 else None
-    warm(run, other)
-    began, failures = time.monotonic(), 0
+    """``RECORD_MUTATIONS SCENE FAMILY FILE FIRST COUNT``: prints what went wrong, and a summary."""
+    scene, name, file, first, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+    mutator = Mutator(scene, name)
+    mutator.warm()
+    for each in files_of(scene, name) if file == "all" else (file,):
+        _one_file(mutator, each, first, count)
+
+
+def _one_file(mutator: Mutator, file: str, first: int, count: int) -> None:
+    began, cpu, failures, calls, repeated = time.monotonic(), time.process_time(), 0, mutator.calls, mutator.repeated
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for seed in range(first, first + count):
-        for each in mutate(run, other, name, seed, chosen):
+        for each in mutator.mutate(file, seed):
             failures += 1
             print(json.dumps(each), flush=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(
-        json.dumps({"file": name, "mutations": count, "failures": failures, "seconds": round(time.monotonic() - began), "peak_kib": peak})
-    )
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    facts = {
+        "family": mutator.name,
+        "file": file,
+        "mutations": count,
+        "failures": failures,
+        "calls": mutator.calls - calls,
+        "repeated": mutator.repeated - repeated,
+        "seconds": round(time.monotonic() - began),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - cpu),
+        "peak_kib": used.ru_maxrss,
+    }
+    print(json.dumps(facts), flush=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ ROLES = (*AGENTS, "environment", "environment", "monitor", "forkserver", "forkse
 MOMENTS = ("start", "middle", "end")
 ITERATIONS = 40
 SECONDS = 75.0
-"""Within which every run ends, whatever struck it: above the sum of the deadlines of :data:`SOON`."""
+"""Within which every run ends, whatever struck it: above the sum of the deadlines of :data:`SOON`; both are longer on a busy machine."""
 
 SOON: Settings = {
     "timeouts": {"join": 12.0, "ready": 8.0, "exchange": 8.0, "answer": 3.0, "stop": 2.0},
@@ -85,6 +85,8 @@ def draw(number: int) -> Draw:
         strikes.append(Strike(role, signal.SIGSTOP if stops else signal.SIGKILL, moment, after, int(chance.integers(1, ITERATIONS - 1))))
     strikes.sort(key=lambda each: (MOMENTS.index(each.moment), each.row if each.moment == "middle" else 0, each.after))
     failures = {"failures": {"agent": policy, "delay": 0.1, "restarts": 3}, "runtime": {"transport": transport}}
+    # The same strikes on every machine; how long it is waited for something follows from how busy this one is.
+    failures["timeouts"] = {"scale": slowness()}
     settings = merged(WIRELESS if base == "wireless" else LINE, SOON, failures)
     return Draw(number, base, policy, settings, tuple(strikes))
 
@@ -100,6 +102,11 @@ class Struck(NamedTuple):
 
     strike: Strike
     pid: int
+
+
+def slowness() -> float:
+    """By how much this machine is slower than an idle one, 4 at most: more would make the runs wait for too long."""
+    return min(patience(1.0), 4.0)
 
 
 def carry_out(storm: Draw, run: LiveRun) -> list[Struck]:
@@ -134,7 +141,7 @@ def _await_moment(strike: Strike, run: LiveRun, began: float) -> bool:
         if time.monotonic() > limit:
             break
         time.sleep(0.005)
-    due = (began if strike.moment == "start" else time.monotonic()) + strike.after
+    due = began + slowness() * strike.after if strike.moment == "start" else time.monotonic() + strike.after
     time.sleep(max(0.0, due - time.monotonic()))
     return run.process.poll() is None
 
@@ -143,7 +150,7 @@ def _process(role: str, run: LiveRun) -> int | None:
     """The newest living process of a role; waits a moment for one that is not born yet, None where there is none (any more)."""
     if role == "launcher":
         return run.process.pid
-    limit = time.monotonic() + 1.5
+    limit = time.monotonic() + patience(1.5)
     while time.monotonic() < limit and run.process.poll() is None:
         if role in ("forkserver", "tracker"):
             pid = _helper(run.process.pid, "forkserver" if role == "forkserver" else "resource_tracker")

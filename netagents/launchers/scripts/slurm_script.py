@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from netagents.errors import UsageError
+from netagents.errors import UsageError, printable
 from netagents.experiment.load import LoadedExperiment
 from netagents.launchers.node_commands import member_options, node_names
 from netagents.learning.prepare import Prepared
@@ -96,7 +96,7 @@ def slurm_script(
         folder: on the shared file system; below it the job makes a folder of its own.  None is the folder in which ``sbatch`` is called.
 
     Raises:
-        UsageError: partition, number of hosts or folder cannot be.
+        UsageError: partition, number of hosts, folder or the name of the file cannot be.
     """
     experiment, roles = prepared.experiment, node_names(prepared)
     if partition is not None and not _PARTITION.fullmatch(partition):
@@ -120,6 +120,10 @@ def slurm_script(
     ]
     place = shlex.quote(str(folder)) if folder is not None else '"${SLURM_SUBMIT_DIR:-$PWD}"'
     named = str(loaded.path.resolve()) if loaded.path is not None and Path(source).exists() else source
+    for word in (named, *overrides):
+        if not word.isprintable():
+            fix = "give the file a name of letters and digits"
+            raise UsageError(f"'{printable(word)[:200]}' cannot stand in a batch script", where="FILE", fix=fix)
     restarts = experiment.failures.restarts if experiment.failures.agent == "restart" else 0
     common = member_options(experiment)
     of_agents = [*common, *(["--replace"] if restarts else [])]

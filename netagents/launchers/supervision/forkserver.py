@@ -21,10 +21,9 @@ from multiprocessing import context, forkserver, get_context, reduction, resourc
 from typing import Any
 
 from netagents.errors import NodeFailedError
-from netagents.foreign.multiprocessing_internals import detach_forkserver, forkserver_pid, sockets_in, tracker_pid
+from netagents.foreign.multiprocessing_internals import detach_forkserver, forkserver_pid, own_process_groups, sockets_in, tracker_pid
 from netagents.launchers.supervision.processes import WatchedProcess
-from netagents.nodes.process.launcher_check import LAUNCHER_MARKER
-from netagents.nodes.process.orphan_guard import TRACKER_MARKER
+from netagents.nodes.process.launcher_check import LAUNCHER_MARKER, TRACKER_MARKER
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.stray_processes import RUN_MARKER
 
@@ -103,7 +102,7 @@ class ForkServer:
     def start(self) -> None:
         """Start it; returns before its imports are done."""
         # The tracker is shared by the whole program, so it starts outside of the run's environment.
-        with _without_interrupts():
+        with _without_interrupts(), own_process_groups():
             resource_tracker.ensure_running()
         tracker = {TRACKER_MARKER: str(tracker_pid() or "")}
         with (
@@ -111,6 +110,7 @@ class ForkServer:
             _variables({**self._environment, **tracker}),
             sockets_in(str(self._sockets.path)),
             _without_interrupts(),
+            own_process_groups(),
         ):
             self._server.ensure_running()
         self.process = WatchedProcess(forkserver_pid(self._server))
@@ -176,7 +176,7 @@ def tracker_process() -> WatchedProcess | None:
 
 def renew_tracker() -> None:
     """Start the resource tracker again after somebody killed it; nodes register nothing there, so nothing was lost."""
-    with warnings.catch_warnings(), _without_interrupts():
+    with warnings.catch_warnings(), _without_interrupts(), own_process_groups():
         warnings.simplefilter("ignore", UserWarning)
         resource_tracker.ensure_running()
 

@@ -109,10 +109,13 @@ class ProcessSupervisor(Supervisor):
                     self._await_births(unborn, deadline, _STARTING_AT_ONCE // 2)
             self._await_births(unborn, deadline, 0)
         finally:
-            for node in [node for node in self._watch.nodes.values() if node.process is None]:
-                # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
-                del self._watch.nodes[node.spec.role]
-                self._watch.forget(node)
+            self._forget_unborn()
+
+    def _forget_unborn(self) -> None:
+        for node in [node for node in self._watch.nodes.values() if node.process is None]:
+            # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
+            del self._watch.nodes[node.spec.role]
+            self._watch.forget(node)
 
     def _fork(self, spec: NodeSpec) -> Node:
         assert self._watch.forkserver is not None
@@ -126,8 +129,11 @@ class ProcessSupervisor(Supervisor):
         return node
 
     def _start_one(self, spec: NodeSpec) -> Node:
-        node = self._fork(spec)
-        self._await_births({node.link.status: node}, waiting_clock() + self.timeouts.seconds("join"), 0)
+        try:
+            node = self._fork(spec)
+            self._await_births({node.link.status: node}, waiting_clock() + self.timeouts.seconds("join"), 0)
+        finally:
+            self._forget_unborn()
         return node
 
     def _await_births(self, unborn: dict[int, Node], deadline: float, enough: int) -> None:

@@ -91,11 +91,15 @@ def _timeouts_before_welcome(arguments: Mapping[str, str]) -> Timeouts:
     return Timeouts(scale=scale, join=float(arguments.get("join_seconds", Timeouts(scale=scale).seconds("join"))) / scale)
 
 
+_LONGER = 1.25
+"""By how much a node waits longer than the server does: the server sees who is missing, and must be the first to say so."""
+
+
 class _Joining:
     def __init__(
         self, context: ProcessContext, index: int, arguments: Mapping[str, str], transport: Transport, settings: LinkSettings
     ) -> None:
-        self.context, self.index, self.transport = context, index, transport
+        self.context, self.index, self.transport, self.arguments = context, index, transport, arguments
         self.users, self.allow_imports = known_users(settings), bool(arguments.get("allow_imports"))
         # The launcher gives it at a restart; a new name keeps messages for the earlier process away.
         incarnation = int(arguments.get("incarnation", 0))
@@ -121,7 +125,9 @@ class _Joining:
     def run(self, plan: MakePlan) -> Membership:
         handshake, log = self.handshake, self.context.log
         log.phase("joining")
-        deadline = waiting_clock() + self.timeouts.seconds("join")
+        # Both clocks began at about the same time where a launcher started both.
+        longer = _LONGER if "join_seconds" in self.arguments else 1.0
+        deadline = waiting_clock() + longer * self.timeouts.seconds("join")
         next_note = waiting_clock() + NOTE_SECONDS
         while handshake.phase is Phase.HELLO:
             if waiting_clock() >= next_note:

@@ -16,12 +16,9 @@ import signal
 import time
 from pathlib import Path
 
-from netagents.nodes.process.launcher_check import LAUNCHER_MARKER, in_forkserver, leave_without_launcher, stop_checking
+from netagents.nodes.process.launcher_check import continue_tracker, in_forkserver, launcher_gone, leave_without_launcher, stop_checking
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.stray_processes import RUN_MARKER, end_members
-
-TRACKER_MARKER = "NETAGENTS_TRACKER"
-"""Environment variable that tells the forkserver the number of its launcher's resource tracker."""
 
 GRACE_SECONDS = 0.9
 _KILL_SECONDS = 0.5
@@ -39,11 +36,8 @@ def end_children() -> None:
         # Whatever nodes started, such as the simulator of an environment that was killed.
         end_members(Path(directory))
         SocketDirectory(Path(directory)).remove()
-    if os.environ.get(LAUNCHER_MARKER) != str(os.getppid()):
-        # The launcher is gone, and its resource tracker leaves by itself, unless it is stopped.
-        tracker = os.environ.get(TRACKER_MARKER, "")
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int(tracker), signal.SIGCONT)
+    if launcher_gone():
+        continue_tracker()
 
 
 def _all_gone(seconds: float) -> bool:
