@@ -6,6 +6,7 @@ It runs the very agents that ``nodes/agent`` runs, and folds every inbox in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ class InProcessNetwork:
             self._play(iteration, rollouts)
             executed = self.setup.steps
             for index, generator in enumerate(generators):
-                waiting[index] = generator.send(ROLLOUT_DONE)
+                waiting[index] = None
+                with suppress(StopIteration):  # an agent with nobody in reach waits for nothing more
+                    waiting[index] = generator.send(ROLLOUT_DONE)
                 self._send(index, waiting[index])
         else:
             self._step(iteration, 0, None)
