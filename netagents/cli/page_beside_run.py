@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-_ENDING_SECONDS = 3.0
+_ENDING_SECONDS = 5.0
 
 
 class PageBesideRun:
@@ -33,7 +33,7 @@ class PageBesideRun:
         return self
 
     def __exit__(self, *_: object) -> None:
-        process = self._process
+        process, self._process = self._process, None
         if process is None:
             return
         process.terminate()
@@ -61,4 +61,7 @@ class PageBesideRun:
     def _tell(self, process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(OSError, ValueError):
             address = process.stdout.readline().strip() if process.stdout is not None else ""
-            self._announce(f"the page is at {address}" if address else "the page could not be started; netagents watch says why")
+            if address:
+                self._announce(f"the page is at {address}")
+            elif self._process is not None:  # not just ended with a short run
+                self._announce("the page could not be started; netagents watch says why")

@@ -106,6 +106,7 @@ def show_result(run: Run) -> None:
 
     from netagents.cli.output_streams import printing_results
     from netagents.errors import printable
+    from netagents.monitoring.sinks.sink_host import add_artifacts, wanted_sinks
     from netagents.reports.baseline_verdict import baseline_of, baseline_sentence, write_verdict
     from netagents.reports.pictures import write_pictures
     from netagents.reports.run_report import write_report
@@ -120,6 +121,8 @@ def show_result(run: Run) -> None:
         typer.echo("")
         for name, path in [("run directory", run.path), *((picture.stem.replace("_", " "), picture) for picture in pictures)]:
             typer.echo(f"{name:<16}{printable(str(path))}")
+    if wanted_sinks(run.experiment):
+        add_artifacts(run.experiment, run.manifest["run"], run.topology.labels, pictures)
 
 
 def tell(error: NetagentsError) -> None:

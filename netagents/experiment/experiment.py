@@ -24,6 +24,7 @@ from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings, SoftmaxPolicySettings
 from netagents.experiment.settings_of_agents import AgentSettings, learning_of, policy_of, settings_of
 from netagents.experiment.signal_settings import SignalSettings, check_names
+from netagents.experiment.sink_settings import SinkSettings
 from netagents.experiment.timeouts import Timeouts
 from netagents.experiment.topology_settings import TopologySettings
 from netagents.experiment.utility_settings import NoUtilitySettings, UtilitySettings
@@ -58,6 +59,7 @@ class RuntimeSettings(Settings):
     directory: str = Field("runs", description="where run directories are made")
     monitor: bool = Field(True, description="start a monitor: live views and sinks; records and learning never depend on it")
     tensorboard: str | None = Field(None, description="folder for TensorBoard event files, written by the monitor (extra 'tensorboard')")
+    sinks: tuple[SinkSettings, ...] = Field((), description="places beside the records to which the monitor writes")
     history: str | None = Field(
         None, description="folder where every node records what it sent and received over links that have models (testing.check_history)"
     )

@@ -25,7 +25,8 @@ Trust = bool | Set[str]
 ADD_TRUST = "add --trust (trust=True in Python) if you trust whoever made it as you would trust an experiment file of theirs"
 
 _PREFIX = "import:"
-_FOLDERS = ("runtime.tensorboard", "runtime.history")
+_SINKS = "runtime.sinks"
+_FOLDERS = ("runtime.tensorboard", "runtime.history", _SINKS)
 _INSECURE = "runtime.insecure"
 
 
@@ -52,8 +53,9 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
     if runtime.insecure and runtime.launcher == "local" and runtime.transport == "tcp":
         found.append(NamedCode(_INSECURE, "true"))
     if writing:
-        folders = zip(_FOLDERS, (runtime.tensorboard, runtime.history), strict=True)
+        folders = zip(_FOLDERS[:2], (runtime.tensorboard, runtime.history), strict=True)
         found.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
+        found.extend(NamedCode(_SINKS, sink.folder) for sink in runtime.sinks)
     return found
 
 

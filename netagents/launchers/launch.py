@@ -22,8 +22,8 @@ from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.setup import Setup
+from netagents.monitoring.sinks.sink_host import check_sinks
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
-from netagents.nodes.monitor.sinks import check_sinks
 from netagents.records.atomic_files import write_atomically
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.radii_models import RADII, RadiiFacts
@@ -232,8 +232,8 @@ def _run_in_process(
 ) -> None:
     from netagents.launchers.in_process import InProcessNetwork
     from netagents.messages import LINK_COSTS
+    from netagents.monitoring.sinks.sink_host import open_sinks
     from netagents.nodes.monitor.progress_view import PowerMonitor, make_view
-    from netagents.nodes.monitor.sinks import open_sinks
     from netagents.records.recorder import Recorder
 
     iterations = prepared.experiment.learning.iterations
@@ -243,7 +243,7 @@ def _run_in_process(
     if first:
         network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))
     display.started(prepared.experiment.name, {})
-    sinks = open_sinks(prepared.experiment, f"{prepared.experiment.name}-{directory.run_id.hex()[:8]}")
+    sinks = open_sinks(prepared.experiment, directory.run_id.hex(), prepared.topology.labels)
     try:
         with Recorder(directory, prepared.setup, resume_from=first) as recorder:
             try:
@@ -254,8 +254,8 @@ def _run_in_process(
                             if network.snapshot_iteration == record.iteration:
                                 recorder.snapshot(record.iteration, network.snapshots)
                             display.show(make_view(power, record, iterations, 0))
-                            for sink in sinks:
-                                sink.write(record, power.concentration(power.matrix(record.power)))
+                            if sinks:
+                                sinks.write(record, power.concentration(power.matrix(record.power)))
                             if watch is not None:
                                 watch.look()
                             if interruptions.first is not None:
@@ -272,5 +272,4 @@ def _run_in_process(
                 recorder.close("failed", line=line, code=exit_code_of(error), role="in_process")
                 raise
     finally:
-        for sink in sinks:
-            sink.close()
+        sinks.close()

@@ -79,6 +79,12 @@ def check_fits_containers(experiment: Experiment) -> None:
             where="containers",
             fix="run it with the local launcher, or under Slurm, where all hosts see the path",
         )
+    if runtime.sinks:
+        raise EngineError(
+            f"the monitor's container has no folder '{runtime.sinks[0].folder}' to write to",
+            where="runtime.sinks",
+            fix="leave it out; `netagents report` and the records have the same numbers",
+        )
     if runtime.tensorboard is not None:
         raise EngineError(
             f"the monitor's container has no folder '{runtime.tensorboard}' to write to",

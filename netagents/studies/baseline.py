@@ -77,7 +77,7 @@ def run_baseline(baseline: Baseline, run: Run, show: Callable[[int, str], None] 
 
 def _beside(source: Source, overrides: Sequence[str], seed: int) -> LoadedExperiment:
     # Sinks and recordings are of the run itself; its companions leave records alone.
-    words = [*overrides, f"seed={seed}", "runtime.tensorboard=null", "runtime.history=null", "runtime.record_inbox=[]"]
+    words = [*overrides, f"seed={seed}", "runtime.tensorboard=null", "runtime.sinks=[]", "runtime.history=null", "runtime.record_inbox=[]"]
     try:
         return load_experiment(source, [*words, "runtime.launcher=in_process"])
     except ExperimentError:

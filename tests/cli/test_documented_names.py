@@ -20,7 +20,7 @@ FOLDERS = {"netagents", "benchmarks", "tests", "launch", "topologies", "docs", "
 FILE = r"[a-z_/]+\.py"
 PATH = re.compile(r"[a-z_]+/(?:[\w.*-]+/)*(?:[\w*]+\.\w+)?")
 MODULE = re.compile(r"\bnetagents(?:\.[A-Za-z_]\w*)+")
-ENTRY_POINTS = {"netagents.signals", "netagents.algorithms"}
+ENTRY_POINTS = {"netagents.signals", "netagents.algorithms", "netagents.sinks"}
 """Groups under which installed packages offer parts; those of other parts are called like rooms."""
 MEMBER = re.compile(r"[A-Z]\w+\.[A-Za-z_]\w*")
 

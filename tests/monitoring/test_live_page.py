@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import add_event, cut, grow, page_of
 from PIL import Image
+from watched_runs import add_event, cut, grow, page_of
 
 from netagents.monitoring.feed.run_catalog import run_key
 from netagents.records import Run

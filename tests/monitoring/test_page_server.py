@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import add_event, cut, grow, page_of
+from watched_runs import add_event, cut, grow, page_of
 
 from netagents.cli.main import main
 from netagents.monitoring.feed.run_catalog import RunCatalog, last_row, run_key

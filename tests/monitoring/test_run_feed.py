@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import add_event, cut, grow
 from hypothesis import given
 from hypothesis import strategies as st
+from watched_runs import add_event, cut, grow
 
 from netagents.monitoring.feed.csv_tables import TABLES, chosen_rows, csv_lines
 from netagents.monitoring.feed.graph_layout import unit_layout

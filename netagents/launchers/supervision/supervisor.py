@@ -64,6 +64,8 @@ class Supervisor(ABC):
         self._failure: Failure | None = None
         self.recovery: Recovery | None = None
         """What is done about failures that the run may survive; None: it survives none."""
+        self.settling_seconds = 0.0
+        """That inessential nodes get to leave by themselves after the others, such as a monitor with sinks."""
         self._interruptions = interruptions
         self._forgiven: set[int] = set()
 
@@ -180,6 +182,7 @@ class Supervisor(ABC):
             ended = self.recovery is not None and self.recovery.is_over(self.running)
             essential = [role for role, node in self._watch.nodes.items() if node.spec.essential]
             if ended or not essential:
+                self._settle()
                 self.stop("finished")
                 return []
             if end is not None and end.overdue(waiting_clock(), essential, self._left()):
@@ -187,6 +190,14 @@ class Supervisor(ABC):
                 if end.host in essential and self.completed is not None and not self.completed(end.host):
                     raise NodeFailedError(f"did nothing for {end.idle:g} s after all agents had left, and was ended", where=end.host)
                 return essential
+
+    def _settle(self) -> None:
+        """Wait for who may leave by itself, unless somebody asks for the end."""
+        until = time.monotonic() + self.settling_seconds
+        while self._watch.nodes and time.monotonic() < until:
+            if self._watch.interruptions is not None and self._watch.interruptions.first is not None:
+                return
+            self._watch.look(0.1, ())
 
     def _left(self) -> list[str]:
         """Roles whose process ended with its work done, or is done without: a host that stands still may have no agent left."""

@@ -83,7 +83,7 @@ def _learning(history: RunHistory) -> Answer:
     spread = float(np.std(values[:averaged]) + np.std(values[-averaged:]))
     better = last > first + spread
     answer = {"rising": "yes, still rising", "falling": "falling"}.get(word) or ("learned, now level" if better else "level")
-    per = f"{slope * 100:+.2g} ± {2 * error * 100:.1g} per 100 iterations over the last {len(recent)}"
+    per = f"{float(f'{slope * 100:.2g}'):+g} ± {float(f'{2 * error * 100:.2g}'):g} per 100 iterations over the last {len(recent)}"
     return Answer(question, answer, f"{change}; {per}", "bad" if word == "falling" else "good" if better or word == "rising" else "plain")
 
 
@@ -93,7 +93,12 @@ def _power(history: RunHistory) -> Answer:
         return Answer(question, "not known yet", "nothing is measured before the first iteration", "unknown")
     power = history.concentration(history.count - 1)
     if power.top_holder < 0:
-        detail = "too few of the pairs are reliable; a larger learning.batch or power.window measures more"
+        matrix = history.power_matrix(history.count - 1)
+        possible = matrix.near & ~matrix.impossible
+        reliable = int((matrix.reliable & possible).sum())
+        detail = f"{reliable} of {int(possible.sum())} pairs are reliable; a larger learning.batch or power.window measures more"
+        if reliable:
+            detail = f"agent {_label(history, int(np.argmax(power.held)))} holds most of what is reliable: {detail}"
         before = history.last_known_power()
         if before >= 0:
             earlier = history.concentration(before)

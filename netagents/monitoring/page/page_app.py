@@ -208,8 +208,9 @@ async def _messages(feed: RunFeed, cursor: Cursor, state: State) -> AsyncIterato
     """What is new, as server-sent events.  The next message is made when the one before has been taken, so a slow visitor gets fewer."""
     loop = asyncio.get_running_loop()
     spoke = loop.time()
-    while not state.ending:
-        began = loop.time()
+    ending = False
+    while not ending:
+        began, ending = loop.time(), state.ending  # what came last is still told
         data = await run_in_threadpool(_message, feed, cursor)
         if data:
             yield data

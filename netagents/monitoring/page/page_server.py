@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 EXTRA = "dashboard"
-NICENESS = 15
-"""Of the server's process: agents come first."""
+NICENESS = 5
+"""Of the server's process: agents come first, and visitors are still answered where many agents compute."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -169,7 +169,7 @@ def http_server(app: ASGIApp, protocol: type[asyncio.Protocol] | None = None) ->
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=LONGEST_REQUEST,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=2,
     )
     return uvicorn.Server(config)
 

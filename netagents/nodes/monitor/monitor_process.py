@@ -8,10 +8,10 @@ from typing import Any
 
 from netagents.learning import Setup
 from netagents.messages import ENVIRONMENT, MONITOR, Digest, Envelope, Kind
+from netagents.monitoring.sinks.sink_host import open_sinks
 from netagents.nodes.bootstrap.joining import NodePlan, join
 from netagents.nodes.bootstrap.membership import Membership
 from netagents.nodes.monitor.progress_view import PowerMonitor, ProgressView, from_digest, make_view
-from netagents.nodes.monitor.sinks import open_sinks
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
 from netagents.wire.session.exchange import StopReceivedError
 from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
@@ -88,7 +88,7 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None,
     power = PowerMonitor(setup)
     total = setup.experiment.learning.iterations
     expected, dropped = membership.first_iteration, 0
-    sinks = open_sinks(setup.experiment, f"{setup.experiment.name}-{inbox.run.hex()[:8]}")
+    sinks = open_sinks(setup.experiment, inbox.run.hex(), setup.topology.labels)
     try:
         while True:
             membership.exchange.pump(60.0)
@@ -102,10 +102,9 @@ def watch_run(membership: Membership, inbox: DigestInbox, viewer: Sender | None,
                     viewer.try_send([view.to_json()])
                 if lines is not None:
                     lines.show(view)
-                for sink in sinks:
-                    sink.write(record, power.concentration(power.matrix(record.power)))
+                if sinks:
+                    sinks.write(record, power.concentration(power.matrix(record.power)))
             inbox.digests.clear()
             membership.send_drop_counts()
     finally:
-        for sink in sinks:
-            sink.close()
+        sinks.close()

@@ -1,0 +1,245 @@
+"""Sinks: what reaches them are the numbers of the run, and no fault of theirs reaches it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from watched_runs import SETTINGS
+
+import netagents
+from netagents.cli.main import main
+from netagents.errors import ExperimentError, MissingPackageError
+from netagents.experiment import Experiment
+from netagents.monitoring.sinks.sink import SinkRow, SinkRun, load_sink
+from netagents.monitoring.sinks.sink_frames import frame
+from netagents.monitoring.sinks.sink_host import SinkHost, Sinks, add_artifacts, check_sinks, open_sinks
+from netagents.records import Run
+from netagents.records.same_bits import same_bits
+
+PLUGIN = """
+import os, time
+
+class Stubborn:
+    def __init__(self, run):
+        self.run, self.how = run, run.options["how"]
+        (run.folder / "pid").write_text(str(os.getpid()))
+
+    def write(self, row):
+        (self.run.folder / "rows").open("a").write(f"{row.iteration} {row.team['return']!r}\\n")
+        if row.iteration == 2 and self.how == "raise":
+            raise OSError("the disk\\x1b[31m is full")
+        if row.iteration == 2 and self.how == "exit":
+            os._exit(7)
+        if row.iteration == 2 and self.how == "block":
+            time.sleep(1000)
+
+    def artifact(self, path):
+        pass
+
+    def close(self):
+        if self.how == "linger":
+            time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an installed package that offers the sink ``stubborn``."""
+    site = tmp_path / "site"
+    facts = site / "stubborn-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: stubborn\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[netagents.sinks]\nstubborn = stubborn_sink:Stubborn\n")
+    (site / "stubborn_sink.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def experiment(*sinks: dict[str, Any], **runtime: Any) -> Experiment:
+    return Experiment.model_validate(SETTINGS | {"runtime": {"launcher": "in_process", "sinks": list(sinks), **runtime}})
+
+
+def test_files_hold_the_numbers_of_the_records_and_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["line_msg", "topology.n=4", "learning.iterations=5", "learning.batch=8", "runtime.sinks=[{kind: files, folder: kept}]"]
+    assert main(["run", *words, "--launcher", "in_process", "--out", "run", "-q"]) == 0
+    run = Run.open(tmp_path / "run")
+    folder = tmp_path / "kept" / f"line_msg-{run.manifest['run'][:8]}"
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
+
+    rows = table("team")
+    assert [float(row["return"]) for row in rows] == run.returns.tolist()
+    agents = table("agents")
+    assert [float(row["objective"]) for row in agents] == run.agent_metric("objective").ravel().tolist()
+    held = [run.concentration(iteration).held.tolist() for iteration in range(5)]
+    assert np.allclose([float(row["power_held"]) for row in agents], np.ravel(held))
+    traffic = table("traffic")
+    assert sum(int(row["messages"]) for row in traffic) == run.ledger.total.messages
+    assert json.loads((folder / "settings.json").read_text())["kappa"] == run.experiment.kappa
+    assert (folder / "report.html").read_bytes() == (tmp_path / "run" / "report.html").read_bytes()
+    assert (folder / "power.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("raise", "OSError: the disk\\x1b[31m is full"),
+        ("exit", "its process"),
+        ("block", "had not finished"),
+        ("linger", "had not finished"),
+    ],
+)
+def test_a_sink_that_fails_or_blocks_is_cut_off_and_the_run_goes_on(
+    plugged: Path, how: str, words: str, recorded: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netagents.monitoring.sinks.sink_host.Sinks.close.__defaults__", (4.0,))
+    sinks = [{"kind": "stubborn", "folder": str(plugged), "options": {"how": how}}]
+    with caplog.at_level(logging.WARNING, logger="netagents"):
+        run = netagents.run(SETTINGS | {"runtime": {"launcher": "in_process", "sinks": sinks}}, directory=tmp_path / "run")
+    assert run.state == "finished"
+    assert same_bits(run, recorded) == []
+    lines = [record.getMessage() for record in caplog.records if "sink" in record.getMessage()]
+    assert len(lines) == 1
+    assert lines[0].startswith("the sink stubborn is cut off: ")
+    assert lines[0].endswith("; the run goes on without it")
+    assert words in lines[0]
+    assert "\x1b" not in lines[0]
+    assert not Path(f"/proc/{(plugged / 'pid').read_text()}").exists()
+    kept = [line.split() for line in (plugged / "rows").read_text().splitlines()]
+    assert [float(value) for _, value in kept] == run.returns[: len(kept)].tolist()
+    assert len(kept) == (24 if how == "linger" else 3)
+
+
+def test_a_sink_that_takes_nothing_is_cut_off_while_the_run_goes_on(plugged: Path, caplog: pytest.LogCaptureFixture) -> None:
+    host = SinkHost("stubborn", SinkRun("r", "0" * 16, plugged, {}, ("0",), {"how": "block"}), blocked_seconds=0.5)
+    with caplog.at_level(logging.WARNING, logger="netagents"):
+        until = time.monotonic() + 60
+        row = frame({"row": {"iteration": 2, "team": {"return": 0.0}, "names": [], "metrics": b"", "held": b"", "concentration": {},
+                             "traffic": {}, "timing": b"", "filler": b"x" * 100_000}})  # fmt: skip
+        while host.alive and time.monotonic() < until:
+            host.send(row)
+            time.sleep(0.02)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the sink stubborn is cut off: has taken nothing for 0.5 s; the run goes on without it"
+    ]
+
+
+def test_a_sink_ends_when_its_monitor_is_killed(plugged: Path) -> None:
+    words = (
+        "import sys, time; from pathlib import Path; from netagents.monitoring.sinks.sink_host import SinkHost; "
+        "from netagents.monitoring.sinks.sink import SinkRun; "
+        "host = SinkHost('stubborn', SinkRun('r', '0' * 16, Path(sys.argv[1]), {}, ('0',), {'how': 'linger'})); time.sleep(100)"
+    )
+    with subprocess.Popen([sys.executable, "-c", words, str(plugged)]) as monitor:
+        try:
+            until = time.monotonic() + 60
+            while not (plugged / "pid").exists() or not (plugged / "pid").read_text():
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            pid = int((plugged / "pid").read_text())
+            monitor.send_signal(signal.SIGKILL)
+            monitor.wait()
+            until = time.monotonic() + 30
+            while os.path.exists(f"/proc/{pid}"):  # noqa: PTH110
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        finally:
+            monitor.kill()
+
+
+def test_sinks_that_are_not_there_are_refused_before_the_run(plugged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_sinks(experiment({"kind": "files"}, {"kind": "stubborn", "folder": str(plugged)}))
+    with pytest.raises(ExperimentError, match=r"runtime\.sinks\.1\.kind: there is no sink 'other'; choose one of files, .*stubborn"):
+        check_sinks(experiment({"kind": "files"}, {"kind": "other"}))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    for settings, place in (({"tensorboard": "x"}, "runtime.tensorboard"), ({"sinks": [{"kind": "mlflow"}]}, r"runtime\.sinks\.0\.kind")):
+        with pytest.raises(MissingPackageError, match=rf"{place}: the package \w+ is not installed; pip install 'netagents\["):
+            check_sinks(Experiment.model_validate(SETTINGS | {"runtime": {"launcher": "in_process", **settings}}))
+
+
+def row_of(iteration: int) -> SinkRow:
+    values = np.array([1.0 + iteration, np.nan])
+    concentration = {"top_share": 0.5, "herfindahl": np.nan, "gini": 0.1}
+    team = {"return": 2.0 + iteration, "return_sd": 0.1, "discounted": 1.0}
+    return SinkRow(iteration, team, {"re<turn": values}, values, concentration, {"state": (3, 24)}, np.ones((3, 2)))
+
+
+def test_scalars_name_every_finite_number() -> None:
+    scalars = row_of(1).scalars()
+    assert scalars["return/team"] == 3.0
+    assert scalars["agents/re<turn"] == scalars["agent_0/re<turn"] == 2.0
+    assert scalars["agent_0/power_held"] == 2.0
+    assert scalars["traffic/state/payload_bytes"] == scalars["traffic/payload_bytes"] == 24.0
+    assert scalars["agent_1/seconds_wait"] == 1.0
+    assert not {"agent_1/re<turn", "power/herfindahl"} & set(scalars)
+
+
+def written(kind: str, folder: Path) -> None:
+    """Two iterations, a file and an end, in this process, and then a second opening of the same run."""
+    run = SinkRun("seen-0123", "0123456789abcdef", folder, {"kappa": 2, "learning": {"batch": 4}}, ("0", "1"), {})
+    report = folder.parent / "report.html"
+    report.write_text("<p>report")
+    sink = load_sink(kind)(run)
+    sink.write(row_of(0))
+    sink.write(row_of(1))
+    sink.close()
+    again = load_sink(kind)(run)
+    again.artifact(report)
+    again.close()
+
+
+def test_tensorboard_has_a_folder_named_as_the_run(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    written("tensorboard", tmp_path / "events")
+    read = EventAccumulator(str(tmp_path / "events" / "seen-0123"))
+    read.Reload()
+    assert [event.value for event in read.Scalars("agent_0/power_held")] == [1.0, 2.0]
+    assert "settings/text_summary" in read.Tags()["tensors"]
+    assert (tmp_path / "events" / "seen-0123" / "report.html").exists()
+
+
+def test_mlflow_has_one_run_with_metrics_settings_and_the_report(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    from mlflow.tracking import MlflowClient
+
+    written("mlflow", tmp_path / "kept")
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/kept/mlflow.db")
+    experiment_of = client.get_experiment_by_name("netagents")
+    (run,) = client.search_runs([experiment_of.experiment_id])
+    assert [metric.value for metric in client.get_metric_history(run.info.run_id, "agent_0/re_turn")] == [1.0, 2.0]
+    assert run.data.params["learning.batch"] == "4"
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["report.html"]
+    assert run.info.status == "FINISHED"
+
+
+def test_wandb_writes_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    key = "0123456789abcdef"
+    experiment_ = experiment({"kind": "wandb", "folder": str(tmp_path / "kept")})
+    sinks: Sinks = open_sinks(experiment_, key, ("0", "1"))
+    sinks.close(60.0)
+    report = tmp_path / "report.html"
+    report.write_text("<p>report")
+    add_artifacts(experiment_, key, ("0", "1"), [report])
+    folders = list((tmp_path / "kept" / "wandb").glob(f"offline-run-*-{key}"))
+    assert len(folders) in (1, 2)
+    assert any(folder.glob("*.wandb") for folder in folders)
+    assert any((folder / "files" / "report.html").exists() for folder in folders)
