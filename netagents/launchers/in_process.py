@@ -6,7 +6,6 @@ It runs the very agents that ``nodes/agent`` runs, and folds every inbox in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +126,11 @@ class InProcessNetwork:
             self._play(iteration, rollouts)
             executed = self.setup.steps
             for index, generator in enumerate(generators):
-                waiting[index] = None
-                with suppress(StopIteration):  # an agent with nobody in reach waits for nothing more
+                try:
                     waiting[index] = generator.send(ROLLOUT_DONE)
+                except StopIteration:
+                    # It hears nobody and nobody hears it: the rollout was all.
+                    waiting[index] = None
                 self._send(index, waiting[index])
         else:
             self._step(iteration, 0, None)
