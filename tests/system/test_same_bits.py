@@ -42,6 +42,19 @@ def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Setti
     assert many.experiment.runtime.transport == transport
 
 
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("transport", ["unix", "ipc"])
+def test_rounded_messages_leave_the_same_bits_over_every_transport(transport: str, precision: str, tmp_path: Path) -> None:
+    chosen = merged(
+        LINE, {"topology": {"n": 4}, "utility": {"kind": "entropy"}, "learning": {"wire_precision": precision, "iterations": 3}}
+    )
+    one = in_process(chosen, tmp_path / "one")
+    many = netagents.run(merged(chosen, {"runtime": {"transport": transport}}), directory=tmp_path / "many")
+    assert same_bits(one, many) == []
+    exact = in_process(merged(chosen, {"learning": {"wire_precision": "float64"}}), tmp_path / "exact")
+    assert same_bits(one, exact) != []
+
+
 def test_another_seed_leaves_other_bits(tmp_path: Path) -> None:
     runs = [in_process(merged(LINE, {"seed": seed}), tmp_path / str(seed)) for seed in (0, 1)]
     assert any(line.startswith("parameters") for line in same_bits(*runs))
