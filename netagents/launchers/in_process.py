@@ -126,7 +126,11 @@ class InProcessNetwork:
             self._play(iteration, rollouts)
             executed = self.setup.steps
             for index, generator in enumerate(generators):
-                waiting[index] = generator.send(ROLLOUT_DONE)
+                try:
+                    waiting[index] = generator.send(ROLLOUT_DONE)
+                except StopIteration:
+                    # It hears nobody and nobody hears it: the rollout was all.
+                    waiting[index] = None
                 self._send(index, waiting[index])
         else:
             self._step(iteration, 0, None)

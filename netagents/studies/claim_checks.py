@@ -23,10 +23,13 @@ from netagents.studies.crash_returns import play_frozen
 from netagents.studies.derivative import truncation_against_differences
 from netagents.studies.influence_claims import (
     allocation_correlation,
+    allocation_gain,
     allocation_rank,
+    allocation_selection,
     influence_on_the_left,
     influence_ratio,
     plugin_without_influence,
+    radii_kept,
 )
 from netagents.studies.information_claims import (
     bounds_out_of_order,
@@ -216,6 +219,9 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         plugin_without_influence,
         allocation_correlation,
         allocation_rank,
+        allocation_gain,
+        allocation_selection,
+        radii_kept,
         rely_wrong_side,
         rely_of_state_alone,
         power_left,
