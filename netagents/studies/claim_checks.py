@@ -40,7 +40,7 @@ from netagents.studies.information_claims import (
     young_club_excess,
 )
 from netagents.studies.power_claims import played_probability, spread_difference
-from netagents.studies.regularization_claims import power_left, rely_of_state_alone, rely_wrong_side
+from netagents.studies.regularization_claims import branched_left, power_left, rely_of_state_alone, rely_wrong_side
 from netagents.studies.robustness_claims import (
     bound_violation,
     greedy_return,
@@ -225,6 +225,7 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         rely_wrong_side,
         rely_of_state_alone,
         power_left,
+        branched_left,
         played_probability,
         spread_difference,
         penalty_clean,

@@ -254,6 +254,9 @@ def _rate(history: RunHistory) -> float | None:
     return float(f"{(len(rows) - 1) / elapsed:.4g}") if len(rows) > 1 and elapsed > 0.0 else None
 
 
+_ODD = ("restarted", "interrupted", "tables_failed", "resumed", "power_warning")
+
+
 def _event(event: dict[str, Any]) -> dict[str, Any]:
     """An event as the page shows it: when, what, who, a line, and whether something went wrong."""
     kind = str(event["event"])
@@ -275,7 +278,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
         "event": kind,
         "who": clipped(who, 60),
         "line": clipped(line or shown, 600),
-        "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in ("restarted", "interrupted", "tables_failed", "resumed") else "",
+        "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
 
 
