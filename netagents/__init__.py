@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netagents.experiment import Experiment, load_experiment
+    from netagents.launchers.influence_of_run import influence
     from netagents.launchers.iteration_callback import RecordedIteration
     from netagents.launchers.launch import run
     from netagents.launchers.policy_evaluation import evaluate
+    from netagents.launchers.power_audit import audit
     from netagents.launchers.resumed_run import resume
     from netagents.records.run_reader import Run
     from netagents.reports.comparison_page import compare
@@ -25,9 +27,11 @@ __all__ = [
     "RecordedIteration",
     "Run",
     "__version__",
+    "audit",
     "compare",
     "evaluate",
     "exact_values",
+    "influence",
     "load_experiment",
     "resume",
     "run",
@@ -41,6 +45,8 @@ _HOMES = {
     "resume": "netagents.launchers.resumed_run",
     "RecordedIteration": "netagents.launchers.iteration_callback",
     "Run": "netagents.records.run_reader",
+    "audit": "netagents.launchers.power_audit",
+    "influence": "netagents.launchers.influence_of_run",
     "compare": "netagents.reports.comparison_page",
     "evaluate": "netagents.launchers.policy_evaluation",
     "exact_values": "netagents.studies.exact_of_run",

@@ -180,11 +180,11 @@ class SecurityError(NetagentsError):
 
 
 class EngineError(NetagentsError):
-    """The container engine cannot do what it should."""
+    """The engine that is to run the nodes (containers, Slurm, ssh) cannot do what it should."""
 
     exit_code = 14
-    symptom = "There is no container engine, it may not be used, it refused, or the image is missing or of another version."
-    action = "Do what the line says; `docker info` and `docker compose version` must work for the user that starts the run."
+    symptom = "What is to run the nodes is missing, refuses, or does not reach a host; or an image or a host has another version."
+    action = "Do what the line says; `docker info`, `sinfo`, or `ssh HOST true` must work for the user that starts the run."
 
 
 class MissingPackageError(NetagentsError):

@@ -80,6 +80,9 @@ def _print(result: AllocationResult) -> None:
     for name, found in result.by_gain.items():
         told = _interval(found.value, found.low, found.high)
         typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {told}, n = {found.n}")
+    for word, found in result.within.items():
+        told = _interval(found.value, found.low, found.high)
+        typer.echo(f"rank correlation of influence with that gain among scenarios of {printable(word)}: {told}, n = {found.n}")
     for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
         _print_ranks(title, ranks)
     for line in result.warnings:

@@ -12,12 +12,12 @@ from netagents.cli.trust import TrustOption, announce_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from netagents.launchers.influence_jobs import Forecast
     from netagents.launchers.influence_measurement import Measurement
-    from netagents.measures.influence import Estimator
+    from netagents.records.record_models import InfluencePlan
 
 app = typer.Typer(add_completion=False)
 
-ESTIMATORS = ("variance", "nearest", "quantile", "plugin")
 MOST_LINES = 12
 
 
@@ -45,72 +45,50 @@ def influence(
     trust: TrustOption = False,
 ) -> None:
     """Measure who matters to whom: vary one agent's policy at a time, and see whose return changes."""
-    import os
-
     from netagents.cli.locate import find_run
-    from netagents.errors import UsageError, printable
-    from netagents.launchers.influence_jobs import forecast, play_missing, wanted
-    from netagents.launchers.influence_measurement import measure, measurement_json
-    from netagents.launchers.influence_processes import play_as_processes
-    from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
-    from netagents.launchers.policy_evaluation import evaluation_environment
-    from netagents.measures.influence import check_sizes
+    from netagents.errors import printable
+    from netagents.launchers.influence_measurement import measurement_json
+    from netagents.launchers.influence_of_run import influence as measured_influence
     from netagents.records import write_atomically
     from netagents.records.atomic_files import check_file
-    from netagents.records.influence_returns import InfluenceReturns
-    from netagents.records.policy_bank import Bank
     from netagents.reports.influence_page import write_influence_page
     from netagents.studies.study_specification import parse_whole_numbers
 
-    chosen = _estimator(estimator)
-    if launcher not in ("in_process", "local"):
-        raise UsageError(f"'{launcher}' does not play rollouts", where="--launcher", fix="choose in_process or local")
-    if launcher == "local" and pulse is not None:
-        raise UsageError("a pulse is played in one process only", where="--pulse", fix="leave out --pulse or --launcher local")
+    def begin(expected: Forecast, plan: InfluencePlan) -> None:
+        typer.echo(
+            f"K = {len(plan.members)}, M = {plan.repetitions}: {expected.rollouts:,} rollouts of {plan.repetitions} episodes and "
+            f"{plan.horizon} steps, {expected.rollouts - expected.missing:,} of them played before; about {expected.left:.3g} s "
+            f"with {expected.jobs} process{'' if expected.jobs == 1 else 'es'}",
+            err=True,
+        )
+        if only_forecast:
+            raise typer.Exit
+
     if out is not None:
         check_file(out)
     found = find_run(run, trust)
     announce_run(found.path, trust)
-    bank_found = Bank.open(bank)
-    check_sizes(len(bank_found.members), repetitions, chosen, where=f"influence of {printable(str(bank))}")
-    agents = list(range(found.n)) if sources is None else parse_whole_numbers(sources, "--sources")
-    groups = [tuple(parse_whole_numbers(word, "--group")) for word in group or []]
-    everything = wanted(agents, groups, found.n)
-    plan = make_plan(found, bank_found, repetitions=repetitions, seed=seed, checkpoint=checkpoint, windows=windows, pulse=pulse)
-    kept = InfluenceReturns.of(found.path, plan, found.n)
-    cores = jobs or len(os.sched_getaffinity(0))
-    with evaluation_environment(found) as environment:
-        rollouts = InfluenceRollouts(found, bank_found, plan, environment)
-        expected = forecast(rollouts, kept, everything, cores)
-        typer.echo(
-            f"K = {len(plan.members)}, M = {plan.repetitions}: {expected.rollouts:,} rollouts of {plan.repetitions} episodes and "
-            f"{plan.horizon} steps, {expected.rollouts - expected.missing:,} of them played before; about {expected.left:.3g} s "
-            f"with {cores} process{'' if cores == 1 else 'es'}",
-            err=True,
-        )
-        if only_forecast:
-            return
-        if launcher == "local":
-            play_as_processes(found, bank_found, kept, everything, _progress())
-        else:
-            play_missing(found, bank_found, kept, everything, jobs=cores, show=_progress())
-        measured = measure(found, bank_found, kept, agents, groups, chosen, rollouts, rate=rate)
-    write_atomically(kept.path / "influence.json", measurement_json(measured, chosen.name).encode())
-    page = write_influence_page(found, measured, kept.path / "influence.html" if out is None else out)
-    _print(measured, found.topology.labels)
-    typer.echo(f"\nreturns and numbers  {printable(str(kept.path))}\npage                 {printable(str(page))}")
-
-
-def _estimator(word: str) -> Estimator:
-    from netagents.errors import UsageError
-    from netagents.measures.influence import NearestNeighbours, PluginHistogram, QuantileHistogram, VarianceInformation
-
-    made: dict[str, Estimator] = dict(
-        zip(ESTIMATORS, (VarianceInformation(), NearestNeighbours(), QuantileHistogram(), PluginHistogram()), strict=True)
+    measured = measured_influence(
+        found,
+        bank,
+        repetitions=repetitions,
+        estimator=estimator,
+        sources=None if sources is None else parse_whole_numbers(sources, "--sources"),
+        groups=[parse_whole_numbers(word, "--group") for word in group or []],
+        pulse=pulse,
+        windows=windows,
+        checkpoint=checkpoint,
+        seed=seed,
+        rate=rate,
+        launcher=launcher,
+        jobs=jobs,
+        begin=begin,
+        show=_progress(),
     )
-    if word not in made:
-        raise UsageError(f"'{word}' is no estimator", where="--estimator", fix=f"one of {', '.join(ESTIMATORS)}")
-    return made[word]
+    write_atomically(measured.path / "influence.json", measurement_json(measured, measured.matrix.estimator).encode())
+    page = write_influence_page(found, measured, measured.path / "influence.html" if out is None else out)
+    _print(measured, found.topology.labels)
+    typer.echo(f"\nreturns and numbers  {printable(str(measured.path))}\npage                 {printable(str(page))}")
 
 
 def _progress() -> Callable[[int, int], None]:

@@ -23,6 +23,9 @@ def plan(
     link: Annotated[
         list[str] | None, typer.Option("--link", help="Speed/latency between hosts, such as 1Gbit/0.2ms; may be repeated.")
     ] = None,
+    hosts: Annotated[
+        int, typer.Option("--hosts", min=1, max=10_000, help="Spread the agents over so many hosts, and count the bytes between these.")
+    ] = 1,
     measure: Annotated[
         int,
         typer.Option(
@@ -45,6 +48,7 @@ def plan(
     from netagents.reports import summary
     from netagents.studies.cost_model import parse_link, predict
     from netagents.studies.lossy_wait_model import predict_lossy_wait
+    from netagents.studies.placement_cost import predict_hosts
     from netagents.studies.step_time_model import calibrate, compute_seconds
     from netagents.studies.step_timing import measured_step_seconds
 
@@ -58,6 +62,9 @@ def plan(
         setup = prepared.setup
         stage(f"counting the messages of {setup.n} agents")
         cost = predict(setup)
+        if hosts > 1:
+            stage(f"placing {setup.n} agents on {hosts} hosts")
+        spread = predict_hosts(setup, hosts) if hosts > 1 else None
     iterations = loaded.experiment.learning.iterations
     typer.echo(f"{setup.n} agents, {setup.steps} steps per iteration, {setup.batch} copies, {iterations:,} iterations\n")
     grid = Table(box=None, pad_edge=False, header_style="bold")
@@ -102,6 +109,23 @@ def plan(
             for each in links
         ),
     ]
+    if spread is not None:
+        placed, random = spread.placement, spread.random_crossing
+        sizes = [len(agents) for agents in placed.agents]
+        facts += [
+            ("hosts", f"{hosts}, with {min(sizes)} to {max(sizes)} agents each; the bytes between them are payload per iteration"),
+            (
+                "between hosts",
+                f"{byte_size(placed.crossing)} of {byte_size(placed.whole)}, and {byte_size(random)} if agents were spread at random",
+            ),
+            *(
+                (
+                    f"step, {hosts} x {each.name}",
+                    f"about {spread.step_seconds(cost, each) * 1e3:.3g} ms, two cores on each host (an estimate)",
+                )
+                for each in links
+            ),
+        ]
     if measure:
         typer.echo("measuring: short runs of chains for the costs of this machine, then the experiment itself", err=True)
         calibration = calibrate(setup.batch, loaded.experiment.routing, loaded.experiment.runtime.transport)

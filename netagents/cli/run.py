@@ -24,8 +24,18 @@ def run(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory to make; must not exist. Default: a fresh one in runs/.")] = None,
     launcher: Annotated[
-        str | None, typer.Option("--launcher", help="local, in_process or compose: short for runtime.launcher=LAUNCHER.")
+        str | None, typer.Option("--launcher", help="local, in_process, compose, slurm or ssh: short for runtime.launcher=LAUNCHER.")
     ] = None,
+    hosts: Annotated[
+        str | None, typer.Option("--hosts", metavar="HOSTS", help="File of hosts, with --launcher ssh: short for runtime.hosts.file=HOSTS.")
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", metavar="NAME", help="With --launcher slurm: short for runtime.slurm.partition=NAME.")
+    ] = None,
+    nodes: Annotated[int | None, typer.Option("--nodes", help="With --launcher slurm: short for runtime.slurm.nodes=NODES.")] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="With --launcher slurm: return once the job is submitted; the run directory is printed.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     against: Annotated[
         list[str] | None,
@@ -44,12 +54,17 @@ def run(
     import contextlib
 
     from netagents.cli.page_beside_run import PageBesideRun
-    from netagents.errors import InterruptedRunError, NodeFailedError
+    from netagents.errors import InterruptedRunError, NodeFailedError, UsageError
     from netagents.launchers.branching import check_branchable
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
 
-    words = [*(overrides or []), *([f"runtime.launcher={launcher}"] if launcher is not None else [])]
+    if detach and (against or audit or watch):
+        raise UsageError(
+            "what follows a run cannot follow one that goes on alone", where="--detach", fix="leave out --against, --audit and --watch"
+        )
+    short = {"launcher": launcher, "hosts.file": hosts, "slurm.partition": partition, "slurm.nodes": nodes}
+    words = [*(overrides or []), *(f"runtime.{name}={value}" for name, value in short.items() if value is not None)]
     loaded = load_trusted(file, words, trust)
     baseline = _planned(file, words, against or [], seeds)
     with contextlib.ExitStack() as exits:
@@ -60,7 +75,11 @@ def run(
         require = check_branchable if audit else None
         display = make_display(not quiet)
         try:
-            finished = launch(loaded, display, out, created=None if page is None else page.show, require=require)
+            shown = None if page is None else page.show
+            finished = launch(loaded, display, out, created=shown, require=require, detached=detach)
+            if detach:
+                typer.echo(str(finished.path))
+                return
             if audit:
                 audit_with_progress(finished, quiet=quiet)
             if baseline is not None:

@@ -8,6 +8,7 @@ that the batch does not visit stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -69,31 +70,35 @@ def compact(
     )
 
 
-def batch_td(table: CriticTable, column: int, batch: Batch, signal: FloatArray, discount: float, sweeps: int) -> float:
-    """Evaluate one Q-function on a batch, in place.
+def batch_td(table: CriticTable, signals: Mapping[int, FloatArray], batch: Batch, discount: float, sweeps: int) -> dict[int, float]:
+    """Evaluate Q-functions on a batch, in place.
 
     Args:
-        table, column: which Q-function.
+        table: of the critic.
+        signals: by column of the table, the (T, B) learning signal u^t of its Q-function.
         batch: see :func:`compact`.
-        signal: (T, B) learning signal u^t.
         discount: gamma.
         sweeps: number of sweeps.
 
     Returns:
-        Root mean square of the last sweep's change, a measure of how far the sweeps are from their fixed point.
+        By column, the root mean square of the last sweep's change: a measure of how far the sweeps are from their fixed point.
     """
-    if len(batch.keys) == 0:
-        return 0.0
-    values = table.values[column]
+    count = len(batch.keys)
+    if count == 0:
+        return dict.fromkeys(signals, 0.0)
     visits = batch.counts.astype(np.float64)
-    mean_signal = np.bincount(batch.inverse, weights=signal.reshape(-1)[batch.positions], minlength=len(batch.keys)) / visits
-    known = batch.next_slots >= 0
-    weight = discount * batch.bootstrap * known
-    change = 0.0
-    for _ in range(sweeps):
-        ahead = np.bincount(batch.inverse, weights=weight * values[batch.next_slots], minlength=len(batch.keys)) / visits
-        updated = mean_signal + ahead
-        difference = updated - values[batch.slots]
-        change = float(np.sqrt(np.mean(difference * difference)))
-        values[batch.slots] = updated
-    return change
+    weight = discount * batch.bootstrap * (batch.next_slots >= 0)
+    ahead, changes = np.empty(len(weight)), {}
+    for column, signal in signals.items():
+        values = table.values[column]
+        mean_signal = np.bincount(batch.inverse, weights=signal.reshape(-1)[batch.positions], minlength=count) / visits
+        updated = before = values[batch.slots]
+        for _ in range(sweeps):
+            # NOWHERE is -1 and weighs nothing, whatever stands there.
+            np.take(values, batch.next_slots, out=ahead, mode="wrap")
+            np.multiply(weight, ahead, out=ahead)
+            before, updated = updated, mean_signal + np.bincount(batch.inverse, weights=ahead, minlength=count) / visits
+            values[batch.slots] = updated
+        difference = updated - before
+        changes[column] = float(np.sqrt(np.mean(difference * difference)))
+    return changes

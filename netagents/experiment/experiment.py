@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from netagents.errors import ExperimentError
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
@@ -19,6 +19,8 @@ from netagents.experiment.environment_settings import EnvironmentSettings
 from netagents.experiment.episode_settings import EpisodeSettings
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
+from netagents.experiment.launcher_capabilities import CAPABILITIES, OWN_LAUNCHERS, LauncherCapabilities, stated_capabilities
+from netagents.experiment.launcher_settings import HostsSettings, SlurmSettings
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings, SoftmaxPolicySettings
@@ -44,8 +46,10 @@ MutedKind = Annotated[
 class RuntimeSettings(Settings):
     """How the run is carried out; none of these settings changes what is learned."""
 
-    launcher: Literal["local", "in_process", "compose"] = Field(
-        "local", description="one process per agent, all in one, or one container per agent"
+    launcher: str = Field(
+        "local",
+        description="one process per agent (local), all in one (in_process), one container per agent (compose), processes on several hosts "
+        "(slurm, ssh), or a launcher of your own (import:package.module:Class)",
     )
     transport: Literal["auto", "unix", "ipc", "tcp"] = Field(
         "auto",
@@ -71,6 +75,13 @@ class RuntimeSettings(Settings):
         1 << 28, description="bytes that the recording of one agent may take; the oldest part is removed"
     )
     containers: ContainerSettings = ContainerSettings()
+    hosts: HostsSettings = HostsSettings()
+    slurm: SlurmSettings = SlurmSettings()
+
+    @field_validator("launcher")
+    @classmethod
+    def _launcher_is_known(cls, launcher: str) -> str:
+        return launcher if launcher in CAPABILITIES else OWN_LAUNCHERS.check_name(launcher)
 
 
 class Experiment(Settings):
@@ -161,18 +172,13 @@ class Experiment(Settings):
         check_names(self.signals)
         check_groups(self.agents)
         check_interventions_fit(self.interventions)
-        borrowed = [each for each in self.interventions if isinstance(each, PolicyIntervention) and each.policy is not None]
-        if self.runtime.launcher == "compose" and (borrowed or any(group.frozen_policy is not None for group in self.agents)):
-            raise ValueError(
-                f"{'interventions' if borrowed else 'agents'}: a policy from a run is read from this machine's files, which containers"
-                " do not see; use another launcher"
-            )
         return self
 
     @model_validator(mode="after")
-    def _inboxes_are_recorded_by_processes(self) -> Self:
-        if self.runtime.record_inbox and self.runtime.launcher != "local":
-            raise ValueError(f"runtime.record_inbox needs runtime.launcher local, not {self.runtime.launcher}")
+    def _fits_its_launcher(self) -> Self:
+        stated = stated_capabilities(self.runtime.launcher)
+        if stated is not None:
+            check_capabilities(self, stated)
         return self
 
     @model_validator(mode="after")
@@ -189,18 +195,6 @@ class Experiment(Settings):
                 f"timeouts: answer {answer:g} s must be below exchange {exchange:g} s, or the others give up before a silent agent is"
                 " taken for lost"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _clock_fits(self) -> Self:
-        clock = self.clock
-        plain = isinstance(clock, LockstepSettings) and isinstance(clock.straggler, WaitSettings)
-        process_faults = [fault.kind for fault in self.faults if isinstance(fault, ProcessFault)]
-        if self.runtime.launcher == "in_process" and not plain:
-            said = f"clock {clock.kind}" if not isinstance(clock, LockstepSettings) else f"straggler {clock.straggler.kind}"
-            raise ValueError(f"{said} needs processes, which launcher in_process does not have; use runtime.launcher local")
-        if self.runtime.launcher == "in_process" and process_faults:
-            raise ValueError(f"fault {process_faults[0]} strikes a process, and in_process has one for all; use runtime.launcher local")
         return self
 
     @model_validator(mode="after")
@@ -277,6 +271,36 @@ class Experiment(Settings):
             return own
         everyone = self.radius(name)
         return everyone if isinstance(everyone, int) else everyone[agent] if agent < len(everyone) else 0
+
+
+def check_capabilities(experiment: Experiment, stated: LauncherCapabilities) -> None:
+    """Refuse settings that the launcher of an experiment cannot carry out.
+
+    Args:
+        experiment: the settings.
+        stated: what its launcher states about itself.
+
+    Raises:
+        ValueError: names the setting.
+    """
+    launcher, clock = experiment.runtime.launcher, experiment.clock
+    borrowed = [each for each in experiment.interventions if isinstance(each, PolicyIntervention) and each.policy is not None]
+    if not stated.own_files and (borrowed or any(group.frozen_policy is not None for group in experiment.agents)):
+        where = "containers" if stated.images else "other hosts"
+        raise ValueError(
+            f"{'interventions' if borrowed else 'agents'}: a policy from a run is read from this machine's files, which {where}"
+            " do not see; use another launcher"
+        )
+    if experiment.runtime.record_inbox and not stated.records_inboxes:
+        raise ValueError(f"runtime.record_inbox needs runtime.launcher local, not {launcher}")
+    if stated.processes:
+        return
+    if not (isinstance(clock, LockstepSettings) and isinstance(clock.straggler, WaitSettings)):
+        said = f"clock {clock.kind}" if not isinstance(clock, LockstepSettings) else f"straggler {clock.straggler.kind}"
+        raise ValueError(f"{said} needs processes, which launcher {launcher} does not have; use runtime.launcher local")
+    process_faults = [fault.kind for fault in experiment.faults if isinstance(fault, ProcessFault)]
+    if process_faults:
+        raise ValueError(f"fault {process_faults[0]} strikes a process, and {launcher} has one for all; use runtime.launcher local")
 
 
 def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netagents.errors import SecurityError, printable
 from netagents.experiment.environment_settings import ParallelEnvSettings
+from netagents.experiment.launcher_capabilities import stated_capabilities
 
 if TYPE_CHECKING:
     from netagents.experiment.experiment import Experiment
@@ -48,9 +49,12 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
     if isinstance(experiment.environment, ParallelEnvSettings):
         found.append(NamedCode("environment.make", experiment.environment.make))
     runtime = experiment.runtime
-    if runtime.launcher == "compose" and runtime.containers.image is not None:
+    stated = stated_capabilities(runtime.launcher)
+    if runtime.launcher.startswith(_PREFIX):
+        found.append(NamedCode("runtime.launcher", runtime.launcher))
+    if stated is not None and stated.images and runtime.containers.image is not None:
         found.append(NamedCode("runtime.containers.image", runtime.containers.image))
-    if runtime.insecure and runtime.launcher == "local" and runtime.transport == "tcp":
+    if runtime.insecure and stated is not None and stated.chooses_transport and runtime.transport == "tcp":
         found.append(NamedCode(_INSECURE, "true"))
     if writing:
         folders = zip(_FOLDERS[:2], (runtime.tensorboard, runtime.history), strict=True)

@@ -18,6 +18,7 @@ from netagents.environments.feature_encoders import width
 from netagents.errors import CapacityError
 from netagents.experiment import Experiment
 from netagents.experiment.algorithm_settings import MaddpgSettings
+from netagents.experiment.launcher_capabilities import stated_capabilities
 from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.learning import Setup
 from netagents.learning.algorithms.replay_layout import replay_bytes
@@ -78,7 +79,8 @@ def experiment_findings(setup: Setup, directory: Path) -> list[Finding]:
         directory: where its run directory would be made.
     """
     experiment = setup.experiment
-    local = experiment.runtime.launcher == "local"
+    stated = stated_capabilities(experiment.runtime.launcher)
+    local = stated is not None and stated.forks_here
     nodes = setup.n + 2
     findings = [Finding("experiment", f"{experiment.name}: {setup.n} agents, {setup.spec.name}, {experiment.runtime.launcher}")]
     each = [agent_bytes(setup, agent) for agent in range(setup.n)]
@@ -131,7 +133,8 @@ def check_processes(experiment: Experiment, topology: Topology) -> None:
     Raises:
         CapacityError: too few open files or processes are allowed, or nowhere can the run's sockets be.
     """
-    if experiment.runtime.launcher != "local":
+    stated = stated_capabilities(experiment.runtime.launcher)
+    if stated is None or not stated.forks_here:
         return
     nodes = topology.n + 1 + int(experiment.runtime.monitor)
     allow_descriptors(nodes)()
@@ -152,7 +155,8 @@ def check_messages(setup: Setup) -> None:
     Raises:
         CapacityError: names the kind of message and its size.
     """
-    if setup.experiment.runtime.launcher == "in_process":
+    stated = stated_capabilities(setup.experiment.runtime.launcher)
+    if stated is not None and not stated.processes:
         return
     largest, kind = max(_largest_messages(setup))
     if largest > LIMITS.message_bytes:

@@ -126,10 +126,10 @@ class InProcessNetwork:
             self._play(iteration, rollouts)
             executed = self.setup.steps
             for index, generator in enumerate(generators):
-                # An agent that shares nothing has finished its iteration.
                 try:
                     waiting[index] = generator.send(ROLLOUT_DONE)
                 except StopIteration:
+                    # It hears nobody and nobody hears it: the rollout was all.
                     waiting[index] = None
                 self._send(index, waiting[index])
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Measurement:
     """What was measured.
 
     Attributes:
-        plan: the rollouts.
+        plan: the rollouts. path: of the folder where their returns are kept.
         sources: agents whose policies varied.
         matrix: influence of j on i.
         decay: with hop distance. by_time: with time.
@@ -72,6 +73,7 @@ class Measurement:
     """
 
     plan: InfluencePlan
+    path: Path
     sources: Sources
     matrix: InfluenceMatrix
     decay: HopDecay
@@ -127,6 +129,7 @@ def measure(
         warnings.append(unstable)
     return Measurement(
         plan,
+        kept.path,
         tuple(sources),
         matrix,
         decay,

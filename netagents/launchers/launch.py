@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import InterruptedRunError, NetagentsError, exit_code_of
+from netagents.errors import UsageError
 from netagents.experiment.load import LoadedExperiment, load_experiment
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
-from netagents.foreign.part_faults import foreign_faults
 from netagents.launchers.capacity import check_messages, check_processes, check_replay
-from netagents.launchers.copy_progress import CopyProgress
 from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.facts_process import prepare_apart
-from netagents.launchers.iteration_callback import IterationCallback, IterationWatch, OnIteration, calling, watched_by
+from netagents.launchers.iteration_callback import IterationCallback, OnIteration, calling, watched_by
+from netagents.launchers.launcher import LaunchedRun, Launcher, make_launcher
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.learning.prepare import Prepared, prepare
@@ -27,7 +26,7 @@ from netagents.nodes.agent.inbox_recording import check_recorded_agents
 from netagents.records.atomic_files import write_atomically
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.radii_models import RADII, RadiiFacts
-from netagents.records.run_creation import REPLAY, check_free, check_path
+from netagents.records.run_creation import check_free, check_path
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
 
@@ -75,8 +74,10 @@ def launch(
     display: Display | None = None,
     path: Path | None = None,
     callback: IterationCallback | None = None,
+    *,
     created: Callable[[Path], None] | None = None,
     require: Callable[[Setup], None] | None = None,
+    detached: bool = False,
 ) -> Run:
     """Run a loaded experiment.
 
@@ -87,11 +88,20 @@ def launch(
         callback: called after every iteration.
         created: called with the run directory as soon as it is there.
         require: called with what the experiment came to, before anything is written; raises what refuses the run.
+        detached: return once the run has been handed over to the engine that carries it out.
 
     Raises:
+        UsageError: ``detached``, and its launcher ends with the command that started it.
         NetagentsError: nothing has been written if the experiment was wrong; otherwise the records tell how far it came.
     """
     experiment = loaded.experiment
+    launcher = make_launcher(experiment)
+    if detached and not launcher.capabilities.detaches:
+        raise UsageError(
+            f"a run of launcher {experiment.runtime.launcher} ends with its command",
+            where="--detach",
+            fix="leave it out, or use --launcher slurm",
+        )
     # Other people's code may go elsewhere while it is imported, made or stepped; the records stay where they were asked for.
     parent = Path(experiment.runtime.directory)
     home, relative = Path.cwd(), not (parent if path is None else path).is_absolute()
@@ -102,7 +112,7 @@ def launch(
     shown = SilentDisplay() if display is None else display
     loaded, facts = _with_radii(loaded, shown)
     with contained():
-        prepared = _prepared(loaded, shown)
+        prepared = _prepared(loaded, launcher, shown)
         try:
             if require is not None:
                 require(prepared.setup)
@@ -115,7 +125,7 @@ def launch(
                         write_atomically(directory.path / RADII, facts.model_dump_json(indent=1).encode())
                     if created is not None:
                         created(directory.path)
-                    carry_out(prepared, directory, shown, interruptions=interruptions, callback=callback)
+                    carry_out(prepared, directory, shown, None, interruptions, callback, launcher=launcher, detached=detached)
                 finally:
                     directory.lock.release()
             finally:
@@ -139,11 +149,10 @@ def _with_radii(loaded: LoadedExperiment, display: Display) -> tuple[LoadedExper
         raise
 
 
-def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
+def _prepared(loaded: LoadedExperiment, launcher: Launcher, display: Display) -> Prepared:
     """Everything that is checked before there is a directory; the display is closed where something is wrong."""
     experiment = loaded.experiment
-    here = experiment.runtime.launcher == "in_process"
-    build = partial(prepare, keep=True) if here else prepare_apart
+    build = prepare_apart if launcher.capabilities.processes else partial(prepare, keep=True)
     try:
         with signs_of_life(experiment.name, "reading the graph", display.note) as stage:
             prepared = build(experiment, loaded.base, check=partial(check_processes, experiment), stage=stage)
@@ -154,7 +163,7 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
                 check_recorded_agents(prepared.setup)
                 check_messages(prepared.setup)
                 check_replay(prepared.setup)
-                check_launcher(prepared, display)
+                launcher.check(prepared, display)
             except BaseException:
                 prepared.environment.close()
                 raise
@@ -167,18 +176,6 @@ def _prepared(loaded: LoadedExperiment, display: Display) -> Prepared:
     return prepared
 
 
-def check_launcher(prepared: Prepared, display: Display | None = None) -> None:
-    """Find out whether what is to carry out the run is there, before anything is written.
-
-    Raises:
-        EngineError: there is no container engine that could.
-    """
-    if prepared.experiment.runtime.launcher == "compose":
-        from netagents.launchers.compose.compose_launcher import check_containers
-
-        check_containers(prepared, SilentDisplay() if display is None else display)
-
-
 def carry_out(
     prepared: Prepared,
     directory: RunDirectory,
@@ -186,6 +183,9 @@ def carry_out(
     first: int | None = None,
     interruptions: Interruptions | None = None,
     callback: IterationCallback | None = None,
+    *,
+    launcher: Launcher | None = None,
+    detached: bool = False,
 ) -> Run:
     """Train in a run directory that is there.
 
@@ -196,80 +196,17 @@ def carry_out(
         first: the iteration to go on with, after the checkpoint of the one before; None for a new run.
         interruptions: signals caught since before the directory was made; stays open.
         callback: called after every iteration; it may end the run.
+        launcher: that has been checked; a fresh one of the experiment's kind if None.
+        detached: as :func:`launch` has it.
     """
     caught = Interruptions() if interruptions is None else interruptions
     shown = SilentDisplay() if display is None else display
     try:
+        chosen = make_launcher(prepared.experiment) if launcher is None else launcher
         with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
-            if prepared.experiment.runtime.launcher == "in_process":
-                with contained():
-                    try:
-                        _run_in_process(prepared, directory, shown, first, caught, watch)
-                    finally:
-                        prepared.environment.close()
-            elif prepared.experiment.runtime.launcher == "compose":
-                from netagents.launchers.compose.compose_launcher import run_compose
-
-                run_compose(prepared, directory, shown, caught, watch)
-            else:
-                from netagents.launchers.local import run_local
-
-                run_local(prepared, directory, shown, first, caught, watch)
+            chosen.carry_out(LaunchedRun(prepared, directory, shown, caught, first, watch, detached))
     finally:
         shown.close()
         if interruptions is None:
             caught.close()
     return Run(directory)
-
-
-def _run_in_process(
-    prepared: Prepared,
-    directory: RunDirectory,
-    display: Display,
-    first: int | None,
-    interruptions: Interruptions,
-    watch: IterationWatch | None,
-) -> None:
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.messages import LINK_COSTS
-    from netagents.monitoring.sinks.sink_host import open_sinks
-    from netagents.nodes.monitor.progress_view import PowerMonitor, make_view
-    from netagents.records.recorder import Recorder
-
-    iterations = prepared.experiment.learning.iterations
-    prepared.environment.open(prepared.setup.batch, CopyProgress(display.note))
-    network = InProcessNetwork(prepared.setup, prepared.environment, replay=directory.path / REPLAY)
-    power = PowerMonitor(prepared.setup)
-    if first:
-        network.restore(directory.state_before(first, prepared.setup.n), str(directory.path))
-    display.started(prepared.experiment.name, {})
-    sinks = open_sinks(prepared.experiment, directory.run_id.hex(), prepared.topology.labels)
-    try:
-        with Recorder(directory, prepared.setup, resume_from=first) as recorder:
-            try:
-                try:
-                    with foreign_faults():
-                        for record in network.run(first or 0, iterations):
-                            recorder.iteration(record)
-                            if network.snapshot_iteration == record.iteration:
-                                recorder.snapshot(record.iteration, network.snapshots)
-                            display.show(make_view(power, record, iterations, 0))
-                            if sinks:
-                                sinks.write(record, power.concentration(power.matrix(record.power)))
-                            if watch is not None:
-                                watch.look()
-                            if interruptions.first is not None:
-                                raise InterruptedRunError("the run was interrupted", signal_number=interruptions.first)
-                finally:
-                    if network.links is not None:
-                        recorder.event("links", columns=list(LINK_COSTS), rows=network.links.costs().tolist())
-                recorder.close("finished")
-            except InterruptedRunError as error:
-                recorder.close("interrupted", line=str(error), code=error.code, role="launcher")
-                raise
-            except Exception as error:
-                line = str(error) if isinstance(error, NetagentsError) else f"{type(error).__name__}: {error}"
-                recorder.close("failed", line=line, code=exit_code_of(error), role="in_process")
-                raise
-    finally:
-        sinks.close()

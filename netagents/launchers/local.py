@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from netagents.launchers.display import Display
-from netagents.launchers.iteration_callback import IterationWatch
+from netagents.experiment.launcher_capabilities import CAPABILITIES
+from netagents.launchers.launcher import LaunchedRun, Launcher
 from netagents.launchers.supervision.forkserver import PRELOAD
-from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
 from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
 from netagents.launchers.supervision.supervisor_events import NodeSpec
@@ -47,41 +46,28 @@ NEURAL_PRELOAD = (
 """The same for agents that train networks."""
 
 
-def run_local(
-    prepared: Prepared,
-    directory: RunDirectory,
-    display: Display,
-    first: int | None = None,
-    interruptions: Interruptions | None = None,
-    watch: IterationWatch | None = None,
-) -> None:
-    """Start all nodes, show what the monitor sees, and return when the run has finished.
+class LocalLauncher(Launcher):
+    """Forks every node from one process that has imported everything."""
 
-    Args:
-        prepared, directory, display: as :func:`netagents.launchers.launch.carry_out` has them.
-        first: the iteration to go on with; None for a new run.
-        interruptions: signals that were caught before, and are answered here.
-        watch: of the rows, for the caller's callback.
+    capabilities = CAPABILITIES["local"]
 
-    Raises:
-        NodeFailedError: names the process that failed first; all others have been ended, and nothing is left behind but the records.
-        InterruptedRunError: Ctrl-C or SIGTERM; the records are complete up to then.
-    """
-    experiment = prepared.experiment
-    if experiment.runtime.transport == "tcp" and experiment.runtime.insecure:
-        display.note(f"note: runtime.insecure: {WITHOUT_KEYS}")
-    sockets = SocketDirectory.create()
-    with ending(directory, sockets), viewing(sockets.path, link_scheme(experiment.runtime.transport)) as (listener, view):
-        specs = node_specs(prepared, directory, sockets, view, first)
-        with ProcessSupervisor(
-            specs,
-            timeouts=experiment.timeouts,
-            log_directory=directory.path / "logs",
-            sockets=sockets,
-            preload=NEURAL_PRELOAD if experiment.uses_networks else TABULAR_PRELOAD,
-            interruptions=interruptions,
-        ) as supervisor:
-            supervise(supervisor, prepared, directory, display, listener, sockets.path, copies_file(prepared, sockets), watch)
+    def carry_out(self, run: LaunchedRun) -> None:
+        experiment, prepared, directory = run.experiment, run.prepared, run.directory
+        if experiment.runtime.transport == "tcp" and experiment.runtime.insecure:
+            run.display.note(f"note: runtime.insecure: {WITHOUT_KEYS}")
+        sockets = SocketDirectory.create()
+        with ending(directory, sockets), viewing(sockets.path, link_scheme(experiment.runtime.transport)) as (listener, view):
+            specs = node_specs(prepared, directory, sockets, view, run.first)
+            with ProcessSupervisor(
+                specs,
+                timeouts=experiment.timeouts,
+                log_directory=directory.path / "logs",
+                sockets=sockets,
+                preload=NEURAL_PRELOAD if experiment.uses_networks else TABULAR_PRELOAD,
+                interruptions=run.interruptions,
+            ) as supervisor:
+                copies = copies_file(prepared, sockets)
+                supervise(supervisor, prepared, directory, run.display, listener, sockets.path, copies, run.watch)
 
 
 def node_specs(

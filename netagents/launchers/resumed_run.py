@@ -10,9 +10,10 @@ from typing import Any
 from netagents.experiment.named_code import Trust
 from netagents.foreign.containment import contained
 from netagents.launchers.capacity import check_processes, check_replay
-from netagents.launchers.display import Display
+from netagents.launchers.display import Display, SilentDisplay
 from netagents.launchers.iteration_callback import IterationCallback, OnIteration, calling
-from netagents.launchers.launch import carry_out, check_launcher
+from netagents.launchers.launch import carry_out
+from netagents.launchers.launcher import make_launcher
 from netagents.records.reopened_run import complete, reopen
 from netagents.records.run_directory import RunDirectory
 from netagents.records.run_reader import Run
@@ -68,8 +69,9 @@ def resume_run(
             else:
                 check_processes(prepared.experiment, prepared.topology)
                 check_replay(prepared.setup)
-                check_launcher(prepared, display)
-                carry_out(prepared, kept, display, first, callback=callback)
+                launcher = make_launcher(prepared.experiment)
+                launcher.check(prepared, SilentDisplay() if display is None else display)
+                carry_out(prepared, kept, display, first, callback=callback, launcher=launcher)
         finally:
             kept.lock.release()
     return Run(directory)

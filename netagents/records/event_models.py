@@ -108,6 +108,17 @@ class Staleness(Event):
     late: Counts = Field(default_factory=dict)
 
 
+class PowerWarning(Event):
+    """``power_warning``: something looks wrong about the price of power from ``iteration`` on, and what to do."""
+
+    iteration: Iteration
+    term: Word
+    name: Word
+    what: Text
+    advice: Text
+    line: Text = ""
+
+
 EVENTS: dict[str, type[Event]] = {
     "finished": Ended,
     "interrupted": Ended,
@@ -118,5 +129,6 @@ EVENTS: dict[str, type[Event]] = {
     "links": Links,
     "traffic": Traffic,
     "staleness": Staleness,
+    "power_warning": PowerWarning,
 }
 """Events whose facts are read again, and their models; all others are :class:`Event`."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError
 from netagents.learning import IterationRecord, Setup
+from netagents.learning.price_watch import PriceWatch
 from netagents.records import run_creation as layout
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
@@ -68,6 +69,9 @@ class Recorder:
             self._release()
             raise
         self._ledger, self._power = LedgerPages(), PowerPages()
+        self._prices = PriceWatch(setup)
+        if resume_from and self._prices.metrics:
+            self._recall_prices(resume_from)
         self._start = time.monotonic()
         self._ended = False
         self.event("started", pid=os.getpid(), first_iteration=resume_from or 0)
@@ -99,6 +103,8 @@ class Recorder:
                 "timing": dict(zip(("compute", "wait", "serialise"), json_floats(np.ascontiguousarray(timing.T)), strict=True)),
             }
         )
+        for notice in self._prices.add(record):
+            self.event("power_warning", iteration=notice.iteration, term=notice.term, **notice.warning._asdict(), line=notice.line)
 
     def snapshot(self, iteration: int, arrays: Mapping[int, Mapping[str, NDArray[Any]]]) -> None:
         """Write a checkpoint of the state after ``iteration``; the oldest ones beyond ``keep_checkpoints`` go.
@@ -150,6 +156,17 @@ class Recorder:
                 self.event("tables_failed", line=str(error))
         self.event(state, role=role, exit_code=code, line=line)
         self._release()
+
+    def _recall_prices(self, recorded: int) -> None:
+        """Show the watch of prices what was recorded before a resume."""
+        from netagents.records.run_reader import Run
+
+        run = Run(self.directory)
+        metrics = {name: run.agent_metric(name)[:recorded] for name in self._prices.metrics}
+        said = {
+            (event["term"], event["name"]) for event in run.events if event["event"] == "power_warning" and event["iteration"] < recorded
+        }
+        self._prices.recall(run.discounted_returns[:recorded], metrics, said)
 
     def _lock(self) -> None:
         until = time.monotonic() + _LOCK_SECONDS

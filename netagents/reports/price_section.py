@@ -6,6 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from netagents.experiment.signal_settings import PowerTermSettings
+from netagents.learning.price_watch import priced_agents
 from netagents.measures.power.price_warnings import PricedHistory, PriceWarning, price_warnings
 from netagents.records import Run
 from netagents.reports.html import section, short, table
@@ -34,14 +35,9 @@ def warnings_of(run: Run) -> list[PriceWarning]:
 
 def power_terms(run: Run) -> list[tuple[PowerTermSettings, list[int]]]:
     """Every power term, of all agents or of a group, with those who report it, ascending; none before the first iteration."""
-    terms: dict[str, tuple[PowerTermSettings, list[int]]] = {}
-    for agent, settings in enumerate(run.setup.agents):
-        for where, term in settings.signals.items():
-            if isinstance(term, PowerTermSettings):
-                terms.setdefault(where, (term, []))[1].append(agent)
     names = run.metric_names if len(run.iterations) else ()
     reported = []
-    for term, agents in terms.values():
+    for term, agents in priced_agents(run.setup).values():
         if (name := f"{term.label}_weight") in names:
             known = np.all(np.isfinite(run.agent_metric(name)), axis=0).tolist()
             reported.append((term, [agent for agent in agents if known[agent]]))

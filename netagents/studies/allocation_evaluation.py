@@ -64,6 +64,8 @@ class AllocationResult:
         measures: influence and related ones, each (S,), mean over seeds; those in units of reward relative to the scenario's mean return.
         gains: (S, L - 1) return of each larger size less that of self-play, relative to the mean return of the scenario.
         by_gain: measure -> its correlation with the gain of the largest size. between: pairs of measures -> theirs.
+        within: first word of a scenario, such as the game -> influence's correlation with that gain among the scenarios that begin so,
+            where there are three or more.
         anova: of returns relative to each scenario's mean.
         picks: rule -> sizes.
         ranks: rule -> rank among all allocations of the budget, all samples. selected: with the best half of the samples of each cell, as
@@ -80,6 +82,7 @@ class AllocationResult:
     gains: FloatArray
     by_gain: Mapping[str, Correlation]
     between: Mapping[tuple[str, str], Correlation]
+    within: Mapping[str, Correlation]
     anova: AnalysisOfVariance
     picks: Mapping[str, tuple[int, ...]]
     ranks: Mapping[str, RankInterval]
@@ -153,6 +156,12 @@ def judge(
     by_gain = {name: correlation(value, gains[:, -1]) for name, value in values.items()}
     pairs = [(a, b) for at, a in enumerate(values) for b in list(values)[at + 1 :]]
     between = {(a, b): correlation(values[a], values[b]) for a, b in pairs}
+    first = np.array([name.partition(",")[0] for name in names])
+    within = {
+        str(word): correlation(values["influence"][first == word], gains[first == word, -1])
+        for word in dict.fromkeys(first.tolist())
+        if 3 <= int((first == word).sum()) < len(names)
+    }
     published = allocate_published(values["influence"], budget, sizes)
     whole = published.budget
     picks = {
@@ -176,6 +185,7 @@ def judge(
         gains,
         by_gain,
         between,
+        within,
         block_anova(by_seed),
         picks,
         ranks,
@@ -277,6 +287,7 @@ def result_json(result: AllocationResult) -> str:
         "gains": plain(result.gains),
         "correlation_with_gain": {name: told(each) for name, each in result.by_gain.items()},
         "correlations": {f"{a}, {b}": told(each) for (a, b), each in result.between.items()},
+        "correlation_with_gain_within": {word: told(each) for word, each in result.within.items()},
         "anova": {"F": plain(result.anova.f), "df": [result.anova.between, result.anova.within], "p": plain(result.anova.p)},
         "allocations": result.picks,
         "ranks": {name: ranked(each) for name, each in result.ranks.items()},

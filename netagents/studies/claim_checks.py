@@ -23,10 +23,13 @@ from netagents.studies.crash_returns import play_frozen
 from netagents.studies.derivative import truncation_against_differences
 from netagents.studies.influence_claims import (
     allocation_correlation,
+    allocation_gain,
     allocation_rank,
+    allocation_selection,
     influence_on_the_left,
     influence_ratio,
     plugin_without_influence,
+    radii_kept,
 )
 from netagents.studies.information_claims import (
     bounds_out_of_order,
@@ -37,7 +40,7 @@ from netagents.studies.information_claims import (
     young_club_excess,
 )
 from netagents.studies.power_claims import played_probability, spread_difference
-from netagents.studies.regularization_claims import power_left, rely_of_state_alone, rely_wrong_side
+from netagents.studies.regularization_claims import branched_left, power_left, rely_of_state_alone, rely_wrong_side
 from netagents.studies.robustness_claims import (
     bound_violation,
     greedy_return,
@@ -216,9 +219,13 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         plugin_without_influence,
         allocation_correlation,
         allocation_rank,
+        allocation_gain,
+        allocation_selection,
+        radii_kept,
         rely_wrong_side,
         rely_of_state_alone,
         power_left,
+        branched_left,
         played_probability,
         spread_difference,
         penalty_clean,

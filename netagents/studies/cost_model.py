@@ -18,9 +18,9 @@ import numpy as np
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
 from netagents.learning import Setup
+from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
-from netagents.messages.run_facts import Traffic
 from netagents.studies.population_traffic import predict_moves
 from netagents.studies.relay_cost_model import RelayCost, Told, frames_of, predict_relay
 from netagents.wire.codec import Codec
@@ -161,6 +161,7 @@ class Cost:
 def predict(setup: Setup) -> Cost:
     """The cost of an experiment that has been prepared; nothing is run."""
     n = setup.n
+    exchanged = _exchanged(setup)
     codec = Codec()
     framed_cache: dict[tuple[Any, ...], int] = {}
 
@@ -180,7 +181,7 @@ def predict(setup: Setup) -> Cost:
     for i in range(n):
         partners: set[int] = set()
         rows = 1
-        for kind, message, times in _sent(setup, i):
+        for kind, message, times in _sent(setup, exchanged, i):
             out_neighbours = setup.out_neighbours(kind, i)
             rows += len(out_neighbours)
             if not out_neighbours:
@@ -192,7 +193,7 @@ def predict(setup: Setup) -> Cost:
             sent[i] += one.times(len(out_neighbours))
             partners.update(out_neighbours)
         partners.update(setup.out_neighbours(Kind.POLICY_PARAMETERS, i))
-        for kind in _exchanged(setup):
+        for kind in exchanged:
             partners.update(setup.in_neighbours(kind, i))
         links += len(partners)
         degrees.append(len(partners) + 1)
@@ -211,7 +212,7 @@ def predict(setup: Setup) -> Cost:
         received[seat] += one
 
     def reports_with(extra: int) -> Flow:
-        each = [_report(setup, agent, rows + extra) for agent, rows in enumerate(rows_per_agent)]
+        each = [_report(setup, exchanged, agent, rows + extra) for agent, rows in enumerate(rows_per_agent)]
         return _sum(Flow(1, payload_bytes(report), framed(Kind.REPORT, agent, report)) for agent, report in enumerate(each))
 
     # The first report has no page of the ledger yet that it could ride on; that of the second misses what travelled before.
@@ -222,11 +223,11 @@ def predict(setup: Setup) -> Cost:
         (Flow(*(a + b for a, b in zip(out, back, strict=True))) for out, back in zip(sent, received, strict=True)), key=lambda f: f.framed
     )
     memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in range(n)]
-    ends = [kind for kind in _exchanged(setup) if kind.row.pace is Pace.ITERATION]
+    ends = [kind for kind in exchanged if kind.row.pace is Pace.ITERATION]
     exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in range(n)) for kind in ends)
 
     def told(agent: int) -> list[Told]:
-        each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, agent)]
+        each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, exchanged, agent)]
         return [Told(kind, times, payload_bytes(message), nbytes, count) for kind, message, times, (nbytes, count) in each]
 
     relay = predict_relay(setup, told)
@@ -252,31 +253,26 @@ def predict(setup: Setup) -> Cost:
     )
 
 
-def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
-    """What one agent sends of a kind per iteration to each receiver, by the kind's row."""
-    if kind in NEIGHBOUR_KINDS and kind not in setup.kind_reach:
-        return ()
-    return kind.row.traffic(setup, agent) if kind.row.traffic is not None else ()
-
-
 def _exchanged(setup: Setup) -> list[Kind]:
     """The kinds that agents send each other in this run."""
     return [kind for kind in NEIGHBOUR_KINDS if any(traffic_of(kind, setup, agent) for agent in range(setup.n))]
 
 
-def _sent(setup: Setup, agent: int) -> list[tuple[Kind, Message, int]]:
+def _sent(setup: Setup, exchanged: list[Kind], agent: int) -> list[tuple[Kind, Message, int]]:
     """What an agent sends its out-neighbours per iteration: kind, message, how often."""
-    return [(kind, message, times) for kind in _sent_each_iteration(setup) for message, times in traffic_of(kind, setup, agent)]
+    return [(kind, message, times) for kind in _sent_each_iteration(exchanged) for message, times in traffic_of(kind, setup, agent)]
 
 
-def _sent_each_iteration(setup: Setup) -> list[Kind]:
+def _sent_each_iteration(exchanged: list[Kind]) -> list[Kind]:
     """The kinds that agents send each other in every iteration; policies of populations move less often."""
-    return [kind for kind in _exchanged(setup) if kind is not Kind.POLICY_PARAMETERS]
+    return [kind for kind in exchanged if kind is not Kind.POLICY_PARAMETERS]
 
 
-def _report(setup: Setup, agent: int, rows: int) -> Report:
+def _report(setup: Setup, exchanged: list[Kind], agent: int, rows: int) -> Report:
     """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
-    rows -= sum((len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _sent_each_iteration(setup))
+    rows -= sum(
+        (len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _sent_each_iteration(exchanged)
+    )
     # Who does not learn reads no power.
     neighbours = 0 if agent in setup.frozen else len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
     return Report(

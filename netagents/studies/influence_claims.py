@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from netagents.experiment import Experiment, load_experiment
-from netagents.intervals import Interval
+from netagents.intervals import Interval, mean_interval
 from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
 from netagents.launchers.launch import launch
 from netagents.launchers.policy_evaluation import evaluation_environment
@@ -19,6 +19,7 @@ from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.records.bank_creation import make_bank
 from netagents.studies.allocation_evaluation import AllocationResult, evaluate_allocation
 from netagents.studies.allocation_study import allocation_study
+from netagents.studies.byte_budget_study import byte_budget_study, evaluate_budget
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_runs import carry_out
 
@@ -64,6 +65,39 @@ def allocation_rank(
     """Share of the allocations of the same budget that are better than a rule's, with its interval over seeds."""
     found = allocation_result(source, overrides, axes, seeds).ranks[rule]
     return Interval(found.rank.percentile, found.low, found.high, found.replicates)
+
+
+def allocation_gain(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int = 3) -> Interval:
+    """Gain of the largest population over self-play, relative to the scenario's mean return; interval over seeds and scenarios."""
+    return gain_of_largest(allocation_result(source, overrides, axes, seeds).samples)
+
+
+def gain_of_largest(samples: np.ndarray) -> Interval:
+    """The same from returns ``(R, C, S, L)`` per seed, co-player, scenario and size."""
+    relative = samples.mean(axis=1) / np.abs(samples).mean(axis=(0, 1, 3))[None, :, None]
+    return mean_interval((relative[..., -1] - relative[..., 0]).reshape(-1))
+
+
+def allocation_selection(
+    source: Source,
+    overrides: Sequence[str],
+    axes: Mapping[str, Sequence[Any]],
+    seeds: int = 3,
+    rule: Literal["published", "ranks", "gain"] = "published",
+) -> float:
+    """By how much keeping the best half of the samples of each cell lowers the share of allocations that are better than a rule's."""
+    found = allocation_result(source, overrides, axes, seeds)
+    return found.ranks[rule].rank.percentile - found.selected[rule].rank.percentile
+
+
+def radii_kept(source: Source, overrides: Sequence[str], budget: float = 0.5, seeds: int = 3, rule: str = "influence") -> Interval:
+    """Share of the return with the largest radius that radii keep which a rule chooses under a budget of bytes, paired by seed."""
+    experiment = load_experiment(source, overrides).experiment
+    study = byte_budget_study(source, overrides, seeds=range(experiment.seed, experiment.seed + seeds), budget=budget)
+    with TemporaryDirectory() as folder:
+        directory = StudyDirectory.open_for(Path(folder) / "study", study)
+        carry_out(study, directory, copies=0)
+        return next(row.kept for row in evaluate_budget(study, directory, episodes=256) if row.radii == rule)
 
 
 def allocation_result(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int) -> AllocationResult:

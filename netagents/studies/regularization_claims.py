@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +15,9 @@ from netagents.experiment.games import RelyRules
 from netagents.experiment.signal_settings import Aggregate
 from netagents.intervals import Interval, run_interval
 from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.launch import launch
 from netagents.learning.prepare import prepare
+from netagents.studies.power_sources import branched_power
 from netagents.studies.power_study import NONE, aggregate_of, power_study
 from netagents.studies.power_tables import kept
 from netagents.studies.true_power import TruePower, enumerable, true_power
@@ -68,15 +72,49 @@ def power_left(
     what: Literal["power", "return"] = "power",
 ) -> Interval:
     """The share of true power, or of the exact task return, that a price leaves, by seed; power of the experiment's own aggregate."""
+    outcomes = exact_outcomes(source, overrides, price, seeds, method)
+    if what == "power":
+        return run_interval([regularized.power / plain.power for plain, regularized in outcomes])
+    return run_interval([kept(regularized.task, plain.task, float("nan")) for plain, regularized in outcomes])
+
+
+def exact_outcomes(
+    source: str | Mapping[str, Any], overrides: Sequence[str], price: float, seeds: int, method: str = "prim"
+) -> list[tuple[TruePower, TruePower]]:
+    """By seed, what is true without a price and at one; power of the experiment's own aggregate."""
     study = power_study(source, overrides, lambdas=[price], methods=[method], seeds=range(seeds))
-    shares = []
+    outcomes = []
     for seed in range(seeds):
         found = {setting.values["method"]: _trained(setting.at(seed), aggregate_of(study)) for setting in study.settings}
-        regularized, plain = found[method], found[NONE]
-        shares.append(regularized.power / plain.power if what == "power" else kept(regularized.task, plain.task, float("nan")))
+        outcomes.append((found[NONE], found[method]))
+    return outcomes
+
+
+def branched_left(
+    source: str | Mapping[str, Any],
+    overrides: Sequence[str],
+    price: float,
+    states: int,
+    seeds: int = 5,
+    what: Literal["power", "return"] = "power",
+) -> Interval:
+    """The same for ``prim`` where the model cannot be enumerated: power by branching, the return of frozen policies."""
+    study = power_study(source, overrides, lambdas=[price], seeds=range(seeds))
+    shares = []
+    with TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            found = {}
+            for setting in study.settings:
+                key = setting.at(seed).model_dump_json(), states
+                if key not in _BRANCHED:
+                    finished = launch(load_experiment(setting.at(seed)), path=Path(folder) / f"{setting.values['method']}-{seed}")
+                    _BRANCHED[key] = branched_power(finished, states, aggregate_of(study))
+                found[setting.values["method"]] = _BRANCHED[key][what]
+            shares.append(found["prim"] / found[NONE] if found[NONE] > 0.0 else float("nan"))
     return run_interval(shares)
 
 
+_BRANCHED: dict[tuple[str, int], dict[str, float]] = {}
 _FOUND: dict[tuple[str, str], TruePower] = {}
 """Several claims rest on the same runs."""
 

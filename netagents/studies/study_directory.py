@@ -16,6 +16,7 @@ from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment.load import resolved
 from netagents.records.atomic_files import check_folder, write_atomically
 from netagents.records.record_files import read_record
+from netagents.records.regular_files import open_descriptor
 from netagents.records.run_reader import Run
 from netagents.studies.study_specification import Study
 
@@ -122,9 +123,13 @@ class StudyDirectory:
         """Nobody else carries out this study meanwhile.
 
         Raises:
-            RunDirectoryError: somebody does.
+            RunDirectoryError: somebody does, or the lock is no regular file.
         """
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = self.path / ".lock"
+        try:
+            descriptor = open_descriptor(file, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise RunDirectoryError(f"cannot be opened: {error.strerror}", where=str(file), fix="the folder must be writable") from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,7 +32,7 @@ def test_visited_keys_and_the_full_table_learn_the_same_values(seed: int) -> Non
         signal = rng.normal(size=(10, 4))
         for critic in (full, visited):
             batch = compact(critic, keys, 10, 4, alive, bootstrap, iteration)
-            batch_td(critic, 1, batch, signal, 0.9, 3)
+            batch_td(critic, {1: signal}, batch, 0.9, 3)
         every = np.arange(WINDOW.total)
         seen = visited.find(every) >= 0
         assert np.array_equal(full.values[:, every[seen]], visited.values[:, visited.find(every[seen])])
@@ -108,7 +108,7 @@ def test_a_restored_table_goes_on_as_if_nothing_had_happened(full_limit: int) ->
             if critic is restored and iteration < 3:
                 continue
             batch = compact(critic, keys, 8, 4, np.ones((8, 4), dtype=bool), np.ones((8, 4)), iteration)
-            batch_td(critic, 0, batch, signal, 0.9, 2)
+            batch_td(critic, {0: signal}, batch, 0.9, 2)
         if iteration == 2:
             restored.restore({name: array.copy() for name, array in original.arrays().items()})
     for name, array in original.arrays().items():

@@ -27,7 +27,7 @@ def test_it_is_the_fixed_point_of_the_sweeps_for_all_columns_at_once(seed: int, 
     batches = [compact(table, keys, 7, 3, alive, bootstrap, 0) for table in (exact, swept)]
     batch_lstd(exact, signals, batches[0], 0.9)
     for column, signal in signals.items():
-        batch_td(swept, column, batches[1], signal, 0.9, 600)
+        batch_td(swept, {column: signal}, batches[1], 0.9, 600)
     assert exact.values == pytest.approx(swept.values, abs=1e-9)
     others = np.setdiff1d(np.arange(exact.values.shape[1]), batches[0].slots)
     assert np.array_equal(exact.values[:, others], start[:, others])
@@ -37,5 +37,5 @@ def test_a_batch_without_transitions_changes_nothing() -> None:
     table = CriticTable(WINDOW, 1, 1000, 1000)
     batch = compact(table, np.arange(4), 1, 2, np.zeros((1, 2), dtype=bool), np.ones((1, 2)), 0)
     batch_lstd(table, {0: np.ones((1, 2))}, batch, 0.9)
-    assert batch_td(table, 0, batch, np.ones((1, 2)), 0.9, 3) == 0.0
+    assert batch_td(table, {0: np.ones((1, 2))}, batch, 0.9, 3) == {0: 0.0}
     assert not table.values.any()

@@ -47,7 +47,7 @@ def test_a_table_tells_values_from_empty_entries_until_it_is_reset(full_limit: i
     assert not table.evaluated(table.find(np.arange(8))).any()
     # Two steps of one copy: keys 1, 5 and, after the last step, 6.
     batch = compact(table, np.array([1, 5, 6]), 2, 1, np.ones((2, 1), dtype=np.bool_), np.ones((2, 1)), iteration=0)
-    batch_td(table, 0, batch, np.zeros((2, 1)), GAMMA, 3)
+    batch_td(table, {0: np.zeros((2, 1))}, batch, GAMMA, 3)
     # A value of zero is a value.
     assert np.flatnonzero(table.evaluated(table.find(np.arange(8)))).tolist() == [1, 5]
     table.reset()

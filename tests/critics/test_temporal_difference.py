@@ -29,7 +29,7 @@ def test_many_sweeps_solve_the_empirical_bellman_equation_of_the_batch() -> None
     keys, signal, _, _ = chain(np.random.default_rng(1), 50, 8)
     table = critic()
     batch = compact(table, keys.reshape(-1), 50, 8, np.ones((50, 8), dtype=bool), np.ones((50, 8)), 0)
-    change = batch_td(table, 0, batch, signal, 0.9, 400)
+    change = batch_td(table, {0: signal}, batch, 0.9, 400)[0]
     counts = np.zeros((4, 4))
     np.add.at(counts, (keys[:-1].reshape(-1), keys[1:].reshape(-1)), 1.0)
     empirical = counts / counts.sum(axis=1, keepdims=True)
@@ -50,7 +50,7 @@ def test_batch_td_agrees_with_sequential_td_within_its_error() -> None:
         sequential[z] += rate * (signal[step, 0] + 0.9 * sequential[ahead] - sequential[z])
     table = critic()
     batch = compact(table, keys.reshape(-1), 40_000, 1, np.ones((40_000, 1), dtype=bool), np.ones((40_000, 1)), 0)
-    batch_td(table, 0, batch, signal, 0.9, 300)
+    batch_td(table, {0: signal}, batch, 0.9, 300)
     scale = np.ptp(exact)
     assert np.abs(table.values[0] - exact).max() < 0.15 * scale
     assert np.abs(sequential - exact).max() < 0.3 * scale
@@ -63,6 +63,6 @@ def test_nothing_is_bootstrapped_past_a_terminal_state_nor_learned_after_an_end(
     alive = np.array([[True], [True], [False]])
     bootstrap = np.array([[1.0], [0.0], [1.0]])
     batch = compact(table, keys.reshape(-1), 3, 1, alive, bootstrap, 0)
-    batch_td(table, 0, batch, signal, 0.5, 10)
+    batch_td(table, {0: signal}, batch, 0.5, 10)
     assert table.values[0].tolist() == [1.5, 1.0, 0.0, 0.0]
     assert table.entries == 2

@@ -136,7 +136,7 @@ def learned_critic(sampler, model, agent, window, copies, horizon):
     encoded = keys.encode([states[:, :, j].reshape(-1) for j in window], [actions[:, :, j].reshape(-1) for j in window])
     batch = compact(table, encoded, horizon, copies, np.ones((horizon, copies), dtype=bool), np.ones((horizon, copies)), 0)
     signal = local.reward[(*(states[:-1, :, j] for j in local.state_scope), *(actions[:-1, :, k] for k in local.action_scope))]
-    assert batch_td(table, 0, batch, signal, GAMMA, 250) < 1e-9
+    assert batch_td(table, {0: signal}, batch, GAMMA, 250)[0] < 1e-9
     learned = np.full(keys.total, np.nan)
     learned[batch.keys] = table.values[0, batch.slots]
     # WindowKeys numbers all states first, then all actions: the axes of a truncated table.

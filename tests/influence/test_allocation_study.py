@@ -87,6 +87,18 @@ def test_influence_that_foretells_the_gain_is_found_to_do_so() -> None:
     assert sum(found.picks["published"]) == sum(found.picks["ranks"]) == 24
 
 
+def test_within_each_game_influence_is_judged_by_itself() -> None:
+    strength = [0.0, 0.6, 1.2, 1.8]
+    names = [f"{game}, {k}" for game in ("follows", "opposes") for k in range(4)] + ["lonely, 0"]
+    gains = [*strength, *reversed(strength), 0.5]
+    plays = [made_up(each, gain, number) for number, (each, gain) in enumerate(zip([*strength, *strength, 1.0], gains, strict=True))]
+    found = judge(names, [1, 3, 5], plays, resamples=2)
+    assert list(found.within) == ["follows", "opposes"]
+    assert found.within["follows"].value == pytest.approx(1.0)
+    assert found.within["opposes"].value == pytest.approx(-1.0)
+    assert found.within["follows"].n == 4
+
+
 def test_influence_that_says_nothing_has_a_middling_rank() -> None:
     shares, p = [], []
     for trial in range(12):

@@ -56,13 +56,16 @@ def test_given_radii_stay_and_are_paid_first() -> None:
             choose(rings, 1.0, fixed=fixed)
 
 
-def test_uniform_radii_use_most_of_the_budget() -> None:
-    rings = random_rings(3, n=4, largest=3)
-    budget = 0.55 * float(rings.cost.sum())
-    chosen = uniform_radii(rings, budget)
-    assert (chosen == chosen[:, :1]).all()
-    costs = [rings.total(np.repeat(np.array(each)[:, None], 4, axis=1))[1] for each in product(range(4), repeat=3)]
-    assert rings.total(chosen)[1] == max(cost for cost in costs if cost <= budget)
+def test_uniform_radii_are_one_radius_and_what_the_rest_of_the_budget_pays_for() -> None:
+    cost = np.ones((3, 4, 3))
+    cost[POLICY] = 5.0
+    rings = Rings(np.zeros((3, 4, 3)), cost)
+    # One radius for all costs 4 x (5 + 1 + 1) = 28 bytes per hop.
+    found = {budget: uniform_radii(rings, budget)[:, 0].tolist() for budget in (27.0, 28.0, 32.0, 36.0, 63.0, 84.0)}
+    assert found == {27.0: [0, 3, 3], 28.0: [1, 1, 1], 32.0: [1, 2, 1], 36.0: [1, 3, 1], 63.0: [2, 3, 2], 84.0: [3, 3, 3]}
+    assert (uniform_radii(rings, 36.0) == uniform_radii(rings, 36.0)[:, :1]).all()
+    within = uniform_radii(rings, 27.0, gradient_within_critic=True)
+    assert (within[GRADIENT] <= within[CRITIC]).all()
 
 
 def test_policies_and_critics_follow_who_matters_to_an_agent_and_gradients_to_whom_it_matters() -> None:

@@ -1,8 +1,9 @@
-"""Checkpoints that somebody tampered with: one line, before anything of the size that they claim is built."""
+"""Checkpoints and locks that somebody tampered with: one line, before anything of the size that they claim is built."""
 
 from __future__ import annotations
 
 import json
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from netagents.errors import RunDirectoryError
 from netagents.records.checkpoint import MANIFEST, checkpoint_facts, load_checkpoint, write_checkpoint
+from netagents.studies.study_directory import StudyDirectory
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -110,3 +112,13 @@ def test_a_file_much_larger_than_listed_is_not_read(written: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_the_lock_of_a_study_is_a_regular_file(kind: str, tmp_path: Path) -> None:
+    """A link would make a file elsewhere."""
+    lock, elsewhere = tmp_path / ".lock", tmp_path / "elsewhere"
+    {"pipe": lambda: os.mkfifo(lock), "folder": lock.mkdir, "link": lambda: lock.symlink_to(elsewhere)}[kind]()
+    with pytest.raises(RunDirectoryError), StudyDirectory(tmp_path).locked():
+        pass
+    assert not elsewhere.exists()

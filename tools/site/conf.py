@@ -18,8 +18,10 @@ project = "netagents"
 author = "The netagents authors"
 release = version = netagents.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-source_suffix = {".md": "markdown"}
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+# Tests run the tutorials and compare; the site shows what they printed.
+nb_execution_mode = "off"
 root_doc = "index"
 
 # Links of a page lead to headings of others as they do on code hosts.

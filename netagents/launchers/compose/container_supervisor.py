@@ -12,21 +12,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import zmq
 
 from netagents.errors import DeadlineError, EngineError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.compose.compose_file import role_of_service
 from netagents.launchers.compose.container_engine import DOWN_SECONDS, Container, Engine, explain
-from netagents.launchers.supervision.forkserver import ChildLink
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.launchers.supervision.processes import signal_name
-from netagents.launchers.supervision.root_cause import Exit
 from netagents.launchers.supervision.supervisor import Supervisor
-from netagents.launchers.supervision.supervisor_events import Exited, NodeReady, NodeSpec, Paused, Signalled, Source
+from netagents.launchers.supervision.supervisor_events import NodeSpec, Paused, Signalled, Source
 from netagents.launchers.supervision.watch import Node, Watch
 from netagents.nodes.process.socket_directory import SocketDirectory
 
@@ -42,6 +38,18 @@ STOP_SECONDS_EACH = 0.5
 _SIGNALLED = 128
 
 
+@dataclass
+class ContainerNode(Node):
+    """A node that is a container; its number is that of the container's init, as far as this host sees it."""
+
+    containers: ContainerWatch = field(kw_only=True)
+
+    @property
+    def pid(self) -> int:
+        container = self.containers.containers.get(self.spec.role)
+        return container.pid if container is not None else 0
+
+
 class ContainerWatch(Watch):
     """The events that the supervisor of a run in containers waits for.
 
@@ -55,6 +63,7 @@ class ContainerWatch(Watch):
         super().__init__()
         self._engine, self._logs = engine, logs
         self.containers: dict[str, Container] = {}
+        self._nodes: dict[str, Node] = {}
         self._pending = b""
         command = ["events", "--since", f"{time.time():.0f}", "--format", "{{json .}}"]
         command += ["--filter", "type=container", "--filter", f"label=com.docker.compose.project={project}"]
@@ -65,20 +74,13 @@ class ContainerWatch(Watch):
         self._descriptor = self._stream.stdout.fileno()
         os.set_blocking(self._descriptor, False)
 
+    @property
+    def nodes(self) -> dict[str, Node]:
+        return self._nodes
+
     def look(self, timeout: float, sources: Collection[Source]) -> None:
-        poller = zmq.Poller()
-        interruptions = self.interruptions
-        watched: list[Source] = [self._descriptor, *sources]
-        if interruptions is not None and interruptions.descriptor >= 0:
-            watched.append(interruptions.descriptor)
-        for source in watched:
-            poller.register(source, zmq.POLLIN)
-        ready = [source for source, _ in poller.poll(max(0, round(1000 * timeout)))]
-        if self._descriptor in ready:
+        if self.poll(timeout, [self._descriptor], sources):
             self._read_stream()
-        if interruptions is not None and interruptions.descriptor in ready:
-            self.events.extend(Signalled(number) for number in interruptions.take())
-        self.events.extend(NodeReady(source) for source in sources if source in ready)
 
     def _read_stream(self) -> None:
         try:
@@ -104,20 +106,9 @@ class ContainerWatch(Watch):
 
     def begin(self, spec: NodeSpec) -> Node:
         """Add a node that is about to start."""
-        node = Node(spec, _NoLink(), time.time(), self._logs / f"{spec.role}.jsonl")
-        self.nodes[spec.role] = node
+        node = ContainerNode(spec, time.time(), self._logs / f"{spec.role}.jsonl", containers=self)
+        self._nodes[spec.role] = node
         return node
-
-    def note_exit(self, node: Node, code: int | None) -> None:
-        role = node.spec.role
-        self.nodes.pop(role, None)
-        container = self.containers.get(role)
-        pid = container.pid if container is not None else 0
-        self.exits.append(Exit(role, pid, code, time.time(), node.started, node.asked, node.log))
-        self.events.append(Exited(role, pid, code, signal_name(code), node.spec.essential))
-
-    def forget(self, node: Node) -> None:
-        """Nothing to release."""
 
     def close(self) -> None:
         self._stream.terminate()
@@ -158,7 +149,10 @@ class ContainerSupervisor(Supervisor):
         super().__init__(specs, timeouts=timeouts, log_directory=log_directory, sockets=sockets, interruptions=interruptions)
         self._engine, self._project, self._file = engine, project, file
         self._containers = ContainerWatch(engine, project, log_directory)
-        self._watch = self._containers
+
+    @property
+    def _watch(self) -> ContainerWatch:
+        return self._containers
 
     def start(self, first: Sequence[str] = ()) -> None:  # noqa: ARG002 - containers start together
         """Start all containers; returns when they run, not when their roles are ready.
@@ -245,16 +239,6 @@ class ContainerSupervisor(Supervisor):
             ) from None
         if done.returncode != 0:
             raise explain(done.stderr, command)
-
-
-class _NoLink(ChildLink):
-    """Containers have no pipe to their launcher."""
-
-    def __init__(self) -> None:
-        super().__init__(-1, -1)
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def _exit_code(code: int) -> int:

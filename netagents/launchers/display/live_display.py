@@ -65,6 +65,8 @@ class LiveDisplay:
         """Set the view; it is drawn at the next refresh."""
         self._rate.update(view)
         self._view = view
+        for line in view.notices:
+            self.note(line)
 
     def note(self, line: str) -> None:
         """Print the line above the view."""

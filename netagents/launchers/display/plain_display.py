@@ -36,6 +36,8 @@ class PlainDisplay:
         if now - self._last >= PLAIN_INTERVAL or view.iteration == view.total:
             self._last = now
             self.note(describe(view, self._rate))
+        for line in view.notices:
+            self.note(line)
 
     def note(self, line: str) -> None:
         """Print the line, without control characters."""

@@ -15,11 +15,12 @@ from netagents.errors import DeadlineError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.supervision.forkserver import PRELOAD, ForkServer
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.process_watch import ProcessNode, ProcessWatch
 from netagents.launchers.supervision.processes import WatchedProcess, adopting_orphans, allow_descriptors, is_stopped
 from netagents.launchers.supervision.root_cause import Failure
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import NodeSpec
-from netagents.launchers.supervision.watch import FORKSERVER, Node
+from netagents.launchers.supervision.watch import FORKSERVER
 from netagents.nodes.process.node_process import child_main
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.stray_processes import end_members
@@ -58,8 +59,16 @@ class ProcessSupervisor(Supervisor):
         interruptions: Interruptions | None = None,
     ) -> None:
         super().__init__(specs, timeouts=timeouts, log_directory=log_directory, sockets=sockets, interruptions=interruptions)
+        self._processes = ProcessWatch()
         self._preload = preload
         self._environment = environment
+
+    @property
+    def _watch(self) -> ProcessWatch:
+        return self._processes
+
+    def _holds(self) -> bool:
+        return self._processes.forkserver is not None
 
     def start(self, first: Sequence[str] = ()) -> None:
         """Start all nodes, or the roles in ``first``; returns when every process exists, not when its role is ready.
@@ -98,9 +107,22 @@ class ProcessSupervisor(Supervisor):
         begun = {*self.running, *(exit_.role for exit_ in self.exits)}
         self._fork_all([spec for spec in self.specs if spec.role not in begun])
 
+    def add(self, specs: Sequence[NodeSpec]) -> dict[str, int]:
+        """Start further nodes, or roles that have ended once more; gives the process number of each.
+
+        Raises:
+            NodeFailedError, DeadlineError: as :meth:`start`.
+        """
+        self._fork_all(specs)
+        return {spec.role: self._watch.processes[spec.role].pid for spec in specs if spec.role in self._watch.processes}
+
+    def signal(self, number: int, roles: Sequence[str]) -> None:
+        """Send a signal to those of the roles that run."""
+        self._send(number, [role for role in roles if role in self._watch.processes])
+
     def _fork_all(self, specs: Sequence[NodeSpec]) -> None:
         deadline = waiting_clock() + self.timeouts.seconds("join")
-        unborn: dict[int, Node] = {}
+        unborn: dict[int, ProcessNode] = {}
         try:
             for spec in specs:
                 node = self._fork(spec)
@@ -112,23 +134,23 @@ class ProcessSupervisor(Supervisor):
             self._forget_unborn()
 
     def _forget_unborn(self) -> None:
-        for node in [node for node in self._watch.nodes.values() if node.process is None]:
+        for node in [node for node in self._watch.processes.values() if node.process is None]:
             # Should one of them come to life after all, it finds its launcher's end of the pipe closed and leaves.
-            del self._watch.nodes[node.spec.role]
+            del self._watch.processes[node.spec.role]
             self._watch.forget(node)
 
-    def _fork(self, spec: NodeSpec) -> Node:
+    def _fork(self, spec: NodeSpec) -> ProcessNode:
         assert self._watch.forkserver is not None
         assert self.sockets is not None
         assert self.log_directory is not None
         log = self.log_directory / f"{spec.role}.jsonl"
         arguments = (spec.role, spec.target, json.dumps(dict(spec.arguments)), str(log), str(self.sockets.path), self._preload)
         started = time.time()
-        node = Node(spec, self._watch.forkserver.fork(spec.role, child_main, arguments), started, log)
-        self._watch.nodes[spec.role] = node
+        node = ProcessNode(spec, started, log, link=self._watch.forkserver.fork(spec.role, child_main, arguments))
+        self._watch.processes[spec.role] = node
         return node
 
-    def _start_one(self, spec: NodeSpec) -> Node:
+    def _start_one(self, spec: NodeSpec) -> ProcessNode:
         try:
             node = self._fork(spec)
             self._await_births({node.link.status: node}, waiting_clock() + self.timeouts.seconds("join"), 0)
@@ -136,7 +158,7 @@ class ProcessSupervisor(Supervisor):
             self._forget_unborn()
         return node
 
-    def _await_births(self, unborn: dict[int, Node], deadline: float, enough: int) -> None:
+    def _await_births(self, unborn: dict[int, ProcessNode], deadline: float, enough: int) -> None:
         """Read the process numbers that the forkserver gives, until at most ``enough`` are missing."""
         poller = select.poll()
         for descriptor in unborn:
@@ -180,19 +202,19 @@ class ProcessSupervisor(Supervisor):
 
     def pids(self) -> dict[str, int]:
         """Process numbers of all that run, the forkserver included."""
-        pids = {role: node.pid for role, node in self._watch.nodes.items()}
+        pids = {role: node.pid for role, node in self._watch.processes.items()}
         if self._watch.forkserver is not None and self._watch.forkserver.process is not None:
             pids[FORKSERVER] = self._watch.forkserver.process.pid
         return pids
 
     def end(self, role: str) -> None:
-        node = self._watch.nodes.get(role)
+        node = self._watch.processes.get(role)
         if node is not None and node.process is not None:
             node.process.send(signal.SIGKILL)
 
     def _send(self, number: int, roles: Sequence[str]) -> None:
         for role in roles:
-            node = self._watch.nodes[role]
+            node = self._watch.processes[role]
             node.asked = node.asked or time.time()
             if node.process is not None:
                 node.process.send(number)

@@ -59,7 +59,6 @@ class Supervisor(ABC):
         self._exit_stack = contextlib.ExitStack()
         self.log_directory = log_directory
         self.sockets = sockets
-        self._watch = Watch()
         self._sources: list[Source] = []
         self._failure: Failure | None = None
         self.recovery: Recovery | None = None
@@ -67,7 +66,7 @@ class Supervisor(ABC):
         self.settling_seconds = 0.0
         """That inessential nodes get to leave by themselves after the others, such as a monitor with sinks."""
         self._interruptions = interruptions
-        self._forgiven: set[int] = set()
+        self._forgiven: set[tuple[str, int]] = set()
 
     # ------------------------------------------------------------------ start
 
@@ -76,6 +75,11 @@ class Supervisor(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
+
+    @property
+    @abstractmethod
+    def _watch(self) -> Watch:
+        """What it waits for."""
 
     @abstractmethod
     def start(self, first: Sequence[str] = ()) -> None:
@@ -201,7 +205,7 @@ class Supervisor(ABC):
 
     def _left(self) -> list[str]:
         """Roles whose process ended with its work done, or is done without: a host that stands still may have no agent left."""
-        return [exit_.role for exit_ in self.exits if exit_.exit_code == 0 or exit_.pid in self._forgiven]
+        return [exit_.role for exit_ in self.exits if exit_.exit_code == 0 or (exit_.role, exit_.pid) in self._forgiven]
 
     def check(self, events: Iterable[NodeEvent], ask: Sequence[str] = ()) -> None:
         """End the run if one of the events demands it, and raise what :meth:`wait` raises."""
@@ -220,7 +224,7 @@ class Supervisor(ABC):
         """Whether the run goes on although a process failed."""
         if self.recovery is None or not self.recovery.plan(event, self.running, time.monotonic()):
             return False
-        self._forgiven.add(event.pid)
+        self._forgiven.add((event.role, event.pid))
         return True
 
     def _start_again(self, interval: float) -> float:
@@ -238,7 +242,9 @@ class Supervisor(ABC):
         if self._failure is not None:
             return self._failure
         essential = {spec.role for spec in self.specs if spec.essential} | {FORKSERVER}
-        return first_failure(exit_ for exit_ in self._watch.exits if exit_.role in essential and exit_.pid not in self._forgiven)
+        return first_failure(
+            exit_ for exit_ in self._watch.exits if exit_.role in essential and (exit_.role, exit_.pid) not in self._forgiven
+        )
 
     # ------------------------------------------------------------------ stop
 
@@ -305,10 +311,14 @@ class Supervisor(ABC):
             raise DeadlineError(f"{', '.join(stuck)} could not be ended within {seconds:g} s", where=f"stop ({reason})")
         return killed
 
+    def _holds(self) -> bool:
+        """Whether something is there for the nodes' sake that :meth:`_end_rest` ends."""
+        return False
+
     def close(self) -> None:
         """End what still runs and put everything back; may be called again."""
         try:
-            if self._watch.nodes or self._watch.forkserver is not None:
+            if self._watch.nodes or self._holds():
                 self.stop("closed")
         finally:
             self._watch.close()

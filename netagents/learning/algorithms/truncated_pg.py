@@ -249,8 +249,7 @@ class TabularAgent(NetworkedAgent):
         if critic.solver == "lstd":
             batch_lstd(self.table, signals, batch, gamma)
             return float("nan")
-        changes = {column: batch_td(self.table, column, batch, signal, gamma, critic.sweeps) for column, signal in signals.items()}
-        return changes[self.column]
+        return batch_td(self.table, signals, batch, gamma, critic.sweeps)[self.column]
 
     def _beyond_clean(self, iteration: int, rollout: Rollout, keys: Keys, signal: FloatArray, clean: FloatArray) -> FloatArray:
         """(T, B) by how much the values of the agent's own episodes, deviations included, differ from those without; zero elsewhere."""
@@ -265,7 +264,7 @@ class TabularAgent(NetworkedAgent):
         if critic.solver == "lstd":
             batch_lstd(table, {0: signal}, batch, gamma)
         else:
-            batch_td(table, 0, batch, signal, gamma, critic.sweeps)
+            batch_td(table, {0: signal}, batch, gamma, critic.sweeps)
         values = np.zeros(signal.shape)
         values.reshape(-1)[batch.positions] = table.values[0][batch.slots][batch.inverse]
         return np.where(alive, values - clean, 0.0)

@@ -97,7 +97,7 @@ class TableDeviationCritic:
             acted = traces[j].actions.reshape(-1)
             keys = self._encode(table, known, np.zeros(acted.size, dtype=np.int64), acted, j)
             batch = compact(table, keys, rollout.steps, setup.batch, usable[j], rollout.bootstrap, iteration)
-            batch_td(table, 0, batch, rollout.rewards, setup.discount, self._agent.learning.critic.sweeps)
+            batch_td(table, {0: rollout.rewards}, batch, setup.discount, self._agent.learning.critic.sweeps)
 
     @staticmethod
     def _encode(table: CriticTable, known: Mapping[int, NDArray[Any]], nothing: NDArray[Any], acted: NDArray[Any], j: int) -> Any:

@@ -130,20 +130,23 @@ class PowerPenalty(SignalTerm):
             self._freeze()
         read = [self._power(j, batch) for j in self.co_players]
         # (co-players, steps) of the steps that count, and of all of them.
-        powers, fresh = (np.stack(each).reshape(len(read), -1) for each in zip(*read, strict=True))
+        powers = np.stack([power for power, _ in read]).reshape(len(read), -1)
         known, alive = np.isfinite(powers), batch.rollout.alive.reshape(-1)
-        counted = known if alive.all() else known & alive
-        visits = counted.sum(axis=1)
-        means = np.where(counted, powers, 0.0).sum(axis=1) / np.maximum(visits, 1)
-        powers = np.where(known, powers, means[:, None])
+        everything, all_alive = bool(known.all()), bool(alive.all())
+        counted = known if all_alive else known & alive
+        visits = np.full(len(read), alive.size) if everything and all_alive else counted.sum(axis=1)
+        means = (powers if everything and all_alive else np.where(counted, powers, 0.0)).sum(axis=1) / np.maximum(visits, 1)
+        if not everything:
+            powers = np.where(known, powers, means[:, None])
+        stale = sum(np.count_nonzero(row & ~fresh.reshape(-1)) for row, (_, fresh) in zip(counted, read, strict=True) if fresh is not None)
         total = self._aggregated(powers.reshape(-1, *batch.shape), batch)
         steps = max(int(alive.sum()), 1) * len(read)
         top = int(means.argmax())
         has_power = visits[top] > 0 and means[top] > 0.0
         self._numbers = {
-            "mean": float(total[batch.rollout.alive].mean()) if alive.any() else 0.0,
+            "mean": float((total.reshape(-1) if all_alive else total[batch.rollout.alive]).mean()) if alive.any() else 0.0,
             "known": float(visits.sum()) / steps,
-            "stale": float(np.count_nonzero(counted & ~fresh)) / steps,
+            "stale": float(stale) / steps,
             "largest": float(means[top]) if visits[top] > 0 else float("nan"),
             "holder": float(self.co_players[top]) if has_power else float("nan"),
         }
@@ -160,19 +163,20 @@ class PowerPenalty(SignalTerm):
             return np.asarray(present.sum(axis=0) / np.maximum(near.sum(axis=0), 1))
         return np.asarray(self._aggregate(present, axis=0))
 
-    def _power(self, j: int, batch: SignalBatch) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """(T, B) power of j, NaN where unknown, and whether the newest copy knows it."""
-        shape = batch.shape
+    def _power(self, j: int, batch: SignalBatch) -> tuple[FloatArray, NDArray[np.bool_] | None]:
+        """(T, B) power of j, NaN where unknown, and whether the newest copy knows it; None where it knows all."""
         if j in self._powerless:
-            return np.zeros(shape), np.ones(shape, dtype=np.bool_)
+            return np.zeros(batch.shape), None
         if j in self._played:
             return self._from_networks(j, batch)
         contexts = self._task.contexts(j, batch)
         if self.ex_ante:
             return self._before_anyone_acts(j, batch, contexts)
-        return self._frozen[f"{j}.power"][contexts, batch.traces[j].actions[:-1]], self._frozen[f"{j}.fresh"][contexts]
+        table, fresh = self._frozen[f"{j}.power"], self._frozen[f"{j}.fresh"]
+        power = table.take(contexts * table.shape[1] + batch.traces[j].actions[:-1])
+        return power, None if fresh.all() else fresh.take(contexts)
 
-    def _before_anyone_acts(self, j: int, batch: SignalBatch, contexts: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def _before_anyone_acts(self, j: int, batch: SignalBatch, contexts: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.bool_] | None]:
         """Ex-ante power: expectations over the own policy's action and over j's, as often as j has played each."""
         probabilities = batch.action_probabilities()
         own_actions = probabilities.shape[-1]
@@ -186,14 +190,14 @@ class PowerPenalty(SignalTerm):
         own = (each * shares[seen]).sum(axis=-1)
         return self._estimated(own, each), np.asarray(fresh.reshape(-1, own_actions).all(axis=1))[seen]
 
-    def _from_networks(self, j: int, batch: SignalBatch) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def _from_networks(self, j: int, batch: SignalBatch) -> tuple[FloatArray, NDArray[np.bool_] | None]:
         """Realized power from the frozen target networks, unknown until each action of j was played often enough."""
         if self._played[j].min() < self.setup.experiment.power.min_visits:
             return np.full(batch.shape, np.nan), np.zeros(batch.shape, dtype=np.bool_)
         each = batch.critic.alternatives(j, self._frozen)
         played = batch.traces[j].actions[:-1].astype(np.int64)
         own = np.take_along_axis(each, np.broadcast_to(played[None, ..., None], (*each.shape[:-1], 1)), axis=-1)[..., 0]
-        return self._estimated(own, each), np.ones(batch.shape, dtype=np.bool_)
+        return self._estimated(own, each), None
 
     def _estimated(self, own: FloatArray, each: FloatArray, visits: FloatArray | None = None) -> FloatArray:
         """Power from (2, ...) values of what was played and (2, ..., A) of every action; NaN where an action has no value.

@@ -10,7 +10,7 @@ which HiGHS solves to optimality (``scipy.optimize.milp``).
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -130,7 +130,8 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
 
 
 def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, gradient_within_critic: bool = False) -> IntArray:
-    """(3, n) the radii that are the same for all agents and use most of the budget; of several, those with the larger policy radius.
+    """(3, n) radii that are the same for all agents: the largest one for all three kinds that the budget pays for, and with what is left
+    a larger one of critics, then of policies, then of gradients.
 
     Args:
         rings, budget, fixed, gradient_within_critic: as in :func:`choose_radii`; worth is not read.
@@ -141,15 +142,19 @@ def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None,
     kinds, n, largest = rings.cost.shape
     given = np.full((kinds, n), FREE, dtype=np.int64) if fixed is None else np.minimum(fixed, largest)
     _check_given(rings, given, budget)
-    best, radii = -1.0, np.maximum(given, 0)
-    for policy, critic, gradient in product(range(largest, -1, -1), repeat=3):
-        if gradient_within_critic and gradient > critic:
-            continue
-        tried = np.where(given == FREE, np.array([policy, critic, gradient])[:, None], given)
-        cost = rings.total(tried)[1]
-        if best < cost <= budget:
-            best, radii = cost, tried
-    return radii
+
+    def spread(radii: Sequence[int]) -> IntArray:
+        return np.where(given == FREE, np.array(radii)[:, None], given)
+
+    def affordable(radii: Sequence[int]) -> bool:
+        return rings.total(spread(radii))[1] <= budget and not (gradient_within_critic and radii[GRADIENT] > radii[CRITIC])
+
+    common = max((r for r in range(largest + 1) if affordable([r] * kinds)), default=0)
+    chosen = [common] * kinds
+    for kind in (CRITIC, POLICY, GRADIENT):
+        while chosen[kind] < largest and affordable([r + (k == kind) for k, r in enumerate(chosen)]):
+            chosen[kind] += 1
+    return spread(chosen)
 
 
 def _check_given(rings: Rings, given: IntArray, budget: float) -> None:

@@ -49,10 +49,15 @@ class PriceWarning(NamedTuple):
     advice: str
 
 
+def warning_window(count: int) -> int:
+    """Iterations that are compared with as many others, after ``count`` of them."""
+    return max(SHORTEST, round(SHARE * count))
+
+
 def price_warnings(history: PricedHistory) -> list[PriceWarning]:
     """Everything that the history of a run warns of; nothing while it is too short to say."""
     count = len(history.task)
-    window = max(SHORTEST, round(SHARE * count))
+    window = warning_window(count)
     priced = np.flatnonzero(history.weight < 0.0)
     found: list[PriceWarning] = []
     if history.known[-window:].size and float(history.known[-window:].mean()) < 0.5 and count >= window:

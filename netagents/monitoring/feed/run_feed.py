@@ -35,6 +35,7 @@ TIMED_ROWS = 60
 MOST_LINKS = 4000
 MOST_LOG_LINES = 1500
 PROCESS_SECONDS = 1.0
+ENDING_SECONDS = 0.5
 READING_SECONDS = 0.2
 """After which visitors get what has been read of a long run; the rest follows."""
 
@@ -78,9 +79,11 @@ class RunFeed:
         self.history = RunHistory(self.run)
         self._planned = self.run.experiment.learning.iterations
         self.lock = threading.RLock()
-        self._read = -math.inf
+        self._read = self._asked = -math.inf
+        self._made: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         self._fault = ""
         self._processes = ProcessTable(path)
+        self._links: dict[Any, Any] = {}
         self._polled = -math.inf
         self._rows: list[dict[str, Any]] = []
         self._logs: LogStream | None = None
@@ -95,8 +98,9 @@ class RunFeed:
             if now - self._read < SHARED_SECONDS and not self.history.behind:
                 return
             try:
-                self.history.refresh(READING_SECONDS)
-                self._ending = self.run.directory.ending()
+                # Whether a writer lives is asked less often than whether there is anything new.
+                if self.history.refresh(READING_SECONDS) or now - self._asked > ENDING_SECONDS:
+                    self._ending, self._asked = self.run.directory.ending(), now
                 self._fault = ""
             except NetagentsError as error:
                 self._fault = clipped(str(error))
@@ -136,6 +140,14 @@ class RunFeed:
             return news
 
     def _iterations(self, cursor: Cursor) -> dict[str, Any]:
+        """What is new of the iterations; made once for visitors who have received the same."""
+        key = (cursor.metric, cursor.count, self.history.count, self.history.epoch, self.history.behind, cursor.links == self._links)
+        if key != self._made[0]:
+            self._made = (key, self._new_iterations(cursor))
+        cursor.links = self._links = dict(self.history.links) if "links" in self._made[1] else cursor.links
+        return self._made[1]
+
+    def _new_iterations(self, cursor: Cursor) -> dict[str, Any]:
         history, since = self.history, cursor.count
         count = history.count
         news: dict[str, Any] = {"count": count, "behind": history.behind}
@@ -160,8 +172,7 @@ class RunFeed:
             news["values"] = rounded(history.agent_values(cursor.metric, [count - 1])[0])
             news["headline"] = [answer._asdict() for answer in headline(history)]
             news["kinds"] = history.kinds
-            if history.links is not cursor.links and history.links != cursor.links:
-                cursor.links = dict(history.links)
+            if history.links != cursor.links:
                 busiest = sorted(history.links.items(), key=lambda item: -item[1][0])[:MOST_LINKS]
                 news["links"] = [[sender, kind_name(kind), receiver, *counted] for (sender, kind, receiver, _), counted in busiest]
         return news
@@ -243,6 +254,9 @@ def _rate(history: RunHistory) -> float | None:
     return float(f"{(len(rows) - 1) / elapsed:.4g}") if len(rows) > 1 and elapsed > 0.0 else None
 
 
+_ODD = ("restarted", "interrupted", "tables_failed", "resumed", "power_warning")
+
+
 def _event(event: dict[str, Any]) -> dict[str, Any]:
     """An event as the page shows it: when, what, who, a line, and whether something went wrong."""
     kind = str(event["event"])
@@ -264,7 +278,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
         "event": kind,
         "who": clipped(who, 60),
         "line": clipped(line or shown, 600),
-        "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in ("restarted", "interrupted", "tables_failed", "resumed") else "",
+        "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
 
 

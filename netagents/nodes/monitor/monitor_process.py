@@ -74,7 +74,9 @@ class ProgressLines:
         self._logger, self._next = context.log.logger, 0.0
 
     def show(self, view: ProgressView) -> None:
-        """Log the view, unless the last line was just before."""
+        """Log the view, unless the last line was just before, and what is wrong at once."""
+        for line in view.notices:
+            self._logger.warning("%s", line)
         if time.monotonic() >= self._next or view.iteration == view.total:
             self._next = time.monotonic() + PROGRESS_SECONDS
             self._logger.info("iteration %d of %d, return %.2f", view.iteration, view.total, view.team_return)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netagents.errors import DecodeError
 from netagents.learning import IterationRecord, Setup
 from netagents.learning.power_facts import power_facts
+from netagents.learning.price_watch import PriceWatch
 from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.messages import Digest
 
@@ -37,6 +38,7 @@ class ProgressView:
         slowest: the agent for which the others waited longest in this iteration; -1 if times are unknown.
         busy: per agent the percentage of the iteration in which it did not wait; empty if times are unknown, or for more than
             :data:`MOST_BUSY` agents.
+        notices: warnings about the price of power that are new with this iteration, a line each.
     """
 
     iteration: int
@@ -51,6 +53,7 @@ class ProgressView:
     slowest: int
     busy: tuple[int, ...] = ()
     leaders: int = 1
+    notices: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The view as JSON; NaN is null."""
@@ -69,17 +72,18 @@ class ProgressView:
                 raise ValueError("too large")
             values = json.loads(text)
             busy = tuple(int(share) for share in values.pop("busy"))
+            notices = tuple(str(line) for line in values.pop("notices"))
             fields: dict[str, Any] = {key: math.nan if value is None else float(value) for key, value in values.items()}
             for key in WHOLE_NUMBERS:
                 fields[key] = int(fields[key])
-            view = cls(**fields, busy=busy)
+            view = cls(**fields, busy=busy, notices=notices)
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
             raise DecodeError(f"a view that cannot be read: {error}") from error
         return view
 
 
 class PowerMonitor:
-    """Turns the agents' reports into the power matrix and its concentration.
+    """Turns the agents' reports into the power matrix and its concentration, and follows what agents pay for power.
 
     Args:
         setup: distances, radii, and which agents cannot influence each other.
@@ -87,6 +91,7 @@ class PowerMonitor:
 
     def __init__(self, setup: Setup) -> None:
         self._facts = power_facts(setup)
+        self._prices = PriceWatch(setup)
 
     def matrix(self, rows: tuple[FloatArray, ...]) -> PowerMatrix:
         """The power matrix of one iteration from the agents' (m, 6) rows."""
@@ -95,6 +100,10 @@ class PowerMonitor:
     def concentration(self, matrix: PowerMatrix) -> Concentration:
         """Concentration of the valid entries, as in records and report."""
         return concentration(matrix)
+
+    def notices(self, record: IterationRecord) -> tuple[str, ...]:
+        """The warnings about the price of power that are new; to be asked once per iteration."""
+        return tuple(notice.line for notice in self._prices.add(record))
 
 
 def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, dropped: int) -> ProgressView:
@@ -112,6 +121,7 @@ def make_view(monitor: PowerMonitor, record: IterationRecord, total: int, droppe
         top_holder=power.top_holder,
         top_share=power.top_share,
         leaders=len(power.leaders),
+        notices=monitor.notices(record),
         messages=int(record.ledger[:, 4].sum()),
         payload=int(record.ledger[:, 5].sum()),
         dropped=dropped,

@@ -82,7 +82,7 @@ export class Curves {
       this.agents.show(series, [table.i, ...series.map((_, index) => column(index))]);
       return;
     }
-    const spread = table.v.map((line) => quantiles(line.filter((value) => value !== null && !(log && value <= 0))));
+    const spread = table.v.map((line) => quantilesOf(line, log));
     const of = (at) => smoothed(spread.map((line) => line[at]), weight);
     const main = color("main");
     const series = [
@@ -106,10 +106,18 @@ export class Curves {
 
 const short = (label) => (label.length > 26 ? `${label.slice(0, 24)}…` : label);
 
+// Rows never change, so each is sorted once per axis.
+const sorted = [new WeakMap(), new WeakMap()];
+function quantilesOf(line, log) {
+  const cache = sorted[Number(log)];
+  if (!cache.has(line)) cache.set(line, quantiles(line.filter((value) => value !== null && !(log && value <= 0))));
+  return cache.get(line);
+}
+
 function quantiles(values) {
   if (!values.length) return [null, null, null, null, null];
-  const sorted = Float64Array.from(values).sort();
-  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const ascending = Float64Array.from(values).sort();
+  const at = (share) => ascending[Math.round(share * (ascending.length - 1))];
   return [at(1), at(0.9), at(0.5), at(0.1), at(0)];
 }
 

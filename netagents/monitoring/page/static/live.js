@@ -13,6 +13,7 @@ import { kind } from "./colors.js";
 const MOST_TEAM = 8000;
 const MOST_AGENTS = 1200;
 const MOST_TIMING = 60;
+const LARGE_EVERY = 250; // milliseconds
 
 const empty = () => ({
   overview: null, count: 0, team: { i: [], return: [], sd: [], discounted: [], messages: [] }, agents: { i: [], v: [] }, timing: [], values: [], held: [], shown: [],
@@ -119,6 +120,9 @@ function extend(table, news, most) {
 }
 
 let scheduled = false;
+let drawnLarge = 0;
+let sent = 0;
+let waitingLarge = false;
 function schedule() {
   if (scheduled) return;
   scheduled = true;
@@ -133,11 +137,21 @@ function draw() {
     showProgress();
     state.shown = shownValues();
     curves.draw();
-    timeline.draw();
     matrix.tick();
     chips();
-    tables.traffic((name) => graph.kindIndex(name));
-    graph.send();
+    // What is large is drawn less often, and the last of it always.
+    if (performance.now() - drawnLarge > LARGE_EVERY) {
+      drawnLarge = performance.now();
+      timeline.draw();
+      tables.traffic((name) => graph.kindIndex(name));
+    } else if (!waitingLarge) {
+      waitingLarge = true;
+      setTimeout(() => { waitingLarge = false; dirty.add("iterations"); schedule(); }, LARGE_EVERY);
+    }
+    if (state.count !== sent) {
+      sent = state.count;
+      graph.send();
+    }
     graph.describe();
     if (matrix.pinned === null && performance.now() - matrixAsked > 400) loadMatrix(null);
   }

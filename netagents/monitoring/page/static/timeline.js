@@ -65,7 +65,7 @@ export class Timeline {
     const every = Math.ceil(12 / pitch);
     for (let agent = 0; agent < n; agent += every) context.fillText(String(agent), left - 6, agent * pitch + Math.min(pitch, 12) - 1);
     Object.assign(this, { pitch, left });
-    text($("timeline-line"), `the newest ${rows.length} iterations, ${duration(whole)}; one row per agent`);
+    text($("timeline-line"), `${rows.length} of the newest iterations, ${duration(whole)}; one row per agent`);
   }
 
   hover(event) {

@@ -1,0 +1,82 @@
+"""Power and price over numbers of agents and over the dial of incentives: ``python -m benchmarks.power_settings`` trains RELY without
+the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5`` and ``agents`` or ``dial`` say how much of it.
+
+All numbers are exact, of the policies that each seed ends with.  On the dial agent i is paid (1 - alpha) r_i + alpha (mean of all r_j) and
+climbs that alone (``kappa_gradient: 0``); return and power are of the task, whatever agents are paid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from netagents.intervals import run_interval
+
+DATA = Path(__file__).parent.parent / "docs" / "power" / "rely_settings.csv"
+FILE, PRICE = "launch/rely_power.yaml", 0.05
+AGENTS = (4, 6)
+DIAL = (-0.5, 0.0, 1.0)
+
+
+def cases(which: str) -> list[tuple[str, float, list[str]]]:
+    """What is varied, its value, and the overrides."""
+    many = [("agents", float(n), [f"topology.n={n}"]) for n in AGENTS]
+    paid = [
+        (
+            "dial",
+            alpha,
+            ["kappa_gradient=0", f"agents={json.dumps([{'agents': list(range(6)), 'incentive': {'kind': 'alpha', 'alpha': alpha}}])}"],
+        )
+        for alpha in DIAL
+    ]
+    return {"agents": many, "dial": paid, "all": [*many, *paid]}[which]
+
+
+def row(varied: str, value: float, overrides: list[str], seeds: int) -> dict[str, Any]:
+    """One line of the table: interquartile means over seeds and their intervals."""
+    from netagents.studies.regularization_claims import exact_outcomes
+
+    outcomes = exact_outcomes(FILE, overrides, PRICE, seeds)
+    samples = {
+        "return_without": [plain.task for plain, _ in outcomes],
+        "return_with": [priced.task for _, priced in outcomes],
+        "return_kept": [priced.task / plain.task for plain, priced in outcomes],
+        "power_without": [plain.power for plain, _ in outcomes],
+        "power_with": [priced.power for _, priced in outcomes],
+        "power_left": [priced.power / plain.power for plain, priced in outcomes],
+        "deviations_without": [plain.deviations for plain, _ in outcomes],
+        "deviations_with": [priced.deviations for _, priced in outcomes],
+    }
+    found: dict[str, Any] = {"varied": varied, "value": value, "lambda": PRICE, "n": seeds}
+    for name, each in samples.items():
+        middle, low, high, _ = run_interval(each)
+        found |= {name: middle, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def main() -> None:
+    """Train, compute, print, and write what was asked for; rows of the other kind stay."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.power_settings", description="RELY over agents and incentives.")
+    parser.add_argument("which", nargs="?", choices=("agents", "dial", "all"), default="all")
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    chosen = cases(arguments.which)
+    kept = []
+    if DATA.exists():
+        with DATA.open(newline="") as file:
+            kept = [each for each in csv.DictReader(file) if arguments.which not in (each["varied"], "all")]
+    rows = []
+    for varied, value, overrides in chosen:
+        rows.append(row(varied, value, overrides, arguments.seeds))
+        print(" ".join(f"{name}={each:.4g}" if isinstance(each, float) else f"{each}" for name, each in rows[-1].items()), flush=True)
+    with DATA.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows([*kept, *rows])
+
+
+if __name__ == "__main__":
+    main()
