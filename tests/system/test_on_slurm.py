@@ -58,7 +58,7 @@ def test_a_job_leaves_the_same_bits_as_one_process(slurm: SlurmCluster, settings
     assert same_bits(run, undisturbed(settings, tmp_path / "alone")) == []
     assert {path.name for path in (tmp_path / "run" / "slurm").iterdir()} >= {"job.sbatch", "job.out", "outcome.json"}
     assert not (tmp_path / "run" / "slurm" / "keys").exists()
-    assert slurm.jobs() == []
+    wait_until(lambda: slurm.jobs() == [], "the end of the job", 20.0)
 
 
 def test_a_detached_run_goes_on_alone_and_a_cancelled_one_keeps_its_records(slurm: SlurmCluster, tmp_path: Path) -> None:

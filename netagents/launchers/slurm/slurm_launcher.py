@@ -83,12 +83,14 @@ class _Following:
                 self._note_state()
             ended = self.state not in WAITING and self.state not in RUNNING
             said, error = read_outcome(self.folder)
-            if said and (error is None or ended or self.state == "COMPLETING"):
+            # A job that Slurm puts back into the queue was interrupted, too, and is completing before it waits.
+            again = isinstance(error, InterruptedRunError) and asked is None
+            if said and (error is None or ended or (self.state == "COMPLETING" and not again)):
                 break
             if said:
                 # Slurm may begin the job again; where it does not, the steps of a lost host may keep the job for long.
                 said_since = now if said_since is None else said_since
-                if now - said_since > _OUTCOME_SECONDS and self.state in RUNNING:
+                if now - said_since > _OUTCOME_SECONDS and self.state == "RUNNING":
                     end_job(self.job, at_once=True)
                     break
             if ended:
