@@ -237,6 +237,16 @@ def test_a_catalogue_holds_runs_studies_and_what_cannot_be_read(recorded: Run, c
     assert RunCatalog([folder / "study"]).listing()["studies"] == []
 
 
+def test_the_run_that_was_named_comes_before_those_it_was_compared_with(recorded: Run, tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    shutil.copytree(recorded.path, named)
+    other = named / "comparison" / "changed-seed-1"
+    shutil.copytree(recorded.path, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps(manifest | {"created_time": manifest["created_time"] + 60.0}))
+    assert [row["name"] for row in RunCatalog([named]).listing()["runs"]] == ["named", "changed-seed-1"]
+
+
 def test_the_last_row_is_found_in_files_of_any_length(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
     assert last_row(file) is None

@@ -97,12 +97,12 @@ class RunCatalog:
                     break
 
     def listing(self) -> dict[str, Any]:
-        """All runs, newest first, and all studies with their grids."""
+        """All runs, newest first and those last that others were only compared with, and all studies with their grids."""
         self.look()
         with self._lock:
             runs, studies = dict(self._runs), list(self._studies)
         rows = [self._row(key, path) for key, path in runs.items()]
-        rows.sort(key=lambda row: -row["created"])
+        rows.sort(key=lambda row: (runs[row["key"]].parent.name == COMPARISON, -row["created"]))
         by_path = {str(runs[row["key"]]): row for row in rows}
         return {"runs": rows, "studies": [grid for path in studies if (grid := study_grid(path, by_path)) is not None]}
 
