@@ -89,7 +89,7 @@ class _Following:
                 break
             if said:
                 # Slurm may begin the job again; where it does not, the steps of a lost host may keep the job for long.
-                said_since = now if said_since is None else said_since
+                said_since = now if said_since is None or self.state != "RUNNING" else said_since
                 if now - said_since > _OUTCOME_SECONDS and self.state == "RUNNING":
                     end_job(self.job, at_once=True)
                     break
