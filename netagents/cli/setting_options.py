@@ -78,6 +78,8 @@ def _setting(option: str, value: str) -> str | None:
     inside = [".".join(map(str, leaf)) for leaf in schema.leaves(Experiment) if leaf[-1] == key]
     inside = list(dict.fromkeys([*inside, *known_aliases(Experiment).get(key, [])]))
     if inside:
+        # What agents learn by is meant most often.
+        inside.sort(key=lambda path: not path.startswith("learning."))
         written = " or ".join(f"{path}={value}" for path in inside[:3])
         raise UsageError(f"no such option: {option}", fix=f"a setting in a group is written with its group: {written}")
     return None

@@ -110,7 +110,10 @@ def checked(data: bytes, model: type[Model], n: int | None, where: str) -> Model
 def first_error(error: ValidationError) -> str:
     """The first thing that is wrong with a record, as one printable line without what it holds."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = printable(".".join(str(part)[:60] for part in first["loc"]))[:200]
+    # Besides keys, pydantic's place names the alternative of a union that it tried.
+    place = printable(
+        ".".join(str(part)[:60] for part in first["loc"] if not str(part).startswith(("constrained-", "literal[", "tuple[")))
+    )[:200]
     what = "is not JSON" if first["type"] == "json_invalid" else printable(first["msg"].removeprefix("Value error, "))[:200]
     return f"{place}: {what}" if place else what
 

@@ -41,14 +41,15 @@ def test_help_has_a_short_form(word: str, command: list[str], capsys: pytest.Cap
         (["run", "line_msg", "--kappa", "--quiet"], "--kappa has no value; write kappa=VALUE, or --kappa VALUE"),
         (
             ["run", "line_msg", "--iterations", "5"],
-            "no such option: --iterations; a setting in a group is written with its group: learning.iterations=5",
+            "no such option: --iterations; a setting in a group is written with its group: learning.iterations=5"
+            " or calibration.iterations=5",
         ),
         (
             ["plan", "line_msg", "--lr=0.1"],
             "no such option: --lr; a setting in a group is written with its group: learning.learning_rate=0.1"
             " or learning.algorithm.learning_rate=0.1 or learning.algorithm.critic.learning_rate=0.1",
         ),
-        (["run", "line_msg", "--nonsense", "5"], "No such option: --nonsense; see netagents run --help"),
+        (["run", "line_msg", "--nonsense", "5"], "No such option: --nonsense (Possible options: --nodes); see netagents run --help"),
         (["runs", "--seed", "5"], "No such option: --seed; see netagents runs --help"),
         (["run", "line_msg", "--seeds", "3"], "--seeds goes with --against; add --against KEY=VALUE"),
         (["run", "line_msg", "--against", "seed=3"], "--against seed=3: changes nothing that is learned; name settings in which"),

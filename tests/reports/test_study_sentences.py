@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def test_tables_of_an_older_version_are_refused_in_one_line(tmp_path: Path) -> N
     from pyarrow import parquet
 
     (tmp_path / "tables").mkdir()
-    (tmp_path / "study.json").write_text("{}")
+    facts = {"format_version": 1, "question": "radius", "name": "old", "digest": "x", "seeds": [0], "runs": [], "settings": []}
+    (tmp_path / "study.json").write_text(json.dumps(facts | {"experiment": {}}))
     (tmp_path / "tables" / "facts.json").write_text("{}")
     parquet.write_table(
         ColumnTable({"setting": np.array(["a"]), "final": np.array([1.0])}).to_arrow(), tmp_path / "tables" / "summary.parquet"

@@ -150,13 +150,43 @@ def level_decay(*_: Any) -> Any:
     return SimpleNamespace(mean=np.ones(5))
 
 
-def allocations(correlation: float = 0.0, percentile: float = 0.5) -> Mutant:
-    """An allocation study in which influence is something else to the gain."""
+def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float = 0.0) -> Mutant:
+    """An allocation study in which influence is something else to the gain, and largest populations gain this share."""
+    rank = RankInterval(SimpleNamespace(percentile=percentile), percentile, percentile, 8)  # type: ignore[arg-type]
+    samples = np.ones((3, 4, 8, 3)) + gain * np.array([0.0, 0.5, 1.0])
     found = SimpleNamespace(
         by_gain={"influence": Correlation(correlation, correlation - 0.005, correlation + 0.005, 8)},
-        ranks={"published": RankInterval(SimpleNamespace(percentile=percentile), percentile, percentile, 8)},  # type: ignore[arg-type]
+        ranks={"published": rank},
+        selected={"published": rank},
+        samples=samples,
     )
     return replaced(influence_claims, "allocation_result", lambda *_: found)
+
+
+def budgeted(kept: float) -> Mutant:
+    """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
+    row = SimpleNamespace(radii="influence", kept=Interval(kept, kept - 0.01, kept + 0.01, 3))
+    return both(
+        replaced(influence_claims, "carry_out", lambda *_, **__: None),
+        replaced(influence_claims, "evaluate_budget", lambda *_, **__: [row]),
+    )
+
+
+def branched(power: float, returned: float) -> Mutant:
+    """Runs whose price leaves these shares of power and return, by branching."""
+
+    def mutant(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> Claim:
+        monkeypatch.setattr(regularization_claims, "_BRANCHED", {})
+        monkeypatch.setattr(regularization_claims, "launch", lambda loaded, **_: loaded.experiment)
+
+        def values(experiment: Experiment, *_: Any) -> dict[str, float]:
+            paid = any(term.kind == "power" and term.factor != 0.0 for term in experiment.signals)
+            return {"power": power, "return": returned} if paid else {"power": 1.0, "return": 1.0}
+
+        monkeypatch.setattr(regularization_claims, "branched_power", values)
+        return claim
+
+    return mutant
 
 
 def priced(power: float, task: float) -> Mutant:
@@ -211,6 +241,12 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
     "influence-foretells-gain": [allocations(correlation=0.99)],
     "influence-allocation-rank": [allocations(percentile=0.9)],
+    "influence-selection-moves-rank": [allocations()],
+    "population-gain": [allocations(gain=0.1), allocations(gain=-0.1)],
+    "radii-by-influence-epidemic": [budgeted(0.5)],
+    "power-falls-in-a-kitchen": [branched(1.2, 1.0)],
+    "power-halved-in-a-kitchen": [branched(0.1, 1.0), branched(0.9, 1.0)],
+    "power-return-kept-in-a-kitchen": [branched(0.1, 1.0), branched(0.1, 0.5)],
     "plugin-bias": [changed(repetitions=192)],
     "power-switches-in-rely": [changed("learning.iterations=1")],
     "power-of-the-state-has-no-gradient": [replaced(regularization_claims, "_leaf", realized_leaf)],

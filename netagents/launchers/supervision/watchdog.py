@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from netagents.monitoring.sinks.sink_host import Sinks
 from netagents.wire.session.receiver import Receiver
 from netagents.wire.wait_marker import find_wait
 
-WAITING_CLASSES = (Receiver,)
+WAITING_CLASSES = (Receiver, Sinks)
 """What holds the waits of all roles: loaded here, so that their marks are known to the launcher."""
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
