@@ -11,7 +11,6 @@ from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
     from netagents.messages import Kind
-    from netagents.nodes.bootstrap.node_addresses import link_scheme
 
 app = typer.Typer(add_completion=False)
 
@@ -127,6 +126,8 @@ def plan(
             ),
         ]
     if measure:
+        from netagents.nodes.bootstrap.node_addresses import link_scheme
+
         typer.echo("measuring: short runs of chains for the costs of this machine, then the experiment itself", err=True)
         calibration = calibrate(setup.batch, loaded.experiment.routing, loaded.experiment.runtime.transport)
         predicted, seconds = calibration.step_seconds(prepared), measured_step_seconds(loaded, measure)

@@ -57,4 +57,4 @@ def test_a_plan_predicts_the_step_time_from_this_machines_own_costs_and_measures
     assert lines["routing"] == "relay"
     assert float(lines["step, predicted"].split(" ms")[0]) > 0.0
     assert float(lines["step, measured"].split(" ms")[0]) > 0.0
-    assert "us per wake-up" in lines["this machine"]
+    assert "us per wake-up" in lines["this machine, unix links"]

@@ -23,7 +23,9 @@ const state = { key: document.body.dataset.run, metric: "return", graphMetric: "
 window.netagents = state; // for tests, and for the curious
 
 let source = null;
-let matrixAsked = 0;
+let matrixAsked = -Infinity;
+let waitingMatrix = false;
+const MATRIX_EVERY = 400;
 let dirty = new Set();
 
 const get = async (path) => {
@@ -153,7 +155,12 @@ function draw() {
       graph.send();
     }
     graph.describe();
-    if (matrix.pinned === null && performance.now() - matrixAsked > 400) loadMatrix(null);
+    // The newest of it always, too: a page that opens at once, or a run that has just ended, asks again a little later.
+    if (performance.now() - matrixAsked > MATRIX_EVERY) loadNewestMatrix();
+    else if (!waitingMatrix) {
+      waitingMatrix = true;
+      setTimeout(() => { waitingMatrix = false; loadNewestMatrix(); }, MATRIX_EVERY);
+    }
   }
   if (changed.has("events")) tables.events();
   if (changed.has("processes")) tables.processes();
@@ -175,9 +182,13 @@ function shownValues() {
   return at < 0 ? [] : state.agents.v[at];
 }
 
+function loadNewestMatrix() {
+  if (matrix.pinned === null) loadMatrix(null);
+}
+
 async function loadMatrix(iteration) {
-  matrixAsked = performance.now();
   if (!state.count) return;
+  matrixAsked = performance.now();
   const key = state.key;
   const loaded = await get(`/api/runs/${key}/matrix${iteration === null ? "" : `?iteration=${iteration}`}`);
   if (!loaded || key !== state.key || (matrix.pinned !== null && loaded.iteration !== matrix.pinned)) return;
