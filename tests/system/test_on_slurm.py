@@ -129,7 +129,8 @@ def test_a_lost_host_ends_a_run_that_is_to_end_with_it_and_a_lost_slurmd_does_no
     run.wait_for_rows(rows + 2, 30.0)
     slurm.start_node("n2")
     slurm.kill_host("n2")
-    ended = run.ended(15.0)
+    # Ten seconds of silence (timeouts.answer), then the others are ended, and Slurm is told to give up the lost steps.
+    ended = run.ended(30.0)
     assert ended.code == 10, ended.err
     assert "host n2 is lost" in ended.last_line
     sweep(leaks)

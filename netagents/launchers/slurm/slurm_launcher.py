@@ -22,6 +22,8 @@ from netagents.learning.prepare import Prepared
 _LOOK_SECONDS = 0.2
 _STATE_SECONDS = 2.0
 _OUTCOME_SECONDS = 10.0
+_STEPS_SECONDS = 2.0
+"""That a job may go on after its outcome is known, where Slurm has no reason to begin it again."""
 _STOP_SECONDS = 40.0
 
 
@@ -90,7 +92,7 @@ class _Following:
             if said:
                 # Slurm may begin the job again; where it does not, the steps of a lost host may keep the job for long.
                 said_since = now if said_since is None or self.state != "RUNNING" else said_since
-                if now - said_since > _OUTCOME_SECONDS and self.state == "RUNNING":
+                if now - said_since > (_OUTCOME_SECONDS if again else _STEPS_SECONDS) and self.state == "RUNNING":
                     end_job(self.job, at_once=True)
                     break
             if ended:
