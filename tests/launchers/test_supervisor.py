@@ -17,12 +17,12 @@ from leaks import LeakWatch
 from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.timeouts import Timeouts
+from netagents.launchers.supervision.node_watch import FORKSERVER
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
 from netagents.launchers.supervision.process_watch import TRACKER
 from netagents.launchers.supervision.process_watch import ProcessNode as Node
 from netagents.launchers.supervision.restarts import Restarts
 from netagents.launchers.supervision.supervisor_events import Exited, NodeReady, NodeSpec
-from netagents.launchers.supervision.watch import FORKSERVER
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.process_log import read_log
 

@@ -21,9 +21,9 @@ from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.compose.compose_file import role_of_service
 from netagents.launchers.compose.container_engine import DOWN_SECONDS, Container, Engine, explain
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.node_watch import Node, Watch
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import NodeSpec, Paused, Signalled, Source
-from netagents.launchers.supervision.watch import Node, Watch
 from netagents.nodes.process.socket_directory import SocketDirectory
 
 UP_SECONDS = 30.0

@@ -25,10 +25,10 @@ import netagents
 from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.local import NEURAL_PRELOAD, TABULAR_PRELOAD
+from netagents.launchers.supervision.node_watch import FORKSERVER
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
 from netagents.launchers.supervision.processes import allow_descriptors
 from netagents.launchers.supervision.supervisor_events import Exited, NodeReady, NodeSpec
-from netagents.launchers.supervision.watch import FORKSERVER
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.manifest import read_manifest
 

@@ -12,8 +12,8 @@ from typing import Any
 from netagents.errors import NetagentsError
 from netagents.launchers.hosts.host_channel import HostChannel
 from netagents.launchers.hosts.host_runner import ALIVE_SECONDS
+from netagents.launchers.supervision.node_watch import Node, Watch
 from netagents.launchers.supervision.supervisor_events import NodeSpec, Source
-from netagents.launchers.supervision.watch import Node, Watch
 from netagents.wire.pauses import waiting_clock
 
 

@@ -15,12 +15,12 @@ from netagents.errors import DeadlineError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.supervision.forkserver import PRELOAD, ForkServer
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.node_watch import FORKSERVER
 from netagents.launchers.supervision.process_watch import ProcessNode, ProcessWatch
 from netagents.launchers.supervision.processes import WatchedProcess, adopting_orphans, allow_descriptors, is_stopped
 from netagents.launchers.supervision.root_cause import Failure
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import NodeSpec
-from netagents.launchers.supervision.watch import FORKSERVER
 from netagents.nodes.process.node_process import child_main
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.stray_processes import end_members

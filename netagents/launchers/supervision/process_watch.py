@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from netagents.launchers.supervision.forkserver import ChildLink, ForkServer, renew_tracker, tracker_process
+from netagents.launchers.supervision.node_watch import FORKSERVER, Node, Watch
 from netagents.launchers.supervision.processes import WatchedProcess, is_stopped, signal_name
 from netagents.launchers.supervision.root_cause import Exit
 from netagents.launchers.supervision.supervisor_events import Exited, Source
-from netagents.launchers.supervision.watch import FORKSERVER, Node, Watch
 
 TRACKER = "resource_tracker"
 

@@ -12,10 +12,10 @@ from netagents.experiment.failure_settings import FailureSettings
 from netagents.launchers.copy_progress import await_copies
 from netagents.launchers.display import Display
 from netagents.launchers.iteration_callback import IterationWatch
+from netagents.launchers.supervision.node_watch import FORKSERVER
 from netagents.launchers.supervision.restarts import ContinueWithout, Recovery, Restarts
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
-from netagents.launchers.supervision.watch import FORKSERVER
 from netagents.launchers.supervision.watchdog import Watchdog
 from netagents.learning.prepare import Prepared
 from netagents.monitoring.sinks.sink_host import CLOSE_SECONDS, wanted_sinks

@@ -19,11 +19,11 @@ from netagents.errors import DeadlineError, InterruptedRunError, NodeFailedError
 from netagents.experiment.timeouts import Timeouts
 from netagents.launchers.supervision.end_of_run import EndOfRun
 from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.launchers.supervision.node_watch import FORKSERVER, Node, Watch
 from netagents.launchers.supervision.processes import processor_ticks
 from netagents.launchers.supervision.restarts import Recovery, Restarts
 from netagents.launchers.supervision.root_cause import Exit, Failure, first_failure
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeSpec, Restarted, Signalled, Source
-from netagents.launchers.supervision.watch import FORKSERVER, Node, Watch
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.wire.pauses import note_waking, waiting_clock
 
