@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,6 +26,7 @@ def carry_out_allocation(
     close: Callable[[], None],
 ) -> None:
     """Train what is missing, play everything, write ``allocation.json``, ``values.csv`` and ``scenarios.csv``, and print the result."""
+    from netagents.cli.study_progress import csv_rows
     from netagents.records import write_atomically
     from netagents.studies.allocation_evaluation import evaluate_allocation, result_json, values_table
     from netagents.studies.study_directory import StudyDirectory
@@ -44,18 +43,10 @@ def carry_out_allocation(
         for name, each in zip(result.scenarios, result.influence, strict=True)
     ]
     write_atomically(folder / "allocation.json", result_json(result).encode())
-    write_atomically(folder / "values.csv", _csv(values_table(result)))
-    write_atomically(folder / "scenarios.csv", _csv(scenarios))
+    write_atomically(folder / "values.csv", csv_rows(values_table(result)))
+    write_atomically(folder / "scenarios.csv", csv_rows(scenarios))
     _print(result)
     typer.echo(f"\n{folder}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
-
-
-def _csv(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
-    return text.getvalue().encode()
 
 
 def _print(result: AllocationResult) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
 def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int, progress: ProgressLine) -> None:
     """Train what is missing, play everything, write ``budget.json``, ``budget.csv`` and ``budget.svg``, and print the table."""
+    from netagents.cli.study_progress import csv_rows
     from netagents.records import write_atomically
     from netagents.studies.byte_budget_study import budget_json, budget_table, evaluate_budget
     from netagents.studies.study_directory import StudyDirectory
@@ -30,19 +29,11 @@ def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int
     finally:
         progress.close()
     write_atomically(folder / "budget.json", budget_json(study, rows).encode())
-    write_atomically(folder / "budget.csv", _csv(budget_table(rows)))
+    write_atomically(folder / "budget.csv", csv_rows(budget_table(rows)))
     for note in study.notes:
         typer.echo(note)
     _print(rows)
     typer.echo(f"\n{folder}: budget.json, budget.csv")
-
-
-def _csv(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
-    return text.getvalue().encode()
 
 
 def _print(rows: list[BudgetRow]) -> None:

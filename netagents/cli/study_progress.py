@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,6 +26,15 @@ def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None
         carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
     finally:
         show.close()
+
+
+def csv_rows(rows: list[dict[str, Any]]) -> bytes:
+    """Rows with the same keys as a CSV file, its head first; numbers have six significant digits."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+    return text.getvalue().encode()
 
 
 class ProgressLine:

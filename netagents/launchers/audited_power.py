@@ -88,7 +88,7 @@ def newest_audit(run: Run) -> Audit | None:
     newest = max(run.checkpoints, default=None)
     variant = "ex_ante" if run.experiment.power.variant == "ex_ante" else "realized"
     everybody = tuple(range(run.n))
-    found: list[Audit] = []
+    best: tuple[int, PowerBranches, list[AuditRow]] | None = None
     for kept in PowerBranches.all(run.path, run.n):
         plan = kept.plan
         if (plan.run, plan.checkpoint, plan.variant) != (run.manifest["run"], newest, variant) or plan.steps > 1 or plan.greedy:
@@ -96,9 +96,10 @@ def newest_audit(run: Run) -> Audit | None:
         rows = kept.rows()
         holders = Counter(row.part for row in rows)
         whole = [row for row in rows if holders[row.part] == run.n]
-        if whole:
-            found.append(collected_audit(run, kept, everybody, whole, complete=True))
-    return max(found, key=lambda each: int(each.visits.sum()), default=None)
+        visits = sum(row.visits for row in whole)
+        if whole and (best is None or visits > best[0]):
+            best = visits, kept, whole
+    return None if best is None else collected_audit(run, best[1], everybody, best[2], complete=True)
 
 
 def collected_audit(run: Run, kept: PowerBranches, holders: tuple[int, ...], rows: Sequence[AuditRow], *, complete: bool) -> Audit:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from netagents.reports.chart import COLORS, Chart, ChartBars, ChartLine, Note, binned
+from netagents.reports.chart import Chart, ChartBars, ChartLine, Note, binned
 from netagents.reports.chart_axes import Scale, value_range, within
 from netagents.reports.html import data, rounded, short, text
 
@@ -317,8 +316,3 @@ def _value(value: float, percent: bool) -> str:
     if percent:
         return f"{value:.0%}" if value >= 0.0995 or value == 0.0 else f"{value:.1%}"
     return short(value)
-
-
-def colored(names: Sequence[str]) -> dict[str, str]:
-    """A colour of the theme per name, in order."""
-    return {name: COLORS[at % len(COLORS)] for at, name in enumerate(names)}

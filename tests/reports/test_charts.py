@@ -67,10 +67,10 @@ def test_labels_are_moved_apart_and_stay_inside() -> None:
 
 def test_a_chart_says_its_values_to_the_pointer_and_as_csv() -> None:
     chart = line_chart([0, 1, 2], [ChartLine("a", np.array([1.0, np.nan, 3.0]), low=np.zeros(3), high=np.full(3, 4.0))], y_label="y")
-    told = facts(chart)
-    assert told["series"][0]["y"] == [1.0, None, 3.0]
-    assert told["series"][0]["high"] == [4.0, 4.0, 4.0]
-    assert told["range"] == [0.0, 2.0]
+    values = facts(chart)
+    assert values["series"][0]["y"] == [1.0, None, 3.0]
+    assert values["series"][0]["high"] == [4.0, 4.0, 4.0]
+    assert values["range"] == [0.0, 2.0]
     rows = list(csv.DictReader(io.StringIO(chart.csv())))
     assert [row["y"] for row in rows] == ["1.0", "", "3.0"]
     assert rows[0]["low"] == "0.0"
