@@ -71,9 +71,12 @@ def _print(result: AllocationResult) -> None:
     for name, found in result.by_gain.items():
         told = _interval(found.value, found.low, found.high)
         typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {told}, n = {found.n}")
-    for word, found in result.within.items():
+    for word, game in result.games.items():
+        found, anova, rank = game.by_gain, game.anova, game.rank
         told = _interval(found.value, found.low, found.high)
-        typer.echo(f"rank correlation of influence with that gain among scenarios of {printable(word)}: {told}, n = {found.n}")
+        typer.echo(f"{printable(word)}: influence and gain {told}, n = {found.n}; F({anova.between}, {anova.within}) = {anova.f:.2f}, ", nl=False)
+        told = _interval(rank.rank.percentile, rank.low, rank.high)
+        typer.echo(f"p = {anova.p:.2g}; published {', '.join(map(str, game.pick))} is {rank.rank.rank:g} of {rank.rank.total}, better share {told}")
     for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
         _print_ranks(title, ranks)
     for line in result.warnings:

@@ -17,7 +17,7 @@ from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.measures.influence import InfluenceMatrix, PluginHistogram, VarianceInformation, hop_decay, influence_matrix
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.records.bank_creation import make_bank
-from netagents.studies.allocation_evaluation import AllocationResult, evaluate_allocation
+from netagents.studies.allocation_evaluation import AllocationResult, evaluate_allocation, game_scale
 from netagents.studies.allocation_study import allocation_study
 from netagents.studies.byte_budget_study import byte_budget_study, evaluate_budget
 from netagents.studies.study_directory import StudyDirectory
@@ -68,13 +68,14 @@ def allocation_rank(
 
 
 def allocation_gain(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int = 3) -> Interval:
-    """Gain of the largest population over self-play, relative to the scenario's mean return; interval over seeds and scenarios."""
-    return gain_of_largest(allocation_result(source, overrides, axes, seeds).samples)
+    """Gain of the largest population over self-play, relative to the game's mean return; interval over seeds and scenarios."""
+    found = allocation_result(source, overrides, axes, seeds)
+    return gain_of_largest(found.scenarios, found.samples)
 
 
-def gain_of_largest(samples: np.ndarray) -> Interval:
+def gain_of_largest(scenarios: Sequence[str], samples: np.ndarray) -> Interval:
     """The same from returns ``(R, C, S, L)`` per seed, co-player, scenario and size."""
-    relative = samples.mean(axis=1) / np.abs(samples).mean(axis=(0, 1, 3))[None, :, None]
+    relative = samples.mean(axis=1) / game_scale(scenarios, samples)[None, :, None]
     return mean_interval((relative[..., -1] - relative[..., 0]).reshape(-1))
 
 

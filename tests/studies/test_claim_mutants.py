@@ -26,7 +26,7 @@ from netagents.studies import (
     regularization_claims,
     robustness_claims,
 )
-from netagents.studies.allocation_evaluation import Correlation
+from netagents.studies.allocation_statistics import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
@@ -158,6 +158,7 @@ def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float =
         by_gain={"influence": Correlation(correlation, correlation - 0.005, correlation + 0.005, 8)},
         ranks={"published": rank},
         selected={"published": rank},
+        scenarios=list("abcdefgh"),
         samples=samples,
     )
     return replaced(influence_claims, "allocation_result", lambda *_: found)
