@@ -73,10 +73,11 @@ def _print(result: AllocationResult) -> None:
         typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {told}, n = {found.n}")
     for word, game in result.games.items():
         found, anova, rank = game.by_gain, game.anova, game.rank
-        told = _interval(found.value, found.low, found.high)
-        typer.echo(f"{printable(word)}: influence and gain {told}, n = {found.n}; F({anova.between}, {anova.within}) = {anova.f:.2f}, ", nl=False)
-        told = _interval(rank.rank.percentile, rank.low, rank.high)
-        typer.echo(f"p = {anova.p:.2g}; published {', '.join(map(str, game.pick))} is {rank.rank.rank:g} of {rank.rank.total}, better share {told}")
+        typer.echo(f"among scenarios of {printable(word)}:")
+        typer.echo(f"  influence and gain: {_interval(found.value, found.low, found.high)}, n = {found.n}")
+        typer.echo(f"  population sizes: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
+        share, pick = _interval(rank.rank.percentile, rank.low, rank.high), ", ".join(str(size) for size in game.pick)
+        typer.echo(f"  rank of {pick} (published): {rank.rank.rank:g} of {rank.rank.total:,}, better share {share}")
     for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
         _print_ranks(title, ranks)
     for line in result.warnings:

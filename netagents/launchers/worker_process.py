@@ -93,7 +93,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Wait for its end, which the end of its input is where it has nothing to do, and close what belongs to it."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
@@ -123,7 +124,8 @@ def run_jobs(work: Callable[[dict[str, Any]], None]) -> int:
     Returns:
         0, when the input ends.
     """
-    results, libraries = _results(), []
+    results = _results()
+    libraries: list[str] = []
     while line := sys.stdin.buffer.readline():
         for name in libraries:
             # Some of what stands among the modules of a library is made by it and cannot be imported by its name.

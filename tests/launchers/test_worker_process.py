@@ -67,7 +67,8 @@ def test_the_end_of_a_worker_ends_its_job(tmp_path: Path, worker: WorkerProcess)
     metrics = tmp_path / "long" / "metrics.jsonl"
     limit = time.monotonic() + 60
     while not (metrics.exists() and metrics.stat().st_size):
-        assert worker.poll() is None and time.monotonic() < limit
+        assert worker.poll() is None
+        assert time.monotonic() < limit
         time.sleep(0.01)
     assert Run.open(tmp_path / "long").state == "running"
     children = [int(word) for file in Path("/proc/self/task").glob("*/children") for word in file.read_text().split()]
