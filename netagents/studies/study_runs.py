@@ -27,7 +27,7 @@ class StudyProgress:
     Attributes:
         total: runs in all.  finished: of them, those found finished included.  found: finished before this began.
         working: labels of the runs under way.
-        seconds_left: estimate from finished runs of the same setting, or of any; None before the first one.
+        seconds_left: estimate from finished runs of the same setting, or from iterations of any; None before the first one.
         failures: name and last line of the runs that failed.
     """
 
@@ -182,8 +182,12 @@ class _Executor:
             self._show(progress)
 
     def _expected(self, setting: StudySetting) -> float:
-        took = self._took.get(setting.label) or [seconds for each in self._took.values() for seconds in each]
-        return sum(took) / len(took)
+        """Seconds of a run: those of finished ones of this setting, or of as many iterations of any other."""
+        if took := self._took.get(setting.label):
+            return sum(took) / len(took)
+        length = {each.label: each.experiment.learning.iterations for each in self._study.settings}
+        iterations = sum(length[label] * len(each) for label, each in self._took.items())
+        return sum(sum(each) for each in self._took.values()) / max(iterations, 1) * length[setting.label]
 
     def _end(self) -> None:
         for job in self._working:
