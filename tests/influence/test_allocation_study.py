@@ -12,9 +12,10 @@ import pytest
 from netagents.cli.main import main
 from netagents.errors import ExperimentError
 from netagents.measures.influence import causal_influence, gradient_overlap, transfer_entropy
-from netagents.studies.allocation_evaluation import game_scale, judge
+from netagents.studies.allocation_evaluation import game_scale, judge, result_json
 from netagents.studies.allocation_statistics import block_anova, correlation
 from netagents.studies.scenario_play import MEASURES, ScenarioPlay
+from tools.allocation_tables import BEGIN, END, page_with
 
 SMALL = """
 name: small
@@ -222,3 +223,20 @@ def test_a_budget_that_sizes_cannot_make_is_said(tmp_path: Path, capsys: pytest.
     assert not capsys.readouterr().err
     assert main(["allocate", str(tmp_path)]) == 6
     assert "is a folder; name the CSV file in it" in capsys.readouterr().err
+
+
+def test_the_tables_of_the_page_say_what_the_result_says() -> None:
+    names = [f"{game}, {k}" for game in ("chicken", "stag_hunt") for k in range(3)]
+    plays = [made_up(0.5 * number, 0.4 * number, number) for number in range(6)]
+    found = judge(names, [1, 3, 5], plays, resamples=2)
+    text = page_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", json.loads(result_json(found)))
+    assert text.startswith(f"before\n{BEGIN}\n| scenario |")
+    assert text.endswith(f"|\n{END}\nafter\n")
+    rows = {row.split(" | ")[0].removeprefix("| "): row for row in text.splitlines()}
+    assert f"{found.influence[5].value:.3f} [" in rows["stag_hunt, 2"]
+    assert f"| {', '.join(str(found.picks[rule][5]) for rule in ('published', 'ranks', 'gain'))} |" in rows["stag_hunt, 2"]
+    game, chicken = found.games["chicken"], rows["chicken"]
+    assert f"F(2, {game.anova.within}) = {game.anova.f:.2f}" in chicken
+    assert f"| {', '.join(map(str, game.pick))} | {game.rank.rank.percentile:.2f} [" in chicken
+    assert f"rank {found.ranks['published'].rank.rank:g} of {found.ranks['published'].rank.total}" in rows["published"]
+    assert f"| {found.by_gain['influence'].value:.2f} [" in rows["influence"]
