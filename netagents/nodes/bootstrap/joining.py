@@ -30,7 +30,8 @@ from netagents.wire.security.key_bundles import role_name
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.exchange import Exchange, StopReceivedError
 from netagents.wire.session.handshake import NodeHandshake, OtherRunError, Phase, Reply
-from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 from netagents.wire.session.receiver import NOTE_SECONDS
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
 
