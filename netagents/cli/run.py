@@ -110,12 +110,12 @@ def _compare(baseline: Baseline, run: Run, quiet: bool) -> None:
 
     from netagents.studies.baseline import run_baseline
 
-    said = f"{len(baseline.runs)} more runs to compare with {' '.join(baseline.changes)}"
+    note = f"{len(baseline.runs)} more runs to compare with {' '.join(baseline.changes)}"
     console = Console(stderr=True)
     if not quiet and not console.is_terminal:
-        typer.echo(f"{run.manifest['name']}: {said}", err=True)
+        typer.echo(f"{run.manifest['name']}: {note}", err=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task(said, total=len(baseline.runs))
+        task = progress.add_task(note, total=len(baseline.runs))
         run_baseline(baseline, run, lambda at, _: progress.update(task, completed=at))
 
 

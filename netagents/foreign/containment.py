@@ -187,11 +187,11 @@ def flush_output() -> None:
 def children() -> list[int]:
     """Numbers of this process's children, where the kernel tells; the resource tracker of multiprocessing is none."""
     own = tracker_pid()
-    found: list[int] = []
+    pids: list[int] = []
     for task in Path("/proc/self/task").glob("*"):
         with contextlib.suppress(OSError):
-            found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return [pid for pid in found if pid != own]
+            pids += map(int, (task / "children").read_text(encoding="ascii").split())
+    return [pid for pid in pids if pid != own]
 
 
 def end_children(spared: Collection[int] = ()) -> None:

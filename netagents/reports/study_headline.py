@@ -34,18 +34,18 @@ def answers(data: StudyData) -> list[str]:
     """Per credit the radius to use, what it brings, what more would add and cost; then which one learns fastest for its cost."""
     knees = {credit: data.knee(credit) for credit in data.credits}
     together = len(data.credits) > 1 and len(set(knees.values())) == 1 and None not in knees.values()
-    told = []
+    sentences = []
     for credit in data.credits[:1] if together else data.credits:
         only_credits = set(data.credits) <= set(CREDIT_COLORS)
         each = f" with {'credit ' if only_credits else ''}{credit}" if len(data.credits) > 1 else ""
         name = (" with either credit" if only_credits else " with any of them") if together else each
         knee = knees[credit]
-        told.append(_unknown(data, credit, name) if knee is None else _answer(data, credit, knee, name))
+        sentences.append(_unknown(data, credit, name) if knee is None else _answer(data, credit, knee, name))
     if "routing" in data.summary:
-        told.append(_routings(data, [knee for knee in knees.values() if knee is not None]))
+        sentences.append(_routings(data, [knee for knee in knees.values() if knee is not None]))
     first = knees[data.credits[0]]
     hurry = _in_a_hurry(data, data.credits[0], first) if first is not None else ""
-    return [*told, hurry] if hurry else told
+    return [*sentences, hurry] if hurry else sentences
 
 
 def _unknown(data: StudyData, credit: str, name: str) -> str:
@@ -135,14 +135,14 @@ def _gains(data: StudyData) -> Chart:
     lines: list[ChartLine] = []
     notes: list[Note] = []
     for shift, credit in zip(shifts, data.credits, strict=True):
-        mine, value, low, high = data.by_kappa("final", credit)
-        x = np.array([kappas.index(kappa) for kappa in mine]) + float(shift)
+        rows, value, low, high = data.by_kappa("final", credit)
+        x = np.array([kappas.index(kappa) for kappa in rows]) + float(shift)
         lines.append(ChartLine(credit if len(data.credits) > 1 else "", value, color_of(data, credit), low, high, x, marked=True))
         if credit == data.credits[0]:
             notes += _changes(data, credit, x, value)
         knee = data.knee(credit)
         if knee is not None and (credit == data.credits[0] or knee != data.knee(data.credits[0])):
-            at = mine.index(knee)
+            at = rows.index(knee)
             notes.append(
                 Note(f"knee: kappa = {knee}", float(x[at]), float(value[at]), ACCENT, "start" if at == 0 else "middle", 18.0, True)
             )
@@ -186,15 +186,15 @@ def _range(data: StudyData) -> tuple[float, float]:
 
 def _bars(data: StudyData, column: str, scale: float, words: Callable[[float], str], missing: str) -> tuple[ChartBars, ...]:
     width = 0.7 / len(data.credits)
-    found = []
+    bars = []
     for number, credit in enumerate(data.credits):
-        mine, size, _, _ = data.by_kappa(column, credit)
-        places = np.array([data.kappas.index(kappa) for kappa in mine]) + (number - (len(data.credits) - 1) / 2) * width
+        kappas, size, _, _ = data.by_kappa(column, credit)
+        places = np.array([data.kappas.index(kappa) for kappa in kappas]) + (number - (len(data.credits) - 1) / 2) * width
         knee = data.knee(credit)
-        colors = tuple(ACCENT if kappa == knee else color_of(data, credit) for kappa in mine)
+        colors = tuple(ACCENT if kappa == knee else color_of(data, credit) for kappa in kappas)
         notes = tuple(words(value) if np.isfinite(value) else missing for value in size.tolist())
-        found.append(ChartBars(credit, places, size * scale, colors, width=width * 0.92, notes=notes))
-    return tuple(found)
+        bars.append(ChartBars(credit, places, size * scale, colors, width=width * 0.92, notes=notes))
+    return tuple(bars)
 
 
 def _role(data: StudyData, kappa: int) -> str:

@@ -72,8 +72,8 @@ def _radius_page(data: StudyData) -> list[Markup]:
     for credit in data.credits:
         named = f" ({credit})" if len(data.credits) > 1 else ""
         grid.append(_card(f"Learning, equal samples{named}", figures.learning_curves(data, credit), "Bands span all seeds."))
-        told = f"Whoever sends more has done fewer iterations by then. The table's 'at equal bytes' reads each curve at {_budget(data)}."
-        grid.append(_card(f"Learning, equal bytes{named}", figures.learning_curves(data, credit, "bytes"), told))
+        remark = f"Whoever sends more has done fewer iterations by then. The table's 'at equal bytes' reads each curve at {_budget(data)}."
+        grid.append(_card(f"Learning, equal bytes{named}", figures.learning_curves(data, credit, "bytes"), remark))
     each: list[tuple[str, Callable[[], Chart], str]] = [
         (
             "Iterations to the target",

@@ -30,7 +30,7 @@ _COLUMNS = (
 def value_table(data: StudyData) -> str:
     """One row per setting, intervals in brackets."""
     summary = data.summary
-    columns = [(name, told) for name, told in _COLUMNS if name in summary and np.isfinite(summary[name]).any()]
+    columns = [(name, header) for name, header in _COLUMNS if name in summary and np.isfinite(summary[name]).any()]
     with_utility = np.abs(np.nan_to_num(summary["utility"])).max() > 0
     if with_utility:
         columns.insert(1, ("utility", "utility"))
@@ -52,7 +52,7 @@ def value_table(data: StudyData) -> str:
     heads = (
         "setting",
         "runs",
-        *(told for _, told in columns),
+        *(header for _, header in columns),
         "messages / step",
         "payload / step",
         "framed / step",
@@ -139,13 +139,13 @@ def worth(data: StudyData) -> list[Worth]:
     """Per muted kind and hop: what is lost, what is saved per step, and whether the loss is beyond chance."""
     summary, whole = data.summary, _whole(data)
     baseline = data.interval("final", whole)
-    found = []
+    values = []
     for at in range(summary.rows):
         if at != whole:
             final = data.interval("final", at)
             saved = float(summary["bytes_per_step"][whole] - summary["bytes_per_step"][at])
-            found.append(Worth(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
-    return found
+            values.append(Worth(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
+    return values
 
 
 def _whole(data: StudyData) -> int:

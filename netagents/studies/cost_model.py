@@ -167,10 +167,10 @@ def predict(setup: Setup) -> Cost:
 
     def framed(kind: Kind, sender: int, message: Message) -> int:
         key = (kind, _header_class(sender), *[(array.dtype, array.shape) for array in message if isinstance(array, np.ndarray)])
-        found = framed_cache.get(key)
-        if found is None:
-            found = framed_cache[key] = frame_bytes(codec.encode(Envelope(bytes(8), 0, sender, kind, 0, 0, message)))
-        return found
+        cached = framed_cache.get(key)
+        if cached is None:
+            cached = framed_cache[key] = frame_bytes(codec.encode(Envelope(bytes(8), 0, sender, kind, 0, 0, message)))
+        return cached
 
     flows: defaultdict[tuple[Kind, int], Flow] = defaultdict(lambda: NOTHING)
     sent, received = [NOTHING] * n, [NOTHING] * n

@@ -123,8 +123,8 @@ class _Iteration:
 
     def _heard(self, times: NDArray[np.float64], edges: _Edges) -> NDArray[np.float64]:
         """When each agent has the messages of all its in-neighbours, who send them at ``times``."""
-        heard = times.copy()
+        heard_at = times.copy()
         if len(edges.losses):
             arrived = times[:, edges.senders] + self._arrivals(edges)
-            np.maximum.at(heard.T, edges.receivers, arrived.T)
-        return heard
+            np.maximum.at(heard_at.T, edges.receivers, arrived.T)
+        return heard_at

@@ -82,7 +82,7 @@ class RelayCost:
         return self.framed(self.phases), self.framed(self.handed_on)
 
 
-def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayCost:
+def predict_relay(setup: Setup, demand: Callable[[int], Sequence[Told]]) -> RelayCost:
     """What relay routing costs.
 
     Args:
@@ -97,7 +97,7 @@ def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayC
     hops: dict[Kind, int] = {}
     often: defaultdict[int, int] = defaultdict(int)
     for origin in range(n):
-        for each in told(origin):
+        for each in demand(origin):
             tree = routes.tree(each.kind, origin)
             for node, place in tree.items():
                 count = len(place.children) * each.times

@@ -40,9 +40,9 @@ class StudyProgress:
     def line(self) -> str:
         """All of it in one line."""
         left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
-        found = f" ({self.found} found finished)" if self.found else ""
+        finished = f" ({self.found} found finished)" if self.found else ""
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        return f"{self.finished}/{self.total} runs{found}, {len(self.working)} working{failed}{left}"
+        return f"{self.finished}/{self.total} runs{finished}, {len(self.working)} working{failed}{left}"
 
 
 @dataclass

@@ -120,8 +120,8 @@ class Neighbourhoods:
         graph = self._sparse()
         count = max(1, (1 << 21) // self.n)
         parts = [nodes[first : first + count] for first in range(0, len(nodes), count)]
-        found = [np.isfinite(dijkstra(graph, directed=True, indices=part, unweighted=True, limit=k)).sum(axis=1) for part in parts]
-        return np.concatenate(found)
+        sizes = [np.isfinite(dijkstra(graph, directed=True, indices=part, unweighted=True, limit=k)).sum(axis=1) for part in parts]
+        return np.concatenate(sizes)
 
     def matrix(self) -> NDArray[np.int32]:
         """All distances: ``(n, n)`` int32, read-only, symmetric, computed once.
@@ -199,11 +199,11 @@ class _Ball:
             return False
         begin = self.sizes[-2] if len(self.sizes) > 1 else 0
         hop = len(self.sizes)
-        found, order = self.found, self.order
+        reached, order = self.found, self.order
         for node in order[begin:]:
             for near in adjacency[node]:
-                if near not in found:
-                    found[near] = hop
+                if near not in reached:
+                    reached[near] = hop
                     order.append(near)
         if len(order) == self.sizes[-1]:
             self.done = True

@@ -173,16 +173,16 @@ class ParallelEnvironment(NetworkedMDP):
         given = self._judged(copy, "step", None, "its step", stepped, self.copies.call("step", copy, chosen))
         listed = getattr(self.copies[copy], "agents", None)
         for i in there:
-            key, gone = self._keys[i], listed is not None and self._keys[i] not in listed
-            for flags, theirs, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
-                if key in theirs:
-                    flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, theirs[key])
+            key, absent = self._keys[i], listed is not None and self._keys[i] not in listed
+            for flags, flagged, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
+                if key in flagged:
+                    flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, flagged[key])
             # An agent may also leave without a flag; nothing follows for it then.
-            ended = bool(terminated[i] or truncated[i] or gone)
+            ended = bool(terminated[i] or truncated[i] or absent)
             terminated[i] |= ended and not truncated[i]
             if key in given.rewards:
                 rewards[i] = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key])
-            elif not gone:
+            elif not absent:
                 raise self._misfit(copy, "step", i, "its step", MisfitError("gave it no reward"))
             if ended:
                 row[self._columns[i].there] = 0.0

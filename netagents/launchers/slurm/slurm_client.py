@@ -86,8 +86,8 @@ def job_state(job: int) -> tuple[str, str]:
         if "Invalid job id" in error.what:
             return "GONE", ""
         raise
-    found = {key: match[1] for key in ("JobState", "Reason") if (match := re.search(rf"\b{key}=(\S+)", answer))}
-    return found.get("JobState", "GONE"), found.get("Reason", "")
+    fields = {key: match[1] for key in ("JobState", "Reason") if (match := re.search(rf"\b{key}=(\S+)", answer))}
+    return fields.get("JobState", "GONE"), fields.get("Reason", "")
 
 
 def end_job(job: int, *, at_once: bool = False) -> None:

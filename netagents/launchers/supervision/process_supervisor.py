@@ -104,8 +104,8 @@ class ProcessSupervisor(Supervisor):
         Raises:
             NodeFailedError, DeadlineError: as :meth:`start`.
         """
-        begun = {*self.running, *(exit_.role for exit_ in self.exits)}
-        self._fork_all([spec for spec in self.specs if spec.role not in begun])
+        started = {*self.running, *(exit_.role for exit_ in self.exits)}
+        self._fork_all([spec for spec in self.specs if spec.role not in started])
 
     def add(self, specs: Sequence[NodeSpec]) -> dict[str, int]:
         """Start further nodes, or roles that have ended once more; gives the process number of each.

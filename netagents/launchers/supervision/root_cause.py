@@ -142,8 +142,8 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
         traceback = str(written.get("traceback", ""))
         # Where the operating system could not tell the code in time, the process itself has.
         code = written["failure"].get("exit_code") if code is None else code
-    ours = exit_.asked is not None and time >= exit_.asked
-    rank = _OURS if ours else _KILLED if killer else _FOLLOWED if code is None or name in _follower_names() else _FAILED
+    requested = exit_.asked is not None and time >= exit_.asked
+    rank = _OURS if requested else _KILLED if killer else _FOLLOWED if code is None or name in _follower_names() else _FAILED
     if rank == _FOLLOWED and name == NodeFailedError.__name__:
         # It only passes on what another node told it; that node's own words say more.
         rank = _RELAYED

@@ -88,15 +88,15 @@ class AgentInterventions:
                 purpose, counter = Purpose.INTERVENTIONS, 2 * (iteration * MOST_INTERVENTIONS + number)
                 purpose, counter = (Purpose.ACTIONS, iteration) if number >= own else (purpose, counter)
                 acting.append((struck, source.begin(stream(experiment.seed, index, purpose, counter)), source.remembers))
-        told = self._told(iteration)
-        return IterationInterventions(self, acting, told) if acting or told is not None else None
+        advice = self._told(iteration)
+        return IterationInterventions(self, acting, advice) if acting or advice is not None else None
 
     def learn(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> None:
         """Let the deviation critic learn from a batch, where the agent has one."""
         if self.critic is not None:
-            told = self._told(iteration)
+            advice = self._told(iteration)
             everywhere = dict.fromkeys(self._setup.advised[self._agent.index], rollout.alive)
-            usable = everywhere if told is None else {j: rollout.alive & told.usable[j] for j in everywhere}
+            usable = everywhere if advice is None else {j: rollout.alive & advice.usable[j] for j in everywhere}
             self.critic.learn(iteration, rollout, traces, usable)
 
     def _told(self, iteration: int) -> Told | None:
@@ -168,13 +168,13 @@ class IterationInterventions:
         told: worst actions that travel; None where none do.
     """
 
-    def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose, bool]], told: Told | None) -> None:
-        self._owner, self._acting, self._worst = owner, acting, told
+    def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose, bool]], advice: Told | None) -> None:
+        self._owner, self._acting, self._worst = owner, acting, advice
         decisions, copies = owner.shape
         self.replaced: BoolArray = np.zeros((decisions, copies), dtype=np.bool_)
-        travels = told is not None and any(mask.any() for mask in (*told.by_me.values(), *told.to_me.values()))
+        travels = advice is not None and any(mask.any() for mask in (*advice.by_me.values(), *advice.to_me.values()))
         self.told: ToldActions | None = self if travels else None
-        self.deviations: Deviations | None = None if told is None else told.deviations
+        self.deviations: Deviations | None = None if advice is None else advice.deviations
         self._choices: NDArray[np.uint8] = np.zeros(copies, dtype=np.uint8)
 
     def play(

@@ -220,20 +220,20 @@ class RunFeed:
 
     def _influence(self, index: int) -> dict[str, Any] | None:
         """The newest measurement of influence whose checkpoint is not after an iteration; else the oldest."""
-        found = []
+        parts = []
         for file in sorted(self.run.path.glob(f"{INFLUENCE}/*/influence.json")):
             try:
                 facts = json.loads(read_regular(file, 1 << 28))
                 values = np.array(facts["matrix"]["values"], dtype=np.float64)
                 if values.shape == (self.run.n, self.run.n):
-                    found.append((int(facts["plan"]["checkpoint"]), values))
+                    parts.append((int(facts["plan"]["checkpoint"]), values))
             except (NetagentsError, ValueError, KeyError, TypeError, RecursionError):
                 continue
-        if not found:
+        if not parts:
             return None
-        found.sort(key=lambda pair: pair[0])
-        before = [pair for pair in found if pair[0] <= index]
-        checkpoint, values = before[-1] if before else found[0]
+        parts.sort(key=lambda pair: pair[0])
+        before = [pair for pair in parts if pair[0] <= index]
+        checkpoint, values = before[-1] if before else parts[0]
         return {"checkpoint": checkpoint, "values": rounded(values)}
 
     def series(self, metric: str, first: int, last: int, points: int) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     """An event as the page shows it: when, what, who, a line, and whether something went wrong."""
     kind = str(event["event"])
     agent = event.get("agent")
-    who = str(event.get("role") or "") or (node_name(int(agent)) if isinstance(agent, int) else "")
+    role = str(event.get("role") or "") or (node_name(int(agent)) if isinstance(agent, int) else "")
     facts = {key: value for key, value in event.items() if key not in ("event", "time", "role", "agent", "line", "pid", "sent", "received")}
     if kind in ("links", "staleness"):
         facts = {}
@@ -276,7 +276,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     return {
         "time": event.get("time", 0.0),
         "event": kind,
-        "who": clipped(who, 60),
+        "who": clipped(role, 60),
         "line": clipped(line or shown, 600),
         "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
@@ -284,19 +284,19 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
 
 def _gone(events: list[dict[str, Any]]) -> list[int]:
     """The agents that are lost at the end of these events."""
-    gone: set[int] = set()
+    absent: set[int] = set()
     for event in events:
         if event["event"] in ("started", "resumed"):
-            gone.clear()
+            absent.clear()
         elif event["event"] == "lost":
-            gone.add(int(event["agent"]))
+            absent.add(int(event["agent"]))
         elif event["event"] == "restarted":
-            gone.discard(int(event["agent"]))
+            absent.discard(int(event["agent"]))
         elif event["event"] == "failed":
             head, _, number = str(event.get("role", "")).rpartition("_")
             if head == "agent" and number.isdecimal():
-                gone.add(int(number))
-    return sorted(gone)
+                absent.add(int(number))
+    return sorted(absent)
 
 
 def _line(entry: dict[str, Any]) -> dict[str, Any]:

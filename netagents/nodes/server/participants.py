@@ -273,9 +273,9 @@ class Participants:
         self.exchange.serve(lambda: False, seconds, lambda _: f"waited {seconds:g} s for a new process of {node_name(agent)}, which {why}")
         raise NodeFailedError(why, where=node_name(agent))
 
-    def _hear_gone(self, gone: list[tuple[int, str]]) -> None:
+    def _hear_gone(self, ended: list[tuple[int, str]]) -> None:
         if self.participation.stage is not Stage.LEAVING:
-            decisions = [(agent, why, self.policy.handle(agent, AgentEvent.GONE)) for agent, why in gone]
+            decisions = [(agent, why, self.policy.handle(agent, AgentEvent.GONE)) for agent, why in ended]
             self._carry_out_each([(agent, why, why, actions) for agent, why, actions in decisions])
 
     def _carry_out(self, decisions: list[tuple[int, tuple[PolicyAction, ...]]], why: str, note: str = "") -> None:
