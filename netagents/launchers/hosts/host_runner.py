@@ -82,13 +82,13 @@ class HostRunner:
         sys.path.extend(path for path in settings["paths"] if path not in sys.path)
         allow_descriptors(int(settings["nodes"]))
         self._say = say
+        logs = settings["logs"]
+        if logs is not None:
+            _check_seen(Path(logs).parent, str(settings["run"]))
         # Beside the launcher it is the launcher's own, which then goes even if the launcher is killed.
         self._sockets = SocketDirectory(Path(settings["sockets"])) if settings.get("sockets") else SocketDirectory.create()
-        logs = settings["logs"]
         self._sent: dict[str, int] | None = None if logs is not None else {}
         self._logs = Path(logs) if logs is not None else self._sockets.path / "logs"
-        if logs is not None:
-            _check_seen(self._logs.parent, str(settings["run"]))
         self._logs.mkdir(exist_ok=True)
         self._supervisor = ProcessSupervisor(
             (),
