@@ -25,7 +25,7 @@ UNTRAINED = -25.4
 COLORS = ("#1f5fa8", "#c2500b")
 
 
-def train_ours(seed: int) -> list[dict[str, float]]:
+def train_netagents(seed: int) -> list[dict[str, float]]:
     """One run of netagents: a row per batch of 64 episodes."""
     from netagents.experiment import load_experiment
     from netagents.launchers.in_process import InProcessNetwork
@@ -142,7 +142,7 @@ def main() -> None:
     if arguments.what == "draw":
         draw()
         return
-    name, train = ("spread-netagents", train_ours) if arguments.what == "ours" else ("spread-agilerl", train_agilerl)
+    name, train = ("spread-netagents", train_netagents) if arguments.what == "ours" else ("spread-agilerl", train_agilerl)
     rows = []
     for seed in range(arguments.seeds):
         rows += train(seed)

@@ -91,9 +91,9 @@ def act(links: Carrier, traffic: Traffic, iterations: int, index: int) -> None:
     to_server = links.send_function(SERVER)
     sends = {peer: links.send_function(peer) for peer in traffic.neighbours(index)}
     audience = [sends[peer] for peer in traffic.state.audience[index]]
-    heard_by = traffic.state.heard[index]
+    heard_by = traffic.state.senders[index]
     phases = [
-        (PHASE + number, body, [sends[peer] for peer in phase.audience[index]], phase.heard[index])
+        (PHASE + number, body, [sends[peer] for peer in phase.audience[index]], phase.senders[index])
         for number, (body, phase) in enumerate(zip(bodies, traffic.phases, strict=True))
     ]
     server = (SERVER,)

@@ -85,7 +85,7 @@ def run(
             if baseline is not None:
                 _compare(baseline, finished, quiet)
         except (NodeFailedError, InterruptedRunError) as error:
-            tell(error)
+            show_error(error)
             raise
         show_result(finished)
 
@@ -144,7 +144,7 @@ def show_result(run: Run) -> None:
         add_artifacts(run.experiment, run.manifest["run"], run.topology.labels, pictures)
 
 
-def tell(error: NetagentsError) -> None:
+def show_error(error: NetagentsError) -> None:
     """What is known about a failure, above the one line that ends the command."""
     details = getattr(error, "details", "")
     if details:

@@ -168,7 +168,7 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
-    def _groups_and_signals_are_told_apart(self) -> Self:
+    def _names_are_distinct(self) -> Self:
         check_names(self.signals)
         check_groups(self.agents)
         check_interventions_fit(self.interventions)

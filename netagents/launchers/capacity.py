@@ -48,7 +48,7 @@ class Finding:
     """One thing that was looked at: what, how it stands, and whether that is a problem."""
 
     what: str
-    told: str
+    text: str
     verdict: Verdict = "ok"
 
 

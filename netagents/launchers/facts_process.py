@@ -82,13 +82,13 @@ def prepare_apart(
     where = f"environment '{settings.make}'"
     if stage is not None:
         stage(f"making one copy of {where}")
-    spec = spec_from_json(_asked(experiment, base, where))
+    spec = spec_from_json(_facts_from(experiment, base, where))
     setup = make_setup(experiment, topology, spec)
     check_fits(setup)
     return Prepared(experiment, topology, EnvironmentElsewhere(spec, topology), setup)
 
 
-def _asked(experiment: Experiment, base: Path | None, where: str) -> dict[str, Any]:
+def _facts_from(experiment: Experiment, base: Path | None, where: str) -> dict[str, Any]:
     reader, writer = os.pipe()
     flush_output()
     with warnings.catch_warnings():

@@ -41,7 +41,7 @@ def power_svg(run: Run, last: int | None = None) -> str:
         raise RunDirectoryError("no iteration is recorded yet", where=str(run.path), fix=f"the run is {run.state}")
     power = final_power(run, last)
     drawings = [matrix_drawing(power.matrix, power.shown, [str(agent) for agent in range(run.n)])]
-    drawings.append(_holders(run, power.found, drawings[0]))
+    drawings.append(_holders(run, power.concentration, drawings[0]))
     marks = matrix_key(power.matrix, power.shown)
     floor = power.matrix.noise_floor
     if not power.audited:
@@ -49,7 +49,10 @@ def power_svg(run: Run, last: int | None = None) -> str:
     colour = f"Colour: what i would lose, in discounted reward, had j acted worst for it, from 0 to {matrix_top(power.matrix):.2g}"
     source = f"{power.span[:1].upper()}{power.span[1:]}"
     return svg_file(
-        _headline(run, power.found), describe(run), drawings, ". ".join([colour, *(["; ".join(marks)] if marks else []), source]) + "."
+        _headline(run, power.concentration),
+        describe(run),
+        drawings,
+        ". ".join([colour, *(["; ".join(marks)] if marks else []), source]) + ".",
     )
 
 

@@ -63,7 +63,7 @@ def report(run: Run) -> str:
     reached = progress(run)
     history = power_history(run, DEFAULT_LAST)
     power = final_power(run)
-    concentration = power.found
+    concentration = power.concentration
     body = _grid(
         _graph_section(run, power),
         _curve_section(run, reached),
@@ -147,7 +147,7 @@ def _top_sentence(run: Run, concentration: Concentration) -> str:
 
 
 def _tiles(run: Run, reached: LearningProgress, power: FinalPower) -> Markup:
-    concentration = power.found
+    concentration = power.concentration
     total, seconds = run.ledger.total, float(run.seconds[-1])
     recorded, planned = len(run.iterations), run.experiment.learning.iterations
     known = [
@@ -190,7 +190,7 @@ def _top_holder(run: Run, concentration: Concentration) -> tuple[str, str]:
 
 
 def _graph_section(run: Run, power: FinalPower) -> Markup:
-    concentration = power.found
+    concentration = power.concentration
     title = "Who holds power over whom"
     if run.n > LARGEST_DRAWN:
         return section(title, _holders(run, concentration), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
@@ -213,7 +213,7 @@ def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
     if recorded == 0:
         return draw_graph(run.topology, standalone=standalone)
     power = final_power(run)
-    held = power.found.held if power.found.top_holder >= 0 else None
+    held = power.concentration.held if power.concentration.top_holder >= 0 else None
     return draw_graph(run.topology, held, _arrows(power.matrix)[:_MOST_ARROWS], standalone=standalone)
 
 
@@ -326,7 +326,7 @@ def _maps_section(run: Run, history: PowerHistory, power: FinalPower) -> Markup:
         "Small maps show how it came about"
         '<span class="quiet">; click one to see it large.</span>'
     )
-    if power.found.top_holder < 0:
+    if power.concentration.top_holder < 0:
         say += f" {no_entry(run)}"
     windows = history.windows
     if power.audited:

@@ -56,9 +56,9 @@ def _unknown(data: StudyData, credit: str, name: str) -> str:
         return f"No run{name} says which kappa to use."
     best = max(finite, key=lambda at: gains[at].value)
     other = 0 if best != 0 and 0 in finite else next((at for at in finite if at != best), best)
-    numbers = f"kappa = {kappas[best]} has {data.measure} {_told(gains[best])}"
+    numbers = f"kappa = {kappas[best]} has {data.measure} {_with_interval(gains[best])}"
     if other != best:
-        numbers += f", kappa = {kappas[other]} {_told(gains[other])}"
+        numbers += f", kappa = {kappas[other]} {_with_interval(gains[other])}"
     fewest = min(gain.n for gain in gains)
     if fewest < ENOUGH:
         return f"Too few seeds to say which kappa to use{name} (n = {fewest}, {ENOUGH} at least): {numbers}."
@@ -70,16 +70,16 @@ def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
     _, size, _, _ = data.by_kappa("bytes_per_step", credit)
     at = kappas.index(knee)
     alone = f" ({_role(data, 0)})" if knee == 0 else ""
-    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_told(gains[at])}"
+    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_with_interval(gains[at])}"
     if at > 0:
-        sentence += f", against {_told(gains[0])} at kappa = 0"
+        sentence += f", against {_with_interval(gains[0])} at kappa = 0"
     if at + 1 < len(kappas):
         best = max(range(at + 1, len(kappas)), key=lambda each: gains[each].value)
         change = gains[best].value - gains[at].value
         if order(gains[best], gains[at]) == "higher":
             verdict = f"kappa = {kappas[best]} adds {change:.2g}, less than 2 % of what was learned"
         else:
-            verdict = f"no larger radius is better beyond chance (the highest: {_told(gains[best])} at kappa = {kappas[best]})"
+            verdict = f"no larger radius is better beyond chance (the highest: {_with_interval(gains[best])} at kappa = {kappas[best]})"
         more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"
         sentence += f". Beyond it {verdict}, and kappa = {kappas[best]} {more}"
     return sentence + "."
@@ -93,9 +93,9 @@ def _routings(data: StudyData, knees: Sequence[int]) -> str:
         at = {str(summary["routing"][row]): row for row in np.flatnonzero(summary["kappa"] == kappa)}
         sockets = [float(summary["sockets_mean"][at[name]]) for name in ("relay", "direct")]
         share = [float(summary["bytes_per_step"][at[name]]) for name in ("relay", "direct")]
-        bytes_told = "the same bytes" if share[0] == share[1] else f"{share[0] / share[1]:.2f} times the bytes"
+        bytes_text = "the same bytes" if share[0] == share[1] else f"{share[0] / share[1]:.2f} times the bytes"
         fewer = "as many connections" if sockets[0] == sockets[1] else f"{sockets[0]:.1f} instead of {sockets[1]:.1f} connections per agent"
-        parts.append(f"{fewer} and {bytes_told} at kappa = {kappa}")
+        parts.append(f"{fewer} and {bytes_text} at kappa = {kappa}")
     return f"Relay routing learns the same, with {'; with '.join(parts)}."
 
 
@@ -110,9 +110,9 @@ def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
         return ""
     quickest = min(counts[at].value for at in faster)
     soon = next(at for at in faster if counts[at].value <= SOON * quickest)
-    there = f"a target that kappa = {knee} never reached" if never else f"{_told(slow, 0)} at kappa = {knee}"
+    there = f"a target that kappa = {knee} never reached" if never else f"{_with_interval(slow, 0)} at kappa = {knee}"
     target = short(data.facts["target"])
-    needs = f"{_told(counts[soon], 0)} iterations to {target}"
+    needs = f"{_with_interval(counts[soon], 0)} iterations to {target}"
     return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {needs}, against {there}."
 
 
@@ -204,5 +204,5 @@ def _role(data: StudyData, kappa: int) -> str:
     return "hears everyone" if kappa == data.kappas[-1] else ""
 
 
-def _told(interval: Interval, digits: int | None = None) -> str:
+def _with_interval(interval: Interval, digits: int | None = None) -> str:
     return interval.text(number=short if digits is None else lambda value: f"{value:.{digits}f}")

@@ -20,7 +20,7 @@ from netagents.reports.image_files import chart_image
 from netagents.reports.power_study_page import pareto, power_page, truncation
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
-from netagents.reports.study_settings import best_setting, dots, value_table, worth_table
+from netagents.reports.study_settings import best_setting, dots, message_value_table, value_table
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET
 from netagents.reports.summary import byte_size
 
@@ -161,7 +161,7 @@ def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
     if data.study["question"] == "mute":
         say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
-        parts.append(section("What is each message worth?", worth_table(data), draw(dots(data)), say=say, wide=True))
+        parts.append(section("What is each message worth?", message_value_table(data), draw(dots(data)), say=say, wide=True))
     else:
         lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
         parts.append(section("Which setting is best?", lead, draw(dots(data)), say=MIDDLES, wide=True))

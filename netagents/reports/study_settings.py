@@ -94,25 +94,25 @@ def best_setting(data: StudyData) -> str:
     return leader_sentence([str(label) for label in summary["setting"]], finals, f"{data.measure} after training", short)
 
 
-def worth_table(data: StudyData) -> str:
+def message_value_table(data: StudyData) -> str:
     """Return lost and bytes saved by each muted kind and hop, and the one per the other."""
     rows = []
     notes = {"too few": " (too few seeds)", "not told apart": " (chance)"}
-    for row in worth(data):
+    for row in message_values(data):
         per = f"{row.lost / (row.saved / 1e3):.3g}" if row.saved != 0.0 and row.order in ("higher", "lower") else "-"
         change = f"{row.lost:+.3g}{notes.get(row.order, '')}"
         rows.append((text(row.muted), text(row.final.text(number=short)), text(change), byte_size(round(row.saved)), per))
     heads = (
         "muted",
         f"{data.measure}",
-        f"lost of {worth_baseline(data).text(number=short)}",
+        f"lost of {all_messages_baseline(data).text(number=short)}",
         "bytes saved per step",
         "lost per kB per step",
     )
     return table(heads, rows)
 
 
-class Worth(NamedTuple):
+class MessageValue(NamedTuple):
     """What one muted kind of message costs.
 
     Attributes:
@@ -130,12 +130,12 @@ class Worth(NamedTuple):
     order: Order
 
 
-def worth_baseline(data: StudyData) -> Interval:
+def all_messages_baseline(data: StudyData) -> Interval:
     """The final value with every message."""
     return data.interval("final", _whole(data))
 
 
-def worth(data: StudyData) -> list[Worth]:
+def message_values(data: StudyData) -> list[MessageValue]:
     """Per muted kind and hop: what is lost, what is saved per step, and whether the loss is beyond chance."""
     summary, whole = data.summary, _whole(data)
     baseline = data.interval("final", whole)
@@ -144,7 +144,7 @@ def worth(data: StudyData) -> list[Worth]:
         if at != whole:
             final = data.interval("final", at)
             saved = float(summary["bytes_per_step"][whole] - summary["bytes_per_step"][at])
-            values.append(Worth(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
+            values.append(MessageValue(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
     return values
 
 

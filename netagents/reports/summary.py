@@ -90,7 +90,7 @@ def _discounted_line(run: Run) -> str:
 
 def _power_rows(run: Run) -> list[tuple[str, str]]:
     power = final_power(run)
-    concentration = power.found
+    concentration = power.concentration
     if concentration.top_holder < 0:
         return [("power", " ".join(no_entry(run).split()).lower())]
     floor = power.matrix.noise_floor

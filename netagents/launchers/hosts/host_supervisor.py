@@ -230,7 +230,7 @@ class HostSupervisor(Supervisor):
             here = [role for role in roles if self._hosts.placed[role].channel is channel]
             for role in here:
                 node = self._hosts.placed[role]
-                node.asked = node.asked or time.time()
+                node.signal_time = node.signal_time or time.time()
             if here:
                 channel.send(signal=int(number), roles=here)
 

@@ -215,7 +215,7 @@ class ProcessSupervisor(Supervisor):
     def _send(self, number: int, roles: Sequence[str]) -> None:
         for role in roles:
             node = self._watch.processes[role]
-            node.asked = node.asked or time.time()
+            node.signal_time = node.signal_time or time.time()
             if node.process is not None:
                 node.process.send(number)
 

@@ -298,7 +298,7 @@ class Supervisor(ABC):
                 killed = self.running
                 self._send(signal.SIGKILL, killed)
             elif now >= terminate_at:
-                self._send(signal.SIGTERM, [role for role, node in self._watch.nodes.items() if node.asked is None])
+                self._send(signal.SIGTERM, [role for role, node in self._watch.nodes.items() if node.signal_time is None])
             following = [moment for moment in (terminate_at, kill_at, begin + seconds) if moment > now]
             self._watch.look(max(0.001, min(following) - now), ())
         stuck = self.running

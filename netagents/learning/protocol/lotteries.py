@@ -78,7 +78,7 @@ def _padded(co_players: Mapping[int, tuple[int, ...]], egos: NDArray[np.int64]) 
     return table
 
 
-def told_copies(
+def advised_copies(
     settings: SbprSettings, deviations: Deviations, co_players: Mapping[int, tuple[int, ...]], ego: int, co_player: int
 ) -> NDArray[np.bool_]:
     """(T + 1, B) where an ego tells one of its co-players what to play: where that one deviates; with ``max``, wherever one does."""

@@ -38,16 +38,16 @@ class Rings(NamedTuple):
     """Worth and cost of listening to each ring.
 
     Attributes:
-        worth: (3, n, R) of ring 1 to R, never negative. cost: (3, n, R) bytes.
+        value: (3, n, R) of ring 1 to R, never negative. cost: (3, n, R) bytes.
     """
 
-    worth: FloatArray
+    value: FloatArray
     cost: FloatArray
 
     def total(self, radii: IntArray) -> tuple[float, float]:
         """Worth and bytes of (3, n) radii."""
         inside = np.arange(1, self.cost.shape[2] + 1) <= radii[..., None]
-        return float(self.worth[inside].sum()), float(self.cost[inside].sum())
+        return float(self.value[inside].sum()), float(self.cost[inside].sum())
 
 
 def make_rings(pairs: FloatArray, bytes_between: FloatArray, hops: IntArray, largest: int) -> Rings:
@@ -76,7 +76,7 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
     """(3, n) the radii of largest total worth that cost at most ``budget`` bytes; rings that are worth nothing are left out.
 
     Args:
-        rings: worth and cost.
+        rings: value and cost.
         budget: bytes.
         fixed: (3, n) radii that are given; :data:`FREE` where they are to be chosen.
         gradient_within_critic: an agent's gradient radius may not be above its critic radius (credit ``shared_reward``).
@@ -88,15 +88,15 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
-    kinds, n, largest = rings.worth.shape
+    kinds, n, largest = rings.value.shape
     fixed_radii = np.full((kinds, n), FREE, dtype=np.int64) if fixed is None else np.minimum(fixed, largest)
     _check_given(rings, fixed_radii, budget)
-    lower = np.zeros(rings.worth.shape)
-    upper = np.ones(rings.worth.shape)
+    lower = np.zeros(rings.value.shape)
+    upper = np.ones(rings.value.shape)
     inside = np.arange(1, largest + 1) <= fixed_radii[..., None]
     lower[inside] = 1.0
     upper[(fixed_radii[..., None] != FREE) & ~inside] = 0.0
-    place = np.arange(rings.worth.size).reshape(rings.worth.shape)
+    place = np.arange(rings.value.size).reshape(rings.value.shape)
     outer = [place[:, :, 1:].ravel()]
     inner = [place[:, :, :-1].ravel()]
     if gradient_within_critic:
@@ -108,7 +108,7 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
     order = coo_array((np.r_[ones, -ones], (np.r_[rows, rows], np.r_[above, below])), shape=(len(above), place.size)).tocsr()
     # Numbers near 1 keep the solver's tolerances from deciding.
     scale = max(float(rings.cost.sum()), 1.0)
-    value = rings.worth / max(float(rings.worth.max()), 1e-300)
+    value = rings.value / max(float(rings.value.max()), 1e-300)
     for slack in (0.0, _TOLERANCE):
         constraints = [LinearConstraint(rings.cost.reshape(1, -1) / scale, ub=budget / scale - slack)]
         if len(above):
@@ -122,7 +122,7 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
         )
         if solution.x is None:
             break
-        radii = (solution.x.reshape(rings.worth.shape) > 0.5).sum(axis=2).astype(np.int64)
+        radii = (solution.x.reshape(rings.value.shape) > 0.5).sum(axis=2).astype(np.int64)
         trimmed = _trimmed(rings, radii, fixed_radii, gradient_within_critic)
         if rings.total(trimmed)[1] <= budget:
             return trimmed
@@ -134,7 +134,7 @@ def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None,
     a larger one of critics, then of policies, then of gradients.
 
     Args:
-        rings, budget, fixed, gradient_within_critic: as in :func:`choose_radii`; worth is not read.
+        rings, budget, fixed, gradient_within_critic: as in :func:`choose_radii`; values are not read.
 
     Raises:
         ExperimentError: the given radii alone cost more than the budget.
@@ -169,9 +169,9 @@ def _check_given(rings: Rings, fixed_radii: IntArray, budget: float) -> None:
 
 def _trimmed(rings: Rings, radii: IntArray, fixed_radii: IntArray, gradient_within_critic: bool) -> IntArray:
     """Without outer rings that are worth nothing; the solver is free to take them."""
-    numbers = np.arange(1, rings.worth.shape[2] + 1)
-    worthy = np.where((rings.worth > 0.0) & (numbers <= radii[..., None]), numbers, 0).max(axis=2, initial=0)
-    trimmed: IntArray = np.where(fixed_radii == FREE, worthy, radii)
+    numbers = np.arange(1, rings.value.shape[2] + 1)
+    useful = np.where((rings.value > 0.0) & (numbers <= radii[..., None]), numbers, 0).max(axis=2, initial=0)
+    trimmed: IntArray = np.where(fixed_radii == FREE, useful, radii)
     if gradient_within_critic:
         trimmed[CRITIC] = np.where(fixed_radii[CRITIC] == FREE, np.maximum(trimmed[CRITIC], trimmed[GRADIENT]), trimmed[CRITIC])
     return trimmed

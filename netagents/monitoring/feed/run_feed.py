@@ -61,7 +61,7 @@ class Cursor:
     state: str = ""
     polled: float = -math.inf
     lines: int = 0
-    told: str = ""
+    state_sent: str = ""
 
 
 class RunFeed:
@@ -79,7 +79,7 @@ class RunFeed:
         self.history = RunHistory(self.run)
         self._planned = self.run.experiment.learning.iterations
         self.lock = threading.RLock()
-        self._read = self._asked = -math.inf
+        self._read = self._ending_read = -math.inf
         self._made: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         self._fault = ""
         self._processes = ProcessTable(path)
@@ -99,8 +99,8 @@ class RunFeed:
                 return
             try:
                 # Whether a writer lives is asked less often than whether there is anything new.
-                if self.history.refresh(READING_SECONDS) or now - self._asked > ENDING_SECONDS:
-                    self._ending, self._asked = self.run.directory.ending(), now
+                if self.history.refresh(READING_SECONDS) or now - self._ending_read > ENDING_SECONDS:
+                    self._ending, self._ending_read = self.run.directory.ending(), now
                 self._fault = ""
             except NetagentsError as error:
                 self._fault = clipped(str(error))
@@ -134,7 +134,7 @@ class RunFeed:
                 cursor.count = history.count
             if len(history.events) > cursor.events:
                 news["events"] = [_event(event) for event in history.events[cursor.events :][-1000:]]
-                news["gone"] = _gone(history.events)
+                news["gone"] = _absent_agents(history.events)
                 cursor.events = len(history.events)
             news |= self._host(cursor)
             return news
@@ -188,8 +188,8 @@ class RunFeed:
             if now - self._polled >= PROCESS_SECONDS:
                 self._polled, self._rows = now, self._processes.poll()
             news["processes"] = self._rows
-        elif cursor.told != "ended":
-            cursor.told, news["processes"] = "ended", []
+        elif cursor.state_sent != "ended":
+            cursor.state_sent, news["processes"] = "ended", []
         if cursor.logs:
             if self._logs is None:
                 self._logs = LogStream(self.run.directory)
@@ -282,7 +282,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _gone(events: list[dict[str, Any]]) -> list[int]:
+def _absent_agents(events: list[dict[str, Any]]) -> list[int]:
     """The agents that are lost at the end of these events."""
     absent: set[int] = set()
     for event in events:

@@ -15,7 +15,7 @@ from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.messages import ENVIRONMENT, Envelope, Heartbeat, Kind, Snapshot, Stop
 from netagents.nodes.bootstrap.foreign_code import refuse_foreign_code
 from netagents.nodes.bootstrap.membership import AgentState, Membership
-from netagents.nodes.bootstrap.node_addresses import found_address, own_address, socket_path
+from netagents.nodes.bootstrap.node_addresses import own_address, resolve_address, socket_path
 from netagents.nodes.bootstrap.node_keys import known_users, link_settings
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.nodes.bootstrap.welcome import REFUSED, read_welcome
@@ -76,7 +76,7 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         SecurityError: wrong keys, or foreign code that is not allowed.
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
-    address = found_address(arguments["join"], _timeouts_before_welcome(arguments).seconds("join"), context.log.logger.info)
+    address = resolve_address(arguments["join"], _timeouts_before_welcome(arguments).seconds("join"), context.log.logger.info)
     settings = link_settings(arguments, index)
     transport = open_transport(address, settings)
     try:
