@@ -68,13 +68,13 @@ def _print(result: AllocationResult) -> None:
     Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid, "")
     anova = result.anova
     typer.echo(f"population sizes differ: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
-    for name, found in result.by_gain.items():
-        told = _interval(found.value, found.low, found.high)
-        typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {told}, n = {found.n}")
+    for name, comparison in result.by_gain.items():
+        interval = _interval(comparison.value, comparison.low, comparison.high)
+        typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {interval}, n = {comparison.n}")
     for word, game in result.games.items():
-        found, anova, rank = game.by_gain, game.anova, game.rank
+        comparison, anova, rank = game.by_gain, game.anova, game.rank
         typer.echo(f"among scenarios of {printable(word)}:")
-        typer.echo(f"  influence and gain: {_interval(found.value, found.low, found.high)}, n = {found.n}")
+        typer.echo(f"  influence and gain: {_interval(comparison.value, comparison.low, comparison.high)}, n = {comparison.n}")
         typer.echo(f"  population sizes: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
         share, pick = _interval(rank.rank.percentile, rank.low, rank.high), ", ".join(str(size) for size in game.pick)
         typer.echo(f"  rank of {pick} (published): {rank.rank.rank:g} of {rank.rank.total:,}, better share {share}")
@@ -85,9 +85,9 @@ def _print(result: AllocationResult) -> None:
 
 
 def _print_ranks(title: str, ranks: Mapping[str, Any]) -> None:
-    for name, found in ranks.items():
-        rank = found.rank
-        share = _interval(rank.percentile, found.low, found.high)
+    for name, rank_of_pick in ranks.items():
+        rank = rank_of_pick.rank
+        share = _interval(rank.percentile, rank_of_pick.low, rank_of_pick.high)
         typer.echo(f"rank of {name}, {title}: {rank.rank:g} of {rank.total:,}, better share {share} (0 best, 0.5 chance)")
 
 

@@ -262,7 +262,7 @@ def result_json(result: AllocationResult) -> str:
             return [plain(each) for each in value]
         return None if isinstance(value, float) and not np.isfinite(value) else value
 
-    def told(each: Correlation) -> dict[str, Any]:
+    def correlation_record(each: Correlation) -> dict[str, Any]:
         return {"value": plain(each.value), "low": plain(each.low), "high": plain(each.high), "n": each.n}
 
     def ranked(each: RankInterval) -> dict[str, Any]:
@@ -276,12 +276,17 @@ def result_json(result: AllocationResult) -> str:
             "replicates": each.replicates,
         }
 
-    def tested(each: AnalysisOfVariance) -> dict[str, Any]:
+    def anova_record(each: AnalysisOfVariance) -> dict[str, Any]:
         return {"F": plain(each.f), "df": [each.between, each.within], "p": plain(each.p)}
 
-    def alone(each: GameResult) -> dict[str, Any]:
-        ranks = {"rank": ranked(each.rank), "rank_best_half": ranked(each.selected)}
-        return {"correlation_with_gain": told(each.by_gain), "anova": tested(each.anova), "allocation": each.pick, **ranks}
+    def game_record(each: GameResult) -> dict[str, Any]:
+        return {
+            "correlation_with_gain": correlation_record(each.by_gain),
+            "anova": anova_record(each.anova),
+            "allocation": each.pick,
+            "rank": ranked(each.rank),
+            "rank_best_half": ranked(each.selected),
+        }
 
     facts = {
         "scenarios": result.scenarios,
@@ -297,10 +302,10 @@ def result_json(result: AllocationResult) -> str:
         "samples": plain(result.samples),
         "measures": {name: plain(value) for name, value in result.measures.items()},
         "gains": plain(result.gains),
-        "correlation_with_gain": {name: told(each) for name, each in result.by_gain.items()},
-        "correlations": {f"{a}, {b}": told(each) for (a, b), each in result.between.items()},
-        "games": {word: alone(each) for word, each in result.games.items()},
-        "anova": tested(result.anova),
+        "correlation_with_gain": {name: correlation_record(each) for name, each in result.by_gain.items()},
+        "correlations": {f"{a}, {b}": correlation_record(each) for (a, b), each in result.between.items()},
+        "games": {word: game_record(each) for word, each in result.games.items()},
+        "anova": anova_record(result.anova),
         "allocations": result.picks,
         "ranks": {name: ranked(each) for name, each in result.ranks.items()},
         "ranks_best_half": {name: ranked(each) for name, each in result.selected.items()},
