@@ -150,7 +150,7 @@ def level_decay(*_: Any) -> Any:
 
 def budgeted(kept: float) -> Mutant:
     """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
-    row = SimpleNamespace(radii="influence", kept=Interval(kept, kept - 0.01, kept + 0.01, 3))
+    row = SimpleNamespace(radii="influence", kept=Interval(kept, kept - 0.01, kept + 0.01, 5))
     return both(
         replaced(influence_claims, "carry_out", lambda *_, **__: None),
         replaced(influence_claims, "evaluate_budget", lambda *_, **__: [row]),
@@ -224,7 +224,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "neural-line-msg": [artefact("wireless-ppo-kappa-1"), changed("learning.iterations=1")],
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
-    "radii-by-influence-epidemic": [budgeted(0.5)],
+    "radii-by-influence-epidemic": [budgeted(0.5), budgeted(1.2)],
     "power-falls-in-a-kitchen": [branched(1.2, 1.0)],
     "power-halved-in-a-kitchen": [branched(0.1, 1.0), branched(0.9, 1.0)],
     "power-return-kept-in-a-kitchen": [branched(0.1, 1.0), branched(0.1, 0.5)],
