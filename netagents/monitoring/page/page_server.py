@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 EXTRA = "dashboard"
-NICENESS = 5
+NICENESS = 10
 """Of the server's process: agents come first, and visitors are still answered where many agents compute."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -117,6 +117,8 @@ def serve_page(catalog: RunCatalog, address: PageAddress, ready: Callable[[str],
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+        # Waking up, it interrupts no agent: it waits for its turn.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     port = listener.getsockname()[1]
     hosts = LOOPBACK_NAMES | {address.host.lower()} if address.loopback else None
     app = page_app(catalog, hosts, address.token)
