@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from watched_runs import add_event, cut, grow
+from watched_runs import add_event, cut, grow, lengthen
 
 from netagents.monitoring.feed.csv_tables import TABLES, chosen_rows, csv_lines
 from netagents.monitoring.feed.graph_layout import unit_layout
@@ -164,6 +164,23 @@ def test_visitors_who_have_the_same_get_the_same_bytes_which_are_made_once(
     after = messages[after][1]
     assert feed.messages([after]) == {after: (b"", after)}
     assert len(made) == 2
+
+
+def test_the_first_message_of_a_long_run_of_many_agents_is_small_and_the_next_one_holds_the_rest(
+    recorded: Run, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengthen(copied, 900)
+    monkeypatch.setattr("netagents.monitoring.feed.run_feed.FIRST_NUMBERS", 6000 * 4 // 100)  # what it is for a hundred agents
+    visitor = Visitor(RunFeed(copied))
+    visitor.feed.history.refresh()
+    (data, after) = visitor.feed.messages([visitor.cursor])[visitor.cursor]
+    first = visitor.news()
+    assert len(data) < 120_000
+    assert (first["count"], len(first["team"]["i"]), len(first["agents"]["i"]), len(first["timing"]["i"])) == (900, 600, 60, 10)
+    whole = visitor.news()
+    assert whole["whole"]
+    assert (len(whole["team"]["i"]), len(whole["agents"]["i"]), len(whole["timing"]["i"])) == (900, 500, 60)
+    assert "team" not in visitor.news()
 
 
 def test_the_last_summary_comes_though_summaries_are_fewer_than_updates(recorded: Run, copied: Path) -> None:

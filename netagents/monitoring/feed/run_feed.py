@@ -26,12 +26,19 @@ from netagents.records.ledger_view import kind_name
 from netagents.records.log_stream import LogStream
 from netagents.records.regular_files import read_regular
 
-TEAM_POINTS = 4000
-"""Of the curves of a whole run; a message after the first has its share of them."""
 
-AGENT_POINTS = 500
-TIMED_ROWS = 60
-"""Newest iterations whose timing is sent."""
+class Detail(NamedTuple):
+    """How many points of the team's curves and of every agent's a whole run has, and of how many newest iterations the timing is sent."""
+
+    team: int
+    agents: int
+    timed: int
+
+
+FULL = Detail(4000, 500, 60)
+
+FIRST_NUMBERS = 6000
+"""About so many numbers of agents are in a visitor's first message, so that it sees the run at once; the next one holds the rest."""
 
 SUMMARY_SECONDS = 0.25
 MOST_LINKS = 4000
@@ -55,6 +62,7 @@ class Cursor(NamedTuple):
         metric: shown per agent, one of :attr:`netagents.monitoring.feed.run_history.RunHistory.choices`.
         logs: whether it reads the logs.
         epoch, count, events, lines: how far it is.
+        coarse: whether its curves lack points that the next message brings.
         summary, links, host: the version of each of these that it has.
         state: of the run.
     """
@@ -66,6 +74,7 @@ class Cursor(NamedTuple):
     summary: int = 0
     links: int = 0
     events: int = 0
+    coarse: bool = False
     state: str = ""
     host: int = 0
     lines: int = 0
@@ -85,6 +94,7 @@ class RunFeed:
         self.run = Run.open(path)
         self.history = RunHistory(self.run)
         self._planned = self.run.experiment.learning.iterations
+        self._first = Detail(600, max(30, min(FULL.agents, FIRST_NUMBERS // self.run.n)), max(4, min(FULL.timed, FIRST_NUMBERS // 6 // self.run.n)))
         self.lock = threading.RLock()
         self._read = self._asked = -math.inf
         self._fault = ""
@@ -139,15 +149,19 @@ class RunFeed:
         """
         history, news = self.history, dict[str, Any]()
         if cursor.epoch != history.epoch:
-            cursor = cursor._replace(epoch=history.epoch, count=0, events=0, summary=0, links=0)
+            cursor = cursor._replace(epoch=history.epoch, count=0, events=0, summary=0, links=0, coarse=False)
             news["reset"] = True
         state, ended = self._ending
         if self._fault or state != cursor.state or news:
             news |= {"state": state, "line": self._fault or clipped(str(ended.get("line", "")))}
             cursor = cursor._replace(state=state)
-        if history.count > cursor.count or news.get("reset"):
-            news |= self._iterations(cursor)
-            cursor = cursor._replace(count=history.count)
+        if cursor.coarse and not history.behind and "reset" not in news:
+            news |= {"whole": True, **self._iterations(cursor.metric, 0, FULL)}
+            cursor = cursor._replace(count=history.count, coarse=False)
+        elif history.count > cursor.count or "reset" in news:
+            detail = FULL if cursor.count else self._first
+            news |= self._iterations(cursor.metric, cursor.count, detail)
+            cursor = cursor._replace(count=history.count, coarse=cursor.coarse or (not cursor.count and history.count > min(detail)))
         self._sum_up()
         version, _, summary = self._summary
         if version > cursor.summary and history.count:
@@ -163,22 +177,23 @@ class RunFeed:
             cursor = cursor._replace(events=len(history.events))
         return self._of_host(news, cursor)
 
-    def _iterations(self, cursor: Cursor) -> dict[str, Any]:
-        history, since, count = self.history, cursor.count, self.history.count
+    def _iterations(self, metric: str, since: int, detail: Detail) -> dict[str, Any]:
+        """Curves and timing from an iteration on; of a part of the run as many points as its share of the whole."""
+        history, count = self.history, self.history.count
         news: dict[str, Any] = {"count": count, "behind": history.behind}
         part = (count - since) / max(self._planned, count)
-        team = sampled(since, count, max(40, round(TEAM_POINTS * part)))
+        team = sampled(since, count, max(40, round(detail.team * part)))
         if len(team):
             columns = np.array([history.returns[int(index)] for index in team]).T
             news["team"] = {"i": team.tolist(), "return": rounded(columns[0]), "sd": rounded(columns[1]), "discounted": rounded(columns[2])}
             news["team"]["messages"] = [history.totals(int(index))[0] for index in team]
             news["seconds"] = float(columns[3][-1])
             news["rate"] = _rate(history)
-        points = sampled(since, count, max(4, round(AGENT_POINTS * part)))
+        points = sampled(since, count, max(4, round(detail.agents * part)))
         if len(points):
-            news["agents"] = {"i": points.tolist(), "v": rounded(history.agent_values(cursor.metric, points))}
-        timed = range(count if history.behind else max(since, count - TIMED_ROWS), count)
-        if since and len(timed) > 4 and count - since < TIMED_ROWS:
+            news["agents"] = {"i": points.tolist(), "v": rounded(history.agent_values(metric, points))}
+        timed = range(count if history.behind else max(since, count - detail.timed), count)
+        if since and len(timed) > 4 and count - since < detail.timed:
             timed = timed[-4:]
         news["timing"] = {"i": list(timed), "s": [rounded(history.timing(index)) for index in timed]}
         return news

@@ -7,7 +7,7 @@ export function color(name) {
   return cache.get(name);
 }
 
-export const forget = () => { cache = new Map(); };
+export const forget = () => { cache = new Map(); shades = []; };
 
 function parts(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -18,11 +18,18 @@ function between(left, right, share) {
   return `rgb(${a.map((value, index) => Math.round(value + (b[index] - value) * share)).join(",")})`;
 }
 
-// From low over middle to high, for a share of 0 to 1.
+const SHADES = 255;
+let shades = [];
+
+// From low over middle to high, for a share of 0 to 1, in steps that no eye tells apart.
 export function scale(share) {
   if (share === null || Number.isNaN(share)) return color("unknown");
-  const at = Math.min(1, Math.max(0, share));
-  return at < 0.5 ? between(color("low"), color("middle"), at * 2) : between(color("middle"), color("high"), at * 2 - 1);
+  const step = Math.round(Math.min(1, Math.max(0, share)) * SHADES);
+  if (!shades[step]) {
+    const at = step / SHADES;
+    shades[step] = at < 0.5 ? between(color("low"), color("middle"), at * 2) : between(color("middle"), color("high"), at * 2 - 1);
+  }
+  return shades[step];
 }
 
 // Whether ink on a scale colour should be the card's colour.
