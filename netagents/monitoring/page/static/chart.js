@@ -49,7 +49,7 @@ export class Chart {
 
   build(series, bands) {
     if (this.plot) this.plot.destroy();
-    const axis = { stroke: color("quiet"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 }, font: "12px system-ui, sans-serif" };
+    const axis = { stroke: color("quiet"), grid: { stroke: color("faint"), width: 1 }, ticks: { stroke: color("faint"), width: 1 }, font: "12px system-ui, sans-serif" };
     const chart = this;
     const options = {
       ...this.size(),

@@ -125,7 +125,7 @@ export class Graph {
 
   drawEdges(context) {
     const { state } = this;
-    context.strokeStyle = color("line");
+    context.strokeStyle = color("faint");
     context.lineWidth = 1.2;
     context.beginPath();
     for (const [i, j] of state.overview.edges) { context.moveTo(...this.place(i)); context.lineTo(...this.place(j)); }
@@ -218,8 +218,8 @@ export class Graph {
       const radius = this.radius(index);
       const gone = state.gone.includes(index);
       context.fillStyle = gone ? color("card") : scale(share);
-      context.strokeStyle = gone ? color("bad") : state.agent === index ? color("accent") : color("card");
-      context.lineWidth = gone || state.agent === index ? 3 : 1.5;
+      context.strokeStyle = gone ? color("bad") : state.agent === index ? color("accent") : color("edge");
+      context.lineWidth = gone || state.agent === index ? 3 : 1;
       context.beginPath();
       context.arc(x, y, radius, 0, 7);
       context.fill();
