@@ -12,7 +12,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import codec, crossover, curve, environments, monitor, neural, page, scale, start, step, training, wakeups, watch, wire_precision
+from benchmarks import (
+    codec,
+    crossover,
+    curve,
+    environments,
+    monitor,
+    neural,
+    page,
+    scale,
+    start,
+    step,
+    training,
+    wakeups,
+    watch,
+    wire_precision,
+)
 from benchmarks.table import Section
 
 SECTIONS: dict[str, Callable[[int], Section]] = {

@@ -23,7 +23,7 @@ from benchmarks.pairs import summarise
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg
 
-ITERATIONS = 120
+ITERATIONS = 100
 STREAMS = 5
 """Visitors that read; one more reads nothing."""
 
@@ -61,7 +61,8 @@ while reading:
 
 
 class Spent(NamedTuple):
-    """What one run took: processor seconds of its processes, their context switches, seconds of training, share of the cores that others used."""
+    """What one run took: processor seconds of its processes, their context switches, seconds of training, and what share of the machine
+    others used."""
 
     processor: float
     switches: float
@@ -74,10 +75,10 @@ def measure(rounds: int) -> Section:
     section = Section(
         "A run that is watched",
         f"LineMsg, n = 10, B = 64, {ITERATIONS} iterations as processes, with visitors of its page divided by the same run without a page: "
-        "processor time of the run's own processes (launcher, server, agents, monitor) and training time. Streams are connections that read "
-        f"what the page sends, {STREAMS} of them and one that reads nothing; browsers are chromium with the page open, at the lowest priority. "
-        "Apart: the run is kept on the first core, and the page's server and all visitors on the second. Others: share of the machine that "
-        "was used by processes which belong to none of it; they widen the intervals. The aim is 1.02.",
+        "processor time of the run's own processes (launcher, server, agents, monitor) and training time. Streams are connections that "
+        f"read what the page sends, {STREAMS} of them and one that reads nothing; browsers are chromium with the page open, at the lowest "
+        "priority. Apart: the run is kept on the first core, and the page's server and all visitors on the second. Others: share of the "
+        "machine that processes used which belong to none of this; they widen the intervals. The aim is 1.02.",
         ("visitors", "cores", "run's processor s", "watched / alone", "training s", "watched / alone", "page's server s", "others"),
     )
     apart = len(os.sched_getaffinity(0)) > 1

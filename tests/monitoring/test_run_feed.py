@@ -167,13 +167,13 @@ def test_visitors_who_have_the_same_get_the_same_bytes_which_are_made_once(
 
 
 def test_the_first_message_of_a_long_run_of_many_agents_is_small_and_the_next_one_holds_the_rest(
-    recorded: Run, copied: Path, monkeypatch: pytest.MonkeyPatch
+    copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lengthen(copied, 900)
     monkeypatch.setattr("netagents.monitoring.feed.run_feed.FIRST_NUMBERS", 6000 * 4 // 100)  # what it is for a hundred agents
     visitor = Visitor(RunFeed(copied))
     visitor.feed.history.refresh()
-    (data, after) = visitor.feed.messages([visitor.cursor])[visitor.cursor]
+    data, _ = visitor.feed.messages([visitor.cursor])[visitor.cursor]
     first = visitor.news()
     assert len(data) < 120_000
     assert (first["count"], len(first["team"]["i"]), len(first["agents"]["i"]), len(first["timing"]["i"])) == (900, 600, 60, 10)

@@ -14,7 +14,7 @@ def shown_event(event: dict[str, Any]) -> dict[str, Any]:
     """An event as the page shows it: when, what, who, a line, and whether something went wrong."""
     kind = str(event["event"])
     agent = event.get("agent")
-    who = str(event.get("role") or "") or (node_name(int(agent)) if isinstance(agent, int) else "")
+    role = str(event.get("role") or "") or (node_name(int(agent)) if isinstance(agent, int) else "")
     facts = {key: value for key, value in event.items() if key not in ("event", "time", "role", "agent", "line", "pid", "sent", "received")}
     if kind in ("links", "staleness"):
         facts = {}
@@ -29,27 +29,27 @@ def shown_event(event: dict[str, Any]) -> dict[str, Any]:
     return {
         "time": event.get("time", 0.0),
         "event": kind,
-        "who": clipped(who, 60),
+        "who": clipped(role, 60),
         "line": clipped(line or shown, 600),
         "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
 
 
-def lost_agents(events: list[dict[str, Any]]) -> list[int]:
+def absent_agents(events: list[dict[str, Any]]) -> list[int]:
     """The agents that are lost at the end of these events."""
-    gone: set[int] = set()
+    absent: set[int] = set()
     for event in events:
         if event["event"] in ("started", "resumed"):
-            gone.clear()
+            absent.clear()
         elif event["event"] == "lost":
-            gone.add(int(event["agent"]))
+            absent.add(int(event["agent"]))
         elif event["event"] == "restarted":
-            gone.discard(int(event["agent"]))
+            absent.discard(int(event["agent"]))
         elif event["event"] == "failed":
             head, _, number = str(event.get("role", "")).rpartition("_")
             if head == "agent" and number.isdecimal():
-                gone.add(int(number))
-    return sorted(gone)
+                absent.add(int(number))
+    return sorted(absent)
 
 
 def shown_log_line(entry: dict[str, Any]) -> dict[str, Any]:

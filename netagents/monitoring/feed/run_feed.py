@@ -16,7 +16,7 @@ import numpy as np
 from netagents.errors import NetagentsError
 from netagents.monitoring.feed.headline import headline
 from netagents.monitoring.feed.json_numbers import rounded
-from netagents.monitoring.feed.life_events import lost_agents, shown_event, shown_log_line
+from netagents.monitoring.feed.life_events import absent_agents, shown_event, shown_log_line
 from netagents.monitoring.feed.process_table import ProcessTable
 from netagents.monitoring.feed.run_history import RunHistory, sampled
 from netagents.monitoring.feed.run_overview import clipped, overview
@@ -61,7 +61,7 @@ class Cursor(NamedTuple):
     Attributes:
         metric: shown per agent, one of :attr:`netagents.monitoring.feed.run_history.RunHistory.choices`.
         logs: whether it reads the logs.
-        epoch, count, events, lines: how far it is.
+        epoch, iterations, events, lines: how far it is.
         coarse: whether its curves lack points that the next message brings.
         summary, links, host: the version of each of these that it has.
         state: of the run.
@@ -70,7 +70,7 @@ class Cursor(NamedTuple):
     metric: str = "return"
     logs: bool = False
     epoch: int = -1
-    count: int = 0
+    iterations: int = 0
     summary: int = 0
     links: int = 0
     events: int = 0
@@ -94,9 +94,10 @@ class RunFeed:
         self.run = Run.open(path)
         self.history = RunHistory(self.run)
         self._planned = self.run.experiment.learning.iterations
-        self._first = Detail(600, max(30, min(FULL.agents, FIRST_NUMBERS // self.run.n)), max(4, min(FULL.timed, FIRST_NUMBERS // 6 // self.run.n)))
+        share = FIRST_NUMBERS // self.run.n
+        self._first = Detail(600, max(30, min(FULL.agents, share)), max(4, min(FULL.timed, share // 6)))
         self.lock = threading.RLock()
-        self._read = self._asked = -math.inf
+        self._read = self._ending_read = -math.inf
         self._fault = ""
         self._matrices: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._summary: tuple[int, tuple[int, int], dict[str, Any]] = (0, (-1, -1), {})
@@ -117,8 +118,8 @@ class RunFeed:
                 return
             try:
                 # Whether a writer lives is asked less often than whether there is anything new.
-                if self.history.refresh(READING_SECONDS) or now - self._asked > ENDING_SECONDS:
-                    self._ending, self._asked = self.run.directory.ending(), now
+                if self.history.refresh(READING_SECONDS) or now - self._ending_read > ENDING_SECONDS:
+                    self._ending, self._ending_read = self.run.directory.ending(), now
                 self._fault = ""
             except NetagentsError as error:
                 self._fault = clipped(str(error))
@@ -136,11 +137,11 @@ class RunFeed:
         """For each cursor what is new since then as JSON, made once, and the cursor after it; no bytes where nothing is new."""
         with self.lock:
             self.refresh()
-            made: dict[Cursor, tuple[bytes, Cursor]] = {}
+            messages: dict[Cursor, tuple[bytes, Cursor]] = {}
             for cursor in set(cursors):
                 news, after = self._news(cursor)
-                made[cursor] = (json.dumps(news, separators=(",", ":"), allow_nan=False).encode() if news else b"", after)
-            return made
+                messages[cursor] = (json.dumps(news, separators=(",", ":"), allow_nan=False).encode() if news else b"", after)
+            return messages
 
     def _news(self, cursor: Cursor) -> tuple[dict[str, Any], Cursor]:
         """What is new, and the cursor after it.
@@ -149,7 +150,7 @@ class RunFeed:
         """
         history, news = self.history, dict[str, Any]()
         if cursor.epoch != history.epoch:
-            cursor = cursor._replace(epoch=history.epoch, count=0, events=0, summary=0, links=0, coarse=False)
+            cursor = cursor._replace(epoch=history.epoch, iterations=0, events=0, summary=0, links=0, coarse=False)
             news["reset"] = True
         state, ended = self._ending
         if self._fault or state != cursor.state or news:
@@ -157,11 +158,12 @@ class RunFeed:
             cursor = cursor._replace(state=state)
         if cursor.coarse and not history.behind and "reset" not in news:
             news |= {"whole": True, **self._iterations(cursor.metric, 0, FULL)}
-            cursor = cursor._replace(count=history.count, coarse=False)
-        elif history.count > cursor.count or "reset" in news:
-            detail = FULL if cursor.count else self._first
-            news |= self._iterations(cursor.metric, cursor.count, detail)
-            cursor = cursor._replace(count=history.count, coarse=cursor.coarse or (not cursor.count and history.count > min(detail)))
+            cursor = cursor._replace(iterations=history.count, coarse=False)
+        elif history.count > cursor.iterations or "reset" in news:
+            detail = FULL if cursor.iterations else self._first
+            news |= self._iterations(cursor.metric, cursor.iterations, detail)
+            coarse = cursor.coarse or (not cursor.iterations and history.count > min(detail))
+            cursor = cursor._replace(iterations=history.count, coarse=coarse)
         self._sum_up()
         version, _, summary = self._summary
         if version > cursor.summary and history.count:
@@ -173,7 +175,7 @@ class RunFeed:
                 cursor = cursor._replace(links=history.links_version)
         if len(history.events) > cursor.events:
             news["events"] = [shown_event(event) for event in history.events[cursor.events :][-MOST_EVENTS:]]
-            news["gone"] = lost_agents(history.events)
+            news["gone"] = absent_agents(history.events)
             cursor = cursor._replace(events=len(history.events))
         return self._of_host(news, cursor)
 
@@ -204,8 +206,9 @@ class RunFeed:
         of, now = (self.history.epoch, self.history.count), time.monotonic()
         if not self.history.count or of == known or (now - self._summed < SUMMARY_SECONDS and of[0] == known[0]):
             return
-        power = self.history.concentration(self.history.count - 1)
-        facts = {"held": rounded(power.held), "headline": [answer._asdict() for answer in headline(self.history)], "kinds": self.history.kinds}
+        held = self.history.concentration(self.history.count - 1).held
+        answers = [answer._asdict() for answer in headline(self.history)]
+        facts = {"held": rounded(held), "headline": answers, "kinds": self.history.kinds}
         self._summary, self._summed = (version + 1, of, facts), now
 
     def _links(self) -> list[list[Any]]:
@@ -268,20 +271,20 @@ class RunFeed:
 
     def _influence(self, index: int) -> dict[str, Any] | None:
         """The newest measurement of influence whose checkpoint is not after an iteration; else the oldest."""
-        found = []
+        parts = []
         for file in sorted(self.run.path.glob(f"{INFLUENCE}/*/influence.json")):
             try:
                 facts = json.loads(read_regular(file, 1 << 28))
                 values = np.array(facts["matrix"]["values"], dtype=np.float64)
                 if values.shape == (self.run.n, self.run.n):
-                    found.append((int(facts["plan"]["checkpoint"]), values))
+                    parts.append((int(facts["plan"]["checkpoint"]), values))
             except (NetagentsError, ValueError, KeyError, TypeError, RecursionError):
                 continue
-        if not found:
+        if not parts:
             return None
-        found.sort(key=lambda pair: pair[0])
-        before = [pair for pair in found if pair[0] <= index]
-        checkpoint, values = before[-1] if before else found[0]
+        parts.sort(key=lambda pair: pair[0])
+        before = [pair for pair in parts if pair[0] <= index]
+        checkpoint, values = before[-1] if before else parts[0]
         return {"checkpoint": checkpoint, "values": rounded(values)}
 
     def series(self, metric: str, first: int, last: int, points: int) -> dict[str, Any]:

@@ -73,18 +73,18 @@ class NewsBroadcast:
         loop = asyncio.get_running_loop()
         while self._waiting:
             await self._pause(self._due - loop.time())
-            taken, self._waiting = [each for each in self._waiting if not each.answer.done()], []
+            pending, self._waiting = [each for each in self._waiting if not each.answer.done()], []
             ending, spent = self._ending(), time.process_time()
             try:
-                made = await run_in_threadpool(self._feed.messages, {each.cursor for each in taken})
+                messages = await run_in_threadpool(self._feed.messages, {each.cursor for each in pending})
             except Exception as error:
-                for each in taken:
+                for each in pending:
                     if not each.answer.done():
                         each.answer.set_exception(error)
                 continue
             now = loop.time()
-            for each in taken:
-                data, after = made[each.cursor]
+            for each in pending:
+                data, after = messages[each.cursor]
                 if each.answer.done():
                     continue
                 if data or ending or now - each.since > HEARTBEAT_SECONDS:

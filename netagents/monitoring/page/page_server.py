@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 EXTRA = "dashboard"
-NICENESS = 10
+NICENESS = 5
 """Of the server's process: agents come first, and visitors are still answered where many agents compute."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
