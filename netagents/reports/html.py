@@ -60,11 +60,11 @@ def data(value: Any) -> str:
 
 
 @cache
-def theme() -> dict[str, str]:
-    """The light colours of pages by their names, as the style sheet has them."""
+def theme(dark: bool = False) -> dict[str, str]:
+    """The light or the dark colours of pages by their names, as the style sheet has them."""
     style = (files("netagents.reports") / "assets" / "report.css").read_text(encoding="utf-8")
-    light = style[: style.index("@media")]
-    return dict(re.findall(r"--([a-z0-9-]+):\s*(#[0-9a-f]+)", light))
+    light, _, rest = style.partition("@media")
+    return dict(re.findall(r"--([a-z0-9-]+):\s*(#[0-9a-f]+)", rest.partition("\n}")[0] if dark else light))
 
 
 def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
