@@ -45,7 +45,7 @@ def utilities() -> Picture:
     chart = Chart(
         "return per agent",
         tuple(lines),
-        np.arange(shortest),
+        np.arange(float(shortest)),
         references=(Reference("untrained", 1.80, QUIET),),
         height=300,
         with_value=False,

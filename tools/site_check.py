@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 LOOKED_AT = (
@@ -22,7 +22,7 @@ LOOKED_AT = (
     "papers", "power", "questions", "exit-codes", "reference/environments",
 )  # fmt: skip
 WIDTHS = (390, 1280)
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOADED = {"img": "src", "script": "src", "link": "href", "source": "srcset", "iframe": "src"}
 
 
