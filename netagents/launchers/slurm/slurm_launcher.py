@@ -22,7 +22,7 @@ from netagents.learning.prepare import Prepared
 _LOOK_SECONDS = 0.2
 _STATE_SECONDS = 2.0
 _OUTCOME_SECONDS = 10.0
-_STEPS_SECONDS = 2.0
+_STEPS_SECONDS = 1.0
 """That a job may go on after its outcome is known, where Slurm has no reason to begin it again."""
 _STOP_SECONDS = 40.0
 
@@ -85,6 +85,9 @@ class _Following:
                 self._note_state()
             ended = self.state not in WAITING and self.state not in RUNNING
             said, error = read_outcome(self.folder)
+            if said and said_since is None:
+                # What Slurm says of the job from now on is what counts.
+                next_state = min(next_state, now + _STEPS_SECONDS / 2)
             # A job that Slurm puts back into the queue was interrupted, too, and is completing before it waits.
             again = isinstance(error, InterruptedRunError) and asked is None
             if said and (error is None or ended or (self.state == "COMPLETING" and not again)):
