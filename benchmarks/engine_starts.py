@@ -43,7 +43,9 @@ def start_seconds(folder: Path, launcher: str, words: list[str]) -> float | None
             print(f"{launcher}: exit code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}", flush=True)
             return None
         events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-        return float(next(event["time"] for event in events if event["event"] == "gathered")) - began
+        seconds = float(next(event["time"] for event in events if event["event"] == "gathered")) - began
+        print(f"{launcher}: {seconds:.1f} s", flush=True)
+        return seconds
 
 
 def main() -> int:

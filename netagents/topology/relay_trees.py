@@ -39,14 +39,16 @@ def relay_tree(topology: Topology, origin: int, out_neighbours: Iterable[int]) -
     Raises:
         ValueError: there is no path to one of the out-neighbours.
     """
-    distance = topology.hops.distance
     wanted = set(out_neighbours) - {origin}
+    far = topology.hops.distances(origin, sorted(wanted))
+    # Whoever is nearer than these has been found on the way.
+    found = topology.hops.found_from(origin, max(far, default=0))
     parents = {origin: origin}
     children: dict[int, list[int]] = {origin: []}
-    for member in sorted(wanted):
-        node, hops = member, distance(origin, member)
+    for member, hops in zip(sorted(wanted), far, strict=True):
+        node = member
         while node not in parents:
-            parent = next((near for near in topology.adjacency[node] if distance(origin, near) == hops - 1), None)
+            parent = next((near for near in topology.adjacency[node] if found.get(near) == hops - 1), None)
             if parent is None:
                 raise ValueError(f"no path leads from node {origin} to node {member}")
             parents[node] = parent
