@@ -15,6 +15,7 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
@@ -158,6 +159,9 @@ class Cost:
         )
 
 
+_Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
 def predict(setup: Setup) -> Cost:
     """The cost of an experiment that has been prepared; nothing is run."""
     n, hops = setup.n, setup.topology.hops
@@ -167,18 +171,15 @@ def predict(setup: Setup) -> Cost:
     # What each agent sends and receives: messages, payload, framed bytes.
     moved = np.zeros((3, n))
     rows, meetings = np.ones(n, dtype=np.int64), []
+    known: list[tuple[list[tuple[int, ...]], _Pairs]] = []
     for kind in classes.exchanged:
         out = [setup.out_neighbours(kind, agent) for agent in range(n)]
-        counts = np.fromiter(map(len, out), dtype=np.int64, count=n)
-        receivers = np.fromiter(chain.from_iterable(out), dtype=np.int64, count=int(counts.sum()))
-        senders = np.repeat(np.arange(n), counts)
+        counts, senders, receivers, distances = next((each for others, each in known if others == out), None) or _pairs(setup, out)
+        known.append((out, (counts, senders, receivers, distances)))
         meetings.append(receivers * n + senders)
         if kind is Kind.POLICY_PARAMETERS:
             meetings.append(senders * n + receivers)
             continue
-        distances = np.fromiter(
-            chain.from_iterable(hops.distances(agent, near) for agent, near in enumerate(out)), dtype=np.int64, count=len(senders)
-        )
         for times, payload, framed, _ in columns.get(kind, ()):
             often = classes.per_agent(times)
             rows += np.where(often > 0, counts, 0)
@@ -243,6 +244,15 @@ def predict(setup: Setup) -> Cost:
         waits=waits,
         exchanges=exchanges if len(partners) else 0,
     )
+
+
+def _pairs(setup: Setup, out_neighbours: list[tuple[int, ...]]) -> _Pairs:
+    """Number of out-neighbours of each agent; and sender, receiver and hops of each pair."""
+    counts = np.fromiter(map(len, out_neighbours), dtype=np.int64, count=setup.n)
+    senders = np.repeat(np.arange(setup.n), counts)
+    receivers = np.fromiter(chain.from_iterable(out_neighbours), dtype=np.int64, count=len(senders))
+    hops = chain.from_iterable(setup.topology.hops.distances(agent, near) for agent, near in enumerate(out_neighbours))
+    return counts, senders, receivers, np.fromiter(hops, dtype=np.int64, count=len(senders))
 
 
 def _report(setup: Setup, classes: SizeClasses, number: int, rows: int) -> Report:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning import Setup
-from netagents.learning.protocol.relay_routes import Routes
 from netagents.messages import Bundle, Envelope, Kind
 from netagents.studies.size_classes import SizeClasses
+from netagents.topology import Topology
+from netagents.topology.relay_trees import relay_parents
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
 
@@ -80,8 +81,7 @@ def predict_relay(setup: Setup, classes: SizeClasses) -> RelayCost:
         setup: of the experiment.
         classes: of its agents.
     """
-    n, routes = setup.n, Routes(setup)
-    edges_of = _edges_by_kind(setup, routes)
+    n, edges_of = setup.n, _edges_by_kind(setup)
     crossings: dict[Kind, tuple[int, int, int]] = {}
     sent, moved = np.zeros(n), np.zeros(n)
     handed_on = handed_frames = handed_framed = phases = 0
@@ -143,21 +143,31 @@ class _Edges(NamedTuple):
 _NO_EDGES = _Edges(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
 
 
-def _edges_by_kind(setup: Setup, routes: Routes) -> dict[Kind, _Edges]:
+def _edges_by_kind(setup: Setup) -> dict[Kind, _Edges]:
     """The edges of each kind; kinds that travel along the same trees share them."""
-    known: dict[tuple[int, ...], _Edges] = {}
-    edges = {}
+    known: list[tuple[list[tuple[int, ...]], _Edges]] = []
+    edges: dict[Kind, _Edges] = {}
     for kind in setup.kind_reach:
-        trees = [routes.tree(kind, origin) for origin in range(setup.n)]
-        same = tuple(map(id, trees))
-        if same not in known:
-            rows = [(origin, place.parent, node) for origin, tree in enumerate(trees) for node, place in tree.items() if node != origin]
-            origins, parents, children = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-            hops = setup.topology.hops
-            depths = [hop for origin, tree in enumerate(trees) if len(tree) > 1 for hop in hops.distances(origin, [*tree]) if hop]
-            known[same] = _Edges(origins, parents, children, np.array(depths, dtype=np.int64))
-        edges[kind] = known[same]
+        out = [setup.out_neighbours(kind, origin) for origin in range(setup.n)]
+        same = next((each for others, each in known if others == out), None)
+        if same is None:
+            same = _edges(setup.topology, out)
+            known.append((out, same))
+        edges[kind] = same
     return edges
+
+
+def _edges(topology: Topology, out_neighbours: list[tuple[int, ...]]) -> _Edges:
+    counts, parents, children, depths = list[int](), list[int](), list[int](), list[int]()
+    for origin, near in enumerate(out_neighbours):
+        tree = relay_parents(topology, origin, near)
+        del tree[origin]
+        counts.append(len(tree))
+        parents += tree.values()
+        children += tree
+        depths += topology.hops.distances(origin, [*tree])
+    origins = np.repeat(np.arange(len(counts)), counts)
+    return _Edges(origins, *(np.array(each, dtype=np.int64) for each in (parents, children, depths)))
 
 
 def columns_by_kind(classes: SizeClasses) -> dict[Kind, list[tuple[list[int], list[int], list[int], list[int]]]]:

@@ -1,6 +1,6 @@
 """Classes of agents whose messages, tables and reports have equal sizes: a plan works out those of one agent of each class.
 
-Sizes follow from an agent's settings, its role, and the spaces of the agents in its neighbourhoods, as
+Sizes follow from an agent's settings, its role, its number of out-neighbours and the spaces of the agents around it, as
 :class:`~netagents.messages.run_facts.RunFacts` states; so a hundred thousand agents of a line are a handful of classes.
 """
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
-from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, RadiusKind, payload_bytes
+from netagents.learning.protocol.agent_classes import agent_classes
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, payload_bytes
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
 
@@ -45,26 +46,12 @@ class SizeClasses:
         self._codec = Codec()
         self._sizes: dict[tuple[Any, ...], tuple[int, int]] = {}
         numbers: dict[Hashable, int] = {}
-        spaces: dict[Hashable, int] = {}
-        both = zip(setup.spec.observation_spaces, setup.spec.action_spaces, strict=True)
-        tokens = [spaces.setdefault(pair, len(spaces)) for pair in both]
-        special = {*setup.pay, *setup.frozen, *setup.advised, *setup.populations}
-        moving, windows = setup.spec.capabilities.moving, [setup.reach[kind] for kind in RadiusKind]
+        moving, equal = setup.spec.capabilities.moving, agent_classes(setup)[0]
         classes = []
         self.agents: list[int] = []
         for agent in range(setup.n):
-            key: Hashable = agent
-            if agent not in special:
-                key = (
-                    id(setup.agents[agent]),
-                    id(setup.algorithms[agent]),
-                    setup.signal_travels[agent],
-                    header_class(agent),
-                    tokens[agent],
-                    tuple([tuple([tokens[j] for j in reach.window(agent)]) for reach in windows]),
-                    tuple([len(reach.out_neighbours(agent)) for reach in setup.kind_reach.values()]),
-                    setup.contact_count(agent) if moving else None,
-                )
+            heard = tuple([len(reach.out_neighbours(agent)) for reach in setup.kind_reach.values()])
+            key = (equal[agent], header_class(agent), heard, setup.contact_count(agent) if moving else None)
             number = numbers.setdefault(key, len(numbers))
             if number == len(self.agents):
                 self.agents.append(agent)

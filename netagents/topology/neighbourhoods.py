@@ -33,6 +33,7 @@ class Neighbourhoods:
 
     def __init__(self, adjacency: Sequence[tuple[int, ...]]) -> None:
         self._adjacency = tuple(adjacency)
+        self._n = len(self._adjacency)
         self._balls = [_Ball(node) for node in range(len(self._adjacency))]
         self._within: dict[tuple[int, int], tuple[int, ...]] = {}
         self._matrix: NDArray[np.int32] | None = None
@@ -40,7 +41,7 @@ class Neighbourhoods:
     @property
     def n(self) -> int:
         """Number of nodes."""
-        return len(self._adjacency)
+        return self._n
 
     def distance(self, i: int, j: int) -> int:
         """Hops on a shortest path from i to j, 0 for i itself, :data:`UNREACHABLE` where there is no path."""
@@ -57,13 +58,15 @@ class Neighbourhoods:
         return ball.distances.get(j, UNREACHABLE)
 
     def distances(self, i: int, nodes: Sequence[int]) -> list[int]:
-        """Hops from i to each of ``nodes``, as :meth:`distance` gives them; quicker for nodes that i has looked for already."""
+        """Hops from i to each of ``nodes``, as :meth:`distance` gives them, found by a search from i alone."""
         self._check(i)
-        found = self._balls[i].distances
-        try:
-            return [found[j] for j in nodes]
-        except KeyError:
-            return [self.distance(i, j) for j in nodes]
+        ball = self._balls[i]
+        while True:
+            try:
+                return [ball.distances[j] for j in nodes]
+            except KeyError:
+                if not ball.grow(self._adjacency):
+                    return [ball.distances.get(j, UNREACHABLE) for j in nodes]
 
     def found_from(self, i: int, k: int) -> Mapping[int, int]:
         """Node -> hops from i, of all nodes at most k hops away, and of those beyond that have been looked for already."""
@@ -189,7 +192,7 @@ class Neighbourhoods:
 
     def _check(self, i: int) -> None:
         # A negative index would silently count from the end.
-        if not 0 <= i < self.n:
+        if not 0 <= i < self._n:
             raise IndexError(f"node {i} of a graph with nodes 0..{self.n - 1}")
 
 
