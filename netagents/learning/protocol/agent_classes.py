@@ -21,7 +21,8 @@ def agent_classes(setup: Setup) -> tuple[list[int], list[int]]:
     special = {*setup.pay, *setup.frozen, *setup.advised, *setup.populations}
     reaches = [setup.reach[kind] for kind in RadiusKind]
     numbers: dict[Hashable, int] = {}
-    classes, lowest = [], []
+    classes: list[int] = []
+    lowest: list[int] = []
     for agent in range(setup.n):
         key: Hashable = agent
         if agent not in special:
