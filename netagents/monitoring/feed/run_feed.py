@@ -200,11 +200,12 @@ class RunFeed:
         return news
 
     def matrix(self, iteration: int) -> dict[str, Any]:
-        """Power in one iteration (the nearest that is recorded), and the influence that was measured at or before it."""
+        """Power in one iteration (the nearest that is recorded) as agents estimated it, the newest audit at or before it, and the influence
+        that was measured at or before it."""
         with self.lock:
             self.refresh()
             if not self.history.count:
-                return {"iteration": -1, "power": [], "reliable": [], "influence": None}
+                return {"iteration": -1, "power": [], "reliable": [], "audited": None, "influence": None}
             index = min(max(iteration, 0), self.history.count - 1)
             matrix = self.history.power_matrix(index)
             power = self.history.concentration(index)
@@ -215,8 +216,22 @@ class RunFeed:
                 "reliable": matrix.reliable.astype(int).tolist(),
                 "impossible": matrix.impossible.astype(int).tolist(),
                 "held": rounded(power.held),
+                "audited": self._audited(index),
                 "influence": self._influence(index),
             }
+
+    def _audited(self, index: int) -> dict[str, Any] | None:
+        """The newest audit of power at or before an iteration; None where there is none."""
+        audits = self.history.audited_power()
+        iteration = max((each for each in audits if each <= index), default=None)
+        if iteration is None:
+            return None
+        power, n = audits[iteration], self.run.n
+        half = np.full((n, n), np.nan)
+        for j, i in np.argwhere(np.isfinite(power.power)).tolist():
+            interval = power.interval(j, i)
+            half[j, i] = 0.5 * (interval.high - interval.low)
+        return {"iteration": iteration, "values": rounded(power.power), "error": rounded(half)}
 
     def _influence(self, index: int) -> dict[str, Any] | None:
         """The newest measurement of influence whose checkpoint is not after an iteration; else the oldest."""
