@@ -36,12 +36,11 @@ class BranchAnswers:
         index: of the agent.
         plan: of the run's audits.
         nearby: its contacts, where the graph moves.
-        ledger: of the agent, in which the messages are counted.
     """
 
-    def __init__(self, setup: Setup, index: int, plan: BranchPlan, nearby: ContactFilter | None, ledger: Ledger) -> None:
-        self._setup, self._index, self._plan, self._nearby, self._ledger = setup, index, plan, nearby, ledger
-        self._policy = setup.policy(index)
+    def __init__(self, setup: Setup, index: int, plan: BranchPlan, nearby: ContactFilter | None) -> None:
+        self._setup, self._index, self._plan, self._nearby = setup, index, plan, nearby
+        self._copy: Policy | None = None
         self._greedy = setup.frozen.get(index, False)
         self._numbers = GlobalNumbers(evaluation_seed(setup.experiment.seed), has_foreign_code(setup.experiment))
 
@@ -50,7 +49,7 @@ class BranchAnswers:
         return self._plan.due(iteration)
 
     def answer(
-        self, iteration: int, policy: Policy, rollout: Rollout, outgoing: list[Outgoing]
+        self, iteration: int, policy: Policy, rollout: Rollout, outgoing: list[Outgoing], ledger: Ledger
     ) -> Generator[ExchangeRequest, list[Any], None]:
         """The requests of one audit: per step of its branches wait for what is observed, tell others, hear them, and say what to do.
 
@@ -59,13 +58,16 @@ class BranchAnswers:
             policy: that the agent plays; the audit decides with a copy.
             rollout: of the iteration, closed.
             outgoing: what is still to be sent.
+            ledger: in which the messages of the audit are counted.
 
         Raises:
             ProtocolError: the server begins branches where the agent has not been.
         """
         setup, index, plan = self._setup, self._index, self._plan
-        load_arrays(self._policy, policy_arrays(policy))
         self._numbers.begin(index, iteration)
+        with self._numbers.of(index):
+            copy = self._copy = setup.policy(index) if self._copy is None else self._copy
+            load_arrays(copy, policy_arrays(policy))
         in_neighbours = setup.in_neighbours(Kind.BRANCH_STATE, index)
         memory: NDArray[Any] | None = None
         for ordinal in range(plan.messages):
@@ -73,16 +75,18 @@ class BranchAnswers:
             (observed,) = yield ExchangeRequest(outgoing, Kind.BRANCH_STEP, iteration, ordinal, _SERVER)
             if ordinal % plan.length == 0:
                 generator = stream(evaluation_seed(setup.experiment.seed), index, Purpose.AUDIT, iteration)
-                memory = self._memory_at(observed, rollout)
+                memory = self._memory_at(observed, copy, rollout)
             outgoing = self._states(iteration, ordinal, observed)
+            for each in outgoing:
+                ledger.count(each)
             messages: list[BranchState] = []
             if in_neighbours:
                 messages = yield ExchangeRequest(outgoing, Kind.BRANCH_STATE, iteration, ordinal, in_neighbours)
                 outgoing = []
             with self._numbers.of(index):
-                actions, memory = self._decide(observed, messages, memory, generator)
+                actions, memory = self._decide(copy, observed, messages, memory, generator)
             outgoing.append(Outgoing(Kind.BRANCH_ACTION, iteration, ordinal, BranchAction(actions), _SERVER))
-            self._ledger.count(outgoing[-1])
+            ledger.count(outgoing[-1])
         # Who hears nobody in this iteration has no other request with which the last action would leave.
         yield ExchangeRequest(outgoing, Kind.BRANCH_STATE, iteration, plan.messages, ())
 
@@ -93,18 +97,19 @@ class BranchAnswers:
             return []
         state = BranchState(observed.observation)
         if self._nearby is None or observed.hops is None:
-            outgoing = [Outgoing(Kind.BRANCH_STATE, iteration, ordinal, state, out_neighbours)]
-        else:
-            outgoing = self._nearby.addressed(Kind.BRANCH_STATE, iteration, ordinal, state, out_neighbours, observed.hops)
-        for each in outgoing:
-            self._ledger.count(each)
-        return outgoing
+            return [Outgoing(Kind.BRANCH_STATE, iteration, ordinal, state, out_neighbours)]
+        return self._nearby.addressed(Kind.BRANCH_STATE, iteration, ordinal, state, out_neighbours, observed.hops)
 
     def _decide(
-        self, observed: BranchStep, messages: list[BranchState], memory: NDArray[Any] | None, generator: np.random.Generator
+        self,
+        policy: Policy,
+        observed: BranchStep,
+        messages: list[BranchState],
+        memory: NDArray[Any] | None,
+        generator: np.random.Generator,
     ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """(C, ...) actions, and what is remembered afterwards."""
-        policy, draws = self._policy, self._plan.draws
+        draws = self._plan.draws
         states = [message.values for message in messages]
         states.insert(policy.window.index(self._index), observed.observation)
         near = None
@@ -118,15 +123,15 @@ class BranchAnswers:
         dtype = self._setup.action_array(self._index).dtype
         return np.ascontiguousarray(chosen, dtype=dtype), policy.memory_of(context)
 
-    def _memory_at(self, observed: BranchStep, rollout: Rollout) -> NDArray[Any] | None:
+    def _memory_at(self, observed: BranchStep, policy: Policy, rollout: Rollout) -> NDArray[Any] | None:
         """(C, U) what the agent remembered before each visit, for every copy of its branches; None for a policy without memory."""
         steps, copies = np.divmod(observed.origins, self._setup.batch)
         if len(steps) != self._plan.settings.visits or steps.min() < 0 or steps.max() >= self._setup.horizon:
             raise ProtocolError("branches begin where nobody has been", where="branch_step from environment")
-        empty = self._policy.initial_memory(len(steps))
+        empty = policy.initial_memory(len(steps))
         if empty is None:
             return None
-        remembered = self._policy.memory_of(rollout.context[np.maximum(steps - 1, 0), copies])
+        remembered = policy.memory_of(rollout.context[np.maximum(steps - 1, 0), copies])
         assert remembered is not None, "it has a memory to begin with"
         visits = np.where((steps > 0)[:, None], remembered, empty)
         draws = np.repeat(visits, self._plan.settings.replicates, axis=0)

@@ -71,7 +71,7 @@ class NetworkedAgent(ABC):
         """Batches of earlier iterations, of an algorithm that is not on-policy: what a resumed run needs and no message carries."""
         self.interventions: Interventions | None = None
         """What may replace single actions; None where the experiment has nothing that concerns the agent."""
-        self._branches = None if setup.branch_plan is None else BranchAnswers(setup, index, setup.branch_plan, self.nearby, self.ledger)
+        self._branches = None if setup.branch_plan is None else BranchAnswers(setup, index, setup.branch_plan, self.nearby)
         self._pending: list[Outgoing] = []
 
     @abstractmethod
@@ -196,7 +196,7 @@ class NetworkedAgent(ABC):
         self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
         rollout.close()
         if self._branches is not None and self._branches.due(iteration):
-            yield from self._branches.answer(iteration, self.policy, rollout, self.take_queue())
+            yield from self._branches.answer(iteration, self.policy, rollout, self.take_queue(), self.ledger)
         if self.substitute is not None:
             rollout.chosen = np.zeros_like(rollout.alive)
         elif replacing is not None:
