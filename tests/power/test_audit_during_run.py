@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from netagents.measures.power.branched_power import power_at_visits
 from netagents.messages import ENVIRONMENT, BranchStep, Kind
 from netagents.records import Run
 from netagents.records.audited_rows import AUDITS
+from tests.learning.test_algorithms_page import succeeds
 from tests.learning.test_frozen_agents import run_of
 
 AUDIT: dict[str, Any] = {"every": 2, "visits": 6, "replicates": 2, "tail": 0.3}
@@ -295,3 +297,11 @@ def test_a_misspelt_holder_is_refused_before_a_run_directory_exists(tmp_path: Pa
     with pytest.raises(ExperimentError, match="no agent 9"):
         run_of(audited(CASES["tables"], holders=[9]), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_page_prints_what_it_says(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "power.md").read_text()
+    blocks = re.findall(r"^```(yaml|python|text)\n(.*?)^```", text[text.index("## Audits during a run") :], flags=re.DOTALL | re.MULTILINE)
+    yaml, python, said = (content for _, content in blocks[:3])
+    (tmp_path / "audited.yaml").write_text(yaml + "runtime: {launcher: in_process}\n")
+    assert succeeds(tmp_path, "-c", python) == said

@@ -91,3 +91,10 @@ def test_a_resumed_run_may_begin_audits_because_they_change_nothing(one: netagen
     later = netagents.resume(tmp_path / "run", "learning.iterations=5", *words)
     assert sorted(later.audited_power) == [2, 4]
     assert without_audits(same_bits(one, later)) == []
+
+
+def test_a_message_that_is_lost_in_an_audit_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    lost = {"kind": "drop", "message": "branch_state", "sender": 1, "receiver": 2, "iteration": 2, "step": 2}
+    settings = merged(AUDITED, {"runtime": {"launcher": "local"}, "faults": [lost], "timeouts": {"exchange": 1.5}})
+    with pytest.raises(NodeFailedError, match="branch_state of iteration 2, step 2 from agent 1"):
+        netagents.run(settings, directory=tmp_path / "run")
