@@ -33,6 +33,7 @@ from netagents.learning.protocol.relay_routes import Routes
 from netagents.learning.protocol.requests import ROLLOUT_DONE, RolloutRequest
 from netagents.measures.power.branched_power import BranchedPower
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, BranchAction, Kind, Message, Report, Snapshot
+from netagents.nodes.process.freed_memory import keep_freed_memory
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
 from netagents.records.replay_files import ReplayFiles
@@ -99,6 +100,7 @@ class InProcessNetwork:
     def run(self, first: int, last: int) -> Iterator[IterationRecord]:
         """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in, and after it
         :attr:`snapshot_iteration` tells whether there is a new state as well."""
+        keep_freed_memory()
         if first == 0:
             for agent in self.agents:
                 load_frozen_policy(agent)
@@ -258,8 +260,8 @@ class InProcessNetwork:
         reports = [self._mail.pop((ENVIRONMENT, Kind.REPORT, iteration, 0, index)) for index in range(self.setup.n)]
         returns, ledger, power = self._server_pages.pop(iteration)
         typed = [report for report in reports if isinstance(report, Report)]
-        told = [self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, iteration, 0, index), None) for index in range(self.setup.n)]
-        if all(isinstance(snapshot, Snapshot) for snapshot in told):
-            self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(told) if isinstance(snapshot, Snapshot)}
+        snapshots = [self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, iteration, 0, index), None) for index in range(self.setup.n)]
+        if all(isinstance(snapshot, Snapshot) for snapshot in snapshots):
+            self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self.snapshot_iteration = iteration
         return make_record(iteration, self.setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT, power)

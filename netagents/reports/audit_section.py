@@ -46,7 +46,7 @@ def _estimates(run: Run, pairs: list[tuple[int, int]]) -> NDArray[np.float64]:
     values = np.full((len(run.iterations), len(pairs)), np.nan)
     for row, reading in zip(values, run.each_power_reading(), strict=False):
         for number, (j, i) in enumerate(pairs):
-            found = reading[(reading[:, 0] == j) & (reading[:, 1] == i), 2]
-            if found.size:
-                row[number] = found[0]
+            power = reading[(reading[:, 0] == j) & (reading[:, 1] == i), 2]
+            if power.size:
+                row[number] = power[0]
     return values

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from netagents.errors import ExperimentError
-from netagents.launchers.radius_worker import worth_of_pairs
+from netagents.launchers.radius_worker import value_of_pairs
 from netagents.measures.influence.radius_choice import CRITIC, FREE, GRADIENT, POLICY, Rings, choose_radii, make_rings, uniform_radii
 
 
@@ -74,9 +74,9 @@ def test_policies_and_critics_follow_who_matters_to_an_agent_and_gradients_to_wh
     pairs[0, 2] = 0.7  # agent 0 matters to agent 2
     sent = np.arange(27, dtype=np.float64).reshape(3, 3, 3)
     rings = make_rings(pairs, sent, hops, 2)
-    assert rings.worth[POLICY, 2].tolist() == rings.worth[CRITIC, 2].tolist() == [0.0, 0.7]
-    assert rings.worth[GRADIENT, 0].tolist() == [0.0, 0.7]
-    assert rings.worth.sum() == pytest.approx(3 * 0.7)
+    assert rings.value[POLICY, 2].tolist() == rings.value[CRITIC, 2].tolist() == [0.0, 0.7]
+    assert rings.value[GRADIENT, 0].tolist() == [0.0, 0.7]
+    assert rings.value.sum() == pytest.approx(3 * 0.7)
     assert rings.cost[CRITIC, 1].tolist() == [sent[CRITIC, 0, 1] + sent[CRITIC, 2, 1], 0.0]
 
 
@@ -85,6 +85,6 @@ def test_what_is_not_significant_counts_as_the_mean_at_its_distance() -> None:
     values = np.array([[np.nan, 0.5, -0.3], [0.1, np.nan, -0.02], [-0.1, 0.03, np.nan]])
     significant = np.zeros((3, 3), dtype=bool)
     significant[0, 1] = True
-    pairs = worth_of_pairs(values, significant, hops)
+    pairs = value_of_pairs(values, significant, hops)
     near = (0.1 - 0.02 + 0.03) / 3
     assert pairs == pytest.approx(np.array([[0.0, 0.5, 0.0], [near, 0.0, near], [0.0, near, 0.0]]))
