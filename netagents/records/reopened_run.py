@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
 from netagents.records.record_files import RECORDS
 from netagents.records.recorder import Recorder
-from netagents.records.regular_files import check_regular, kind_of, not_regular
+from netagents.records.regular_files import check_real_folder, check_regular
 from netagents.records.run_creation import (
     CHECKPOINTS,
     ENVIRONMENT_FACTS,
@@ -103,10 +102,8 @@ def _written(directory: RunDirectory) -> Iterator[Path]:
         yield directory.path / name
     for name in (CHECKPOINTS, LOGS, TABLES, REPLAY, _INBOX):
         folder = directory.path / name
-        kind = kind_of(folder)
-        if os.path.lexists(folder) and kind != "a folder":
-            raise not_regular(folder, kind or "a file", "a folder")
-        if name == LOGS and kind is not None:
+        check_real_folder(folder)
+        if name == LOGS and folder.is_dir():
             yield from folder.iterdir()
 
 

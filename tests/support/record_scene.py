@@ -22,6 +22,9 @@ import netagents
 Commands = Callable[[Path, Path, Path], list[list[str]]]
 """From the damaged copy of a family's folder, the scene, and a folder for output, the commands that read it."""
 
+PAGE = "page"
+"""In the place of a command: what `netagents watch` shows, which itself would not end."""
+
 ATTACK = ["-a", "0", "--budget", "1", "--seeds", "2", "-n", "2", "--noise", "0.5", "--jobs", "1"]
 RADIUS = ["--kappa", "0,1", "--seeds", "2", "--episodes", "4", "--jobs", "1"]
 ROBUSTNESS = ["-a", "0", "--seeds", "2", "--budget", "1", "-n", "2", "--jobs", "1"]
@@ -67,6 +70,7 @@ def run_commands(run: Path, scene: Path, out: Path) -> list[list[str]]:
     return [
         ["runs", str(run)],
         ["runs", str(run.parent), "--json"],
+        [PAGE, str(run.parent)],
         ["logs", str(run)],
         ["logs", str(run), "--json"],
         ["report", str(run), "--out", str(out / "report.html")],
