@@ -126,11 +126,11 @@ class _Worker:
                 raise ForeignExitError(f"SUMO ended its process {self._how()} during {what}", where=self.where, fix="see what it printed")
             self._rest += part
         line, _, self._rest = self._rest.partition(b"\n")
-        told: dict[str, Any] = json.loads(line)
-        if "error" in told:
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
             fix = "try the network and the routes with SUMO itself"
-            raise ForeignCodeError(f"{what} failed: {told['error']}", where=self.where, fix=fix)
-        return told
+            raise ForeignCodeError(f"{what} failed: {reply['error']}", where=self.where, fix=fix)
+        return reply
 
     def end_input(self) -> None:
         """Let it end by itself."""

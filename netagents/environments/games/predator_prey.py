@@ -106,11 +106,11 @@ class PredatorPrey(NetworkedMDP):
         squares = np.lib.stride_tricks.sliding_window_view(grid, (window, window), axis=(2, 3))
         seen = []
         for i in range(n):
-            mine = squares[rows, :, state[:, i, 0], state[:, i, 1]].copy()
-            mine[:, PREDATORS, sight, sight] -= 1.0
-            mine[:, PREDATORS] /= n
-            mine[:, PREY] /= self.prey
-            seen.append(mine.reshape(copies, -1))
+            view = squares[rows, :, state[:, i, 0], state[:, i, 1]].copy()
+            view[:, PREDATORS, sight, sight] -= 1.0
+            view[:, PREDATORS] /= n
+            view[:, PREY] /= self.prey
+            seen.append(view.reshape(copies, -1))
         return seen
 
     def picture(self, state: JointState) -> Picture:
