@@ -99,7 +99,7 @@ def load_experiment(
     except ExperimentError as error:
         raise _as_written(error, renamed) from None
     if foreign:
-        named = [each for each in named_code(experiment) if closest(tuple(each.key.split(".")), origins).source == "file"]
+        named = [each for each in named_code(experiment, running=True) if closest(tuple(each.key.split(".")), origins).source == "file"]
         refuse_named_code(named, trust, shown, f"{ADD_TRUST}; a copy elsewhere counts as your own")
     notes = tuple(dict.fromkeys(each.text() for each in renamed))
     return LoadedExperiment(experiment, trace(resolved(experiment), origins, values), path, base, notes)

@@ -69,14 +69,16 @@ def reopen(directory: RunDirectory, overrides: Sequence[str] = (), settings: Map
 
 def _reopen(directory: RunDirectory, overrides: Sequence[str], settings: Mapping[str, Any] | None) -> tuple[Prepared, int]:
     recorded = directory.experiment()
-    changed = load_experiment(recorded, list(overrides)).experiment
+    loaded = [load_experiment(recorded, list(overrides))]
     if settings:
-        changed = load_experiment(changed, settings).experiment
+        loaded.append(load_experiment(loaded[0].experiment, settings))
+    changed = loaded[-1].experiment
     if directory.has_writer():
         raise RunDirectoryError("this run still goes on", where=str(directory.path), fix="wait for it, or stop it first")
-    # What an override names was named by the person who wrote it.
-    recorded_names = set(named_code(recorded, writing=True))
-    named = [each for each in named_code(changed, writing=True) if each in recorded_names]
+    # What an override names was named by the person who wrote it, be it the same.
+    written = {path for each in loaded for path, origin in each.origins.items() if origin.source == "override"}
+    recorded_names = set(named_code(recorded, running=True))
+    named = [each for each in named_code(changed, running=True) if each in recorded_names and tuple(each.key.split(".")) not in written]
     refuse_named_code(named, directory.trust, str(directory.path))
     check_regular(_written(directory))
     first = begin_with(directory, recorded, changed)
