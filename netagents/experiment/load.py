@@ -143,8 +143,10 @@ def _complete(values: dict[str, Any], origins: dict[KeyPath, Origin], path: Path
 
 
 def _validate(values: Mapping[str, Any], origins: Mapping[KeyPath, Origin], shown: str) -> Experiment:
+    overrides = {path: origin for path, origin in origins.items() if origin.source == "override"}
+
     def where(path: KeyPath) -> tuple[str, float]:
-        origin = closest(path, origins)
+        origin = closest(path, origins, overrides)
         if origin.source == "file" and path:
             return origin.text, origin.line
         if origin.source == "override":
