@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NodeFailedError, NumericalError
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NodeFailedError, NumericalError, SimulatorError
 from netagents.launchers.supervision.processes import signal_name
 from netagents.nodes.process.node_process import SECONDARY_ERRORS
 from netagents.records.process_log import plain, read_log
@@ -77,7 +77,9 @@ class Failure:
 
     @property
     def details(self) -> str:
-        """Traceback and last log lines, for below the one line; empty when there are none."""
+        """Traceback and last log lines, for below the one line; empty when there are none, or when the line says all."""
+        if self.error_name == SimulatorError.__name__:
+            return ""
         parts = [self.traceback.rstrip()] if self.traceback else []
         if self.last_lines:
             parts.append("\n".join([f"last lines of the log of {self.role}:", *(f"  {line}" for line in self.last_lines)]))
@@ -152,7 +154,7 @@ def _classified(exit_: Exit) -> tuple[int, Failure]:
 
 _KILLED, _FAILED, _FOLLOWED, _RELAYED, _OURS = range(5)
 
-_OWN_CODES = {kind.__name__: kind.exit_code for kind in (EnvironmentMismatchError, ForeignCodeError, NumericalError)}
+_OWN_CODES = {kind.__name__: kind.exit_code for kind in (EnvironmentMismatchError, ForeignCodeError, SimulatorError, NumericalError)}
 """Errors whose exit code a run ends with; others of a process end it with that of :class:`NodeFailedError`."""
 
 _NO_WORD = {
