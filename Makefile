@@ -5,7 +5,7 @@
 #   make test-system  only the tests that start real processes
 #   make test-containers   the tests in containers; fails where there is no engine
 #   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
-#   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others, with all that they need (ARGS=sumo chooses)
+#   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others and of the sinks, with all that they need (ARGS=sinks chooses)
 #   make test-wheel        build what is shipped, install it in a clean environment and run it there
 #   make chaos        the long adversarial tests: a million mutated messages, 300 mutations of each record file, a storm of 500 kills and
 #                     stops (ARGS="--storm 60 -k storm" takes fewer)
