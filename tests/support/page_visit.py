@@ -26,11 +26,12 @@ def visit(folder: Path) -> None:
 
 def _visit_run(feed: RunFeed) -> None:
     cursor = Cursor(logs=True)
-    _sent(feed.news(cursor))
-    _sent(feed.news(cursor))
-    for answer in (feed.facts, lambda: feed.matrix(1 << 30), lambda: feed.series("team", 0, 1 << 30, 100)):
+    for _ in range(2):
         with contextlib.suppress(NetagentsError):
-            _sent(answer())
+            _, cursor = feed.messages([cursor])[cursor]
+    for answer in (lambda: _sent(feed.facts()), lambda: feed.matrix(None), lambda: _sent(feed.series("team", 0, 1 << 30, 100))):
+        with contextlib.suppress(NetagentsError):
+            answer()
     for table in TABLES.values():
         with contextlib.suppress(NetagentsError):
             list(csv_lines(table(feed.run.as_of_now())))
