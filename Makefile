@@ -12,7 +12,7 @@
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
 #   make docs         write the generated pages of docs/ again
-#   make site         build the documentation as a site in build/site; warnings are errors
+#   make site         build the documentation as a site in build/site and check it: links, width, light and dark, accessibility; warnings are errors
 #   make lock         resolve requirements/lock.txt again
 #   make clean        remove caches and build products (runs/ and the virtual environment stay)
 
@@ -78,6 +78,7 @@ docs: $(STAMP)
 
 site: $(STAMP)
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -E -c tools/site -d build/doctrees docs build/site
+	$(BIN)/python -m tools.site_check build/site
 	@echo "build/site/index.html"
 
 lock:

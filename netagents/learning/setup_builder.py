@@ -17,6 +17,7 @@ from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
 from netagents.learning.incentives import make_frozen, make_pay, make_populations
 from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
+from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.learning.protocol.agent_metrics import (
     BASE_METRICS,
     CONSTRAINT_METRICS,
@@ -201,7 +202,9 @@ def check_fits(setup: Setup) -> None:
             or no policy at all can meet a constraint.
     """
     experiment = setup.experiment
-    for agent in range(setup.n):
+    # An error names the lowest agent of its class, which is the first that it holds of.
+    _, lowest = agent_classes(setup)
+    for agent in lowest:
         check_algorithm(setup, agent)
     check_meetings(setup)
     check_interventions(setup)
@@ -216,7 +219,8 @@ def check_fits(setup: Setup) -> None:
             raise ExperimentError(
                 f"there is no agent {max(signal.agents)}", where=f"signals[{number}].agents", fix=f"agents are 0 to {setup.n - 1}"
             )
-    for agent, settings in enumerate(setup.agents):
+    for agent in lowest:
+        settings = setup.agents[agent]
         setup.policy(agent)
         if not settings.uses_networks and agent not in setup.frozen:
             _check_critic(setup, agent)

@@ -67,9 +67,9 @@ def theme(dark: bool = False) -> dict[str, str]:
     return {name: dark_color if dark else light for name, light, dark_color in pairs}
 
 
-def resolved(style: str) -> str:
-    """Style rules or a tag with the light colours in place of their names, for readers that know no CSS variables."""
-    colors = theme()
+def resolved(style: str, dark: bool = False) -> str:
+    """Style rules or a tag with the colours in place of their names, for readers that know no CSS variables."""
+    colors = theme(dark)
     return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colors.get(match[1], match[0]), style)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,7 @@ def test_every_launcher_states_what_it_can_and_is_found() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, slurm, ssh"),
+        (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, ray, slurm, ssh"),
         (line_msg(3, launcher="in_process", clock={"kind": "bounded_staleness", "steps": 1}), "needs processes, which launcher in_process"),
         (line_msg(3, runtime={"launcher": "ssh", "record_inbox": "all"}), "runtime.record_inbox needs runtime.launcher local, not ssh"),
         (
@@ -116,30 +117,22 @@ def test_settings_that_a_launcher_cannot_carry_out_are_refused(settings: dict[st
         load_experiment(settings)
 
 
-OWN = '''
-from netagents.experiment.launcher_capabilities import LauncherCapabilities
-from netagents.launchers.hosts.host_channel import Host, runner_command
-from netagents.launchers.hosts.host_launcher import HostLauncher
-
-
-class TwoShells(HostLauncher):
-    """Two "hosts" that are shells of this machine."""
-
-    capabilities = LauncherCapabilities(same_host=False)
-
-    def hosts(self, experiment):
-        return [Host(name, ("sh", "-c", 'exec "$@"', "sh", *runner_command()), 2, "127.0.0.1", "127.0.0.1") for name in ("left", "right")]
-
+PAGE = Path(__file__).parents[2] / "docs" / "hosts.md"
+(OWN,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+"""The launcher that the page shows."""
+OWN += """
 
 class Silent(TwoShells):
     capabilities = None
-'''
+"""
 
 
 def test_a_launcher_of_a_user_places_agents_by_saying_how_a_host_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_launchers.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    # That of a login before, which is not the way to these hosts.
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.77 1000 192.0.2.78 22")
     settings = line_msg(4, iterations=1, batch=2, horizon=3, launcher="import:my_launchers:TwoShells")
     run = netagents.run(settings, directory=tmp_path / "run")
     assert run.state == "finished"

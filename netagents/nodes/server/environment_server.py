@@ -20,7 +20,7 @@ from netagents.learning import Ledger, Setup, make_record
 from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.agent_checkpoint import checkpoint_due
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Kind, Message, Report, Snapshot, Step, Stop, node_name
-from netagents.nodes.bootstrap.drop_counts import refusals, refusals_line
+from netagents.nodes.bootstrap.drop_counts import Refusals, refusals, refusals_line
 from netagents.nodes.bootstrap.node_addresses import announce
 from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, link_settings
 from netagents.nodes.clocks.free_running import World
@@ -250,6 +250,7 @@ class EnvironmentServer:
         typed = [report for report in reports if isinstance(report, Report)]
         record = make_record(iteration, self._setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
         self._recorder.iteration(record)
+        self._participants.irregularities.record(iteration, self._refused, self._participants.policy.times_late)
         if due:
             states = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self._recorder.snapshot(iteration, states)
@@ -264,6 +265,9 @@ class EnvironmentServer:
                 breach = self._participants.checks.breach(agent, report)
                 if breach is not None:
                     self._participants.expose(agent, breach)
+
+    def _refused(self) -> dict[int, Refusals]:
+        return self._participants.reports.refused(refusals(self._exchange.inbox, self._participants.transport))
 
     # -- end -------------------------------------------------------------------------------------------------------------
 
