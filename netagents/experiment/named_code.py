@@ -29,12 +29,13 @@ _PREFIX = "import:"
 _SINKS = "runtime.sinks"
 _FOLDERS = ("runtime.tensorboard", "runtime.history", _SINKS)
 _INSECURE = "runtime.insecure"
-_HOSTS, _OPTIONS = "runtime.hosts.file", "runtime.slurm.options"
+_HOSTS, _OPTIONS, _CLUSTER = "runtime.hosts.file", "runtime.slurm.options", "runtime.ray.address"
 _WHAT = {
     **dict.fromkeys(_FOLDERS, "a folder to write to"),
     _INSECURE: "links without keys",
     _HOSTS: "hosts to run on",
     _OPTIONS: "options of sbatch",
+    _CLUSTER: "a cluster to run on",
 }
 """What a setting names, where it is not code to run."""
 
@@ -70,7 +71,8 @@ def named_code(experiment: Experiment, *, running: bool = False) -> list[NamedCo
         named.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
         named.extend(NamedCode(_SINKS, sink.folder) for sink in runtime.sinks)
         if stated is None or not stated.same_host:
-            elsewhere = (("runtime.hosts.python", runtime.hosts.python), (_HOSTS, runtime.hosts.file))
+            cluster = runtime.ray.address if runtime.ray.address != "auto" else None
+            elsewhere = (("runtime.hosts.python", runtime.hosts.python), (_HOSTS, runtime.hosts.file), (_CLUSTER, cluster))
             named.extend(NamedCode(key, name) for key, name in elsewhere if name is not None)
             named.extend(NamedCode(_OPTIONS, option) for option in runtime.slurm.options)
     return named

@@ -178,6 +178,11 @@ RUNTIMES: dict[str, tuple[dict[str, Any], str, str]] = {
         "options of sbatch: runtime.slurm.options",
         "runtime.slurm.options=[]",
     ),
+    "cluster": (
+        {"launcher": "ray", "ray": {"address": "192.0.2.7:6379"}},
+        "a cluster to run on: runtime.ray.address",
+        "runtime.ray.address=auto",
+    ),
     "hosts": ({"launcher": "ssh", "hosts": {"file": "hosts.txt"}}, "hosts to run on: runtime.hosts.file", "runtime.hosts.file=null"),
     "sink": (
         {"sinks": [{"kind": "mlflow", "folder": "mine", "options": {"uri": "http://192.0.2.7"}}]},
