@@ -40,27 +40,31 @@ def grid(n: int, launcher: str, iterations: int) -> dict[str, Any]:
 
 
 class Memory(threading.Thread):
-    """Watches the largest sum of proportional memory over all processes of runs, in bytes."""
+    """Watches the largest sum of proportional memory over all processes of a run, in bytes.
 
-    def __init__(self) -> None:
+    Args:
+        folder: for temporary files of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
         super().__init__(daemon=True)
+        self._marker = f"{RUN_MARKER}={folder}".encode()
         self.most = 0
         self.over = threading.Event()
 
     def run(self) -> None:
         """Look until it is over."""
         while not self.over.wait(5.0):
-            self.most = max(self.most, sum(map(_proportional, Path("/proc").glob("[0-9]*"))))
+            self.most = max(self.most, sum(map(self._proportional, Path("/proc").glob("[0-9]*"))))
 
-
-def _proportional(folder: Path) -> int:
-    try:
-        if f"{RUN_MARKER}=".encode() not in (folder / "environ").read_bytes():
+    def _proportional(self, folder: Path) -> int:
+        try:
+            if self._marker not in (folder / "environ").read_bytes():
+                return 0
+            lines = (folder / "smaps_rollup").read_text().splitlines()
+        except OSError:
             return 0
-        lines = (folder / "smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def processor_seconds() -> float:
@@ -72,17 +76,18 @@ def processor_seconds() -> float:
 def measure(n: int, launcher: str) -> str:
     """A row of the table."""
     cost: Cost = predict(prepare(load_experiment(grid(n, launcher, LONG)).experiment).setup)
-    memory = Memory()
-    if launcher == "local":
-        memory.start()
-    seconds = []
-    began = time.time()
-    for iterations in (SHORT, LONG):
-        with tempfile.TemporaryDirectory() as folder:
+    began, seconds, payload = time.time(), [], 0
+    with tempfile.TemporaryDirectory(prefix="many-", dir="/tmp") as folder:
+        tempfile.tempdir = folder
+        memory = Memory(Path(folder))
+        if launcher == "local":
+            memory.start()
+        for iterations in (SHORT, LONG):
             before = processor_seconds()
-            run = netagents.run(grid(n, launcher, iterations), directory=Path(folder) / "run")
+            run = netagents.run(grid(n, launcher, iterations), directory=Path(folder) / str(iterations))
             seconds.append(processor_seconds() - before)
             payload = sum(traffic.bytes for traffic in run.ledger.by_link().values())
+    tempfile.tempdir = None
     memory.over.set()
     step = (seconds[1] - seconds[0]) / (LONG - SHORT) / STEPS / (CORES if launcher == "local" else 1)
     predicted = sum(flow.payload for flow in cost.total(LONG).values())

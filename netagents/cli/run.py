@@ -55,9 +55,9 @@ def run(
 
     from netagents.cli.page_beside_run import PageBesideRun
     from netagents.errors import InterruptedRunError, NodeFailedError, UsageError
-    from netagents.launchers.branching import check_branchable
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
+    from netagents.learning.branch_checks import check_branchable
 
     if detach and (against or audit or watch):
         raise UsageError(

@@ -208,6 +208,8 @@ class Experiment(Settings):
             raise ValueError(f"{because} needs information fresh: aged information arrives at exact steps")
         if self.does_without and self.power.variant == "ex_ante":
             raise ValueError("power.variant ex_ante needs what every neighbour intends, which failures.agent continue_without may miss")
+        if tolerant and self.power.audit is not None:
+            raise ValueError(f"power.audit needs the decision of every agent, which {because} may do without; leave it out")
         return self
 
     def faults_of(self, agent: int) -> tuple[AgentFault, ...]:

@@ -87,9 +87,13 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     if advised and worst is not None:
         kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))
     kind_reach.pop(Kind.POLICY_PARAMETERS, None)
+    kind_reach.pop(Kind.BRANCH_STATE, None)
+    if experiment.power.audit is not None:
+        # What policies read in branches is what they read at all.
+        kind_reach[Kind.BRANCH_STATE] = kind_reach[Kind.STATE]
     if populations:
         kind_reach[Kind.POLICY_PARAMETERS] = SelectedReach(policies_travel, lambda i, j: i in populations and populations[i].moves(j, i))
-    for kind in kind_reach.keys() - {Kind.STATE, Kind.WORST_ACTION}:
+    for kind in kind_reach.keys() - {Kind.STATE, Kind.BRANCH_STATE, Kind.WORST_ACTION}:
         # Under shared_reward no algorithm that heeds the credit shares values.
         knows = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
         if any(knows) and not all(knows):
@@ -170,7 +174,8 @@ def check_muted(words: Sequence[str]) -> None:
     Raises:
         ExperimentError: a word names no kind of message between agents.
     """
-    labels = [kind.label for kind in NEIGHBOUR_KINDS]
+    # An audit hears what policies read; without it, it would measure the power of other policies.
+    labels = [kind.label for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE]
     for place, word in enumerate(words):
         if word.partition("@")[0] not in labels:
             raise ExperimentError(

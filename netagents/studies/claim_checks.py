@@ -22,10 +22,6 @@ from netagents.studies.cost_model import predict
 from netagents.studies.crash_returns import play_frozen
 from netagents.studies.derivative import truncation_against_differences
 from netagents.studies.influence_claims import (
-    allocation_correlation,
-    allocation_gain,
-    allocation_rank,
-    allocation_selection,
     influence_on_the_left,
     influence_ratio,
     plugin_without_influence,
@@ -217,10 +213,6 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         influence_on_the_left,
         influence_ratio,
         plugin_without_influence,
-        allocation_correlation,
-        allocation_rank,
-        allocation_gain,
-        allocation_selection,
         radii_kept,
         rely_wrong_side,
         rely_of_state_alone,

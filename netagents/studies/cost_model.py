@@ -23,6 +23,7 @@ from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import Kind, Pace, RadiusKind, Report, payload_bytes
+from netagents.studies.audit_traffic import AuditTraffic, predict_audit
 from netagents.studies.population_traffic import predict_moves
 from netagents.studies.relay_cost_model import RelayCost, columns_by_kind, predict_relay
 from netagents.studies.size_classes import SizeClasses
@@ -91,6 +92,7 @@ class Cost:
         busiest: what the busiest agent sends and receives per iteration with direct routing.
         server: what the server sends and receives per iteration.
         report_rows: what policies that move between seats add to all reports of the planned iterations. iterations: planned.
+        audit: what an audited iteration sends in addition, and how often there is one; None without audits.
         step_work: of one sampling step. waits: messages in a row that one sampling step waits for. exchanges: of an iteration's end.
     """
 
@@ -108,6 +110,7 @@ class Cost:
     server: Flow
     report_rows: Flow
     iterations: int
+    audit: AuditTraffic | None
     step_work: Work
     waits: int
     exchanges: int
@@ -133,6 +136,10 @@ class Cost:
         for iteration in range(min(iterations, 2)):
             counted += self.reports[iteration]
         counted += self.reports[2].times(max(0, iterations - 2)) + self.report_rows.times(iterations / self.iterations)
+        if self.audit is not None:
+            audits, reported = self.audit.audits(iterations), self.audit.audits(max(0, iterations - 1))
+            whole |= {key: Flow(*flow).times(audits) for key, flow in self.audit.flows.items()}
+            counted += Flow(0, self.audit.report_bytes, self.audit.report_bytes).times(reported)
         if counted.messages:
             whole[Kind.REPORT, 0] = counted
         return whole
@@ -240,6 +247,7 @@ def predict(setup: Setup) -> Cost:
         server=server,
         report_rows=Flow(0, moves.report_bytes, moves.report_bytes),
         iterations=iterations,
+        audit=predict_audit(setup, lambda *sent: classes.sizes(*sent)[0]),
         step_work=work,
         waits=waits,
         exchanges=exchanges if len(partners) else 0,

@@ -73,8 +73,9 @@ class SizeClasses:
 
     @cached_property
     def exchanged(self) -> list[Kind]:
-        """The kinds that agents send each other in this run."""
-        return [kind for kind in NEIGHBOUR_KINDS if any(traffic_of(kind, self._setup, agent) for agent in self.agents)]
+        """The kinds that agents send each other in this run, without those of its audits."""
+        kinds = [kind for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE]
+        return [kind for kind in kinds if any(traffic_of(kind, self._setup, agent) for agent in self.agents)]
 
     @cached_property
     def to_neighbours(self) -> list[list[SentMessages]]:

@@ -102,7 +102,8 @@ class Participants:
         if path is not None:
             context.own(path)
         self.endpoint = listener.endpoint
-        allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT), tuple(range(setup.n)))
+        audited = () if setup.branch_plan is None else (Kind.BRANCH_ACTION,)
+        allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT, *audited), tuple(range(setup.n)))
         inbox = make_inbox(setup, ENVIRONMENT, run, allowed, first)
         inbox.identify(known_users(links))
         codec = Codec()
