@@ -17,7 +17,7 @@ from netagents.intervals import run_interval
 
 DATA = Path(__file__).parent.parent / "docs" / "power" / "rely_settings.csv"
 FILE, PRICE = "launch/rely_power.yaml", 0.05
-AGENTS = (4, 6)
+AGENTS = (4, 6, 8, 10)
 DIAL = (-0.5, 0.0, 1.0)
 
 
