@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import shlex
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ COLUMNS = (
     "td_truncation_error",
     "q_spread",
 )
+FOUR = "XXOXXXXXXX\nD 1P   2 O\nXXSXX    X\nD 3P   4 O\nXXOXXXXXXX\n"
+"""Two cooks with a pot each, and two helpers who share a room from which they reach both pots."""
 RING = '{"kind": "ring", "n": 6}'
 
 
@@ -53,7 +56,7 @@ class Task:
 
 
 TASKS = {
-    "line_msg": Task("launch/line_msg.yaml", ("topology.n=6", "environment.coupling=0.4", "learning.iterations=40"), (0.3, 2.0)),
+    "line_msg": Task("launch/line_msg.yaml", ("topology.n=6", "environment.coupling=0.4", "learning.iterations=40"), (0.3, 1.0, 2.0)),
     "epidemic_ring": Task(
         "launch/epidemic_abilene.yaml",
         (f"topology={RING}", "kappa=2", "kappa_policy=1", "learning.iterations=60", "learning.batch=128"),
@@ -65,7 +68,12 @@ TASKS = {
         (1.0,),
         32,
     ),
-    "four_cooks": Task("launch/kitchen_four.yaml", (), (2.0,), 96),
+    "four_cooks": Task(
+        "launch/kitchen_power.yaml",
+        (f"environment.grid={json.dumps(FOUR)}", "environment.collisions=pairwise", "topology.n=4"),
+        (2.0,),
+        96,
+    ),
 }
 
 
@@ -102,7 +110,9 @@ def read() -> list[dict[str, Any]]:
         return []
     with DATA.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return [{column: row[column] if column == "task" else float(row[column]) for column in COLUMNS} | {"seed": int(row["seed"])} for row in rows]
+    return [
+        {column: row[column] if column == "task" else float(row[column]) for column in COLUMNS} | {"seed": int(row["seed"])} for row in rows
+    ]
 
 
 def write(rows: Sequence[dict[str, Any]]) -> None:
@@ -119,7 +129,10 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Lines of a table: interquartile means over seeds with 95 % intervals; shares are by seed."""
     from netagents.studies.power_tables import kept
 
-    lines = ["| task | lambda | n | return | power | power left | return kept | truncation error | of it left |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| task | lambda | n | return | power | power left | return kept | truncation error | of it left |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for name in TASKS:
         mine = {(row["lambda"], row["seed"]): row for row in rows if row["task"] == name}
         for price in sorted({price for price, _ in mine}):
@@ -154,7 +167,9 @@ def main() -> None:
         for row in rows_of(name, TASKS[name].prices, arguments.seeds, known):
             rows.append(row)
             write(rows)
-            print(" ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in row.items()), flush=True)
+            print(
+                " ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in row.items()), flush=True
+            )
     if not arguments.show:
         print("\n".join(table(rows)))
 

@@ -13,7 +13,8 @@ from netagents.cli.trust import TrustOption, announce_run
 def failures(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories; the first is what the others are compared with.")],
     kinds: Annotated[
-        str | None, typer.Option("--kinds", help="worst, noop, removed, random, adversary, incentive, dropped, late, stale, forged. Default: all.")
+        str | None,
+        typer.Option("--kinds", help="worst, noop, removed, random, adversary, incentive, dropped, late, stale, forged. Default: all."),
     ] = None,
     episodes: Annotated[int, typer.Option("--episodes", "-n", min=2, max=100_000, help="Episodes per cell.")] = 256,
     rate: Annotated[float, typer.Option("--rate", min=0.0, max=1.0, help="Of one-step worst actions, per step.")] = 0.1,

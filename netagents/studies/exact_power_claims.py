@@ -38,7 +38,10 @@ SPREAD = 1.5
 
 
 def random_games(source: Source, overrides: Sequence[str], games: int) -> Iterator[tuple[ExactValues, FloatArray]]:
-    """Random policies in models of an experiment, with the distances of its graph; random models where ``environment.task_seed`` names one."""
+    """Random policies in models of an experiment, with the distances of its graph.
+
+    Models are random where ``environment.task_seed`` names one, and else always the same.
+    """
     base = load_experiment(source, overrides).experiment
     for seed in range(games):
         changes = {"environment.task_seed": seed} if hasattr(base.environment, "task_seed") else {}
@@ -48,7 +51,7 @@ def random_games(source: Source, overrides: Sequence[str], games: int) -> Iterat
         scopes = tuple((agent,) for agent in range(prepared.setup.n))
         sizes = zip(kernel.state_sizes, kernel.action_sizes, strict=True)
         policy = softmax_policy(kernel, scopes, [SPREAD * draw.standard_normal(size) for size in sizes])
-        yield ExactValues(JointModel(kernel, prepared.setup.discount), policy), prepared.topology.hops.matrix()
+        yield ExactValues(JointModel(kernel, prepared.setup.discount), policy), prepared.topology.hops.matrix().astype(np.float64)
 
 
 def _rules(strength: float) -> Iterator[Regularization]:

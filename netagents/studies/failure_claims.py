@@ -95,4 +95,5 @@ def _fifth_percentiles(experiment: Experiment) -> FloatArray:
     begin, agents = prepared.setup.horizon // 4, range(prepared.setup.n)
     play = FailurePlay(prepared.setup, prepared.environment, policies, EPISODES, 1.0)
     returns = [[play.play(agent, "worst", begin, last).returns for agent in agents] for last in (begin, begin + 1)]
-    return np.quantile(np.array(returns), 0.05, axis=2)
+    percentiles: FloatArray = np.quantile(np.array(returns), 0.05, axis=2)
+    return percentiles

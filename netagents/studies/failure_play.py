@@ -84,7 +84,7 @@ class FailurePlay:
         if kind in TRAINED:
             assert instead is not None, "trained kinds have a policy"
             stand_in = Players(setup, [instead if j == agent else policy for j, policy in enumerate(self.policies)])
-        fail = None if kind in (None, "removed", *MESSAGES) else self._actions(agent, kind, players, stand_in, session)
+        fail = None if kind is None or kind == "removed" or kind in MESSAGES else self._actions(agent, kind, players, stand_in, session)
         heard = _WrongMessages(self, agent, kind, first, last) if kind in MESSAGES else None
 
         def choose(j: int, step: int, messages: Sequence[Step]) -> NDArray[Any]:

@@ -124,5 +124,5 @@ def test_the_contract_is_checked_where_bodies_can_leave_and_refused_elsewhere() 
         def without_body(self, state: Any, agent: int) -> Any:  # noqa: ARG002 - it takes out nobody
             return state.copy()
 
-    with pytest.raises(EnvironmentMismatchError, match="'removal': agent . was taken out and still acts on others"):
+    with pytest.raises(EnvironmentMismatchError, match=r"'removal': agent . was taken out and still acts on others"):
         check_environment(Ghosts(complete(3)))

@@ -282,9 +282,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "power-double-estimator": [changed(estimator="single")],
     "prim-costs-no-message": [replaced(power_claims, "HOP", 4)],
     "prim-agrees-with-sbpr": [replaced(power_claims, "exact_outcome", lambda one: (1.0 + 0.1 * len(one.signals), 0.0))],
-    "prim-varies-less-at-a-small-price": [
-        replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))
-    ],
+    "prim-varies-less-at-a-small-price": [replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))],
     "power-failure-worst-in-rely": [failing(-0.1)],
     "power-failure-noop-in-rely": [failing(0.1)],
     "power-failure-random-in-rely": [failing(-0.1)],

@@ -161,7 +161,7 @@ class MatrixGrid(NetworkedMDP):
         return seen
 
     def without_body(self, state: JointState, agent: int) -> JointState:
-        """A player leaves the map with what it holds; whoever stands frozen by an interaction with it is paid as with an inventory of (1, 1)."""
+        """A player leaves the map with what it holds; who is frozen in an interaction with it is paid as with an inventory of (1, 1)."""
         after = state.copy()
         players = self._players(after)
         players[:, :, agent] = 0

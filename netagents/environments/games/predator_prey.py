@@ -142,7 +142,8 @@ class PredatorPrey(NetworkedMDP):
         predators = state[:, :n]
         near: BoolArray = np.abs(predators[:, :, None] - predators[:, None]).max(axis=3) <= self.settings.sight
         gone = predators[..., 0] == GONE
-        return near & ~np.eye(n, dtype=np.bool_) & ~(gone[:, :, None] | gone[:, None])
+        here: BoolArray = ~(gone[:, :, None] | gone[:, None])
+        return near & here & ~np.eye(n, dtype=np.bool_)
 
     def without_body(self, state: JointState, agent: int) -> JointState:
         """A predator leaves the grid; it sees nothing, not even walls."""
