@@ -25,7 +25,7 @@ UNTRAINED = -25.4
 COLORS = ("#1f5fa8", "#c2500b")
 
 
-def train_ours(seed: int) -> list[dict[str, float]]:
+def train_netagents(seed: int) -> list[dict[str, float]]:
     """One run of netagents: a row per batch of 64 episodes."""
     from netagents.experiment import load_experiment
     from netagents.launchers.in_process import InProcessNetwork
@@ -33,9 +33,9 @@ def train_ours(seed: int) -> list[dict[str, float]]:
 
     words = [f"seed={seed}", f"learning.iterations={ROUNDS}", "learning.algorithm={kind: maddpg, critic: {steps: 5}}"]
     loaded = load_experiment(str(ROOT / "launch" / "simple_spread.yaml"), words)
-    prepared, begun, rows = prepare(loaded.experiment, loaded.base), time.process_time(), []
+    prepared, start, rows = prepare(loaded.experiment, loaded.base), time.process_time(), []
     for number, record in enumerate(InProcessNetwork(prepared.setup, prepared.environment).run(0, ROUNDS)):
-        rows.append(_row(seed, number, float(record.team_return), begun))
+        rows.append(_row(seed, number, float(record.team_return), start))
     prepared.environment.close()
     return rows
 
@@ -66,7 +66,7 @@ def train_agilerl(seed: int) -> list[dict[str, float]]:
         vect_noise_dim=COPIES,
     )
     agent.set_training_mode(True)
-    memory, begun, rows, steps = ReplayBuffer(200_000), time.process_time(), [], 0
+    memory, start, rows, steps = ReplayBuffer(200_000), time.process_time(), [], 0
     for number in range(ROUNDS):
         first = [each.reset(seed=seed * 1_000_000 + number * COPIES + copy)[0] for copy, each in enumerate(copies)]
         seen, total = _stacked(first, names), 0.0
@@ -86,7 +86,7 @@ def train_agilerl(seed: int) -> list[dict[str, float]]:
             seen, steps = following, steps + COPIES
         for _ in range(COPIES * STEPS // UPDATE_EVERY):
             agent.learn(memory.sample(MINIBATCH))
-        rows.append(_row(seed, number, total, begun))
+        rows.append(_row(seed, number, total, start))
     return rows
 
 
@@ -94,8 +94,8 @@ def _stacked(values: list[Any], names: list[str]) -> dict[str, Any]:
     return {name: np.stack([np.asarray(each[name], dtype=np.float32) for each in values]) for name in names}
 
 
-def _row(seed: int, number: int, value: float, begun: float) -> dict[str, float]:
-    return {"seed": seed, "steps": (number + 1) * COPIES * STEPS, "return": value, "cpu_seconds": time.process_time() - begun}
+def _row(seed: int, number: int, value: float, start: float) -> dict[str, float]:
+    return {"seed": seed, "steps": (number + 1) * COPIES * STEPS, "return": value, "cpu_seconds": time.process_time() - start}
 
 
 def read(name: str) -> tuple[Any, Any]:
@@ -142,7 +142,7 @@ def main() -> None:
     if arguments.what == "draw":
         draw()
         return
-    name, train = ("spread-netagents", train_ours) if arguments.what == "ours" else ("spread-agilerl", train_agilerl)
+    name, train = ("spread-netagents", train_netagents) if arguments.what == "ours" else ("spread-agilerl", train_agilerl)
     rows = []
     for seed in range(arguments.seeds):
         rows += train(seed)

@@ -186,10 +186,10 @@ def best_constrained(wanted: Prepared) -> float:
     sizes = zip(setup.state_sizes(agents), setup.action_sizes(agents), strict=True)
     constraints = [build_constraints(setup.agents[i].constraints, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
     learning = setup.experiment.learning
-    found = constrained_ascent(model, scopes, constraints, None, learning.task_weight, bound=learning.logit_bound).best
-    if found is None:
+    ascent = constrained_ascent(model, scopes, constraints, None, learning.task_weight, bound=learning.logit_bound).best
+    if ascent is None:
         raise RuntimeError("no feasible policy was found")
-    return found.value
+    return ascent.value
 
 
 def groups() -> bytes:

@@ -51,7 +51,7 @@ def train(seed: int, neighbours: bool) -> list[dict[str, float]]:
     from netagents.environments import as_parallel_env
 
     torch.set_num_threads(1)
-    begun = time.process_time()
+    start = time.process_time()
     copies = [as_parallel_env("wireless_neural") for _ in range(COPIES)]
     first = copies[0]
     names, n = first.possible_agents, len(first.possible_agents)
@@ -98,15 +98,15 @@ def train(seed: int, neighbours: bool) -> list[dict[str, float]]:
                     acted.append(action.numpy())
                     values.append(value)
                     logs.append(log)
-            told = [env.step({name: acted[i][at] for i, name in enumerate(names)}) for at, env in enumerate(copies)]
-            rewards = np.array([[each[1][name] for name in names] for each in told])
+            results = [env.step({name: acted[i][at] for i, name in enumerate(names)}) for at, env in enumerate(copies)]
+            rewards = np.array([[each[1][name] for name in names] for each in results])
             team += float(rewards.mean())
             starts = np.full(COPIES, step == 0)
             for i, model in enumerate(models):
                 model.rollout_buffer.add(
                     seen[:, windows[i]], acted[i].reshape(-1, 1), rewards[:, i], starts.astype(np.float32), values[i], logs[i]
                 )
-            seen = _observed([each[0] for each in told], names)
+            seen = _observed([each[0] for each in results], names)
         for i, model in enumerate(models):
             with torch.no_grad():
                 last = model.policy.predict_values(torch.as_tensor(seen[:, windows[i]]))
@@ -115,7 +115,7 @@ def train(seed: int, neighbours: bool) -> list[dict[str, float]]:
             model.policy.set_training_mode(True)
             model.train()
             model.policy.set_training_mode(False)
-        rows.append({"seed": seed, "iteration": iteration, "team_return": team, "cpu_seconds": round(time.process_time() - begun, 2)})
+        rows.append({"seed": seed, "iteration": iteration, "team_return": team, "cpu_seconds": round(time.process_time() - start, 2)})
     return rows
 
 
@@ -129,9 +129,9 @@ def _spaces_only(observations: Any, actions: Any) -> Any:
     return Spaces
 
 
-def _observed(told: list[dict[str, Any]], names: list[str]) -> NDArray[np.int64]:
+def _observed(results: list[dict[str, Any]], names: list[str]) -> NDArray[np.int64]:
     """(B, n) local observations."""
-    return np.array([[each[name] for name in names] for each in told], dtype=np.int64)
+    return np.array([[each[name] for name in names] for each in results], dtype=np.int64)
 
 
 def read(name: str) -> NDArray[np.float64]:
@@ -172,17 +172,17 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only draw, from the files")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", choices=NEIGHBOURS, help="train one of the two")
-    given = parser.parse_args()
-    for name in [] if given.draw else [given.only] if given.only else NEIGHBOURS:
+    arguments = parser.parse_args()
+    for name in [] if arguments.draw else [arguments.only] if arguments.only else NEIGHBOURS:
         rows: list[dict[str, float]] = []
-        for seed in range(given.seeds):
+        for seed in range(arguments.seeds):
             rows += train(seed, NEIGHBOURS[name])
             print(name, seed, rows[-1], flush=True)
             with (DATA / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
-    if not given.only:
+    if not arguments.only:
         draw()
 
 

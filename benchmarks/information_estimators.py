@@ -200,8 +200,8 @@ def training(seeds: int) -> list[Row]:
             if step + 1 in results:
                 interval = information_interval(trainer.model(held_out), held_out_actions)
                 results[step + 1].append((interval.lower.value, interval.upper.value, bool(interval.warnings)))
-    for steps, found in results.items():
-        lower, upper = (spread(each[k] for each in found) for k in range(2))
+    for steps, row in results.items():
+        lower, upper = (spread(each[k] for each in row) for k in range(2))
         rows.append(
             {
                 "steps of q": f"{steps:,}",
@@ -209,7 +209,7 @@ def training(seeds: int) -> list[Row]:
                 "likelihood gain": lower.cell(),
                 "CLUB": upper.cell(),
                 "CLUB with q = pi": f"{truth['I + reverse']:.3f}",
-                "runs with a warning": f"{sum(each[2] for each in found)} of {seeds}",
+                "runs with a warning": f"{sum(each[2] for each in row)} of {seeds}",
             }
         )
     return rows

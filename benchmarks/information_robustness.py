@@ -67,7 +67,7 @@ def exact_returns(network: Any, prepared: Any) -> dict[str, float]:
     horizon = prepared.setup.horizon
     model = JointModel(prepared.environment.kernel(), 1.0 - 1e-12)
     sampled = observed_policy(prepared.environment, model, [agent.policy.probabilities for agent in network.agents])
-    found: dict[str, float] = {}
+    returns: dict[str, float] = {}
     for name, policy in zip(PLAYED, (sampled, greedy(sampled)), strict=True):
         attacked = attacked_returns(model, policy, horizon)
         values = [
@@ -76,8 +76,8 @@ def exact_returns(network: Any, prepared: Any) -> dict[str, float]:
             float(attacked.mean()),
             float(attacked.min()),
         ]
-        found |= {f"{name} {measure}": value for measure, value in zip(MEASURES, values, strict=True)}
-    return found
+        returns |= {f"{name} {measure}": value for measure, value in zip(MEASURES, values, strict=True)}
+    return returns
 
 
 def measure_runs(seeds: int) -> None:
@@ -183,13 +183,14 @@ def tables() -> dict[str, list[list[str]]]:
         head = ["penalty", "n", "clean", *(f"{name}, difference to none" for name in MEASURES)]
         lines = [head]
         for mode, weight in POINTS:
-            found = {name: values_of(rows, mode, weight, f"{played} {name}") for name in MEASURES}
-            plain = {name: values_of(rows, "exact", 0.0, f"{played} {name}")[: len(found[name])] for name in MEASURES}
-            if not len(found["clean"]):
+            series = {name: values_of(rows, mode, weight, f"{played} {name}") for name in MEASURES}
+            plain = {name: values_of(rows, "exact", 0.0, f"{played} {name}")[: len(series[name])] for name in MEASURES}
+            if not len(series["clean"]):
                 continue
-            cells = [f"{mode}, {weight:g}" if weight else "none", str(len(found["clean"])), mean_interval(found["clean"]).text()]
+            cells = [f"{mode}, {weight:g}" if weight else "none", str(len(series["clean"])), mean_interval(series["clean"]).text()]
             cells += [
-                mean_interval(found[name] - plain[name]).text() if weight else f"({mean_interval(found[name]).text()})" for name in MEASURES
+                mean_interval(series[name] - plain[name]).text() if weight else f"({mean_interval(series[name]).text()})"
+                for name in MEASURES
             ]
             lines.append(cells)
         made[f"gathering-{played}"] = lines
@@ -197,13 +198,13 @@ def tables() -> dict[str, list[list[str]]]:
         ["penalty", "I, exact", "estimate", "likelihood gain", "warnings", f"temperature at iteration {EARLY}", "temperature", "return"]
     ]
     for mode, weight in POINTS:
-        found = {
+        by_name = {
             name: values_of(rows, mode, weight, name)
             for name in ("exact", "estimate", "lower", "warnings", f"temperature at {EARLY}", "temperature", "sampled clean")
         }
-        if len(found["exact"]):
+        if len(by_name["exact"]):
             lines.append(
-                [f"{mode}, {weight:g}" if weight else "none", *("-" if np.isnan(v).all() else f"{v.mean():.3g}" for v in found.values())]
+                [f"{mode}, {weight:g}" if weight else "none", *("-" if np.isnan(v).all() else f"{v.mean():.3g}" for v in by_name.values())]
             )
     made["gathering-information"] = lines
     ramps = read(RAMPS)

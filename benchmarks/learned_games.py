@@ -108,9 +108,9 @@ def measure(name: str, seeds: int, overrides: tuple[str, ...] = (), say: Callabl
     prepared = prepare(loaded.experiment, loaded.base)
     episodes, play = ENGINES[name] if name in ENGINES else (EPISODES, {"random": scripted.uniform, "scripted": SCRIPTS[name]})
     try:
-        found = {
-            who: estimate(scripted_returns(prepared.environment, script, episodes, 0, prepared.setup.horizon))
-            for who, script in play.items()
+        intervals = {
+            player: estimate(scripted_returns(prepared.environment, script, episodes, 0, prepared.setup.horizon))
+            for player, script in play.items()
         }
     finally:
         prepared.environment.close()
@@ -118,7 +118,7 @@ def measure(name: str, seeds: int, overrides: tuple[str, ...] = (), say: Callabl
     for seed in range(seeds):
         returns.append(learned(name, seed, overrides))
         say(f"{name} seed {seed}: {returns[-1]:.3f}")
-    return {**found, "learned": estimate(returns)}
+    return {**intervals, "learned": estimate(returns)}
 
 
 def main() -> None:
@@ -131,10 +131,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     for name in arguments.names or SCRIPTS:
-        found = measure(name, arguments.seeds, tuple(arguments.set))
-        print(f"{name}: " + ", ".join(f"{who} {each.text()} (n = {each.n})" for who, each in found.items()), flush=True)
+        intervals = measure(name, arguments.seeds, tuple(arguments.set))
+        print(f"{name}: " + ", ".join(f"{player} {each.text()} (n = {each.n})" for player, each in intervals.items()), flush=True)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        entries: dict[str, object] = {who: each._asdict() for who, each in found.items()}
+        entries: dict[str, object] = {player: each._asdict() for player, each in intervals.items()}
         if arguments.set:
             entries["set"] = arguments.set
         (FOLDER / f"{name}.json").write_text(json.dumps(entries, indent=1) + "\n")

@@ -30,16 +30,16 @@ def measure_memory(rounds: int) -> Section:
     )
     for _ in range(max(1, rounds // 3)):
         with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
-            found: list[tuple[float, float]] = []
-            watcher = threading.Thread(target=_watch, args=(found, Path(folder)), daemon=True)
+            samples: list[tuple[float, float]] = []
+            watcher = threading.Thread(target=_watch, args=(samples, Path(folder)), daemon=True)
             watcher.start()
             words = {"learning.iterations": 6, "runtime": {"directory": folder, "launcher": "local"}}
             run = launch(load_experiment("wireless_neural", words))
             watcher.join(5.0)
             times = {event["event"]: event["time"] for event in run.events}
-        shared, private = sum(each[0] for each in found), sorted(each[1] for each in found)
+        shared, private = sum(each[0] for each in samples), sorted(each[1] for each in samples)
         ready = times["gathered"] - times["created"]
-        section.add(f"{ready:.1f}", f"{shared:.0f}", f"{shared / max(1, len(found)):.1f}", f"{private[len(private) // 2]:.1f}")
+        section.add(f"{ready:.1f}", f"{shared:.0f}", f"{shared / max(1, len(samples)):.1f}", f"{private[len(private) // 2]:.1f}")
     return section
 
 
@@ -83,7 +83,7 @@ def measure_speed(rounds: int) -> Section:
     return section
 
 
-def _watch(found: list[tuple[float, float]], folder: Path) -> None:
+def _watch(samples: list[tuple[float, float]], folder: Path) -> None:
     """Look at every agent of this run once, when the first iterations have been recorded: PSS and private memory in MB."""
     deadline = time.monotonic() + 300.0
     while time.monotonic() < deadline:
@@ -101,4 +101,4 @@ def _watch(found: list[tuple[float, float]], folder: Path) -> None:
             continue
         pss = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         private = sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
-        found.append((pss / 1024, private / 1024))
+        samples.append((pss / 1024, private / 1024))

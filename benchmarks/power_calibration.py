@@ -192,17 +192,17 @@ def summary(pairs: Sequence[Pair]) -> str:
     ]
     for task, distance in dict.fromkeys((pair.task, pair.distance) for pair in sorted(pairs, key=lambda pair: pair.distance)):
         here = [pair for pair in pairs if (pair.task, pair.distance) == (task, distance) and not pair.impossible]
-        told = [pair for pair in here if np.isfinite(pair.power)]
-        if not told:
+        measured = [pair for pair in here if np.isfinite(pair.power)]
+        if not measured:
             continue
-        within = np.mean([abs(pair.power - pair.truth) <= pair.error + 2 * pair.truth_error for pair in told])
-        reliable = [abs(pair.power - pair.truth) / pair.truth for pair in told if pair.reliable]
+        within = np.mean([abs(pair.power - pair.truth) <= pair.error + 2 * pair.truth_error for pair in measured])
+        reliable = [abs(pair.power - pair.truth) / pair.truth for pair in measured if pair.reliable]
         far = "" if here[0].near else " (too far)"
-        true, uncertain = np.mean([pair.truth for pair in told]), np.mean([pair.truth_error for pair in told])
+        true, uncertain = np.mean([pair.truth for pair in measured]), np.mean([pair.truth_error for pair in measured])
         most = f"{max(reliable):.0%}" if reliable else "-"
         lines.append(
             f"| {task} | {distance}{far} | {len(here)} | {true:.4f} | {uncertain:.4f} | "
-            f"{np.mean([pair.power for pair in told]):.4f} | {np.mean([pair.error for pair in told]):.4f} | "
+            f"{np.mean([pair.power for pair in measured]):.4f} | {np.mean([pair.error for pair in measured]):.4f} | "
             f"{within:.0%} | {len(reliable)} | {most} |"
         )
     lines[2:] = sorted(lines[2:], key=lambda line: [task.name for task in FULL + QUICK].index(line.split(" | ")[0][2:]))

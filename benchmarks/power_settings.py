@@ -51,11 +51,11 @@ def row(varied: str, value: float, overrides: list[str], seeds: int) -> dict[str
         "deviations_without": [plain.deviations for plain, _ in outcomes],
         "deviations_with": [priced.deviations for _, priced in outcomes],
     }
-    found: dict[str, Any] = {"varied": varied, "value": value, "lambda": PRICE, "n": seeds}
+    row: dict[str, Any] = {"varied": varied, "value": value, "lambda": PRICE, "n": seeds}
     for name, each in samples.items():
         middle, low, high, _ = run_interval(each)
-        found |= {name: middle, f"{name}_low": low, f"{name}_high": high}
-    return found
+        row |= {name: middle, f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def main() -> None:

@@ -91,9 +91,9 @@ def act(links: Carrier, traffic: Traffic, iterations: int, index: int) -> None:
     to_server = links.send_function(SERVER)
     sends = {peer: links.send_function(peer) for peer in traffic.neighbours(index)}
     audience = [sends[peer] for peer in traffic.state.audience[index]]
-    heard = traffic.state.heard[index]
+    heard_by = traffic.state.senders[index]
     phases = [
-        (PHASE + number, body, [sends[peer] for peer in phase.audience[index]], phase.heard[index])
+        (PHASE + number, body, [sends[peer] for peer in phase.audience[index]], phase.senders[index])
         for number, (body, phase) in enumerate(zip(bodies, traffic.phases, strict=True))
     ]
     server = (SERVER,)
@@ -104,7 +104,7 @@ def act(links: Carrier, traffic: Traffic, iterations: int, index: int) -> None:
             links.take(STEP, server)
             for send in audience:
                 send(state)
-            links.take(STATE, heard)
+            links.take(STATE, heard_by)
             if step < traffic.steps:
                 to_server(action)
         for tag, body, receivers, senders in phases:
@@ -143,18 +143,18 @@ def _run_mpi(traffic: Traffic, iterations: int) -> Timing:
 
 def main() -> None:
     """One process of the twin under MPI; the server prints its timing."""
-    told = json.loads(Path(sys.argv[1]).read_text())
-    traffic = Traffic.from_json(told["traffic"])
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    traffic = Traffic.from_json(plan["traffic"])
     from mpi4py import MPI
 
     rank = MPI.COMM_WORLD.Get_rank()
     own = SERVER if rank == traffic.n else rank
     links = MpiCarrier("", own, range(traffic.n) if own == SERVER else (SERVER, *traffic.neighbours(own)), traffic)
     if own != SERVER:
-        act(links, traffic, told["iterations"], own)
+        act(links, traffic, plan["iterations"], own)
         links.close()
         return
-    timing = serve(links, traffic, told["iterations"])
+    timing = serve(links, traffic, plan["iterations"])
     links.close()
     print(json.dumps([timing.step_seconds, timing.total_seconds]))
 

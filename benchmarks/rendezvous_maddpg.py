@@ -43,11 +43,11 @@ def trained(change: str, seed: int) -> dict[str, str | float]:
     loaded = load_experiment(
         str(ROOT / "launch" / "rendezvous_maddpg.yaml"), [f"seed={seed}", f"learning.iterations={ITERATIONS}", *change.split()]
     )
-    prepared, begun = prepare(loaded.experiment, loaded.base), time.process_time()
+    prepared, start = prepare(loaded.experiment, loaded.base), time.process_time()
     network = InProcessNetwork(prepared.setup, prepared.environment)
     for _ in network.run(0, ITERATIONS):
         pass
-    seconds = time.process_time() - begun
+    seconds = time.process_time() - start
     team = Attack(prepared.setup, prepared.environment, [agent.policy for agent in network.agents], EPISODES)
     return {"change": change, "seed": seed, "greedy_return": float(team.returns().mean()), "cpu_seconds": seconds}
 

@@ -37,14 +37,14 @@ def measure(rounds: int) -> Section:
     )
     experiments = {n: ring(n) for n in SIZES}
     traffic = {n: traffic_of(prepare(experiment)) for n, experiment in experiments.items()}
-    found: dict[int, list[float]] = {n: [] for n in SIZES}
+    by_size: dict[int, list[float]] = {n: [] for n in SIZES}
     raw: dict[int, list[float]] = {n: [] for n in SIZES}
     for _ in range(max(2, rounds)):
         for n, experiment in experiments.items():
             twin_steps = ITERATIONS * (traffic[n].steps - 1)
             raw[n].append(run_twin(traffic[n], ITERATIONS).step_seconds / twin_steps / (4 * n) * 1e6)
-            found[n].append(train(experiment, "local").per_step / (4 * n) * 1e6)
+            by_size[n].append(train(experiment, "local").per_step / (4 * n) * 1e6)
     for n in SIZES:
-        growth, share = summarise(list(zip(found[n], found[16], strict=True))), summarise(list(zip(raw[n], found[n], strict=True)))
+        growth, share = summarise(list(zip(by_size[n], by_size[16], strict=True))), summarise(list(zip(raw[n], by_size[n], strict=True)))
         section.add(n, 4 * n, f"{growth.first:.0f}", growth.text(), f"{share.first:.0f}", share.text())
     return section

@@ -30,20 +30,20 @@ def measure(rounds: int) -> Section:
         }
         with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
             settings["runtime"] = {"directory": folder}
-            found: list[tuple[float, bool]] = []
-            watcher = threading.Thread(target=_watch, args=(found, Path(folder)), daemon=True)
+            samples: list[tuple[float, bool]] = []
+            watcher = threading.Thread(target=_watch, args=(samples, Path(folder)), daemon=True)
             began = time.time()
             watcher.start()
             run = launch(load_experiment(Experiment.model_validate(settings)))
             watcher.join(1.0)
             ready = next(event["time"] for event in run.events if event["event"] == "gathered") - began
-        memory = sorted(size for size, _ in found)
-        torch = any(seen for _, seen in found)
+        memory = sorted(size for size, _ in samples)
+        torch = any(seen for _, seen in samples)
         section.add(f"{ready:.1f}", f"{memory[len(memory) // 2]:.1f}", f"{memory[-1]:.1f}", "yes" if torch else "no")
     return section
 
 
-def _watch(found: list[tuple[float, bool]], folder: Path) -> None:
+def _watch(samples: list[tuple[float, bool]], folder: Path) -> None:
     """Look at every agent once, when the first iteration has been recorded."""
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
@@ -56,6 +56,6 @@ def _watch(found: list[tuple[float, bool]], folder: Path) -> None:
             if (process / "comm").read_text().startswith("agent_"):
                 memory = (process / "smaps_rollup").read_text()
                 private = sum(int(line.split()[1]) for line in memory.splitlines() if line.startswith("Private"))
-                found.append((private / 1024, "libtorch" in (process / "maps").read_text()))
+                samples.append((private / 1024, "libtorch" in (process / "maps").read_text()))
         except OSError:
             continue

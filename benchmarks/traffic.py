@@ -16,7 +16,7 @@ class Exchange:
 
     size: int
     audience: tuple[tuple[int, ...], ...]
-    heard: tuple[tuple[int, ...], ...]
+    senders: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Traffic:
     def neighbours(self, index: int) -> list[int]:
         """The agents that an agent sends to or hears."""
         exchanges = (self.state, *self.phases)
-        return sorted({peer for exchange in exchanges for peer in (*exchange.audience[index], *exchange.heard[index])})
+        return sorted({peer for exchange in exchanges for peer in (*exchange.audience[index], *exchange.senders[index])})
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,11 @@ def _switches() -> Iterator[tuple[str, tuple[int, int]]]:
         try:
             role = (process / "comm").read_text().strip()
             # A node's name begins with its role, and its run is ours: nobody else's runs are counted.
-            if not role.startswith(("agent_", "environment")) or process.stat().st_uid != os.getuid() or not _is_ours(int(process.name)):
+            if (
+                not role.startswith(("agent_", "environment"))
+                or process.stat().st_uid != os.getuid()
+                or not _is_of_this_run(int(process.name))
+            ):
                 continue
             counts = [0, 0]
             for thread in (process / "task").iterdir():
@@ -70,7 +74,7 @@ def _switches() -> Iterator[tuple[str, tuple[int, int]]]:
             continue
 
 
-def _is_ours(process: int) -> bool:
+def _is_of_this_run(process: int) -> bool:
     """Whether a process descends from this one."""
     while process > 1 and process != os.getpid():
         process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])

@@ -26,14 +26,14 @@ def measure(rounds: int) -> Section:
         "iterations at the end.",
         ("precision", "bytes / float64", "gradient error", "return, float64", "difference of the return"),
     )
-    found: dict[str, list[tuple[float, float, float, float]]] = {"float32": [], "float16": []}
+    by_precision: dict[str, list[tuple[float, float, float, float]]] = {"float32": [], "float16": []}
     for seed in range(max(3, rounds)):
         exact = _run("float64", seed)
-        for precision, rows in found.items():
+        for precision, rows in by_precision.items():
             sent, step, returned = _run(precision, seed)
             error = float(np.linalg.norm(step - exact[1]) / np.linalg.norm(exact[1]))
             rows.append((sent / exact[0], error, exact[2], returned - exact[2]))
-    for precision, rows in found.items():
+    for precision, rows in by_precision.items():
         shares, errors, returns, differences = map(np.array, zip(*rows, strict=True))
         section.add(precision, f"{shares[0]:.2f}", f"{errors.max():.1e}", f"{returns.mean():.3f}", mean_interval(differences).text())
     return section

@@ -93,6 +93,10 @@ class ForeignCodeError(EnvironmentMismatchError):
     """An environment, a utility or a policy that is not netagents' own raised an error, or gave a value that it may not give."""
 
 
+class SimulatorError(ForeignCodeError):
+    """A simulator refuses what it is given, such as a file of routes: the line says all, and a traceback would add nothing."""
+
+
 class IllegalActionError(EnvironmentMismatchError):
     """An agent's action is out of range, not legal or of the wrong shape; attribute ``agent`` says whose.
 

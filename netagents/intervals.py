@@ -195,15 +195,15 @@ def leader_sentence(names: Sequence[str], intervals: Sequence[Interval], what: s
     if not finite:
         return f"No {what} is known."
     ranked = sorted(finite, key=lambda position: -intervals[position].value)
-    told = [f"{names[position]} with {intervals[position].text(number=number)}" for position in ranked[:2]]
+    leaders = [f"{names[position]} with {intervals[position].text(number=number)}" for position in ranked[:2]]
     if len(ranked) == 1:
-        return f"{what.capitalize()}: {told[0]}."
+        return f"{what.capitalize()}: {leaders[0]}."
     if len(finite) == len(intervals) and leader(intervals) is not None:
-        return f"Highest {what} beyond chance: {told[0]}; next is {told[1]}."
+        return f"Highest {what} beyond chance: {leaders[0]}; next is {leaders[1]}."
     fewest = min(intervals[position].n for position in ranked)
     if fewest < ENOUGH:
-        return f"Too few seeds to tell whose {what} is highest (n = {fewest}, {ENOUGH} at least): {told[0]}; {told[1]}."
-    return f"These seeds do not tell whose {what} is highest: {told[0]}; {told[1]}."
+        return f"Too few seeds to tell whose {what} is highest (n = {fewest}, {ENOUGH} at least): {leaders[0]}; {leaders[1]}."
+    return f"These seeds do not tell whose {what} is highest: {leaders[0]}; {leaders[1]}."
 
 
 def _few(values: FloatArray, middle: FloatArray) -> Edges:
@@ -222,12 +222,12 @@ def _bootstrap(values: FloatArray, statistic: Callable[[FloatArray], FloatArray]
     count, columns = values.shape
     generator = stream(seed, ENVIRONMENT_OWNER, Purpose.STATISTICS, 0)
     at_once = max(1, _AT_ONCE // (count * columns))
-    found = np.empty((RESAMPLES, columns))
+    means = np.empty((RESAMPLES, columns))
     for first in range(0, RESAMPLES, at_once):
         drawn = generator.integers(0, count, size=(min(at_once, RESAMPLES - first), count))
-        found[first : first + len(drawn)] = statistic(np.moveaxis(values[drawn], 1, -1))
+        means[first : first + len(drawn)] = statistic(np.moveaxis(values[drawn], 1, -1))
     tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(found, [tail, 1.0 - tail], axis=0)
+    low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
     return low, high
 
 

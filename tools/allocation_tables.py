@@ -22,8 +22,8 @@ def tables(facts: dict[str, Any]) -> str:
         cells = [[row[s] for row in by_seed] for by_seed in samples]
         means = [_mean([row[level] for by_seed in cells for row in by_seed]) for level in range(len(facts["sizes"]))]
         picks = ", ".join(str(facts["allocations"][rule][s]) for rule in ("published", "ranks", "gain"))
-        told = f"{each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
-        lines.append(f"| {name} | {told} | " + " | ".join(f"{mean:.2f}" for mean in means) + f" | {picks} |")
+        text = f"{each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
+        lines.append(f"| {name} | {text} | " + " | ".join(f"{mean:.2f}" for mean in means) + f" | {picks} |")
     lines += ["", "| better share (0 best, 0.5 chance) | all samples | the best half of each cell |", "|---|---|---|"]
     for rule in facts["ranks"]:
         lines.append(f"| {rule} | {_share(facts['ranks'][rule])} | {_share(facts['ranks_best_half'][rule])} |")
@@ -51,14 +51,14 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _share(found: dict[str, Any]) -> str:
-    return f"{found['percentile']:.2f} [{found['low']:.2f}, {found['high']:.2f}], rank {found['rank']:g} of {found['of']:,}"
+def _share(share: dict[str, Any]) -> str:
+    return f"{share['percentile']:.2f} [{share['low']:.2f}, {share['high']:.2f}], rank {share['rank']:g} of {share['of']:,}"
 
 
-def _correlation(found: dict[str, Any]) -> str:
-    if found["value"] is None:
+def _correlation(correlation: dict[str, Any]) -> str:
+    if correlation["value"] is None:
         return "unknown"
-    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+    return f"{correlation['value']:.2f} [{correlation['low']:.2f}, {correlation['high']:.2f}]"
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ def results() -> dict[str, dict[str, Any]]:
     return {task: json.loads(file.read_text(encoding="utf-8")) for task, file in files.items() if file.exists()}
 
 
-def tables(found: dict[str, dict[str, Any]]) -> str:
+def tables(results: dict[str, dict[str, Any]]) -> str:
     """One table for each task, as Markdown."""
     lines = []
-    for task, facts in found.items():
+    for task, facts in results.items():
         lines += [
             f"### {task.capitalize()}",
             "",
@@ -37,11 +37,11 @@ def tables(found: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def page_with(text: str, found: dict[str, dict[str, Any]]) -> str:
+def page_with(text: str, results: dict[str, dict[str, Any]]) -> str:
     """The page with the tables in their place."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables(found)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{tables(results)}\n{END}{after}"
 
 
 def _interval(numbers: list[float | None]) -> str:

@@ -124,11 +124,11 @@ GALLERY: dict[str, Exhibit] = {
 
 def played(exhibit: Exhibit) -> tuple[NetworkedMDP, NDArray[Any]]:
     """The environment and its state at the moment of the picture; to be closed by the caller."""
-    given: Any = exhibit.settings
-    if not isinstance(given, str):
-        environment, topology = given
-        given = {"environment": environment, "topology": topology, "policy": {"kind": "mlp"}, "learning": {"algorithm": {"kind": "ppo"}}}
-    experiment = load_experiment(given).experiment
+    settings: Any = exhibit.settings
+    if not isinstance(settings, str):
+        environment, topology = settings
+        settings = {"environment": environment, "topology": topology, "policy": {"kind": "mlp"}, "learning": {"algorithm": {"kind": "ppo"}}}
+    experiment = load_experiment(settings).experiment
     environment = build_environment(experiment.environment, build_topology(experiment.topology))
     spec, rng = environment.spec, np.random.default_rng(4)
     state = environment.reset(rng.random((1, *spec.reset_noise)))

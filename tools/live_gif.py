@@ -74,12 +74,12 @@ def pictures(replay: Replay, browser_path: str) -> list[Image.Image]:
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server, sync_playwright() as driver:
         try:
             assert server.stdout is not None
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found is not None
+            address = re.search(r"http://\S+", server.stdout.readline())
+            assert address is not None
             browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             replay.grow(2)
-            page.goto(found[0])
+            page.goto(address[0])
             shots = []
             for frame in range(FRAMES):
                 rows = 2 + round((replay.total - 2) * min(1.0, (frame + 1) / (FRAMES - 8)))

@@ -23,12 +23,12 @@ def measure(batch: int, repeats: int, transport: str = "auto") -> dict[str, tupl
     Raises:
         NetagentsError: a run failed.
     """
-    found: dict[str, tuple[Rates, float]] = {}
+    rates: dict[str, tuple[Rates, float]] = {}
     for routing in REFERENCES:
         fits = [calibrate(batch, routing, transport) for _ in range(repeats)]
         medians = np.median([fit.rates for fit in fits], axis=0)
-        found[routing] = Rates(*map(float, medians)), float(np.median([fit.error for fit in fits]))
-    return found
+        rates[routing] = Rates(*map(float, medians)), float(np.median([fit.error for fit in fits]))
+    return rates
 
 
 def main(arguments: Sequence[str]) -> int:

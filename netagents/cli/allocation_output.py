@@ -68,12 +68,12 @@ def _print(result: AllocationResult) -> None:
     Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid, "")
     anova = result.anova
     typer.echo(f"population sizes differ: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
-    for name, found in result.by_gain.items():
-        told = _interval(found.value, found.low, found.high)
-        typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {told}, n = {found.n}")
-    for word, found in result.within.items():
-        told = _interval(found.value, found.low, found.high)
-        typer.echo(f"rank correlation of influence with that gain among scenarios of {printable(word)}: {told}, n = {found.n}")
+    for name, comparison in result.by_gain.items():
+        interval = _interval(comparison.value, comparison.low, comparison.high)
+        typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {interval}, n = {comparison.n}")
+    for word, comparison in result.within.items():
+        interval = _interval(comparison.value, comparison.low, comparison.high)
+        typer.echo(f"rank correlation of influence with that gain among scenarios of {printable(word)}: {interval}, n = {comparison.n}")
     for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
         _print_ranks(title, ranks)
     for line in result.warnings:
@@ -81,9 +81,9 @@ def _print(result: AllocationResult) -> None:
 
 
 def _print_ranks(title: str, ranks: Mapping[str, Any]) -> None:
-    for name, found in ranks.items():
-        rank = found.rank
-        share = _interval(rank.percentile, found.low, found.high)
+    for name, rank_of_pick in ranks.items():
+        rank = rank_of_pick.rank
+        share = _interval(rank.percentile, rank_of_pick.low, rank_of_pick.high)
         typer.echo(f"rank of {name}, {title}: {rank.rank:g} of {rank.total:,}, better share {share} (0 best, 0.5 chance)")
 
 

@@ -48,15 +48,15 @@ def attack(
     from netagents.studies.attack_study import attack_study, parse_adversaries
     from netagents.studies.study_directory import StudyDirectory
 
-    found = find_run(run, trust)
-    announce_run(found.path, trust)
-    found.directory.require_trust()
-    groups = parse_adversaries(adversaries or ([] if each else ["0"]), found.n, each=each)
+    opened = find_run(run, trust)
+    announce_run(opened.path, trust)
+    opened.directory.require_trust()
+    groups = parse_adversaries(adversaries or ([] if each else ["0"]), opened.n, each=each)
     shares = _shares(noise)
-    study = attack_study(found, groups, budget=budget, seeds=seeds, checkpoint=checkpoint, adaptive=_weights(adaptive or []))
-    directory = StudyDirectory.open_for(out or Path("studies") / f"attack-{found.path.name}", study)
+    study = attack_study(opened, groups, budget=budget, seeds=seeds, checkpoint=checkpoint, adaptive=_weights(adaptive or []))
+    directory = StudyDirectory.open_for(out or Path("studies") / f"attack-{opened.path.name}", study)
     train_all(study, directory, jobs)
-    facts = measure_attack(found, study, directory, episodes=episodes, noises=shares, checkpoint=checkpoint)
+    facts = measure_attack(opened, study, directory, episodes=episodes, noises=shares, checkpoint=checkpoint)
     page = write_attack_page(directory.path)
     if as_json:
         import json

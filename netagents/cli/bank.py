@@ -48,8 +48,8 @@ def list_banks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folde
     from netagents.errors import NetagentsError, printable
     from netagents.records.policy_bank import Bank, banks_in
 
-    found = banks_in(folder)
-    for path in found:
+    banks = banks_in(folder)
+    for path in banks:
         try:
             bank = Bank.open(path)
             environment = printable(bank.setup.spec.name)
@@ -57,7 +57,7 @@ def list_banks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folde
         except NetagentsError as error:
             line = f"unreadable: {error.what}"
         typer.echo(f"{printable(str(path))}: {line}")
-    if not found:
+    if not banks:
         typer.echo(f"no banks in {printable(str(folder))}/")
 
 
@@ -82,13 +82,13 @@ def show(
     from netagents.errors import printable
     from netagents.records.policy_bank import Bank
 
-    found = Bank.open(bank)
+    opened = Bank.open(bank)
     if as_json:
-        typer.echo(json.dumps([member.model_dump(exclude_none=True) for member in found.members], indent=2))
+        typer.echo(json.dumps([member.model_dump(exclude_none=True) for member in opened.members], indent=2))
         return
-    setup = found.setup
-    typer.echo(f"{setup.n} agents of {printable(setup.spec.name)}, policies {kinds_of(setup)}, {counted(len(found.members))}")
-    _print(found.members)
+    setup = opened.setup
+    typer.echo(f"{setup.n} agents of {printable(setup.spec.name)}, policies {kinds_of(setup)}, {counted(len(opened.members))}")
+    _print(opened.members)
 
 
 def _print(members: list[BankMember]) -> None:

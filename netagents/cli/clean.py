@@ -30,8 +30,8 @@ def clean(
     for path in named:
         if (path / MANIFEST).is_file():
             runs.append((RunDirectory.open(path), True))
-        elif path.is_dir() and (found := run_directories(path)):
-            runs.extend((run, False) for run in found)
+        elif path.is_dir() and (directories := run_directories(path)):
+            runs.extend((run, False) for run in directories)
         elif paths and path.is_dir():
             raise RunDirectoryError("is no run, and there is none in it", where=str(path), fix="name a run directory, or a folder of them")
         elif paths:

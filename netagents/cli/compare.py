@@ -50,8 +50,8 @@ def compare(
     if comparison.differences:
         console.print(Text("\nwhat differs", style="bold"))
         for key, values in comparison.differences:
-            told = "  ".join(f"{group.label}: {value}" for group, value in zip(comparison.groups, values, strict=True))
-            console.print(Text(printable(f"  {key}  {told}" if len(comparison.groups) > 1 else f"  {key}")))
+            cells = "  ".join(f"{group.label}: {value}" for group, value in zip(comparison.groups, values, strict=True))
+            console.print(Text(printable(f"  {key}  {cells}" if len(comparison.groups) > 1 else f"  {key}")))
     else:
         console.print(Text("the runs differ by their seed alone", style="dim"))
     if out is not None:

@@ -41,11 +41,11 @@ def doctor(
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for finding in findings:
-        grid.add_row(Text(finding.verdict, style=styles[finding.verdict]), finding.what, Text(finding.told))
+        grid.add_row(Text(finding.verdict, style=styles[finding.verdict]), finding.what, Text(finding.text))
     console.print(grid)
     problems = [finding for finding in findings if finding.verdict == "problem"]
     if problems:
         from netagents.errors import CapacityError
 
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise CapacityError(f"{problems[0].what}: {problems[0].told}{more}", where=file or "this machine")
+        raise CapacityError(f"{problems[0].what}: {problems[0].text}{more}", where=file or "this machine")

@@ -35,19 +35,19 @@ def evaluate(
     from netagents.launchers.policy_evaluation import evaluate as play
     from netagents.launchers.policy_evaluation import evaluation_environment
 
-    found = find_run(run, trust)
-    announce_run(found.path, trust)
+    opened = find_run(run, trust)
+    announce_run(opened.path, trust)
     baseline = None
-    with evaluation_environment(found) as environment:
+    with evaluation_environment(opened) as environment:
         progress = CopyProgress(lambda line: typer.echo(line, err=True))
-        result = play(found, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint, environment=environment, progress=progress)
+        result = play(opened, episodes, greedy=greedy, seed=seed, checkpoint=checkpoint, environment=environment, progress=progress)
         if not as_json:
-            baseline = play(found, episodes, seed=seed, untrained=True, environment=environment)
+            baseline = play(opened, episodes, seed=seed, untrained=True, environment=environment)
     # What the environment prints has gone elsewhere, and this comes alone.
     if baseline is None:
-        _print_json(found, result)
+        _print_json(opened, result)
     else:
-        _print_table(found, result, baseline)
+        _print_table(opened, result, baseline)
 
 
 def _print_json(run: Run, result: Evaluation) -> None:

@@ -66,10 +66,10 @@ def influence(
 
     if out is not None:
         check_file(out)
-    found = find_run(run, trust)
-    announce_run(found.path, trust)
+    opened = find_run(run, trust)
+    announce_run(opened.path, trust)
     measured = measured_influence(
-        found,
+        opened,
         bank,
         repetitions=repetitions,
         estimator=estimator,
@@ -86,8 +86,8 @@ def influence(
         show=_progress(),
     )
     write_atomically(measured.path / "influence.json", measurement_json(measured, measured.matrix.estimator).encode())
-    page = write_influence_page(found, measured, measured.path / "influence.html" if out is None else out)
-    _print(measured, found.topology.labels)
+    page = write_influence_page(opened, measured, measured.path / "influence.html" if out is None else out)
+    _print(measured, opened.topology.labels)
     typer.echo(f"\nreturns and numbers  {printable(str(measured.path))}\npage                 {printable(str(page))}")
 
 

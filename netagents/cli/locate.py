@@ -23,9 +23,9 @@ def find_run(path: Path | None, trust: bool = False) -> Run:
 
     if path is not None:
         return Run.open(path, trust)
-    found = run_directories(DEFAULT_FOLDER)
-    if not found:
+    directories = run_directories(DEFAULT_FOLDER)
+    if not directories:
         raise RunDirectoryError(
             "no run is here", where=f"{DEFAULT_FOLDER}/", fix="name a run directory, or make one with `netagents run FILE`"
         )
-    return Run.open(found[-1].path, trust)
+    return Run.open(directories[-1].path, trust)

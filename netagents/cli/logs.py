@@ -100,8 +100,8 @@ def _printer(as_json: bool, width: int) -> Any:
         )
         role, level = printable(str(entry.get("role", ""))), printable(str(entry.get("level", "")))
         phase = printable(f" [{entry['phase']}]") if entry.get("phase") else ""
-        told = [*str(entry.get("message", "")).splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
-        lines = [printable(line, keep="\t") for line in told]
+        texts = [*str(entry.get("message", "")).splitlines(), *(f"    {line}" for line in str(entry.get("traceback", "")).splitlines())]
+        lines = [printable(line, keep="\t") for line in texts]
         if not colored:
             typer.echo("\n".join([f"{clock} {role:<{width}} {level:<7}{phase} {lines[0] if lines else ''}", *lines[1:]]))
             return

@@ -56,9 +56,9 @@ class PageBesideRun:
         except OSError as error:
             self._announce(f"the page could not be started: {error.strerror}")
             return
-        threading.Thread(target=self._tell, args=(self._process,), daemon=True).start()
+        threading.Thread(target=self._print_address, args=(self._process,), daemon=True).start()
 
-    def _tell(self, process: subprocess.Popen[str]) -> None:
+    def _print_address(self, process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(OSError, ValueError):
             address = process.stdout.readline().strip() if process.stdout is not None else ""
             if address:

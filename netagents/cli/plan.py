@@ -154,8 +154,8 @@ def plan(
                 f"about {wait.step_seconds:.2g} s per step and {wait.iteration_seconds:.3g} s per iteration (an estimate for lockstep)",
             ),
         ]
-    for name, told in facts:
-        typer.echo(f"{name:<24}{told}")
+    for name, text in facts:
+        typer.echo(f"{name:<24}{text}")
 
 
 def _farthest(hops: Mapping[Kind, int]) -> str:

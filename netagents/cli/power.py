@@ -47,12 +47,12 @@ def power(
     from netagents.reports.audit_page import write_audit_page
     from netagents.studies.study_specification import parse_whole_numbers
 
-    found = find_run(run, trust)
-    announce_run(found.path, trust)
+    opened = find_run(run, trust)
+    announce_run(opened.path, trust)
     if out is not None:
         check_file(out)
     result = audit_with_progress(
-        found,
+        opened,
         quiet=False,
         holders=None if holders is None else parse_whole_numbers(holders, "--holders"),
         variant=None if ex_ante is None else "ex_ante" if ex_ante else "realized",
@@ -65,11 +65,11 @@ def power(
         greedy=greedy,
         seconds=seconds,
     )
-    page = write_audit_page(result, found.path.name, found.topology.labels, Path(result.folder) / "power.html" if out is None else out)
+    page = write_audit_page(result, opened.path.name, opened.topology.labels, Path(result.folder) / "power.html" if out is None else out)
     if as_json:
         _print_json(result)
         return
-    _print_table(result, found.topology.labels)
+    _print_table(result, opened.topology.labels)
     typer.echo(f"\nbranches  {printable(result.folder)}\npage      {printable(str(page))}")
     if not result.complete:
         typer.echo("not finished: the same command goes on", err=True)

@@ -31,14 +31,14 @@ def replay(
     from netagents.errors import printable
     from netagents.launchers.agent_replay import replay as play
 
-    found = find_run(run, trust)
-    announce_run(found.path, trust)
+    opened = find_run(run, trust)
+    announce_run(opened.path, trust)
     try:
-        result = play(found, agent, start, last, _stop_here if debug else None)
+        result = play(opened, agent, start, last, _stop_here if debug else None)
     except BdbQuit:
         typer.echo("left in the debugger; nothing was compared")
         return
-    typer.echo(f"agent {agent} of {printable(found.path.name)}: the state before iteration {result.first} from {result.source}")
+    typer.echo(f"agent {agent} of {printable(opened.path.name)}: the state before iteration {result.first} from {result.source}")
     if result.done:
         which = "each" if result.compared == result.done else f"{len(result.compared)} of them, and nothing to compare after the others,"
         typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after {which} as in the run")

@@ -37,8 +37,8 @@ def report(
 
         serve_report(serve, lambda: find_run(run), lambda address: typer.echo(f"the report is at http://{address}/", err=True))
         return
-    found = find_run(run)
-    path = write_report(found, out)
-    if found.state == "running":
-        typer.echo(f"the run still goes on; {len(found.iterations)} iterations are recorded", err=True)
+    opened = find_run(run)
+    path = write_report(opened, out)
+    if opened.state == "running":
+        typer.echo(f"the run still goes on; {len(opened.iterations)} iterations are recorded", err=True)
     typer.echo(f"{printable(str(path))}  ({byte_size(path.stat().st_size)})")

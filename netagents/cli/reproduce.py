@@ -29,9 +29,9 @@ def reproduce(
     changed = []
     for each in chosen:
         value, verdict = check(each)
-        told = "as recorded" if verdict == each.verdict else f"BUT RECORDED AS {each.verdict}"
+        agreement = "as recorded" if verdict == each.verdict else f"BUT RECORDED AS {each.verdict}"
         number = f"{value:.6g}" if isinstance(value, float) else value.text(number=lambda edge: f"{edge:.4g}")
-        typer.echo(f"{each.id}: {verdict}, {told}: {number}, the statement says {each.words()}")
+        typer.echo(f"{each.id}: {verdict}, {agreement}: {number}, the statement says {each.words()}")
         if verdict != each.verdict:
             changed.append(each.id)
     if changed:

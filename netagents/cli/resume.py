@@ -22,7 +22,7 @@ def resume(
     trust: TrustOption = False,
 ) -> None:
     """Go on with a run that was stopped or killed, to the same bits as if it had not been; or lengthen one that finished."""
-    from netagents.cli.run import show_result, tell
+    from netagents.cli.run import show_error, show_result
     from netagents.errors import InterruptedRunError, NodeFailedError
     from netagents.launchers.display import make_display
     from netagents.launchers.resumed_run import resume_run
@@ -32,6 +32,6 @@ def resume(
     try:
         finished = resume_run(RunDirectory.open(run, trust), overrides or [], display=make_display(not quiet))
     except (NodeFailedError, InterruptedRunError) as error:
-        tell(error)
+        show_error(error)
         raise
     show_result(finished)

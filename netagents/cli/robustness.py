@@ -79,9 +79,9 @@ def _lambdas(text: str) -> list[float]:
     from netagents.errors import UsageError
 
     try:
-        found = [float(word) for word in text.split(",") if word.strip()]
+        lambdas = [float(word) for word in text.split(",") if word.strip()]
     except ValueError:
-        found = [-1.0]
-    if not all(0.0 < each <= 1e9 for each in found):
+        lambdas = [-1.0]
+    if not all(0.0 < each <= 1e9 for each in lambdas):
         raise UsageError(f"'{text}' is no list of lambdas above 0", where="--mir2", fix="write 0.0005,0.1")
-    return found
+    return lambdas

@@ -85,7 +85,7 @@ def run(
             if baseline is not None:
                 _compare(baseline, finished, quiet)
         except (NodeFailedError, InterruptedRunError) as error:
-            tell(error)
+            show_error(error)
             raise
         show_result(finished)
 
@@ -110,12 +110,12 @@ def _compare(baseline: Baseline, run: Run, quiet: bool) -> None:
 
     from netagents.studies.baseline import run_baseline
 
-    said = f"{len(baseline.runs)} more runs to compare with {' '.join(baseline.changes)}"
+    note = f"{len(baseline.runs)} more runs to compare with {' '.join(baseline.changes)}"
     console = Console(stderr=True)
     if not quiet and not console.is_terminal:
-        typer.echo(f"{run.manifest['name']}: {said}", err=True)
+        typer.echo(f"{run.manifest['name']}: {note}", err=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task(said, total=len(baseline.runs))
+        task = progress.add_task(note, total=len(baseline.runs))
         run_baseline(baseline, run, lambda at, _: progress.update(task, completed=at))
 
 
@@ -144,7 +144,7 @@ def show_result(run: Run) -> None:
         add_artifacts(run.experiment, run.manifest["run"], run.topology.labels, pictures)
 
 
-def tell(error: NetagentsError) -> None:
+def show_error(error: NetagentsError) -> None:
     """What is known about a failure, above the one line that ends the command."""
     details = getattr(error, "details", "")
     if details:

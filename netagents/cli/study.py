@@ -207,7 +207,7 @@ def samples(
 
     levels = _levels(epsilon)
     check_folder(out)
-    found = sample_complexity(
+    complexity = sample_complexity(
         file,
         overrides or [],
         levels=levels,
@@ -217,10 +217,10 @@ def samples(
         say=lambda line: typer.echo(line, err=True),
     )
     with writing_into(out):
-        written = found.save(out)
+        written = complexity.save(out)
     for path in written:
         typer.echo(str(path))
-    typer.echo(found.text())
+    typer.echo(complexity.text())
 
 
 app.command()(robustness)

@@ -39,21 +39,21 @@ def failures(
     if strange:
         raise UsageError(f"'{strange[0]}' is no kind of failure", where="--kinds", fix=f"one or more of {', '.join(KINDS)}")
     chosen = tuple(kind for kind in KINDS if kind in words)
-    found = [find_run(path, trust) for path in runs]
-    for each in found:
+    opened = [find_run(path, trust) for path in runs]
+    for each in opened:
         announce_run(each.path, trust)
     if kinds is not None and "removed" in chosen:
         check_removable(found)
     plan = FailurePlan(chosen, episodes, rate, budget, greedy)
     facts = failure_matrix(
-        found,
+        opened,
         plan,
         out,
         train=lambda study, directory: train_all(study, directory, jobs),
         say=lambda line: typer.echo(printable(line), err=True),
     )
     page = write_failures_page(out)
-    rows = [[printable(cell) for cell in row] for row in (HEADS, *rows_of(facts, [run.path.name for run in found]))]
+    rows = [[printable(cell) for cell in row] for row in (HEADS, *rows_of(facts, [run.path.name for run in opened]))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

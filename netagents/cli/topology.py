@@ -139,8 +139,8 @@ def facts(graph: Topology) -> list[tuple[str, str]]:
     for kappa in range(1, 4):
         exact = few or kappa == 1
         sizes = np.array([len(graph.hops.within(i, kappa)) for i in range(graph.n)]) if exact else graph.hops.sampled_sizes(kappa, sample)
-        told = f"{sizes.mean():.1f} agents in a neighbourhood on average, at most {sizes.max()}"
-        rows.append((f"kappa {kappa}", told + ("" if exact else among)))
+        sizes_text = f"{sizes.mean():.1f} agents in a neighbourhood on average, at most {sizes.max()}"
+        rows.append((f"kappa {kappa}", sizes_text + ("" if exact else among)))
         if sizes.min() == graph.n:
             break
     names = [label for index, label in enumerate(graph.labels) if label != str(index)]
@@ -155,6 +155,6 @@ def _kinds(annotation: object) -> dict[str, list[str]]:
     """Kinds of graphs and their parameters."""
     from netagents.experiment import settings_schema as schema
 
-    found = schema.kinds(annotation)
-    names = schema.kind_names(found)
-    return {name: [key for key in model.model_fields if key != "kind"] for name, model in zip(names, found.values(), strict=True)}
+    models = schema.kinds(annotation)
+    names = schema.kind_names(models)
+    return {name: [key for key in model.model_fields if key != "kind"] for name, model in zip(names, models.values(), strict=True)}

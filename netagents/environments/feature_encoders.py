@@ -121,20 +121,20 @@ class PoseEncoder(FeatureEncoder):
     def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:
         """Others in window order; a missing one reads as zeros."""
         poses = np.stack(values, axis=1)  # (N, m, 3)
-        mine, theirs = poses[:, own], np.delete(poses, own, axis=1)
-        across, up = theirs[..., 0] - mine[:, None, 0], theirs[..., 1] - mine[:, None, 1]
+        own_pose, other_poses = poses[:, own], np.delete(poses, own, axis=1)
+        across, up = other_poses[..., 0] - own_pose[:, None, 0], other_poses[..., 1] - own_pose[:, None, 1]
         line = np.arctan2(up, across)
-        bearing, back = line - mine[:, None, 2], line + np.pi - theirs[..., 2]
+        bearing, back = line - own_pose[:, None, 2], line + np.pi - other_poses[..., 2]
         marked = near is not None
         whole: FloatArray = np.empty((len(poses), self.size(spaces, own, marked)))
-        others = whole[:, :-4].reshape(len(poses), theirs.shape[1], 5 + marked)
+        others = whole[:, :-4].reshape(len(poses), other_poses.shape[1], 5 + marked)
         others[..., 0] = np.hypot(across, up) / self.scale
         others[..., 1], others[..., 2] = np.cos(bearing), np.sin(bearing)
         others[..., 3], others[..., 4] = np.cos(back), np.sin(back)
         if near is not None:
             others[..., 5] = 1.0
             others *= np.delete(near, own, axis=0).T[..., None]
-        x, y, heading = mine.T
+        x, y, heading = own_pose.T
         gaps = np.stack([self.side - x, self.side - y, x, y], axis=1)
         facing = np.argmin(gaps, axis=1) * (np.pi / 2) - heading
         whole[:, -4] = gaps.min(axis=1) / self.side

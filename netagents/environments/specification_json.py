@@ -71,11 +71,11 @@ def check_same_environment(recorded: EnvironmentSpec, built: EnvironmentSpec, wh
             pairs = list(zip(value, now[name], strict=False)) if isinstance(value, list) and isinstance(now[name], list) else []
             agent = next((index for index, (old, new) in enumerate(pairs) if old != new), None)
             if agent is None or len(value) != len(now[name]):
-                found, of = f"{_short(now[name])}, not {_short(value)}", name
+                difference, of = f"{_short(now[name])}, not {_short(value)}", name
             else:
-                found, of = f"{_short(now[name][agent])}, not {_short(value[agent])}", f"{name} of agent {agent}"
+                difference, of = f"{_short(now[name][agent])}, not {_short(value[agent])}", f"{name} of agent {agent}"
             raise EnvironmentMismatchError(
-                f"the environment that can be built here is not the one that the run was made with: {of} is {found}",
+                f"the environment that can be built here is not the one that the run was made with: {of} is {difference}",
                 where=where,
                 fix="install the version that it was run with, or make a new run",
             )

@@ -47,8 +47,8 @@ def breach_of_spec(environment: Any) -> Breach | None:
             if list(scope) != sorted({j for j in scope if 0 <= j < n}):
                 return Breach("spec", f"{name}[{i}] is {tuple(scope)}", f"list agents 0..{n - 1} in ascending order, once each")
     if spec.horizon < 1 or not 0.0 < spec.discount < 1.0 or spec.reach_offset < 0:
-        found = f"horizon {spec.horizon}, discount {spec.discount}, reach_offset {spec.reach_offset}"
-        return Breach("spec", found, "use horizon >= 1, 0 < discount < 1 and reach_offset >= 0")
+        actual = f"horizon {spec.horizon}, discount {spec.discount}, reach_offset {spec.reach_offset}"
+        return Breach("spec", actual, "use horizon >= 1, 0 < discount < 1 and reach_offset >= 0")
     return None
 
 
@@ -63,8 +63,8 @@ def breach_of_reset(state: Any, copies: int) -> Breach | None:
 def breach_of_observations(seen: Any, spaces: Sequence[Space], copies: int, *, bounds: bool) -> Breach | None:
     """One array per agent, of the shape and dtype of its space; indices within it, and with ``bounds`` numbers too."""
     if not isinstance(seen, (list, tuple)) or len(seen) != len(spaces):
-        found = f"{len(seen)} observations" if isinstance(seen, (list, tuple)) else f"a {type(seen).__name__}"
-        return Breach("observe", f"{found} for {len(spaces)} agents", "return a list of one array per agent")
+        actual = f"{len(seen)} observations" if isinstance(seen, (list, tuple)) else f"a {type(seen).__name__}"
+        return Breach("observe", f"{actual} for {len(spaces)} agents", "return a list of one array per agent")
     for i, (values, space) in enumerate(zip(seen, spaces, strict=True)):
         complaint = _misfit(values, space, copies, bounds=bounds)
         if complaint:
@@ -80,13 +80,13 @@ def breach_of_masks(
     With ``boxes``, what stands in the place of an agent with a box of actions is passed over.
     """
     if (masks is not None) != masked:
-        found = f"capability masked is {masked}, but action_masks gives {'None' if masks is None else 'masks'}"
-        return Breach("masks", found, "let both say whether some actions are not always legal")
+        actual = f"capability masked is {masked}, but action_masks gives {'None' if masks is None else 'masks'}"
+        return Breach("masks", actual, "let both say whether some actions are not always legal")
     if masks is None:
         return None
     if not isinstance(masks, (list, tuple)) or len(masks) != len(spaces):
-        found = f"{len(masks)} masks" if isinstance(masks, (list, tuple)) else f"a {type(masks).__name__}"
-        return Breach("masks", f"{found} for {len(spaces)} agents", "return one per agent")
+        actual = f"{len(masks)} masks" if isinstance(masks, (list, tuple)) else f"a {type(masks).__name__}"
+        return Breach("masks", f"{actual} for {len(spaces)} agents", "return one per agent")
     for i, (mask, space) in enumerate(zip(masks, spaces, strict=True)):
         if not isinstance(space, Discrete):
             if boxes:
@@ -98,16 +98,16 @@ def breach_of_masks(
         if ended is not None:
             empty &= ~(ended if ended.ndim == 1 else ended[:, i])
         if empty.any():
-            found = f"agent {i} has no legal action in copy {int(np.argmax(empty))}"
-            return Breach("masks", found, "leave it at least one, such as waiting")
+            actual = f"agent {i} has no legal action in copy {int(np.argmax(empty))}"
+            return Breach("masks", actual, "leave it at least one, such as waiting")
     return None
 
 
 def breach_of_graph(near: Any, n: int, copies: int, *, moving: bool) -> Breach | None:
     """None, or a symmetric bool adjacency per copy, as the capability says."""
     if (near is not None) != moving:
-        found = f"capability moving is {moving}, but graph gives {'None' if near is None else 'a graph'}"
-        return Breach("graph", found, "let both say whether the graph is computed from the state")
+        actual = f"capability moving is {moving}, but graph gives {'None' if near is None else 'a graph'}"
+        return Breach("graph", actual, "let both say whether the graph is computed from the state")
     if near is None:
         return None
     if not isinstance(near, np.ndarray) or near.shape != (copies, n, n) or near.dtype != np.bool_:

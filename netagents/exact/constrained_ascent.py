@@ -70,12 +70,12 @@ class ConstrainedAscent:
 
 def violations(evaluation: ExactValues, constraints: Constraints) -> list[Violation]:
     """Every constraint of every agent at the exact occupancy of a policy, the worst first."""
-    found = [
+    excesses = [
         Violation(agent, number, one.utility.value(occupancy), one.threshold)
-        for agent, (mine, occupancy) in enumerate(zip(constraints, evaluation.local_occupancies(), strict=True))
-        for number, one in enumerate(mine)
+        for agent, (own, occupancy) in enumerate(zip(constraints, evaluation.local_occupancies(), strict=True))
+        for number, one in enumerate(own)
     ]
-    return sorted(found, key=lambda each: (-each.violation, each.agent, each.number))
+    return sorted(excesses, key=lambda each: (-each.violation, each.agent, each.number))
 
 
 def constrained_ascent(
@@ -129,7 +129,7 @@ class _Problem:
 
     def __init__(self, model: JointModel, scopes: Scopes, constraints: Constraints, utilities: Utilities, task_weight: float) -> None:
         self._model, self._scopes, self._utilities, self._task_weight = model, scopes, utilities, task_weight
-        self._constraints = [(agent, one) for agent, mine in enumerate(constraints) for one in mine]
+        self._constraints = [(agent, one) for agent, own in enumerate(constraints) for one in own]
         self._shapes = list(zip(policy_contexts(model.kernel, scopes), model.action_sizes, strict=True))
         self._cuts = np.cumsum([rows * actions for rows, actions in self._shapes])[:-1]
         self._newest: tuple[bytes, ExactValues] | None = None

@@ -69,15 +69,15 @@ def split_error(learned: Truncated, limit: Truncated, q: FloatArray, weights: Fl
         q: the exact Q, ``(S, A)``.
         weights: ``(S, A)`` of the mean squares.
     """
-    mine, target = learned.expand(), limit.expand()
-    known = np.isfinite(mine) & np.isfinite(target)
+    table, target = learned.expand(), limit.expand()
+    known = np.isfinite(table) & np.isfinite(target)
     share = np.where(known, weights, 0.0)
     share = share / share.sum()
 
     def size(difference: FloatArray) -> float:
         return float(np.sqrt((share * np.where(known, difference, 0.0) ** 2).sum()))
 
-    return CriticError(size(mine - target), size(target - q), size(mine - q))
+    return CriticError(size(table - target), size(target - q), size(table - q))
 
 
 def decay_rate(kappas: Sequence[int], errors: Sequence[float]) -> float:

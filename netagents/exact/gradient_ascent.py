@@ -71,9 +71,9 @@ def exact_ascent(
     best: Ascent | None = None
     values = []
     for restart in range(restarts):
-        found = _climb(model, scopes, utilities, task_weight, first_logits(model, scopes, bound, restart, seed), bound, steps, tolerance)
-        values.append(found.value)
-        best = found if best is None or found.value > best.value else best
+        ascent = _climb(model, scopes, utilities, task_weight, first_logits(model, scopes, bound, restart, seed), bound, steps, tolerance)
+        values.append(ascent.value)
+        best = ascent if best is None or ascent.value > best.value else best
     if best is None:
         raise ValueError("restarts must be at least 1")
     return Ascent(best.value, best.policy, best.logits, best.history, best.stationarity, values)

@@ -191,10 +191,10 @@ class JointModel:
         for block in self.blocks(self._widest_step() * K):
             labels, table = [*(self.next_label(i) for i in range(self.n)), column], ahead
             for i in range(self.n):
-                factor, mine = self.factor(i, block), self.factor_labels(i)
-                actions = sorted({x for x in (*labels, *mine) if BATCH < x <= self.n})
+                factor, factor_labels = self.factor(i, block), self.factor_labels(i)
+                actions = sorted({x for x in (*labels, *factor_labels) if BATCH < x <= self.n})
                 after = [BATCH, *actions, *(self.next_label(j) for j in range(i + 1, self.n)), column]
-                table = contract([(labels, table), (mine, factor)], after)
+                table = contract([(labels, table), (factor_labels, factor)], after)
                 labels = after
             # Actions that move nobody have no axis yet.
             full = table.reshape(-1, *(self.action_sizes[k] if self.action_label(k) in labels else 1 for k in range(self.n)), K)

@@ -138,8 +138,8 @@ def exact_tables(
     if restarts > 0 and constrained:
         tables["ascent"] = _constrained(model, policy.scopes, constraints, utilities, task_weight, logit_bound, restarts, seed)
     elif restarts > 0:
-        found = exact_ascent(model, policy.scopes, utilities, task_weight, bound=logit_bound, restarts=restarts, seed=seed)
-        rows = tuple((number, value) for number, value in enumerate(found.values))
+        ascent = exact_ascent(model, policy.scopes, utilities, task_weight, bound=logit_bound, restarts=restarts, seed=seed)
+        rows = tuple((number, value) for number, value in enumerate(ascent.values))
         tables["ascent"] = ExactTable(
             "F reached by exact projected gradient ascent, per restart; the best is the best known value", ("restart", "objective"), rows
         )
@@ -196,11 +196,11 @@ def _constrained(
     restarts: int,
     seed: int,
 ) -> ExactTable:
-    found = constrained_ascent(model, scopes, constraints, utilities, task_weight, bound=bound, restarts=restarts, seed=seed)
+    ascent = constrained_ascent(model, scopes, constraints, utilities, task_weight, bound=bound, restarts=restarts, seed=seed)
     rows = tuple(
-        (number, attempt.value if attempt.feasible else math.nan, attempt.violation) for number, attempt in enumerate(found.attempts)
+        (number, attempt.value if attempt.feasible else math.nan, attempt.violation) for number, attempt in enumerate(ascent.attempts)
     )
-    best = "none was found" if found.best is None else f"the best is {found.best.value:.6g}"
+    best = "none was found" if ascent.best is None else f"the best is {ascent.best.value:.6g}"
     return ExactTable(
         f"F reached among policies that meet every constraint (to {FEASIBLE:g}), per restart: {best}; NaN where a restart met not all",
         ("restart", "objective", "violation"),
@@ -220,10 +220,10 @@ def _radii(
     model = evaluation.model
     signals = learning_signals(evaluation, utilities, task_weight)
     plain = utilities is None and task_weight == 1.0
-    found = compare_radii(evaluation, q, signals, q if plain else evaluation.action_values(signals), hops, kappas, horizon)
+    comparison = compare_radii(evaluation, q, signals, q if plain else evaluation.action_values(signals), hops, kappas, horizon)
     coupled = coupling(model.kernel, evaluation.policy)
     truncation: list[Row] = []
-    for radius in found:
+    for radius in comparison:
         bounds = [
             float(bound(coupled, model.discount, coupled.rewards, radius.windows).max()) for bound in (certificates, refined_certificates)
         ]
@@ -234,8 +234,8 @@ def _radii(
         "largest error of the truncated task Q over agents, states and actions, and what bounds it", columns, tuple(truncation)
     )
     rates = tuple((name, decay_rate(kappas, [float(cell) for cell in table.column(name)])) for name in columns[2:])
-    gradients = tuple((radius.kappa, g.credit, g.reading, g.relative_error, g.cosine) for radius in found for g in radius.gradients)
-    readings = tuple((p.kappa, p.distance, p.pairs, p.exact, p.bias, p.error) for radius in found for p in radius.power)
+    gradients = tuple((radius.kappa, g.credit, g.reading, g.relative_error, g.cosine) for radius in comparison for g in radius.gradients)
+    readings = tuple((p.kappa, p.distance, p.pairs, p.exact, p.bias, p.error) for radius in comparison for p in radius.power)
     return {
         "truncation": table,
         "decay": ExactTable(

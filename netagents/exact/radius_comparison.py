@@ -116,9 +116,9 @@ def _radius(
         # The joint model fits, this reading at this radius does not: everything else is still worth having.
         fixed_errors = [float("nan")] * model.n
     else:
-        fixed_errors = [reading_error(found[0], task_q[i])[0] for i, found in enumerate(solved)]
-        critics["shared_q", "fixed_point"] = [found[1] for found in solved]
-        critics["shared_reward", "fixed_point"] = [found[2] for found in solved]
+        fixed_errors = [reading_error(errors[0], task_q[i])[0] for i, errors in enumerate(solved)]
+        critics["shared_q", "fixed_point"] = [errors[1] for errors in solved]
+        critics["shared_reward", "fixed_point"] = [errors[2] for errors in solved]
     gradients = []
     for (credit, reading), tables in critics.items():
         estimate = policy_gradient(evaluation, credited_q(tables, near, credit), occupancy)

@@ -67,7 +67,7 @@ def maximin(payoffs: FloatArray) -> tuple[float, FloatArray]:
 
     rows, columns = payoffs.shape
     # Variables: the mixture and v.
-    found = linprog(
+    optimum = linprog(
         np.append(np.zeros(columns), -1.0),
         A_ub=np.column_stack([-payoffs, np.ones(rows)]),
         b_ub=np.zeros(rows),
@@ -76,9 +76,9 @@ def maximin(payoffs: FloatArray) -> tuple[float, FloatArray]:
         bounds=[(0.0, None)] * columns + [(None, None)],
         method="highs",
     )
-    if not found.success:
-        raise NumericalError(f"a linear programme of {rows} x {columns} was not solved: {found.message}", where="exact robust values")
-    solution: FloatArray = np.asarray(found.x)
+    if not optimum.success:
+        raise NumericalError(f"a linear programme of {rows} x {columns} was not solved: {optimum.message}", where="exact robust values")
+    solution: FloatArray = np.asarray(optimum.x)
     mixture = np.maximum(solution[:-1], 0.0)
     return float(solution[-1]), mixture / mixture.sum()
 

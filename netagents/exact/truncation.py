@@ -190,8 +190,8 @@ def _window_policy(evaluation: ExactValues, window: Window, read: Window) -> sci
         context = np.zeros(prod(sizes), dtype=np.int64)
         for j in evaluation.policy.scopes[i]:
             context = context * model.state_sizes[j] + digits[read.index(j)]
-        mine = evaluation.policy.tables[i][context]
-        chances = (chances[:, :, None] * mine[:, None, :]).reshape(len(chances), -1)
+        own_table = evaluation.policy.tables[i][context]
+        chances = (chances[:, :, None] * own_table[:, None, :]).reshape(len(chances), -1)
         row = row * model.state_sizes[i] + digits[read.index(i)]
     actions = chances.shape[1]
     columns = row[:, None] * actions + np.arange(actions)

@@ -24,7 +24,7 @@ class Renamed(NamedTuple):
         return f"{where}{_dotted(self.old)} is read as {_dotted(self.new)}"
 
 
-def rename_aliases(values: Any, root: schema.Model, given: dict[KeyPath, Origin] | None = None) -> list[Renamed]:
+def rename_aliases(values: Any, root: schema.Model, origins: dict[KeyPath, Origin] | None = None) -> list[Renamed]:
     """Give every setting its present name, in place.
 
     Args:
@@ -35,9 +35,9 @@ def rename_aliases(values: Any, root: schema.Model, given: dict[KeyPath, Origin]
     Raises:
         ExperimentError: a setting has two of its names at once.
     """
-    found: list[Renamed] = []
-    _rename(values, root, (), {} if given is None else given, found)
-    return found
+    renames: list[Renamed] = []
+    _rename(values, root, (), {} if origins is None else origins, renames)
+    return renames
 
 
 def canonical_path(path: KeyPath, values: Any, root: schema.Model) -> KeyPath:
@@ -61,11 +61,11 @@ def canonical_path(path: KeyPath, values: Any, root: schema.Model) -> KeyPath:
 
 def known_aliases(root: schema.Model) -> dict[str, list[str]]:
     """Every other name of a setting, with the dotted paths of the settings that it may mean."""
-    found: dict[str, list[str]] = {}
+    aliases: dict[str, list[str]] = {}
 
     def look(model: schema.Model, path: KeyPath, above: tuple[schema.Model, ...]) -> None:
         for alias, name in _aliases(model).items():
-            paths = found.setdefault(alias, [])
+            paths = aliases.setdefault(alias, [])
             if _dotted((*path, name)) not in paths:
                 paths.append(_dotted((*path, name)))
         for name, field in model.model_fields.items():
@@ -75,16 +75,16 @@ def known_aliases(root: schema.Model) -> dict[str, list[str]]:
                     look(below, (*path, name), (*above, model))
 
     look(root, (), ())
-    return found
+    return aliases
 
 
-def _rename(value: Any, annotation: Any, path: KeyPath, given: dict[KeyPath, Origin], found: list[Renamed]) -> None:
+def _rename(value: Any, annotation: Any, path: KeyPath, origins: dict[KeyPath, Origin], renames: list[Renamed]) -> None:
     if isinstance(value, list):
         # Numbers and texts have no names, and lists of them, such as the edges of a graph, may be long.
         containers = [(index, item) for index, item in enumerate(value) if isinstance(item, dict | list)]
         inner = schema.item(annotation) if containers else None
         for index, item in containers if inner is not None else ():
-            _rename(item, inner, (*path, index), given, found)
+            _rename(item, inner, (*path, index), origins, renames)
         return
     model = schema.group(annotation, value) if isinstance(value, dict) else None
     if model is None:
@@ -92,7 +92,7 @@ def _rename(value: Any, annotation: Any, path: KeyPath, given: dict[KeyPath, Ori
     aliases = _aliases(model)
     for old in [key for key in value if key in aliases and key not in model.model_fields]:
         new = aliases[old]
-        renamed = Renamed((*path, old), (*path, new), closest((*path, old), given))
+        renamed = Renamed((*path, old), (*path, new), closest((*path, old), origins))
         if new in value:
             raise ExperimentError(
                 f"{_dotted(renamed.old)} and {_dotted(renamed.new)} are two names of one setting",
@@ -102,13 +102,13 @@ def _rename(value: Any, annotation: Any, path: KeyPath, given: dict[KeyPath, Ori
         items = [(new if key == old else key, below) for key, below in value.items()]
         value.clear()
         value.update(items)
-        for at in [at for at in given if at[: len(renamed.old)] == renamed.old]:
-            given[(*renamed.new, *at[len(renamed.old) :])] = given.pop(at)
-        found.append(renamed)
+        for at in [at for at in origins if at[: len(renamed.old)] == renamed.old]:
+            origins[(*renamed.new, *at[len(renamed.old) :])] = origins.pop(at)
+        renames.append(renamed)
     for key, below in value.items():
         field = model.model_fields.get(key)
         if field is not None:
-            _rename(below, field.annotation, (*path, key), given, found)
+            _rename(below, field.annotation, (*path, key), origins, renames)
 
 
 def _aliases(model: schema.Model) -> Mapping[str, str]:

@@ -168,7 +168,7 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
-    def _groups_and_signals_are_told_apart(self) -> Self:
+    def _names_are_distinct(self) -> Self:
         check_names(self.signals)
         check_groups(self.agents)
         check_interventions_fit(self.interventions)
@@ -296,8 +296,8 @@ def check_capabilities(experiment: Experiment, stated: LauncherCapabilities) -> 
     if stated.processes:
         return
     if not (isinstance(clock, LockstepSettings) and isinstance(clock.straggler, WaitSettings)):
-        said = f"clock {clock.kind}" if not isinstance(clock, LockstepSettings) else f"straggler {clock.straggler.kind}"
-        raise ValueError(f"{said} needs processes, which launcher {launcher} does not have; use runtime.launcher local")
+        feature = f"clock {clock.kind}" if not isinstance(clock, LockstepSettings) else f"straggler {clock.straggler.kind}"
+        raise ValueError(f"{feature} needs processes, which launcher {launcher} does not have; use runtime.launcher local")
     process_faults = [fault.kind for fault in experiment.faults if isinstance(fault, ProcessFault)]
     if process_faults:
         raise ValueError(f"fault {process_faults[0]} strikes a process, and {launcher} has one for all; use runtime.launcher local")

@@ -13,7 +13,7 @@ from netagents.experiment.yaml_document import Document, KeyPath, read_file
 RULES: KeyPath = ("environment", "rules")
 
 
-def embed_game(values: Any, given: dict[KeyPath, Origin], base: Path) -> None:
+def embed_game(values: Any, origins: dict[KeyPath, Origin], base: Path) -> None:
     """Put the tables of a game file where ``environment.rules`` names it; anything else stays as it is.
 
     Args:
@@ -39,12 +39,12 @@ def embed_game(values: Any, given: dict[KeyPath, Origin], base: Path) -> None:
     except GameTableError as error:
         raise ExperimentError(error.what, where=_place(document, error.path, name), fix=error.fix) from None
     environment["rules"] = {"kind": "table", "game": document.values}
-    for path in [path for path in given if path[:2] == RULES]:
-        del given[path]
+    for path in [path for path in origins if path[:2] == RULES]:
+        del origins[path]
     for path, _ in leaves(document.values):
         line = document.lines[path]
-        given[(*RULES, "game", *path)] = Origin("file", f"{name}:{line}", line)
-    given[RULES] = given[(*RULES, "kind")] = Origin("file", name)
+        origins[(*RULES, "game", *path)] = Origin("file", f"{name}:{line}", line)
+    origins[RULES] = origins[(*RULES, "kind")] = Origin("file", name)
 
 
 def _place(document: Document, path: KeyPath, shown: str) -> str:

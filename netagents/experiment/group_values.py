@@ -27,15 +27,15 @@ _KINDS_LEFT_OUT = {"policy": "softmax", "utility": "none", "learning.algorithm":
 _NEURAL = ("actor_critic", "ppo")
 
 
-def complete_policy(values: dict[str, Any], given: dict[KeyPath, Origin], at: KeyPath = ()) -> None:
+def complete_policy(values: dict[str, Any], origins: dict[KeyPath, Origin], at: KeyPath = ()) -> None:
     """A policy of networks where the algorithm needs one and nobody said which policy."""
     kind, policy = _kind(_get(values, ("learning", "algorithm"))), values.get("policy", {})
     if kind in _NEURAL and isinstance(policy, dict) and "kind" not in policy:
         values["policy"] = {"kind": "mlp", **policy}
-        given[(*at, "policy", "kind")] = closest((*at, "learning", "algorithm", "kind"), given)
+        origins[(*at, "policy", "kind")] = closest((*at, "learning", "algorithm", "kind"), origins)
 
 
-def complete_groups(values: dict[str, Any], given: dict[KeyPath, Origin]) -> None:
+def complete_groups(values: dict[str, Any], origins: dict[KeyPath, Origin]) -> None:
     """Fill in, in place, what groups of agents take over from everybody."""
     groups = values.get("agents")
     for number, group in enumerate(groups if isinstance(groups, list) else ()):
@@ -46,39 +46,39 @@ def complete_groups(values: dict[str, Any], given: dict[KeyPath, Origin]) -> Non
         if isinstance(policy, dict) and "kind" not in policy and ("run" in policy or "bank" in policy):
             policy["kind"] = "stored"
         for part in PARTS:
-            _inherit(values, group, part, given, at)
+            _inherit(values, group, part, origins, at)
         if group.get("role") != "frozen" and _kind(values.get("policy")) not in ("mlp", "gru"):
-            complete_policy(group, given, at)
+            complete_policy(group, origins, at)
 
 
-def _inherit(values: Mapping[str, Any], group: Mapping[str, Any], part: KeyPath, given: dict[KeyPath, Origin], at: KeyPath) -> None:
+def _inherit(values: Mapping[str, Any], group: Mapping[str, Any], part: KeyPath, origins: dict[KeyPath, Origin], at: KeyPath) -> None:
     own, everyone = _get(group, part), _get(values, part)
     if not isinstance(own, dict) or not isinstance(everyone, dict):
         return
     usual = _kind(everyone) or _KINDS_LEFT_OUT.get(".".join(map(str, part)))
     if own.get("kind", usual) != usual:
         return
-    _fill(own, everyone, part, given, (*at, *part))
+    _fill(own, everyone, part, origins, (*at, *part))
 
 
-def _fill(own: dict[str, Any], everyone: Mapping[str, Any], part: KeyPath, given: dict[KeyPath, Origin], at: KeyPath) -> None:
+def _fill(own: dict[str, Any], everyone: Mapping[str, Any], part: KeyPath, origins: dict[KeyPath, Origin], at: KeyPath) -> None:
     for key, value in everyone.items():
         if key not in own:
             own[key] = deepcopy(value)
             # Below a value that was not written here, every path has the origin of its source.
-            for path, origin in list(given.items()):
+            for path, origin in list(origins.items()):
                 if path[: len(part) + 1] == (*part, key):
-                    given[(*at, *path[len(part) :])] = origin
-            given.setdefault((*at, key), closest((*part, key), given))
+                    origins[(*at, *path[len(part) :])] = origin
+            origins.setdefault((*at, key), closest((*part, key), origins))
         elif isinstance(own[key], dict) and isinstance(value, dict):
-            _fill(own[key], value, (*part, key), given, (*at, key))
+            _fill(own[key], value, (*part, key), origins, (*at, key))
 
 
 def _get(values: Mapping[str, Any], path: KeyPath) -> Any:
-    found: Any = values
+    value: Any = values
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _kind(value: Any) -> Any:

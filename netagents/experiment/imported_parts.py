@@ -72,13 +72,13 @@ class PartKind:
         if kind in self.own:
             module, _, name = self.own[kind].partition(":")
             return getattr(importlib.import_module(module), name)
-        found = _imported(kind, where) if kind.startswith("import:") else self._offered(kind, where)
-        if not callable(found):
-            raise ExperimentError(f"it is a {type(found).__name__} and cannot be called", where=where, fix="name a class")
-        if (origin := standard_module(found)) is not None:
+        part = _imported(kind, where) if kind.startswith("import:") else self._offered(kind, where)
+        if not callable(part):
+            raise ExperimentError(f"it is a {type(part).__name__} and cannot be called", where=where, fix="name a class")
+        if (origin := standard_module(part)) is not None:
             raise ExperimentError(f"it belongs to Python's own module {origin}", where=where, fix=f"name a subclass of {self.base}")
-        register_module(str(getattr(found, "__module__", "")))
-        return found
+        register_module(str(getattr(part, "__module__", "")))
+        return part
 
     def find_class(self, kind: str, wanted: type[Part], where: str) -> type[Part]:
         """The same, where only a class will do, because it is asked about its agents before there are any.
@@ -86,11 +86,11 @@ class PartKind:
         Raises:
             ExperimentError: as :meth:`find`, or it is no subclass of what is wanted.
         """
-        found = self.find(kind, where)
-        if not (isinstance(found, type) and issubclass(found, wanted)):
-            named = getattr(found, "__name__", type(found).__name__)
+        part = self.find(kind, where)
+        if not (isinstance(part, type) and issubclass(part, wanted)):
+            named = getattr(part, "__name__", type(part).__name__)
             raise ExperimentError(f"{named} is no class of {self.noun}s", where=where, fix=f"name a subclass of {self.base}")
-        return found
+        return part
 
     def make(self, kind: str, wanted: type[Part], arguments: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Part:
         """Find the class and call it.
@@ -146,7 +146,7 @@ class PartKind:
 def _imported(kind: str, where: str) -> Any:
     module_name, _, path = kind.removeprefix("import:").partition(":")
     try:
-        found: Any = import_module(module_name)
+        value: Any = import_module(module_name)
     except Exception as error:
         raise ExperimentError(
             f"importing {module_name} failed: {brief(error)}",
@@ -155,10 +155,10 @@ def _imported(kind: str, where: str) -> Any:
         ) from error
     refuse_shadowed(module_name, path, where)
     for part in path.split("."):
-        if not hasattr(found, part):
+        if not hasattr(value, part):
             raise ExperimentError(f"module {module_name} has no '{path}'", where=where, fix="write import:package.module:Class")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def _seen_at(error: BaseException) -> str:

@@ -117,9 +117,9 @@ def check_interventions_fit(interventions: Sequence[InterventionSettings]) -> No
     Raises:
         ValueError: names both.
     """
-    told = [number for number, each in enumerate(interventions) if isinstance(each, WorstIntervention | SbprSettings)]
-    if len(told) > 1:
-        raise ValueError(f"interventions[{told[0]}] and interventions[{told[1]}] both play worst actions; one of them is possible")
+    numbers = [number for number, each in enumerate(interventions) if isinstance(each, WorstIntervention | SbprSettings)]
+    if len(numbers) > 1:
+        raise ValueError(f"interventions[{numbers[0]}] and interventions[{numbers[1]}] both play worst actions; one of them is possible")
 
 
 def sbpr_of(interventions: Sequence[InterventionSettings]) -> SbprSettings | None:

@@ -63,14 +63,14 @@ def load_experiment(
     path: Path | None = None
     base = Path.cwd()
     foreign = False
-    given: dict[KeyPath, Origin]
+    origins: dict[KeyPath, Origin]
     if isinstance(source, Experiment):
         values: Any = resolved(source)
-        given = {leaf: Origin("value", "value") for leaf, _ in leaves(values)}
+        origins = {leaf: Origin("value", "value") for leaf, _ in leaves(values)}
         shown = ""
     elif isinstance(source, Mapping):
         values = _plain_values(source, ())
-        given = {leaf: Origin("value", "value") for leaf, _ in leaves(values)}
+        origins = {leaf: Origin("value", "value") for leaf, _ in leaves(values)}
         shown = ""
     else:
         path, shown = _find(source)
@@ -80,29 +80,29 @@ def load_experiment(
         document = read_file(path, shown)
         base = path.resolve().parent
         values = {} if document.values is None else document.values
-        given = {leaf: Origin("file", f"{shown}:{line}", line) for leaf, line in document.lines.items()}
+        origins = {leaf: Origin("file", f"{shown}:{line}", line) for leaf, line in document.lines.items()}
         if not isinstance(values, dict):
             raise ExperimentError("not a mapping of settings", where=shown, fix="write lines such as 'kappa: 2'")
-    renamed = rename_aliases(values, Experiment, given)
+    renamed = rename_aliases(values, Experiment, origins)
     for override in override_words.read(overrides):
         place = canonical_path(override.path, values, Experiment)
         if place != override.path:
             renamed.append(Renamed(override.path, place, override.origin))
         plain = override._replace(path=place, value=_plain_values(override.value, override.path))
-        override_words.apply(plain, values, given, Experiment)
-    renamed += rename_aliases(values, Experiment, given)
-    _complete(values, given, path, shown)
-    embed_game(values, given, base)
-    locate_network(values, given, base, packaged_directory("topologies"))
+        override_words.apply(plain, values, origins, Experiment)
+    renamed += rename_aliases(values, Experiment, origins)
+    _complete(values, origins, path, shown)
+    embed_game(values, origins, base)
+    locate_network(values, origins, base, packaged_directory("topologies"))
     try:
-        experiment = _validate(values, given, shown)
+        experiment = _validate(values, origins, shown)
     except ExperimentError as error:
         raise _as_written(error, renamed) from None
     if foreign:
-        named = [each for each in named_code(experiment) if closest(tuple(each.key.split(".")), given).source == "file"]
+        named = [each for each in named_code(experiment) if closest(tuple(each.key.split(".")), origins).source == "file"]
         refuse_named_code(named, trust, shown, f"{ADD_TRUST}; a copy elsewhere counts as your own")
     notes = tuple(dict.fromkeys(each.text() for each in renamed))
-    return LoadedExperiment(experiment, trace(resolved(experiment), given, values), path, base, notes)
+    return LoadedExperiment(experiment, trace(resolved(experiment), origins, values), path, base, notes)
 
 
 def resolved(experiment: Experiment) -> dict[str, Any]:
@@ -131,20 +131,20 @@ def _find(source: str | Path) -> tuple[Path, str]:
     return path, str(source) or str(path)
 
 
-def _complete(values: dict[str, Any], given: dict[KeyPath, Origin], path: Path | None, shown: str) -> None:
+def _complete(values: dict[str, Any], origins: dict[KeyPath, Origin], path: Path | None, shown: str) -> None:
     """What follows from other settings where nobody set it: the name from the file, policies from algorithms, groups' from everyone's."""
     if "name" not in values and path is not None:
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64]
         if name:
             values["name"] = name
-            given[("name",)] = Origin("file", shown)
-    complete_policy(values, given)
-    complete_groups(values, given)
+            origins[("name",)] = Origin("file", shown)
+    complete_policy(values, origins)
+    complete_groups(values, origins)
 
 
-def _validate(values: Mapping[str, Any], given: Mapping[KeyPath, Origin], shown: str) -> Experiment:
+def _validate(values: Mapping[str, Any], origins: Mapping[KeyPath, Origin], shown: str) -> Experiment:
     def where(path: KeyPath) -> tuple[str, float]:
-        origin = closest(path, given)
+        origin = closest(path, origins)
         if origin.source == "file" and path:
             return origin.text, origin.line
         if origin.source == "override":

@@ -45,22 +45,22 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
         experiment: the settings.
         writing: also the folders that a run would write to beside its own directory.
     """
-    found = [NamedCode(key, kind) for key, kind in _imports(experiment.model_dump(mode="json"), "") if kind.startswith(_PREFIX)]
+    named = [NamedCode(key, kind) for key, kind in _imports(experiment.model_dump(mode="json"), "") if kind.startswith(_PREFIX)]
     if isinstance(experiment.environment, ParallelEnvSettings):
-        found.append(NamedCode("environment.make", experiment.environment.make))
+        named.append(NamedCode("environment.make", experiment.environment.make))
     runtime = experiment.runtime
     stated = stated_capabilities(runtime.launcher)
     if runtime.launcher.startswith(_PREFIX):
-        found.append(NamedCode("runtime.launcher", runtime.launcher))
+        named.append(NamedCode("runtime.launcher", runtime.launcher))
     if stated is not None and stated.images and runtime.containers.image is not None:
-        found.append(NamedCode("runtime.containers.image", runtime.containers.image))
+        named.append(NamedCode("runtime.containers.image", runtime.containers.image))
     if runtime.insecure and stated is not None and stated.chooses_transport and runtime.transport == "tcp":
-        found.append(NamedCode(_INSECURE, "true"))
+        named.append(NamedCode(_INSECURE, "true"))
     if writing:
         folders = zip(_FOLDERS[:2], (runtime.tensorboard, runtime.history), strict=True)
-        found.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
-        found.extend(NamedCode(_SINKS, sink.folder) for sink in runtime.sinks)
-    return found
+        named.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
+        named.extend(NamedCode(_SINKS, sink.folder) for sink in runtime.sinks)
+    return named
 
 
 def refuse_named_code(named: Iterable[NamedCode], trust: Trust, where: str, fix: str = ADD_TRUST) -> None:

@@ -15,7 +15,7 @@ ENDING = ".net.xml"
 ENVIRONMENT: KeyPath = ("environment",)
 
 
-def locate_network(values: Any, given: dict[KeyPath, Origin], base: Path, shipped: Path) -> None:
+def locate_network(values: Any, origins: dict[KeyPath, Origin], base: Path, shipped: Path) -> None:
     """Make the paths of a ``sumo`` environment absolute, and note a digest of what is in the files; anything else stays as it is.
 
     The name of a network that comes with netagents stays a name, so that the run can be repeated on another machine.
@@ -41,7 +41,7 @@ def locate_network(values: Any, given: dict[KeyPath, Origin], base: Path, shippe
         if not path.is_file() and key == "network" and (shipped / f"{name.removesuffix(ENDING)}{ENDING}").is_file():
             environment[key] = name.removesuffix(ENDING)
             path = shipped / f"{environment[key]}{ENDING}"
-            given.setdefault((*ENVIRONMENT, key), closest(ENVIRONMENT, given))
+            origins.setdefault((*ENVIRONMENT, key), closest(ENVIRONMENT, origins))
         elif path.is_file():
             environment[key] = str(path.resolve())
         else:
@@ -54,7 +54,7 @@ def locate_network(values: Any, given: dict[KeyPath, Origin], base: Path, shippe
         files.append(path)
     if files and environment.get("digest") is None:
         environment["digest"] = digest_of(files)
-        given[(*ENVIRONMENT, "digest")] = closest((*ENVIRONMENT, "network"), given)
+        origins[(*ENVIRONMENT, "digest")] = closest((*ENVIRONMENT, "network"), origins)
 
 
 def digest_of(files: list[Path]) -> str:

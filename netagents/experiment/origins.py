@@ -37,7 +37,7 @@ def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
         yield path, value
 
 
-def trace(resolved: Mapping[str, Any], given: Mapping[KeyPath, Origin], values: Any) -> dict[KeyPath, Origin]:
+def trace(resolved: Mapping[str, Any], origins: Mapping[KeyPath, Origin], values: Any) -> dict[KeyPath, Origin]:
     """The origin of every leaf of a resolved experiment.
 
     Args:
@@ -45,19 +45,19 @@ def trace(resolved: Mapping[str, Any], given: Mapping[KeyPath, Origin], values: 
         given: origins of the paths that were set.
         values: the values as they were given, before defaults.
     """
-    return {path: (closest(path, given) if _has(values, path) else DEFAULT) for path, _ in leaves(resolved)}
+    return {path: (closest(path, origins) if _has(values, path) else DEFAULT) for path, _ in leaves(resolved)}
 
 
-def closest(path: KeyPath, given: Mapping[KeyPath, Origin]) -> Origin:
+def closest(path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Origin:
     """The origin of a path, or of the nearest group around it."""
     for length in range(len(path), -1, -1):
-        origin = given.get(path[:length])
+        origin = origins.get(path[:length])
         if origin is None:
             continue
         if length < len(path):
             # An override of the group's kind, or of something below, says more than the line on which a group begins.
-            beneath = (other for at, other in given.items() if other.source == "override" and at[: len(path)] == path)
-            by_kind = given.get((*path[:-1], "kind"), origin)
+            beneath = (other for at, other in origins.items() if other.source == "override" and at[: len(path)] == path)
+            by_kind = origins.get((*path[:-1], "kind"), origin)
             return next(beneath, by_kind if by_kind.source == "override" else origin)
         return origin
     return DEFAULT

@@ -40,15 +40,15 @@ def read(overrides: Sequence[str] | Mapping[str, Any]) -> list[Override]:
     if isinstance(overrides, Mapping):
         return [
             Override((*_path(key, key), *below), value, f"{dotted((*_path(key, key), *below))}={show(value)}")
-            for key, given in overrides.items()
-            for below, value in _spread(given)
+            for key, override in overrides.items()
+            for below, value in _spread(override)
         ]
     if isinstance(overrides, str):
         raise UsageError(f"overrides must be a list of words, not the text {overrides!r}", fix="write ['kappa=2', ...]")
     return [_word(word) for word in overrides]
 
 
-def apply(override: Override, values: Any, given: dict[KeyPath, Origin], root: schema.Model) -> None:
+def apply(override: Override, values: Any, origins: dict[KeyPath, Origin], root: schema.Model) -> None:
     """Changes ``values`` and ``given`` in place.
 
     Raises:
@@ -56,7 +56,7 @@ def apply(override: Override, values: Any, given: dict[KeyPath, Origin], root: s
     """
     where = f"override '{override.text}'"
     if override.path[-1] == "kind":
-        _drop_strangers(override, values, given, root)
+        _drop_strangers(override, values, origins, root)
     target = values
     path: KeyPath = ()
     for part in override.path[:-1]:
@@ -69,8 +69,8 @@ def apply(override: Override, values: Any, given: dict[KeyPath, Origin], root: s
         target[str(last)] = override.value
     else:
         raise ExperimentError(f"{dotted(path)} is {show(target)}, not a group of settings", where=where)
-    _forget((*path, last), given)
-    given[(*path, last)] = override.origin
+    _forget((*path, last), origins)
+    origins[(*path, last)] = override.origin
 
 
 def _word(word: str) -> Override:
@@ -108,9 +108,9 @@ def _spread(value: Any) -> Iterator[tuple[KeyPath, Any]]:
         yield (), value
 
 
-def _forget(prefix: KeyPath, given: dict[KeyPath, Origin]) -> None:
-    for path in [path for path in given if path[: len(prefix)] == prefix]:
-        del given[path]
+def _forget(prefix: KeyPath, origins: dict[KeyPath, Origin]) -> None:
+    for path in [path for path in origins if path[: len(prefix)] == prefix]:
+        del origins[path]
 
 
 def _below(target: Any, part: str | int, path: KeyPath, where: str) -> tuple[Any, KeyPath]:
@@ -131,7 +131,7 @@ def _index(target: list[Any], part: str | int, path: KeyPath, where: str) -> int
     return int(part)
 
 
-def _drop_strangers(override: Override, values: Any, given: dict[KeyPath, Origin], root: schema.Model) -> None:
+def _drop_strangers(override: Override, values: Any, origins: dict[KeyPath, Origin], root: schema.Model) -> None:
     annotation: Any = root
     target = values
     for part in override.path[:-1]:
@@ -147,4 +147,4 @@ def _drop_strangers(override: Override, values: Any, given: dict[KeyPath, Origin
         return
     for key in [key for key in target if key not in new.model_fields]:
         del target[key]
-        _forget((*override.path[:-1], key), given)
+        _forget((*override.path[:-1], key), origins)

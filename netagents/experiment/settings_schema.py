@@ -47,10 +47,10 @@ def members(annotation: Any) -> tuple[Any, ...]:
 
 def kinds(annotation: Any) -> dict[str, Model]:
     """The settings classes of a union distinguished by ``kind``, by the tag that names each; empty for other annotations."""
-    found: dict[str, Model] = {}
+    models: dict[str, Model] = {}
     alternatives = members(annotation)
     if len(alternatives) < 2:
-        return found
+        return models
     for member in alternatives:
         model = plain(member)
         if not is_model(model) or "kind" not in model.model_fields:
@@ -59,8 +59,8 @@ def kinds(annotation: Any) -> dict[str, Model]:
         literal = plain(model.model_fields["kind"].annotation)
         if not tags and get_origin(literal) is Literal:
             tags = [str(value) for value in get_args(literal)]
-        found.update(dict.fromkeys(tags, model))
-    return found
+        models.update(dict.fromkeys(tags, model))
+    return models
 
 
 def kind_names(by_kind: Mapping[str, Model]) -> list[str]:

@@ -131,15 +131,15 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
         number = int(context.get(key, 0))
         return f"{name}must have {word} {number} entr{'y' if number == 1 else 'ies'}, not {context.get('actual_length')}", None
     if kind == "literal_error":
-        given = _given(values, path)
+        value = _given(values, path)
         allowed = [part.strip(" '") for part in str(context.get("expected", "")).replace(" or ", ", ").split(",")]
-        near = _did_you_mean(str(given), allowed)
+        near = _did_you_mean(str(value), allowed)
         types = [each.details["type"] for each in findings]
         if near is None and any(each.startswith(("int_", "float_")) for each in types):
             # A number or a word.
             numeric = next(_EXPECTED[each] for each in types if each.startswith(("int_", "float_")))
-            return f"{name}must be {numeric} or {' or '.join(allowed)}, not {show(given)}", None
-        return f"{name}unknown choice {show(given)}", near or f"choose one of {', '.join(allowed)}"
+            return f"{name}must be {numeric} or {' or '.join(allowed)}, not {show(value)}", None
+        return f"{name}unknown choice {show(value)}", near or f"choose one of {', '.join(allowed)}"
     message = str(details["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if path and message.startswith(dotted(path)):
         return message, None

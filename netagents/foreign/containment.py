@@ -63,7 +63,7 @@ class _Command:
     """Whether this process is a command of netagents, rather than a program or notebook that uses it."""
 
     running = False
-    told: ClassVar[list[Callable[[BaseException], None]]] = []
+    listeners: ClassVar[list[Callable[[BaseException], None]]] = []
     """Who is told why the process ends, when a thread of other people ends it."""
 
 
@@ -83,11 +83,11 @@ def as_command() -> Iterator[None]:
 @contextlib.contextmanager
 def telling(tell: Callable[[BaseException], None]) -> Iterator[None]:
     """Have ``tell`` called with the reason when a thread of other people's code ends this process."""
-    _COMMAND.told.append(tell)
+    _COMMAND.listeners.append(tell)
     try:
         yield
     finally:
-        _COMMAND.told.remove(tell)
+        _COMMAND.listeners.remove(tell)
 
 
 class _Shared:
@@ -136,7 +136,7 @@ def _refuse_exit() -> Callable[[], None]:
         if threading.current_thread() is not main:
             # Raised in a thread of theirs it would end that thread alone.
             ended = ForeignExitError(f"a thread of the environment asked the process to end with os._exit({code})")
-            for tell in _COMMAND.told:
+            for tell in _COMMAND.listeners:
                 tell(ended)
             _say(f"netagents: error: {ended}")
             exit_at_once(EXIT_CODE)
@@ -187,11 +187,11 @@ def flush_output() -> None:
 def children() -> list[int]:
     """Numbers of this process's children, where the kernel tells; the resource tracker of multiprocessing is none."""
     own = tracker_pid()
-    found: list[int] = []
+    pids: list[int] = []
     for task in Path("/proc/self/task").glob("*"):
         with contextlib.suppress(OSError):
-            found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return [pid for pid in found if pid != own]
+            pids += map(int, (task / "children").read_text(encoding="ascii").split())
+    return [pid for pid in pids if pid != own]
 
 
 def end_children(spared: Collection[int] = ()) -> None:

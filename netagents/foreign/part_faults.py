@@ -47,12 +47,12 @@ def place_of(error: BaseException, *, any_foreign: bool = False) -> str | None:
         None when the exception came through no such frame.
     """
     frames = list(_frames(error))
-    theirs = [each for each in frames if str(each[0].f_globals.get("__name__", "")).partition(".")[0] in _FOREIGN]
-    if not theirs and any_foreign:
-        theirs = [each for each in frames if not each[0].f_code.co_filename.startswith(_OURS)]
-    if not theirs:
+    foreign = [each for each in frames if str(each[0].f_globals.get("__name__", "")).partition(".")[0] in _FOREIGN]
+    if not foreign and any_foreign:
+        foreign = [each for each in frames if not each[0].f_code.co_filename.startswith(_OURS)]
+    if not foreign:
         return None
-    frame, line = theirs[-1]
+    frame, line = foreign[-1]
     return f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
 
 

@@ -33,8 +33,8 @@ def check_array(values: Any, shape: tuple[int, ...], method: Callable[..., Any])
         NumericalError: one is NaN or infinite.
     """
     if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype != np.float64:
-        found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else f"a {type(values).__name__}"
-        raise ForeignCodeError(f"it gave {found}", where=_place(method), fix=f"return float64 of shape {shape}")
+        actual = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else f"a {type(values).__name__}"
+        raise ForeignCodeError(f"it gave {actual}", where=_place(method), fix=f"return float64 of shape {shape}")
     if not np.isfinite(values).all():
         raise NumericalError("it gave a value that is not finite", where=_place(method), fix="return finite numbers")
     return values

@@ -102,37 +102,37 @@ def replay(
 
 
 class _Replay:
-    def __init__(self, run: Run, recording: InboxRecording, agent: NetworkedAgent, found: Replayed) -> None:
-        self.run, self.recording, self.agent, self.found = run, recording, agent, found
+    def __init__(self, run: Run, recording: InboxRecording, agent: NetworkedAgent, replayed: Replayed) -> None:
+        self.run, self.recording, self.agent, self.replayed = run, recording, agent, replayed
         self.numbers = GlobalNumbers(run.experiment.seed, has_foreign_code(run.experiment))
         self.metrics = {name: run.agent_metric(name) for name in run.setup.metric_names}
-        self.shapes = shapes_of(run.setup, found.agent)
+        self.shapes = shapes_of(run.setup, replayed.agent)
         self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
 
     def until(self, wanted: int, last: int | None, before: Callable[[NetworkedAgent, int], None] | None) -> Replayed:
-        found, end = self.found, self.run.experiment.learning.iterations
-        for iteration in range(found.first, end if last is None else min(end, last + 1)):
+        replayed, end = self.replayed, self.run.experiment.learning.iterations
+        for iteration in range(replayed.first, end if last is None else min(end, last + 1)):
             if iteration == wanted and before is not None:
                 before(self.agent, iteration)
             for turn in self._iterate(iteration):
                 missing = [sender for sender in turn.senders if self._message(turn, sender) is None]
-                found.ends_in = f"{turn.kind.name.lower()} of iteration {turn.iteration}, step {turn.step} from {node_names(missing)}"
-                return found
+                replayed.ends_in = f"{turn.kind.name.lower()} of iteration {turn.iteration}, step {turn.step} from {node_names(missing)}"
+                return replayed
             self._compare(iteration)
-        for outgoing in self.agent.farewell(end - 1) if found.done and found.done[-1] == end - 1 else ():
-            self._hear(outgoing)
-        return found
+        for outgoing in self.agent.farewell(end - 1) if replayed.done and replayed.done[-1] == end - 1 else ():
+            self._take_sent(outgoing)
+        return replayed
 
     def _iterate(self, iteration: int) -> Iterator[ExchangeRequest]:
         """Feeds the agent one iteration; yields the turn for which there is nothing more."""
-        one = self.found.agent
+        one = self.replayed.agent
         self.numbers.begin(one, iteration)
         turns = self.agent.iterate(iteration)
         with self.numbers.of(one):
             turn = next(turns)
         while True:
             for outgoing in turn.outgoing:
-                self._hear(outgoing)
+                self._take_sent(outgoing)
             messages = [self._message(turn, sender) for sender in turn.senders]
             if any(message is None for message in messages):
                 yield turn
@@ -157,7 +157,7 @@ class _Replay:
             raise RunDirectoryError(what, where=str(self.recording.folder), fix="the settings were changed after the run")
         return message
 
-    def _hear(self, outgoing: Outgoing) -> None:
+    def _take_sent(self, outgoing: Outgoing) -> None:
         """Reports must be those that the run recorded."""
         if outgoing.kind is not Kind.REPORT or not isinstance(outgoing.message, Report):
             return
@@ -165,34 +165,34 @@ class _Replay:
         if place is None:
             return
         for name, value in zip(self.run.setup.metric_names, outgoing.message.metrics.tolist(), strict=True):
-            recorded = float(self.metrics[name][place, self.found.agent])
+            recorded = float(self.metrics[name][place, self.replayed.agent])
             if not np.array_equal(value, recorded, equal_nan=True):
                 raise self._differs(outgoing.iteration, f"{name} is {value!r} and was {recorded!r}")
-        self.found.rows += 1
+        self.replayed.rows += 1
 
     def _compare(self, iteration: int) -> None:
         """The state after an iteration must be that of the run: as the agent's own process told it, and as a checkpoint holds it."""
         arrays = self.agent.arrays()
-        digest, told = state_digest(arrays), self.recording.ends.get(iteration)
-        if told is not None and told != digest:
-            raise self._differs(iteration, f"the state has SHA-256 {digest[:16]}... and had {told[:16]}...")
+        digest, recorded = state_digest(arrays), self.recording.ends.get(iteration)
+        if recorded is not None and recorded != digest:
+            raise self._differs(iteration, f"the state has SHA-256 {digest[:16]}... and had {recorded[:16]}...")
         path = self.run.checkpoints.get(iteration)
         if path is not None:
-            stored = load_checkpoint(path, {self.found.agent})[self.found.agent]
+            stored = load_checkpoint(path, {self.replayed.agent})[self.replayed.agent]
             # What was sent to agents that were lost meanwhile is all that an agent alone cannot repeat.
             uncertain = LEDGER if self.run.experiment.does_without else ()
             for name in sorted(name for name in stored.keys() | arrays.keys() if not name.startswith(uncertain)):
                 if name not in stored or name not in arrays or not _same(stored[name], arrays[name]):
                     raise self._differs(iteration, f"component '{name}' is not that of {path.relative_to(self.run.path)}")
-            self.found.checkpoints.append(iteration)
-        if told is not None or path is not None:
-            self.found.compared.append(iteration)
-        self.found.done.append(iteration)
-        self.found.digest = digest
+            self.replayed.checkpoints.append(iteration)
+        if recorded is not None or path is not None:
+            self.replayed.compared.append(iteration)
+        self.replayed.done.append(iteration)
+        self.replayed.digest = digest
 
     def _differs(self, iteration: int, how: str) -> ReplayError:
         return ReplayError(
-            f"agent {self.found.agent} came to something else than in the run: after iteration {iteration} {how}",
+            f"agent {self.replayed.agent} came to something else than in the run: after iteration {iteration} {how}",
             where=f"{self.run.path / CHECKPOINTS if how.startswith('component') else self.recording.folder}",
             fix="replay with the version, the packages and the kind of processor that the run was made with",
         )

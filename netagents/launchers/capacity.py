@@ -48,7 +48,7 @@ class Finding:
     """One thing that was looked at: what, how it stands, and whether that is a problem."""
 
     what: str
-    told: str
+    text: str
     verdict: Verdict = "ok"
 
 
@@ -66,8 +66,8 @@ def machine() -> list[Finding]:
     findings.append(Finding("links on this host", f"{scheme}: {'sockets of the kernel, without ZeroMQ' if scheme == 'unix' else 'ZeroMQ'}"))
     findings.extend(_room(Path(folder)) for folder in dict.fromkeys((tempfile.gettempdir(), "/dev/shm")))
     set_threads = {name: os.environ[name] for name in _THREADS if name in os.environ}
-    told = ", ".join(f"{name}={value}" for name, value in set_threads.items()) or "not set here"
-    findings.append(Finding("BLAS threads", f"{told}; every node is started with one"))
+    environment = ", ".join(f"{name}={value}" for name, value in set_threads.items()) or "not set here"
+    findings.append(Finding("BLAS threads", f"{environment}; every node is started with one"))
     return findings
 
 
@@ -87,7 +87,7 @@ def experiment_findings(setup: Setup, directory: Path) -> list[Finding]:
     largest = max(range(setup.n), key=lambda agent: each[agent])
     needed = sum(each) + (PROCESS_BYTES * (nodes + _OTHER_PROCESSES - 2) if local else 0)
     available = available_memory()
-    told = f"about {needed / 1e9:.2f} GB in all; the largest agent ({largest}) takes {each[largest] / 1e6:.0f} MB"
+    needs = f"about {needed / 1e9:.2f} GB in all; the largest agent ({largest}) takes {each[largest] / 1e6:.0f} MB"
     if available is not None and needed > available:
         tables = sum(each) > needed / 2
         fix = (
@@ -95,10 +95,10 @@ def experiment_findings(setup: Setup, directory: Path) -> list[Finding]:
             if tables
             else "use fewer agents or runtime.launcher=in_process"
         )
-        told += f", but {available / 1e9:.1f} GB are available; {fix}"
-        findings.append(Finding("memory", told, "problem"))
+        needs += f", but {available / 1e9:.1f} GB are available; {fix}"
+        findings.append(Finding("memory", needs, "problem"))
     else:
-        findings.append(Finding("memory", told, "warning" if available is not None and needed > 0.7 * available else "ok"))
+        findings.append(Finding("memory", needs, "warning" if available is not None and needed > 0.7 * available else "ok"))
     if local:
         findings.extend(_process_findings(experiment, nodes))
     findings.append(_room(_existing(directory), "run directory"))
@@ -106,25 +106,25 @@ def experiment_findings(setup: Setup, directory: Path) -> list[Finding]:
 
 
 def _process_findings(experiment: Experiment, nodes: int) -> list[Finding]:
-    found = []
+    findings = []
     here = cores()
-    told = f"{nodes} processes on {here} core{'s' if here > 1 else ''}"
+    processes = f"{nodes} processes on {here} core{'s' if here > 1 else ''}"
     crowded = nodes > 25 * here
     more = "; they will take turns, so raise timeouts.scale or use runtime.launcher=in_process" if crowded else ""
-    found.append(Finding("processes", told + more, "warning" if crowded else "ok"))
+    findings.append(Finding("processes", processes + more, "warning" if crowded else "ok"))
     try:
         allow_descriptors(nodes)()
-        found.append(Finding("open files", f"enough for {nodes} processes"))
+        findings.append(Finding("open files", f"enough for {nodes} processes"))
     except CapacityError as error:
-        found.append(Finding("open files", str(error), "problem"))
+        findings.append(Finding("open files", str(error), "problem"))
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if limit != resource.RLIM_INFINITY and nodes + _OTHER_PROCESSES > limit:
-        found.append(Finding("process limit", f"{limit} are allowed, {nodes + _OTHER_PROCESSES} are needed; raise ulimit -u", "problem"))
+        findings.append(Finding("process limit", f"{limit} are allowed, {nodes + _OTHER_PROCESSES} are needed; raise ulimit -u", "problem"))
     if experiment.runtime.transport != "tcp":
         sockets = _sockets()
         if sockets.verdict != "ok":
-            found.append(sockets)
-    return found
+            findings.append(sockets)
+    return findings
 
 
 def check_processes(experiment: Experiment, topology: Topology) -> None:
@@ -232,16 +232,16 @@ def cores() -> int:
 
 def available_memory() -> int | None:
     """Bytes of memory that can be had without swapping, within the container's limit; None where that cannot be told."""
-    found: list[int] = []
+    limits: list[int] = []
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        found.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        limits.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8").strip()
         if limit != "max":
-            found.append(int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="utf-8")))
+            limits.append(int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="utf-8")))
     except (OSError, ValueError, IndexError):
         pass
-    return max(0, min(found)) if found else None
+    return max(0, min(limits)) if limits else None
 
 
 def _sockets() -> Finding:

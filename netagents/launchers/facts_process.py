@@ -82,13 +82,13 @@ def prepare_apart(
     where = f"environment '{settings.make}'"
     if stage is not None:
         stage(f"making one copy of {where}")
-    spec = spec_from_json(_asked(experiment, base, where))
+    spec = spec_from_json(_facts_from(experiment, base, where))
     setup = make_setup(experiment, topology, spec)
     check_fits(setup)
     return Prepared(experiment, topology, EnvironmentElsewhere(spec, topology), setup)
 
 
-def _asked(experiment: Experiment, base: Path | None, where: str) -> dict[str, Any]:
+def _facts_from(experiment: Experiment, base: Path | None, where: str) -> dict[str, Any]:
     reader, writer = os.pipe()
     flush_output()
     with warnings.catch_warnings():
@@ -108,16 +108,16 @@ def _asked(experiment: Experiment, base: Path | None, where: str) -> dict[str, A
         os.close(reader)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     try:
-        told = json.loads(answer)
+        reply = json.loads(answer)
     except ValueError:
         how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
         raise ForeignExitError(f"making it ended its process {how}", where=where, fix="something in its code did that") from None
-    if "error" in told:
-        kind = getattr(netagents.errors, told["error"], NetagentsError)
-        raise kind(told["what"], where=told["where"], fix=told["fix"])
-    if "crash" in told:
-        raise RuntimeError(told["crash"])
-    facts: dict[str, Any] = told["facts"]
+    if "error" in reply:
+        kind = getattr(netagents.errors, reply["error"], NetagentsError)
+        raise kind(reply["what"], where=reply["where"], fix=reply["fix"])
+    if "crash" in reply:
+        raise RuntimeError(reply["crash"])
+    facts: dict[str, Any] = reply["facts"]
     return facts
 
 
@@ -126,15 +126,15 @@ def _answer(experiment: Experiment, base: Path | None, writer: int) -> NoReturn:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         try:
-            told: dict[str, Any] = {"facts": spec_to_json(prepare(experiment, base).setup.spec)}
+            reply: dict[str, Any] = {"facts": spec_to_json(prepare(experiment, base).setup.spec)}
         except NetagentsError as error:
-            told = {"error": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+            reply = {"error": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
         except BaseException as error:
-            told = {"crash": f"{type(error).__name__}: {error}"}
+            reply = {"crash": f"{type(error).__name__}: {error}"}
         end_children()
         flush_output()
         with os.fdopen(writer, "w", encoding="utf-8") as file:
-            file.write(json.dumps(told))
+            file.write(json.dumps(reply))
     finally:
         exit_at_once(0)
 

@@ -231,8 +231,8 @@ class InProcessNetwork:
         reports = [self._mail.pop((ENVIRONMENT, Kind.REPORT, iteration, 0, index)) for index in range(self.setup.n)]
         returns, ledger = self._server_pages.pop(iteration)
         typed = [report for report in reports if isinstance(report, Report)]
-        told = [self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, iteration, 0, index), None) for index in range(self.setup.n)]
-        if all(isinstance(snapshot, Snapshot) for snapshot in told):
-            self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(told) if isinstance(snapshot, Snapshot)}
+        snapshots = [self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, iteration, 0, index), None) for index in range(self.setup.n)]
+        if all(isinstance(snapshot, Snapshot) for snapshot in snapshots):
+            self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self.snapshot_iteration = iteration
         return make_record(iteration, self.setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)

@@ -75,21 +75,21 @@ def influence(
     if launcher == "local" and pulse is not None:
         raise UsageError("a pulse is played in one process only", where="--pulse", fix="leave out --pulse or --launcher local")
     chosen = ESTIMATORS[estimator]()
-    found = run if isinstance(run, Run) else Run.open(run)
+    opened = run if isinstance(run, Run) else Run.open(run)
     members = bank if isinstance(bank, Bank) else Bank.open(Path(bank))
     check_sizes(len(members.members), repetitions, chosen, where=f"influence of {printable(str(members.path))}")
-    agents = list(range(found.n)) if sources is None else list(sources)
+    agents = list(range(opened.n)) if sources is None else list(sources)
     together = [tuple(group) for group in groups]
-    everything = wanted(agents, together, found.n)
-    plan = make_plan(found, members, repetitions=repetitions, seed=seed, checkpoint=checkpoint, windows=windows, pulse=pulse)
-    kept = InfluenceReturns.of(found.path, plan, found.n)
+    everything = wanted(agents, together, opened.n)
+    plan = make_plan(opened, members, repetitions=repetitions, seed=seed, checkpoint=checkpoint, windows=windows, pulse=pulse)
+    kept = InfluenceReturns.of(opened.path, plan, opened.n)
     cores = jobs or len(os.sched_getaffinity(0))
-    with evaluation_environment(found) as environment:
-        rollouts = InfluenceRollouts(found, members, plan, environment)
+    with evaluation_environment(opened) as environment:
+        rollouts = InfluenceRollouts(opened, members, plan, environment)
         if begin is not None:
             begin(forecast(rollouts, kept, everything, cores), plan)
         if launcher == "local":
-            play_as_processes(found, members, kept, everything, show)
+            play_as_processes(opened, members, kept, everything, show)
         else:
-            play_missing(found, members, kept, everything, jobs=cores, show=show)
-        return measure(found, members, kept, agents, together, chosen, rollouts, rate=rate)
+            play_missing(opened, members, kept, everything, jobs=cores, show=show)
+        return measure(opened, members, kept, agents, together, chosen, rollouts, rate=rate)

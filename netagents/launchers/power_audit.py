@@ -88,13 +88,13 @@ def audit(
     sequences = {holder: action_sequences(setup, holder, steps, points) for holder in chosen}
     done = {(row.holder, row.part): row for row in kept.rows()}
     parts = -(-visits // PART)
-    wanted = [(holder, part) for part in range(parts) for holder in chosen]
-    missing = [each for each in wanted if each not in done]
+    pairs = [(holder, part) for part in range(parts) for holder in chosen]
+    missing = [each for each in pairs if each not in done]
     if missing:
         with seeded_globally(evaluation_seed(seed), ENVIRONMENT_OWNER):
             _play(run, plan, kept, missing, sequences, done, seconds, show)
-    rows = [done[each] for each in wanted if each in done]
-    return collected_audit(run, kept, chosen, rows, complete=len(rows) == len(wanted))
+    rows = [done[each] for each in pairs if each in done]
+    return collected_audit(run, kept, chosen, rows, complete=len(rows) == len(pairs))
 
 
 def _play(
@@ -107,7 +107,7 @@ def _play(
     seconds: float | None,
     show: Callable[[int, int, float], None] | None,
 ) -> None:
-    begun = monotonic()
+    start = monotonic()
     writer = kept.writer()
     try:
         with evaluation_environment(run) as environment:
@@ -122,23 +122,23 @@ def _play(
                 ex_ante=plan.variant == "ex_ante",
                 greedy=plan.greedy,
             )
-            at, found = -1, None
+            at, result = -1, None
             for number, (holder, part) in enumerate(missing):
-                if seconds is not None and number and monotonic() - begun > seconds:
+                if seconds is not None and number and monotonic() - start > seconds:
                     return
-                if part != at or found is None:
-                    at, found = part, brancher.visits(part, PART)
+                if part != at or result is None:
+                    at, result = part, brancher.visits(part, PART)
                 row = AuditRow(holder=holder, part=part, visits=0, low=[0.0] * run.n, high=[0.0] * run.n, squares=[0.0] * run.n)
-                if found.number:
-                    power = brancher.power(holder, part, found, sequences[holder])
+                if result.number:
+                    power = brancher.power(holder, part, result, sequences[holder])
                     middle = 0.5 * (power.low + power.high)
                     sums = {"low": power.low, "high": power.high, "squares": middle * middle}
                     row = AuditRow(
-                        holder=holder, part=part, visits=found.number, **{name: each.sum(axis=0).tolist() for name, each in sums.items()}
+                        holder=holder, part=part, visits=result.number, **{name: each.sum(axis=0).tolist() for name, each in sums.items()}
                     )
                 writer.write(row.model_dump())
                 done[holder, part] = row
                 if show is not None:
-                    show(number + 1, len(missing), monotonic() - begun)
+                    show(number + 1, len(missing), monotonic() - start)
     finally:
         writer.close()

@@ -87,8 +87,8 @@ def chosen(loaded: LoadedExperiment, facts: RadiiFacts) -> LoadedExperiment:
     radii = {f"kappa_{name}": tuple(getattr(facts, name)) for name in _NAMES}
     free = {name: value for name, value in radii.items() if getattr(loaded.experiment, name) is None}
     experiment = loaded.experiment.model_copy(update=free)
-    given: dict[KeyPath, Origin] = dict(loaded.origins) | {(name,): Origin("value", "calibration") for name in free}
-    return replace(loaded, experiment=experiment, origins=trace(resolved(experiment), given, resolved(experiment)))
+    origins: dict[KeyPath, Origin] = dict(loaded.origins) | {(name,): Origin("value", "calibration") for name in free}
+    return replace(loaded, experiment=experiment, origins=trace(resolved(experiment), origins, resolved(experiment)))
 
 
 def summary(facts: RadiiFacts) -> str:

@@ -164,7 +164,7 @@ def _influence(run: Run, experiment: Experiment, folder: Path) -> tuple[FloatArr
     returns = np.concatenate(parts, axis=2)
     matrix = influence_matrix(returns, VarianceInformation(), seed=seed, rate=settings.rate, resamples=2)
     counts = matrix.significant & (matrix.values > 0.0)
-    pairs = worth_of_pairs(matrix.values, counts, np.array(run.topology.hops.matrix()))
+    pairs = value_of_pairs(matrix.values, counts, np.array(run.topology.hops.matrix()))
     return pairs, list(bank.names), int(counts.sum())
 
 
@@ -175,7 +175,7 @@ def _repetitions(run: Run, experiment: Experiment) -> tuple[int, int]:
     return repetitions, repetitions if vectorized else min(repetitions, run.setup.batch)
 
 
-def worth_of_pairs(values: FloatArray, significant: NDArray[np.bool_], hops: NDArray[np.int64]) -> FloatArray:
+def value_of_pairs(values: FloatArray, significant: NDArray[np.bool_], hops: NDArray[np.int64]) -> FloatArray:
     """(n, n) what each pair counts: its influence where that is significant, else the mean over such pairs as far apart, at least 0.
 
     Estimates scatter around the truth on both sides of 0, so the mean of many that are not significant is still a measurement.

@@ -37,10 +37,10 @@ def check_algorithm(setup: Setup, agent: int) -> None:
     ignored = [key for key, is_ignored in beside.items() if is_ignored]
     if ignored:
         raise ExperimentError(f"{kind} learns from the task reward alone, and would ignore them", where=ignored[0], fix="leave them out")
-    given = "networks" if settings.uses_networks else "tables"
-    if given not in facts.policies:
-        fix = "use policy.kind mlp" if given == "tables" else "use policy.kind softmax"
-        raise ExperimentError(f"{kind} learns with {' or '.join(sorted(facts.policies))}, and policies are {given}", where=where, fix=fix)
+    policy = "networks" if settings.uses_networks else "tables"
+    if policy not in facts.policies:
+        fix = "use policy.kind mlp" if policy == "tables" else "use policy.kind softmax"
+        raise ExperimentError(f"{kind} learns with {' or '.join(sorted(facts.policies))}, and policies are {policy}", where=where, fix=fix)
     if isinstance(settings.policy, GruPolicySettings) and not facts.recurrent:
         raise ExperimentError(f"{kind} does not train policies with memory", where=where, fix="use ppo or actor_critic, or policy.kind mlp")
     if not settings.uses_networks:

@@ -127,8 +127,8 @@ class Players:
         """What the policy of ``agent`` remembers of the steps before ``messages``."""
         policy = self.policies[agent]
         if agent in self._contexts:
-            asked, memory, context = self._contexts[agent]
-            return memory if asked is messages else policy.memory_of(context)
+            window, memory, context = self._contexts[agent]
+            return memory if window is messages else policy.memory_of(context)
         if self._memories is not None:
             return self._memories[agent]
         return policy.initial_memory(len(messages[agent].reward))

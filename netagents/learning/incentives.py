@@ -34,10 +34,10 @@ def make_pay(experiment: Experiment, n: int, gradient: Reach) -> Mapping[int, Pa
             if group.paid is None:
                 continue
             try:
-                wanted = coefficients(group, agent, n)
+                rates = coefficients(group, agent, n)
             except ValueError as error:
                 raise ExperimentError(str(error), where=f"{where}.incentive", fix=f"there are {n} agents") from None
-            paid = {j: c for j, c in wanted.items() if j in gradient.window(agent)}
+            paid = {j: c for j, c in rates.items() if j in gradient.window(agent)}
             if isinstance(group.paid, AdversaryIncentiveSettings) and not paid:
                 raise ExperimentError(
                     f"agent {agent} is an adversary with nobody to harm within its radius of {gradient.radii[agent]}",

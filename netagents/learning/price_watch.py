@@ -64,7 +64,7 @@ class PriceWatch:
         """Names of the metrics that are followed; none where nobody pays for power."""
         return tuple(f"{term.label}_{name}" for term, _ in self._terms for name in COLUMNS)
 
-    def recall(self, task: FloatArray, metrics: Mapping[str, FloatArray], said: Collection[tuple[str, str]]) -> None:
+    def recall(self, task: FloatArray, metrics: Mapping[str, FloatArray], names: Collection[tuple[str, str]]) -> None:
         """Take over the iterations before a resume.
 
         Args:
@@ -75,7 +75,7 @@ class PriceWatch:
         for iteration, reached in enumerate(task):
             self._append(float(reached), {name: values[iteration] for name, values in metrics.items()})
         for place, (term, _) in enumerate(self._terms):
-            self._seen |= {(place, name): len(task) - 1 for label, name in said if label == term.label}
+            self._seen |= {(place, name): len(task) - 1 for label, name in names if label == term.label}
 
     def add(self, record: IterationRecord) -> list[PriceNotice]:
         """Take one iteration in; the warnings that are new."""

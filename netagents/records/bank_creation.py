@@ -135,26 +135,26 @@ def _entries(runs: Sequence[RunDirectory], which: Which, setup: Setup, untrained
 
 
 def _chosen(run: RunDirectory, which: Which) -> dict[int, Path]:
-    found = checkpoints(run.path / CHECKPOINTS)
-    if not found:
+    saved = checkpoints(run.path / CHECKPOINTS)
+    if not saved:
         raise RunDirectoryError("has no checkpoint", where=str(run.path), fix=f"the run is {run.state}")
     if which == "all":
-        return found
-    wanted = [max(found)] if which == "last" else list(which)
-    missing = [iteration for iteration in wanted if iteration not in found]
+        return saved
+    wanted = [max(saved)] if which == "last" else list(which)
+    missing = [iteration for iteration in wanted if iteration not in saved]
     if missing:
         raise RunDirectoryError(
-            f"no checkpoint of iteration {missing[0]} (there are: {', '.join(map(str, found))})",
+            f"no checkpoint of iteration {missing[0]} (there are: {', '.join(map(str, saved))})",
             where=str(run.path),
             fix="write checkpoints more often with checkpoints.every, or name others",
         )
-    return {iteration: found[iteration] for iteration in wanted}
+    return {iteration: saved[iteration] for iteration in wanted}
 
 
 def population_size(arrays: Mapping[str, NDArray[Any]]) -> int:
     """Members of the population that a seat holds; 0 where it holds one policy of its own."""
-    found = [name.split(".", 2)[1] for name in arrays if name.startswith("member.") and ".policy." in name]
-    return max(map(int, found), default=-1) + 1
+    names = [name.split(".", 2)[1] for name in arrays if name.startswith("member.") and ".policy." in name]
+    return max(map(int, names), default=-1) + 1
 
 
 def _of_member(arrays: Arrays, k: int) -> Arrays:

@@ -96,12 +96,12 @@ def checkpoints(folder: Path) -> dict[int, Path]:
     """The complete checkpoints of a folder by iteration, ascending."""
     if not folder.is_dir():
         return {}
-    found = {
+    saved = {
         int(match[1]): path
         for path in folder.iterdir()
         if (match := _NAME.fullmatch(path.name)) and not path.is_symlink() and os.path.lexists(path / MANIFEST)
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(saved.items()))
 
 
 def checkpoint_facts(path: Path) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
             size = os.fstat(opened.fileno()).st_size
             _check_size(file, size, int.from_bytes(opened.read(8), "little"), components)
             opened.seek(0)
-            found = load(opened.read(size))
+            value = load(opened.read(size))
     except OSError as error:
         raise RunDirectoryError(f"cannot be read: {error.strerror}", where=str(file)) from error
     except (SafetensorError, ValueError, KeyError) as error:
@@ -150,7 +150,7 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
         ) from error
     arrays: dict[str, NDArray[Any]] = {}
     for name, listed in components.items():
-        array = found.pop(name, None)
+        array = value.pop(name, None)
         if array is None:
             raise RunDirectoryError(
                 f"component '{name}' is missing", where=str(file), fix="remove this checkpoint to go on from the one before"
@@ -167,9 +167,9 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
                     fix="remove this checkpoint to go on from the one before",
                 )
         arrays[name] = array
-    if found:
+    if value:
         raise RunDirectoryError(
-            f"component '{min(found)}' is not in the manifest", where=str(file), fix="remove this checkpoint to go on from the one before"
+            f"component '{min(value)}' is not in the manifest", where=str(file), fix="remove this checkpoint to go on from the one before"
         )
     return arrays
 

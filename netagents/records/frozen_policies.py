@@ -119,28 +119,30 @@ def check_policy_fits(other: Setup, source: int, setup: Setup, index: int, where
     """
     if source >= other.n:
         raise EnvironmentMismatchError(f"that run has no agent {source}", where=where, fix=f"its agents are 0 to {other.n - 1}")
-    learned, wanted = other.agents[source], setup.agents[index]
-    if learned.policy != wanted.policy:
-        kinds = learned.policy.kind, wanted.policy.kind
+    learned, required = other.agents[source], setup.agents[index]
+    if learned.policy != required.policy:
+        kinds = learned.policy.kind, required.policy.kind
         raise EnvironmentMismatchError(
             f"a policy of kind {kinds[0]} with settings that are not those of the {kinds[1]} here",
             where=where,
             fix="use the same policy, or state it in policy.settings",
         )
-    bounds = learned.learning.logit_bound, wanted.learning.logit_bound
-    if wanted.uses_networks and bounds[0] != bounds[1]:
+    bounds = learned.learning.logit_bound, required.learning.logit_bound
+    if required.uses_networks and bounds[0] != bounds[1]:
         # How far logits go is part of what a network computes.
         raise EnvironmentMismatchError(
             f"a network that was learned with logit_bound {bounds[0]:g} and would be played with {bounds[1]:g}",
             where=where,
             fix=f"give the group learning: {{logit_bound: {bounds[0]:g}}}",
         )
-    theirs, ours = other.reach[RadiusKind.POLICY].window(source), setup.reach[RadiusKind.POLICY].window(index)
-    places = [j - source for j in theirs] == [j - index for j in ours] or len(theirs) == len(ours) == setup.n == other.n
-    spaces = [[each.spec.observation_spaces[j] for j in window] for each, window in ((other, theirs), (setup, ours))]
+    source_window, own_window = other.reach[RadiusKind.POLICY].window(source), setup.reach[RadiusKind.POLICY].window(index)
+    places = [j - source for j in source_window] == [j - index for j in own_window] or len(source_window) == len(
+        own_window
+    ) == setup.n == other.n
+    spaces = [[each.spec.observation_spaces[j] for j in window] for each, window in ((other, source_window), (setup, own_window))]
     if not places or spaces[0] != spaces[1]:
         raise EnvironmentMismatchError(
-            f"it was learned from what agents {_words(theirs)} observe, and agent {index} here reads agents {_words(ours)}"
+            f"it was learned from what agents {_words(source_window)} observe, and agent {index} here reads agents {_words(own_window)}"
             + ("" if places else ", who stand at other places around it")
             + ("" if spaces[0] == spaces[1] else ", with other observations"),
             where=where,

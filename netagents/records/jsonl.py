@@ -212,8 +212,8 @@ def keep_rows_before(path: Path, iteration: int, longest: int = LONGEST_LINE) ->
         return
     kept = 0
     with os.fdopen(open_descriptor(path, os.O_RDWR), "r+b") as file:
-        for line, its in _rows_by_iteration(file, path, longest):
-            if its >= iteration:
+        for line, number in _rows_by_iteration(file, path, longest):
+            if number >= iteration:
                 break
             kept += len(line)
         file.truncate(kept)
@@ -224,13 +224,13 @@ def _rows_by_iteration(file: BinaryIO, path: Path, longest: int) -> Iterator[tup
     while (line := file.readline(longest + 1)).endswith(b"\n"):
         number += 1
         try:
-            its = from_json(line, allow_inf_nan=False)["iteration"]
+            iteration = from_json(line, allow_inf_nan=False)["iteration"]
         except (ValueError, TypeError, KeyError):
-            its = None
-        if type(its) is not int:
+            iteration = None
+        if type(iteration) is not int:
             where = f"{path}:{number}"
             raise RunDirectoryError("this line is not a row of an iteration", where=where, fix=DAMAGED)
-        yield line, its
+        yield line, iteration
     if len(line) > longest:
         raise _too_long(path, number + 1, longest)
 

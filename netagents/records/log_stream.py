@@ -57,8 +57,8 @@ class LogStream:
     def _files(self) -> list[Path]:
         if not self._folder.is_dir():
             return []
-        found = sorted(self._folder.glob("*.jsonl"), key=lambda path: _natural(path.stem))
-        return [path for path in found if not self._roles or path.stem in self._roles]
+        files = sorted(self._folder.glob("*.jsonl"), key=lambda path: _natural(path.stem))
+        return [path for path in files if not self._roles or path.stem in self._roles]
 
     def _read(self, path: Path) -> list[dict[str, Any]]:
         lines, self._offsets[path] = whole_lines(path, self._offsets.get(path, 0))

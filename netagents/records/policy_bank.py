@@ -99,11 +99,11 @@ class Bank:
             RunDirectoryError: there is no such member, or a file of it is missing or damaged.
         """
         folder = self.path / MEMBERS / self.member(name).name
-        found = checkpoints(folder)
-        if len(found) != 1:
+        saved = checkpoints(folder)
+        if len(saved) != 1:
             raise RunDirectoryError("its policies are missing", where=str(folder), fix="make the bank again")
         try:
-            return load_checkpoint(next(iter(found.values())), set(range(self.manifest.n)) if agents is None else agents)
+            return load_checkpoint(next(iter(saved.values())), set(range(self.manifest.n)) if agents is None else agents)
         except RunDirectoryError as error:
             raise RunDirectoryError(error.what, where=error.where, fix="make the bank again") from error
 

@@ -84,12 +84,12 @@ class PowerBranches:
         Raises:
             RunDirectoryError: the file is damaged.
         """
-        found: dict[tuple[int, int], AuditRow] = {}
+        rows: dict[tuple[int, int], AuditRow] = {}
         reader = JsonLinesReader(self.path / BRANCHES, self._parse, longest=1 << 24, most=LARGEST_FILE)
         for values in reader.new_rows():
             row: AuditRow = values["row"]
-            found[row.holder, row.part] = row
-        return list(found.values())
+            rows[row.holder, row.part] = row
+        return list(rows.values())
 
     def writer(self) -> JsonLinesWriter:
         """Adds rows; a torn last line is removed first."""

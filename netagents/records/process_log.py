@@ -170,7 +170,7 @@ def whole_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
 
 def _lines(path: Path, start: int | None, most: int = MOST_BYTES) -> tuple[list[bytes], int]:
     """Lines from a byte on (None: as far as ``most`` reaches back from the end) and the byte behind them."""
-    found: list[bytes] = []
+    lines: list[bytes] = []
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -182,10 +182,10 @@ def _lines(path: Path, start: int | None, most: int = MOST_BYTES) -> tuple[list[
                 if begin:
                     cut = file.readline(LOG_LINE_BYTES)
                     if start is not None:
-                        found.append(f"({begin + len(cut) - start} bytes are left out here)\n".encode())
+                        lines.append(f"({begin + len(cut) - start} bytes are left out here)\n".encode())
             while file.tell() < size and (line := file.readline(LOG_LINE_BYTES)):
-                found.append(line)
-            return found, file.tell()
+                lines.append(line)
+            return lines, file.tell()
     except (OSError, RunDirectoryError):
         return [], start or 0
 

@@ -15,7 +15,7 @@ RADII = "radii.json"
 Bytes = Annotated[float, Field(ge=0.0, le=1e18)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Radii = Annotated[list[Annotated[int, Field(ge=0, le=100_000)]], Field(max_length=1 << 20)]
-Worth = Annotated[list[list[Annotated[float, Field(ge=0.0, le=1e300)]]], Field(max_length=1 << 16)]
+PairValues = Annotated[list[list[Annotated[float, Field(ge=0.0, le=1e300)]]], Field(max_length=1 << 16)]
 
 
 class RadiiFacts(Record):
@@ -33,7 +33,7 @@ class RadiiFacts(Record):
     iterations: Iteration
     repetitions: Annotated[int, Field(ge=1, le=1_000_000)]
     members: Annotated[list[Word], Field(max_length=10_000)]
-    pairs: Worth
+    pairs: PairValues
     significant: Annotated[int, Field(ge=0, le=1 << 40)]
     bytes_largest: Bytes
     bytes_chosen: Bytes

@@ -117,15 +117,15 @@ class Recorder:
         write_checkpoint(folder, iteration, arrays, self._facts)
         for old in list(checkpoints(folder).values())[: -self._keep]:
             # Renamed first, so that a checkpoint that is seen is whole even while it is being removed.
-            gone = folder / f"{TEMPORARY}gone-{old.name}"
-            old.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            aside = folder / f"{TEMPORARY}gone-{old.name}"
+            old.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
         self.event("checkpoint", iteration=iteration)
 
     def newest_state(self, agent: int) -> dict[str, NDArray[Any]] | None:
         """What an agent knew at the newest checkpoint; None when there is none."""
-        found = checkpoints(self.directory.path / layout.CHECKPOINTS)
-        return load_checkpoint(found[max(found)], {agent})[agent] if found else None
+        saved = checkpoints(self.directory.path / layout.CHECKPOINTS)
+        return load_checkpoint(saved[max(saved)], {agent})[agent] if saved else None
 
     def event(self, event: str, **facts: Any) -> None:
         """Write down that something happened in the life of the run."""
@@ -163,10 +163,10 @@ class Recorder:
 
         run = Run(self.directory)
         metrics = {name: run.agent_metric(name)[:recorded] for name in self._prices.metrics}
-        said = {
+        names = {
             (event["term"], event["name"]) for event in run.events if event["event"] == "power_warning" and event["iteration"] < recorded
         }
-        self._prices.recall(run.discounted_returns[:recorded], metrics, said)
+        self._prices.recall(run.discounted_returns[:recorded], metrics, names)
 
     def _lock(self) -> None:
         until = time.monotonic() + _LOCK_SECONDS

@@ -25,12 +25,12 @@ class RelayView:
     def __init__(self, setup: Setup, ledger: LedgerView) -> None:
         routes = Routes(setup)
         self._links: dict[tuple[int, Kind, int], list[int]] = {}
-        told: set[tuple[int, int]] = set()
+        names: set[tuple[int, int]] = set()
         for origin, number, _, hop, messages, size in ledger.links.tolist():
             # All out-neighbours get the same messages, so one receiver is enough.
-            if hop == 0 or (origin, number) in told:
+            if hop == 0 or (origin, number) in names:
                 continue
-            told.add((origin, number))
+            names.add((origin, number))
             kind = Kind(number)
             for node, place in routes.tree(kind, origin).items():
                 for child in place.children:

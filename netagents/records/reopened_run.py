@@ -76,8 +76,8 @@ def _reopen(directory: RunDirectory, overrides: Sequence[str], settings: Mapping
     if directory.has_writer():
         raise RunDirectoryError("this run still goes on", where=str(directory.path), fix="wait for it, or stop it first")
     # What an override names was named by the person who wrote it.
-    theirs = set(named_code(recorded, writing=True))
-    named = [each for each in named_code(changed, writing=True) if each in theirs]
+    recorded_names = set(named_code(recorded, writing=True))
+    named = [each for each in named_code(changed, writing=True) if each in recorded_names]
     refuse_named_code(named, directory.trust, str(directory.path))
     check_regular(_written(directory))
     first = begin_with(directory, recorded, changed)
@@ -154,21 +154,21 @@ def next_iteration(directory: RunDirectory) -> int:
 def _recorded(directory: RunDirectory, name: str, first: int) -> int:
     """How many iterations a file of rows holds: all from 0 on, and all that the newest checkpoint has behind it."""
     path = directory.path / name
-    found = recorded_iterations(path, RECORDS[name].bytes(directory.manifest["n"]))
-    for expected, iteration in enumerate(found):
+    iterations = recorded_iterations(path, RECORDS[name].bytes(directory.manifest["n"]))
+    for expected, iteration in enumerate(iterations):
         if iteration != expected:
             raise RunDirectoryError(
                 f"this row is of iteration {iteration}, not {expected}: rows were lost",
                 where=f"{path}:{expected + 1}",
                 fix="restore the file",
             )
-    if len(found) < first:
+    if len(iterations) < first:
         raise RunDirectoryError(
-            f"holds {len(found)} iterations, but the newest checkpoint is that after iteration {first - 1}: rows were lost",
+            f"holds {len(iterations)} iterations, but the newest checkpoint is that after iteration {first - 1}: rows were lost",
             where=str(path),
             fix="restore the file, or remove the newer checkpoints to go on from an older one",
         )
-    return len(found)
+    return len(iterations)
 
 
 def changes(old: Experiment, new: Experiment) -> list[tuple[str, str]]:

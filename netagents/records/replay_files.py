@@ -90,10 +90,10 @@ class ReplayFiles:
             raise RunDirectoryError(f"cannot be made: {error.strerror}", where=str(self._folder)) from error
         if (kind := kind_of(self._folder)) != "a folder":
             raise not_regular(self._folder, kind or "a file", "a folder")
-        for its in buffer.used:
-            if its not in self._written:
-                write_atomically(self._path(its), save(dict(buffer.batch(its))))
-                self._written.add(its)
+        for number in buffer.used:
+            if number not in self._written:
+                write_atomically(self._path(number), save(dict(buffer.batch(number))))
+                self._written.add(number)
         # The oldest checkpoint that is kept needs K iterations before it; one more is kept while the newest is on its way.
         needed = iteration + 1 - settings.every * (settings.keep + 1) - buffer.iterations
         for path in self._folder.iterdir():

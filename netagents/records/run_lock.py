@@ -50,8 +50,8 @@ class RunLock:
         try:
             _wait(descriptor, self.folder)
             there = file.lstat()
-            mine = os.fstat(descriptor)
-            if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+            status = os.fstat(descriptor)
+            if (there.st_dev, there.st_ino) != (status.st_dev, status.st_ino):
                 raise FileNotFoundError
         except FileNotFoundError:
             os.close(descriptor)

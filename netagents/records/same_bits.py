@@ -95,13 +95,13 @@ def _parameter_differences(a: Run, b: Run) -> Iterable[str]:
     if left is None:
         return
     for agent in range(a.n):
-        mine, yours = a.parameters(agent), b.parameters(agent)
-        if mine.keys() != yours.keys():
-            yield f"parameters: agent {agent} has components {sorted(mine)} against {sorted(yours)}"
+        first, yours = a.parameters(agent), b.parameters(agent)
+        if first.keys() != yours.keys():
+            yield f"parameters: agent {agent} has components {sorted(first)} against {sorted(yours)}"
             continue
-        for name in sorted(mine):
-            if mine[name].dtype != yours[name].dtype or mine[name].shape != yours[name].shape:
-                kinds = [f"{array.dtype}{array.shape}" for array in (mine[name], yours[name])]
+        for name in sorted(first):
+            if first[name].dtype != yours[name].dtype or first[name].shape != yours[name].shape:
+                kinds = [f"{array.dtype}{array.shape}" for array in (first[name], yours[name])]
                 yield f"parameters: {name} of agent {agent} is {kinds[0]} against {kinds[1]}"
-            elif (count := int((_bits(mine[name]) != _bits(yours[name])).sum())) > 0:
-                yield f"parameters: {name} of agent {agent} differs in {count} of {mine[name].size} numbers"
+            elif (count := int((_bits(first[name]) != _bits(yours[name])).sum())) > 0:
+                yield f"parameters: {name} of agent {agent} differs in {count} of {first[name].size} numbers"

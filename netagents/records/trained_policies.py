@@ -19,14 +19,14 @@ def find_checkpoint(directory: RunDirectory, iteration: int | None) -> Path:
     Raises:
         RunDirectoryError: there is no such checkpoint.
     """
-    found = checkpoints(directory.path / CHECKPOINTS)
-    if iteration is None and found:
-        return found[max(found)]
-    if iteration is None or iteration not in found:
-        have = ", ".join(str(each) for each in found) or "none"
+    saved = checkpoints(directory.path / CHECKPOINTS)
+    if iteration is None and saved:
+        return saved[max(saved)]
+    if iteration is None or iteration not in saved:
+        have = ", ".join(str(each) for each in saved) or "none"
         wanted = "no checkpoint yet" if iteration is None else f"no checkpoint of iteration {iteration}"
         raise RunDirectoryError(f"{wanted} (there are: {have})", where=str(directory.path), fix=f"the run is {directory.state}")
-    return found[iteration]
+    return saved[iteration]
 
 
 def load_policies(checkpoint: Path, setup: Setup) -> list[Policy]:

@@ -45,9 +45,9 @@ def write_attack_page(path: Path) -> Path:
     return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
 
 
-def interval(found: Sequence[float | None]) -> str:
+def interval(values: Sequence[float | None]) -> str:
     """A value with its 95 % interval, where there is one."""
-    value, low, high, _ = found
+    value, low, high, _ = values
     edges = "" if low is None or high is None else f" [{short(low)}, {short(high)}]"
     return f"{'unknown' if value is None else short(value)}{edges}"
 
@@ -144,14 +144,14 @@ def _weighted(rows: Sequence[Row]) -> Markup:
 
 
 def _messages(facts: Mapping[str, Any]) -> Markup:
-    found = facts["messages"]
-    if not found:
+    rows = facts["messages"]
+    if not rows:
         return Markup("")
     names = facts["labels"]
-    hops = sorted({each["hop"] for each in found})
+    hops = sorted({each["hop"] for each in rows})
     kinds = ("information", "movement", "changed")
-    by_hop = [(str(hop), *(short(float(np.mean([each[kind] for each in found if each["hop"] == hop]))) for kind in kinds)) for hop in hops]
-    ranked = sorted(found, key=lambda each: -each["information"])
+    by_hop = [(str(hop), *(short(float(np.mean([each[kind] for each in rows if each["hop"] == hop]))) for kind in kinds)) for hop in hops]
+    ranked = sorted(rows, key=lambda each: -each["information"])
     each = [(names[one["agent"]], names[one["neighbour"]], str(one["hop"]), *(short(one[kind]) for kind in kinds)) for one in ranked]
     heads = ("nats", "probability moved", "greedy action changed")
     say = "A neighbour's message is replaced by one of another moment. Nats: what the message told; boxes: distance, half the box being 1."

@@ -33,13 +33,13 @@ class Pair(NamedTuple):
 
 def pairs_of(audit: Audit) -> list[Pair]:
     """All audited pairs, the largest true power first."""
-    n, found = len(audit.visits), []
+    n, pairs = len(audit.visits), []
     for j in audit.holders:
         for i in range(n):
             if i != j and audit.visits[j]:
                 known = audit.measured is not None and bool(np.isfinite(audit.measured.values[j, i]))
                 measured = audit.measured if known else None
-                found.append(
+                pairs.append(
                     Pair(
                         j,
                         i,
@@ -50,7 +50,7 @@ def pairs_of(audit: Audit) -> list[Pair]:
                         False if measured is None else bool(measured.reliable[j, i]),
                     )
                 )
-    return sorted(found, key=lambda pair: -pair.true.value)
+    return sorted(pairs, key=lambda pair: -pair.true.value)
 
 
 def write_audit_page(audit: Audit, name: str, names: Sequence[str], path: Path) -> Path:

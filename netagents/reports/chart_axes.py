@@ -60,8 +60,8 @@ def decades(low: float, high: float, most: int = 6) -> list[float]:
         values = [factor * 10.0**power for power in range(first, last + 1, step) for factor in factors]
         return [value for value in values if low * 0.999 <= value <= high * 1.001]
 
-    found = inside((1.0,), every)
-    return found if len(found) >= 3 else inside((1.0, 2.0, 5.0), 1)[: 2 * most]
+    ticks = inside((1.0,), every)
+    return ticks if len(ticks) >= 3 else inside((1.0, 2.0, 5.0), 1)[: 2 * most]
 
 
 def value_range(arrays: Iterable[FloatArray], *, logarithmic: bool = False) -> tuple[float, float]:

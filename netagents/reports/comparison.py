@@ -111,18 +111,18 @@ def verdict(comparison: Comparison) -> str:
 
 def notes(comparison: Comparison) -> list[str]:
     """What must be known to read the table."""
-    found = ["final return: mean of the last tenth of the iterations; mean return: area under the curve, per iteration"]
+    lines = ["final return: mean of the last tenth of the iterations; mean return: area under the curve, per iteration"]
     if any(len(group.runs) > 1 for group in comparison.groups):
-        found.append("groups: interquartile means over their runs with 95 % intervals; n is the number of runs")
+        lines.append("groups: interquartile means over their runs with 95 % intervals; n is the number of runs")
     lengths = {len(run.iterations) for group in comparison.groups for run in group.runs}
     if len(lengths) > 1:
-        found.append(f"the runs are of different length; areas are taken over the first {min(lengths)} iterations")
+        lines.append(f"the runs are of different length; areas are taken over the first {min(lengths)} iterations")
     for group in comparison.groups:
-        found.extend(f"{run.path.name} is {run.state}" for run in group.runs if run.state != "finished")
+        lines.extend(f"{run.path.name} is {run.state}" for run in group.runs if run.state != "finished")
     graphs = {str(run.manifest["graph_digest"]) for group in comparison.groups for run in group.runs}
     if len(graphs) > 1:
-        found.append("the runs have different graphs")
-    return found
+        lines.append("the runs have different graphs")
+    return lines
 
 
 def _grouped(runs: Sequence[Run]) -> list[list[Run]]:

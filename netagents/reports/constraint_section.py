@@ -43,7 +43,7 @@ def agent_violations(run: Run, last: int = DEFAULT_LAST) -> list[AgentViolation]
         for agent in range(run.n)
         if len(violation) and np.isfinite(violation[[0, *range(-min(last, len(violation)), 0)], agent]).all()
     ]
-    found = [
+    rows = [
         AgentViolation(
             agent,
             float(violation[0, agent]),
@@ -53,29 +53,29 @@ def agent_violations(run: Run, last: int = DEFAULT_LAST) -> list[AgentViolation]
         )
         for agent in bound
     ]
-    return sorted(found, key=lambda each: (-each.last, each.agent))
+    return sorted(rows, key=lambda each: (-each.last, each.agent))
 
 
 def constraint_rows(run: Run) -> list[tuple[str, str]]:
     """A line for the summary: who violates, by how much."""
-    found = agent_violations(run)
-    if not found:
+    rows = agent_violations(run)
+    if not rows:
         return []
-    broken = [each for each in found if each.last > 0.0]
+    broken = [each for each in rows if each.last > 0.0]
     span = _span(run)
     if not broken:
         return [
-            ("constraints", f"met by all {len(found)} agents that have any, agent {found[0].agent} by least: {-found[0].last:.3g} ({span})")
+            ("constraints", f"met by all {len(rows)} agents that have any, agent {rows[0].agent} by least: {-rows[0].last:.3g} ({span})")
         ]
     named = ", ".join(f"agent {each.agent} {each.last:.3g}" for each in broken[:_NAMED])
     further = f", {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-    return [("constraints", f"violated by {len(broken)} of {len(found)} agents, worst first: {named}{further} ({span})")]
+    return [("constraints", f"violated by {len(broken)} of {len(rows)} agents, worst first: {named}{further} ({span})")]
 
 
 def constraint_section(run: Run) -> Markup:
     """A table of all agents with constraints; nothing where nobody has any."""
-    found = agent_violations(run)
-    if not found:
+    violations = agent_violations(run)
+    if not violations:
         return Markup("")
     rows = [
         (
@@ -85,14 +85,14 @@ def constraint_section(run: Run) -> Markup:
             f"{each.share:.0%}",
             short(each.multiplier),
         )
-        for each in found[:_LISTED]
+        for each in violations[:_LISTED]
     ]
     say = (
         f"Threshold less value of each agent's worst constraint, the worst agent first: positive is violated. Last, share and multiplier "
         f"are of the {_span(run)}. Occupancies are sampled, so that a constraint that just holds is above zero about half of the time."
     )
-    if len(found) > _LISTED:
-        say += f" {_LISTED} of {len(found)} agents; all are in tables/metrics.parquet."
+    if len(violations) > _LISTED:
+        say += f" {_LISTED} of {len(violations)} agents; all are in tables/metrics.parquet."
     return section("Constraints", table(("agent", "violation first", "violation last", "share violated", "multiplier"), rows), say=say)
 
 

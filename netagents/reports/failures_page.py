@@ -91,19 +91,19 @@ def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, .
     rows: list[tuple[str, ...]] = []
     for kind in facts["kinds"]:
         for number, name in enumerate(names):
-            found = summary(facts, number, kind)
-            if found is None:
+            summary_of_facts = summary(facts, number, kind)
+            if summary_of_facts is None:
                 reasons = {cell["reason"] for cell in facts["cells"] if cell["run"] == number and cell["kind"] == kind}
                 rows.append((MEANING[kind], name, "-", "-", "-", "-", "-", "-", "; ".join(sorted(reasons))))
                 continue
-            worst = found["worst"]
+            worst = summary_of_facts["worst"]
             label = facts["runs"][number]["labels"][worst["agent"]]
             recovery = (
                 "not within the episode"
-                if found["recovery"] is None
-                else f"{found['recovery']} step{'' if found['recovery'] == 1 else 's'}"
+                if summary_of_facts["recovery"] is None
+                else f"{summary_of_facts['recovery']} step{'' if summary_of_facts['recovery'] == 1 else 's'}"
             )
-            score = "-" if found["normalised"] is None else f"{found['normalised']:.2f}"
+            score = "-" if summary_of_facts["normalised"] is None else f"{summary_of_facts['normalised']:.2f}"
             rows.append(
                 (
                     MEANING[kind],
@@ -111,8 +111,8 @@ def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, .
                     _text(worst["clean"]),
                     _text(worst["failed"]),
                     str(label),
-                    short(found["mean"]),
-                    short(found["fifth"]),
+                    short(summary_of_facts["mean"]),
+                    short(summary_of_facts["fifth"]),
                     score,
                     recovery,
                 )
@@ -149,7 +149,7 @@ def _agents(facts: Mapping[str, Any], number: int, run: Mapping[str, Any]) -> Ma
     )
 
 
-def _text(found: Sequence[float | None]) -> str:
-    value, low, high, _ = found
+def _text(values: Sequence[float | None]) -> str:
+    value, low, high, _ = values
     edges = "" if low is None or high is None else f" [{short(low)}, {short(high)}]"
     return f"{'unknown' if value is None else short(value)}{edges}"

@@ -29,9 +29,9 @@ def _losses(run: Run) -> list[tuple[dict[str, Any], int | None]]:
     events = run.events
     resumed = [(at, event["first_iteration"]) for at, event in enumerate(events) if event["event"] == "resumed"]
     lost = [(at, event) for at, event in enumerate(events) if event["event"] == "lost"]
-    found = [(event, next((first for later, first in resumed if later > at), None)) for at, event in lost]
+    recoveries = [(event, next((first for later, first in resumed if later > at), None)) for at, event in lost]
     # A run that was resumed before the loss does those iterations once more, with everybody.
-    return [(event, back) for event, back in found if back is None or back > event["iteration"]]
+    return [(event, back) for event, back in recoveries if back is None or back > event["iteration"]]
 
 
 def _when(first: int, back: int | None) -> str:
@@ -60,17 +60,17 @@ def fault_rows(run: Run) -> list[tuple[str, str]]:
 
 def spans(run: Run) -> list[Span]:
     """When something was wrong, for a chart over iterations: scheduled faults, and from when on an agent was missing."""
-    found: list[Span] = []
+    spans: list[Span] = []
     end = run.experiment.learning.iterations
     for fault in run.experiment.faults:
         if isinstance(fault, (CrashFault, FreezeFault)):
-            found.append(Span(f"{fault.kind} of agent {fault.agent}", fault.iteration, fault.iteration + 1))
+            spans.append(Span(f"{fault.kind} of agent {fault.agent}", fault.iteration, fault.iteration + 1))
         elif isinstance(fault, AgentFault):
-            found.append(Span(f"{fault.kind}: agent {fault.agent}".replace("_", " "), fault.start, fault.until or end))
+            spans.append(Span(f"{fault.kind}: agent {fault.agent}".replace("_", " "), fault.start, fault.until or end))
         elif isinstance(fault, (LinkFault, PartitionFault)) and (fault.start > 0 or fault.until is not None):
-            found.append(Span("partition" if isinstance(fault, PartitionFault) else "bad links", fault.start, fault.until or end))
-    found += [Span(f"without agent {event['agent']}", event["iteration"], back or end) for event, back in _losses(run)]
-    return [span._replace(color=_COLORS[at % len(_COLORS)]) for at, span in enumerate(found)]
+            spans.append(Span("partition" if isinstance(fault, PartitionFault) else "bad links", fault.start, fault.until or end))
+    spans += [Span(f"without agent {event['agent']}", event["iteration"], back or end) for event, back in _losses(run)]
+    return [span._replace(color=_COLORS[at % len(_COLORS)]) for at, span in enumerate(spans)]
 
 
 def fault_section(run: Run) -> Markup:

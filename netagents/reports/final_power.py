@@ -22,14 +22,14 @@ class FinalPower(NamedTuple):
     """Power of the policies that a run ended with.
 
     Attributes:
-        matrix: who holds how much power over whom. found: its concentration.
+        matrix: who holds how much power over whom. concentration: of that matrix.
         span: what it was taken from, as a caption says it.
         shown: (n, n) bool, pairs whose power was looked for.
         audited: by branching; else by the critics of the agents.
     """
 
     matrix: PowerMatrix
-    found: Concentration
+    concentration: Concentration
     span: str
     shown: BoolArray
     audited: bool

@@ -41,9 +41,9 @@ def influence_page(run: Run, measured: Measurement) -> str:
     head = [html("<h1>Influence in {}</h1>", name), html('<p class="quiet">{} · {}</p>', describe(run), facts)]
     head += [html('<p class="alarm">{}</p>', line) for line in measured.warnings]
     tests = int(np.isfinite(matrix.p).sum())
-    found = int(matrix.significant.sum())
+    marked = int(matrix.significant.sum())
     tiles = [
-        tile("Significant pairs", f"{found} of {tests}", f"false-discovery rate {matrix.rate:g}", f"{matrix.permutations} permutations"),
+        tile("Significant pairs", f"{marked} of {tests}", f"false-discovery rate {matrix.rate:g}", f"{matrix.permutations} permutations"),
         tile("Strongest", *top),
         tile("Policies K", str(matrix.policies), f"at most ln K = {np.log(matrix.policies):.2f} nats", "per source, from the bank"),
         tile("Repetitions M", str(matrix.repetitions), "episodes with each policy", "common random numbers"),
@@ -173,10 +173,10 @@ def _group_section(run: Run, measured: Measurement) -> Markup:
     if not measured.groups:
         return Markup("")
     rows = []
-    for group, found in measured.groups:
+    for group, effect in measured.groups:
         names = ", ".join(run.topology.labels[agent] for agent in group)
         for agent in range(run.n):
-            joint, synergy = found.joint, found.synergy
+            joint, synergy = effect.joint, effect.synergy
             if agent in group or joint.p[agent] > 0.05:
                 continue
             rows.append(

@@ -67,9 +67,9 @@ def power_history(run: Run, last: int) -> PowerHistory:
     for position, reading in enumerate(run.each_power_reading()):
         if position >= count:
             break
-        found = concentration(run.matrix_of(reading))
-        if found.top_holder >= 0:
-            shares[position] = found.held / found.held.sum()
+        concentration_of_run = concentration(run.matrix_of(reading))
+        if concentration_of_run.top_holder >= 0:
+            shares[position] = concentration_of_run.held / concentration_of_run.held.sum()
         means[int(np.searchsorted(edges, position, side="right")) - 1].add(reading)
         if position >= count - last:
             means[-1].add(reading)

@@ -41,7 +41,7 @@ def power_svg(run: Run, last: int | None = None) -> str:
         raise RunDirectoryError("no iteration is recorded yet", where=str(run.path), fix=f"the run is {run.state}")
     power = final_power(run, last)
     drawings = [matrix_drawing(power.matrix, power.shown, [str(agent) for agent in range(run.n)])]
-    drawings.append(_holders(run, power.found, drawings[0]))
+    drawings.append(_holders(run, power.concentration, drawings[0]))
     marks = matrix_key(power.matrix, power.shown)
     floor = power.matrix.noise_floor
     if not power.audited:
@@ -49,14 +49,17 @@ def power_svg(run: Run, last: int | None = None) -> str:
     colour = f"Colour: what i would lose, in discounted reward, had j acted worst for it, from 0 to {matrix_top(power.matrix):.2g}"
     source = f"{power.span[:1].upper()}{power.span[1:]}"
     return svg_file(
-        _headline(run, power.found), describe(run), drawings, ". ".join([colour, *(["; ".join(marks)] if marks else []), source]) + "."
+        _headline(run, power.concentration),
+        describe(run),
+        drawings,
+        ". ".join([colour, *(["; ".join(marks)] if marks else []), source]) + ".",
     )
 
 
-def _holders(run: Run, found: Concentration, beside: Drawing) -> Drawing:
+def _holders(run: Run, concentration: Concentration, beside: Drawing) -> Drawing:
     """What each agent holds, as bars in the rows of the matrix; or why it is not known."""
     wide, top, side = 300.0, MATRIX_TOP, MATRIX_SIDE
-    if found.top_holder < 0:
+    if concentration.top_holder < 0:
         lines = no_entry(run).split("\n")
         inside = joined(
             html(
@@ -68,12 +71,12 @@ def _holders(run: Run, found: Concentration, beside: Drawing) -> Drawing:
             for row, line in enumerate(lines)
         )
     else:
-        row, total, largest = side / run.n, float(found.held.sum()), float(found.held.max())
-        named = range(run.n) if run.n <= _SMALL else [int(agent) for agent in np.argsort(-found.held, kind="stable")[:3]]
+        row, total, largest = side / run.n, float(concentration.held.sum()), float(concentration.held.max())
+        named = range(run.n) if run.n <= _SMALL else [int(agent) for agent in np.argsort(-concentration.held, kind="stable")[:3]]
         bars = []
-        for agent, held in enumerate(found.held.tolist()):
+        for agent, held in enumerate(concentration.held.tolist()):
             y, long = top + agent * row, 200.0 * held / largest
-            color = ACCENT if agent == found.top_holder else MAIN
+            color = ACCENT if agent == concentration.top_holder else MAIN
             bars.append(
                 html(
                     '<rect x="0" y="{}" width="{}" height="{}" fill="{}"/>',
@@ -91,12 +94,12 @@ def _holders(run: Run, found: Concentration, beside: Drawing) -> Drawing:
     return Drawing(inside, wide, beside.height, wide * beside.across / beside.width, beside.across + 14)
 
 
-def _headline(run: Run, found: Concentration) -> str:
+def _headline(run: Run, concentration: Concentration) -> str:
     name = run.manifest["name"]
-    if found.top_holder < 0:
+    if concentration.top_holder < 0:
         return f"{name}: who holds power is not known"
-    first, _, rest = top_power(found).partition("; ")
-    shares = f"Herfindahl {found.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {found.gini:.2f}"
+    first, _, rest = top_power(concentration).partition("; ")
+    shares = f"Herfindahl {concentration.herfindahl:.3f} (equal shares: {1 / run.n:.3f}) · Gini {concentration.gini:.2f}"
     return f"{name}: {first}\n{rest + ' · ' if rest else ''}{shares}"
 
 
@@ -118,16 +121,16 @@ def no_entry(run: Run) -> str:
     )
 
 
-def top_power(found: Concentration) -> str:
-    """Who holds most power, and how far that is certain; for a concentration that is known."""
-    share = f"{percent(found.top_share)} of all (± {percent(found.top_error)})"
-    others = len(found.leaders) - 1
+def top_power(power: Concentration) -> str:
+    """Who holds most power, and how far that is certain; for a power that is known."""
+    share = f"{percent(power.top_share)} of all (± {percent(power.top_error)})"
+    others = len(power.leaders) - 1
     if others <= 0:
-        return f"agent {found.top_holder} holds most power, {share}"
+        return f"agent {power.top_holder} holds most power, {share}"
     if others == 1:
-        first, second = found.leaders
-        return f"agents {first} and {second} hold most power; which of them more is not known; agent {found.top_holder} {share}"
-    return f"who holds most is not known: {len(found.leaders)} agents are alike within the errors; agent {found.top_holder} {share}"
+        first, second = power.leaders
+        return f"agents {first} and {second} hold most power; which of them more is not known; agent {power.top_holder} {share}"
+    return f"who holds most is not known: {len(power.leaders)} agents are alike within the errors; agent {power.top_holder} {share}"
 
 
 def percent(share: float) -> str:

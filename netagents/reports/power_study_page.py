@@ -24,34 +24,34 @@ def power_answer(data: StudyData) -> list[str]:
     """One sentence per method: the best price, what is left of power and of the return, and how sure that is; then what it cost."""
     summary = data.tables["power_summary"]
     verdicts = {each["setting"]: each["verdict"] for each in data.facts["verdicts"]}
-    told = []
+    sentences = []
     for method in _methods(summary):
         if method == NONE:
             continue
-        mine = [row for row in range(summary.rows) if summary["method"][row] == method]
-        safer = [row for row in mine if verdicts.get(str(summary["setting"][row])) == "safer"]
-        reliable = [row for row in mine if summary["power_left_n"][row] >= ENOUGH]
+        rows = [row for row in range(summary.rows) if summary["method"][row] == method]
+        safer = [row for row in rows if verdicts.get(str(summary["setting"][row])) == "safer"]
+        reliable = [row for row in rows if summary["power_left_n"][row] >= ENOUGH]
         if safer:
             best = min(safer, key=lambda row: float(summary["power_left"][row]))
-            told.append(f"{method} makes the team safer: {_numbers(summary, best)}.")
+            sentences.append(f"{method} makes the team safer: {_numbers(summary, best)}.")
         elif not reliable:
-            told.append(
-                f"Too few runs say anything about {method} (at least {ENOUGH} with known power are needed): {_closest(summary, mine)}."
+            sentences.append(
+                f"Too few runs say anything about {method} (at least {ENOUGH} with known power are needed): {_closest(summary, rows)}."
             )
         else:
-            told.append(
+            sentences.append(
                 f"{method} has no price that keeps 90 % of the return and leaves at most half of the power, by both intervals: "
-                f"{_closest(summary, mine)}."
+                f"{_closest(summary, rows)}."
             )
     cost = [row for row in range(summary.rows) if summary["method"][row] != NONE]
     if cost:
         ratios = np.array([float(summary["time_ratio"][row]) for row in cost])
         messages = np.array([float(summary["bytes_ratio"][row]) for row in cost])
-        told.append(
+        sentences.append(
             f"Training took {np.nanmedian(ratios):.2f} times the processor time per iteration, and agents sent each other "
             f"{'the same bytes' if np.allclose(messages, 1.0) else f'{np.nanmax(messages):.2f} times the bytes'}."
         )
-    return told
+    return sentences
 
 
 def truncation_sentence(data: StudyData) -> str | None:

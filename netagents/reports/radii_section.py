@@ -22,14 +22,14 @@ def radii_section(run: Run) -> Markup:
 
 def _sentence(facts: RadiiFacts) -> str:
     share = facts.bytes_chosen / facts.bytes_largest if facts.bytes_largest else 0.0
-    told = (
+    sentence = (
         f"Chosen by {facts.by}: {share:.0%} of the payload that agents would send each other with radius {facts.largest} "
         f"({facts.byte_budget:.0%} allowed). The calibration trained {facts.iterations} iterations with that radius first."
     )
     if facts.by != "influence":
-        return told
+        return sentence
     return (
-        f"{told} Influence over K = {len(facts.members)} policies and M = {facts.repetitions} episodes; {facts.significant} pairs are "
+        f"{sentence} Influence over K = {len(facts.members)} policies and M = {facts.repetitions} episodes; {facts.significant} pairs are "
         "significant and count by themselves, the others as the mean of such pairs as far apart."
     )
 

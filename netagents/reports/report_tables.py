@@ -22,14 +22,14 @@ FloatArray = NDArray[np.float64]
 _MOST_AGENTS = 400
 
 
-def agent_table(run: Run, found: Concentration) -> Markup:
+def agent_table(run: Run, concentration: Concentration) -> Markup:
     """One row per agent, those who hold most power first."""
     general = learns_utility(run)
     returns = run.agent_metric("return")
     utility = run.agent_metric("utility")
     drawn = utility if general else returns
     averaged = max(1, len(returns) // 10)
-    total = float(found.held.sum())
+    total = float(concentration.held.sum())
     sent = _sent_bytes(run)
     entropy = run.agent_metric("policy_entropy")
     timing = {name: run.agent_timing(name).mean(axis=0) for name in ("compute", "wait", "serialise")}
@@ -40,12 +40,12 @@ def agent_table(run: Run, found: Concentration) -> Markup:
     heads += [("power held", ""), ("neighbours", ""), ("bytes sent", ""), ("policy entropy", "")]
     if timed:
         heads += [("compute", ""), ("wait", "")]
-    order = sorted(range(run.n), key=lambda agent: (-found.held[agent], agent))
+    order = sorted(range(run.n), key=lambda agent: (-concentration.held[agent], agent))
     rows = []
     for agent in order[:_MOST_AGENTS]:
         name = run.topology.labels[agent]
         label = f"{agent} ({name})" if name != str(agent) else name
-        share = found.held[agent] / total if total > 0.0 else math.nan
+        share = concentration.held[agent] / total if total > 0.0 else math.nan
         cells = [
             _cell(label, agent),
             html('<td class="left">{}</td>', sparkline(drawn[:, agent])),
@@ -63,10 +63,10 @@ def agent_table(run: Run, found: Concentration) -> Markup:
     frame = '<div class="scroll tall"><table class="sortable"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     body = html(frame, top, joined(rows))
     span = f"the last {averaged} iterations" if averaged > 1 else "the last iteration"
-    said = f"Each small curve has its own scale. Last is the mean of {span}{'; times are per iteration' if timed else ''}."
+    note = f"Each small curve has its own scale. Last is the mean of {span}{'; times are per iteration' if timed else ''}."
     if run.n > _MOST_AGENTS:
-        said += f" The {_MOST_AGENTS} agents of {run.n} that hold most power; all are in tables/metrics.parquet."
-    return section("Every agent", body, say=said, wide=True)
+        note += f" The {_MOST_AGENTS} agents of {run.n} that hold most power; all are in tables/metrics.parquet."
+    return section("Every agent", body, say=note, wide=True)
 
 
 def _sent_bytes(run: Run) -> FloatArray:
@@ -181,6 +181,6 @@ def ending_section(run: Run) -> Markup:
         # A role names a file of the logs, and nothing elsewhere.
         lines = tail(run.directory.log(log), 20) if re.fullmatch(r"[a-z]+(_[0-9]{1,6})?", log) else []
         if lines:
-            told = '<p class="say">Last lines of the log of {}:</p><pre>{}</pre>'
-            parts.append(html(told, role, "\n".join(lines)))
+            frame = '<p class="say">Last lines of the log of {}:</p><pre>{}</pre>'
+            parts.append(html(frame, role, "\n".join(lines)))
     return section("How it ended, and where", *parts)

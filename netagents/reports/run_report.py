@@ -63,18 +63,18 @@ def report(run: Run) -> str:
     reached = progress(run)
     history = power_history(run, DEFAULT_LAST)
     power = final_power(run)
-    found = power.found
+    concentration = power.concentration
     body = _grid(
         _graph_section(run, power),
         _curve_section(run, reached),
         _baseline_section(run),
-        _shares_section(run, history, found),
+        _shares_section(run, history, concentration),
         _utility_section(run),
         constraint_section(run),
         price_section(run),
         radii_section(run),
         _maps_section(run, history, power),
-        agent_table(run, found),
+        agent_table(run, concentration),
         metric_section(run),
         messages_section(run),
         link_section(run),
@@ -82,7 +82,7 @@ def report(run: Run) -> str:
         settings_section(run),
         ending_section(run),
     )
-    return document(f"{name}: report", _head(run, name, _verdict(run, reached, found)), _tiles(run, reached, power), body)
+    return document(f"{name}: report", _head(run, name, _verdict(run, reached, concentration)), _tiles(run, reached, power), body)
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:
@@ -104,13 +104,13 @@ def _head(run: Run, name: str, verdict: str) -> Markup:
     lines.append(html('<p class="quiet">{} · {} · {}</p>', describe(run), run.manifest["created"], run.path.name))
     if state in ("failed", "interrupted", "killed"):
         ending = run.ending
-        told = " ".join(part for part in (ending.get("role", ""), ending.get("line", "")) if part)
+        line = " ".join(part for part in (ending.get("role", ""), ending.get("line", "")) if part)
         silent = (
             "Its processes were killed without a word; what was recorded by then is shown."
             if state == "killed"
             else "No reason was written down."
         )
-        lines.append(html('<p class="alarm">{}</p>', told or silent))
+        lines.append(html('<p class="alarm">{}</p>', line or silent))
     elif state == "running":
         lines.append(html('<p class="alarm">The run still goes on; this is how it stood after {} iterations.</p>', len(run.iterations)))
     if verdict:
@@ -118,7 +118,7 @@ def _head(run: Run, name: str, verdict: str) -> Markup:
     return joined(lines)
 
 
-def _verdict(run: Run, reached: LearningProgress, found: Concentration) -> Markup:
+def _verdict(run: Run, reached: LearningProgress, concentration: Concentration) -> Markup:
     """What happened, in one or two sentences."""
     change = "rose" if reached.last > reached.first else "fell" if reached.last < reached.first else "stayed"
     sentence = html("The return per agent {} from {} to <b>{}</b>", change, short(reached.first), short(reached.last))
@@ -126,28 +126,28 @@ def _verdict(run: Run, reached: LearningProgress, found: Concentration) -> Marku
         way = (reached.last - reached.untrained) / (reached.best - reached.untrained)
         sentence += f", {way:.0%} of the way from untrained ({short(reached.untrained)}) to the {best_name(run)} ({short(reached.best)})"
     sentence += "."
-    if found.top_holder < 0:
+    if concentration.top_holder < 0:
         return html("{} Who holds power is not known. {}", sentence, no_entry(run))
     return html(
         "{} {} <b>{}</b> of all power (± {}), {} times an equal share.",
         sentence,
-        _top_sentence(run, found),
-        percent(found.top_share),
-        percent(found.top_error),
-        f"{found.top_share * run.n:.1f}",
+        _top_sentence(run, concentration),
+        percent(concentration.top_share),
+        percent(concentration.top_error),
+        f"{concentration.top_share * run.n:.1f}",
     )
 
 
-def _top_sentence(run: Run, found: Concentration) -> str:
+def _top_sentence(run: Run, concentration: Concentration) -> str:
     """Who holds most power, as the beginning of a sentence that goes on with a share."""
-    top = f"agent {_name(run, found.top_holder)}"
-    if len(found.leaders) == 1:
+    top = f"agent {_name(run, concentration.top_holder)}"
+    if len(concentration.leaders) == 1:
         return f"A{top[1:]} holds most power:"
-    return f"Who holds most power is not known, {len(found.leaders)} agents are alike within the errors; {top} holds"
+    return f"Who holds most power is not known, {len(concentration.leaders)} agents are alike within the errors; {top} holds"
 
 
 def _tiles(run: Run, reached: LearningProgress, power: FinalPower) -> Markup:
-    found = power.found
+    concentration = power.concentration
     total, seconds = run.ledger.total, float(run.seconds[-1])
     recorded, planned = len(run.iterations), run.experiment.learning.iterations
     known = [
@@ -164,12 +164,12 @@ def _tiles(run: Run, reached: LearningProgress, power: FinalPower) -> Markup:
     if learns_utility(run):
         objective = np.nanmean(run.agent_metric("objective"), axis=1)
         tiles.append(tile("Objective per agent", short(float(objective[-1])), f"from {short(float(objective[0]))}", "what is maximised"))
-    if found.top_holder >= 0:
+    if concentration.top_holder >= 0:
         tiles.append(
             tile(
                 "True power" if power.audited else "Top power",
-                *_top_holder(run, found),
-                f"Herfindahl {found.herfindahl:.3f} · Gini {found.gini:.2f}",
+                *_top_holder(run, concentration),
+                f"Herfindahl {concentration.herfindahl:.3f} · Gini {concentration.gini:.2f}",
             )
         )
     else:
@@ -180,22 +180,22 @@ def _tiles(run: Run, reached: LearningProgress, power: FinalPower) -> Markup:
     return html('<div class="tiles">{}</div>', joined(tiles))
 
 
-def _top_holder(run: Run, found: Concentration) -> tuple[str, str]:
+def _top_holder(run: Run, concentration: Concentration) -> tuple[str, str]:
     """The top holder and its share, or that several are alike; for a concentration that is known."""
-    holder, share = f"agent {_name(run, found.top_holder)}", percent(found.top_share)
-    error = f"± {percent(found.top_error)}; equal shares: {percent(1 / run.n)}"
-    if len(found.leaders) == 1:
+    holder, share = f"agent {_name(run, concentration.top_holder)}", percent(concentration.top_share)
+    error = f"± {percent(concentration.top_error)}; equal shares: {percent(1 / run.n)}"
+    if len(concentration.leaders) == 1:
         return f"{holder}: {share}", error
-    return f"{len(found.leaders)} agents alike", f"{holder}: {share} {error}"
+    return f"{len(concentration.leaders)} agents alike", f"{holder}: {share} {error}"
 
 
 def _graph_section(run: Run, power: FinalPower) -> Markup:
-    found = power.found
+    concentration = power.concentration
     title = "Who holds power over whom"
     if run.n > LARGEST_DRAWN:
-        return section(title, _holders(run, found), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
+        return section(title, _holders(run, concentration), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
     arrows = _arrows(power.matrix)
-    if found.top_holder < 0:
+    if concentration.top_holder < 0:
         say = f"It is not known who holds power. {no_entry(run)}"
     else:
         some = f"the {_MOST_ARROWS} strongest of {len(arrows)} arrows" if len(arrows) > _MOST_ARROWS else "arrows"
@@ -203,8 +203,8 @@ def _graph_section(run: Run, power: FinalPower) -> Markup:
             f"A circle's area grows with the power that the agent holds; {some} point to those over whom it holds it. "
             f"Grey lines are the graph. {power.span[:1].upper()}{power.span[1:]}."
         )
-    held = found.held if found.top_holder >= 0 else None
-    return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, found), say=say)
+    held = concentration.held if concentration.top_holder >= 0 else None
+    return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, concentration), say=say)
 
 
 def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
@@ -213,7 +213,7 @@ def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
     if recorded == 0:
         return draw_graph(run.topology, standalone=standalone)
     power = final_power(run)
-    held = power.found.held if power.found.top_holder >= 0 else None
+    held = power.concentration.held if power.concentration.top_holder >= 0 else None
     return draw_graph(run.topology, held, _arrows(power.matrix)[:_MOST_ARROWS], standalone=standalone)
 
 
@@ -224,26 +224,26 @@ def _arrows(matrix: PowerMatrix) -> list[Influence]:
     return sorted(arrows, key=lambda one: -one.value)
 
 
-def _holders(run: Run, found: Concentration) -> Markup:
+def _holders(run: Run, concentration: Concentration) -> Markup:
     """Those who hold most, as bars."""
-    total = float(found.held.sum())
-    if found.top_holder < 0 or total <= 0.0:
+    total = float(concentration.held.sum())
+    if concentration.top_holder < 0 or total <= 0.0:
         return Markup("")
-    leaders = [int(agent) for agent in np.argsort(-found.held, kind="stable")[:_MOST_HOLDERS] if found.held[agent] > 0.0]
-    largest = float(found.held[leaders[0]])
+    leaders = [int(agent) for agent in np.argsort(-concentration.held, kind="stable")[:_MOST_HOLDERS] if concentration.held[agent] > 0.0]
+    largest = float(concentration.held[leaders[0]])
     lines = [
         html(
             '<tr><td>agent {}</td><td class="left fill"><span class="bar{}" style="width:{}%"></span> {}</td></tr>',
             _name(run, agent),
-            " top" if agent == found.top_holder else "",
-            f"{85 * found.held[agent] / largest:.1f}",
-            percent(found.held[agent] / total),
+            " top" if agent == concentration.top_holder else "",
+            f"{85 * concentration.held[agent] / largest:.1f}",
+            percent(concentration.held[agent] / total),
         )
         for agent in leaders
     ]
     rest = run.n - len(leaders)
     if rest:
-        others = (total - float(found.held[leaders].sum())) / total
+        others = (total - float(concentration.held[leaders].sum())) / total
         lines.append(html('<tr><td>{} others</td><td class="left fill quiet">{} together</td></tr>', rest, percent(others)))
     return html('<table class="holders"><tbody>{}</tbody></table>', joined(lines))
 
@@ -278,12 +278,12 @@ def _baseline_section(run: Run) -> Markup:
     return section(f"Beside {comparison.groups[1].label}", draw(comparison_chart(comparison)), say=baseline_sentence(comparison))
 
 
-def _shares_section(run: Run, history: PowerHistory, found: Concentration) -> Markup:
+def _shares_section(run: Run, history: PowerHistory, concentration: Concentration) -> Markup:
     title = "How power moved"
     if not np.isfinite(history.shares).any():
         return section(title, say="In no iteration it is known who holds power.")
     peak = np.nan_to_num(np.nanmax(np.nan_to_num(history.shares, nan=-1.0), axis=0))
-    leaders = [int(agent) for agent in np.lexsort((-peak, -found.held))[:5]]
+    leaders = [int(agent) for agent in np.lexsort((-peak, -concentration.held))[:5]]
     lines = [ChartLine(f"agent {_name(run, agent)}", history.shares[:, agent], _COLORS[at]) for at, agent in enumerate(leaders)]
     references = [Reference("equal", 1 / run.n, "var(--quiet)")]
     say = f"Share of all power held, of the {len(leaders)} agents that hold most at the end."
@@ -326,7 +326,7 @@ def _maps_section(run: Run, history: PowerHistory, power: FinalPower) -> Markup:
         "Small maps show how it came about"
         '<span class="quiet">; click one to see it large.</span>'
     )
-    if power.found.top_holder < 0:
+    if power.concentration.top_holder < 0:
         say += f" {no_entry(run)}"
     windows = history.windows
     if power.audited:

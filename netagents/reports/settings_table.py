@@ -47,12 +47,12 @@ def differing(experiments: Sequence[Experiment], ignored: Sequence[str] = ()) ->
     """
     flat = [{".".join(str(part) for part in path): value for path, value in leaves(resolved(one))} for one in experiments]
     keys = list(dict.fromkeys(key for each in flat for key in each))
-    found = []
+    names = []
     for key in keys:
         values = [words(each[key]) if key in each else "-" for each in flat]
         if len(set(values)) > 1 and not any(key == one or key.startswith(f"{one}.") for one in ignored):
-            found.append((key, values))
-    return found
+            names.append((key, values))
+    return names
 
 
 def words(value: Any) -> str:

@@ -102,8 +102,8 @@ class StudyData:
     def setting(self, kappa: int, credit: str) -> str:
         """The label of a radius."""
         table = self.summary
-        found = np.flatnonzero((table[self._compared] == credit) & (table["kappa"] == kappa))
-        return str(table["setting"][found[0]])
+        rows = np.flatnonzero((table[self._compared] == credit) & (table["kappa"] == kappa))
+        return str(table["setting"][rows[0]])
 
 
 def load_study(path: Path) -> StudyData:

@@ -78,9 +78,9 @@ def by_radius(
     lines = []
     for name, words, color in columns:
         for each in chosen:
-            mine, value, low, high = data.by_kappa(name, each)
+            rows, value, low, high = data.by_kappa(name, each)
             several = len(chosen) > 1
-            x = np.array([kappas.index(kappa) for kappa in mine], dtype=np.float64)
+            x = np.array([kappas.index(kappa) for kappa in rows], dtype=np.float64)
             if np.isfinite(value).any():
                 shade = color_of(data, each) if several else color
                 lines.append(ChartLine(each if several else words, value, shade, low, high, x, marked=True))
@@ -115,10 +115,10 @@ def gradient_errors(data: StudyData) -> Chart:
     lines = []
     for credit, color in CREDIT_COLORS.items():
         for policies in ("untrained", "trained"):
-            mine = (table["policies"] == policies) & (table["credit"] == credit) & (table["reading"] == "fixed_point")
-            value = np.asarray(table["relative_error"][mine], dtype=np.float64)
-            if mine.any():
-                places = np.array([kappas.index(int(kappa)) for kappa in table["kappa"][mine]], dtype=np.float64)
+            rows = (table["policies"] == policies) & (table["credit"] == credit) & (table["reading"] == "fixed_point")
+            value = np.asarray(table["relative_error"][rows], dtype=np.float64)
+            if rows.any():
+                places = np.array([kappas.index(int(kappa)) for kappa in table["kappa"][rows]], dtype=np.float64)
                 dashed = policies == "trained"
                 words = f"{credit}, {policies}{' (dashed)' if dashed else ''}"
                 lines.append(ChartLine(words, value, color, x=places, marked=True, dashed=dashed))

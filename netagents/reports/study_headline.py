@@ -34,18 +34,18 @@ def answers(data: StudyData) -> list[str]:
     """Per credit the radius to use, what it brings, what more would add and cost; then which one learns fastest for its cost."""
     knees = {credit: data.knee(credit) for credit in data.credits}
     together = len(data.credits) > 1 and len(set(knees.values())) == 1 and None not in knees.values()
-    told = []
+    sentences = []
     for credit in data.credits[:1] if together else data.credits:
         only_credits = set(data.credits) <= set(CREDIT_COLORS)
         each = f" with {'credit ' if only_credits else ''}{credit}" if len(data.credits) > 1 else ""
         name = (" with either credit" if only_credits else " with any of them") if together else each
         knee = knees[credit]
-        told.append(_unknown(data, credit, name) if knee is None else _answer(data, credit, knee, name))
+        sentences.append(_unknown(data, credit, name) if knee is None else _answer(data, credit, knee, name))
     if "routing" in data.summary:
-        told.append(_routings(data, [knee for knee in knees.values() if knee is not None]))
+        sentences.append(_routings(data, [knee for knee in knees.values() if knee is not None]))
     first = knees[data.credits[0]]
     hurry = _in_a_hurry(data, data.credits[0], first) if first is not None else ""
-    return [*told, hurry] if hurry else told
+    return [*sentences, hurry] if hurry else sentences
 
 
 def _unknown(data: StudyData, credit: str, name: str) -> str:
@@ -56,9 +56,9 @@ def _unknown(data: StudyData, credit: str, name: str) -> str:
         return f"No run{name} says which kappa to use."
     best = max(finite, key=lambda at: gains[at].value)
     other = 0 if best != 0 and 0 in finite else next((at for at in finite if at != best), best)
-    numbers = f"kappa = {kappas[best]} has {data.measure} {_told(gains[best])}"
+    numbers = f"kappa = {kappas[best]} has {data.measure} {_with_interval(gains[best])}"
     if other != best:
-        numbers += f", kappa = {kappas[other]} {_told(gains[other])}"
+        numbers += f", kappa = {kappas[other]} {_with_interval(gains[other])}"
     fewest = min(gain.n for gain in gains)
     if fewest < ENOUGH:
         return f"Too few seeds to say which kappa to use{name} (n = {fewest}, {ENOUGH} at least): {numbers}."
@@ -70,16 +70,16 @@ def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
     _, size, _, _ = data.by_kappa("bytes_per_step", credit)
     at = kappas.index(knee)
     alone = f" ({_role(data, 0)})" if knee == 0 else ""
-    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_told(gains[at])}"
+    sentence = f"Use kappa = {knee}{alone}{name}: {data.measure} {_with_interval(gains[at])}"
     if at > 0:
-        sentence += f", against {_told(gains[0])} at kappa = 0"
+        sentence += f", against {_with_interval(gains[0])} at kappa = 0"
     if at + 1 < len(kappas):
         best = max(range(at + 1, len(kappas)), key=lambda each: gains[each].value)
         change = gains[best].value - gains[at].value
         if order(gains[best], gains[at]) == "higher":
             verdict = f"kappa = {kappas[best]} adds {change:.2g}, less than 2 % of what was learned"
         else:
-            verdict = f"no larger radius is better beyond chance (the highest: {_told(gains[best])} at kappa = {kappas[best]})"
+            verdict = f"no larger radius is better beyond chance (the highest: {_with_interval(gains[best])} at kappa = {kappas[best]})"
         more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"
         sentence += f". Beyond it {verdict}, and kappa = {kappas[best]} {more}"
     return sentence + "."
@@ -93,9 +93,9 @@ def _routings(data: StudyData, knees: Sequence[int]) -> str:
         at = {str(summary["routing"][row]): row for row in np.flatnonzero(summary["kappa"] == kappa)}
         sockets = [float(summary["sockets_mean"][at[name]]) for name in ("relay", "direct")]
         share = [float(summary["bytes_per_step"][at[name]]) for name in ("relay", "direct")]
-        bytes_told = "the same bytes" if share[0] == share[1] else f"{share[0] / share[1]:.2f} times the bytes"
+        bytes_text = "the same bytes" if share[0] == share[1] else f"{share[0] / share[1]:.2f} times the bytes"
         fewer = "as many connections" if sockets[0] == sockets[1] else f"{sockets[0]:.1f} instead of {sockets[1]:.1f} connections per agent"
-        parts.append(f"{fewer} and {bytes_told} at kappa = {kappa}")
+        parts.append(f"{fewer} and {bytes_text} at kappa = {kappa}")
     return f"Relay routing learns the same, with {'; with '.join(parts)}."
 
 
@@ -110,9 +110,9 @@ def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
         return ""
     quickest = min(counts[at].value for at in faster)
     soon = next(at for at in faster if counts[at].value <= SOON * quickest)
-    there = f"a target that kappa = {knee} never reached" if never else f"{_told(slow, 0)} at kappa = {knee}"
+    there = f"a target that kappa = {knee} never reached" if never else f"{_with_interval(slow, 0)} at kappa = {knee}"
     target = short(data.facts["target"])
-    needs = f"{_told(counts[soon], 0)} iterations to {target}"
+    needs = f"{_with_interval(counts[soon], 0)} iterations to {target}"
     return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {needs}, against {there}."
 
 
@@ -135,14 +135,14 @@ def _gains(data: StudyData) -> Chart:
     lines: list[ChartLine] = []
     notes: list[Note] = []
     for shift, credit in zip(shifts, data.credits, strict=True):
-        mine, value, low, high = data.by_kappa("final", credit)
-        x = np.array([kappas.index(kappa) for kappa in mine]) + float(shift)
+        rows, value, low, high = data.by_kappa("final", credit)
+        x = np.array([kappas.index(kappa) for kappa in rows]) + float(shift)
         lines.append(ChartLine(credit if len(data.credits) > 1 else "", value, color_of(data, credit), low, high, x, marked=True))
         if credit == data.credits[0]:
             notes += _changes(data, credit, x, value)
         knee = data.knee(credit)
         if knee is not None and (credit == data.credits[0] or knee != data.knee(data.credits[0])):
-            at = mine.index(knee)
+            at = rows.index(knee)
             notes.append(
                 Note(f"knee: kappa = {knee}", float(x[at]), float(value[at]), ACCENT, "start" if at == 0 else "middle", 18.0, True)
             )
@@ -186,15 +186,15 @@ def _range(data: StudyData) -> tuple[float, float]:
 
 def _bars(data: StudyData, column: str, scale: float, words: Callable[[float], str], missing: str) -> tuple[ChartBars, ...]:
     width = 0.7 / len(data.credits)
-    found = []
+    bars = []
     for number, credit in enumerate(data.credits):
-        mine, size, _, _ = data.by_kappa(column, credit)
-        places = np.array([data.kappas.index(kappa) for kappa in mine]) + (number - (len(data.credits) - 1) / 2) * width
+        kappas, size, _, _ = data.by_kappa(column, credit)
+        places = np.array([data.kappas.index(kappa) for kappa in kappas]) + (number - (len(data.credits) - 1) / 2) * width
         knee = data.knee(credit)
-        colors = tuple(ACCENT if kappa == knee else color_of(data, credit) for kappa in mine)
+        colors = tuple(ACCENT if kappa == knee else color_of(data, credit) for kappa in kappas)
         notes = tuple(words(value) if np.isfinite(value) else missing for value in size.tolist())
-        found.append(ChartBars(credit, places, size * scale, colors, width=width * 0.92, notes=notes))
-    return tuple(found)
+        bars.append(ChartBars(credit, places, size * scale, colors, width=width * 0.92, notes=notes))
+    return tuple(bars)
 
 
 def _role(data: StudyData, kappa: int) -> str:
@@ -204,5 +204,5 @@ def _role(data: StudyData, kappa: int) -> str:
     return "hears everyone" if kappa == data.kappas[-1] else ""
 
 
-def _told(interval: Interval, digits: int | None = None) -> str:
+def _with_interval(interval: Interval, digits: int | None = None) -> str:
     return interval.text(number=short if digits is None else lambda value: f"{value:.{digits}f}")

@@ -20,7 +20,7 @@ from netagents.reports.image_files import chart_image
 from netagents.reports.power_study_page import pareto, power_page, truncation
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
-from netagents.reports.study_settings import best_setting, dots, value_table, worth_table
+from netagents.reports.study_settings import best_setting, dots, message_value_table, value_table
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET
 from netagents.reports.summary import byte_size
 
@@ -72,8 +72,8 @@ def _radius_page(data: StudyData) -> list[Markup]:
     for credit in data.credits:
         named = f" ({credit})" if len(data.credits) > 1 else ""
         grid.append(_card(f"Learning, equal samples{named}", figures.learning_curves(data, credit), "Bands span all seeds."))
-        told = f"Whoever sends more has done fewer iterations by then. The table's 'at equal bytes' reads each curve at {_budget(data)}."
-        grid.append(_card(f"Learning, equal bytes{named}", figures.learning_curves(data, credit, "bytes"), told))
+        remark = f"Whoever sends more has done fewer iterations by then. The table's 'at equal bytes' reads each curve at {_budget(data)}."
+        grid.append(_card(f"Learning, equal bytes{named}", figures.learning_curves(data, credit, "bytes"), remark))
     each: list[tuple[str, Callable[[], Chart], str]] = [
         (
             "Iterations to the target",
@@ -161,7 +161,7 @@ def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
     if data.study["question"] == "mute":
         say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
-        parts.append(section("What is each message worth?", worth_table(data), draw(dots(data)), say=say, wide=True))
+        parts.append(section("What is each message worth?", message_value_table(data), draw(dots(data)), say=say, wide=True))
     else:
         lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
         parts.append(section("Which setting is best?", lead, draw(dots(data)), say=MIDDLES, wide=True))

@@ -30,7 +30,7 @@ _COLUMNS = (
 def value_table(data: StudyData) -> str:
     """One row per setting, intervals in brackets."""
     summary = data.summary
-    columns = [(name, told) for name, told in _COLUMNS if name in summary and np.isfinite(summary[name]).any()]
+    columns = [(name, header) for name, header in _COLUMNS if name in summary and np.isfinite(summary[name]).any()]
     with_utility = np.abs(np.nan_to_num(summary["utility"])).max() > 0
     if with_utility:
         columns.insert(1, ("utility", "utility"))
@@ -52,7 +52,7 @@ def value_table(data: StudyData) -> str:
     heads = (
         "setting",
         "runs",
-        *(told for _, told in columns),
+        *(header for _, header in columns),
         "messages / step",
         "payload / step",
         "framed / step",
@@ -94,25 +94,25 @@ def best_setting(data: StudyData) -> str:
     return leader_sentence([str(label) for label in summary["setting"]], finals, f"{data.measure} after training", short)
 
 
-def worth_table(data: StudyData) -> str:
+def message_value_table(data: StudyData) -> str:
     """Return lost and bytes saved by each muted kind and hop, and the one per the other."""
     rows = []
     notes = {"too few": " (too few seeds)", "not told apart": " (chance)"}
-    for row in worth(data):
+    for row in message_values(data):
         per = f"{row.lost / (row.saved / 1e3):.3g}" if row.saved != 0.0 and row.order in ("higher", "lower") else "-"
         change = f"{row.lost:+.3g}{notes.get(row.order, '')}"
         rows.append((text(row.muted), text(row.final.text(number=short)), text(change), byte_size(round(row.saved)), per))
     heads = (
         "muted",
         f"{data.measure}",
-        f"lost of {worth_baseline(data).text(number=short)}",
+        f"lost of {all_messages_baseline(data).text(number=short)}",
         "bytes saved per step",
         "lost per kB per step",
     )
     return table(heads, rows)
 
 
-class Worth(NamedTuple):
+class MessageValue(NamedTuple):
     """What one muted kind of message costs.
 
     Attributes:
@@ -130,22 +130,22 @@ class Worth(NamedTuple):
     order: Order
 
 
-def worth_baseline(data: StudyData) -> Interval:
+def all_messages_baseline(data: StudyData) -> Interval:
     """The final value with every message."""
     return data.interval("final", _whole(data))
 
 
-def worth(data: StudyData) -> list[Worth]:
+def message_values(data: StudyData) -> list[MessageValue]:
     """Per muted kind and hop: what is lost, what is saved per step, and whether the loss is beyond chance."""
     summary, whole = data.summary, _whole(data)
     baseline = data.interval("final", whole)
-    found = []
+    values = []
     for at in range(summary.rows):
         if at != whole:
             final = data.interval("final", at)
             saved = float(summary["bytes_per_step"][whole] - summary["bytes_per_step"][at])
-            found.append(Worth(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
-    return found
+            values.append(MessageValue(str(summary["muted"][at]), final, baseline.value - final.value, saved, order(baseline, final)))
+    return values
 
 
 def _whole(data: StudyData) -> int:

@@ -90,14 +90,14 @@ def _discounted_line(run: Run) -> str:
 
 def _power_rows(run: Run) -> list[tuple[str, str]]:
     power = final_power(run)
-    found = power.found
-    if found.top_holder < 0:
+    concentration = power.concentration
+    if concentration.top_holder < 0:
         return [("power", " ".join(no_entry(run).split()).lower())]
     floor = power.matrix.noise_floor
     noise = f"; noise floor {floor:.2g}" if math.isfinite(floor) and not power.audited else ""
     return [
-        ("true power" if power.audited else "top power", f"{top_power(found)} (equal shares: {percent(1 / run.n)})"),
-        ("concentration", f"Herfindahl {found.herfindahl:.3f}, Gini {found.gini:.2f}, {_largest(run, power)}{noise}"),
+        ("true power" if power.audited else "top power", f"{top_power(concentration)} (equal shares: {percent(1 / run.n)})"),
+        ("concentration", f"Herfindahl {concentration.herfindahl:.3f}, Gini {concentration.gini:.2f}, {_largest(run, power)}{noise}"),
     ]
 
 
@@ -131,8 +131,12 @@ def _relay_rows(run: Run) -> list[tuple[str, str]]:
     if run.experiment.routing != "relay":
         return []
     total = run.carried.total
-    told = next((event["carried"] for event in reversed(run.events) if "carried" in event), None)
-    hop = f"; {told['handed_on']:,} handed on in {told['bundles']:,} bundles, {told['hop_milliseconds']:.3g} ms a hop" if told else ""
+    carried = next((event["carried"] for event in reversed(run.events) if "carried" in event), None)
+    hop = (
+        f"; {carried['handed_on']:,} handed on in {carried['bundles']:,} bundles, {carried['hop_milliseconds']:.3g} ms a hop"
+        if carried
+        else ""
+    )
     return [("relayed", f"{total.messages:,} crossings of links with {byte_size(total.bytes)}{hop}")]
 
 

@@ -257,7 +257,7 @@ def result_json(result: AllocationResult) -> str:
             return [plain(each) for each in value]
         return None if isinstance(value, float) and not np.isfinite(value) else value
 
-    def told(each: Correlation) -> dict[str, Any]:
+    def correlation_record(each: Correlation) -> dict[str, Any]:
         return {"value": plain(each.value), "low": plain(each.low), "high": plain(each.high), "n": each.n}
 
     def ranked(each: RankInterval) -> dict[str, Any]:
@@ -285,9 +285,9 @@ def result_json(result: AllocationResult) -> str:
         "samples": plain(result.samples),
         "measures": {name: plain(value) for name, value in result.measures.items()},
         "gains": plain(result.gains),
-        "correlation_with_gain": {name: told(each) for name, each in result.by_gain.items()},
-        "correlations": {f"{a}, {b}": told(each) for (a, b), each in result.between.items()},
-        "correlation_with_gain_within": {word: told(each) for word, each in result.within.items()},
+        "correlation_with_gain": {name: correlation_record(each) for name, each in result.by_gain.items()},
+        "correlations": {f"{a}, {b}": correlation_record(each) for (a, b), each in result.between.items()},
+        "correlation_with_gain_within": {word: correlation_record(each) for word, each in result.within.items()},
         "anova": {"F": plain(result.anova.f), "df": [result.anova.between, result.anova.within], "p": plain(result.anova.p)},
         "allocations": result.picks,
         "ranks": {name: ranked(each) for name, each in result.ranks.items()},

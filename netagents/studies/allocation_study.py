@@ -55,8 +55,8 @@ def allocation_study(
             words = {**chosen, f"agents.{number}.members": condition.members, "learning.iterations": iterations}
             experiment = load_experiment(base, words).experiment
             prepare(experiment, loaded.base)
-            told = {"scenario": scenario, "members": condition.members, **chosen}
-            settings.append(StudySetting(f"{scenario}, {condition.name}", told, experiment))
+            context = {"scenario": scenario, "members": condition.members, **chosen}
+            settings.append(StudySetting(f"{scenario}, {condition.name}", context, experiment))
     notes = (f"{lengths} lengths: self-play learns {base.learning.iterations} iterations",)
     return Study("sweep", base.name, base, tuple(settings), tuple(seeds), ("scenario", "members", *axes), "return", notes)
 

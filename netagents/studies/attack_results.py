@@ -140,5 +140,5 @@ def _seats(trained: Run, group: Sequence[int], iteration: int | None) -> dict[in
 
 def _interval(samples: ArrayLike) -> list[float | None]:
     """Mean, edges and n; None for edges that one sample does not give."""
-    found: Interval = mean_interval(samples)
-    return [*(float(value) if math.isfinite(value) else None for value in found[:3]), found.n]
+    interval: Interval = mean_interval(samples)
+    return [*(float(value) if math.isfinite(value) else None for value in interval[:3]), interval.n]

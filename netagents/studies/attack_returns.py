@@ -156,8 +156,8 @@ def _log_probability(
         noise: that the policy's own actions were drawn from.
     """
     if isinstance(policy, BoxPolicy):
-        given = policy.probabilities_at(context)
-        means, deviations = np.split(given, 2, axis=1)
+        at_context = policy.probabilities_at(context)
+        means, deviations = np.split(at_context, 2, axis=1)
         drawn = actions.reshape(means.shape) if noise is None else means + deviations * noise
         squares = np.square((drawn - means) / deviations)
         return -(0.5 * squares + np.log(deviations)).sum(axis=1), drawn

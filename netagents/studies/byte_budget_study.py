@@ -113,7 +113,7 @@ def evaluate_budget(
         returns[label, seed] = evaluate(run, episodes).team.value
         payload[label, seed] = _payload(run)
     untrained = {seed: evaluate(runs[LARGEST, seed], episodes, untrained=True).team.value for seed in study.seeds}
-    best, first = (np.array([found[seed] for seed in study.seeds]) for found in ({s: returns[LARGEST, s] for s in study.seeds}, untrained))
+    best, first = (np.array([row[seed] for seed in study.seeds]) for row in ({s: returns[LARGEST, s] for s in study.seeds}, untrained))
     rows = []
     for label in dict.fromkeys(setting.label for setting in study.settings):
         own = np.array([returns[label, seed] for seed in study.seeds])

@@ -194,9 +194,9 @@ def muted_difference(
     alone = _logits(_with(base, kappa=0, kappa_policy=None, kappa_critic=None, kappa_gradient=None))
     if max(float(np.abs(table).max()) for table in alone) < LEARNED:
         return float("nan")
-    if any(mine.shape != theirs.shape for mine, theirs in zip(muted, alone, strict=True)):
+    if any(muted_one.shape != alone_one.shape for muted_one, alone_one in zip(muted, alone, strict=True)):
         return float("inf")
-    return max(float(np.abs(mine - theirs).max()) for mine, theirs in zip(muted, alone, strict=True))
+    return max(float(np.abs(muted_one - alone_one).max()) for muted_one, alone_one in zip(muted, alone, strict=True))
 
 
 def predicted_bytes_difference(source: Source, overrides: Sequence[str]) -> float:

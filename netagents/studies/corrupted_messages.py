@@ -46,14 +46,14 @@ def corrupted_messages(setup: Setup, environment: NetworkedMDP, policies: Sequen
         return []
     moments = _moments(setup, environment, policies)
     hops = setup.topology.hops.matrix()
-    found = []
+    corrupted = []
     for agent, policy in enumerate(policies):
         for place, neighbour in enumerate(policy.window):
             if neighbour != agent:
                 generator = stream(SEED, agent, Purpose.INFORMATION_MESSAGES, neighbour)
                 effect = message_information(policy, moments[agent], [place], generator, DRAWS)
-                found.append(CorruptedMessages(agent, neighbour, int(hops[agent, neighbour]), effect))
-    return found
+                corrupted.append(CorruptedMessages(agent, neighbour, int(hops[agent, neighbour]), effect))
+    return corrupted
 
 
 def _moments(setup: Setup, environment: NetworkedMDP, policies: Sequence[Policy]) -> list[Received]:

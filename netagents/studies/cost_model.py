@@ -22,7 +22,7 @@ from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
 from netagents.studies.population_traffic import predict_moves
-from netagents.studies.relay_cost_model import RelayCost, Told, frames_of, predict_relay
+from netagents.studies.relay_cost_model import RelayCost, SentMessages, frames_of, predict_relay
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
 
@@ -167,10 +167,10 @@ def predict(setup: Setup) -> Cost:
 
     def framed(kind: Kind, sender: int, message: Message) -> int:
         key = (kind, _header_class(sender), *[(array.dtype, array.shape) for array in message if isinstance(array, np.ndarray)])
-        found = framed_cache.get(key)
-        if found is None:
-            found = framed_cache[key] = frame_bytes(codec.encode(Envelope(bytes(8), 0, sender, kind, 0, 0, message)))
-        return found
+        cached = framed_cache.get(key)
+        if cached is None:
+            cached = framed_cache[key] = frame_bytes(codec.encode(Envelope(bytes(8), 0, sender, kind, 0, 0, message)))
+        return cached
 
     flows: defaultdict[tuple[Kind, int], Flow] = defaultdict(lambda: NOTHING)
     sent, received = [NOTHING] * n, [NOTHING] * n
@@ -226,11 +226,11 @@ def predict(setup: Setup) -> Cost:
     ends = [kind for kind in exchanged if kind.row.pace is Pace.ITERATION]
     exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in range(n)) for kind in ends)
 
-    def told(agent: int) -> list[Told]:
+    def sent_by(agent: int) -> list[SentMessages]:
         each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, exchanged, agent)]
-        return [Told(kind, times, payload_bytes(message), nbytes, count) for kind, message, times, (nbytes, count) in each]
+        return [SentMessages(kind, times, payload_bytes(message), nbytes, count) for kind, message, times, (nbytes, count) in each]
 
-    relay = predict_relay(setup, told)
+    relay = predict_relay(setup, sent_by)
     work, waits = _step_work(setup, relay, sum(flow.messages for (kind, hop), flow in flows.items() if hop and kind is Kind.STATE))
     return Cost(
         flows=dict(flows),

@@ -118,11 +118,11 @@ def exact_squared_norm(setup: Setup, environment: NetworkedMDP, policies: Sequen
 
 def utilities_of(setup: Setup) -> list[Utility]:
     """Every agent's utility."""
-    found = []
+    names = []
     for agent in range(setup.n):
         (states,), (actions,) = setup.state_sizes((agent,)), setup.action_sizes((agent,))
-        found.append(build_utility(setup.agents[agent].utility, agent, states, actions, setup.discount))
-    return found
+        names.append(build_utility(setup.agents[agent].utility, agent, states, actions, setup.discount))
+    return names
 
 
 def _that_fits(base: Experiment) -> tuple[Experiment, str]:

@@ -274,5 +274,5 @@ def _trained(run: Run, number: int, plan: FailurePlan, kind: str, out: Path, tra
 
 def _interval(samples: ArrayLike) -> list[float | None]:
     """Mean, edges and n; None for edges that one sample does not give."""
-    found = mean_interval(samples)
-    return [*(float(value) if math.isfinite(value) else None for value in found[:3]), found.n]
+    interval = mean_interval(samples)
+    return [*(float(value) if math.isfinite(value) else None for value in interval[:3]), interval.n]

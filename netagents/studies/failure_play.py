@@ -85,12 +85,12 @@ class FailurePlay:
             assert instead is not None, "trained kinds have a policy"
             stand_in = Players(setup, [instead if j == agent else policy for j, policy in enumerate(self.policies)])
         fail = None if kind is None or kind == "removed" or kind in MESSAGES else self._actions(agent, kind, players, stand_in, session)
-        heard = _WrongMessages(self, agent, kind, first, last) if kind in MESSAGES else None
+        listener = _WrongMessages(self, agent, kind, first, last) if kind in MESSAGES else None
 
         def choose(j: int, step: int, messages: Sequence[Step]) -> NDArray[Any]:
             if kind == "removed" and j == 0 and step == first < last:
                 session.remove(agent)
-            seen = messages if heard is None or j == agent else heard.of(step, messages)
+            seen = messages if listener is None or j == agent else listener.of(step, messages)
             if j == agent and stand_in is not None and stand_in.policies[j].units:
                 # A policy with memory reads every step, also those at which it does not act.
                 stand_in.context(j, messages)

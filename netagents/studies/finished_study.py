@@ -63,7 +63,7 @@ def study(
     if seeds < 1:
         raise UsageError(f"{seeds} seeds give no run", where="seeds", fix="give 1 or more")
     first = load_experiment(source, overrides).experiment.seed
-    asked = radius_study(
+    result = radius_study(
         source,
         overrides,
         kappas=kappas,
@@ -74,29 +74,29 @@ def study(
         informations=informations,
         measure=measure,
     )
-    made = open_study(asked, directory)
+    made = open_study(result, directory)
     failed = None
     try:
-        carry_out(asked, made, jobs=jobs, copies=episodes, show=show)
+        carry_out(result, made, jobs=jobs, copies=episodes, show=show)
     except NodeFailedError as error:
         failed = error
-    write_tables_of(asked, made, exact=exact, times=times)
+    write_tables_of(result, made, exact=exact, times=times)
     if failed is not None:
         raise failed
     return made
 
 
-def open_study(asked: Study, path: str | Path | None = None) -> StudyDirectory:
+def open_study(study: Study, path: str | Path | None = None) -> StudyDirectory:
     """The directory of a study, by default ``studies/QUESTION-NAME``.
 
     Raises:
         RunDirectoryError: it holds something else, or the study of another experiment.
     """
-    return StudyDirectory.open_for(Path("studies") / f"{asked.question}-{asked.name}" if path is None else Path(path), asked)
+    return StudyDirectory.open_for(Path("studies") / f"{study.question}-{study.name}" if path is None else Path(path), study)
 
 
 def write_tables_of(
-    asked: Study, directory: StudyDirectory, *, exact: bool, times: int, states: int = 0, say: Callable[[str], None] = lambda _: None
+    study: Study, directory: StudyDirectory, *, exact: bool, times: int, states: int = 0, say: Callable[[str], None] = lambda _: None
 ) -> None:
     """Collect the finished runs of a study into its tables.
 
@@ -113,20 +113,20 @@ def write_tables_of(
     from netagents.studies.study_tables import collect
     from netagents.studies.timed_settings import time_settings
 
-    collected = collect(asked, directory)
+    collected = collect(study, directory)
     tables, facts = dict(collected.tables), dict(collected.facts)
     if times:
         say("timing: one process per agent, one run at a time")
-        tables["timing"] = time_settings(asked, directory, times)
-    if exact and asked.question == "radius":
+        tables["timing"] = time_settings(study, directory, times)
+    if exact and study.question == "radius":
         say("exact values")
-        oracle = consult(asked.base, sorted({int(setting.values["kappa"]) for setting in asked.settings}))
+        oracle = consult(study.base, sorted({int(setting.values["kappa"]) for setting in study.settings}))
         tables |= oracle.tables
         facts["oracle"] = oracle.note
-    if asked.question == "power" and "runs" in tables:
+    if study.question == "power" and "runs" in tables:
         from netagents.studies.power_tables import power_tables
 
-        more, about_power = power_tables(asked, directory, tables["runs"], facts["untrained"], states, say)
+        more, about_power = power_tables(study, directory, tables["runs"], facts["untrained"], states, say)
         tables |= more
         facts |= about_power
     save_tables(directory, tables, facts)

@@ -77,16 +77,16 @@ def bounds_out_of_order(source: Source, overrides: Sequence[str], batches: int =
 def club_over_information(source: Source, overrides: Sequence[str], scale: float = 1.0, batches: int = 200) -> Interval:  # noqa: ARG001
     """CLUB under the policy itself over the exact information, of a softmax policy on Gaussian states, over batches of 64."""
     truth, generator = _information(scale), _generator(9, int(4 * scale))
-    found = []
+    ratios = []
     for _ in range(batches):
         logits, actions = _policy(scale, BATCH, generator)
-        found.append(float(club_values(CategoricalConditional(log_softmax(logits)), actions, other_samples=True).mean()) / truth)
-    return mean_interval(found)
+        ratios.append(float(club_values(CategoricalConditional(log_softmax(logits)), actions, other_samples=True).mean()) / truth)
+    return mean_interval(ratios)
 
 
 def young_club_excess(source: Source, overrides: Sequence[str], steps: int = 20, scale: float = 1.0, seeds: int = 5) -> Interval:  # noqa: ARG001
     """CLUB of a q that has made ``steps`` steps of 64 samples at 5e-4 less the exact information, over seeds: below 0 it is no bound."""
-    truth, found = _information(scale), []
+    truth, estimates = _information(scale), []
     for seed in range(seeds):
         generator = _generator(10 + seed, steps)
         trainer = ConditionalTrainer(ConditionalSettings("categorical", STATES, ACTIONS, (64,), 5e-4, 1, BATCH, held_out=0.0), seed, 0)
@@ -94,8 +94,8 @@ def young_club_excess(source: Source, overrides: Sequence[str], steps: int = 20,
             states, actions = _states(scale, BATCH, generator)
             trainer.fit(states, actions, step)
         states, actions = _states(scale, 20_000, generator)
-        found.append(float(club_values(trainer.model(states), actions, other_samples=True).mean()) - truth)
-    return run_interval(found)
+        estimates.append(float(club_values(trainer.model(states), actions, other_samples=True).mean()) - truth)
+    return run_interval(estimates)
 
 
 def exact_error(source: Source, overrides: Sequence[str], samples: int = 200) -> float:  # noqa: ARG001

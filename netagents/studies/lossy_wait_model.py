@@ -96,13 +96,13 @@ class _Iteration:
         begin = np.zeros(DRAWS)
         for _ in range(steps):
             observed = begin[:, None] + self._arrivals(down)
-            acted = self._heard(observed, states)
+            acted = self._latest_arrivals(observed, states)
             begin = (acted + self._arrivals(up)).max(axis=1)
         step = float(begin.mean()) / steps
         times = begin[:, None] + self._arrivals(down)
         later = sorted((kind for kind in NEIGHBOUR_KINDS if kind.row.pace is not Pace.STEP), key=lambda kind: kind.row.phase)
         for kind in later:
-            times = self._heard(times, self._neighbours(kind))
+            times = self._latest_arrivals(times, self._neighbours(kind))
         end = (times + self._arrivals(up)).max(axis=1)
         return step, float((end - begin).mean()) + step * self._setup.steps
 
@@ -121,10 +121,10 @@ class _Iteration:
         tries = self._random.geometric(1.0 - np.broadcast_to(edges.losses, (DRAWS, len(edges.losses))))
         return np.asarray(self._arrival[np.minimum(tries, _MOST_TRIES) - 1] + self._delay, dtype=np.float64)
 
-    def _heard(self, times: NDArray[np.float64], edges: _Edges) -> NDArray[np.float64]:
+    def _latest_arrivals(self, times: NDArray[np.float64], edges: _Edges) -> NDArray[np.float64]:
         """When each agent has the messages of all its in-neighbours, who send them at ``times``."""
-        heard = times.copy()
+        latest = times.copy()
         if len(edges.losses):
             arrived = times[:, edges.senders] + self._arrivals(edges)
-            np.maximum.at(heard.T, edges.receivers, arrived.T)
-        return heard
+            np.maximum.at(latest.T, edges.receivers, arrived.T)
+        return latest

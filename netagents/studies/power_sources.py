@@ -92,8 +92,8 @@ def branched_power(run: Run, states: int, aggregate: Aggregate) -> dict[str, flo
         ``power`` between ``power_from_below`` and ``power_from_above`` (worst actions chosen and valued by different rollouts, or by the
         same ones), and ``return`` as :func:`frozen_return` has it.
     """
-    found = audit(run, variant="realized", visits=states, replicates=REPLICATES, points=POINTS)
-    matrices = {"power": found.power, "power_from_below": found.low, "power_from_above": found.high}
+    audited = audit(run, variant="realized", visits=states, replicates=REPLICATES, points=POINTS)
+    matrices = {"power": audited.power, "power_from_below": audited.low, "power_from_above": audited.high}
     return {**frozen_return(run), **{name: aggregated(matrix, aggregate) for name, matrix in matrices.items()}}
 
 

@@ -62,19 +62,19 @@ def power_tables(
             row["bytes_ratio"] = row["bytes_per_step"] / baseline["bytes_per_step"] if baseline["bytes_per_step"] > 0.0 else 1.0
     summary, verdicts = [], []
     for setting in study.settings:
-        mine = [row for row in rows if row["setting"] == setting.label]
-        if not mine:
+        own_rows = [row for row in rows if row["setting"] == setting.label]
+        if not own_rows:
             continue
-        told: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(mine)}
-        found_: dict[str, Interval] = {}
-        for name in [name for name, value in mine[0].items() if isinstance(value, float) and name != "lambda"]:
-            found_[name] = run_interval([float(row.get(name, np.nan)) for row in mine])
-            value, low, high, n = found_[name]
-            told |= {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
-            told[f"{name}_sd"] = float(np.std([row[name] for row in mine], ddof=1)) if len(mine) > 1 else float("nan")
-        summary.append(told)
-        if setting.label != NONE and "power_left" in found_:
-            verdicts.append({"setting": setting.label, "verdict": verdict(found_["return_kept"], found_["power_left"])})
+        averages: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(own_rows)}
+        intervals: dict[str, Interval] = {}
+        for name in [name for name, value in own_rows[0].items() if isinstance(value, float) and name != "lambda"]:
+            intervals[name] = run_interval([float(row.get(name, np.nan)) for row in own_rows])
+            value, low, high, n = intervals[name]
+            averages |= {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
+            averages[f"{name}_sd"] = float(np.std([row[name] for row in own_rows], ddof=1)) if len(own_rows) > 1 else float("nan")
+        summary.append(averages)
+        if setting.label != NONE and "power_left" in intervals:
+            verdicts.append({"setting": setting.label, "verdict": verdict(intervals["return_kept"], intervals["power_left"])})
     names = list(dict.fromkeys(name for row in summary for name in row))
     tables = {
         "power": ColumnTable({name: np.array([row.get(name, np.nan) for row in rows]) for name in (rows[0] if rows else {})}),

@@ -60,7 +60,7 @@ def radius_study(
     kinds = itertools.product(credits or (base.learning.credit,), informations, routings)
     for credit, information, routing in kinds:
         compared = [(credits, "credit", credit), (informations, "information", information), (routings, "routing", routing)]
-        told = {name: value for chosen, name, value in compared if chosen is not None and len(chosen) > 1}
+        labels = {name: value for chosen, name, value in compared if chosen is not None and len(chosen) > 1}
         for kappa in every:
             words: dict[str, Any] = {"kappa": kappa, "learning.credit": credit, "information": information, "routing": routing}
             for name in RADII:
@@ -68,11 +68,11 @@ def radius_study(
             if credit == "shared_reward" and "critic" in held and "gradient" not in held:
                 words["kappa_gradient"] = min(kappa, held["critic"])
             experiment = load_experiment(base, words).experiment
-            values = {"kappa": kappa, "credit": credit, **told}
-            if told.keys() - {"credit"}:
-                values["variant"] = ", ".join(told.values())
-            label = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in told.items())])
-            shared = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in told.items() if name != "routing")])
+            values = {"kappa": kappa, "credit": credit, **labels}
+            if labels.keys() - {"credit"}:
+                values["variant"] = ", ".join(labels.values())
+            label = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in labels.items())])
+            shared = ", ".join([f"kappa={kappa}", *(f"{name}={value}" for name, value in labels.items() if name != "routing")])
             try:
                 prepare(experiment, loaded.base)
             except CapacityError as error:
@@ -80,7 +80,7 @@ def radius_study(
                     raise
                 notes.append(f"no baseline at kappa {kappa}: {error.what}")
                 continue
-            settings.append(StudySetting(label, values, experiment, shared if "routing" in told and not base.faults else ""))
+            settings.append(StudySetting(label, values, experiment, shared if "routing" in labels and not base.faults else ""))
     notes += [f"kappa_{name} is held at {value} for all settings" for name, value in held.items()]
     varied = tuple(name for name in settings[0].values if name != "variant")
     return Study("radius", base.name, base, tuple(settings), tuple(seeds), varied, measure or default_measure(base), tuple(notes))

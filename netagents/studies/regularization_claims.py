@@ -90,8 +90,8 @@ def exact_outcomes(
     study = power_study(source, overrides, lambdas=[price], methods=[method], seeds=range(seeds))
     outcomes = []
     for seed in range(seeds):
-        found = {setting.values["method"]: _trained(setting.at(seed), aggregate_of(study)) for setting in study.settings}
-        outcomes.append((found[NONE], found[method]))
+        trained = {setting.values["method"]: _trained(setting.at(seed), aggregate_of(study)) for setting in study.settings}
+        outcomes.append((trained[NONE], trained[method]))
     return outcomes
 
 
@@ -108,14 +108,14 @@ def branched_left(
     shares = []
     with TemporaryDirectory() as folder:
         for seed in range(seeds):
-            found = {}
+            left = {}
             for setting in study.settings:
                 key = setting.at(seed).model_dump_json(), states
                 if key not in _BRANCHED:
                     finished = launch(load_experiment(setting.at(seed)), path=Path(folder) / f"{setting.values['method']}-{seed}")
                     _BRANCHED[key] = branched_power(finished, states, aggregate_of(study))
-                found[setting.values["method"]] = _BRANCHED[key][what]
-            shares.append(found["prim"] / found[NONE] if found[NONE] > 0.0 else float("nan"))
+                left[setting.values["method"]] = _BRANCHED[key][what]
+            shares.append(left["prim"] / left[NONE] if left[NONE] > 0.0 else float("nan"))
     return run_interval(shares)
 
 

@@ -19,7 +19,7 @@ BYTES_PER_ENTRY = 4
 """What a bundle says of each frame that it holds."""
 
 
-class Told(NamedTuple):
+class SentMessages(NamedTuple):
     """What an agent sends to its out-neighbours per iteration: a kind, how often, and the payload and framed bytes of one message."""
 
     kind: Kind
@@ -82,12 +82,12 @@ class RelayCost:
         return self.framed(self.phases), self.framed(self.handed_on)
 
 
-def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayCost:
+def predict_relay(setup: Setup, demand: Callable[[int], Sequence[SentMessages]]) -> RelayCost:
     """What relay routing costs.
 
     Args:
         setup: of the experiment.
-        told: what an agent tells per iteration.
+        demand: what an agent sends per iteration.
     """
     n, routes = setup.n, Routes(setup)
     crossings: defaultdict[Kind, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -97,7 +97,7 @@ def predict_relay(setup: Setup, told: Callable[[int], Sequence[Told]]) -> RelayC
     hops: dict[Kind, int] = {}
     often: defaultdict[int, int] = defaultdict(int)
     for origin in range(n):
-        for each in told(origin):
+        for each in demand(origin):
             tree = routes.tree(each.kind, origin)
             for node, place in tree.items():
                 count = len(place.children) * each.times

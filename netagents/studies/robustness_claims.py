@@ -52,13 +52,13 @@ def penalty_attacked(source: Source, overrides: Sequence[str], weight: float, se
 
 def bound_violation(source: Source, overrides: Sequence[str], weight: float, seeds: int = 5) -> Interval:
     """sum_t (r_t - lambda I_t) of clean play less the return under the worst adversary: above 0 the bound is broken."""
-    found = []
+    violations = []
     for seed in range(seeds):
         model, policy, prepared = learned(_with(source, overrides, weight, seed))
         contexts = prepared.environment.observe(np.ascontiguousarray(model.state_digits.T))
         terms = bound_terms(model, policy, contexts, prepared.setup.horizon)
-        found.append(terms.right_side(weight) - float(terms.attacked.min()))
-    return run_interval(found)
+        violations.append(terms.right_side(weight) - float(terms.attacked.min()))
+    return run_interval(violations)
 
 
 def exact_returns(experiment: Experiment) -> ExactReturns:
@@ -81,12 +81,12 @@ def learned(experiment: Experiment) -> tuple[JointModel, JointPolicy, Prepared]:
 
 def penalty_temperature(source: Source, overrides: Sequence[str], weight: float, iteration: int = 10, seeds: int = 5) -> Interval:
     """The metric ``information_temperature``, mean over agents, at an early iteration of training with lambda = ``weight``, over seeds."""
-    found = []
+    temperatures = []
     for seed in range(seeds):
         prepared = prepare(_with(source, overrides, weight, seed))
         *_, last = InProcessNetwork(prepared.setup, prepared.environment).run(0, iteration + 1)
-        found.append(float(np.mean(last.column("information_temperature"))))
-    return run_interval(found)
+        temperatures.append(float(np.mean(last.column("information_temperature"))))
+    return run_interval(temperatures)
 
 
 def robust_q_gain(source: Source, overrides: Sequence[str], probability: float) -> float:
@@ -100,15 +100,15 @@ def robust_q_gain(source: Source, overrides: Sequence[str], probability: float) 
 def greedy_return(source: Source, overrides: Sequence[str], seeds: int = 5, episodes: int = 64) -> Interval:
     """Return of the greedy team after training, over seeds."""
     loaded = load_experiment(source, overrides)
-    found = []
+    returns = []
     for seed in range(seeds):
         prepared = prepare(load_experiment(loaded.experiment, [f"seed={seed}"]).experiment, loaded.base)
         network = InProcessNetwork(prepared.setup, prepared.environment)
         for _ in network.run(0, prepared.experiment.learning.iterations):
             pass
         team = Attack(prepared.setup, prepared.environment, [agent.policy for agent in network.agents], episodes)
-        found.append(float(team.returns().mean()))
-    return run_interval(found)
+        returns.append(float(team.returns().mean()))
+    return run_interval(returns)
 
 
 def study_measure(
@@ -139,10 +139,10 @@ def study_measure(
         carry_out(study, directory, copies=0)
         facts = attack_all(study, directory, [(0,)], _train, budget=None, attackers=1, episodes=episodes)
     backbone, other = facts["methods"]
-    found = other["time_ratio"] if measure == "time_ratio" else other["rows"][0][measure]
+    measured = other["time_ratio"] if measure == "time_ratio" else other["rows"][0][measure]
     size = abs(backbone["rows"][0][measure.removesuffix("_gain")][0]) if relative else 1.0
-    value, low, high = (float("nan") if each is None else each / size for each in found[:3])
-    return Interval(value, low, high, found[3])
+    value, low, high = (float("nan") if each is None else each / size for each in measured[:3])
+    return Interval(value, low, high, measured[3])
 
 
 def _train(study: Study, directory: StudyDirectory) -> None:

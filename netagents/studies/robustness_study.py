@@ -129,7 +129,7 @@ def attack_all(
     Raises:
         NetagentsError: a training failed; what is finished stays.
     """
-    found: dict[str, list[dict[str, Any]]] = {setting.label: [] for setting in study.settings}
+    by_setting: dict[str, list[dict[str, Any]]] = {setting.label: [] for setting in study.settings}
     for name, setting, seed in study.runs():
         run = Run.open(directory.run_path(name), names_of(setting.experiment))
         attack = attack_study(run, groups, budget=budget, seeds=attackers)
@@ -140,8 +140,8 @@ def attack_all(
             train(attack, place)
             facts = measure_attack(run, attack, place, episodes=episodes, noises=())
         result = directory.result(name) or {}
-        found[setting.label].append({"seed": seed, "facts": facts, "seconds": float(result.get("cpu_seconds", math.nan))})
-    facts = _summary(study, found, groups, attackers, episodes)
+        by_setting[setting.label].append({"seed": seed, "facts": facts, "seconds": float(result.get("cpu_seconds", math.nan))})
+    facts = _summary(study, by_setting, groups, attackers, episodes)
     write_atomically(directory.path / ROBUSTNESS, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
     return facts
 
@@ -161,16 +161,16 @@ def _finished(place: StudyDirectory, attack: Study, episodes: int) -> dict[str, 
 
 
 def _summary(
-    study: Study, found: dict[str, list[dict[str, Any]]], groups: Sequence[tuple[int, ...]], attackers: int, episodes: int
+    study: Study, by_setting: dict[str, list[dict[str, Any]]], groups: Sequence[tuple[int, ...]], attackers: int, episodes: int
 ) -> dict[str, Any]:
     """Methods with intervals over seeds; differences to the backbone seed by seed."""
     first = study.settings[0].label
     methods = []
-    for label, runs in found.items():
+    for label, runs in by_setting.items():
         rows = []
         for number, group in enumerate(groups):
             values = {key: np.array([one["facts"]["rows"][number][key][0] for one in runs]) for key in ("clean", "attacked", "random")}
-            base = {key: np.array([one["facts"]["rows"][number][key][0] for one in found[first]]) for key in ("clean", "attacked")}
+            base = {key: np.array([one["facts"]["rows"][number][key][0] for one in by_setting[first]]) for key in ("clean", "attacked")}
             rows.append(
                 {
                     "adversaries": ",".join(map(str, group)),
@@ -188,7 +188,7 @@ def _summary(
                 "method": label,
                 "rows": rows,
                 "cpu_seconds": _interval(seconds),
-                "time_ratio": _interval(seconds / np.array([one["seconds"] for one in found[first]])),
+                "time_ratio": _interval(seconds / np.array([one["seconds"] for one in by_setting[first]])),
                 "messages": [
                     {
                         "hop": hop,
@@ -208,7 +208,7 @@ def _summary(
         "attackers": attackers,
         "episodes": episodes,
         "iterations": study.base.learning.iterations,
-        "budget": found[first][0]["facts"]["budget"],
+        "budget": by_setting[first][0]["facts"]["budget"],
         "notes": list(study.notes),
         "methods": methods,
     }

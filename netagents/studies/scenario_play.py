@@ -97,15 +97,15 @@ def play_scenario(runs: Sequence[Sequence[Path]], episodes: int, trained: Callab
 def members(run: Run) -> list[Policy]:
     """The ego policies of a run: every member of its population, as it was at the end."""
     arrays = run.parameters(EGO)
-    found = []
+    members = []
     for member in range(population_size(arrays)):
         policy = run.setup.policy(EGO)
         prefix = f"member.{member}."
         load_arrays(policy, {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(f"{prefix}policy.")})
-        found.append(policy)
-    if not found:
+        members.append(policy)
+    if not members:
         raise ExperimentError("holds no population", where=str(run.path), fix="train with role population")
-    return found
+    return members
 
 
 def self_play_policies(run: Run) -> list[Policy]:

@@ -83,19 +83,19 @@ def compute_seconds(prepared: Prepared) -> float:
 
     def choose(agent: int, _: int, messages: Sequence[Step]) -> NDArray[Any]:
         nonlocal deciding
-        begun = perf_counter()
+        start = perf_counter()
         actions = players.draw(agent, messages, generators[agent])
-        deciding += perf_counter() - begun
+        deciding += perf_counter() - start
         return actions
 
     with contained():
         try:
             moves = players.play(session, 0, _PLAYED + 1, choose)
             next(moves)  # fills caches
-            deciding, begun = 0.0, perf_counter()
+            deciding, start = 0.0, perf_counter()
             for _ in moves:
                 pass
-            stepping = perf_counter() - begun - deciding
+            stepping = perf_counter() - start - deciding
         finally:
             prepared.environment.close()
     return (stepping + deciding / min(setup.n, len(os.sched_getaffinity(0)))) / _PLAYED

@@ -24,7 +24,7 @@ class StudyProgress:
     """Where a study stands.
 
     Attributes:
-        total: runs in all.  finished: of them, those found finished included.  found: finished before this began.
+        total: runs in all.  finished: of them, those found finished included.  finished_before: finished before this began.
         working: labels of the runs under way.
         seconds_left: estimate from finished runs of the same setting, or of any; None before the first one.
         failures: name and last line of the runs that failed.
@@ -32,7 +32,7 @@ class StudyProgress:
 
     total: int
     finished: int = 0
-    found: int = 0
+    finished_before: int = 0
     working: tuple[str, ...] = ()
     seconds_left: float | None = None
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -40,9 +40,9 @@ class StudyProgress:
     def line(self) -> str:
         """All of it in one line."""
         left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
-        found = f" ({self.found} found finished)" if self.found else ""
+        finished = f" ({self.finished_before} found finished)" if self.finished_before else ""
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        return f"{self.finished}/{self.total} runs{found}, {len(self.working)} working{failed}{left}"
+        return f"{self.finished}/{self.total} runs{finished}, {len(self.working)} working{failed}{left}"
 
 
 @dataclass
@@ -109,14 +109,14 @@ class _Executor:
                 if state is not None and self._say is not None:
                     self._say(f"{name}: was {state}; it is made again")
                 waiting.append((name, setting, seed))
-        progress.found = progress.finished
+        progress.finished_before = progress.finished
         interruptions = Interruptions()
         try:
             while waiting or self._working:
                 while waiting and len(self._working) < self._jobs:
                     self._start(*waiting.pop(0))
                 self._update(progress, [setting for _, setting, _ in waiting])
-                select.select([interruptions.descriptor], [], [], 0.05 if progress.finished == progress.found else 0.2)
+                select.select([interruptions.descriptor], [], [], 0.05 if progress.finished == progress.finished_before else 0.2)
                 if interruptions.first is not None:
                     raise InterruptedRunError(
                         f"{progress.finished} of {progress.total} runs are finished",

@@ -91,13 +91,13 @@ def run_name(setting: StudySetting, seed: int) -> str:
 def _changed(settings: BaseModel, without: Sequence[str] = ()) -> dict[str, Any]:
     """The settings that differ from their defaults: a later version that adds a setting still knows its finished runs."""
     plain = settings.model_dump(mode="json")
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for name, field_ in type(settings).model_fields.items():
         value = getattr(settings, name)
         if name in without or (name not in ("kind", "seed") and value == field_.get_default(call_default_factory=True, validated_data={})):
             continue
-        found[name] = _changed(value) if isinstance(value, BaseModel) else plain[name]
-    return found
+        changes[name] = _changed(value) if isinstance(value, BaseModel) else plain[name]
+    return changes
 
 
 def sweep_study(
@@ -180,7 +180,7 @@ def parse_whole_numbers(text: str, option: str) -> list[int]:
     Raises:
         UsageError: it is none of these.
     """
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\s*\.\.\s*(\d+))?\s*", part)
         if match is None:
@@ -190,8 +190,8 @@ def parse_whole_numbers(text: str, option: str) -> list[int]:
         if last < first or last > LARGEST_NUMBER:
             why = f"'{part.strip()}' goes down" if last < first else f"{last} is above {LARGEST_NUMBER}"
             raise UsageError(why, where=option, fix="write 0..4, or 0,1,3")
-        found.update(range(first, last + 1))
-    return sorted(found)
+        numbers.update(range(first, last + 1))
+    return sorted(numbers)
 
 
 def diameter(topology: Topology) -> int:

@@ -193,28 +193,28 @@ def _smooth(curve: FloatArray) -> FloatArray:
 def _summary(study: Study, read: Sequence[_Read]) -> tuple[ColumnTable, dict[str, dict[str, Interval]]]:
     rows, intervals = [], {}
     for setting in study.settings:
-        mine = [each.row for each in read if each.setting is setting]
-        if not mine:
+        own_rows = [each.row for each in read if each.setting is setting]
+        if not own_rows:
             continue
-        names = [name for name, value in mine[0].items() if isinstance(value, int | float) and name not in (*setting.values, "seed")]
-        found = {name: run_interval([float(row[name]) for row in mine]) for name in names}
-        intervals[setting.label] = found
-        row: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(mine)}
-        for name, (value, low, high, n) in found.items():
+        names = [name for name, value in own_rows[0].items() if isinstance(value, int | float) and name not in (*setting.values, "seed")]
+        by_name = {name: run_interval([float(row[name]) for row in own_rows]) for name in names}
+        intervals[setting.label] = by_name
+        row: dict[str, Any] = {"setting": setting.label, **setting.values, "runs": len(own_rows)}
+        for name, (value, low, high, n) in by_name.items():
             row |= {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
         # A share of runs is a mean, not a mean of the middle half.
-        row["reached"] = float(np.mean([row_["reached"] for row_ in mine]))
+        row["reached"] = float(np.mean([row_["reached"] for row_ in own_rows]))
         rows.append(row)
     return _rows(rows), intervals
 
 
 def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interval]], way: float) -> dict[str, Any]:
     """The smallest radius that nothing larger beats by :data:`SMALL` of the way learned; None where seeds do not tell."""
-    mine = [setting for setting in study.settings if _variant(setting) == credit and setting.label in intervals]
-    position = knee([intervals[setting.label]["final"] for setting in mine], SMALL * abs(way))
+    own = [setting for setting in study.settings if _variant(setting) == credit and setting.label in intervals]
+    position = knee([intervals[setting.label]["final"] for setting in own], SMALL * abs(way))
     if position is None:
         return {"kappa": None, "setting": None, "bytes_per_step": None}
-    chosen = mine[position]
+    chosen = own[position]
     return {"kappa": chosen.values["kappa"], "setting": chosen.label, "bytes_per_step": intervals[chosen.label]["bytes_per_step"].value}
 
 

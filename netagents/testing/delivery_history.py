@@ -74,14 +74,14 @@ def check_history(histories: Mapping[int, History], reliable: Collection[str], *
         for node, history in histories.items()
         for event in history
     }
-    found = []
+    differences = []
     for sender, receiver in sorted(links):
         if sender in histories and receiver in histories:
             sent = [event.message for event in histories[sender] if event.what == LinkAction.SENT and event.peer == receiver]
             delivered = [event.message for event in histories[receiver] if event.what == LinkAction.DELIVERED and event.peer == sender]
             broken = _broken(sent, delivered, reliable, complete=complete)
-            found += [Violation(promise, sender, receiver, which[0], len(which)) for promise, which in broken.items() if which]
-    return found
+            differences += [Violation(promise, sender, receiver, which[0], len(which)) for promise, which in broken.items() if which]
+    return differences
 
 
 def _broken(sent: list[Message], delivered: list[Message], reliable: Collection[str], *, complete: bool) -> dict[str, list[Message]]:

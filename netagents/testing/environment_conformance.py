@@ -95,9 +95,9 @@ def _check_all(environment: NetworkedMDP, batch: int, seed: int, steps: int, sam
         _check_observations(environment, state, ended)
         actions = random_actions(environment, state, rng)
         noise = rng.random((batch, *spec.step_noise))
-        given = [part.copy() for part in (state, noise, *actions)]
+        originals = [part.copy() for part in (state, noise, *actions)]
         outcome = guarded(environment, "step", partial(environment.step, state, actions, noise))
-        if not all(same(old, new) for old, new in zip(given, [state, noise, *actions], strict=True)):
+        if not all(same(old, new) for old, new in zip(originals, [state, noise, *actions], strict=True)):
             raise broken(environment, "purity", "step changed its inputs", "work on a copy")
         _check_transition(environment, state, outcome)
         played = PlayedStep(state, actions, noise, outcome)
@@ -131,8 +131,8 @@ def _check_spec(environment: NetworkedMDP) -> None:
     others = [any(j != i for j in scope) for i, scope in enumerate(spec.action_scopes)]
     if spec.reach_offset == 0 and not any(others) and any(j != i for i, scope in enumerate(spec.state_scopes) for j in scope):
         # Too small an offset would let power be trusted one hop too far; too large a one only costs a hop.
-        found = "reach_offset 0, but no agent's action enters another agent's next state or reward at once"
-        raise broken(environment, "spec", found, "use 1 where actions act through the neighbour's next state")
+        actual = "reach_offset 0, but no agent's action enters another agent's next state or reward at once"
+        raise broken(environment, "spec", actual, "use 1 where actions act through the neighbour's next state")
 
 
 def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:

@@ -75,8 +75,8 @@ def _check_tables(environment: NetworkedMDP, kernel: FactoredKernel) -> None:
             raise _broken(environment, f"the scopes of agent {i} are wider than the spec's", "use the scopes of the spec")
         shape = tuple(sizes[j] for j in agent.state_scope) + tuple(choices[j] for j in agent.action_scope)
         if agent.transition.shape != (*shape, sizes[i]) or agent.reward.shape != shape or agent.initial.shape != (sizes[i],):
-            found = f"the tables of agent {i} have shapes {agent.transition.shape}, {agent.reward.shape}, {agent.initial.shape}"
-            raise _broken(environment, found, f"use {(*shape, sizes[i])}, {shape}, {(sizes[i],)}")
+            actual = f"the tables of agent {i} have shapes {agent.transition.shape}, {agent.reward.shape}, {agent.initial.shape}"
+            raise _broken(environment, actual, f"use {(*shape, sizes[i])}, {shape}, {(sizes[i],)}")
         for law in (agent.transition, agent.initial):
             if not (law >= 0.0).all() or not np.allclose(law.sum(axis=-1), 1.0, rtol=0.0, atol=1e-9):
                 raise _broken(environment, f"some law of agent {i} is no probability", "rows sum to one and none is negative")
@@ -98,8 +98,8 @@ def _check_laws(environment: NetworkedMDP, seen: IntArray, laws: Sequence[FloatA
         far = np.abs(frequency - law) > _tolerance(law, len(seen), environment.spec.n)
         if far.any():
             x = int(np.argmax(far))
-            found = f"the {what} of agent {i} is {x} with probability {law[x]:.4f}, but in {frequency[x]:.4f} of {len(seen)} draws"
-            raise _broken(environment, found, "make the tables and the step the same model")
+            actual = f"the {what} of agent {i} is {x} with probability {law[x]:.4f}, but in {frequency[x]:.4f} of {len(seen)} draws"
+            raise _broken(environment, actual, "make the tables and the step the same model")
 
 
 def _check_pairs(environment: NetworkedMDP, seen: IntArray, laws: Sequence[FloatArray], rng: np.random.Generator) -> None:
@@ -123,8 +123,8 @@ def _check_reward(environment: NetworkedMDP, i: int, expected: float, seen: Floa
     slack = math.sqrt(2.0 * float(seen.var(ddof=1)) * log / draws) + 7.0 * span * log / (3.0 * (draws - 1))
     mean = float(seen.mean())
     if abs(mean - expected) > slack + 1e-9 * max(1.0, abs(expected)):
-        found = f"the reward of agent {i} is {expected:.5f} in its table, but {mean:.5f} on average over {draws} draws"
-        raise _broken(environment, found, "make the tables and the step the same model")
+        actual = f"the reward of agent {i} is {expected:.5f} in its table, but {mean:.5f} on average over {draws} draws"
+        raise _broken(environment, actual, "make the tables and the step the same model")
 
 
 def _reward_spans(kernel: FactoredKernel) -> list[float]:

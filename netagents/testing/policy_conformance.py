@@ -99,5 +99,5 @@ def _guarded(what: str, call: Callable[[], Result]) -> Result:
         raise _broken(what, f"{type(error).__name__}: {error}", "mend the class") from error
 
 
-def _broken(rule: str, found: str, fix: str) -> EnvironmentMismatchError:
-    return EnvironmentMismatchError(found, where=f"policy, rule '{rule}'", fix=fix)
+def _broken(rule: str, actual: str, fix: str) -> EnvironmentMismatchError:
+    return EnvironmentMismatchError(actual, where=f"policy, rule '{rule}'", fix=fix)

@@ -74,9 +74,9 @@ def check_scopes(environment: NetworkedMDP, played: PlayedStep, rng: np.random.G
         same_reward = close(outcome.rewards[:, i], changed.rewards[:, i])
         if not same_reward or not close(expected[i], environment.observe(changed.state)[i]):
             what = "the next state" if same_reward else "the reward"
-            found = f"{what} of agent {i} depends on agents outside state_scopes[{i}] = {spec.state_scopes[i]}"
+            problem = f"{what} of agent {i} depends on agents outside state_scopes[{i}] = {spec.state_scopes[i]}"
             raise broken(
-                environment, "scopes", f"{found} and action_scopes[{i}] = {spec.action_scopes[i]}", "name every agent that matters"
+                environment, "scopes", f"{problem} and action_scopes[{i}] = {spec.action_scopes[i]}", "name every agent that matters"
             )
 
 

@@ -105,7 +105,7 @@ class GraphAssembly:
         if not self._nodes:
             raise TopologyError("holds no graph", where=f"{self._shown}:1", fix="write at least one node or edge")
         positions = self._finished_positions()
-        self._tell_labels_apart()
+        self._make_labels_distinct()
         if self._parallel:
             times = len(self._parallel)
             self._note(self._parallel[0], f"{times} parallel edge{'s are' if times > 1 else ' is'} left out: agents hear each other once")
@@ -126,7 +126,7 @@ class GraphAssembly:
             return None
         return tuple(self._positions[i] for i in range(len(self._labels)))
 
-    def _tell_labels_apart(self) -> None:
+    def _make_labels_distinct(self) -> None:
         """Equal labels get the names by which edges call their nodes."""
         if not self._same_labels:
             return

@@ -77,18 +77,18 @@ def _by_tabs(content: str, words: list[str]) -> list[str]:
 
 def _words(content: str) -> tuple[list[_Word], int]:
     """The words, and where the line's comment begins."""
-    found: list[_Word] = []
+    words: list[_Word] = []
     place, length = 0, len(content)
     while place < length:
         character = content[place]
         if character == "#":
-            return found, place
+            return words, place
         if character.isspace() or character in ",;":
             place += 1
             continue
         quoted = _QUOTED.match(content, place) if character == '"' else None
         if quoted is not None:
-            found.append(_Word(place, quoted.end(), quoted[1].replace('""', '"')))
+            words.append(_Word(place, quoted.end(), quoted[1].replace('""', '"')))
             place = quoted.end()
             continue
         begin = place
@@ -96,8 +96,8 @@ def _words(content: str) -> tuple[list[_Word], int]:
             place = _closing(content, place)
         stop = _PLAIN_END.search(content, place)
         place = length if stop is None else stop.start()
-        found.append(_Word(begin, place, content[begin:place]))
-    return found, length
+        words.append(_Word(begin, place, content[begin:place]))
+    return words, length
 
 
 def _closing(content: str, place: int) -> int:

@@ -55,17 +55,17 @@ def read_topology(path: str, base: Path | None = None) -> Topology:
     Raises:
         TopologyError: one line with file and line number.
     """
-    found = find_topology(path, base)
-    shown = path if path.endswith(found.name) else found.name
+    path_of_topology = find_topology(path, base)
+    shown = path if path.endswith(path_of_topology.name) else path_of_topology.name
     # A pipe or a device would block or never end.
-    if found.is_dir():
+    if path_of_topology.is_dir():
         raise TopologyError("is a directory, not a graph file", where=shown, fix="name a file inside it")
-    if not found.is_file():
+    if not path_of_topology.is_file():
         raise TopologyError("is not a regular file", where=shown, fix="write the graph to a file first")
-    reader = next((reader for ending, reader in _READERS.items() if found.name.lower().endswith(ending)), None)
+    reader = next((reader for ending, reader in _READERS.items() if path_of_topology.name.lower().endswith(ending)), None)
     if reader is None:
         raise TopologyError("not a graph file", where=shown, fix=f"the name must end in one of {' '.join(ENDINGS)}")
-    return reader(graph_text(found, shown), shown)
+    return reader(graph_text(path_of_topology, shown), shown)
 
 
 def find_topology(path: str, base: Path | None = None) -> Path:

@@ -66,11 +66,11 @@ class _Document:
         return self.text[self.place : self.place + 1]
 
     def _expect(self, characters: str, what: str) -> str:
-        found = self._next()
-        if not found or found not in characters:
+        token = self._next()
+        if not token or token not in characters:
             raise JSONDecodeError(f"Expecting {what}", self.text, self.place)
         self.place += 1
-        return found
+        return token
 
     def _value(self) -> Any:
         value, self.place = self._decoder.raw_decode(self.text, self.place)

@@ -50,11 +50,11 @@ class Neighbourhoods:
             return int(self._matrix[i, j])
         ball, other = self._balls[i], self._balls[j]
         # Distances are symmetric: search from the node that has looked further already.
-        if len(other.found) > len(ball.found):
+        if len(other.distances) > len(ball.distances):
             ball, j = other, i
-        while j not in ball.found and ball.grow(self._adjacency):
+        while j not in ball.distances and ball.grow(self._adjacency):
             pass
-        return ball.found.get(j, UNREACHABLE)
+        return ball.distances.get(j, UNREACHABLE)
 
     def within(self, i: int, k: int) -> tuple[int, ...]:
         """The neighbourhood N_i^k: all nodes at most k hops from i, i included, ascending."""
@@ -120,8 +120,8 @@ class Neighbourhoods:
         graph = self._sparse()
         count = max(1, (1 << 21) // self.n)
         parts = [nodes[first : first + count] for first in range(0, len(nodes), count)]
-        found = [np.isfinite(dijkstra(graph, directed=True, indices=part, unweighted=True, limit=k)).sum(axis=1) for part in parts]
-        return np.concatenate(found)
+        sizes = [np.isfinite(dijkstra(graph, directed=True, indices=part, unweighted=True, limit=k)).sum(axis=1) for part in parts]
+        return np.concatenate(sizes)
 
     def matrix(self) -> NDArray[np.int32]:
         """All distances: ``(n, n)`` int32, read-only, symmetric, computed once.
@@ -149,7 +149,7 @@ class Neighbourhoods:
                 while ball.grow(self._adjacency):
                     pass
                 row = np.full((1, self.n), UNREACHABLE, dtype=np.int32)
-                row[0, ball.order] = list(ball.found.values())
+                row[0, ball.order] = list(ball.distances.values())
                 yield i, row
             return
         from scipy.sparse.csgraph import dijkstra
@@ -181,15 +181,15 @@ class _Ball:
 
     Attributes:
         order: the nodes found so far, by distance.
-        found: their distances.
+        distances: of these nodes.
         sizes: entry k is how many nodes are at most k hops away; none is added once a search finds nothing new.
     """
 
-    __slots__ = ("done", "found", "order", "sizes")
+    __slots__ = ("distances", "done", "order", "sizes")
 
     def __init__(self, node: int) -> None:
         self.order = [node]
-        self.found = {node: 0}
+        self.distances = {node: 0}
         self.sizes = [1]
         self.done = False
 
@@ -199,11 +199,11 @@ class _Ball:
             return False
         begin = self.sizes[-2] if len(self.sizes) > 1 else 0
         hop = len(self.sizes)
-        found, order = self.found, self.order
+        reached, order = self.distances, self.order
         for node in order[begin:]:
             for near in adjacency[node]:
-                if near not in found:
-                    found[near] = hop
+                if near not in reached:
+                    reached[near] = hop
                     order.append(near)
         if len(order) == self.sizes[-1]:
             self.done = True

@@ -70,11 +70,11 @@ class NodeLinkReader:
         for key in ("directed", "multigraph"):
             if values.get(key) not in (None, False):
                 raise self._error((key,), f"{key} graphs are not supported", f"agents hear each other both ways, once: write {key}: false")
-        given = [key for key in ("edges", "links", "adjacency") if key in values]
-        if len(given) > 1:
-            raise self._error((given[1],), f"both '{given[0]}' and '{given[1]}'", "use one of them")
+        present = [key for key in ("edges", "links", "adjacency") if key in values]
+        if len(present) > 1:
+            raise self._error((present[1],), f"both '{present[0]}' and '{present[1]}'", "use one of them")
         names = self._nodes(values["nodes"])
-        key = given[0] if given else "edges"
+        key = present[0] if present else "edges"
         edges = values.get(key)
         if key == "adjacency":
             self._adjacency(names, edges)

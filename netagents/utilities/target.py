@@ -35,8 +35,8 @@ def marginal_table(table: Target, marginal: Marginal, where: str, name: str, num
         fix = f"give {marginal.outcomes} {numbers}, one per local {marginal.over}"
     if not fits:
         widths = " or ".join(str(width) for width in sorted({len(row) for row in rows}))
-        found = f"{len(rows)} rows of {widths} numbers" if nested else f"{len(rows)} numbers"
-        raise UtilityError(f"{name} over {marginal.over} of {found}", where=where, fix=fix)
+        actual = f"{len(rows)} rows of {widths} numbers" if nested else f"{len(rows)} numbers"
+        raise UtilityError(f"{name} over {marginal.over} of {actual}", where=where, fix=fix)
     return np.array(list(chain.from_iterable(rows)), dtype=np.float64).reshape(marginal.shape)
 
 

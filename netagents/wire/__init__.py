@@ -6,7 +6,8 @@ from netagents.wire.codec.limits import LIMITS, Limits
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.exchange import Exchange, StopReceivedError, stop_on_request
 from netagents.wire.session.handshake import NodeHandshake, OtherRunError, Phase, Reply, role_of
-from netagents.wire.session.inbox import UNKNOWN_RUN, Drop, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import UNKNOWN_RUN, Drop
 from netagents.wire.session.rendezvous import Rendezvous
 from netagents.wire.session.traffic import Traffic
 from netagents.wire.transport.memory_transport import MemoryTransport

@@ -27,7 +27,7 @@ from netagents.topology import TreeNode
 from netagents.wire.codec.frames import Frame, frame_bytes
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.inbox import Drop
+from netagents.wire.session.radius_admission import Drop
 from netagents.wire.session.traffic import count_traffic, counters
 
 TreeNodes = Mapping[Kind, Mapping[int, TreeNode]]

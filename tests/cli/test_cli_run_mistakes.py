@@ -11,6 +11,7 @@ import pytest
 from experiments import line_msg
 
 from netagents.cli.main import main
+from netagents.nodes.process import socket_directory
 
 SMALL: dict[str, Any] = line_msg(3, kappa=1, iterations=1, batch=2, horizon=2)
 
@@ -134,6 +135,13 @@ def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert not Path("runs").exists()
 
 
+@pytest.fixture
+def no_other_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``clean`` looks for sockets of dead runs on the whole machine, where other runs may have died: here it finds an empty folder."""
+    monkeypatch.setattr(socket_directory, "base_folders", lambda: [str(tmp_path)])
+
+
+@pytest.mark.usefixtures("no_other_sockets")
 def test_clean_keeps_what_finished_unless_asked_and_shows_what_it_would_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "small.yaml", "runtime.launcher=in_process", "--quiet"]) == 0
     capsys.readouterr()
@@ -149,6 +157,7 @@ def test_clean_keeps_what_finished_unless_asked_and_shows_what_it_would_do(capsy
     assert main(["clean"]) == 0
 
 
+@pytest.mark.usefixtures("no_other_sockets")
 def test_clean_of_a_link_removes_the_link_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "small.yaml", "runtime.launcher=in_process", "--out", "one", "--quiet"]) == 0
     Path("link").symlink_to("one")

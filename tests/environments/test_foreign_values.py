@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netagents.environments.adapters.foreign_values import begun, flag_of, mask_of, reward_of, stepped
+from netagents.environments.adapters.foreign_values import flag_of, mask_of, reset_result, reward_of, step_result
 from netagents.environments.adapters.gymnasium_spaces import MisfitError
 
 
@@ -21,16 +21,16 @@ from netagents.environments.adapters.gymnasium_spaces import MisfitError
 )
 def test_other_resets_are_told(given, line) -> None:
     with pytest.raises(MisfitError, match=line):
-        begun(given)
+        reset_result(given)
     with pytest.raises(MisfitError, match="gave"):
-        stepped(given)
+        step_result(given)
 
 
 def test_the_old_step_is_told() -> None:
     with pytest.raises(MisfitError, match="gave 4 values, not observations, rewards, terminations, truncations and infos"):
-        stepped(({}, {}, {}, {}))
+        step_result(({}, {}, {}, {}))
     with pytest.raises(MisfitError, match="gave terminated that are False"):
-        stepped(({}, {}, False, {}, {}))
+        step_result(({}, {}, False, {}, {}))
 
 
 @pytest.mark.parametrize("value", [1.5, np.float32(1.5), np.array([1.5]), np.array([[1.5]]), np.array(1.5)])

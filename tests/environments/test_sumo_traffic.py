@@ -21,7 +21,7 @@ from netagents.environments.adapters.scripted_traffic import fixed_time, max_pre
 from netagents.environments.adapters.sumo_traffic import LONGEST, SumoTraffic, pressure
 from netagents.environments.adapters.traffic_demand import demand_file
 from netagents.environments.games.scripted import scripted_returns, uniform
-from netagents.errors import EnvironmentMismatchError, ExperimentError, ForeignCodeError, ForeignExitError, MissingPackageError
+from netagents.errors import EnvironmentMismatchError, ExperimentError, ForeignExitError, MissingPackageError, SimulatorError
 from netagents.experiment import load_experiment
 from netagents.experiment.traffic_settings import DemandSettings, SumoSettings
 from netagents.launchers.in_process import InProcessNetwork
@@ -326,9 +326,7 @@ def test_routes_that_sumo_refuses_are_one_line(tmp_path):
     routes = tmp_path / "bad.rou.xml"
     routes.write_text('<routes><vehicle id="a" depart="0"><route edges="nowhere"/></vehicle><trip id="b" depart="x"/></routes>')
     environment = traffic(routes=str(routes))
-    with pytest.raises(
-        ForeignCodeError, match=r"copy 0: its start of an episode failed: .*; try the network and the routes with SUMO itself"
-    ):
+    with pytest.raises(SimulatorError, match=r"copy 0: its start of an episode failed: .*; try the network and the routes with SUMO"):
         environment.reset(np.array([[0.5]]))
     assert len(environment.copies) == 0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from netagents.errors import ExperimentError
-from netagents.launchers.radius_worker import worth_of_pairs
+from netagents.launchers.radius_worker import value_of_pairs
 from netagents.measures.influence.radius_choice import CRITIC, FREE, GRADIENT, POLICY, Rings, choose_radii, make_rings, uniform_radii
 
 
@@ -85,6 +85,6 @@ def test_what_is_not_significant_counts_as_the_mean_at_its_distance() -> None:
     values = np.array([[np.nan, 0.5, -0.3], [0.1, np.nan, -0.02], [-0.1, 0.03, np.nan]])
     significant = np.zeros((3, 3), dtype=bool)
     significant[0, 1] = True
-    pairs = worth_of_pairs(values, significant, hops)
+    pairs = value_of_pairs(values, significant, hops)
     near = (0.1 - 0.02 + 0.03) / 3
     assert pairs == pytest.approx(np.array([[0.0, 0.5, 0.0], [near, 0.0, near], [0.0, near, 0.0]]))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netagents.errors import DeadlineError, NodeFailedError, NumericalError, exit_code_of
+from netagents.errors import DeadlineError, NodeFailedError, NumericalError, SimulatorError, exit_code_of
 from netagents.launchers.supervision.root_cause import Exit, first_failure
 
 
@@ -46,6 +46,16 @@ def test_the_time_of_writing_counts_and_not_that_of_leaving(tmp_path: Path) -> N
     assert failure is not None
     assert (failure.role, failure.line, failure.time, failure.traceback) == ("agent_1", "first", 9.4, "Traceback: here")
     assert failure.last_lines[-1].strip() == "Traceback: here"
+
+
+def test_what_a_simulator_refuses_is_told_in_one_line_with_its_exit_code(tmp_path: Path) -> None:
+    refused = written(tmp_path / "environment.jsonl", SimulatorError("no such road"), 1.0)
+    failure = first_failure([ended("environment", 5, 1.0, log=refused)])
+    assert failure is not None
+    assert (failure.line, failure.details, failure.error().exit_code) == ("no such road", "", 5)
+    bug = first_failure([ended("environment", 1, 1.0, log=written(tmp_path / "environment.jsonl", ValueError("mine"), 1.0))])
+    assert bug is not None
+    assert "Traceback: here" in bug.details
 
 
 @pytest.mark.parametrize(

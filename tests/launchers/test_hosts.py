@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +154,8 @@ def test_a_launcher_of_a_user_places_agents_by_saying_how_a_host_is_reached(tmp_
         launch(load_experiment(settings), path=tmp_path / "detached", detached=True)
 
 
-def test_a_runner_that_does_not_see_the_run_directory_says_so(tmp_path: Path) -> None:
+def test_a_runner_that_does_not_see_the_run_directory_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    temporary = Path(tempfile.mkdtemp(prefix="runner-", dir="/tmp"))
     prepared = prepare(load_experiment(line_msg(2, iterations=1)).experiment)
     directory = RunDirectory.create(tmp_path, "mine", prepared.setup, path=tmp_path / "run")
     directory.lock.release()
@@ -160,10 +163,13 @@ def test_a_runner_that_does_not_see_the_run_directory_says_so(tmp_path: Path) ->
     settings = {"networks": False, "nodes": 1, "paths": [], "scale": 1.0, "run": directory.run_id.hex()}
     for logs in (tmp_path / "elsewhere" / "logs", tmp_path / "logs"):
         line = json.dumps({**settings, "logs": str(logs)}) + "\n"
-        done = subprocess.run(runner_command(), input=line, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            runner_command(), input=line, capture_output=True, text=True, timeout=100, env=os.environ | {"TMPDIR": str(temporary)}
+        )
         assert done.returncode == 6, done.stderr
         fault = json.loads(done.stdout.splitlines()[-1])["fault"]
         assert f"does not see the run directory {logs.parent}" in fault
+    temporary.rmdir()  # raises if anything is left in it
 
 
 def test_the_script_of_a_job_says_what_it_takes() -> None:

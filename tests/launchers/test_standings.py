@@ -43,9 +43,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("name", "busy", "asleep", "waits"),
     [
-        ("whatever_it_is_called", 0.01, 0.03, True),
+        ("whatever_it_is_called", 0.001, 0.5, True),
         ("whatever_it_is_called", 0.1, 0.0, False),
-        ("learn", 0.01, 0.03, False),
+        ("learn", 0.001, 0.5, False),
         ("learn", 0.1, 0.0, False),
     ],
 )

@@ -154,10 +154,10 @@ def test_what_is_told_must_fit_the_lottery() -> None:
     prepared = prepare(Experiment.model_validate(with_interventions(LINE, {"kind": "worst", "agents": [1], "against": 0})))
     acting = InProcessNetwork(prepared.setup, prepared.environment).agents[1].interventions.begin(0)  # type: ignore[union-attr]
     assert acting is not None
-    assert acting.told is not None
+    assert acting.advice is not None
     for choices in ([1] * (B - 1), [3] * B):
         with pytest.raises(ProtocolError, match="does not fit this run's lottery"):
-            acting.told.take(0, [WorstAction(np.array(choices, dtype=np.uint8))])
+            acting.advice.take(0, [WorstAction(np.array(choices, dtype=np.uint8))])
 
 
 def test_a_policy_with_memory_is_not_borrowed_for_single_actions() -> None:

@@ -14,7 +14,7 @@ from netagents.experiment.games import RelyRules
 from netagents.experiment.intervention_settings import SbprSettings
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
-from netagents.learning.protocol.lotteries import draw_deviations, told_copies
+from netagents.learning.protocol.lotteries import advised_copies, draw_deviations
 from netagents.learning.protocol.replaced_actions import NOBODY
 from netagents.messages import Kind
 from netagents.studies.cost_model import predict
@@ -69,7 +69,7 @@ def test_the_lottery_deviates_as_often_as_it_says(aggregate: Any, share: tuple[f
         # Weighted, deviations are as rare as they are meant to be, and weights have mean 1.
         assert (hit * drawn.ratios[:, drawn.egos == ego]).mean() == pytest.approx(share[ego], abs=0.015)
         assert drawn.ratios[:, drawn.egos == ego].mean() == pytest.approx(1.0, abs=0.03)
-        told = {j: told_copies(settings, drawn, CO_PLAYERS, ego, j) for j in CO_PLAYERS[ego]}
+        told = {j: advised_copies(settings, drawn, CO_PLAYERS, ego, j) for j in CO_PLAYERS[ego]}
         if aggregate == "max":
             assert all(np.array_equal(mask[:, drawn.egos == ego], hit) for mask in told.values())
         else:

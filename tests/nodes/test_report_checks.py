@@ -75,14 +75,14 @@ def test_counts_from_time_to_time_are_bounded_too(setup: Setup) -> None:
     checks = ReportChecks(setup)
     costs = np.zeros((1, 2 + len(LINK_COSTS)), np.int64)
     costs[0, :2] = 1, 2
-    assert checks.told_breach(1, DropCounts(np.arange(16), costs)) is None
-    assert checks.told_breach(1, Heartbeat(np.ones((4, 18), np.int64))) is None
-    assert checks.told_breach(1, DropCounts(np.full(3, HUGE))) == "reported 1,000,000,000,000 refused messages"
-    assert checks.told_breach(1, DropCounts(np.full(3, -1))) == "reported -1 refused messages"
-    assert checks.told_breach(3, DropCounts(np.zeros(3, np.int64), costs)) == "reported costs of links that it does not have"
-    assert checks.told_breach(1, Heartbeat(np.full((4, 18), HUGE))) == "reported 1,000,000,000,000 ages of messages"
+    assert checks.report_breach(1, DropCounts(np.arange(16), costs)) is None
+    assert checks.report_breach(1, Heartbeat(np.ones((4, 18), np.int64))) is None
+    assert checks.report_breach(1, DropCounts(np.full(3, HUGE))) == "reported 1,000,000,000,000 refused messages"
+    assert checks.report_breach(1, DropCounts(np.full(3, -1))) == "reported -1 refused messages"
+    assert checks.report_breach(3, DropCounts(np.zeros(3, np.int64), costs)) == "reported costs of links that it does not have"
+    assert checks.report_breach(1, Heartbeat(np.full((4, 18), HUGE))) == "reported 1,000,000,000,000 ages of messages"
     relayed = RelayStats(np.array([[Kind.STATE, HUGE, 1]]), np.zeros(4, np.int64))
-    assert checks.told_breach(1, relayed) == "reported 1,000,000,000,000 messages passed on"
+    assert checks.report_breach(1, relayed) == "reported 1,000,000,000,000 messages passed on"
 
 
 def test_few_of_many_that_do_not_belong_here_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,13 +30,13 @@ def test_an_audit_answers_what_the_agents_cannot_measure(tmp_path: Path) -> None
     run = run_of(CHAIN, tmp_path)
     measured = final_power(run)
     assert not measured.audited
-    assert measured.found.top_holder == -1
+    assert measured.concentration.top_holder == -1
     audited = audit(run, visits=64, replicates=4)
     power = final_power(run)
     assert power.audited
     np.testing.assert_array_equal(power.matrix.values, audited.power)
     assert power.matrix.reliable.sum() == 12
-    assert power.found.top_holder in (1, 2, 3)
+    assert power.concentration.top_holder in (1, 2, 3)
     # Each pair's error is half its interval, and a holder's share can be off by all of its errors.
     interval = audited.interval(1, 0)
     assert power.matrix.error[1, 0] == pytest.approx(0.5 * (interval.high - interval.low))

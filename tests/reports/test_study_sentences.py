@@ -14,7 +14,7 @@ from netagents.intervals import Interval
 from netagents.records.column_table import ColumnTable
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
-from netagents.reports.study_settings import best_setting, dots, value_table, worth, worth_table
+from netagents.reports.study_settings import best_setting, dots, message_value_table, message_values, value_table
 from netagents.studies.knee import knee
 
 NARROW, WIDE = 0.05, 0.8
@@ -95,10 +95,10 @@ def test_a_sweep_names_the_best_setting_only_beyond_chance() -> None:
 
 def test_what_a_message_is_worth_is_told_per_byte_only_beyond_chance() -> None:
     names = ["", "trace@1", "state@1"]
-    sure = worth(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
+    sure = message_values(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
     assert [(each.muted, each.order) for each in sure] == [("trace@1", "higher"), ("state@1", "not told apart")]
-    assert "(chance)" in worth_table(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
-    few = worth_table(study([2.0, 1.0, 2.01], NARROW, 4, muted=names))
+    assert "(chance)" in message_value_table(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
+    few = message_value_table(study([2.0, 1.0, 2.01], NARROW, 4, muted=names))
     assert few.count("(too few seeds)") == 2
     assert "1.00 [0.95, 1.05] (n = 4)" in few
 

@@ -24,7 +24,8 @@ from netagents.wire.security import zap_authenticator
 from netagents.wire.security.key_bundles import CurveCredentials, make_bundles, write_bundles
 from netagents.wire.security.zap_authenticator import CUT
 from netagents.wire.session.exchange import Exchange
-from netagents.wire.session.inbox import Drop, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import Drop
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
 
 RUN = bytes(range(8))

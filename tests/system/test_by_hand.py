@@ -21,7 +21,7 @@ from netagents.messages import ENVIRONMENT, Envelope, Hello, Kind
 from netagents.records.same_bits import same_bits
 from netagents.wire import LinkSettings, open_transport
 from netagents.wire.codec import Codec
-from netagents.wire.session.inbox import UNKNOWN_RUN
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("leaks")]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from netagents.errors import ProtocolError
 from netagents.messages import ENVIRONMENT, MONITOR, Action, Envelope, Hello, Kind, Ready, State, Stop, Welcome
-from netagents.wire.session.inbox import UNKNOWN_RUN, Drop, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import UNKNOWN_RUN, Drop
 
 RUN, OTHER = b"run-id-8", b"other-id"
 ALLOWED = {Kind.STATE: {1, 2}, Kind.TRACE: {1, 2, 3}, Kind.STEP: {ENVIRONMENT}}

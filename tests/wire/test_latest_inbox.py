@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netagents.messages import Envelope, Kind, State, Trace
-from netagents.wire.session.inbox import Drop
 from netagents.wire.session.latest_inbox import LatestInbox
+from netagents.wire.session.radius_admission import Drop
 
 RUN = b"run-id-8"
 DEPTH = 5

@@ -114,13 +114,13 @@ def write(directory: Path) -> list[str]:
 
 
 def _error_rows() -> Iterator[tuple[str, str, str, str]]:
-    found: list[type[errors.NetagentsError]] = [errors.NetagentsError]
-    for parent in found:
-        found.extend(parent.__subclasses__())
+    classes: list[type[errors.NetagentsError]] = [errors.NetagentsError]
+    for parent in classes:
+        classes.extend(parent.__subclasses__())
     # Classes of users' own and of tests do not belong on the page.
-    ours = [error for error in found if error.__module__ == errors.__name__]
+    own = [error for error in classes if error.__module__ == errors.__name__]
     by_code: dict[int, list[type[errors.NetagentsError]]] = {}
-    for error in ours:
+    for error in own:
         by_code.setdefault(error.exit_code, []).append(error)
     for code, group in sorted(by_code.items()):
         yield str(code), ", ".join(f"`{error.__name__}`" for error in group), group[0].symptom, group[0].action
@@ -209,8 +209,8 @@ def _limits(field: FieldInfo) -> str:
     extra = [limit for member in schema.members(field.annotation) if get_origin(member) is not None for limit in get_args(member)[1:]]
     marks = [*field.metadata, *[each for one in extra for each in (one.metadata if isinstance(one, FieldInfo) else [one])]]
     signs = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
-    found = [f"{signs[type(mark)][1]} {_number(getattr(mark, signs[type(mark)][0]))}" for mark in marks if type(mark) in signs]
-    return f", {' and '.join(dict.fromkeys(found))}" if found else ""
+    limits = [f"{signs[type(mark)][1]} {_number(getattr(mark, signs[type(mark)][0]))}" for mark in marks if type(mark) in signs]
+    return f", {' and '.join(dict.fromkeys(limits))}" if limits else ""
 
 
 def _number(value: float) -> str:

@@ -21,12 +21,12 @@ def matched_agents(possible: tuple[str, ...], chosen: Sequence[str], topology: T
     if len(set(possible)) != len(possible):
         raise EnvironmentMismatchError(f"two of its agents have one name ({listed})", where=where, fix="give every agent a name of its own")
     if len(possible) != n:
-        found = f"it has {len(possible)} agents ({listed}), the topology {n}"
-        raise EnvironmentMismatchError(found, where=where, fix=f"use a topology of {len(possible)} agents")
+        actual = f"it has {len(possible)} agents ({listed}), the topology {n}"
+        raise EnvironmentMismatchError(actual, where=where, fix=f"use a topology of {len(possible)} agents")
     numbered = labels == tuple(str(i) for i in range(n))
     wanted = tuple(chosen) or (possible if numbered else labels)
     strangers = [name for name in wanted if name not in possible]
     if strangers or len(set(wanted)) != n:
-        found = f"it has no agent '{strangers[0]}'" if strangers else "environment.agents does not name every agent once"
-        raise EnvironmentMismatchError(found, where=where, fix=f"its agents are {listed}; list them in environment.agents, one per node")
+        actual = f"it has no agent '{strangers[0]}'" if strangers else "environment.agents does not name every agent once"
+        raise EnvironmentMismatchError(actual, where=where, fix=f"its agents are {listed}; list them in environment.agents, one per node")
     return wanted

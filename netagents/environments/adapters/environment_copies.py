@@ -204,11 +204,11 @@ def hush_mujoco() -> None:
     mujoco = sys.modules.get("mujoco")
     if mujoco is None or mujoco.get_mju_user_warning() is not None:
         return
-    said: set[str] = set()
+    printed: set[str] = set()
 
     def warn(text: str) -> None:
-        if text not in said:
-            said.add(text)
+        if text not in printed:
+            printed.add(text)
             _log.warning("MuJoCo: %s", text)
 
     mujoco.set_mju_user_warning(warn)
@@ -225,14 +225,14 @@ def _find(path: str, where: str) -> Callable[..., Any]:
     module_name, _, names = path.partition(":")
     if module_name.partition(".")[0] not in sys.stdlib_module_names:
         try:
-            found: Any = import_module(module_name)
+            value: Any = import_module(module_name)
         except ModuleNotFoundError as error:
             raise _missing(error, where) from error
         except (Exception, SystemExit) as error:
             raise foreign_fault(error, f"importing {module_name}", where) from error
     else:
         # Imported by netagents itself or harmless to import; what is in it is not called.
-        found = sys.modules.get(module_name)
+        value = sys.modules.get(module_name)
     try:
         refuse_shadowed(module_name, names, where)
     except ExperimentError as error:
@@ -240,14 +240,14 @@ def _find(path: str, where: str) -> Callable[..., Any]:
     if module_name.partition(".")[0] in sys.stdlib_module_names:
         raise _no_environment(f"module {module_name} is one of Python's own", where)
     for name in names.split("."):
-        found = getattr(found, name, None)
-    if not callable(found):
+        value = getattr(value, name, None)
+    if not callable(value):
         raise _no_environment(f"module {module_name} has no function '{names}'", where)
-    if (origin := standard_module(found)) is not None:
+    if (origin := standard_module(value)) is not None:
         raise _no_environment(f"it belongs to Python's own module {origin}", where)
-    if isinstance(found, type) and not (callable(getattr(found, "reset", None)) and callable(getattr(found, "step", None))):
-        raise _no_environment(f"the class {found.__name__} is no ParallelEnv: it has no reset and step", where)
-    function: Callable[..., Any] = found
+    if isinstance(value, type) and not (callable(getattr(value, "reset", None)) and callable(getattr(value, "step", None))):
+        raise _no_environment(f"the class {value.__name__} is no ParallelEnv: it has no reset and step", where)
+    function: Callable[..., Any] = value
     return function
 
 

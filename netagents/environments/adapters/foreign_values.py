@@ -17,14 +17,14 @@ from netagents.environments.adapters.gymnasium_spaces import MASK_KEY, MisfitErr
 _API = "follow PettingZoo's present ParallelEnv interface"
 
 
-class Begun(NamedTuple):
+class ResetResult(NamedTuple):
     """What reset gave: observations and infos by agent."""
 
     observations: Mapping[Hashable, Any]
     infos: Mapping[Hashable, Any]
 
 
-class Stepped(NamedTuple):
+class StepResult(NamedTuple):
     """What step gave, by agent."""
 
     observations: Mapping[Hashable, Any]
@@ -34,26 +34,26 @@ class Stepped(NamedTuple):
     infos: Mapping[Hashable, Any]
 
 
-def begun(given: Any) -> Begun:
+def reset_result(given: Any) -> ResetResult:
     """The two parts of a reset.
 
     Raises:
         MisfitError: it gave something else, such as observations alone (the interface before infos).
     """
-    if not isinstance(given, tuple) or len(given) != len(Begun._fields):
+    if not isinstance(given, tuple) or len(given) != len(ResetResult._fields):
         raise MisfitError(f"gave {_amount(given)}, not observations and infos; {_API}")
-    return Begun(*_mappings(given, Begun._fields))
+    return ResetResult(*_mappings(given, ResetResult._fields))
 
 
-def stepped(given: Any) -> Stepped:
+def step_result(given: Any) -> StepResult:
     """The five parts of a step.
 
     Raises:
         MisfitError: it gave something else, such as four parts (the interface before truncations).
     """
-    if not isinstance(given, tuple) or len(given) != len(Stepped._fields):
+    if not isinstance(given, tuple) or len(given) != len(StepResult._fields):
         raise MisfitError(f"gave {_amount(given)}, not observations, rewards, terminations, truncations and infos; {_API}")
-    return Stepped(*_mappings(given, Stepped._fields))
+    return StepResult(*_mappings(given, StepResult._fields))
 
 
 def _mappings(parts: tuple[Any, ...], names: tuple[str, ...]) -> list[Mapping[Hashable, Any]]:

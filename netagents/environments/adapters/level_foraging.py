@@ -68,8 +68,8 @@ class ForagingParallelEnv:
         self.size, self.steps = size, steps
         self.possible_agents = [f"agent_{number}" for number in range(players)]
         self.agents: list[str] = []
-        theirs = self._game.observation_space[0]
-        low, high = (np.concatenate([[edge, edge], bound]) for edge, bound in ((0.0, theirs.low), (size - 1.0, theirs.high)))
+        space = self._game.observation_space[0]
+        low, high = (np.concatenate([[edge, edge], bound]) for edge, bound in ((0.0, space.low), (size - 1.0, space.high)))
         self._seen = Box(low.astype(np.float32), high.astype(np.float32))
         self._acting = Discrete(ACTIONS)
 
@@ -94,7 +94,7 @@ class ForagingParallelEnv:
         chosen = [int(actions[agent]) for agent in self.possible_agents]
         seen, rewards, over, _, _ = self._game.step(chosen)
         cut = bool(over) and self._game.field.sum() > 0
-        told = (
+        result = (
             self._observations(seen),
             dict(zip(self.possible_agents, map(float, rewards), strict=True)),
             dict.fromkeys(self.possible_agents, bool(over) and not cut),
@@ -103,7 +103,7 @@ class ForagingParallelEnv:
         )
         if over:
             self.agents = []
-        return told
+        return result
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -126,12 +126,12 @@ class ForagingParallelEnv:
         return Picture(float(self.size), float(self.size), tiles, markers, caption=f"{left} foods left")
 
     def _observations(self, seen: Any) -> dict[str, NDArray[np.float32]]:
-        told = {}
+        observations = {}
         for agent, player, each in zip(self.possible_agents, self._game.players, seen, strict=True):
             players = each[3 * self._game.max_num_food :].reshape(-1, 3).copy()
             players[np.abs(players[:, :2] - players[0, :2]).max(axis=1) > self._game.sight] = (-1.0, -1.0, 0.0)
-            told[agent] = np.concatenate([player.position, each[: 3 * self._game.max_num_food], players.ravel()]).astype(np.float32)
-        return told
+            observations[agent] = np.concatenate([player.position, each[: 3 * self._game.max_num_food], players.ravel()]).astype(np.float32)
+        return observations
 
     def _infos(self) -> dict[str, Any]:
         infos = {}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from netagents.environments.adapters.agent_names import matched_agents
 from netagents.environments.adapters.environment_copies import EnvironmentCopies, Report
-from netagents.environments.adapters.foreign_values import begun, flag_of, mask_in, mask_of, reward_of, stepped
+from netagents.environments.adapters.foreign_values import flag_of, mask_in, mask_of, reset_result, reward_of, step_result
 from netagents.environments.adapters.gymnasium_spaces import ActionAdapter, MisfitError, ObservationAdapter, adapt_action, adapt_observation
 from netagents.environments.networked_mdp import BoolArray, Capabilities, EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.picture import Picture
@@ -125,7 +125,7 @@ class ParallelEnvironment(NetworkedMDP):
         self._step = 0
         state = np.zeros((len(noise), 1 + self._columns[-1].end))
         for copy, seed in enumerate((noise[:, 0] * (1 << 31)).astype(np.int64).tolist()):
-            given = self._judged(copy, "reset", None, "its reset", begun, self.copies.call("reset", copy, seed=seed))
+            given = self._judged(copy, "reset", None, "its reset", reset_result, self.copies.call("reset", copy, seed=seed))
             missing = [i for i, key in enumerate(self._keys) if key not in given.observations]
             if missing:
                 fix = "every possible agent must be there at the start"
@@ -170,19 +170,19 @@ class ParallelEnvironment(NetworkedMDP):
         truncated: BoolArray,
     ) -> None:
         chosen = {self._keys[i]: self._acting[i].write(actions[i][copy]) for i in there}
-        given = self._judged(copy, "step", None, "its step", stepped, self.copies.call("step", copy, chosen))
+        given = self._judged(copy, "step", None, "its step", step_result, self.copies.call("step", copy, chosen))
         listed = getattr(self.copies[copy], "agents", None)
         for i in there:
-            key, gone = self._keys[i], listed is not None and self._keys[i] not in listed
-            for flags, theirs, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
-                if key in theirs:
-                    flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, theirs[key])
+            key, absent = self._keys[i], listed is not None and self._keys[i] not in listed
+            for flags, flagged, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
+                if key in flagged:
+                    flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, flagged[key])
             # An agent may also leave without a flag; nothing follows for it then.
-            ended = bool(terminated[i] or truncated[i] or gone)
+            ended = bool(terminated[i] or truncated[i] or absent)
             terminated[i] |= ended and not truncated[i]
             if key in given.rewards:
                 rewards[i] = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key])
-            elif not gone:
+            elif not absent:
                 raise self._misfit(copy, "step", i, "its step", MisfitError("gave it no reward"))
             if ended:
                 row[self._columns[i].there] = 0.0
@@ -246,7 +246,7 @@ class ParallelEnvironment(NetworkedMDP):
         """Whether its infos carry action masks after a reset."""
         if not any(isinstance(each.space, Discrete) for each in self._acting):
             return False
-        given = self._judged(0, "reset", None, "its reset", begun, self.copies.call("reset", 0, seed=0))
+        given = self._judged(0, "reset", None, "its reset", reset_result, self.copies.call("reset", 0, seed=0))
         return any(mask_in(info) is not None for info in given.infos.values())
 
     def _judged(self, copy: int, method: str, agent: int | None, what: str, judge: Callable[..., Any], *values: Any) -> Any:

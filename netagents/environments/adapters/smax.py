@@ -119,12 +119,12 @@ class Smax(NetworkedMDP):
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """``(B, 13 (n - 1 + enemies) + 10)`` of each agent."""
         seen = self._jax.facts(state).seen
-        return [np.ascontiguousarray(seen[:, i]) for i in range(self.spec.n)]
+        return [seen[:, i].copy() for i in range(self.spec.n)]
 
     def action_masks(self, state: JointState) -> list[BoolArray]:
         """``(B, 5 + enemies)`` of each agent: the dead can only stop, and only enemies in range can be shot at."""
         legal = self._jax.facts(state).legal
-        return [np.ascontiguousarray(legal[:, i]) for i in range(self.spec.n)]
+        return [legal[:, i].copy() for i in range(self.spec.n)]
 
     def graph(self, state: JointState) -> BoolArray:
         """Living agents within ``radius`` of each other: ``(B, n, n)``."""
@@ -236,6 +236,7 @@ class _Engine:
             units = state.state.unit_positions, state.state.unit_alive, state.state.unit_health
             return jnp.stack([seen[agent] for agent in agents]), jnp.stack([legal[agent] for agent in agents]), *units
 
+        self._newest: tuple[JointState, Facts] | None = None
         self._reset, self._step, self._facts = (jax.jit(jax.vmap(each)) for each in (reset, step, facts))
 
     def reset(self, keys: NDArray[np.uint32]) -> JointState:
@@ -248,9 +249,15 @@ class _Engine:
         return self._state(parts, ended), rewards.astype(np.float64)
 
     def facts(self, state: JointState) -> Facts:
-        """What follows from a state."""
-        seen, legal, places, alive, health = _in_chunks(self._facts, [self._rows(state)])
-        return Facts(seen.astype(np.float64), legal.astype(np.bool_), places.astype(np.float64), alive, health.astype(np.float64))
+        """What follows from a state.
+
+        Those of the newest state are kept: observations, legal actions and the graph are asked for one after the other.
+        """
+        if self._newest is None or not np.array_equal(self._newest[0], state):
+            seen, legal, places, alive, health = _in_chunks(self._facts, [self._rows(state)])
+            facts = Facts(seen.astype(np.float64), legal.astype(np.bool_), places.astype(np.float64), alive, health.astype(np.float64))
+            self._newest = state.copy(), facts
+        return self._newest[1]
 
     def _rows(self, state: JointState) -> list[NDArray[Any]]:
         """JaxMARL's arrays of a joint state, of all copies."""

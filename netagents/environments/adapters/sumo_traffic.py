@@ -242,8 +242,8 @@ def pressure(environment: SumoTraffic, counts: Sequence[IntArray | FloatArray], 
     each = environment.crossings[agent]
     ahead = np.zeros(counts[agent].shape)
     for lane, onward in enumerate(each.onward):
-        for other, theirs in onward:
-            ahead[:, lane] += counts[other][:, theirs] / len(onward)
+        for other, lanes in onward:
+            ahead[:, lane] += counts[other][:, lanes] / len(onward)
     difference: FloatArray = counts[agent] - ahead
     return difference
 
@@ -292,8 +292,8 @@ def _crossings(network: RoadNetwork, signals: Sequence[Signal]) -> tuple[Crossin
 
 def _notes(network: RoadNetwork, topology: Topology, signals: Sequence[Signal]) -> tuple[str, ...]:
     number = {signal.name: i for i, signal in enumerate(signals)}
-    ours = [tuple(sorted(number[network.signals[k].name] for k in pair)) for pair in network.neighbours()]
-    apart = [pair for pair in ours if pair not in set(topology.edges)]
+    neighbours = [tuple(sorted(number[network.signals[k].name] for k in pair)) for pair in network.neighbours()]
+    apart = [pair for pair in neighbours if pair not in set(topology.edges)]
     if not apart:
         return ()
     i, j = apart[0]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from netagents.errors import DeadlineError, ForeignCodeError, ForeignExitError, NetagentsError
+from netagents.errors import DeadlineError, ForeignExitError, NetagentsError, SimulatorError
 
 WORKER = "netagents.environments.adapters.traffic_worker"
 
@@ -43,7 +43,7 @@ class TrafficCopies:
         """Start workers until there are so many.
 
         Raises:
-            ForeignCodeError: SUMO cannot be loaded.
+            SimulatorError: SUMO cannot be loaded.
             DeadlineError: a worker does not answer within :data:`START_SECONDS`.
         """
         began = len(self._workers)
@@ -111,7 +111,7 @@ class _Worker:
         """The answer to the last command.
 
         Raises:
-            ForeignCodeError: SUMO refused.
+            SimulatorError: SUMO refused.
             ForeignExitError: it ended its process.
             DeadlineError: no answer in time.
         """
@@ -126,11 +126,11 @@ class _Worker:
                 raise ForeignExitError(f"SUMO ended its process {self._how()} during {what}", where=self.where, fix="see what it printed")
             self._rest += part
         line, _, self._rest = self._rest.partition(b"\n")
-        told: dict[str, Any] = json.loads(line)
-        if "error" in told:
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
             fix = "try the network and the routes with SUMO itself"
-            raise ForeignCodeError(f"{what} failed: {told['error']}", where=self.where, fix=fix)
-        return told
+            raise SimulatorError(f"{what} failed: {reply['error']}", where=self.where, fix=fix)
+        return reply
 
     def end_input(self) -> None:
         """Let it end by itself."""

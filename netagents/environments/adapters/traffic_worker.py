@@ -122,10 +122,10 @@ def serve(commands: TextIO, answers: TextIO) -> None:
     simulation: Simulation | None = None
     for line in commands:
         try:
-            told, simulation = answer(json.loads(line), simulation)
+            reply, simulation = answer(json.loads(line), simulation)
         except Exception as error:
-            told = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]}
-        answers.write(json.dumps(told) + "\n")
+            reply = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]}
+        answers.write(json.dumps(reply) + "\n")
         answers.flush()
 
 

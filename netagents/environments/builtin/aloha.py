@@ -43,14 +43,14 @@ def aloha(environment: WirelessAccess, p_tx: float) -> list[FloatArray]:
     """
     if not 0.0 <= p_tx <= 1.0:
         raise ExperimentError(f"p_tx {p_tx}", where="ALOHA baseline", fix="use a probability between 0 and 1")
-    worth = [chance / len(users) for chance, users in zip(environment.chances, environment.layout.clients(), strict=True)]
+    values = [chance / len(users) for chance, users in zip(environment.chances, environment.layout.clients(), strict=True)]
     tables = []
     for i in range(environment.spec.n):
         meanings = environment.named(i)
         table = np.zeros((2**environment.deadline, len(meanings)))
         for queue in range(2**environment.deadline):
             first = (queue & -queue).bit_length() - 1
-            shares = np.array([worth[y] if y != OUTSIDE and slot in (first, EARLIEST) else 0.0 for slot, y in meanings])
+            shares = np.array([values[y] if y != OUTSIDE and slot in (first, EARLIEST) else 0.0 for slot, y in meanings])
             if queue > 0 and shares.sum() > 0.0:
                 table[queue] = p_tx * shares / shares.sum()
             table[queue, 0] += 1.0 - table[queue].sum()

@@ -68,9 +68,9 @@ class CueRecall(NetworkedMDP):
     def step(self, state: JointState, actions: Sequence[NDArray[Any]], noise: FloatArray) -> Transition:
         """The next phase; after the last one the next cue, which ``noise`` ``(B, n)`` draws."""
         phase, cue = np.divmod(state, self.settings.cues)
-        asked = phase == self.settings.delay
-        right = asked & (joint_actions(actions) == cue)
-        after = np.where(asked, self._cues(noise), state + self.settings.cues)
+        at_query = phase == self.settings.delay
+        right = at_query & (joint_actions(actions) == cue)
+        after = np.where(at_query, self._cues(noise), state + self.settings.cues)
         return transition(after, right.astype(np.int64) @ self._counts / self._counts.sum(axis=0))
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:

@@ -117,15 +117,15 @@ class WirelessAccess(FiniteNetworkedMDP):
         start = self._start()
         agents = []
         for i, scope in enumerate(scopes):
-            mine, axes = scope.index(i), len(scope)
-            own = _along(self._points[i, : self._sizes[i]], mine, axes)
+            position, axes = scope.index(i), len(scope)
+            own = _along(self._points[i, : self._sizes[i]], position, axes)
             clear: NDArray[np.bool_] = np.broadcast_to(own != OUTSIDE, [self._sizes[j] for j in scope]).copy()
             for k, j in enumerate(scope):
                 if j != i:
                     clear &= _along(self._points[j, : self._sizes[j]], k, axes) != own
             sends, kept, change = self._own_tables(i)
             between = [1] * axes
-            between[mine] = self._sizes[i]
+            between[position] = self._sizes[i]
             reward: FloatArray = np.multiply(clear, sends.reshape(size, *between), dtype=np.float64)
             table = reward[..., None] * change.reshape(size, *between, size)
             table += kept.reshape(size, *([1] * axes), size)

@@ -177,8 +177,8 @@ class MatrixGrid(NetworkedMDP):
         walls = [Tile(float(cell % columns), float(cell // columns), "#6f675c") for cell in np.flatnonzero(self.grid.walls).tolist()]
         there = [
             Marker(cell % columns + 0.5, cell // columns + 0.5, "#8fc1e3" if kind == 0 else "#e8a0a8", text=str(kind + 1), radius=0.25)
-            for cell, kind, gone in zip(self.grid.resources.tolist(), resources[0].tolist(), resources[1].tolist(), strict=True)
-            if gone == 0
+            for cell, kind, absent in zip(self.grid.resources.tolist(), resources[0].tolist(), resources[1].tolist(), strict=True)
+            if absent == 0
         ]
         players, held = [], []
         for i in range(self.spec.n):
@@ -206,10 +206,10 @@ class MatrixGrid(NetworkedMDP):
         targets = np.where(courses >= 0, cells + self._steps[(headings + courses) % 4], cells)
         targets = np.where(self.grid.walls[targets], cells, targets)
         copies = np.arange(len(players))
-        for who in order.T:
-            target = targets[copies, who]
+        for mover in order.T:
+            target = targets[copies, mover]
             occupied = (cells == target[:, None]).any(axis=1)  # who stays is in its own way, which changes nothing
-            cells[copies, who] = np.where(occupied, cells[copies, who], target)
+            cells[copies, mover] = np.where(occupied, cells[copies, mover], target)
         headings[...] = (headings + TURNS[acts]) % 4
         at = self._resource_at[cells]
         copy, player = np.nonzero(at < resources.shape[2])
@@ -243,15 +243,15 @@ class MatrixGrid(NetworkedMDP):
         if not fires.any():
             return
         met = np.zeros(fires.shape, dtype=np.bool_)
-        for who in np.argsort(noise, axis=1).T:
-            copies = np.flatnonzero(fires[np.arange(len(fires)), who])
+        for shooter in np.argsort(noise, axis=1).T:
+            copies = np.flatnonzero(fires[np.arange(len(fires)), shooter])
             if len(copies):
-                self._beam(players, resources, copies, who[copies], met)
+                self._beam(players, resources, copies, shooter[copies], met)
 
-    def _beam(self, players: IntArray, resources: IntArray, copies: IntArray, who: IntArray, met: BoolArray) -> None:
+    def _beam(self, players: IntArray, resources: IntArray, copies: IntArray, shooter: IntArray, met: BoolArray) -> None:
         """The beams of one player in each of some copies."""
         rows, count = np.arange(len(copies)), resources.shape[2]
-        lines = players[copies, CELL, who][:, None, None] + self._beams[players[copies, HEADING, who]]
+        lines = players[copies, CELL, shooter][:, None, None] + self._beams[players[copies, HEADING, shooter]]
         # Beyond the map there is only wall, which the cells before have met already.
         lines = np.clip(lines, 0, len(self.grid.walls) - 1)
         walls = self.grid.walls[lines]
@@ -273,16 +273,16 @@ class MatrixGrid(NetworkedMDP):
         resources[copies[copy[destroyed]], 1, struck[destroyed]] = 1
         # The first line, left, right, ahead, that hits somebody who has met nobody in this step counts.
         hit = np.where(reached, standing, -1).max(axis=2)  # (K, line)
-        counts = (hit >= 0) & ~met[copies[:, None], hit] & ~met[copies, who][:, None]
+        counts = (hit >= 0) & ~met[copies[:, None], hit] & ~met[copies, shooter][:, None]
         other = hit[rows, np.argmax(counts, axis=1)]
         happens = counts.any(axis=1)
-        copies, who, other = copies[happens], who[happens], other[happens]
-        met[copies, who] = met[copies, other] = True
+        copies, shooter, other = copies[happens], shooter[happens], other[happens]
+        met[copies, shooter] = met[copies, other] = True
         collected = players[:, INVENTORY] + players[:, INVENTORY + 1] > 2
-        agreed = collected[copies, who] & collected[copies, other] & (players[copies, FROZEN, other] == 0)
-        agreed &= players[copies, FROZEN, who] == 0
-        copies, who, other = copies[agreed], who[agreed], other[agreed]
-        for one, two in ((who, other), (other, who)):
+        agreed = collected[copies, shooter] & collected[copies, other] & (players[copies, FROZEN, other] == 0)
+        agreed &= players[copies, FROZEN, shooter] == 0
+        copies, shooter, other = copies[agreed], shooter[agreed], other[agreed]
+        for one, two in ((shooter, other), (other, shooter)):
             players[copies, FROZEN, one] = self.settings.freeze + 2
             players[copies, PARTNER, one] = two
 
@@ -308,15 +308,15 @@ class MatrixGrid(NetworkedMDP):
         due = frozen == 1
         frozen -= frozen > 0
         rewards = np.zeros(due.shape)
-        copies, who = np.nonzero(due)
+        copies, shooter = np.nonzero(due)
         if len(copies):
-            other = players[copies, PARTNER, who]
-            mine, theirs = (players[copies, INVENTORY : INVENTORY + 2, index] for index in (who, other))
-            mine, theirs = (held / held.sum(axis=1, keepdims=True) for held in (mine, theirs))
-            rewards[copies, who] = (mine[:, :, None] * self.payoffs * theirs[:, None, :]).sum(axis=(1, 2))
-            players[copies, INVENTORY : INVENTORY + 2, who] = 1
-            players[copies, CELL, who] = NOWHERE
-            players[copies, AWAY, who] = self.settings.respawn + 1
+            other = players[copies, PARTNER, shooter]
+            own_share, other_share = (players[copies, INVENTORY : INVENTORY + 2, index] for index in (shooter, other))
+            own_share, other_share = (held / held.sum(axis=1, keepdims=True) for held in (own_share, other_share))
+            rewards[copies, shooter] = (own_share[:, :, None] * self.payoffs * other_share[:, None, :]).sum(axis=(1, 2))
+            players[copies, INVENTORY : INVENTORY + 2, shooter] = 1
+            players[copies, CELL, shooter] = NOWHERE
+            players[copies, AWAY, shooter] = self.settings.respawn + 1
         return rewards
 
     def _ends(self, step: IntArray, noise: FloatArray) -> BoolArray:

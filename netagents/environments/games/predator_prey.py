@@ -112,12 +112,12 @@ class PredatorPrey(NetworkedMDP):
         seen = []
         for i in range(n):
             at = np.where(here[:, i, None], state[:, i], 0)
-            mine = squares[rows, :, at[:, 0], at[:, 1]].copy()
-            mine[:, PREDATORS, sight, sight] -= 1.0
-            mine[:, PREDATORS] /= n
-            mine[:, PREY] /= self.prey
-            mine[~here[:, i]] = 0.0
-            seen.append(mine.reshape(copies, -1))
+            view = squares[rows, :, at[:, 0], at[:, 1]].copy()
+            view[:, PREDATORS, sight, sight] -= 1.0
+            view[:, PREDATORS] /= n
+            view[:, PREY] /= self.prey
+            view[~here[:, i]] = 0.0
+            seen.append(view.reshape(copies, -1))
         return seen
 
     def picture(self, state: JointState) -> Picture:

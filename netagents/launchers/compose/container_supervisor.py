@@ -217,7 +217,7 @@ class ContainerSupervisor(Supervisor):
     def _send(self, number: int, roles: Sequence[str]) -> None:
         for role in roles:
             node = self._watch.nodes[role]
-            node.asked = node.asked or time.time()
+            node.signal_time = node.signal_time or time.time()
         containers = self._containers.containers
         self._engine.signal(str(int(number)), [containers[role].id for role in roles if role in containers])
 

@@ -69,7 +69,7 @@ class HostChannel:
         host: at its other end.
         hello: the runner's greeting; None before it.
         opened: the runner has its settings.
-        heard: when the last line came, on the clock of waits.
+        last_line: when the last line came, on the clock of waits.
         lost: why the connection is of no use any more; empty while it is.
         fault: why the runner ended, in its own words.
         process: of the command that reaches the host.
@@ -80,7 +80,7 @@ class HostChannel:
         self.hello: dict[str, Any] | None = None
         self.opened = False
         self.lost = self.fault = ""
-        self.heard = waiting_clock()
+        self.last_line = waiting_clock()
         self._in, self._out = b"", b""
         self._errors: deque[str] = deque(maxlen=_LAST_LINES)
         self.process = subprocess.Popen(
@@ -133,7 +133,7 @@ class HostChannel:
         self._read_errors()
         data, ended = _read(self._stdout)
         if data:
-            self.heard = waiting_clock()
+            self.last_line = waiting_clock()
         self._in += data
         *lines, self._in = self._in.split(b"\n")
         messages = []

@@ -82,13 +82,13 @@ class HostRunner:
         sys.path.extend(path for path in settings["paths"] if path not in sys.path)
         allow_descriptors(int(settings["nodes"]))
         self._say = say
+        logs = settings["logs"]
+        if logs is not None:
+            _check_seen(Path(logs).parent, str(settings["run"]))
         # Beside the launcher it is the launcher's own, which then goes even if the launcher is killed.
         self._sockets = SocketDirectory(Path(settings["sockets"])) if settings.get("sockets") else SocketDirectory.create()
-        logs = settings["logs"]
         self._sent: dict[str, int] | None = None if logs is not None else {}
         self._logs = Path(logs) if logs is not None else self._sockets.path / "logs"
-        if logs is not None:
-            _check_seen(self._logs.parent, str(settings["run"]))
         self._logs.mkdir(exist_ok=True)
         self._supervisor = ProcessSupervisor(
             (),
@@ -104,11 +104,11 @@ class HostRunner:
             supervisor.start()
             supervisor.watch(lines.descriptor)
             self._obey(lines.take()[0])
-            heard = time.monotonic()
+            last_sign = time.monotonic()
             while True:
                 events = supervisor.poll(_TICK_SECONDS)
                 if any(isinstance(event, NodeReady) for event in events):
-                    heard = time.monotonic()
+                    last_sign = time.monotonic()
                     messages, ended = lines.take()
                     self._obey(messages)
                     if ended:
@@ -119,7 +119,7 @@ class HostRunner:
                         raise NetagentsError("its forkserver ended", where=socket.gethostname())
                     if isinstance(event, Exited) and event.essential:
                         self._say(exited=event.role, pid=event.pid, code=event.exit_code)
-                if not supervisor.running and time.monotonic() - heard > _IDLE_SECONDS:
+                if not supervisor.running and time.monotonic() - last_sign > _IDLE_SECONDS:
                     break
             supervisor.stop("the launcher is gone", _STOP_SECONDS)
             self._send_logs()

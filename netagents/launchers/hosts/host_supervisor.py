@@ -117,7 +117,7 @@ class HostSupervisor(Supervisor):
         Raises:
             EngineError: as :meth:`start`.
         """
-        begun = {*self.running, *(exit_.role for exit_ in self.exits)}
+        started = {*self.running, *(exit_.role for exit_ in self.exits)}
         channels = self._hosts.channels
         self._await(lambda: all(channel.hello is not None for channel in channels), "the runners of all hosts", channels)
         for channel, (_, roles) in zip(channels[1:], self._others, strict=True):
@@ -125,7 +125,7 @@ class HostSupervisor(Supervisor):
         self._await(self._run.announced.exists, "the address of the server")
         if self._run.announced.exists():
             for spec in self.specs:
-                if spec.role not in begun:
+                if spec.role not in started:
                     self._send_start(spec, self._places[spec.role])
             self._await(lambda: all(node.number for node in self._hosts.placed.values()), "the processes of all agents")
 
@@ -227,12 +227,12 @@ class HostSupervisor(Supervisor):
 
     def _send(self, number: int, roles: Sequence[str]) -> None:
         for channel in self._hosts.channels:
-            mine = [role for role in roles if self._hosts.placed[role].channel is channel]
-            for role in mine:
+            here = [role for role in roles if self._hosts.placed[role].channel is channel]
+            for role in here:
                 node = self._hosts.placed[role]
-                node.asked = node.asked or time.time()
-            if mine:
-                channel.send(signal=int(number), roles=mine)
+                node.signal_time = node.signal_time or time.time()
+            if here:
+                channel.send(signal=int(number), roles=here)
 
     def _end_rest(self, seconds: float) -> None:
         for channel in self._hosts.channels:

@@ -42,7 +42,7 @@ class HostWatch(Watch):
         self.channels: list[HostChannel] = []
         self.placed: dict[str, HostNode] = {}
         self._logs, self._silence = logs, silence
-        self._said = 0.0
+        self._last_sign = 0.0
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -67,11 +67,11 @@ class HostWatch(Watch):
         for place, channel in enumerate(self.channels):
             channel.flush()
             # The first is that of this host, whose end cannot stay unnoticed.
-            if place and channel.opened and not channel.lost and now - channel.heard > self._silence:
+            if place and channel.opened and not channel.lost and now - channel.last_line > self._silence:
                 channel.lost = f"no sign of life for {self._silence:g} s"
                 self._lose(channel)
-        if now - self._said >= ALIVE_SECONDS:
-            self._said = now
+        if now - self._last_sign >= ALIVE_SECONDS:
+            self._last_sign = now
             for channel in self.channels:
                 if channel.opened and not channel.lost:
                     channel.send(alive=1)

@@ -39,12 +39,12 @@ def command(*words: str, text: str | None = None) -> str:
     except subprocess.TimeoutExpired:
         raise EngineError(f"no answer within {ANSWER_SECONDS:g} s to {words[0]}", where=WHERE) from None
     if done.returncode != 0:
-        raise EngineError(_said(done.stderr or done.stdout) or f"{words[0]} ended with exit code {done.returncode}", where=WHERE)
+        raise EngineError(_first_words(done.stderr or done.stdout) or f"{words[0]} ended with exit code {done.returncode}", where=WHERE)
     # `sbatch --test-only` answers on standard error.
     return done.stdout or done.stderr
 
 
-def _said(output: str) -> str:
+def _first_words(output: str) -> str:
     lines = [re.sub(r"^\w+: (error: )?", "", line.strip()) for line in output.splitlines() if line.strip()]
     return "; ".join(lines[:2])[:300]
 
@@ -86,8 +86,8 @@ def job_state(job: int) -> tuple[str, str]:
         if "Invalid job id" in error.what:
             return "GONE", ""
         raise
-    found = {key: match[1] for key in ("JobState", "Reason") if (match := re.search(rf"\b{key}=(\S+)", answer))}
-    return found.get("JobState", "GONE"), found.get("Reason", "")
+    fields = {key: match[1] for key in ("JobState", "Reason") if (match := re.search(rf"\b{key}=(\S+)", answer))}
+    return fields.get("JobState", "GONE"), fields.get("Reason", "")
 
 
 def end_job(job: int, *, at_once: bool = False) -> None:

@@ -42,14 +42,14 @@ class SlurmJobLauncher(HostLauncher):
             raise EngineError("this process is in no job", where=slurm_client.WHERE)
         named = slurm_client.allocated_hosts(nodelist)
         own = experiment.runtime.hosts.server
-        found = []
+        names = []
         for name, place in named:
             others = [address for _, address in named if address != place]
             # The first host is this one, and its own name may stand for loopback here.
             address = address_towards(others[0] if others else place) if name == named[0][0] else numeric(place)
             words = runner_command(experiment.runtime.hosts.python or sys.executable)
-            found.append(Host(name, slurm_client.step(name, name, words, memory=None), address=address, server=own))
-        return found
+            names.append(Host(name, slurm_client.step(name, name, words, memory=None), address=address, server=own))
+        return names
 
     def connections(self, hosts: Sequence[Host], placement: Placement) -> list[tuple[Host, list[str]]]:
         each = super().connections(hosts, placement)
@@ -70,8 +70,8 @@ class SlurmJobLauncher(HostLauncher):
         ]
 
     def explain(self, host: Host, code: int | None, words: Sequence[str]) -> EngineError:
-        said = words[-1][:300] if words else f"the step ended with exit code {code}"
-        return EngineError(said, where=f"host {host.name}", fix="all hosts of the job must have netagents at the same path")
+        words_of_step = words[-1][:300] if words else f"the step ended with exit code {code}"
+        return EngineError(words_of_step, where=f"host {host.name}", fix="all hosts of the job must have netagents at the same path")
 
     def key_folder(self, directory: RunDirectory) -> Path:
         return directory.path.absolute() / FOLDER / KEYS
@@ -86,10 +86,10 @@ def numeric(name: str) -> str:
     import socket
 
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise EngineError(f"has no address here: {error.strerror}", where=f"host {name}", fix="see NodeAddr in slurm.conf") from error
-    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+    return str(min(addresses, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
 
 
 def carry_out_job(path: Path) -> None:

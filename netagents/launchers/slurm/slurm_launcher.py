@@ -70,7 +70,7 @@ class _Following:
         next_state = 0.0
         gone_since: float | None = None
         said_since: float | None = None
-        asked: float | None = None
+        asked_at: float | None = None
         while True:
             self.follower.look()
             if self.run.watch is not None:
@@ -84,12 +84,12 @@ class _Following:
                 next_state = now + _STATE_SECONDS
                 self._note_state()
             ended = self.state not in WAITING and self.state not in RUNNING
-            said, error = read_outcome(self.folder)
+            outcome, error = read_outcome(self.folder)
             # A job that Slurm puts back into the queue was interrupted, too, and is completing before it waits.
-            again = isinstance(error, InterruptedRunError) and asked is None
-            if said and (error is None or ended or (self.state == "COMPLETING" and not again)):
+            again = isinstance(error, InterruptedRunError) and asked_at is None
+            if outcome and (error is None or ended or (self.state == "COMPLETING" and not again)):
                 break
-            if said:
+            if outcome:
                 # Slurm may begin the job again; where it does not, the steps of a lost host may keep the job for long.
                 said_since = now if said_since is None or self.state != "RUNNING" else said_since
                 if now - said_since > (_OUTCOME_SECONDS if again else _STEPS_SECONDS) and self.state == "RUNNING":
@@ -101,9 +101,9 @@ class _Following:
                 if now - gone_since > _OUTCOME_SECONDS or self.state in ("CANCELLED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY"):
                     break
             signals = self.run.interruptions
-            if signals.first is not None and (asked is None or signals.urgent or now - asked > _STOP_SECONDS):
-                urgent = asked is not None
-                asked = now
+            if signals.first is not None and (asked_at is None or signals.urgent or now - asked_at > _STOP_SECONDS):
+                urgent = asked_at is not None
+                asked_at = now
                 self.run.display.note(f"job {self.job} is being {'cancelled' if urgent else 'ended'}")
                 end_job(self.job, at_once=urgent)
                 next_state = 0.0
@@ -111,11 +111,11 @@ class _Following:
         self.follower.look()
         if self.run.watch is not None and error is None:
             self.run.watch.look()
-        if self.run.interruptions.first is not None and (error is not None or not said):
+        if self.run.interruptions.first is not None and (error is not None or not outcome):
             raise InterruptedRunError("the run was interrupted", signal_number=self.run.interruptions.first)
         if error is not None:
             raise error
-        if not said and self.run.directory.ending()[0] != "finished":
+        if not outcome and self.run.directory.ending()[0] != "finished":
             raise self._lost()
 
     def _note_state(self) -> None:
@@ -126,17 +126,17 @@ class _Following:
 
     def _lost(self) -> EngineError:
         """The error of a job that ended without a word."""
-        begun = any(event["event"] == "started" for event in self.run.directory.events())
+        has_started = any(event["event"] == "started" for event in self.run.directory.events())
         output = self.folder / OUTPUT
         words = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
-        if begun:
+        if has_started:
             fix = f"`netagents resume {self.run.directory.path}` goes on with it"
         elif not output.exists():
             fix = f"do the hosts of the job see {self.run.directory.path}? Name a directory of a shared file system with --out"
         else:
             fix = f"see {output}"
-        said = f": {words[0][:200]}" if words else ""
-        return EngineError(f"job {self.job} ended as {self.state}{said}", where=WHERE, fix=fix)
+        detail = f": {words[0][:200]}" if words else ""
+        return EngineError(f"job {self.job} ended as {self.state}{detail}", where=WHERE, fix=fix)
 
 
 def job_script(prepared: Prepared, output: str, command: str) -> str:

@@ -55,8 +55,8 @@ class SshLauncher(HostLauncher):
         ]
 
     def explain(self, host: Host, code: int | None, words: Sequence[str]) -> EngineError:
-        said = words[-1][:300] if words else f"ssh ended with exit code {code}"
+        words_of_ssh = words[-1][:300] if words else f"ssh ended with exit code {code}"
         where = f"host {host.name}"
-        if code == _COMMAND_MISSING or "No module named" in said:
-            return EngineError(said, where=where, fix="install netagents there, and name its Python with runtime.hosts.python")
-        return EngineError(said, where=where, fix=f"`ssh {host.name} true` must work without a question")
+        if code == _COMMAND_MISSING or "No module named" in words_of_ssh:
+            return EngineError(words_of_ssh, where=where, fix="install netagents there, and name its Python with runtime.hosts.python")
+        return EngineError(words_of_ssh, where=where, fix=f"`ssh {host.name} true` must work without a question")

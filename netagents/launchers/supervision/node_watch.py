@@ -26,7 +26,7 @@ class Node:
     spec: NodeSpec
     started: float
     log: Path | None
-    asked: float | None = None
+    signal_time: float | None = None
     note: str = ""
 
     @property
@@ -80,8 +80,8 @@ class Watch(ABC):
         """A node has ended; its exit code is negative for a signal, and None when nobody can tell."""
         role = node.spec.role
         del self.nodes[role]
-        early = code == 0 and node.asked is None and self.completed is not None and not self.completed(role)
-        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.asked, node.log, early, node.note))
+        early = code == 0 and node.signal_time is None and self.completed is not None and not self.completed(role)
+        self.exits.append(Exit(role, node.pid, code, time.time(), node.started, node.signal_time, node.log, early, node.note))
         self.events.append(Exited(role, node.pid, code, signal_name(code), node.spec.essential, early))
 
     def close(self) -> None:  # noqa: B027 - some hold nothing

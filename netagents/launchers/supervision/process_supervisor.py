@@ -104,8 +104,8 @@ class ProcessSupervisor(Supervisor):
         Raises:
             NodeFailedError, DeadlineError: as :meth:`start`.
         """
-        begun = {*self.running, *(exit_.role for exit_ in self.exits)}
-        self._fork_all([spec for spec in self.specs if spec.role not in begun])
+        started = {*self.running, *(exit_.role for exit_ in self.exits)}
+        self._fork_all([spec for spec in self.specs if spec.role not in started])
 
     def add(self, specs: Sequence[NodeSpec]) -> dict[str, int]:
         """Start further nodes, or roles that have ended once more; gives the process number of each.
@@ -215,7 +215,7 @@ class ProcessSupervisor(Supervisor):
     def _send(self, number: int, roles: Sequence[str]) -> None:
         for role in roles:
             node = self._watch.processes[role]
-            node.asked = node.asked or time.time()
+            node.signal_time = node.signal_time or time.time()
             if node.process is not None:
                 node.process.send(number)
 

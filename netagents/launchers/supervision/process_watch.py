@@ -88,17 +88,17 @@ class ProcessWatch(Watch):
         for node in ended:
             if node.spec.role not in self.processes or node.process is None:
                 continue
-            code, told = self._code_from_forkserver(node, deadline)
-            if not told and node.process.alive():
+            code, reason = self._code_from_forkserver(node, deadline)
+            if not reason and node.process.alive():
                 # Without process descriptors a broken status pipe looks like an end, but only the forkserver ended: look at the process
                 # itself from now on.
                 self._owners.pop(node.link.status, None)
                 self.note_forkserver()
                 continue
-            while code is None and not told and (code := node.process.reap()) is None and time.monotonic() < deadline:
+            while code is None and not reason and (code := node.process.reap()) is None and time.monotonic() < deadline:
                 time.sleep(0.002)
             # One wait for a forkserver that does not answer is enough: the end must not take so long for each node.
-            self._forkserver_is_mute = self._forkserver_is_mute or (code is None and not told)
+            self._forkserver_is_mute = self._forkserver_is_mute or (code is None and not reason)
             self.note_exit(node, code)
 
     def _code_from_forkserver(self, node: ProcessNode, deadline: float) -> tuple[int | None, bool]:

@@ -88,7 +88,7 @@ class Restarts(Recovery):
         self._settings = settings
         self._spent: Counter[str] = Counter()
         self._newest: dict[str, int] = {}
-        self._begun: dict[str, float] = {}
+        self._start_times: dict[str, float] = {}
 
     def plan(self, event: Exited, running: Collection[str], now: float) -> bool:
         role = event.role
@@ -102,7 +102,7 @@ class Restarts(Recovery):
         ready = sorted(role for role, moment in self.due.items() if moment <= now)
         for role in ready:
             del self.due[role]
-            self._begun[role] = now
+            self._start_times[role] = now
         return ready
 
     def wait(self, now: float, most: float) -> float:
@@ -115,7 +115,7 @@ class Restarts(Recovery):
         return replace(spec, arguments={**spec.arguments, "incarnation": str(self.total)})
 
     def may_end(self, role: str, incarnation: int, now: float, seconds: float) -> bool:
-        return incarnation == self._newest.get(role, 0) or now - self._begun.get(role, -inf) >= seconds
+        return incarnation == self._newest.get(role, 0) or now - self._start_times.get(role, -inf) >= seconds
 
     def attempt(self, role: str) -> str:
         """``restart 1 of 3``."""

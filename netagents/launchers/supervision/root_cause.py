@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NodeFailedError, NumericalError
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NodeFailedError, NumericalError, SimulatorError
 from netagents.launchers.supervision.processes import signal_name
 from netagents.nodes.process.node_process import SECONDARY_ERRORS
 from netagents.records.process_log import plain, read_log
@@ -25,7 +25,7 @@ class Exit:
         exit_code: as the operating system tells it, negative for a signal; None when nobody could tell.
         time: when the launcher noticed, in seconds since the epoch.
         started: when it was started, likewise.
-        asked: when the launcher sent it a signal, likewise; None if it did not.
+        signal_time: when the launcher sent it a signal, likewise; None if it did not.
         log: its log, if it has one.
         early: it left with exit code 0 although its work was not done.
         note: what else the launcher knows about it, such as why it was killed.
@@ -36,7 +36,7 @@ class Exit:
     exit_code: int | None
     time: float
     started: float
-    asked: float | None
+    signal_time: float | None
     log: Path | None
     early: bool = False
     note: str = ""
@@ -77,7 +77,9 @@ class Failure:
 
     @property
     def details(self) -> str:
-        """Traceback and last log lines, for below the one line; empty when there are none."""
+        """Traceback and last log lines, for below the one line; empty when there are none, or when the line says all."""
+        if self.error_name == SimulatorError.__name__:
+            return ""
         parts = [self.traceback.rstrip()] if self.traceback else []
         if self.last_lines:
             parts.append("\n".join([f"last lines of the log of {self.role}:", *(f"  {line}" for line in self.last_lines)]))
@@ -105,7 +107,7 @@ def first_failure(exits: Iterable[Exit]) -> Failure | None:
     When nobody can be blamed but for waiting in vain, the line goes on with who waited for what came earliest in the run.
     """
     ended = list(exits)
-    failures = [_tell(exit_) for exit_ in ended if exit_.exit_code != 0 or exit_.early]
+    failures = [_classified(exit_) for exit_ in ended if exit_.exit_code != 0 or exit_.early]
     if not failures:
         return None
     rank, failure = min(failures, key=lambda entry: (entry[0], entry[1].time))
@@ -125,7 +127,7 @@ def _earliest_wait(exits: Iterable[Exit]) -> tuple[str, str] | None:
     return min(waits)[1:] if waits else None
 
 
-def _tell(exit_: Exit) -> tuple[int, Failure]:
+def _classified(exit_: Exit) -> tuple[int, Failure]:
     entries = [] if exit_.log is None else read_log(exit_.log, last=_ENTRIES)
     written = next((entry for entry in entries if isinstance(entry.get("failure"), dict) and entry.get("time", 0.0) >= exit_.started), None)
     lines = tuple([line for entry in entries[-_LAST_LINES:] for line in plain(entry)][-_LAST_LINES:])
@@ -133,7 +135,7 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
     killer = signal_name(code)
     known = exit_.note or _NO_WORD.get("early" if exit_.early else killer or str(exit_.exit_code), "")
     time, line, traceback, name = exit_.time, known, "", ""
-    if written is not None and (killer is None or exit_.asked is not None):
+    if written is not None and (killer is None or exit_.signal_time is not None):
         # It had failed by itself; if we then ended it, it was only slow to leave.
         code, killer = None if killer else code, None
         time = float(written["time"])
@@ -142,8 +144,8 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
         traceback = str(written.get("traceback", ""))
         # Where the operating system could not tell the code in time, the process itself has.
         code = written["failure"].get("exit_code") if code is None else code
-    ours = exit_.asked is not None and time >= exit_.asked
-    rank = _OURS if ours else _KILLED if killer else _FOLLOWED if code is None or name in _follower_names() else _FAILED
+    requested = exit_.signal_time is not None and time >= exit_.signal_time
+    rank = _OURS if requested else _KILLED if killer else _FOLLOWED if code is None or name in _follower_names() else _FAILED
     if rank == _FOLLOWED and name == NodeFailedError.__name__:
         # It only passes on what another node told it; that node's own words say more.
         rank = _RELAYED
@@ -152,7 +154,7 @@ def _tell(exit_: Exit) -> tuple[int, Failure]:
 
 _KILLED, _FAILED, _FOLLOWED, _RELAYED, _OURS = range(5)
 
-_OWN_CODES = {kind.__name__: kind.exit_code for kind in (EnvironmentMismatchError, ForeignCodeError, NumericalError)}
+_OWN_CODES = {kind.__name__: kind.exit_code for kind in (EnvironmentMismatchError, ForeignCodeError, SimulatorError, NumericalError)}
 """Errors whose exit code a run ends with; others of a process end it with that of :class:`NodeFailedError`."""
 
 _NO_WORD = {

@@ -287,9 +287,9 @@ class Supervisor(ABC):
         while self._watch.nodes and any(exit_.exit_code for exit_ in self._watch.exits) and time.monotonic() < settled:
             # Who failed together with the first one is not to look like somebody that we ended.
             self._watch.look(settled - time.monotonic(), ())
-        asked = [role for role in ask if role in self._watch.nodes]
-        self._send(signal.SIGTERM, asked)
-        terminate_at = begin + 0.4 * seconds if asked else begin
+        addressed = [role for role in ask if role in self._watch.nodes]
+        self._send(signal.SIGTERM, addressed)
+        terminate_at = begin + 0.4 * seconds if addressed else begin
         kill_at = begin + 0.7 * seconds
         killed: list[str] = []
         while self._watch.nodes and (now := time.monotonic()) < begin + seconds:
@@ -298,7 +298,7 @@ class Supervisor(ABC):
                 killed = self.running
                 self._send(signal.SIGKILL, killed)
             elif now >= terminate_at:
-                self._send(signal.SIGTERM, [role for role, node in self._watch.nodes.items() if node.asked is None])
+                self._send(signal.SIGTERM, [role for role, node in self._watch.nodes.items() if node.signal_time is None])
             following = [moment for moment in (terminate_at, kill_at, begin + seconds) if moment > now]
             self._watch.look(max(0.001, min(following) - now), ())
         stuck = self.running

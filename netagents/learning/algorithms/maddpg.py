@@ -139,9 +139,9 @@ class MaddpgAgent(NeuralAgent):
             with repeatable_torch():
                 replayed = self._draw(shared)
                 own = TargetAction(self._target_actions(replayed, targets))
-            told: dict[int, TargetAction] = yield from self.share(iteration, Kind.TARGET_ACTION, own, update, replayed.next_hops)
+            target_actions: dict[int, TargetAction] = yield from self.share(iteration, Kind.TARGET_ACTION, own, update, replayed.next_hops)
             with repeatable_torch():
-                next_acted = self._next_actions(replayed, {self.index: own, **told})
+                next_acted = self._next_actions(replayed, {self.index: own, **target_actions})
                 numbers |= self._fit_critic(replayed, next_acted, where)
                 numbers |= self._improve(replayed, relaxation, changes, where)
                 self._follow()
@@ -206,15 +206,15 @@ class MaddpgAgent(NeuralAgent):
             actions = self.relaxed.executed(outputs, gumbel, replayed.next_mask)
         return actions.astype(self.setup.action_array(self.index).dtype)
 
-    def _next_actions(self, replayed: Minibatch, told: Mapping[int, TargetAction]) -> torch.Tensor:
+    def _next_actions(self, replayed: Minibatch, targets: Mapping[int, TargetAction]) -> torch.Tensor:
         """(M, A) features of what everybody in the window does after the step: as told, else (frozen, muted) as it was then done."""
         acted = replayed.next_acted.clone()
         near = None
         if self.nearby is not None and replayed.next_hops is not None:
             near = self.nearby.marks(Kind.TARGET_ACTION, self.critic_window, replayed.next_hops)
         for member, j in enumerate(self.critic_window):
-            if j in told:
-                features = self.action_reader.read_one(member, told[j].actions)
+            if j in targets:
+                features = self.action_reader.read_one(member, targets[j].actions)
                 acted[:, self.action_reader.columns[member]] = tensor(features if near is None else features * near[member][:, None])
         return acted
 

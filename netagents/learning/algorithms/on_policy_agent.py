@@ -107,7 +107,7 @@ class OnPolicyAgent(NeuralAgent):
         summed = evaluated.shared
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed), hops=batch.steps_hops)
-            summed = self.fold(summed, {j: theirs.values for j, theirs in values.items()})
+            summed = self.fold(summed, {j: shared.values for j, shared in values.items()})
         if evaluated.kept is not None:
             summed = summed + evaluated.kept
 

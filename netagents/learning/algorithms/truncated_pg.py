@@ -128,7 +128,7 @@ class TabularAgent(NetworkedAgent):
         summed_q = evaluated.shared
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
-            summed_q = self.fold(summed_q, {j: theirs.values for j, theirs in values.items()})
+            summed_q = self.fold(summed_q, {j: shared.values for j, shared in values.items()})
         if evaluated.kept is not None:
             summed_q = summed_q + evaluated.kept
 

@@ -20,15 +20,15 @@ from netagents.experiment.intervention_settings import (
 )
 from netagents.learning.interventions.action_sources import ActionSource, Choose
 from netagents.learning.interventions.deviation_critics import DeviationCritic, NetworkDeviationCritic, TableDeviationCritic
-from netagents.learning.protocol.lotteries import MOST_INTERVENTIONS, draw_deviations, strikes, told_copies
+from netagents.learning.protocol.lotteries import MOST_INTERVENTIONS, advised_copies, draw_deviations, strikes
 from netagents.learning.protocol.networked_agent import NetworkedAgent, below
-from netagents.learning.protocol.replaced_actions import NOBODY, BoolArray, Deviations, ReplacedActions, ToldActions
+from netagents.learning.protocol.replaced_actions import NOBODY, BoolArray, Deviations, ReplacedActions, WorstActionExchange
 from netagents.learning.protocol.rollout import Rollout
 from netagents.messages import Trace, WorstAction, node_name
 from netagents.randomness import Purpose, stream
 
 
-class Told(NamedTuple):
+class Advice(NamedTuple):
     """Worst actions of one iteration that concern one agent.
 
     Attributes:
@@ -88,18 +88,18 @@ class AgentInterventions:
                 purpose, counter = Purpose.INTERVENTIONS, 2 * (iteration * MOST_INTERVENTIONS + number)
                 purpose, counter = (Purpose.ACTIONS, iteration) if number >= own else (purpose, counter)
                 acting.append((struck, source.begin(stream(experiment.seed, index, purpose, counter)), source.remembers))
-        told = self._told(iteration)
-        return IterationInterventions(self, acting, told) if acting or told is not None else None
+        advice = self._advice_of(iteration)
+        return IterationInterventions(self, acting, advice) if acting or advice is not None else None
 
     def learn(self, iteration: int, rollout: Rollout, traces: Mapping[int, Trace]) -> None:
         """Let the deviation critic learn from a batch, where the agent has one."""
         if self.critic is not None:
-            told = self._told(iteration)
+            advice = self._advice_of(iteration)
             everywhere = dict.fromkeys(self._setup.advised[self._agent.index], rollout.alive)
-            usable = everywhere if told is None else {j: rollout.alive & told.usable[j] for j in everywhere}
+            usable = everywhere if advice is None else {j: rollout.alive & advice.usable[j] for j in everywhere}
             self.critic.learn(iteration, rollout, traces, usable)
 
-    def _told(self, iteration: int) -> Told | None:
+    def _advice_of(self, iteration: int) -> Advice | None:
         """Worst actions that travel in an iteration."""
         setup, index, settings = self._setup, self._agent.index, self._worst
         advised, seed = setup.advised, setup.experiment.seed
@@ -107,13 +107,13 @@ class AgentInterventions:
             return None
         if isinstance(settings, SbprSettings):
             drawn = draw_deviations(settings, advised, seed, iteration, setup.steps, setup.batch)
-            by_me = {j: told_copies(settings, drawn, advised, index, j) for j in advised.get(index, ())}
-            to_me = {i: told_copies(settings, drawn, advised, i, index) for i in sorted(advised) if index in advised[i]}
+            by_me = {j: advised_copies(settings, drawn, advised, index, j) for j in advised.get(index, ())}
+            to_me = {i: advised_copies(settings, drawn, advised, i, index) for i in sorted(advised) if index in advised[i]}
             clean = drawn.clean_continuation()
             now = drawn.deviators[:-1]
             alone = settings.aggregate != "max"
             usable = {j: clean & ((now == NOBODY) | ((now == j) & alone)) for j in by_me}
-            return Told(by_me, to_me, usable, drawn)
+            return Advice(by_me, to_me, usable, drawn)
         number = setup.experiment.interventions.index(settings)
         struck = {j: strikes(settings, number, seed, j, iteration, setup.steps, setup.batch) for j in settings.agents}
         anyone = np.logical_or.reduce(list(struck.values()))
@@ -121,7 +121,7 @@ class AgentInterventions:
         by_me = struck if index == ego else {}
         to_me = {ego: struck[index]} if index in struck else {}
         others = {j: np.logical_or.reduce([np.zeros_like(anyone), *(struck[k] for k in struck if k != j)]) for j in struck}
-        return Told(by_me, to_me, {j: ~anyone[1:] & ~others[j][:-1] for j in by_me}, None)
+        return Advice(by_me, to_me, {j: ~anyone[1:] & ~others[j][:-1] for j in by_me}, None)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Borrowed policies, and the deviation critic."""
@@ -168,13 +168,13 @@ class IterationInterventions:
         told: worst actions that travel; None where none do.
     """
 
-    def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose, bool]], told: Told | None) -> None:
-        self._owner, self._acting, self._worst = owner, acting, told
+    def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose, bool]], advice: Advice | None) -> None:
+        self._owner, self._acting, self._worst = owner, acting, advice
         decisions, copies = owner.shape
         self.replaced: BoolArray = np.zeros((decisions, copies), dtype=np.bool_)
-        travels = told is not None and any(mask.any() for mask in (*told.by_me.values(), *told.to_me.values()))
-        self.told: ToldActions | None = self if travels else None
-        self.deviations: Deviations | None = None if told is None else told.deviations
+        travels = advice is not None and any(mask.any() for mask in (*advice.by_me.values(), *advice.to_me.values()))
+        self.advice: WorstActionExchange | None = self if travels else None
+        self.deviations: Deviations | None = None if advice is None else advice.deviations
         self._choices: NDArray[np.uint8] = np.zeros(copies, dtype=np.uint8)
 
     def play(
@@ -187,7 +187,7 @@ class IterationInterventions:
             if here.any() or remembers:
                 actions = _where(here, choose(step, states, mask, near), actions)
                 free &= ~here
-        if self.told is not None and self._choices.any():
+        if self.advice is not None and self._choices.any():
             here = free & (self._choices > 0)
             worst = self._owner.candidates()[np.maximum(self._choices, 1) - 1]
             if mask is not None and mask.size:
@@ -198,7 +198,7 @@ class IterationInterventions:
         self.replaced[step] = ~free
         return actions
 
-    def tell(self, step: int, states: Sequence[NDArray[Any]]) -> list[tuple[int, WorstAction]]:
+    def advise(self, step: int, states: Sequence[NDArray[Any]]) -> list[tuple[int, WorstAction]]:
         """Receivers and messages of a step, from the states of the policy's window."""
         assert self._worst is not None, "asked where worst actions travel"
         here = {j: mask[step] for j, mask in self._worst.by_me.items() if mask[step].any()}
@@ -215,13 +215,13 @@ class IterationInterventions:
             choices = {j: np.where(strongest == place, choices[j], 0).astype(np.uint8) for place, j in enumerate(choices)}
         return [(j, WorstAction(each)) for j, each in choices.items()]
 
-    def tellers(self, step: int) -> tuple[int, ...]:
+    def advisers(self, step: int) -> tuple[int, ...]:
         """Who tells this agent something at a step, ascending."""
         assert self._worst is not None, "asked where worst actions travel"
         return tuple(i for i, mask in self._worst.to_me.items() if mask[step].any())
 
     def take(self, step: int, messages: Sequence[WorstAction]) -> None:
-        """Take in what :meth:`tellers` have told.
+        """Take in what :meth:`advisers` have told.
 
         Raises:
             ProtocolError: it is not about the copies that the lottery has drawn, or names an action that there is not.
@@ -229,7 +229,7 @@ class IterationInterventions:
         assert self._worst is not None, "asked where worst actions travel"
         most = len(self._owner.candidates())
         self._choices = np.zeros(self.replaced.shape[1], dtype=np.uint8)
-        for teller, (choices,) in zip(self.tellers(step), messages, strict=True):
+        for teller, (choices,) in zip(self.advisers(step), messages, strict=True):
             where = self._worst.to_me[teller][step]
             if len(choices) != np.count_nonzero(where) or choices.max(initial=0) > most:
                 raise ProtocolError(f"worst_action of step {step} does not fit this run's lottery", where=node_name(teller))

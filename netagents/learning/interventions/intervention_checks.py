@@ -26,10 +26,10 @@ def advised_co_players(
     Raises:
         ExperimentError: somebody does not exist, has no critic, or has no such co-player; the line says which kappa would do.
     """
-    told = [(number, each) for number, each in enumerate(experiment.interventions) if isinstance(each, WorstIntervention | SbprSettings)]
-    if not told:
+    worst = [(number, each) for number, each in enumerate(experiment.interventions) if isinstance(each, WorstIntervention | SbprSettings)]
+    if not worst:
         return {}
-    (number, settings), n = told[0], topology.n
+    (number, settings), n = worst[0], topology.n
     seats = {agent for group in experiment.agents if group.role == "population" for agent in group.agents}
     where = f"interventions[{number}]"
     if isinstance(settings, WorstIntervention):

@@ -47,8 +47,8 @@ class AgeCounts:
 def ages_by_kind(counts: NDArray[np.int64]) -> Mapping[str, dict[str, int]]:
     """Per kind, age in words -> uses, without zeros: ``{"state": {"0": 120, "1": 3, "16 or more": 1, "absent": 2}}``."""
     names = [*map(str, range(EXACT)), f"{EXACT} or more", "absent"]
-    told = {
+    lines = {
         kind.name.lower(): {name: int(count) for name, count in zip(names, row, strict=True) if count}
         for kind, row in zip(AGED, counts.tolist(), strict=True)
     }
-    return {kind: row for kind, row in told.items() if row}
+    return {kind: row for kind, row in lines.items() if row}

@@ -48,11 +48,11 @@ def restore_agent(agent: RestorableAgent, arrays: Arrays, where: str) -> None:
         what = "is missing" if name in expected else "is unknown"
         raise RunDirectoryError(f"component '{name}' of agent {agent.index} {what}", where=where, fix="use the version that wrote it")
     for name, own in expected.items():
-        given = arrays[name]
+        recorded = arrays[name]
         free = name.startswith(FREE_SHAPES)
-        if given.dtype != own.dtype or given.ndim != own.ndim or not (free or given.shape == own.shape):
+        if recorded.dtype != own.dtype or recorded.ndim != own.ndim or not (free or recorded.shape == own.shape):
             raise RunDirectoryError(
-                f"component '{name}' of agent {agent.index} is {given.dtype}{given.shape}, not {own.dtype}{own.shape}",
+                f"component '{name}' of agent {agent.index} is {recorded.dtype}{recorded.shape}, not {own.dtype}{own.shape}",
                 where=where,
                 fix="the settings are not those that it was written with",
             )

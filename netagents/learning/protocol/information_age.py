@@ -47,7 +47,7 @@ class Ages:
         farthest = max(self.hops)
         self._awaited = [tuple(j for j, d in zip(self.window, self.hops, strict=True) if 0 < d <= step) for step in range(farthest + 1)]
         self._sources = [
-            [_OWN if j == agent else heard.index(j) if j in heard else _UNKNOWN for j in self.window] for heard in self._awaited
+            [_OWN if j == agent else senders.index(j) if j in senders else _UNKNOWN for j in self.window] for senders in self._awaited
         ]
         self._unknown = [np.zeros_like(room(setup.spec.observation_spaces[j], 1, setup.batch)[0]) for j in self.window]
 

@@ -65,9 +65,9 @@ def draw_deviations(
     left = np.where(hit, chances, 0.0) / np.where(drawn > 0.0, drawn, 1.0)
     place = np.minimum((left * counts).astype(np.int64), counts - 1)
     table = _padded(co_players, egos)
-    who = table[np.arange(copies), np.where(hit & (settings.aggregate != "max"), place, 0)]
+    deviators = table[np.arange(copies), np.where(hit & (settings.aggregate != "max"), place, 0)]
     ratios = np.where(hit, target / np.where(drawn > 0.0, drawn, 1.0), (1.0 - target) / np.where(drawn < 1.0, 1.0 - drawn, 1.0))
-    return Deviations(egos, np.where(hit, who, NOBODY), ratios, drawn.astype(np.float64), tuple(sorted(co_players)))
+    return Deviations(egos, np.where(hit, deviators, NOBODY), ratios, drawn.astype(np.float64), tuple(sorted(co_players)))
 
 
 def _padded(co_players: Mapping[int, tuple[int, ...]], egos: NDArray[np.int64]) -> NDArray[Any]:
@@ -78,12 +78,12 @@ def _padded(co_players: Mapping[int, tuple[int, ...]], egos: NDArray[np.int64]) 
     return table
 
 
-def told_copies(
+def advised_copies(
     settings: SbprSettings, deviations: Deviations, co_players: Mapping[int, tuple[int, ...]], ego: int, co_player: int
 ) -> NDArray[np.bool_]:
     """(T + 1, B) where an ego tells one of its co-players what to play: where that one deviates; with ``max``, wherever one does."""
-    mine: NDArray[np.bool_] = deviations.egos == ego
+    own: NDArray[np.bool_] = deviations.egos == ego
     deviates: NDArray[np.bool_] = deviations.deviators == co_player
     if settings.aggregate == "max" and co_player in co_players.get(ego, ()):
         deviates = deviations.deviators != NOBODY
-    return deviates & mine
+    return deviates & own

@@ -23,7 +23,7 @@ from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
 from netagents.learning.protocol.played_episodes import action_noise
-from netagents.learning.protocol.replaced_actions import Interventions, ToldActions
+from netagents.learning.protocol.replaced_actions import Interventions, WorstActionExchange
 from netagents.learning.protocol.replay_buffer import ReplayBuffer
 from netagents.learning.protocol.requests import ROLLOUT_DONE, Answer, ExchangeRequest, Outgoing, RolloutRequest, Turns
 from netagents.learning.protocol.rollout import Rollout
@@ -102,7 +102,7 @@ class NetworkedAgent(ABC):
 
     def farewell(self, iteration: int) -> list[Outgoing]:
         """What is left to send after the last iteration: its report, and a snapshot of the agent."""
-        self._tell_state(iteration)
+        self._send_state(iteration)
         left, self._pending = self._pending, []
         return left
 
@@ -126,10 +126,10 @@ class NetworkedAgent(ABC):
         steps, copies = setup.steps, setup.batch
         policy, nearby = self.substitute or self.policy, self.nearby
         replacing = None if self.interventions is None else self.interventions.begin(iteration)
-        told = None if replacing is None else replacing.told
+        replaced = None if replacing is None else replacing.advice
         rollout = setup.rollout(index, policy, steps)
         rollout.noise = noise = action_noise(setup, index, policy, iteration)
-        observe, found, decided, travels = rollout.observe, rollout.found, rollout.decided, rollout.actions.dtype
+        observe, add_context, decided, travels = rollout.observe, rollout.add_context, rollout.decided, rollout.actions.dtype
         out_neighbours, in_neighbours = setup.out_neighbours(Kind.STATE, index), setup.in_neighbours(Kind.STATE, index)
         window = policy.window
         place = window.index(index)
@@ -139,7 +139,7 @@ class NetworkedAgent(ABC):
 
         def decide(step: int, states: Sequence[Any], mask: BoolArray | None = None, near: BoolArray | None = None) -> NDArray[Any]:
             context, actions = decide_next(states, noise[step], mask, near)
-            found(context)
+            add_context(context)
             if actions.dtype is not travels:
                 actions = actions.astype(travels)
             if replacing is not None:
@@ -148,7 +148,7 @@ class NetworkedAgent(ABC):
             return actions
 
         request: RolloutRequest | None = None
-        if nearby is None and ages is None and rollout.mask is None and told is None:
+        if nearby is None and ages is None and rollout.mask is None and replaced is None:
             samples = State(rollout.states[0]), Action(rollout.actions[0])
             on_bytes = self._on_bytes(policy, rollout, decide, at_once=replacing is None)
             request = RolloutRequest(iteration, steps, out_neighbours, in_neighbours, place, *samples, observe, on_bytes)
@@ -182,8 +182,8 @@ class NetworkedAgent(ABC):
                     near = nearby.marks(Kind.STATE, window, observed.hops)
             else:
                 states = ages.members(step, observed.observation, messages)
-            if told is not None:
-                outgoing = yield from self._tell_worst(iteration, step, states, told, outgoing)
+            if replaced is not None:
+                outgoing = yield from self._exchange_advice(iteration, step, states, replaced, outgoing)
             # Steps whose action was replaced have an empty mask where there is none.
             actions = decide(step, states, None if rollout.mask is None else observed.mask, near)
             if step < steps:
@@ -199,16 +199,16 @@ class NetworkedAgent(ABC):
             rollout.replaced(replacing)
         return rollout
 
-    def _tell_worst(
-        self, iteration: int, step: int, states: Sequence[NDArray[Any]], told: ToldActions, outgoing: list[Outgoing]
+    def _exchange_advice(
+        self, iteration: int, step: int, states: Sequence[NDArray[Any]], advice: WorstActionExchange, outgoing: list[Outgoing]
     ) -> Generator[ExchangeRequest, list[Any], list[Outgoing]]:
         """Tell co-players their worst actions at a step, and hear what others have told; what is still to be sent."""
-        for receiver, message in told.tell(step, states):
+        for receiver, message in advice.advise(step, states):
             outgoing.append(Outgoing(Kind.WORST_ACTION, iteration, step, message, (receiver,)))
             self.ledger.count(outgoing[-1])
-        tellers = told.tellers(step)
-        if tellers:
-            told.take(step, (yield ExchangeRequest(outgoing, Kind.WORST_ACTION, iteration, step, tellers)))
+        advisers = advice.advisers(step)
+        if advisers:
+            advice.take(step, (yield ExchangeRequest(outgoing, Kind.WORST_ACTION, iteration, step, advisers)))
             return []
         return outgoing
 
@@ -219,7 +219,7 @@ class NetworkedAgent(ABC):
 
         Where nothing can replace an action, a policy that reads bytes decides ``at_once``.
         """
-        noise, found, decided = rollout.noise, rollout.found, rollout.decided
+        noise, add_context, decided = rollout.noise, rollout.add_context, rollout.decided
         spaces = [self.setup.spec.observation_spaces[j] for j in policy.window]
         forms = [(space_dtype(space), (self.setup.batch, *space_shape(space))) for space in spaces]
 
@@ -233,7 +233,7 @@ class NetworkedAgent(ABC):
 
         def decide_at_once(step: int, states: Sequence[bytes]) -> bytes:
             context, actions = decide_on_bytes(states, noise[step])
-            found(context)
+            add_context(context)
             decided(actions)
             return actions
 
@@ -329,9 +329,9 @@ class NetworkedAgent(ABC):
         report = Report(metric_vector(setup.metric_names, numbers), power, self.ledger.close(), timing=np.zeros(3))
         self._emit(Kind.REPORT, iteration, 0, report, (ENVIRONMENT,))
         if checkpoint_due(self.setup.experiment, iteration) and iteration + 1 < self.learning.iterations:
-            self._tell_state(iteration)
+            self._send_state(iteration)
 
-    def _tell_state(self, iteration: int) -> None:
+    def _send_state(self, iteration: int) -> None:
         # Not entered into the ledger, which counts what learning costs: how often state is kept must not change a record.
         self._pending.append(Outgoing(Kind.SNAPSHOT, iteration, 0, Snapshot(self.arrays()), (ENVIRONMENT,)))
 

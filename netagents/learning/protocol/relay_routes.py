@@ -24,10 +24,10 @@ class Routes:
         """The tree along which ``kind`` messages of ``origin`` reach the out-neighbours: node -> its position."""
         out_neighbours = self._setup.out_neighbours(kind, origin)
         key = (origin, out_neighbours)
-        found = self._trees.get(key)
-        if found is None:
-            found = self._trees[key] = relay_tree(self._setup.topology, origin, out_neighbours)
-        return found
+        tree = self._trees.get(key)
+        if tree is None:
+            tree = self._trees[key] = relay_tree(self._setup.topology, origin, out_neighbours)
+        return tree
 
     def places(self, agent: int) -> dict[Kind, dict[int, TreeNode]]:
         """Kind -> origin -> where ``agent`` stands in that tree.
@@ -37,11 +37,11 @@ class Routes:
         setup = self._setup
         widest = max(max(reach.radii) for reach in setup.reach.values())
         near = setup.topology.hops.within(agent, widest)
-        found: dict[Kind, dict[int, TreeNode]] = {}
+        trees: dict[Kind, dict[int, TreeNode]] = {}
         for kind in NEIGHBOUR_KINDS:
-            mine = {origin: place for origin in near if (place := self.tree(kind, origin).get(agent)) is not None}
-            found[kind] = {origin: place for origin, place in mine.items() if origin != agent or place.children}
-        return found
+            places = {origin: place for origin in near if (place := self.tree(kind, origin).get(agent)) is not None}
+            trees[kind] = {origin: place for origin, place in places.items() if origin != agent or place.children}
+        return trees
 
     def crossings(self, kind: Kind, origin: int) -> int:
         """Links that one ``kind`` message of ``origin`` crosses until everybody who needs it has it: the edges of its tree."""
@@ -50,5 +50,5 @@ class Routes:
 
 def neighbours_used(places: Mapping[Kind, Mapping[int, TreeNode]], agent: int) -> tuple[frozenset[int], frozenset[int]]:
     """Of :meth:`Routes.places` of ``agent``: the neighbours that it sends to, and those that it hears."""
-    each = [place for its in places.values() for place in its.values()]
+    each = [place for by_origin in places.values() for place in by_origin.values()]
     return frozenset(child for place in each for child in place.children), frozenset(place.parent for place in each) - {agent}

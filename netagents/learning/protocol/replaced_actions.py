@@ -65,17 +65,17 @@ class Deviations(NamedTuple):
         return odds.cumprod(axis=0)[:-1].astype(np.float64)
 
 
-class ToldActions(Protocol):
+class WorstActionExchange(Protocol):
     """Worst actions as they travel in one iteration of one agent, as the one who tells and as the one who is told."""
 
-    def tell(self, step: int, states: Sequence[NDArray[Any]]) -> list[tuple[int, WorstAction]]:
+    def advise(self, step: int, states: Sequence[NDArray[Any]]) -> list[tuple[int, WorstAction]]:
         """Receivers and messages of a step, from the states of the policy's window."""
 
-    def tellers(self, step: int) -> tuple[int, ...]:
+    def advisers(self, step: int) -> tuple[int, ...]:
         """Who tells this agent something at a step, ascending."""
 
     def take(self, step: int, messages: Sequence[WorstAction]) -> None:
-        """Take in what :meth:`tellers` have told."""
+        """Take in what :meth:`advisers` have sent."""
 
 
 class ReplacedActions(Protocol):
@@ -83,12 +83,12 @@ class ReplacedActions(Protocol):
 
     Attributes:
         replaced: (T + 1, B) where somebody other than the policy has chosen the action; complete when all decisions are made.
-        told: worst actions that travel; None where none do.
+        advice: worst actions that travel; None where none do.
         deviations: those of sample-based power regularization; None without it.
     """
 
     replaced: BoolArray
-    told: ToldActions | None
+    advice: WorstActionExchange | None
     deviations: Deviations | None
 
     def play(

@@ -97,11 +97,19 @@ class ReplayBuffer:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go back to what :meth:`arrays` told: batches that are held and are the same stay, the others are :meth:`missing`."""
-        wanted = {int(its): digest.tobytes() for its, digest in zip(arrays["iterations"], arrays["digests"], strict=True) if its >= 0}
-        self._held = {its: digest for its, digest in self._held.items() if its in wanted and self.digest(its) == wanted[its]}
-        self._wanted = wanted
-        self.newest = max(wanted, default=-1)
-        self._oldest = min(wanted, default=0)
+        digests = {
+            int(iteration): digest.tobytes()
+            for iteration, digest in zip(arrays["iterations"], arrays["digests"], strict=True)
+            if iteration >= 0
+        }
+        self._held = {
+            iteration: digest
+            for iteration, digest in self._held.items()
+            if iteration in digests and self.digest(iteration) == digests[iteration]
+        }
+        self._wanted = digests
+        self.newest = max(digests, default=-1)
+        self._oldest = min(digests, default=0)
 
     def missing(self) -> list[int]:
         """The iterations whose batches a restored state had and the buffer has not."""

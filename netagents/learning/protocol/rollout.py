@@ -59,7 +59,7 @@ class Rollout:
         # These run H times per iteration: nothing is looked at before the batch is closed.
         self.observe = self._observed.append
         """Take in the environment's message of the next step, or those of several as one, copies behind copies."""
-        self.found = self._contexts.append
+        self.add_context = self._contexts.append
         """Take in the (B, ...) context of the next decision, or of all decisions the bytes of (B,) uint8."""
         self.decided = self._actions.append
         """Take in the (B, ...) actions of the next decision, in the dtype of :attr:`actions`, in which they travel; or bytes, likewise."""

@@ -19,7 +19,7 @@ from netagents.experiment.intervention_settings import SbprSettings, WorstInterv
 from netagents.experiment.policy_settings import NETWORKS
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
-from netagents.learning.protocol.lotteries import draw_deviations, strikes, told_copies
+from netagents.learning.protocol.lotteries import advised_copies, draw_deviations, strikes
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.population import Population
 from netagents.learning.protocol.rollout import Rollout, room
@@ -247,7 +247,7 @@ class Setup:
         space = self.spec.action_spaces[agent]
         return space.size if isinstance(space, Discrete) else 2 * int(np.prod(space.shape))
 
-    def worst_actions_told(self, agent: int) -> tuple[int, int]:
+    def worst_actions_sent(self, agent: int) -> tuple[int, int]:
         """How many messages about worst actions an agent sends each of its co-players per iteration, and about how many copies each.
 
         Means over the lottery's first :data:`LOTTERY_ITERATIONS` full iterations, to the next whole number.
@@ -262,7 +262,7 @@ class Setup:
             masks: list[NDArray[np.bool_]]
             if isinstance(settings, SbprSettings):
                 drawn = draw_deviations(settings, self.advised, self.experiment.seed, iteration, self.steps, self.batch)
-                masks = [told_copies(settings, drawn, self.advised, agent, j) for j in co_players]
+                masks = [advised_copies(settings, drawn, self.advised, agent, j) for j in co_players]
             else:
                 number = self.experiment.interventions.index(settings)
                 place = self.experiment.seed, iteration, self.steps, self.batch

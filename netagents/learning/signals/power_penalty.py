@@ -117,8 +117,8 @@ class PowerPenalty(SignalTerm):
     def begin(self, task: TaskKnowledge) -> None:
         """Take the first copy, of nothing, which has the shapes of all others."""
         self._task = task
-        told = [j for j in self.co_players if j not in self._powerless]
-        without = [j for j in told if task.effects(j) is None]
+        powers = [j for j in self.co_players if j not in self._powerless]
+        without = [j for j in powers if task.effects(j) is None]
         self._played = {j: np.zeros(self.setup.action_sizes((j,))[0]) for j in without}
         self._freeze()
 

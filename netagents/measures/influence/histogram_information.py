@@ -40,10 +40,10 @@ def plugin_information(counts: FloatArray) -> FloatArray:
     Returns:
         ``(...)``, from 0 to ln K.
     """
-    given = counts / counts.sum(axis=-1, keepdims=True)
-    pooled = given.mean(axis=-2)
+    probabilities = counts / counts.sum(axis=-1, keepdims=True)
+    pooled = probabilities.mean(axis=-2)
     entropy = -xlogy(pooled, pooled).sum(axis=-1)
-    conditional = -xlogy(given, given).sum(axis=-1).mean(axis=-1)
+    conditional = -xlogy(probabilities, probabilities).sum(axis=-1).mean(axis=-1)
     # Both vanish where they should, up to rounding; information is never negative.
     return np.asarray(np.maximum(entropy - conditional, 0.0))
 

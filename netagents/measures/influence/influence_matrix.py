@@ -182,7 +182,7 @@ def influence_matrix(
     own = np.diagonal(parts["value"]).copy()
     for matrix in (*parts.values(), share, *by_seed):
         np.fill_diagonal(matrix, np.nan)
-    found = control_false_discoveries(parts["p"], rate, control)
+    discoveries = control_false_discoveries(parts["p"], rate, control)
     return InfluenceMatrix(
         parts["value"],
         parts["low"],
@@ -190,8 +190,8 @@ def influence_matrix(
         parts["null_mean"],
         parts["null_quantile"],
         parts["p"],
-        found.adjusted,
-        found.significant,
+        discoveries.adjusted,
+        discoveries.significant,
         share,
         own,
         by_seed,

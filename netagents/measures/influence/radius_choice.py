@@ -38,16 +38,16 @@ class Rings(NamedTuple):
     """Worth and cost of listening to each ring.
 
     Attributes:
-        worth: (3, n, R) of ring 1 to R, never negative. cost: (3, n, R) bytes.
+        value: (3, n, R) of ring 1 to R, never negative. cost: (3, n, R) bytes.
     """
 
-    worth: FloatArray
+    value: FloatArray
     cost: FloatArray
 
     def total(self, radii: IntArray) -> tuple[float, float]:
         """Worth and bytes of (3, n) radii."""
         inside = np.arange(1, self.cost.shape[2] + 1) <= radii[..., None]
-        return float(self.worth[inside].sum()), float(self.cost[inside].sum())
+        return float(self.value[inside].sum()), float(self.cost[inside].sum())
 
 
 def make_rings(pairs: FloatArray, bytes_between: FloatArray, hops: IntArray, largest: int) -> Rings:
@@ -62,21 +62,21 @@ def make_rings(pairs: FloatArray, bytes_between: FloatArray, hops: IntArray, lar
         largest: R.
     """
     n = len(hops)
-    worth, cost = np.zeros((3, n, largest)), np.zeros((3, n, largest))
+    value, cost = np.zeros((3, n, largest)), np.zeros((3, n, largest))
     for r in range(1, largest + 1):
         ring = hops == r
-        heard, credited = np.where(ring, pairs, 0.0).sum(axis=0), np.where(ring, pairs, 0.0).sum(axis=1)
-        worth[POLICY, :, r - 1] = worth[CRITIC, :, r - 1] = heard
-        worth[GRADIENT, :, r - 1] = credited
+        received, credited = np.where(ring, pairs, 0.0).sum(axis=0), np.where(ring, pairs, 0.0).sum(axis=1)
+        value[POLICY, :, r - 1] = value[CRITIC, :, r - 1] = received
+        value[GRADIENT, :, r - 1] = credited
         cost[:, :, r - 1] = np.where(ring, bytes_between, 0.0).sum(axis=1)
-    return Rings(worth, cost)
+    return Rings(value, cost)
 
 
 def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, gradient_within_critic: bool = False) -> IntArray:
     """(3, n) the radii of largest total worth that cost at most ``budget`` bytes; rings that are worth nothing are left out.
 
     Args:
-        rings: worth and cost.
+        rings: value and cost.
         budget: bytes.
         fixed: (3, n) radii that are given; :data:`FREE` where they are to be chosen.
         gradient_within_critic: an agent's gradient radius may not be above its critic radius (credit ``shared_reward``).
@@ -88,15 +88,15 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
-    kinds, n, largest = rings.worth.shape
-    given = np.full((kinds, n), FREE, dtype=np.int64) if fixed is None else np.minimum(fixed, largest)
-    _check_given(rings, given, budget)
-    lower = np.zeros(rings.worth.shape)
-    upper = np.ones(rings.worth.shape)
-    inside = np.arange(1, largest + 1) <= given[..., None]
+    kinds, n, largest = rings.value.shape
+    fixed_radii = np.full((kinds, n), FREE, dtype=np.int64) if fixed is None else np.minimum(fixed, largest)
+    _check_given(rings, fixed_radii, budget)
+    lower = np.zeros(rings.value.shape)
+    upper = np.ones(rings.value.shape)
+    inside = np.arange(1, largest + 1) <= fixed_radii[..., None]
     lower[inside] = 1.0
-    upper[(given[..., None] != FREE) & ~inside] = 0.0
-    place = np.arange(rings.worth.size).reshape(rings.worth.shape)
+    upper[(fixed_radii[..., None] != FREE) & ~inside] = 0.0
+    place = np.arange(rings.value.size).reshape(rings.value.shape)
     outer = [place[:, :, 1:].ravel()]
     inner = [place[:, :, :-1].ravel()]
     if gradient_within_critic:
@@ -108,25 +108,25 @@ def choose_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, 
     order = coo_array((np.r_[ones, -ones], (np.r_[rows, rows], np.r_[above, below])), shape=(len(above), place.size)).tocsr()
     # Numbers near 1 keep the solver's tolerances from deciding.
     scale = max(float(rings.cost.sum()), 1.0)
-    worth = rings.worth / max(float(rings.worth.max()), 1e-300)
+    value = rings.value / max(float(rings.value.max()), 1e-300)
     for slack in (0.0, _TOLERANCE):
         constraints = [LinearConstraint(rings.cost.reshape(1, -1) / scale, ub=budget / scale - slack)]
         if len(above):
             constraints.append(LinearConstraint(order, ub=0.0))
-        found = milp(
-            -worth.ravel(),
+        solution = milp(
+            -value.ravel(),
             integrality=np.ones(place.size, dtype=np.int64),
             bounds=Bounds(lower.ravel(), upper.ravel()),
             constraints=constraints,
             options={"mip_rel_gap": _GAP, "node_limit": _NODES},
         )
-        if found.x is None:
+        if solution.x is None:
             break
-        radii = (found.x.reshape(rings.worth.shape) > 0.5).sum(axis=2).astype(np.int64)
-        trimmed = _trimmed(rings, radii, given, gradient_within_critic)
+        radii = (solution.x.reshape(rings.value.shape) > 0.5).sum(axis=2).astype(np.int64)
+        trimmed = _trimmed(rings, radii, fixed_radii, gradient_within_critic)
         if rings.total(trimmed)[1] <= budget:
             return trimmed
-    raise NumericalError(f"the search for radii failed: {found.message}", where="kappa", fix="set the radii, or raise the byte budget")
+    raise NumericalError(f"the search for radii failed: {solution.message}", where="kappa", fix="set the radii, or raise the byte budget")
 
 
 def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None, gradient_within_critic: bool = False) -> IntArray:
@@ -134,17 +134,17 @@ def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None,
     a larger one of critics, then of policies, then of gradients.
 
     Args:
-        rings, budget, fixed, gradient_within_critic: as in :func:`choose_radii`; worth is not read.
+        rings, budget, fixed, gradient_within_critic: as in :func:`choose_radii`; values are not read.
 
     Raises:
         ExperimentError: the given radii alone cost more than the budget.
     """
     kinds, n, largest = rings.cost.shape
-    given = np.full((kinds, n), FREE, dtype=np.int64) if fixed is None else np.minimum(fixed, largest)
-    _check_given(rings, given, budget)
+    fixed_radii = np.full((kinds, n), FREE, dtype=np.int64) if fixed is None else np.minimum(fixed, largest)
+    _check_given(rings, fixed_radii, budget)
 
     def spread(radii: Sequence[int]) -> IntArray:
-        return np.where(given == FREE, np.array(radii)[:, None], given)
+        return np.where(fixed_radii == FREE, np.array(radii)[:, None], fixed_radii)
 
     def affordable(radii: Sequence[int]) -> bool:
         return rings.total(spread(radii))[1] <= budget and not (gradient_within_critic and radii[GRADIENT] > radii[CRITIC])
@@ -157,8 +157,8 @@ def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None,
     return spread(chosen)
 
 
-def _check_given(rings: Rings, given: IntArray, budget: float) -> None:
-    needed = rings.total(given)[1]
+def _check_given(rings: Rings, fixed_radii: IntArray, budget: float) -> None:
+    needed = rings.total(fixed_radii)[1]
     if needed > budget:
         raise ExperimentError(
             f"the radii that are set need {needed:,.0f} bytes of {budget:,.0f}",
@@ -167,11 +167,11 @@ def _check_given(rings: Rings, given: IntArray, budget: float) -> None:
         )
 
 
-def _trimmed(rings: Rings, radii: IntArray, given: IntArray, gradient_within_critic: bool) -> IntArray:
+def _trimmed(rings: Rings, radii: IntArray, fixed_radii: IntArray, gradient_within_critic: bool) -> IntArray:
     """Without outer rings that are worth nothing; the solver is free to take them."""
-    numbers = np.arange(1, rings.worth.shape[2] + 1)
-    worthy = np.where((rings.worth > 0.0) & (numbers <= radii[..., None]), numbers, 0).max(axis=2, initial=0)
-    trimmed: IntArray = np.where(given == FREE, worthy, radii)
+    numbers = np.arange(1, rings.value.shape[2] + 1)
+    useful = np.where((rings.value > 0.0) & (numbers <= radii[..., None]), numbers, 0).max(axis=2, initial=0)
+    trimmed: IntArray = np.where(fixed_radii == FREE, useful, radii)
     if gradient_within_critic:
-        trimmed[CRITIC] = np.where(given[CRITIC] == FREE, np.maximum(trimmed[CRITIC], trimmed[GRADIENT]), trimmed[CRITIC])
+        trimmed[CRITIC] = np.where(fixed_radii[CRITIC] == FREE, np.maximum(trimmed[CRITIC], trimmed[GRADIENT]), trimmed[CRITIC])
     return trimmed

@@ -69,8 +69,8 @@ def _conditional_information(source: NDArray[np.integer], target: NDArray[np.int
         positive = table[table > 0.0]
         return float(-(positive * np.log(positive)).sum())
 
-    given = joint.sum(axis=(0, 1))
-    return entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1)) - entropy(joint) - entropy(given)
+    given_context = joint.sum(axis=(0, 1))
+    return entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1)) - entropy(joint) - entropy(given_context)
 
 
 def gradient_overlap(gradients: FloatArray) -> float:

@@ -107,11 +107,11 @@ def distribution(policy: Policy, received: Received) -> FloatArray:
         return np.asarray(policy.probabilities[context])
     if not isinstance(policy, (CategoricalPolicy, BoxPolicy)):
         raise ValueError(f"the distribution of a {type(policy).__name__} is not known")
-    given = policy.probabilities_at(context)
+    probabilities = policy.probabilities_at(context)
     if received.mask is not None:
-        given = given * received.mask
-        given = np.asarray(given / given.sum(axis=1, keepdims=True))
-    return given
+        probabilities = probabilities * received.mask
+        probabilities = np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+    return probabilities
 
 
 def _corrupted(

@@ -147,8 +147,8 @@ class NeuralPower:
         draws = self.settings.draws
         features = batch.features[np.repeat(chosen, draws)]
         drawn = [
-            self.actions.draw(each, np.repeat(said.reshape(-1, said.shape[2])[chosen], draws, axis=0), generator)
-            for each, said in enumerate(intentions)
+            self.actions.draw(each, np.repeat(intention.reshape(-1, intention.shape[2])[chosen], draws, axis=0), generator)
+            for each, intention in enumerate(intentions)
         ]
         features[:, features.shape[1] - self.actions.size :] = tensor(np.concatenate(drawn, axis=1))
         alternatives = self.alternatives(critic, features, member)

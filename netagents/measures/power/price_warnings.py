@@ -59,12 +59,12 @@ def price_warnings(history: PricedHistory) -> list[PriceWarning]:
     count = len(history.task)
     window = warning_window(count)
     priced = np.flatnonzero(history.weight < 0.0)
-    found: list[PriceWarning] = []
+    warnings: list[PriceWarning] = []
     if history.known[-window:].size and float(history.known[-window:].mean()) < 0.5 and count >= window:
         share = 100.0 * float(history.known[-window:].mean())
-        found.append(PriceWarning("unknown", f"only {share:.0f} % of power is known", "raise learning.batch or power.window"))
+        warnings.append(PriceWarning("unknown", f"only {share:.0f} % of power is known", "raise learning.batch or power.window"))
     if np.isfinite(history.floor) and np.isfinite(history.between) and history.floor > NOISY * abs(history.between):
-        found.append(
+        warnings.append(
             PriceWarning(
                 "disagrees with influence",
                 f"power of {history.floor:.2g} is measured where there is no influence, {history.between:.2g} elsewhere",
@@ -72,21 +72,21 @@ def price_warnings(history: PricedHistory) -> list[PriceWarning]:
             )
         )
     if not priced.size:
-        return found
+        return warnings
     start = int(priced[0])
     if count - start < 2 * window:
-        return found
+        return warnings
     now, earlier = slice(count - window, count), slice(count - 2 * window, count - window)
     if _below(history.task[now], history.task[earlier]) and not _below(history.power[now], history.power[earlier]):
-        found.append(
+        warnings.append(
             PriceWarning("overcautious", "the task return falls and power no longer does", "lower lambda, or give it a longer ramp")
         )
     if start < window:
-        return found
+        return warnings
     before = slice(start - window, start)
     wild, calm = _scatter(history.task[now]), _scatter(history.task[before])
     if wild > WILD * calm > 0.0:
-        found.append(
+        warnings.append(
             PriceWarning(
                 "destabilised",
                 f"the task return scatters {wild / calm:.1f} times as much from iteration to iteration as before the price",
@@ -96,14 +96,14 @@ def price_warnings(history: PricedHistory) -> list[PriceWarning]:
     price = -float(history.weight[-1])
     regularized = history.task - price * history.power
     if _below(regularized[now], regularized[before]):
-        found.append(
+        warnings.append(
             PriceWarning(
                 "cost too high",
                 "what was learned before the price is better even at the price: more return was lost than power is worth",
                 "lower lambda, or let agents learn the task longer before start",
             )
         )
-    return found
+    return warnings
 
 
 def _below(first: FloatArray, second: FloatArray) -> bool:

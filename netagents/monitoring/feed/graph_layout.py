@@ -32,10 +32,10 @@ def unit_layout(topology: Topology) -> FloatArray:
 
         graph = topology.to_networkx()
         if n <= _BY_DISTANCE and topology.is_connected:
-            found = networkx.kamada_kawai_layout(graph)
+            layout = networkx.kamada_kawai_layout(graph)
         else:
-            found = networkx.spring_layout(graph, seed=0, iterations=50 if n <= _BY_DISTANCE else 15)
-        places = np.array([found[i] for i in range(n)], dtype=np.float64)
+            layout = networkx.spring_layout(graph, seed=0, iterations=50 if n <= _BY_DISTANCE else 15)
+        places = np.array([layout[i] for i in range(n)], dtype=np.float64)
     else:
         side = math.ceil(math.sqrt(n))
         places = np.column_stack([np.arange(n) % side, -(np.arange(n) // side)]).astype(np.float64)

@@ -56,7 +56,7 @@ class ProcessTable:
 
     def _search(self) -> dict[int, str]:
         logs, events = f"{self._run}/{LOGS}/", f"{self._run}/{EVENTS}"
-        found: dict[int, str] = {}
+        by_place: dict[int, str] = {}
         with os.scandir("/proc") as entries:
             pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
         for pid in pids:
@@ -66,13 +66,13 @@ class ProcessTable:
                 for descriptor in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - and this
                     target = os.readlink(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH115 - thousands of them
                     if target.startswith(logs) and target.endswith(".jsonl"):
-                        found[pid] = target[len(logs) : -len(".jsonl")][:40]
+                        by_place[pid] = target[len(logs) : -len(".jsonl")][:40]
                         break
-                    if target == events and pid not in found:
-                        found[pid] = "all agents"
+                    if target == events and pid not in by_place:
+                        by_place[pid] = "all agents"
             except OSError:
                 continue  # it has ended, or belongs to somebody else
-        return found
+        return by_place
 
 
 def _stat(pid: int) -> tuple[str, float, int] | None:

@@ -61,7 +61,7 @@ class Cursor:
     state: str = ""
     polled: float = -math.inf
     lines: int = 0
-    told: str = ""
+    state_sent: str = ""
 
 
 class RunFeed:
@@ -79,7 +79,7 @@ class RunFeed:
         self.history = RunHistory(self.run)
         self._planned = self.run.experiment.learning.iterations
         self.lock = threading.RLock()
-        self._read = self._asked = -math.inf
+        self._read = self._ending_read = -math.inf
         self._made: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
         self._fault = ""
         self._processes = ProcessTable(path)
@@ -99,8 +99,8 @@ class RunFeed:
                 return
             try:
                 # Whether a writer lives is asked less often than whether there is anything new.
-                if self.history.refresh(READING_SECONDS) or now - self._asked > ENDING_SECONDS:
-                    self._ending, self._asked = self.run.directory.ending(), now
+                if self.history.refresh(READING_SECONDS) or now - self._ending_read > ENDING_SECONDS:
+                    self._ending, self._ending_read = self.run.directory.ending(), now
                 self._fault = ""
             except NetagentsError as error:
                 self._fault = clipped(str(error))
@@ -134,7 +134,7 @@ class RunFeed:
                 cursor.count = history.count
             if len(history.events) > cursor.events:
                 news["events"] = [_event(event) for event in history.events[cursor.events :][-1000:]]
-                news["gone"] = _gone(history.events)
+                news["gone"] = _absent_agents(history.events)
                 cursor.events = len(history.events)
             news |= self._host(cursor)
             return news
@@ -188,8 +188,8 @@ class RunFeed:
             if now - self._polled >= PROCESS_SECONDS:
                 self._polled, self._rows = now, self._processes.poll()
             news["processes"] = self._rows
-        elif cursor.told != "ended":
-            cursor.told, news["processes"] = "ended", []
+        elif cursor.state_sent != "ended":
+            cursor.state_sent, news["processes"] = "ended", []
         if cursor.logs:
             if self._logs is None:
                 self._logs = LogStream(self.run.directory)
@@ -220,20 +220,20 @@ class RunFeed:
 
     def _influence(self, index: int) -> dict[str, Any] | None:
         """The newest measurement of influence whose checkpoint is not after an iteration; else the oldest."""
-        found = []
+        parts = []
         for file in sorted(self.run.path.glob(f"{INFLUENCE}/*/influence.json")):
             try:
                 facts = json.loads(read_regular(file, 1 << 28))
                 values = np.array(facts["matrix"]["values"], dtype=np.float64)
                 if values.shape == (self.run.n, self.run.n):
-                    found.append((int(facts["plan"]["checkpoint"]), values))
+                    parts.append((int(facts["plan"]["checkpoint"]), values))
             except (NetagentsError, ValueError, KeyError, TypeError, RecursionError):
                 continue
-        if not found:
+        if not parts:
             return None
-        found.sort(key=lambda pair: pair[0])
-        before = [pair for pair in found if pair[0] <= index]
-        checkpoint, values = before[-1] if before else found[0]
+        parts.sort(key=lambda pair: pair[0])
+        before = [pair for pair in parts if pair[0] <= index]
+        checkpoint, values = before[-1] if before else parts[0]
         return {"checkpoint": checkpoint, "values": rounded(values)}
 
     def series(self, metric: str, first: int, last: int, points: int) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     """An event as the page shows it: when, what, who, a line, and whether something went wrong."""
     kind = str(event["event"])
     agent = event.get("agent")
-    who = str(event.get("role") or "") or (node_name(int(agent)) if isinstance(agent, int) else "")
+    role = str(event.get("role") or "") or (node_name(int(agent)) if isinstance(agent, int) else "")
     facts = {key: value for key, value in event.items() if key not in ("event", "time", "role", "agent", "line", "pid", "sent", "received")}
     if kind in ("links", "staleness"):
         facts = {}
@@ -276,27 +276,27 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     return {
         "time": event.get("time", 0.0),
         "event": kind,
-        "who": clipped(who, 60),
+        "who": clipped(role, 60),
         "line": clipped(line or shown, 600),
         "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
 
 
-def _gone(events: list[dict[str, Any]]) -> list[int]:
+def _absent_agents(events: list[dict[str, Any]]) -> list[int]:
     """The agents that are lost at the end of these events."""
-    gone: set[int] = set()
+    absent: set[int] = set()
     for event in events:
         if event["event"] in ("started", "resumed"):
-            gone.clear()
+            absent.clear()
         elif event["event"] == "lost":
-            gone.add(int(event["agent"]))
+            absent.add(int(event["agent"]))
         elif event["event"] == "restarted":
-            gone.discard(int(event["agent"]))
+            absent.discard(int(event["agent"]))
         elif event["event"] == "failed":
             head, _, number = str(event.get("role", "")).rpartition("_")
             if head == "agent" and number.isdecimal():
-                gone.add(int(number))
-    return sorted(gone)
+                absent.add(int(number))
+    return sorted(absent)
 
 
 def _line(entry: dict[str, Any]) -> dict[str, Any]:

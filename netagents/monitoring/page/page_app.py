@@ -97,8 +97,8 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 added = {**SECURITY_HEADERS, **({"set-cookie": cookie} if cookie is not None else {})}
-                given = [pair for pair in message.get("headers", []) if pair[0].decode() not in added]
-                message["headers"] = [*given, *((name.encode(), value.encode()) for name, value in added.items())]
+                headers = [pair for pair in message.get("headers", []) if pair[0].decode() not in added]
+                message["headers"] = [*headers, *((name.encode(), value.encode()) for name, value in added.items())]
             await send(message)
 
         async def refuse(status: int, words: str) -> None:
@@ -110,8 +110,8 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             return await refuse(405, "this page only shows; it takes nothing")
         if self._token is not None:
-            asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            if asked and _same(asked, self._token):
+            token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+            if token and _same(token, self._token):
                 cookie = f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
             elif not _same(_cookie(headers.get(b"cookie", b"")), self._token):
                 return await refuse(401, "open the address with its token, as `netagents watch` printed it")
@@ -144,8 +144,8 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _page(catalog: RunCatalog, request: Request) -> Response:
     listing = await run_in_threadpool(catalog.listing)
     keys = [row["key"] for row in listing["runs"] if row["state"] != "unreadable"]
-    asked = request.query_params.get("run", "")
-    key = asked if asked in keys else keys[0] if keys else ""
+    label = request.query_params.get("run", "")
+    key = label if label in keys else keys[0] if keys else ""
     text = templates().get_template("live.html").render(key=key, version=version())
     return Response(text, media_type="text/html")
 

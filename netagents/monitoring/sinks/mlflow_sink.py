@@ -30,9 +30,9 @@ class MlflowSink:
         self._metric = Metric
         self._client: Any = MlflowClient(tracking_uri=str(run.options.get("uri", f"sqlite:///{folder}/mlflow.db")))
         name = str(run.options.get("experiment", "netagents"))
-        found = self._client.get_experiment_by_name(name)
+        existing = self._client.get_experiment_by_name(name)
         where = None if "uri" in run.options else (folder / "artifacts").as_uri()
-        experiment = self._client.create_experiment(name, artifact_location=where) if found is None else found.experiment_id
+        experiment = self._client.create_experiment(name, artifact_location=where) if existing is None else existing.experiment_id
         before = self._client.search_runs([experiment], filter_string=f"tags.`netagents.run` = '{run.key}'", max_results=1)
         if before:
             self._id = before[0].info.run_id

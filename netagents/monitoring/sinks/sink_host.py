@@ -52,22 +52,22 @@ class SinkHost:
         self._size = 0
         self._moved = time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
-        self._status, theirs = os.pipe()
+        self._status, child_status = os.pipe()
         os.set_blocking(self._status, False)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "netagents.monitoring.sinks.sink_process", str(theirs)],
+                [sys.executable, "-m", "netagents.monitoring.sinks.sink_process", str(child_status)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=(theirs,),
+                pass_fds=(child_status,),
                 bufsize=0,
             )
         except OSError as error:
             self._cut(f"could not be started: {error.strerror}")
             return
         finally:
-            os.close(theirs)
+            os.close(child_status)
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
         facts = asdict(run) | {"folder": str(run.folder.absolute())}

@@ -27,7 +27,7 @@ from netagents.nodes.process.rollback import RollbackError
 from netagents.randomness import seed_globally
 from netagents.records.replay_files import ReplayFiles
 from netagents.wire.session.exchange import FINISHED, StopReceivedError
-from netagents.wire.session.inbox import UNKNOWN_RUN
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 
 
 def run_agent(context: ProcessContext, arguments: Mapping[str, Any]) -> None:

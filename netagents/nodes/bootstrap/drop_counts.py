@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.messages import DropCounts
-from netagents.wire.session.inbox import Drop, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import Drop
 from netagents.wire.transport.transport import Transport
 
 Refusals = dict[str, int]

@@ -15,7 +15,7 @@ from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.messages import ENVIRONMENT, Envelope, Heartbeat, Kind, Snapshot, Stop
 from netagents.nodes.bootstrap.foreign_code import refuse_foreign_code
 from netagents.nodes.bootstrap.membership import AgentState, Membership
-from netagents.nodes.bootstrap.node_addresses import found_address, own_address, socket_path
+from netagents.nodes.bootstrap.node_addresses import own_address, resolve_address, socket_path
 from netagents.nodes.bootstrap.node_keys import known_users, link_settings
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.nodes.bootstrap.welcome import REFUSED, read_welcome
@@ -30,7 +30,8 @@ from netagents.wire.security.key_bundles import role_name
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.exchange import Exchange, StopReceivedError
 from netagents.wire.session.handshake import NodeHandshake, OtherRunError, Phase, Reply
-from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 from netagents.wire.session.receiver import NOTE_SECONDS
 from netagents.wire.transport.transport import LinkSettings, Listener, Transport, open_transport
 
@@ -75,7 +76,7 @@ def join(context: ProcessContext, index: int, arguments: Mapping[str, str], plan
         SecurityError: wrong keys, or foreign code that is not allowed.
         StopReceivedError, EndRequestedError, ParentLostError: the run ended before it began.
     """
-    address = found_address(arguments["join"], _timeouts_before_welcome(arguments).seconds("join"), context.log.logger.info)
+    address = resolve_address(arguments["join"], _timeouts_before_welcome(arguments).seconds("join"), context.log.logger.info)
     settings = link_settings(arguments, index)
     transport = open_transport(address, settings)
     try:

@@ -44,7 +44,7 @@ def announce(endpoint: str, path: Path) -> None:
     temporary.rename(path)
 
 
-def found_address(address: str, seconds: float, note: Callable[[str], None] | None = None) -> str:
+def resolve_address(address: str, seconds: float, note: Callable[[str], None] | None = None) -> str:
     """The address itself or, for ``file://PATH``, what the server announced there.
 
     Args:

@@ -14,7 +14,8 @@ from netagents.nodes.bootstrap.membership import Membership
 from netagents.nodes.monitor.progress_view import PowerMonitor, ProgressView, from_digest, make_view
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
 from netagents.wire.session.exchange import StopReceivedError
-from netagents.wire.session.inbox import UNKNOWN_RUN, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 from netagents.wire.transport.transport import LinkSettings, Sender, open_transport
 
 PROGRESS_SECONDS = 5.0

@@ -62,7 +62,7 @@ class IterationUndoLog:
 
     def keep(self, iteration: int, arrays: Mapping[str, NDArray[Any]], memory: LastKnown) -> None:
         """Keep what is known before ``iteration``."""
-        self._kept = {its: kept for its, kept in self._kept.items() if its == iteration - 1}
+        self._kept = {number: kept for number, kept in self._kept.items() if number == iteration - 1}
         self._kept[iteration] = {name: np.array(array) for name, array in arrays.items()}, memory.copy()
 
     def before(self, iteration: int) -> tuple[Mapping[str, NDArray[Any]], LastKnown] | None:

@@ -28,6 +28,11 @@ _ABANDONED_SECONDS = 60.0
 _FORKSERVER_LISTENER = "listener-"
 
 
+def base_folders() -> list[str]:
+    """Folders in which a socket directory may stand, first choice first."""
+    return [base for base in (tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR")) if base]
+
+
 @dataclass(frozen=True)
 class SocketDirectory:
     """A private directory for the sockets of one run and incarnation."""
@@ -44,10 +49,10 @@ class SocketDirectory:
         Raises:
             CapacityError: no directory with a path short enough can be created.
         """
-        bases = [tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR")]
+        bases = base_folders()
         for base in bases:
             # The name appears in addresses, which end at a line break, and on terminals.
-            if not base or not Path(base).is_absolute() or not base.isprintable():
+            if not Path(base).is_absolute() or not base.isprintable():
                 continue
             # mkdtemp adds eight random characters; the directory has mode 0700 from the beginning.
             length = len(os.fsencode(base)) + 1 + len(PREFIX) + 8 + 1 + _LONGEST_NAME
@@ -57,7 +62,7 @@ class SocketDirectory:
                 return cls(Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)))
         raise CapacityError(
             "no directory for sockets can be made",
-            where=", ".join(str(base) for base in bases if base),
+            where=", ".join(bases),
             fix=f"set TMPDIR to a writable directory whose path has at most {SUN_PATH_BYTES - len(PREFIX) - _LONGEST_NAME - 10} bytes",
         )
 
@@ -116,8 +121,8 @@ def _is_dead_socket(path: Path) -> bool:
 def abandoned_directories() -> list[SocketDirectory]:
     """This user's socket directories without listeners, left behind when launcher and guard were killed together."""
     directories = []
-    for base in {os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"}:
-        for path in sorted(Path(base).glob(f"{PREFIX}*")) if base else ():
+    for base in dict.fromkeys(base_folders()):
+        for path in sorted(Path(base).glob(f"{PREFIX}*")):
             try:
                 status = path.lstat()
                 entries = list(path.iterdir())

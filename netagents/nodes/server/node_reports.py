@@ -30,7 +30,7 @@ class NodeReports:
         self._relayed: dict[int, RelayStats] = {}
         self._link_costs = CostTotals()
 
-    def hear(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
+    def take(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
         """Keep a report in the place of an older one."""
         if isinstance(message, Heartbeat):
             self.ages[sender] = message.ages

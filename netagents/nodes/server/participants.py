@@ -107,7 +107,7 @@ class Participants:
         codec = Codec()
         codec.expect(action_shapes(setup))
         self.policy = FailurePolicy(experiment, setup.n)
-        self._pipes = LauncherPipes(experiment, pipes, self._hear_gone)
+        self._pipes = LauncherPipes(experiment, pipes, self._on_gone)
         self.exchange = Exchange(
             ENVIRONMENT,
             listener,
@@ -187,23 +187,23 @@ class Participants:
         message, sender = envelope.message, envelope.sender
         if isinstance(message, Failed):
             if envelope.run == self.exchange.inbox.run and sender in self._rendezvous.expected and sender != MONITOR:
-                self._hear_failed(sender, message.line)
+                self._on_failed(sender, message.line)
         elif isinstance(message, (Heartbeat, DropCounts, RelayStats)):
             if sender in self._rendezvous.expected:
-                self._hear_told(sender, message)
+                self._take_report(sender, message)
         elif isinstance(message, Hello) and message.endpoint.partition(":")[0] != self.endpoint.partition(":")[0]:
             self.exchange.inbox.malformed(f"{node_name(sender)} wants to be reached at '{message.endpoint[:200]}'")
         else:
             self._handshake(envelope)
 
-    def _hear_told(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
-        breach = self.checks.told_breach(sender, message)
+    def _take_report(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> None:
+        breach = self.checks.report_breach(sender, message)
         if breach is None:
-            self.reports.hear(sender, message)
+            self.reports.take(sender, message)
             if isinstance(message, Heartbeat) and sender >= 0:
                 self.policy.handle(sender, AgentEvent.HEARTBEAT)
         elif sender >= 0:
-            self._hear_misbehaved(sender, breach)
+            self._on_misbehaved(sender, breach)
         else:
             self.exchange.inbox.malformed(f"{node_name(sender)} {breach}")
 
@@ -252,11 +252,11 @@ class Participants:
 
     # -- agents that fail ------------------------------------------------------------------------------------------------
 
-    def _hear_failed(self, agent: int, line: str) -> None:
+    def _on_failed(self, agent: int, line: str) -> None:
         if self.participation.stage is not Stage.LEAVING:
             self._carry_out([(agent, self.policy.handle(agent, AgentEvent.FAILED))], line, note=f"failed: {line}")
 
-    def _hear_misbehaved(self, agent: int, why: str) -> None:
+    def _on_misbehaved(self, agent: int, why: str) -> None:
         if self.participation.stage is not Stage.LEAVING:
             self._carry_out([(agent, self.policy.handle(agent, AgentEvent.MISBEHAVED))], why)
 
@@ -268,14 +268,14 @@ class Participants:
             AgentRestartedError: a new process of it has come.
             DeadlineError: none came.
         """
-        self._hear_misbehaved(agent, why)
+        self._on_misbehaved(agent, why)
         seconds = self._setup.experiment.timeouts.seconds("exchange")
         self.exchange.serve(lambda: False, seconds, lambda _: f"waited {seconds:g} s for a new process of {node_name(agent)}, which {why}")
         raise NodeFailedError(why, where=node_name(agent))
 
-    def _hear_gone(self, gone: list[tuple[int, str]]) -> None:
+    def _on_gone(self, ended: list[tuple[int, str]]) -> None:
         if self.participation.stage is not Stage.LEAVING:
-            decisions = [(agent, why, self.policy.handle(agent, AgentEvent.GONE)) for agent, why in gone]
+            decisions = [(agent, why, self.policy.handle(agent, AgentEvent.GONE)) for agent, why in ended]
             self._carry_out_each([(agent, why, why, actions) for agent, why, actions in decisions])
 
     def _carry_out(self, decisions: list[tuple[int, tuple[PolicyAction, ...]]], why: str, note: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from netagents.messages import Kind, RelayStats
 
 
-def carriage_facts(told: Mapping[int, RelayStats]) -> dict[str, Any]:
+def carriage_facts(stats: Mapping[int, RelayStats]) -> dict[str, Any]:
     """The accounts of all agents in one.
 
     Returns:
@@ -18,14 +18,14 @@ def carriage_facts(told: Mapping[int, RelayStats]) -> dict[str, Any]:
         so between hosts it is as good as they agree.  ``agents``: how many gave an account.
     """
     kinds: dict[str, list[int]] = {}
-    for carried in told.values():
+    for carried in stats.values():
         for kind, messages, size in carried.kinds.tolist():
             row = kinds.setdefault(_name(kind), [0, 0])
             row[0] += messages
             row[1] += size
-    bundles, bundle_bytes, taken, nanoseconds = (sum(int(carried.totals[place]) for carried in told.values()) for place in range(4))
+    bundles, bundle_bytes, taken, nanoseconds = (sum(int(carried.totals[place]) for carried in stats.values()) for place in range(4))
     return {
-        "agents": len(told),
+        "agents": len(stats),
         "kinds": dict(sorted(kinds.items())),
         "bundles": bundles,
         "bundle_bytes": bundle_bytes,

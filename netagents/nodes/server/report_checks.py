@@ -83,7 +83,7 @@ class ReportChecks:
             self._sizes[agent, kind] = size
         return size
 
-    def told_breach(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> str | None:
+    def report_breach(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> str | None:
         """What is impossible about counts that a node sends from time to time, in words; None if nothing is."""
         seconds = waiting_clock() - self._began + _HEAD_START
         if isinstance(message, Heartbeat):

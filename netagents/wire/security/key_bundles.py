@@ -236,9 +236,9 @@ class CurveCredentials:
         """
         key = self.bundle.peers.get(peer) if peer is not None else None
         if key is None:
-            who = peer or "the node there"
+            peer_name = peer or "the node there"
             raise SecurityError(
-                f"{self.bundle.role} has no key of {who}",
+                f"{self.bundle.role} has no key of {peer_name}",
                 where=endpoint,
                 fix="make keys of this experiment: its radii decide which nodes know each other",
             )

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from netagents.errors import ProtocolError
 from netagents.messages import ENVIRONMENT, Envelope, Hello, Kind, Message, Ready, Start, Welcome, node_name, node_names
-from netagents.wire.session.inbox import UNKNOWN_RUN
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 
 
 class OtherRunError(ProtocolError):

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from netagents.messages import Envelope, Kind, Message, Pace
-from netagents.wire.session.inbox import Drop, Inbox
+from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.radius_admission import Drop
 
 
 class TimedMessage(NamedTuple):
@@ -33,12 +34,11 @@ class LatestInbox(Inbox):
         return self
 
     def put(self, envelope: Envelope, user: str | None = None) -> bool:
-        run, incarnation, sender, kind, iteration, step, message = envelope
+        _, _, sender, kind, iteration, step, message = envelope
         if kind not in self.latest_kinds:
             return super().put(envelope, user)
-        rule = self._rules.get(sender)
-        if rule is None or run != self.run or kind not in rule.kinds or incarnation != rule.incarnation or user != rule.user:
-            return self.refuse(envelope, user)
+        if not self.admits(envelope, user):
+            return False
         if iteration > self.iteration + 1:
             return self._drop(Drop.FUTURE, sender, kind, iteration)
         if step >= self._steps:

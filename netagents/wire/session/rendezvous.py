@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from netagents.errors import ProtocolError
 from netagents.messages import ENVIRONMENT, MONITOR, Envelope, Hello, Kind, Ready, Start, Welcome, node_name, node_names
 from netagents.wire.session.handshake import OtherRunError, Phase, Reply, role_of
-from netagents.wire.session.inbox import UNKNOWN_RUN
+from netagents.wire.session.radius_admission import UNKNOWN_RUN
 
 
 class Rendezvous:
