@@ -72,11 +72,11 @@ def main() -> None:
     for varied, value, overrides in cases(arguments.which):
         if arguments.values and value not in arguments.values:
             continue
-        found = row(varied, value, overrides, arguments.seeds)
-        rows[varied, value] = found
-        print(" ".join(f"{name}={each:.4g}" if isinstance(each, float) else f"{each}" for name, each in found.items()), flush=True)
+        measured = row(varied, value, overrides, arguments.seeds)
+        rows[varied, value] = measured
+        print(" ".join(f"{name}={each:.4g}" if isinstance(each, float) else f"{each}" for name, each in measured.items()), flush=True)
         with DATA.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(found))
+            writer = csv.DictWriter(file, list(measured))
             writer.writeheader()
             writer.writerows(rows[key] for key in sorted(rows))
 

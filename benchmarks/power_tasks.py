@@ -134,9 +134,9 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in TASKS:
-        mine = {(row["lambda"], row["seed"]): row for row in rows if row["task"] == name}
-        for price in sorted({price for price, _ in mine}):
-            pairs = [(row, mine[0.0, seed]) for (at, seed), row in sorted(mine.items()) if at == price and (0.0, seed) in mine]
+        by_run = {(row["lambda"], row["seed"]): row for row in rows if row["task"] == name}
+        for price in sorted({price for price, _ in by_run}):
+            pairs = [(row, by_run[0.0, seed]) for (at, seed), row in sorted(by_run.items()) if at == price and (0.0, seed) in by_run]
             samples: list[list[float]] = [[row[key] for row, _ in pairs] for key in ("return", "power")]
             samples += [[row["power"] / plain["power"] for row, plain in pairs]]
             samples += [[kept(row["return"], plain["return"], row["untrained"]) for row, plain in pairs]]

@@ -43,7 +43,7 @@ def failures(
     for each in opened:
         announce_run(each.path, trust)
     if kinds is not None and "removed" in chosen:
-        check_removable(found)
+        check_removable(opened)
     plan = FailurePlan(chosen, episodes, rate, budget, greedy)
     facts = failure_matrix(
         opened,
