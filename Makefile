@@ -5,14 +5,14 @@
 #   make test-system  only the tests that start real processes
 #   make test-containers   the tests in containers; fails where there is no engine
 #   make test-versions     smoke tests with the lowest and the newest dependencies that are allowed (ARGS=lowest chooses)
-#   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others, with all that they need (ARGS=sumo chooses)
+#   make test-adapters     the tests of adapters to SUMO, JaxMARL, lbforaging and others and of the sinks, with all that they need (ARGS=sinks chooses)
 #   make test-wheel        build what is shipped, install it in a clean environment and run it there
 #   make chaos        the long adversarial tests: a million mutated messages, 300 mutations of each record file, a storm of 500 kills and
 #                     stops (ARGS="--storm 60 -k storm" takes fewer)
 #   make lint         style, types, import contracts, known vulnerabilities
 #   make bench        the benchmarks, as ratios taken in alternating pairs
 #   make docs         write the generated pages of docs/ again
-#   make site         build the documentation as a site in build/site; warnings are errors
+#   make site         build the documentation as a site in build/site and check it: links, width, light and dark, accessibility; warnings are errors
 #   make lock         resolve requirements/lock.txt again
 #   make clean        remove caches and build products (runs/ and the virtual environment stay)
 
@@ -78,6 +78,7 @@ docs: $(STAMP)
 
 site: $(STAMP)
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -E -c tools/site -d build/doctrees docs build/site
+	$(BIN)/python -m tools.site_check build/site
 	@echo "build/site/index.html"
 
 lock:

@@ -12,7 +12,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import codec, crossover, curve, environments, monitor, neural, scale, start, step, training, wakeups, wire_precision
+from benchmarks import (
+    codec,
+    crossover,
+    curve,
+    environments,
+    monitor,
+    neural,
+    page,
+    scale,
+    start,
+    step,
+    training,
+    wakeups,
+    watch,
+    wire_precision,
+)
 from benchmarks.table import Section
 
 SECTIONS: dict[str, Callable[[int], Section]] = {
@@ -23,6 +38,8 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "crossover": crossover.measure,
     "precision": wire_precision.measure,
     "monitor": monitor.measure,
+    "watch": watch.measure,
+    "page": page.measure,
     "curve": curve.measure,
     "scale": scale.measure,
     "start": start.measure,

@@ -1,4 +1,4 @@
-"""Tests of the adapters to heavy engines, with everything that they need: ``python requirements/test_adapters.py [NAME ...]``.
+"""Tests of the adapters to heavy engines and of sinks, with everything that they need: ``python requirements/test_adapters.py [NAME ...]``.
 
 Makes an environment in ``.venv/adapters`` (some 4 GB, kept for the next time), installs the project there with the extras of the adapters
 and what only their tests compare with, and runs :data:`TESTS`, or those of the names given.  Exit code 0: all passed, none was skipped.
@@ -23,10 +23,14 @@ TESTS = {
     "kitchen": "tests/environments/test_kitchen_engine.py",
     "melting_pot": "tests/environments/test_matrix_grid_engine.py",
     "processes": "tests/system/test_engines_as_processes.py",
+    "sinks": "tests/monitoring/test_sinks.py",
 }
 """The adapters' tests by name; they are skipped in the ordinary test suite, where these packages are missing."""
 
 EXTRAS = "environments,sumo,jax,foraging"
+SINKS = "tensorboard,wandb,mlflow"
+"""Alone they need some 600 MB, without the engines."""
+
 TOOLS = ("pytest", "hypothesis", "pytest-timeout")
 
 COMPARED = ("overcooked==0.2.1", "dmlab2d==1.0.2", "ml-collections", "immutabledict", "reactivex")
@@ -73,13 +77,16 @@ def tested(file: str) -> str:
     return f"{file}: a test was skipped" if any(line.startswith("SKIPPED") for line in lines) else ""
 
 
-def install() -> bool:
-    """Make the environment and install everything."""
+def install(engines: bool, sinks: bool) -> bool:
+    """Make the environment and install what is needed."""
     if not (FOLDER / "bin" / "python").exists():
         venv.create(FOLDER, with_pip=True)
     pip = (FOLDER / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    project = (*pip, "--constraint", ROOT / "requirements" / "torch.txt", f"{ROOT}[{EXTRAS}]", *TOOLS, *COMPARED)
-    return not (run(*project) or run(*pip, "--no-deps", *MAPS)) and unpack()
+    extras = ",".join([EXTRAS] * engines + [SINKS] * sinks)
+    project = (*pip, "--constraint", ROOT / "requirements" / "torch.txt", f"{ROOT}[{extras}]", *TOOLS)
+    if not engines:
+        return not run(*project)
+    return not (run(*project, *COMPARED) or run(*pip, "--no-deps", *MAPS)) and unpack()
 
 
 def unpack() -> bool:
@@ -102,11 +109,12 @@ def main(chosen: list[str]) -> int:
     unknown = [name for name in chosen if name not in TESTS]
     if unknown:
         raise SystemExit(f"there are no tests called '{unknown[0]}'; write any of {', '.join(TESTS)}")
-    if not install():
+    names = chosen or list(TESTS)
+    if not install(engines=names != ["sinks"], sinks="sinks" in names):
         print("cannot be installed")
         return 1
     # One file after the other, each in a process of its own: threads of jax and forks of servers do not mix.
-    failed = [said for name in chosen or TESTS if (said := tested(TESTS[name]))]
+    failed = [said for name in names if (said := tested(TESTS[name]))]
     print(*(failed or ["all passed"]), sep="\n")
     return 1 if failed else 0
 

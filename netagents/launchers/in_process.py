@@ -31,6 +31,7 @@ from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
 from netagents.learning.protocol.requests import ROLLOUT_DONE, RolloutRequest
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
+from netagents.nodes.process.freed_memory import keep_freed_memory
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
 from netagents.records.replay_files import ReplayFiles
@@ -96,6 +97,7 @@ class InProcessNetwork:
     def run(self, first: int, last: int) -> Iterator[IterationRecord]:
         """Train iterations ``first`` to ``last`` - 1; each record comes as soon as all its reports are in, and after it
         :attr:`snapshot_iteration` tells whether there is a new state as well."""
+        keep_freed_memory()
         if first == 0:
             for agent in self.agents:
                 load_frozen_policy(agent)

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from netagents.reports.html import short, text
+from netagents.reports.html import resolved, short, text
 from netagents.topology import Topology
 
 FloatArray = NDArray[np.float64]
@@ -84,7 +84,7 @@ def draw_graph(
     total = float(held.sum()) if held is not None else 0.0
     top = int(np.argmax(held)) if held is not None and total > 0.0 else -1
     parts.extend(_node(topology, agent, places, radii, held, total, top) for agent in range(topology.n))
-    style = f"<style>{_STANDALONE}</style>" if standalone else ""
+    style = f"<style>{resolved(_STANDALONE)}</style>" if standalone else ""
     space = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
     return Markup(f'<svg{space} viewBox="0 0 {WIDTH} {height:.0f}" role="img">{style}{"".join(parts)}</svg>')
 
@@ -171,8 +171,8 @@ def _node(topology: Topology, agent: int, places: FloatArray, radii: FloatArray,
 
 
 _STANDALONE = (
-    "svg{background:#fff;font-family:system-ui,'DejaVu Sans',sans-serif}text{font-size:13px;fill:#1f2a37}.strong{font-weight:600}"
-    ".edge{stroke:#b8c0ca;fill:none}.arrow{stroke:#c2500b;fill:none;opacity:.75}.head{fill:#c2500b;opacity:.85}"
-    ".node{fill:#1f5fa8;stroke:#fff;stroke-width:1.5}.node.top{fill:#c2500b}.node.none{fill:#fff;stroke:#5f6b7a}"
-    ".in{fill:#fff;font-weight:600;text-anchor:middle}"
+    "svg{background:var(--card);font-family:system-ui,'DejaVu Sans',sans-serif}text{font-size:13px;fill:var(--ink)}.strong{font-weight:600}"
+    ".edge{stroke:var(--edge);fill:none}.arrow{stroke:var(--accent);fill:none;opacity:.75}.head{fill:var(--accent);opacity:.85}"
+    ".node{fill:var(--main);stroke:var(--card);stroke-width:1.5}.node.top{fill:var(--accent)}.node.none{fill:var(--card);stroke:var(--quiet)}"
+    ".in{fill:var(--inverse);font-weight:600;text-anchor:middle}"
 )

@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from netagents.monitoring.page.page_assets import asset
+
 HEAT_LEVELS = 16
 """Colours of the heat maps, from nothing to the largest value."""
 
-_HEAT_LIGHT = ("#fbfce8", "#d9efb8", "#8fd3b6", "#3fa9c0", "#2271ad", "#14296b")
-_HEAT_DARK = ("#202a33", "#23435a", "#256b86", "#35a08f", "#9fcf6a", "#fdf3a0")
+_ANCHORS = tuple(f"heat{at}" for at in range(6))
 
 
 def text(value: object) -> Markup:
@@ -60,11 +61,16 @@ def data(value: Any) -> str:
 
 
 @cache
-def theme() -> dict[str, str]:
-    """The light colours of pages by their names, as the style sheet has them."""
-    style = (files("netagents.reports") / "assets" / "report.css").read_text(encoding="utf-8")
-    light = style[: style.index("@media")]
-    return dict(re.findall(r"--([a-z0-9-]+):\s*(#[0-9a-f]+)", light))
+def theme(dark: bool = False) -> dict[str, str]:
+    """The colours of all pages by their names, as the style sheet that the live page and reports share has them."""
+    pairs = re.findall(r"--([a-z0-9-]+): light-dark\((#[0-9a-f]+), (#[0-9a-f]+)\)", asset("theme.css").decode())
+    return {name: dark_color if dark else light for name, light, dark_color in pairs}
+
+
+def resolved(style: str, dark: bool = False) -> str:
+    """Style rules or a tag with the colours in place of their names, for readers that know no CSS variables."""
+    colors = theme(dark)
+    return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colors.get(match[1], match[0]), style)
 
 
 def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
@@ -90,7 +96,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -
 def document(title: str, *parts: str) -> str:
     """One HTML page that needs nothing besides itself."""
     assets = files("netagents.reports") / "assets"
-    style = (assets / "report.css").read_text(encoding="utf-8") + _heat_rules()
+    style = asset("theme.css").decode() + (assets / "report.css").read_text(encoding="utf-8") + _heat_rules()
     script = (assets / "report.js").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -103,16 +109,16 @@ def document(title: str, *parts: str) -> str:
 
 def heat_rules() -> str:
     """Rules for the colours of heat maps in light pages."""
-    return "".join(f".h{level}{{fill:{_ramp(_HEAT_LIGHT, level)}}}" for level in range(HEAT_LEVELS))
+    return "".join(f".h{level}{{fill:{_ramp(theme(), level)}}}" for level in range(HEAT_LEVELS))
 
 
 def _heat_rules() -> str:
-    light = heat_rules()
-    dark = "".join(f".h{level}{{fill:{_ramp(_HEAT_DARK, level)}}}" for level in range(HEAT_LEVELS))
-    return f"{light}@media (prefers-color-scheme: dark){{{dark}}}"
+    colors = [(_ramp(theme(), level), _ramp(theme(dark=True), level)) for level in range(HEAT_LEVELS)]
+    return "".join(f".h{level}{{fill:light-dark({light}, {dark})}}" for level, (light, dark) in enumerate(colors))
 
 
-def _ramp(anchors: Sequence[str], level: int) -> str:
+def _ramp(colors: Mapping[str, str], level: int) -> str:
+    anchors = [colors[name] for name in _ANCHORS]
     place = level / (HEAT_LEVELS - 1) * (len(anchors) - 1)
     first = min(int(place), len(anchors) - 2)
     parts = [[int(anchor[at : at + 2], 16) for at in (1, 3, 5)] for anchor in anchors[first : first + 2]]

@@ -1,4 +1,4 @@
-"""Image files of figures: drawings of pages as PNG and as SVG files that stand alone, in the light colours of the pages."""
+"""Image files of figures: drawings of pages as PNG and as SVG files that stand alone, in the light or the dark colours of the pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from netagents.errors import printable
 from netagents.reports.chart import Chart
 from netagents.reports.chart_svg import WIDTH, bare
-from netagents.reports.html import html, theme
+from netagents.reports.html import html, resolved, theme
 
 MARGIN = 16
 DENSITY = 1.6
@@ -48,7 +48,7 @@ def chart_image(title: str, below: str, charts: Sequence[Chart], footer: str = "
     return png(svg_file(title, below, drawings, footer))
 
 
-def svg_file(title: str, below: str, drawings: Sequence[Drawing], footer: str = "") -> str:
+def svg_file(title: str, below: str, drawings: Sequence[Drawing], footer: str = "", dark: bool = False) -> str:
     """Drawings with a title above and a line below as an SVG document that needs nothing besides itself.
 
     Args:
@@ -56,6 +56,7 @@ def svg_file(title: str, below: str, drawings: Sequence[Drawing], footer: str = 
         below: a quiet line under the title.
         drawings: one below the other, those whose ``left`` is larger than that of the one before beside it.
         footer: a quiet line at the end.
+        dark: in the colours for a dark page.
     """
     wide = max(drawing.left + drawing.across for drawing in drawings)
     parts, y = [], MARGIN + 14.0
@@ -81,10 +82,10 @@ def svg_file(title: str, below: str, drawings: Sequence[Drawing], footer: str = 
             lowest += 15
             parts.append(html('<text class="foot" x="{}" y="{}">{}</text>', MARGIN, f"{lowest:.0f}", line))
     width, height = wide + 2 * MARGIN, lowest + MARGIN
-    style = html("<style>{}</style>", Markup(_resolved(_STYLE)))
-    back = html('<rect width="{}" height="{}" fill="{}"/>', f"{width:.0f}", f"{height:.0f}", theme()["card"])
+    style = html("<style>{}</style>", Markup(resolved(_STYLE, dark)))
+    back = html('<rect width="{}" height="{}" fill="{}"/>', f"{width:.0f}", f"{height:.0f}", theme(dark)["card"])
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
-    return printable(head + _resolved(style + back + Markup("").join(parts)) + "</svg>\n", keep="\n")
+    return printable(f"{head}{style}{back}{_in_tags(Markup().join(parts), dark)}</svg>\n", keep="\n")
 
 
 def png(svg: str, density: float = DENSITY) -> bytes:
@@ -111,14 +112,13 @@ text { font-family: "DejaVu Sans", sans-serif; font-size: 12.5px; fill: var(--qu
 .edge { stroke: var(--edge); fill: none; } .frame { stroke: var(--faint); fill: none; }
 .hatch-under { stroke: var(--hatch-under); fill: none; } .hatch { stroke: var(--hatch); fill: none; }
 .unknown { fill: var(--unknown); } .noise { fill: var(--accent); }
-.cell { font-size: 0.24px; fill: #1f2a37; text-anchor: middle; } .over { fill: #ffffff; }
+.cell { font-size: 0.24px; fill: var(--ink); text-anchor: middle; } .over { fill: var(--inverse); }
 """
 
 
-def _resolved(markup: str) -> str:
-    """Markup with the colours of the light theme in place of their names, for readers that know no CSS variables."""
-    colors = theme()
-    return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colors[match[1]], markup)
+def _in_tags(markup: str, dark: bool) -> str:
+    """Markup with colours in place of their names inside tags; what stands between tags is text, whatever it looks like."""
+    return re.sub(r"<[^>]*>", lambda tag: resolved(tag[0], dark), markup)
 
 
 def _wrapped(line: str, letters: int) -> list[str]:

@@ -74,9 +74,9 @@ def test_policies_and_critics_follow_who_matters_to_an_agent_and_gradients_to_wh
     pairs[0, 2] = 0.7  # agent 0 matters to agent 2
     sent = np.arange(27, dtype=np.float64).reshape(3, 3, 3)
     rings = make_rings(pairs, sent, hops, 2)
-    assert rings.worth[POLICY, 2].tolist() == rings.worth[CRITIC, 2].tolist() == [0.0, 0.7]
-    assert rings.worth[GRADIENT, 0].tolist() == [0.0, 0.7]
-    assert rings.worth.sum() == pytest.approx(3 * 0.7)
+    assert rings.value[POLICY, 2].tolist() == rings.value[CRITIC, 2].tolist() == [0.0, 0.7]
+    assert rings.value[GRADIENT, 0].tolist() == [0.0, 0.7]
+    assert rings.value.sum() == pytest.approx(3 * 0.7)
     assert rings.cost[CRITIC, 1].tolist() == [sent[CRITIC, 0, 1] + sent[CRITIC, 2, 1], 0.0]
 
 

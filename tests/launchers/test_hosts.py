@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -116,24 +117,14 @@ def test_settings_that_a_launcher_cannot_carry_out_are_refused(settings: dict[st
         load_experiment(settings)
 
 
-OWN = '''
-from netagents.experiment.launcher_capabilities import LauncherCapabilities
-from netagents.launchers.hosts.host_channel import Host, runner_command
-from netagents.launchers.hosts.host_launcher import HostLauncher
-
-
-class TwoShells(HostLauncher):
-    """Two "hosts" that are shells of this machine."""
-
-    capabilities = LauncherCapabilities(same_host=False)
-
-    def hosts(self, experiment):
-        return [Host(name, ("sh", "-c", 'exec "$@"', "sh", *runner_command()), 2, "127.0.0.1", "127.0.0.1") for name in ("left", "right")]
-
+PAGE = Path(__file__).parents[2] / "docs" / "hosts.md"
+(OWN,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+"""The launcher that the page shows."""
+OWN += """
 
 class Silent(TwoShells):
     capabilities = None
-'''
+"""
 
 
 def test_a_launcher_of_a_user_places_agents_by_saying_how_a_host_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def test_steps_may_come_one_by_one_or_several_at_once(groups: list[int], copies:
             rollout.observe(Step(observations[some].reshape(-1, *shape), rewards[some].reshape(-1), flags[some].reshape(-1)))
             first += size
         for context, actions in zip(*decisions, strict=True):
-            rollout.found(context if sizes is groups else context.tobytes())
+            rollout.add_context(context if sizes is groups else context.tobytes())
             rollout.decided(actions if sizes is groups else actions.tobytes())
         rollout.close()
         parts = (rollout.states, rollout.rewards, rollout.alive, rollout.bootstrap, rollout.context, rollout.actions)

@@ -252,6 +252,7 @@ def test_what_does_not_fit_is_refused_with_the_reason() -> None:
 
 
 def test_the_example_of_the_page_works_as_pasted(tmp_path: Path) -> None:
+    """The example of docs/information.md."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "example.py").write_text(code, encoding="utf-8")
     names = runpy.run_path(str(tmp_path / "example.py"))

@@ -64,7 +64,7 @@ def test_who_gives_no_sign_of_life_is_reported_each_time_until_it_is_back(transp
     missing = [0, 1]
     for _ in range(2):
         server.waits.ask(lambda: missing)
-        assert server.signal_time() == [0, 1]
+        assert server.asked() == [0, 1]
     assert server.reported == [0, 1, 0, 1]
     assert server.policy.state(1) is AgentState.SILENT
     server.hear(1)
@@ -79,7 +79,7 @@ def test_a_wait_without_a_policy_to_ask_is_the_exchange_s_own(transport: Transpo
     server.exchange._exchange_seconds = 0.05
     with pytest.raises(DeadlineError, match="report of iteration 0, step 0 from agents 0, 1, 2"):
         server.waits.receive(0, Kind.REPORT, 0, (0, 1, 2))
-    assert server.signal_time() == []
+    assert server.asked() == []
 
 
 def test_an_agent_stopped_during_a_rollback_is_found_silent_before_the_rollback_s_deadline(transport: Transport) -> None:
@@ -96,7 +96,7 @@ def test_an_agent_stopped_during_a_rollback_is_found_silent_before_the_rollback_
             started = server.policy.handle(1, AgentEvent.HELLO_AGAIN) == (PolicyAction.RESTORE,)
 
     def missing() -> list[int]:
-        if server.signal_time():
+        if server.asked():
             answering.send(Codec().encode(Envelope(RUN, 0, 2, Kind.HEARTBEAT, 0, 0, Heartbeat(ASK.ages))), 1.0)
         return [1, 2]
 

@@ -5,19 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from netagents.measures.power.evidence_group import EvidenceGroup
 from netagents.measures.power.pair_evidence import PairEvidence
-from netagents.measures.power.reading import FOLDS
+from netagents.measures.power.reading import FOLDS, PowerReading
 from netagents.measures.power.state_values import Samples
 
 EFFECTS = np.array([[0.0, -1.0, 0.5], [0.3, 0.2, -0.4]])
 """Of three actions in two contexts; power is the mean of effect less smallest effect."""
 
 
+class OnePair:
+    """A group of one pair with a window of ten iterations."""
+
+    def __init__(self, context_sizes: tuple[int, ...], actions: int) -> None:
+        self.pair = PairEvidence(context_sizes, actions)
+        self.group = EvidenceGroup([self.pair], 10)
+
+    def add(self, variables: list[np.ndarray], samples: Samples) -> None:
+        self.group.add([variables], samples)
+
+    def reading(self, min_visits: int) -> PowerReading:
+        (reading,) = self.group.readings(min_visits)
+        return reading
+
+
 def played_for(
     iterations: int, size: int, generator: np.random.Generator, *, shares: np.ndarray, drift: float = 0.0, effects: np.ndarray = EFFECTS
-) -> tuple[PairEvidence, float]:
+) -> tuple[OnePair, float]:
     """Evidence of simulated steps with unit noise, and the true power over them; ``shares`` (iterations, 3) of the actions."""
-    evidence = PairEvidence((2,), 3, 10)
+    evidence = OnePair((2,), 3)
     total = weight = 0.0
     for iteration in range(iterations):
         context = generator.integers(0, 2, size)
@@ -60,7 +76,7 @@ def test_an_action_that_becomes_rare_while_everything_rises_is_not_taken_for_a_h
     shares = np.stack([(1 - late) / 2, (1 - late) / 2, late], axis=1)
     effects = np.zeros((2, 3))
     evidence, _ = played_for(30, 2000, np.random.default_rng(0), shares=shares, drift=0.5, effects=effects)
-    means = evidence.sums.sum(axis=0) / evidence.weights.sum(axis=0)
+    means = evidence.pair.sums.sum(axis=0) / evidence.pair.weights.sum(axis=0)
     assert np.ptp(means) < 0.5
     assert abs(evidence.reading(5).power) < 0.05
 
@@ -80,7 +96,7 @@ def test_visits_count_what_was_compared_and_fade() -> None:
 
 
 def test_a_single_sample_makes_nothing_known() -> None:
-    evidence = PairEvidence((1,), 2, 10)
+    evidence = OnePair((1,), 2)
     action = np.array([0, 1])
     evidence.add([np.zeros(2, dtype=np.int64), action], Samples(np.arange(2), np.array([1.0, 0.0]), np.arange(2), 2))
     reading = evidence.reading(1)
@@ -90,7 +106,7 @@ def test_a_single_sample_makes_nothing_known() -> None:
 
 def test_power_that_changes_is_late_and_its_error_says_so() -> None:
     generator = np.random.default_rng(5)
-    evidence = PairEvidence((1,), 2, 10)
+    evidence = OnePair((1,), 2)
     for iteration in range(30):
         strength = 1.0 if iteration < 20 else 3.0
         action = generator.integers(0, 2, 4000)
@@ -107,6 +123,27 @@ def test_power_that_changes_is_late_and_its_error_says_so() -> None:
 
 def test_restored_evidence_goes_on_as_if_nothing_had_happened() -> None:
     evidence, _ = played_for(12, 100, np.random.default_rng(6), shares=EVEN)
-    restored = PairEvidence((2,), 3, 10)
-    restored.restore({name: array.copy() for name, array in evidence.arrays().items()})
+    restored = OnePair((2,), 3)
+    restored.pair.restore(evidence.pair.arrays())
     assert restored.reading(5) == evidence.reading(5)
+
+
+def test_pairs_in_a_group_are_read_as_each_alone_to_the_bit() -> None:
+    """Pairs of other context sizes beside one another, one of which is never known."""
+    generator = np.random.default_rng(7)
+    sizes = ((2, 3), (4,), (5, 2, 2))
+    together = [PairEvidence(each, 3) for each in sizes]
+    group, alone = EvidenceGroup(together, 10), [OnePair(each, 3) for each in sizes]
+    for _ in range(25):
+        samples = Samples(np.arange(200), generator.standard_normal(200), np.arange(200) % FOLDS, 200)
+        variables = [[generator.integers(0, size, 200) for size in (*each, 3)] for each in sizes]
+        variables[1][-1][:] = 0
+        group.add(variables, samples)
+        for own, values in zip(alone, variables, strict=True):
+            own.add(values, samples)
+        expected = [own.reading(5) for own in alone]
+        assert np.array_equal(group.readings(5), expected, equal_nan=True)
+    assert [reading.known > 0.0 for reading in expected] == [True, False, True]
+    for pair, own in zip(together, alone, strict=True):
+        for name, array in pair.arrays().items():
+            assert np.array_equal(array, own.pair.arrays()[name])

@@ -122,7 +122,7 @@ def test_finished_runs_are_never_repeated_and_another_experiment_is_refused(tmp_
     assert len(before) == 6
     more = _study(seeds=[0, 1, 2])
     progress = carry_out(more, StudyDirectory.open_for(tmp_path / "study", more), copies=16)
-    assert (progress.found, progress.finished) == (6, 9)
+    assert (progress.finished_before, progress.finished) == (6, 9)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     with pytest.raises(RunDirectoryError, match="another experiment"):
         StudyDirectory.open_for(tmp_path / "study", radius_study(BASE | {"environment": {"kind": "line_msg"}}, kappas=[0], seeds=[0]))

@@ -6,8 +6,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from netagents import errors
 from netagents.experiment import Timeouts
+from tools import badges, paper_pictures
+from tools.doc_pages import experiments_page
 from tools.doc_pages import pages as docs
 
 ROOT = Path(__file__).parents[2]
@@ -72,3 +76,25 @@ def test_every_link_between_our_pages_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "launch").glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_launch_file_says_what_it_shows_how_long_it_takes_and_what_one_should_see(file: Path) -> None:
+    found = experiments_page.header(file)
+    assert len(" ".join(found.shows)) > 40
+    assert re.fullmatch(r"about (a|an|two|three|five|ten|twenty|half|\d+)\b.*", found.takes), found.takes
+    assert found.see
+    assert found.see[0].startswith("You should see: ")
+    assert any(f"launch/{file.name}" in command for command in found.commands)
+    assert experiments_page.picture(file) is not None, "no picture of its environment in docs/figures/gallery"
+
+
+def test_the_pictures_of_papers_and_the_badges_show_what_is_committed() -> None:
+    figures = ROOT / "docs" / "figures"
+    for name, image in paper_pictures.images().items():
+        assert (figures / "papers" / name).read_bytes() == image, f"{name}: run `python -m tools.paper_pictures`"
+    for name, svg in badges.badges().items():
+        assert (figures / "badges" / name).read_text(encoding="utf-8") == svg, f"{name}: run `python -m tools.badges`"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"figures/(?:papers|badges)/([\w-]+\.\w+)", readme)
+    assert sorted(shown) == sorted(path.name for folder in ("papers", "badges") for path in (figures / folder).iterdir())

@@ -30,7 +30,7 @@ def test_a_tutorial_runs_and_prints_what_the_site_shows(path: Path, tmp_path: Pa
 
 
 def test_tutorials_name_their_pages_and_hold_no_path_of_a_machine() -> None:
-    assert len(NOTEBOOKS) >= 7
+    assert len(NOTEBOOKS) >= 10
     for path in NOTEBOOKS:
         book = nbformat.read(path, 4)
         text = path.read_text(encoding="utf-8")

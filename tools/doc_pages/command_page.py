@@ -30,7 +30,7 @@ def _command(command: Any, path: str, parent: Any) -> Iterator[str]:
         subcommands = command.list_commands(context) if hasattr(command, "list_commands") else []
         if not subcommands:
             words = [_place(parameter) for parameter in command.params if parameter.param_type_name == "argument"]
-            yield from (f"    {' '.join([path, *words, '[OPTIONS]'])}", "")
+            yield from ("```text", " ".join([path, *words, "[OPTIONS]"]), "```", "")
             rows = [row for row in (_row(parameter) for parameter in command.params) if row is not None]
             if rows:
                 yield from ("| word | default | what it does |", "|---|---|---|")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment.learning_settings import PowerSettings
+from netagents.measures.power.evidence_group import EvidenceGroup
 from netagents.measures.power.pair_evidence import ActionEffects, PairEvidence
 from netagents.measures.power.reading import READING_COLUMNS, UNKNOWN
 from netagents.measures.power.state_values import Experience, StateValues
@@ -24,6 +25,10 @@ COMFORTABLE = 1 << 11
 """Cells of a pair's evidence up to which the states of those whom j's policy reads are told apart, the first ones first."""
 LARGEST = 1 << 13
 """Cells beyond which nothing is kept and a pair's power stays unknown."""
+
+
+GROUPED = 1 << 15
+"""Numbers per array up to which pairs are read together; more do not stay in a processor's cache."""
 
 
 class TabularPower:
@@ -66,8 +71,13 @@ class TabularPower:
                 for other in (self.window.index(k) for k in read_by[member] if k in self.window):
                     if other not in scope and cells * state_sizes[other] <= COMFORTABLE:
                         scope, cells = (*scope, other), cells * state_sizes[other]
-                evidence = PairEvidence((*(state_sizes[each] for each in scope), *acted[:-1]), acted[-1], settings.window)
+                evidence = PairEvidence((*(state_sizes[each] for each in scope), *acted[:-1]), acted[-1])
             self._scopes[member], self._evidence[member] = scope, evidence
+        self._groups: list[tuple[list[int], EvidenceGroup]] = []
+        """Members with equally many actions, and their evidence."""
+        measured = {member: evidence for member, evidence in self._evidence.items() if evidence is not None}
+        for members in _groups(measured):
+            self._groups.append((members, EvidenceGroup([measured[member] for member in members], settings.window)))
 
     def rows(self, experience: Experience, iteration: int) -> FloatArray:
         """Take one iteration in; a row for every other agent j of the window: j, and the fields of a reading."""
@@ -75,14 +85,15 @@ class TabularPower:
         samples = self.values.samples(ordered, iteration)
         seen = [each.reshape(-1)[samples.positions] for each in experience.states]
         played = [each.reshape(-1)[samples.positions] for each in experience.actions]
-        rows = []
-        for member, scope in self._scopes.items():
-            evidence = self._evidence[member]
-            reading = UNKNOWN
-            if evidence is not None:
-                evidence.add([*(seen[each] for each in scope), *(played[each] for each in (*self._known_action, member))], samples)
-                reading = evidence.reading(self.settings.min_visits)
-            rows.append((self.window[member], *reading))
+        readings = dict.fromkeys(self._scopes, UNKNOWN)
+        for members, group in self._groups:
+            variables = [
+                [*(seen[each] for each in self._scopes[member]), *(played[each] for each in (*self._known_action, member))]
+                for member in members
+            ]
+            group.add(variables, samples)
+            readings |= dict(zip(members, group.readings(self.settings.min_visits), strict=True))
+        rows = [(self.window[member], *reading) for member, reading in readings.items()]
         return np.array(rows, dtype=np.float64).reshape(-1, READING_COLUMNS)
 
     def effects(self, j: int) -> ActionEffects | None:
@@ -117,3 +128,17 @@ class TabularPower:
         for member, evidence in self._evidence.items():
             if evidence is not None:
                 evidence.restore({name: arrays[f"{self.window[member]}.{name}"] for name in evidence.arrays()})
+
+
+def _groups(measured: Mapping[int, PairEvidence]) -> list[list[int]]:
+    """Members with equally many actions whose evidence together is small enough to be read as one."""
+    groups: list[list[int]] = []
+    room = actions = 0
+    for member in sorted(measured, key=lambda each: measured[each].actions):
+        evidence = measured[member]
+        if evidence.actions != actions or evidence.weights.size > room:
+            groups.append([])
+            actions, room = evidence.actions, GROUPED
+        groups[-1].append(member)
+        room -= evidence.weights.size
+    return groups

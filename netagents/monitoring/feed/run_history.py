@@ -69,6 +69,7 @@ class RunHistory:
         count: iterations read so far.
         epoch: how often everything was read anew.
         behind: whether there are more rows than were read.
+        links_version: rises whenever ``links`` changes.
         events: the life of the run so far.
         returns: (return, its standard deviation over copies, discounted return, seconds) of each iteration.
         kinds: messages of each kind of the newest iteration.
@@ -78,6 +79,7 @@ class RunHistory:
     def __init__(self, run: Run) -> None:
         self.run, self.n = run, run.n
         self.epoch = -1
+        self.links_version = 0
         self.events: list[dict[str, Any]] = []
         self._sizes: tuple[int, ...] = ()
         self._forget()
@@ -85,6 +87,7 @@ class RunHistory:
     def _forget(self) -> None:
         self._metrics, self._power, self._ledger = (_Rows(self.run, name) for name in (layout.METRICS, layout.POWER, layout.LEDGER))
         self.epoch += 1
+        self.links_version += 1
         self.count = 0
         self.behind = False
         self.returns: list[tuple[float, float, float, float]] = []
@@ -166,6 +169,7 @@ class RunHistory:
             self._pairs.append(self._pairs[-1])
         if ledger.get("whole") or len(ledger["rows"]):
             apply_ledger(self.links, ledger)
+            self.links_version += 1
             self.kinds = {}
             for (_, kind, _, _), (messages, _) in self.links.items():
                 self.kinds[kind_name(kind)] = self.kinds.get(kind_name(kind), 0) + messages

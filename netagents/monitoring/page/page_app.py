@@ -6,12 +6,14 @@ so that no page of somebody else reaches the records through a name that it poin
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
+import math
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -26,12 +28,12 @@ from netagents.errors import NetagentsError
 from netagents.monitoring.feed.csv_tables import TABLES, chosen_rows, csv_lines, is_choice
 from netagents.monitoring.feed.run_catalog import RunCatalog
 from netagents.monitoring.feed.run_feed import Cursor, RunFeed
+from netagents.monitoring.page.news_broadcast import NewsBroadcast
 from netagents.monitoring.page.page_assets import MEDIA_TYPES, asset, assets, templates, version
 
-UPDATE_SECONDS = 0.05
-"""Between two looks at the records: at most twenty updates per second."""
+LISTING_SECONDS = 1.0
+"""For which visitors get the same list of runs."""
 
-HEARTBEAT_SECONDS = 5.0
 MOST_POINTS = 5000
 COOKIE = "netagents_token"
 
@@ -69,6 +71,8 @@ def page_app(catalog: RunCatalog, hosts: frozenset[str] | None, token: str | Non
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
     app.state.ending = False
+    app.state.broadcasts = WeakKeyDictionary[RunFeed, NewsBroadcast]()
+    app.state.listing = (-math.inf, b"")
     return Guard(app, hosts, token)
 
 
@@ -158,8 +162,12 @@ async def _static(request: Request) -> Response:
     return Response(asset(name), media_type=MEDIA_TYPES[suffix])
 
 
-async def _listing(catalog: RunCatalog, _: Request) -> Response:
-    return JSONResponse(await run_in_threadpool(catalog.listing))
+async def _listing(catalog: RunCatalog, request: Request) -> Response:
+    moment, data = request.app.state.listing
+    if time.monotonic() - moment > LISTING_SECONDS:
+        data = json.dumps(await run_in_threadpool(catalog.listing), separators=(",", ":"), allow_nan=False).encode()
+        request.app.state.listing = (time.monotonic(), data)
+    return Response(data, media_type="application/json")
 
 
 def _of_run(catalog: RunCatalog, answer: Callable[[RunFeed, Request], Awaitable[Response]]) -> Answer:
@@ -184,7 +192,9 @@ async def _series(feed: RunFeed, request: Request) -> Response:
 
 
 async def _matrix(feed: RunFeed, request: Request) -> Response:
-    return JSONResponse(await run_in_threadpool(feed.matrix, _whole(request, "iteration", 1 << 30)))
+    iteration = _whole(request, "iteration", -1)
+    data = await run_in_threadpool(feed.matrix, None if iteration < 0 else iteration)
+    return Response(data, media_type="application/json")
 
 
 async def _csv(feed: RunFeed, request: Request) -> Response:
@@ -201,29 +211,20 @@ async def _csv(feed: RunFeed, request: Request) -> Response:
 
 async def _news(feed: RunFeed, request: Request) -> Response:
     cursor = Cursor(metric=_metric(feed, request, "return"), logs=request.query_params.get("logs") == "1")
-    return StreamingResponse(_messages(feed, cursor, request.app.state), media_type="text/event-stream")
+    state = request.app.state
+    broadcast: NewsBroadcast | None = state.broadcasts.get(feed)
+    if broadcast is None:
+        broadcast = state.broadcasts[feed] = NewsBroadcast(feed, lambda: bool(state.ending))
+    return StreamingResponse(_messages(broadcast, cursor, state), media_type="text/event-stream")
 
 
-async def _messages(feed: RunFeed, cursor: Cursor, state: State) -> AsyncIterator[bytes]:
-    """What is new, as server-sent events.  The next message is made when the one before has been taken, so a slow visitor gets fewer."""
-    loop = asyncio.get_running_loop()
-    spoke = loop.time()
+async def _messages(broadcast: NewsBroadcast, cursor: Cursor, state: State) -> AsyncIterator[bytes]:
+    """What is new, as server-sent events; a visitor asks for its next message when it has taken the one before."""
     ending = False
     while not ending:
-        began, ending = loop.time(), state.ending  # what came last is still told
-        data = await run_in_threadpool(_message, feed, cursor)
-        if data:
-            yield data
-            spoke = loop.time()
-        elif loop.time() - spoke > HEARTBEAT_SECONDS:
-            yield b":\n\n"
-            spoke = loop.time()
-        await asyncio.sleep(max(0.01, UPDATE_SECONDS - (loop.time() - began)))
-
-
-def _message(feed: RunFeed, cursor: Cursor) -> bytes:
-    news = feed.news(cursor)
-    return b"data: " + json.dumps(news, separators=(",", ":"), allow_nan=False).encode() + b"\n\n" if news else b""
+        ending = state.ending  # what came last is still told
+        data, cursor = await broadcast.next(cursor)
+        yield b"data: " + data + b"\n\n" if data else b":\n\n"
 
 
 def _metric(feed: RunFeed, request: Request, default: str) -> str:

@@ -117,6 +117,8 @@ def serve_page(catalog: RunCatalog, address: PageAddress, ready: Callable[[str],
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+        # Waking up, it interrupts no agent: it waits for its turn.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     port = listener.getsockname()[1]
     hosts = LOOPBACK_NAMES | {address.host.lower()} if address.loopback else None
     app = page_app(catalog, hosts, address.token)

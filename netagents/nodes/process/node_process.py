@@ -23,6 +23,7 @@ from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunErro
 from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
 from netagents.foreign.multiprocessing_internals import detach_inherited_forkserver
 from netagents.foreign.part_faults import brief
+from netagents.nodes.process.freed_memory import keep_freed_memory
 from netagents.nodes.process.launcher_check import LAUNCHER_MARKER
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.nodes.process.status_file import StatusLog
@@ -181,6 +182,7 @@ def run_role(
     Returns:
         0; 143 if SIGTERM ended it; the exit code of the NetagentsError that ended it; or 1 for any other exception.
     """
+    keep_freed_memory()
     log = open_log(log_path, role)
     if status is not None:
         log = StatusLog(log, status, role)

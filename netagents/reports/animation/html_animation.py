@@ -10,6 +10,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from netagents.environments.picture import Marker, Picture, Tile
+from netagents.monitoring.page.page_assets import asset
 from netagents.reports.animation.gif_animation import HALO_COLOUR
 from netagents.reports.animation.terminal_frames import readable_on
 from netagents.reports.html import data, html
@@ -55,7 +56,7 @@ def html_animation(
     script = (assets / "animation.js").read_text(encoding="utf-8")
     head = html("{}", title)
     legend = Markup("a halo's width is the power that the agent holds") if power is not None else Markup("")
-    parts = {"TITLE": head, "LEGEND": legend, "FACTS": data(facts), "SCRIPT": script}
+    parts = {"TITLE": head, "LEGEND": legend, "FACTS": data(facts), "SCRIPT": script, "THEME": asset("theme.css").decode()}
     # All at once, so that nothing that a name holds is taken for a place to fill.
     return re.sub("@@([A-Z]+)@@", lambda place: str(parts[place[1]]), page)
 

@@ -33,7 +33,7 @@
     });
     copy.removeAttribute("data-chart");
     copy.setAttribute("width", svg.viewBox.baseVal.width); copy.setAttribute("height", svg.viewBox.baseVal.height);
-    copy.style.background = getComputedStyle(root).getPropertyValue("--card");
+    copy.style.background = getComputedStyle(svg.closest("section") || document.body).backgroundColor;
     return new XMLSerializer().serializeToString(copy);
   };
 

@@ -1,4 +1,4 @@
-// Chart: a uPlot that follows the theme, its container, and new data, at most once per frame.
+// Chart: a uPlot that follows the theme, its container, and new data.
 
 import { color } from "./colors.js";
 import { number } from "./format.js";
@@ -13,7 +13,6 @@ export class Chart {
     this.log = false;
     this.range = null;
     this.data = [[]];
-    this.waiting = false;
     new ResizeObserver(() => this.resize()).observe(element);
   }
 
@@ -25,10 +24,7 @@ export class Chart {
     if (shape !== this.shape) {
       this.shape = shape;
       this.build(series, bands);
-    } else if (!this.waiting) {
-      this.waiting = true;
-      requestAnimationFrame(() => { this.waiting = false; this.draw(); });
-    }
+    } else this.draw();
   }
 
   draw() {
@@ -53,7 +49,7 @@ export class Chart {
 
   build(series, bands) {
     if (this.plot) this.plot.destroy();
-    const axis = { stroke: color("quiet"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 }, font: "12px system-ui, sans-serif" };
+    const axis = { stroke: color("quiet"), grid: { stroke: color("faint"), width: 1 }, ticks: { stroke: color("faint"), width: 1 }, font: "12px system-ui, sans-serif" };
     const chart = this;
     const options = {
       ...this.size(),
@@ -100,15 +96,33 @@ export class Chart {
   }
 }
 
-// Exponential smoothing with the bias of its beginning taken out; what is unknown stays unknown.
+// Exponential smoothing with the bias of its beginning taken out; what is unknown stays unknown.  An array that has grown is smoothed from
+// where it was left, so an update costs as much as what is new.
+const begun = new WeakMap();
 export function smoothed(values, weight) {
   if (weight <= 0) return values;
-  let sum = 0;
-  let mass = 0;
-  return values.map((value) => {
-    if (value === null || value === undefined) return null;
-    sum = sum * weight + value * (1 - weight);
-    mass = mass * weight + (1 - weight);
-    return sum / mass;
-  });
+  let kept = begun.get(values);
+  if (!kept || kept.weight !== weight || kept.result.length > values.length) begun.set(values, kept = { weight, sum: 0, mass: 0, result: [] });
+  for (let at = kept.result.length; at < values.length; at += 1) {
+    const value = values[at];
+    if (value === null || value === undefined) {
+      kept.result.push(null);
+      continue;
+    }
+    kept.sum = kept.sum * weight + value * (1 - weight);
+    kept.mass = kept.mass * weight + (1 - weight);
+    kept.result.push(kept.sum / kept.mass);
+  }
+  return kept.result;
+}
+
+// Something of each entry of an array that grows, computed once per entry; `make` is the same for a name.
+const made = new WeakMap();
+export function derived(values, name, make) {
+  let kept = made.get(values);
+  if (!kept) made.set(values, kept = new Map());
+  let result = kept.get(name);
+  if (!result || result.length > values.length) kept.set(name, result = []);
+  for (let at = result.length; at < values.length; at += 1) result.push(make(values[at], at));
+  return result;
 }

@@ -1,6 +1,6 @@
 // Curves: the team's return, several runs over one another, and one metric of every agent.
 
-import { Chart, smoothed } from "./chart.js";
+import { Chart, derived, smoothed } from "./chart.js";
 import { agent, color, kind, translucent } from "./colors.js";
 import { $, text } from "./format.js";
 
@@ -41,7 +41,7 @@ export class Curves {
     const weight = Number($("smooth").value);
     const others = state.others.filter((other) => other.i.length);
     const log = this.team.log;
-    const positive = (values) => (log ? values.map((value) => (value > 0 ? value : null)) : values);
+    const positive = (values) => (log ? derived(values, "positive", (value) => (value > 0 ? value : null)) : values);
     if (others.length) {
       const tables = [{ i: team.i, return: team.return, name: state.overview?.folder ?? "this run" }, ...others];
       const data = window.uPlot.join(tables.map((table) => [table.i, positive(smoothed(table.return, weight))]));
@@ -49,8 +49,8 @@ export class Curves {
       return;
     }
     const smooth = smoothed(team.return, weight);
-    const low = team.return.map((value, at) => (value === null ? null : value - (team.sd[at] ?? 0)));
-    const high = team.return.map((value, at) => (value === null ? null : value + (team.sd[at] ?? 0)));
+    const low = derived(team.return, "low", (value, at) => (value === null ? null : value - (team.sd[at] ?? 0)));
+    const high = derived(team.return, "high", (value, at) => (value === null ? null : value + (team.sd[at] ?? 0)));
     const main = color("main");
     const series = [
       { label: "return", stroke: translucent(main, weight > 0 ? 0.45 : 1), width: 1 },
@@ -73,7 +73,7 @@ export class Curves {
     if (!table.i.length || !n) return;
     const weight = Number($("smooth").value);
     const log = this.agents.log;
-    const column = (index) => smoothed(table.v.map((line) => (log && !(line[index] > 0) ? null : line[index])), weight);
+    const column = (index) => smoothed(derived(table.v, `${log} ${index}`, (line) => (log && !(line[index] > 0) ? null : line[index])), weight);
     const chosen = state.agent;
     if (n <= MOST_LINES) {
       const series = state.overview.labels.map((label, index) => ({
@@ -82,8 +82,8 @@ export class Curves {
       this.agents.show(series, [table.i, ...series.map((_, index) => column(index))]);
       return;
     }
-    const spread = table.v.map((line) => quantilesOf(line, log));
-    const of = (at) => smoothed(spread.map((line) => line[at]), weight);
+    const spread = derived(table.v, `${log} quantiles`, (line) => quantiles(line.filter((value) => value !== null && !(log && value <= 0))));
+    const of = (at) => smoothed(derived(spread, at, (line) => line[at]), weight);
     const main = color("main");
     const series = [
       { label: "largest", stroke: translucent(main, 0.35), width: 1 }, { label: "90 %", stroke: "transparent", width: 0 }, { label: "median", stroke: main, width: 2.5 },
@@ -105,14 +105,6 @@ export class Curves {
 }
 
 const short = (label) => (label.length > 26 ? `${label.slice(0, 24)}…` : label);
-
-// Rows never change, so each is sorted once per axis.
-const sorted = [new WeakMap(), new WeakMap()];
-function quantilesOf(line, log) {
-  const cache = sorted[Number(log)];
-  if (!cache.has(line)) cache.set(line, quantiles(line.filter((value) => value !== null && !(log && value <= 0))));
-  return cache.get(line);
-}
 
 function quantiles(values) {
   if (!values.length) return [null, null, null, null, null];

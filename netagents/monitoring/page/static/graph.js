@@ -5,6 +5,7 @@ import { $, number, text } from "./format.js";
 
 const MOST_PARTICLES = 220;
 const TRAVEL = 900; // milliseconds of a message's way across the picture
+const FRAME = 40; // milliseconds between two frames of messages on their way
 
 export class Graph {
   constructor(state, choose) {
@@ -14,13 +15,30 @@ export class Graph {
     this.muted = new Set();
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.kinds = [];
-    this.dirty = true;
-    new ResizeObserver(() => { this.dirty = true; }).observe(this.canvas);
+    this.layers = [document.createElement("canvas"), document.createElement("canvas")]; // edges, agents
+    this.stale = true;
+    this.seen = true;
+    this.scheduled = false;
+    this.limits = [0, 0];
+    this.sums = { links: null, muted: "", sums: new Map() };
+    new ResizeObserver(() => this.touch()).observe(this.canvas);
+    new IntersectionObserver(([entry]) => { this.seen = entry.isIntersecting; this.schedule(); }).observe(this.canvas);
     this.canvas.addEventListener("click", (event) => choose(this.nearest(event)));
     this.canvas.addEventListener("mousemove", (event) => this.hover(this.nearest(event)));
-    $("edges").addEventListener("change", () => { this.dirty = true; this.describe(); });
-    const frame = (now) => { this.frame(now); requestAnimationFrame(frame); };
-    requestAnimationFrame(frame);
+    $("edges").addEventListener("change", () => { this.touch(); this.describe(); });
+  }
+
+  // Edges and agents have to be drawn anew.
+  touch() {
+    this.stale = true;
+    this.schedule();
+  }
+
+  // Frames are asked for only while there is something to draw that can be seen.
+  schedule() {
+    if (this.scheduled || !this.seen || !this.state.overview || (!this.stale && !this.particles.length)) return;
+    this.scheduled = true;
+    setTimeout(() => requestAnimationFrame((now) => { this.scheduled = false; this.frame(now); this.schedule(); }), this.stale ? 0 : FRAME);
   }
 
   place(index) {
@@ -32,9 +50,11 @@ export class Graph {
     const { canvas } = this;
     const ratio = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
+    for (const each of [canvas, ...this.layers]) {
+      if (each.width === Math.round(width * ratio) && each.height === Math.round(height * ratio)) continue;
+      each.width = Math.round(width * ratio);
+      each.height = Math.round(height * ratio);
+      this.stale = true;
     }
     const places = this.state.overview.places;
     const [wide, tall] = [0, 1].map((axis) => Math.max(...places.map((place) => place[axis]), 0.0001));
@@ -48,7 +68,7 @@ export class Graph {
 
   // One message per link and kind that was sent in the newest iteration, as many as can be followed.
   send() {
-    if (this.calm || document.hidden) return;
+    if (this.calm || document.hidden || !this.seen) return;
     const links = this.state.links.filter(([sender, name, receiver]) => sender >= 0 && receiver >= 0 && !this.muted.has(name));
     const room = MOST_PARTICLES - this.particles.length;
     if (room <= 0 || !links.length) return;
@@ -58,6 +78,7 @@ export class Graph {
       const link = links[Math.floor(Math.random() * links.length)];
       this.particles.push({ from: link[0], to: link[2], name: link[1], start: now + Math.random() * 300 });
     }
+    this.schedule();
   }
 
   kindIndex(name) {
@@ -66,17 +87,31 @@ export class Graph {
   }
 
   frame(now) {
-    if (!this.state.overview || document.hidden || (!this.dirty && !this.particles.length)) return;
-    this.dirty = false;
+    if (!this.state.overview) return;
     const [width, height, ratio] = this.measure();
-    if (width < 10) return;
+    if (width < 10) {
+      this.stale = false; // it is drawn when it has a size
+      return;
+    }
+    if (this.stale) {
+      this.stale = false;
+      this.limits = this.range();
+      this.layers.forEach((layer, at) => {
+        const context = layer.getContext("2d");
+        context.setTransform(ratio, 0, 0, ratio, 0, 0);
+        context.clearRect(0, 0, width, height);
+        if (at === 0) this.drawEdges(context); else this.drawAgents(context);
+      });
+    }
     const context = this.canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.drawImage(this.layers[0], 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    this.drawEdges(context);
     this.particles = this.particles.filter((particle) => now - particle.start < TRAVEL);
     for (const particle of this.particles) this.drawParticle(context, particle, (now - particle.start) / TRAVEL);
-    this.drawAgents(context);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(this.layers[1], 0, 0);
   }
 
   drawParticle(context, particle, share) {
@@ -90,24 +125,17 @@ export class Graph {
 
   drawEdges(context) {
     const { state } = this;
-    context.strokeStyle = color("line");
+    context.strokeStyle = color("faint");
     context.lineWidth = 1.2;
     context.beginPath();
     for (const [i, j] of state.overview.edges) { context.moveTo(...this.place(i)); context.lineTo(...this.place(j)); }
     context.stroke();
     const mode = $("edges").value;
     if (mode === "traffic") {
-      const sums = new Map();
-      for (const [sender, name, receiver, messages] of state.links) {
-        if (sender < 0 || receiver < 0 || this.muted.has(name)) continue;
-        const key = sender < receiver ? `${sender} ${receiver}` : `${receiver} ${sender}`;
-        sums.set(key, (sums.get(key) ?? 0) + messages);
-      }
-      const most = Math.max(...sums.values(), 1);
-      for (const [key, sum] of sums) {
-        const [i, j] = key.split(" ").map(Number);
-        this.line(context, i, j, translucent(color("main"), 0.16 + (0.34 * sum) / most), 0.6 + (3.4 * sum) / most);
-      }
+      const sums = this.traffic();
+      let most = 1;
+      for (const [, , sum] of sums) most = Math.max(most, sum);
+      for (const [i, j, sum] of sums) this.line(context, i, j, translucent(color("main"), 0.16 + (0.34 * sum) / most), 0.6 + (3.4 * sum) / most);
       return;
     }
     const table = mode === "power" ? state.matrix?.power : state.matrix?.influence?.values;
@@ -119,6 +147,22 @@ export class Graph {
     pairs.sort((a, b) => b[2] - a[2]);
     const most = pairs.length ? pairs[0][2] : 1;
     for (const [j, i, value] of pairs.slice(0, 300)) this.arrow(context, j, i, value / most);
+  }
+
+  // Pairs of agents with the messages between them, of the kinds that are shown; the same as before while the links are.
+  traffic() {
+    const muted = [...this.muted].join();
+    if (this.sums.links !== this.state.links || this.sums.muted !== muted) {
+      const n = this.state.overview.n;
+      const sums = new Map();
+      for (const [sender, name, receiver, messages] of this.state.links) {
+        if (sender < 0 || receiver < 0 || this.muted.has(name)) continue;
+        const key = sender < receiver ? sender * n + receiver : receiver * n + sender;
+        sums.set(key, (sums.get(key) ?? 0) + messages);
+      }
+      this.sums = { links: this.state.links, muted, sums: [...sums].map(([key, sum]) => [Math.floor(key / n), key % n, sum]) };
+    }
+    return this.sums.sums;
   }
 
   line(context, i, j, stroke, width) {
@@ -174,8 +218,8 @@ export class Graph {
       const radius = this.radius(index);
       const gone = state.gone.includes(index);
       context.fillStyle = gone ? color("card") : scale(share);
-      context.strokeStyle = gone ? color("bad") : state.agent === index ? color("accent") : color("card");
-      context.lineWidth = gone || state.agent === index ? 3 : 1.5;
+      context.strokeStyle = gone ? color("bad") : state.agent === index ? color("accent") : color("edge");
+      context.lineWidth = gone || state.agent === index ? 3 : 1;
       context.beginPath();
       context.arc(x, y, radius, 0, 7);
       context.fill();
@@ -197,7 +241,7 @@ export class Graph {
     }
   }
 
-  get limits() {
+  range() {
     const known = this.state.shown.filter((value) => value !== null && value !== undefined);
     if (!known.length) return [0, 0];
     // Metrics that are never negative are compared with zero.
@@ -223,7 +267,7 @@ export class Graph {
   }
 
   describe() {
-    const [low, high] = this.limits;
+    const [low, high] = this.range();
     const name = this.state.graphMetric.replaceAll("_", " ");
     const mode = $("edges").value;
     const edges = { traffic: "edges by messages per iteration, dots are messages on their way", power: "arrows from who holds power to over whom", influence: this.state.matrix?.influence ? "arrows from source to influenced agent" : "no influence has been measured (netagents influence)" }[mode];

@@ -14,10 +14,13 @@ const MOST_TEAM = 8000;
 const MOST_AGENTS = 1200;
 const MOST_TIMING = 60;
 const LARGE_EVERY = 250; // milliseconds
+const UPDATE = 50;
+const REST = 4; // drawing takes at most one part in five of the time
+const HIDDEN = 20_000; // after which a hidden page hears no more; it begins again when it is seen
 
 const empty = () => ({
   overview: null, count: 0, team: { i: [], return: [], sd: [], discounted: [], messages: [] }, agents: { i: [], v: [] }, timing: [], values: [], held: [], shown: [],
-  links: [], kinds: {}, gone: [], events: [], processes: [], logs: [], matrix: null, state: "connecting", updates: 0,
+  links: [], kinds: {}, gone: [], events: [], processes: [], logs: [], matrix: null, state: "connecting", updates: 0, drawn: 0,
 });
 const state = { key: document.body.dataset.run, metric: "return", graphMetric: "power_held", agent: null, wantLogs: false, others: [], ...empty() };
 window.netagents = state; // for tests, and for the curious
@@ -25,7 +28,7 @@ window.netagents = state; // for tests, and for the curious
 let source = null;
 let matrixAsked = -Infinity;
 let waitingMatrix = false;
-const MATRIX_EVERY = 400;
+const MATRIX_EVERY = 1000;
 let dirty = new Set();
 
 const get = async (path) => {
@@ -74,6 +77,7 @@ async function start() {
 // A new stream begins with the whole history, sampled, so a lost connection leaves no gap.
 function connect() {
   if (source) source.close();
+  source = null;
   if (!state.key) return;
   source = new EventSource(`/api/runs/${state.key}/news?metric=${encodeURIComponent(state.metric)}&logs=${state.wantLogs ? 1 : 0}`);
   const fresh = source;
@@ -94,20 +98,22 @@ function receive(news) {
     text(pill, news.state);
     alarm(news.line && !["finished", "running"].includes(news.state) ? news.line : news.state === "running" ? news.line : "");
   }
+  if (news.whole) Object.assign(state, { team: empty().team, agents: empty().agents, timing: [] });
   if (news.team) extend(state.team, news.team, MOST_TEAM);
   if (news.agents) extend(state.agents, news.agents, MOST_AGENTS);
   if (news.timing?.i.length) state.timing = [...state.timing, ...news.timing.i.map((i, at) => ({ i, s: news.timing.s[at] }))].slice(-MOST_TIMING);
   if (news.count !== undefined) {
     state.count = news.count;
-    state.values = news.values ?? [];
-    state.held = news.held ?? [];
     state.rate = news.rate ?? null;
     state.seconds = news.seconds;
-    if (news.links) state.links = news.links;
-    if (news.kinds) state.kinds = news.kinds;
-    if (news.headline) answers(news.headline);
     dirty.add("iterations");
   }
+  if (news.headline) {
+    Object.assign(state, { values: news.values, held: news.held, kinds: news.kinds });
+    answers(news.headline);
+    dirty.add("iterations").add("summary");
+  }
+  if (news.links) { state.links = news.links; dirty.add("summary"); }
   if (news.events) { state.events.push(...news.events); state.gone = news.gone; dirty.add("events"); }
   if (news.processes) { state.processes = news.processes; dirty.add("processes"); }
   if (news.logs) { state.logs = [...state.logs, ...news.logs].slice(-4000); dirty.add("logs"); }
@@ -122,14 +128,23 @@ function extend(table, news, most) {
 }
 
 let scheduled = false;
+let drawn = -Infinity;
+let rest = 0;
 let drawnLarge = 0;
 let sent = 0;
 let waitingLarge = false;
 function schedule() {
   if (scheduled) return;
   scheduled = true;
+  const began = performance.now();
   // Hidden pages get no frames; they draw when they are seen.
-  requestAnimationFrame(() => { scheduled = false; draw(); });
+  setTimeout(() => requestAnimationFrame(() => {
+    scheduled = false;
+    drawn = performance.now();
+    draw();
+    rest = Math.min(1000, Math.max(UPDATE, REST * (performance.now() - drawn)));
+    state.drawn += 1;
+  }), Math.max(0, drawn + rest - began));
 }
 
 function draw() {
@@ -154,7 +169,10 @@ function draw() {
       sent = state.count;
       graph.send();
     }
-    graph.describe();
+    if (changed.has("summary")) {
+      graph.describe();
+      graph.touch();
+    }
     // The newest of it always, too: a page that opens at once, or a run that has just ended, asks again a little later.
     if (performance.now() - matrixAsked > MATRIX_EVERY) loadNewestMatrix();
     else if (!waitingMatrix) {
@@ -165,7 +183,7 @@ function draw() {
   if (changed.has("events")) tables.events();
   if (changed.has("processes")) tables.processes();
   if (changed.has("logs")) tables.logs();
-  graph.dirty = true;
+  if (changed.has("events")) graph.touch();
 }
 
 // What sizes and colours the agents: power held; where that is not known, or another metric is chosen, the metric.
@@ -197,7 +215,7 @@ async function loadMatrix(iteration) {
   matrix.draw();
   matrix.tick();
   graph.describe();
-  graph.dirty = true;
+  graph.touch();
 }
 
 function answers(list) {
@@ -231,7 +249,7 @@ function chips() {
       button.addEventListener("click", () => {
         if (!graph.muted.delete(name)) graph.muted.add(name);
         button.setAttribute("aria-pressed", String(!graph.muted.has(name)));
-        graph.dirty = true;
+        graph.touch();
       });
       return button;
     }));
@@ -243,7 +261,7 @@ function choose(index) {
   state.agent = index === state.agent ? null : index;
   $("agent").value = state.agent === null ? "" : String(state.agent);
   curves.draw();
-  graph.dirty = true;
+  graph.touch();
 }
 
 async function compare(chosen) {
@@ -266,11 +284,11 @@ $("metric").addEventListener("change", () => {
   curves.describe();
   connect();
 });
-$("agent").addEventListener("change", () => { state.agent = $("agent").value === "" ? null : Number($("agent").value); curves.draw(); graph.dirty = true; });
+$("agent").addEventListener("change", () => { state.agent = $("agent").value === "" ? null : Number($("agent").value); curves.draw(); graph.touch(); });
 
 function repaint() {
   forget();
-  dirty.add("iterations");
+  dirty.add("iterations").add("summary");
   matrix.draw();
   schedule();
 }
@@ -282,6 +300,12 @@ $("theme").addEventListener("click", () => {
   repaint();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) { dirty.add("iterations"); schedule(); } });
+let leaving = null;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(leaving);
+  if (document.hidden) leaving = setTimeout(() => { if (source) source.close(); source = null; }, HIDDEN);
+  else if (source === null) connect();
+  else { dirty.add("iterations").add("summary"); schedule(); }
+});
 try { const kept = localStorage.getItem("netagents-theme"); if (kept) document.documentElement.dataset.theme = kept; } catch { /* the same */ }
 start();

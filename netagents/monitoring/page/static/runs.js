@@ -1,6 +1,6 @@
 // Runs: the list from which one is opened and others are laid over it, and studies as grids that fill.
 
-import { color, scale } from "./colors.js";
+import { color, inverse, scale } from "./colors.js";
 import { $, el, number, row, text } from "./format.js";
 
 export class Runs {
@@ -56,7 +56,7 @@ export class Runs {
       if (cell.state === "finished" && high > low) {
         const share = (cell.return - low) / (high - low);
         button.style.background = scale(0.75 * share);
-        button.style.color = share > 0.45 ? color("card") : color("ink");
+        button.style.color = inverse(0.75 * share) ? color("card") : color("ink");
       }
       if (cell.key) button.addEventListener("click", () => this.open(cell.key));
       return el("td", { className: "cell" }, button);

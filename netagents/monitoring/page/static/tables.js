@@ -1,6 +1,6 @@
 // Tables: events, processes, messages by kind, settings and logs, in tabs that the arrow keys reach.
 
-import { kind } from "./colors.js";
+import { color, kind } from "./colors.js";
 import { $, bytes, clock, duration, el, number, percent, row, text } from "./format.js";
 
 const LEVELS = ["debug", "info", "warning", "error"];
@@ -32,7 +32,15 @@ export class Tables {
       tab.tabIndex = open ? 0 : -1;
       $(tab.getAttribute("aria-controls")).hidden = !open;
     }
-    listen(chosen.id === "tab-logs");
+    const name = chosen.id.slice("tab-".length);
+    if (name !== "traffic") this[name]();
+    else this.traffic(this.order);
+    listen(name === "logs");
+  }
+
+  // A panel that nobody sees is drawn when it is opened.
+  hidden(name) {
+    return $(`panel-${name}`).hidden;
   }
 
   body(name) {
@@ -44,13 +52,16 @@ export class Tables {
   }
 
   events() {
-    const events = [...this.state.events].reverse();
-    this.body("events").replaceChildren(...events.slice(0, MOST_ROWS).map((event) => row([clock(event.time), event.event, event.who, event.line], event.tone)));
+    const { events } = this.state;
     this.count("events", events.length);
+    if (this.hidden("events")) return;
+    this.body("events").replaceChildren(...events.slice(-MOST_ROWS).reverse().map((event) => row([clock(event.time), event.event, event.who, event.line], event.tone)));
   }
 
   processes() {
     const rows = this.state.processes;
+    this.count("processes", rows.length);
+    if (this.hidden("processes")) return;
     this.body("processes").replaceChildren(...rows.map((each) => {
       const bar = el("div", { className: "meter" }, el("div"));
       bar.firstChild.style.width = `${Math.min(100, 100 * (each.cpu ?? 0))}%`;
@@ -62,19 +73,23 @@ export class Tables {
     text($("processes-line"), rows.length
       ? `${rows.length} processes on ${this.state.overview?.machine.host ?? "this host"}, ${bytes(memory)} resident (pages that they share count in each), ${number(share, 2)} cores busy`
       : "no process of this run lives on this host");
-    this.count("processes", rows.length);
   }
 
+  // order: the number of a kind, which chooses its colour.
   traffic(order) {
+    this.order = order;
     const entries = Object.entries(this.state.kinds).sort((a, b) => b[1] - a[1]);
     const all = entries.reduce((sum, [, messages]) => sum + messages, 0) || 1;
+    this.count("traffic", entries.length ? all : 0);
+    const shown = JSON.stringify(entries) + color("card");
+    if (this.hidden("traffic") || shown === this.shownTraffic) return;
+    this.shownTraffic = shown;
     this.body("traffic").replaceChildren(...entries.map(([name, messages]) => {
       const bar = el("div", { className: "meter" }, el("div"));
       bar.firstChild.style.width = `${(100 * messages) / all}%`;
       bar.firstChild.style.background = kind(order(name));
       return row([name.replaceAll("_", " "), [String(messages), "number"], bar]);
     }));
-    this.count("traffic", entries.length ? all : 0);
   }
 
   settings() {

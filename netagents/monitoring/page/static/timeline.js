@@ -4,6 +4,7 @@ import { color } from "./colors.js";
 import { $, duration, text } from "./format.js";
 
 const PARTS = ["compute", "wait", "serialise"];
+const COLORS = ["main", "faint", "accent"];
 
 export class Timeline {
   constructor(state) {
@@ -36,7 +37,7 @@ export class Timeline {
       return;
     }
     const unit = (width - left - 4) / whole;
-    const colors = PARTS.map(color);
+    const colors = COLORS.map(color);
     let x = left;
     this.columns = [];
     context.font = "11px system-ui, sans-serif";
