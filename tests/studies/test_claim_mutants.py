@@ -291,7 +291,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "power-fifth-percentile-in-rely": [failing(-0.1)],
     "power-halved-in-line-msg": [priced(power=0.4), priced(power=0.9)],
     "power-return-kept-in-line-msg": [priced(task=0.95)],
-    "power-shrinks-truncation-in-line-msg": [priced(truncation=0.5), priced(truncation=1.1)],
+    "power-shrinks-truncation-in-line-msg": [priced(truncation=1.1)],
     "power-shrinks-truncation-in-the-epidemic": [priced(truncation=0.5)],
     "sbpr-relies-below-the-price": [changed(actions=[0])],
     "sbpr-relies-on-itself-above-the-price": [changed(actions=[1, 2])],
