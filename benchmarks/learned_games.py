@@ -63,7 +63,7 @@ GREENS = 1.0
 ENGINES: dict[str, tuple[int, dict[str, Script]]] = {
     "traffic_grid": (8, {"random": scripted.uniform, "scripted": fixed_time(GREENS), "max_pressure": max_pressure}),
     "smax": (256, {"random": uniform_legal, "scripted": shoot_weakest}),
-    "foraging": (200, {"random": scripted.uniform, "scripted": forage}),
+    "foraging": (EPISODES, {"random": scripted.uniform, "scripted": forage}),
     "half_cheetah": (50, {"random": _in_box, "scripted": _still}),
     "half_cheetah_joints": (50, {"random": _in_box, "scripted": _still}),
     "ant": (50, {"random": _in_box, "scripted": _still}),

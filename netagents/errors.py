@@ -184,11 +184,11 @@ class SecurityError(NetagentsError):
 
 
 class EngineError(NetagentsError):
-    """The engine that is to run the nodes (containers, Slurm, ssh) cannot do what it should."""
+    """The engine that is to run the nodes (containers, Slurm, ssh, Ray) cannot do what it should."""
 
     exit_code = 14
     symptom = "What is to run the nodes is missing, refuses, or does not reach a host; or an image or a host has another version."
-    action = "Do what the line says; `docker info`, `sinfo`, or `ssh HOST true` must work for the user that starts the run."
+    action = "Do what the line says; `docker info`, `sinfo`, `ssh HOST true` or `ray status` must work for the user that starts the run."
 
 
 class MissingPackageError(NetagentsError):

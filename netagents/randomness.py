@@ -40,6 +40,7 @@ class Purpose(IntEnum):
     POPULATION = 30
     LOTTERY = 31
     INTERVENTIONS = 32
+    AUDIT = 50
 
 
 EVALUATED_COPIES = 256

@@ -27,6 +27,7 @@ def tables(facts: dict[str, Any]) -> str:
     lines += ["", "| better share (0 best, 0.5 chance) | all samples | the best half of each cell |", "|---|---|---|"]
     for rule in facts["ranks"]:
         lines.append(f"| {rule} | {_share(facts['ranks'][rule])} | {_share(facts['ranks_best_half'][rule])} |")
+    lines += _games(facts["games"])
     names = list(facts["correlation_with_gain"])
     lines += [
         "",
@@ -45,6 +46,21 @@ def page_with(text: str, facts: dict[str, Any]) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{tables(facts)}\n{END}{after}"
+
+
+def _games(games: dict[str, dict[str, Any]]) -> list[str]:
+    """Each game by itself, with a budget of its own."""
+    if not games:
+        return []
+    titles = ["game", "influence and gain of 5", "sizes differ", "published", "better share, all samples", "the best half of each cell"]
+    lines = ["", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for name, each in games.items():
+        anova = each["anova"]
+        test = f"F({anova['df'][0]}, {anova['df'][1]}) = {anova['F']:.2f}, p = {anova['p']:.2g}"
+        pick = ", ".join(str(size) for size in each["allocation"])
+        cells = [name, _correlation(each["correlation_with_gain"]), test, pick, _share(each["rank"]), _share(each["rank_best_half"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _mean(values: list[float]) -> float:

@@ -71,9 +71,13 @@ def _print(result: AllocationResult) -> None:
     for name, comparison in result.by_gain.items():
         interval = _interval(comparison.value, comparison.low, comparison.high)
         typer.echo(f"rank correlation of {name} with the gain of {result.sizes[-1]} members: {interval}, n = {comparison.n}")
-    for word, comparison in result.within.items():
-        interval = _interval(comparison.value, comparison.low, comparison.high)
-        typer.echo(f"rank correlation of influence with that gain among scenarios of {printable(word)}: {interval}, n = {comparison.n}")
+    for word, game in result.games.items():
+        comparison, anova, rank = game.by_gain, game.anova, game.rank
+        typer.echo(f"among scenarios of {printable(word)}:")
+        typer.echo(f"  influence and gain: {_interval(comparison.value, comparison.low, comparison.high)}, n = {comparison.n}")
+        typer.echo(f"  population sizes: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
+        share, pick = _interval(rank.rank.percentile, rank.low, rank.high), ", ".join(str(size) for size in game.pick)
+        typer.echo(f"  rank of {pick} (published): {rank.rank.rank:g} of {rank.rank.total:,}, better share {share}")
     for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
         _print_ranks(title, ranks)
     for line in result.warnings:

@@ -11,6 +11,7 @@ from netagents.cli.trust import TrustOption, load_trusted
 
 if TYPE_CHECKING:
     from netagents.messages import Kind
+    from netagents.studies.audit_traffic import AuditTraffic
 
 app = typer.Typer(add_completion=False)
 
@@ -82,6 +83,8 @@ def plan(
     near, weighted_flow = cost.between_agents(), cost.between_agents(hop_weighted=True)
     whole = sum(flow.framed for flow in cost.total(iterations).values())
     Console(markup=False).print("per iteration", grid, "")
+    if cost.audit is not None:
+        _print_audit(cost.audit, iterations)
     steps, relay = cost.steps, cost.relay
     low, high = relay.framed_range
     facts = [
@@ -156,6 +159,22 @@ def plan(
         ]
     for name, text in facts:
         typer.echo(f"{name:<24}{text}")
+
+
+def _print_audit(audit: AuditTraffic, iterations: int) -> None:
+    """What audited iterations send in addition."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from netagents.reports.summary import byte_size
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("message", "hop", "messages", "payload", "framed"):
+        grid.add_column(title, justify="left" if title == "message" else "right", no_wrap=True)
+    for (kind, hop), (messages, payload, framed) in sorted(audit.flows.items(), key=lambda item: (item[0][1] > 0, item[0])):
+        grid.add_row(kind.label, str(hop) if hop else "server", f"{messages:,}", byte_size(payload), byte_size(framed))
+    title = f"per audit of power, in {audit.audits(iterations):,} of {iterations:,} iterations: {audit.rounds:,} decisions of each agent"
+    Console(markup=False).print(title, grid, "")
 
 
 def _farthest(hops: Mapping[Kind, int]) -> str:

@@ -16,7 +16,8 @@ app = typer.Typer(add_completion=False)
 def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What may change: learning.iterations, runtime, timeouts, checkpoints.")
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="What may change: learning.iterations, runtime, timeouts, checkpoints, power.audit."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     trust: TrustOption = False,

@@ -24,7 +24,7 @@ def run(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run directory to make; must not exist. Default: a fresh one in runs/.")] = None,
     launcher: Annotated[
-        str | None, typer.Option("--launcher", help="local, in_process, compose, slurm or ssh: short for runtime.launcher=LAUNCHER.")
+        str | None, typer.Option("--launcher", help="local, in_process, compose, slurm, ssh or ray: short for runtime.launcher=LAUNCHER.")
     ] = None,
     hosts: Annotated[
         str | None, typer.Option("--hosts", metavar="HOSTS", help="File of hosts, with --launcher ssh: short for runtime.hosts.file=HOSTS.")
@@ -55,9 +55,9 @@ def run(
 
     from netagents.cli.page_beside_run import PageBesideRun
     from netagents.errors import InterruptedRunError, NodeFailedError, UsageError
-    from netagents.launchers.branching import check_branchable
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
+    from netagents.learning.branch_checks import check_branchable
 
     if detach and (against or audit or watch):
         raise UsageError(

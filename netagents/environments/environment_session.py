@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from netagents.environments.finite_mdp import FiniteNetworkedMDP
 from netagents.environments.networked_mdp import BoolArray, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.proximity import Contacts, contacts_within, hop_distances, linked_pairs
+from netagents.environments.session_steps import Visited, with_executed
 from netagents.environments.spaces import Box, Discrete, space_dtype
 from netagents.environments.validation import (
     Breach,
@@ -23,7 +24,7 @@ from netagents.environments.validation import (
 )
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, IllegalActionError, NumericalError
 from netagents.foreign.part_faults import definition
-from netagents.messages import ENDED, REPLACED, TERMINATED, TRUNCATED, Step
+from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 
 
@@ -49,7 +50,8 @@ class EnvironmentSession:
         seed: the run's seed.
         counted: steps of an iteration that enter its returns (default: all).
         contacts: where the graph moves, of which other agents each agent is told how far away they are.
-        drawn: random numbers are drawn for so many copies, of which the first B are played (default: B).
+        drawn: random numbers are drawn for so many copies, of which the first B are played (default: B); where there are fewer than B,
+            each further lot of copies gets the same ones again.
         shaped: agents are sent the environment's shaped rewards on top of its rewards; the returns count the latter alone.
     """
 
@@ -86,6 +88,8 @@ class EnvironmentSession:
         self._shaped = shaped and type(environment).shaping is not NetworkedMDP.shaping
         self._going_on: list[NDArray[np.uint8]] = [np.zeros(batch, dtype=np.uint8)] * spec.n
         self._masks: list[BoolArray] | None = None
+        self.visited: list[Visited] | None = None
+        """The steps of the iteration, where it was begun with ``remember``."""
         self._contacts = contacts if spec.capabilities.moving else None
         if self._contacts is not None:
             self._linked = linked_pairs(environment.topology)
@@ -96,10 +100,15 @@ class EnvironmentSession:
         """The joint state of all copies now."""
         return self._state
 
-    def begin(self, iteration: int) -> list[Step]:
-        """Reset all copies for an iteration; one message per agent, for step 0."""
-        spec, seed = self.environment.spec, self.seed
-        reset = stream(seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration).random((self._drawn, *spec.reset_noise))[: self.batch]
+    def begin(self, iteration: int, *, remember: bool = False) -> list[Step]:
+        """Reset all copies for an iteration; one message per agent, for step 0.
+
+        Args:
+            iteration: which.
+            remember: keep every step in :attr:`visited`; for environments that leave earlier states as they are.
+        """
+        reset = self._draw(stream(self.seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration), self.environment.spec.reset_noise)
+        self.visited = [] if remember else None
         self._step = 0
         state = self.environment.reset(reset)
         if self._judged:
@@ -145,6 +154,9 @@ class EnvironmentSession:
         whole = self._checked(actions)
         noise, self._next_noise = self._next_noise, None
         assert noise is not None
+        if self.visited is not None:
+            going = np.logical_not(self._ended if self._ended.ndim == 1 else np.logical_or.reduce(self._ended, axis=1))
+            self.visited.append(Visited(self._state, list(whole), going))
         after = self.environment.step(self._state, whole, noise)
         if self._judged:
             self._refuse(breach_of_transition(self._state, after, self.environment.spec.n), self.environment.step)
@@ -166,7 +178,7 @@ class EnvironmentSession:
         self._step += 1
         messages = self._messages(rewards, self._flags(after))
         for agent, copies in (replaced or {}).items():
-            messages[agent] = _with_executed(messages[agent], actions[agent], copies)
+            messages[agent] = with_executed(messages[agent], actions[agent], copies)
         return messages
 
     def _with_shaping(self, rewards: FloatArray, ended: BoolArray) -> FloatArray:
@@ -190,7 +202,11 @@ class EnvironmentSession:
             self._discounted += self.discount ** (self._step - 1) * mean
             self._unsettled = None
         if self._next_noise is None:
-            self._next_noise = self._noise.random((self._drawn, *self.environment.spec.step_noise))[: self.batch]
+            self._next_noise = self._draw(self._noise, self.environment.spec.step_noise)
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        numbers = generator.random((self._drawn, *shape))
+        return numbers[: self.batch] if self._drawn >= self.batch else np.tile(numbers, (self.batch // self._drawn, *(1,) * len(shape)))
 
     def _flags(self, after: Transition) -> list[NDArray[np.uint8]]:
         """Who ended at this step and who had before: one array per agent, the same one where whole copies end."""
@@ -339,14 +355,3 @@ class EnvironmentSession:
             )
         distances = hop_distances(near & self._linked, self._farthest)
         return [contacts_within(distances, agent, each) for agent, each in enumerate(contacts)]
-
-
-def _with_executed(message: Step, actions: NDArray[Any], replaced: BoolArray) -> Step:
-    """The message to an agent whose action was replaced in some copies."""
-    copies = len(replaced)
-    return message._replace(
-        flags=message.flags | np.where(replaced, REPLACED, np.uint8(0)),
-        hops=np.zeros((copies, 0), dtype=np.uint8) if message.hops is None else message.hops,
-        mask=np.zeros((copies, 0), dtype=np.bool_) if message.mask is None else message.mask,
-        executed=actions,
-    )

@@ -10,14 +10,14 @@ from netagents.experiment.base import Settings
 
 AgentIndex = Annotated[int, Field(ge=0)]
 Iteration = Annotated[int, Field(ge=0)]
-Phase = Literal["sample", "trace", "reward", "shadow_reward", "truncated_q", "target_action"]
+Phase = Literal["sample", "trace", "reward", "shadow_reward", "truncated_q", "target_action", "audit"]
 
 
 class _Moment(Settings):
     agent: AgentIndex
     iteration: Iteration
     phase: Phase = Field("sample", description="the phase before which it happens")
-    step: Annotated[int, Field(ge=0)] = Field(0, description="within phase sample")
+    step: Annotated[int, Field(ge=0)] = Field(0, description="within phase sample, or of an audit's branches")
 
 
 class CrashFault(_Moment):

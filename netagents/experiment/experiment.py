@@ -20,7 +20,7 @@ from netagents.experiment.episode_settings import EpisodeSettings
 from netagents.experiment.failure_settings import FailureSettings
 from netagents.experiment.intervention_settings import InterventionSettings, PolicyIntervention, check_interventions_fit
 from netagents.experiment.launcher_capabilities import CAPABILITIES, OWN_LAUNCHERS, LauncherCapabilities, stated_capabilities
-from netagents.experiment.launcher_settings import HostsSettings, SlurmSettings
+from netagents.experiment.launcher_settings import HostsSettings, RaySettings, SlurmSettings
 from netagents.experiment.learning_settings import LearningSettings, PowerSettings
 from netagents.experiment.link_fault_settings import FaultSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings, SoftmaxPolicySettings
@@ -49,7 +49,7 @@ class RuntimeSettings(Settings):
     launcher: str = Field(
         "local",
         description="one process per agent (local), all in one (in_process), one container per agent (compose), processes on several hosts "
-        "(slurm, ssh), or a launcher of your own (import:package.module:Class)",
+        "(slurm, ssh, ray), or a launcher of your own (import:package.module:Class)",
     )
     transport: Literal["auto", "unix", "ipc", "tcp"] = Field(
         "auto",
@@ -77,6 +77,7 @@ class RuntimeSettings(Settings):
     containers: ContainerSettings = ContainerSettings()
     hosts: HostsSettings = HostsSettings()
     slurm: SlurmSettings = SlurmSettings()
+    ray: RaySettings = RaySettings()
 
     @field_validator("launcher")
     @classmethod
@@ -207,6 +208,8 @@ class Experiment(Settings):
             raise ValueError(f"{because} needs information fresh: aged information arrives at exact steps")
         if self.does_without and self.power.variant == "ex_ante":
             raise ValueError("power.variant ex_ante needs what every neighbour intends, which failures.agent continue_without may miss")
+        if tolerant and self.power.audit is not None:
+            raise ValueError(f"power.audit needs the decision of every agent, which {because} may do without; leave it out")
         return self
 
     def faults_of(self, agent: int) -> tuple[AgentFault, ...]:

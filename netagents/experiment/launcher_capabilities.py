@@ -43,6 +43,7 @@ CAPABILITIES: Mapping[str, LauncherCapabilities] = {
     "compose": LauncherCapabilities(own_files=False, images=True),
     "slurm": LauncherCapabilities(same_host=False, records_inboxes=True, detaches=True),
     "ssh": LauncherCapabilities(same_host=False, own_files=False),
+    "ray": LauncherCapabilities(same_host=False, own_files=False),
 }
 """Launcher of netagents -> what it states."""
 

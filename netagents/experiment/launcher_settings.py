@@ -18,7 +18,7 @@ class HostsSettings(Settings):
 
     file: str | None = Field(None, description="file of hosts, a line each: name, number of agents, options (launcher ssh)")
     python: Program | None = Field(None, description="path of Python with netagents on the hosts; default: that of this one")
-    shared_files: bool = Field(False, description="the hosts see this host's files under the same paths (launcher ssh)")
+    shared_files: bool = Field(False, description="the hosts see this host's files under the same paths (launchers ssh and ray)")
     server: Address | None = Field(None, description="address of this host for the others; default: that of the way to each of them")
 
 
@@ -36,4 +36,17 @@ class SlurmSettings(Settings):
     )
     options: tuple[Annotated[str, written(r"--[a-z][A-Za-z0-9=_.,:/@+-]{1,300}", "write --name=value")], ...] = Field(
         (), description="further options of sbatch, such as --qos=long"
+    )
+
+
+class RaySettings(Settings):
+    """The cluster of the Ray launcher, and what each agent takes of it."""
+
+    address: Word = Field("auto", description="address of the cluster's head, such as 10.0.0.1:6379; auto finds the one of this host")
+    processors: Annotated[float, Field(ge=0.01, le=1024.0)] = Field(1.0, description="processors that Ray counts for an agent")
+    gpus: Annotated[float, Field(ge=0.0, le=64.0)] = Field(
+        0.0, description="GPUs that Ray counts for an agent, or a share of one; the agents of a host see those that they have together"
+    )
+    resources: dict[Word, Annotated[float, Field(gt=0.0, le=1e6)]] = Field(
+        {}, description="resources of your cluster that an agent takes, by their names in Ray, such as {accelerator: 1}"
     )

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.algorithm_settings import AlgorithmSettings, TruncatedPgSettings
+from netagents.experiment.audit_settings import AuditSettings
 from netagents.experiment.base import Settings
 
 Iterations = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -151,4 +152,7 @@ class PowerSettings(Settings):
     window: Annotated[int, Field(ge=1)] = Field(10, description="a visit loses 1/window of its weight with every iteration")
     visits: Annotated[int, Field(ge=1)] = Field(
         256, description="visits of a batch at which networks are evaluated, where spaces are not finite"
+    )
+    audit: AuditSettings | None = Field(
+        None, description="true power during the run, by branching states that it visits; the run's other numbers stay the same"
     )

@@ -9,7 +9,10 @@ from pydantic import Field, model_validator
 from netagents.experiment.agent_fault_settings import CrashFault, FreezeFault, RandomActionsFault, SlowFault
 from netagents.experiment.base import Settings
 
-MessageName = Literal["step", "action", "state", "trace", "reward", "shadow_reward", "truncated_q", "target_action", "report", "snapshot"]
+MessageName = Literal[
+    "step", "action", "state", "trace", "reward", "shadow_reward", "truncated_q", "target_action", "report", "snapshot", "branch_step",
+    "branch_state", "branch_action",
+]  # fmt: skip
 Node = Annotated[int, Field(ge=-2)]
 
 

@@ -9,27 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.intervals import Interval, standard_half_width
 from netagents.learning.power_facts import power_facts
 from netagents.measures.power import PowerMatrix
+from netagents.measures.power.branched_power import BranchedPower, branched_power
 from netagents.records.power_branches import AuditPlan, AuditRow, PowerBranches
 from netagents.records.run_reader import Run
 
-FloatArray = NDArray[np.float64]
 LAST_READINGS = 10
 """Iterations whose readings are averaged, as reports do."""
 
 
-@dataclass(frozen=True)
-class Audit:
-    """True power of each holder j (row) over each agent i (column), and what agents measured of it.
+@dataclass(frozen=True, kw_only=True)
+class Audit(BranchedPower):
+    """True power of a run's policies, and what agents measured of it.
 
     Attributes:
         plan: what was played. folder: where it is written down.
         holders: whose power was audited.
-        visits: (n,) of each holder; 0 for those that were not audited.
-        low, high: (n, n) mean over visits, the worst action chosen and valued by different rollouts, and by the same ones.
-        error: (n, n) standard error of their middle over visits.
         measured: what agents measured, mean over the run's last readings; None where it has none.
         distances: (n, n) hops.
         complete: whether all visits that were asked for have been played.
@@ -38,42 +34,9 @@ class Audit:
     plan: AuditPlan
     folder: str
     holders: tuple[int, ...]
-    visits: NDArray[np.int64]
-    low: FloatArray
-    high: FloatArray
-    error: FloatArray
     measured: PowerMatrix | None
     distances: NDArray[np.int64]
     complete: bool
-
-    @property
-    def power(self) -> FloatArray:
-        """(n, n) the middle of low and high; NaN on the diagonal and for holders that were not audited."""
-        return 0.5 * (self.low + self.high)
-
-    def interval(self, holder: int, sufferer: int) -> Interval:
-        """Power of one agent over another with its 95 % interval: sampling error, widened by half the distance between low and high."""
-        value, count = float(self.power[holder, sufferer]), int(self.visits[holder])
-        deviation = float(self.error[holder, sufferer]) * count**0.5
-        half = float(standard_half_width(deviation, count)) + 0.5 * float(self.high[holder, sufferer] - self.low[holder, sufferer])
-        return Interval(value, value - half, value + half, count)
-
-    def matrix(self, impossible: NDArray[np.bool_]) -> PowerMatrix:
-        """The audit as a power matrix: every audited pair counts, whatever its distance, with half the length of its interval as its error.
-
-        Args:
-            impossible: (n, n) bool, j's action cannot reach i's reward.
-        """
-        known = np.isfinite(self.power)
-        error = np.full_like(self.power, np.nan)
-        for j, i in np.argwhere(known).tolist():
-            interval = self.interval(j, i)
-            error[j, i] = 0.5 * (interval.high - interval.low)
-        visits = np.where(known, self.visits[:, None].astype(np.float64), 0.0)
-        return PowerMatrix(
-            self.power, error, known.astype(np.float64), visits, np.where(known, 0.0, np.nan), ~np.eye(len(known), dtype=np.bool_), known,
-            impossible,
-        )  # fmt: skip
 
 
 def newest_audit(run: Run) -> Audit | None:
@@ -117,16 +80,19 @@ def collected_audit(run: Run, kept: PowerBranches, holders: tuple[int, ...], row
         low[row.holder] += row.low
         high[row.holder] += row.high
         squares[row.holder] += row.squares
-    with np.errstate(divide="ignore", invalid="ignore"):
-        count = visits[:, None].astype(np.float64)
-        low, high = low / count, high / count
-        middle = 0.5 * (low + high)
-        error = np.sqrt(np.maximum(squares / count - middle * middle, 0.0) / np.maximum(count - 1.0, 1.0))
-    for each in (low, high, error):
-        np.fill_diagonal(each, np.nan)
-        each[visits == 0] = np.nan
-    facts = power_facts(run.setup)
-    return Audit(kept.plan, str(kept.path), holders, visits, low, high, error, _measured(run), facts.distances.astype(np.int64), complete)
+    power = branched_power(visits, low, high, squares)
+    return Audit(
+        plan=kept.plan,
+        folder=str(kept.path),
+        holders=holders,
+        measured=_measured(run),
+        distances=power_facts(run.setup).distances.astype(np.int64),
+        complete=complete,
+        visits=power.visits,
+        low=power.low,
+        high=power.high,
+        error=power.error,
+    )
 
 
 def _measured(run: Run) -> PowerMatrix | None:

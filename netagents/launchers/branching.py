@@ -17,9 +17,10 @@ from netagents.environments.networked_mdp import JointState, NetworkedMDP
 from netagents.environments.spaces import candidate_actions, space_dtype
 from netagents.errors import EnvironmentMismatchError
 from netagents.learning import Setup
+from netagents.learning.branch_checks import check_branchable
 from netagents.learning.frozen_play import Players
 from netagents.learning.interventions.action_sources import legal_actions
-from netagents.learning.protocol.information_age import is_aged
+from netagents.measures.power.branched_power import PowerAtVisits, power_at_visits
 from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 from netagents.policies import Policy
 from netagents.randomness import Purpose, stream
@@ -49,33 +50,6 @@ class Visits(NamedTuple):
     def number(self) -> int:
         """V."""
         return len(self.actions[0])
-
-
-class PowerAtVisits(NamedTuple):
-    """Power of one holder over all agents at each visit, (V, n): the worst action chosen and valued by different rollouts, which
-    underestimates, and by the same ones, which overestimates; the truth lies between."""
-
-    low: FloatArray
-    high: FloatArray
-
-
-def check_branchable(setup: Setup) -> None:
-    """Refuse what cannot be branched.
-
-    Raises:
-        EnvironmentMismatchError: the environment cannot go on from an earlier state, or policies read what happened before it.
-    """
-    name = setup.spec.name
-    if not setup.spec.capabilities.branchable:
-        raise EnvironmentMismatchError(
-            f"environment '{name}' keeps its state to itself, so it cannot be branched", fix="power audits need a pure environment"
-        )
-    if is_aged(setup):
-        raise EnvironmentMismatchError(
-            "policies read aged information, which a state alone does not hold",
-            where="information",
-            fix="use a run with information: fresh",
-        )
 
 
 def action_sequences(setup: Setup, agent: int, steps: int, points: int) -> NDArray[Any]:
@@ -188,13 +162,7 @@ class Brancher:
             if mask is not None:
                 values[~mask[:, int(sequence[0])]] = np.inf
             tried.append(values)
-        values = np.stack(tried)
-        low = np.zeros(own[:, 0].shape)
-        for chooser in (0, 1):
-            worst = values[:, :, chooser].argmin(axis=0)[None]
-            low += 0.5 * (own[:, 1 - chooser] - np.take_along_axis(values[:, :, 1 - chooser], worst, axis=0)[0])
-        high = own.mean(axis=1) - values.mean(axis=2).min(axis=0)
-        return PowerAtVisits(low, high)
+        return power_at_visits(own, np.stack(tried))
 
     def worst_actions(
         self,

@@ -26,11 +26,13 @@ from netagents.learning import (
     make_agent,
     make_record,
 )
+from netagents.learning.branch_audit import BranchAudit, BranchRounds
 from netagents.learning.protocol.agent_checkpoint import restore_agent
 from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
 from netagents.learning.protocol.requests import ROLLOUT_DONE, RolloutRequest
-from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, Kind, Message, Report, Snapshot
+from netagents.measures.power.branched_power import BranchedPower
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, BranchAction, Kind, Message, Report, Snapshot
 from netagents.nodes.process.freed_memory import keep_freed_memory
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
@@ -59,6 +61,7 @@ class InProcessNetwork:
         self.agents: list[NetworkedAgent] = [make_agent(index, setup) for index in range(setup.n)]
         self._replay = [ReplayFiles(replay, agent.index) for agent in self.agents]
         self.session = setup.session(environment)
+        self._audit = None if setup.branch_plan is None else BranchAudit(setup, setup.branch_plan, environment)
         self._observer = observer
         self._server_ledger = Ledger(lambda _: 0)
         experiment = setup.experiment
@@ -74,7 +77,7 @@ class InProcessNetwork:
         self._delays = [delays(setup, index) for index in range(setup.n)] if is_aged(setup) else None
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
         self._everybody = tuple(range(setup.n))
-        self._server_pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
+        self._server_pages: dict[int, tuple[Returns, NDArray[np.int64], BranchedPower | None]] = {}
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
         """Per agent every named array of the newest state that they told; it is that after ``snapshot_iteration``."""
         self.snapshot_iteration = -1
@@ -124,6 +127,7 @@ class InProcessNetwork:
             waiting.append(first)
         rollouts = [request.rollout for request in waiting if request is not None and request.rollout is not None]
         executed = 0
+        audit: BranchRounds | None = None
         if self._at_once and len(rollouts) == self.setup.n:
             self._play(iteration, rollouts)
             executed = self.setup.steps
@@ -156,10 +160,29 @@ class InProcessNetwork:
                     executed += 1
                     self._step(iteration, executed, [action.actions for action in actions if isinstance(action, Action)])
                     moved = True
+            elif audit is None and self._audit is not None and self._audit.due(iteration):
+                audit = self._audit.rounds(iteration, self.session)
+                self._ask_in_branches(iteration, audit)
+                moved = True
+            elif audit is not None and audit.asked is not None:
+                branched = ExchangeRequest([], Kind.BRANCH_ACTION, iteration, audit.ordinal, self._everybody)
+                answers = self._collect(ENVIRONMENT, branched)
+                if answers is not None:
+                    audit.answer([each.actions for each in answers if isinstance(each, BranchAction)])
+                    self._ask_in_branches(iteration, audit)
+                    moved = True
             if not moved:
                 stuck = [f"agent {index} for {turn.kind.name.lower()}" for index, turn in enumerate(waiting) if turn is not None]
                 raise RuntimeError(f"iteration {iteration} cannot go on: {', '.join(stuck)}")
-        self._server_pages[iteration] = (self.session.returns(), self._server_ledger.close())
+        power = None if audit is None else audit.power
+        self._server_pages[iteration] = (self.session.returns(), self._server_ledger.close(), power)
+
+    def _ask_in_branches(self, iteration: int, audit: BranchRounds) -> None:
+        """Deliver what everybody observes in the branches of an audit."""
+        for agent, message in enumerate(audit.asked or ()):
+            outgoing = Outgoing(Kind.BRANCH_STEP, iteration, audit.ordinal, message, (agent,))
+            self._server_ledger.count(outgoing)
+            self._deliver(ENVIRONMENT, outgoing)
 
     def _play(self, iteration: int, rollouts: Sequence[RolloutRequest]) -> None:
         """All steps of an iteration, without a message for each: what :func:`netagents.nodes.agent.rollout_driver.drive_rollout` does in
@@ -172,7 +195,7 @@ class InProcessNetwork:
             windows.append((request.decide, window))
         observers = [request.observe for request in rollouts]
         forms = [(request.sample_action.actions.dtype, request.sample_action.actions.shape) for request in rollouts]
-        messages = session.begin(iteration)
+        messages = session.begin(iteration, remember=self._remembers(iteration))
         ledger.count_steps(iteration, messages, steps)
         for step in range(steps + 1):
             for observe, message in zip(observers, messages, strict=True):
@@ -186,13 +209,17 @@ class InProcessNetwork:
 
     def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
         with self._numbers.of(ENVIRONMENT_OWNER):
-            messages = self.session.begin(iteration) if actions is None else self.session.advance(actions)
+            remember = self._remembers(iteration)
+            messages = self.session.begin(iteration, remember=remember) if actions is None else self.session.advance(actions)
         if step == 0:
             self._server_ledger.count_steps(iteration, messages, self.setup.steps)
         else:
             self._server_ledger.count_executed(messages)
         for index, message in enumerate(messages):
             self._deliver(ENVIRONMENT, Outgoing(Kind.STEP, iteration, step, message, (index,)))
+
+    def _remembers(self, iteration: int) -> bool:
+        return self._audit is not None and self._audit.due(iteration)
 
     def _send(self, sender: int, turn: ExchangeRequest | None) -> None:
         if turn is not None:
@@ -231,10 +258,10 @@ class InProcessNetwork:
 
     def _close(self, iteration: int) -> IterationRecord:
         reports = [self._mail.pop((ENVIRONMENT, Kind.REPORT, iteration, 0, index)) for index in range(self.setup.n)]
-        returns, ledger = self._server_pages.pop(iteration)
+        returns, ledger, power = self._server_pages.pop(iteration)
         typed = [report for report in reports if isinstance(report, Report)]
         snapshots = [self._mail.pop((ENVIRONMENT, Kind.SNAPSHOT, iteration, 0, index), None) for index in range(self.setup.n)]
         if all(isinstance(snapshot, Snapshot) for snapshot in snapshots):
             self.snapshots = {index: snapshot.arrays for index, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self.snapshot_iteration = iteration
-        return make_record(iteration, self.setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
+        return make_record(iteration, self.setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT, power)

@@ -81,6 +81,7 @@ LAUNCHERS = {
     "compose": "netagents.launchers.compose.compose_launcher:ComposeLauncher",
     "ssh": "netagents.launchers.ssh.ssh_launcher:SshLauncher",
     "slurm": "netagents.launchers.slurm.slurm_launcher:SlurmLauncher",
+    "ray": "netagents.launchers.ray.ray_launcher:RayLauncher",
 }
 """Launcher of netagents -> its class, imported only when it is asked for."""
 

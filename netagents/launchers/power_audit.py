@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from netagents.errors import UsageError
 from netagents.launchers.audited_power import Audit, collected_audit
-from netagents.launchers.branching import Brancher, action_sequences, check_branchable
+from netagents.launchers.branching import Brancher, action_sequences
 from netagents.launchers.policy_evaluation import evaluation_environment
+from netagents.learning.branch_checks import check_branchable
+from netagents.learning.protocol.branch_plan import rollout_length
 from netagents.randomness import ENVIRONMENT_OWNER, evaluation_seed, seeded_globally
 from netagents.records.power_branches import AuditPlan, AuditRow, PowerBranches
 from netagents.records.run_reader import Run
@@ -80,7 +82,7 @@ def audit(
         steps=steps,
         points=points,
         replicates=replicates,
-        length=max(steps, int(np.ceil(np.log(tail) / np.log(setup.discount)))),
+        length=max(steps, rollout_length(tail, setup.discount)),
         seed=seed,
         greedy=greedy,
     )

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.learning.frozen_play import Players
+from netagents.learning.protocol.agent_classes import agent_classes
+from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.local_objective import LocalObjective
@@ -22,10 +24,11 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     Raises:
         UtilityError: one is undefined there, such as KL to a target with a zero where agents do go.
     """
-    cells = [setup.cells(agent) for agent in range(setup.n)]
-    objectives = [LocalObjective(setup.experiment, agent, cell.states, cell.actions, setup.discount) for agent, cell in enumerate(cells)]
-    if all(objective.is_bounded for objective in objectives):
+    _, lowest = agent_classes(setup)
+    if all(_objective(setup, agent, setup.cells(agent)).is_bounded for agent in lowest):
         return
+    cells = [setup.cells(agent) for agent in range(setup.n)]
+    objectives = [_objective(setup, agent, cell) for agent, cell in enumerate(cells)]
     learning, seed, steps = setup.experiment.learning, setup.experiment.seed, setup.horizon
     policies = [setup.policy(agent) for agent in range(setup.n)]
     rollouts = [setup.rollout(agent, policy, steps) for agent, policy in enumerate(policies)]
@@ -45,6 +48,10 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
         weights = rollout.discounted(setup.discount)
         counted, acted = cell.of_states(rollout.counted_states(learning.occupancy)), cell.of_actions(rollout.actions[:-1])
         objective.shadow(sampled_occupancy(counted, acted, weights, setup.batch, cell.states, cell.actions))
+
+
+def _objective(setup: Setup, agent: int, cells: Cells) -> LocalObjective:
+    return LocalObjective(setup.experiment, agent, cells.states, cells.actions, setup.discount)
 
 
 def _observe(rollouts: Sequence[Rollout], messages: Sequence[Step]) -> None:

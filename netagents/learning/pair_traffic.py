@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 
 
 def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
-    """What one agent sends of a kind per iteration to each receiver, by the kind's row."""
+    """What one agent sends of a kind per iteration to each receiver, by the kind's row; of kinds of an audit, per audited iteration."""
     if kind in NEIGHBOUR_KINDS and kind not in setup.kind_reach:
         return ()
     return kind.row.traffic(setup, agent) if kind.row.traffic is not None else ()
@@ -23,7 +23,8 @@ def pair_payload(setup: Setup) -> dict[Pair, int]:
     """Payload bytes per iteration between two agents, both directions together, on the links that the routing uses.
 
     With direct routing these are the sums of a run's ledger over its two directions; with relay routing each message counts on every
-    edge of its tree.  Policies that move between seats of a population are left out: a lottery decides where to.
+    edge of its tree.  Policies that move between seats of a population are left out: a lottery decides where to; and so are audits, which
+    most iterations do not have.
 
     Args:
         setup: of the experiment.
@@ -35,7 +36,7 @@ def pair_payload(setup: Setup) -> dict[Pair, int]:
     pairs: defaultdict[Pair, int] = defaultdict(int)
     for agent in range(setup.n):
         for kind in NEIGHBOUR_KINDS:
-            if kind is Kind.POLICY_PARAMETERS or not setup.out_neighbours(kind, agent):
+            if kind in (Kind.POLICY_PARAMETERS, Kind.BRANCH_STATE) or not setup.out_neighbours(kind, agent):
                 continue
             payload = sum(times * payload_bytes(message) for message, times in traffic_of(kind, setup, agent))
             if not payload:

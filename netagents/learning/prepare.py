@@ -12,6 +12,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.imported_parts import has_foreign_code
 from netagents.foreign.containment import contained
 from netagents.foreign.part_modules import search_folder
+from netagents.learning.branch_checks import check_audit
 from netagents.learning.fault_checks import check_faults
 from netagents.learning.first_occupancies import check_first_occupancies
 from netagents.learning.protocol.setup import Setup
@@ -79,6 +80,7 @@ def _prepare(
             say(f"checking what each of {topology.n} agents needs")
             check_fits(setup)
             check_faults(setup)
+            check_audit(setup)
             say("checking the first utilities")
             check_first_occupancies(setup, environment)
         except BaseException:

@@ -17,6 +17,7 @@ from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
 from netagents.learning.incentives import make_frozen, make_pay, make_populations
 from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
+from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.learning.protocol.agent_metrics import (
     BASE_METRICS,
     CONSTRAINT_METRICS,
@@ -86,9 +87,13 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     if advised and worst is not None:
         kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))
     kind_reach.pop(Kind.POLICY_PARAMETERS, None)
+    kind_reach.pop(Kind.BRANCH_STATE, None)
+    if experiment.power.audit is not None:
+        # What policies read in branches is what they read at all.
+        kind_reach[Kind.BRANCH_STATE] = kind_reach[Kind.STATE]
     if populations:
         kind_reach[Kind.POLICY_PARAMETERS] = SelectedReach(policies_travel, lambda i, j: i in populations and populations[i].moves(j, i))
-    for kind in kind_reach.keys() - {Kind.STATE, Kind.WORST_ACTION}:
+    for kind in kind_reach.keys() - {Kind.STATE, Kind.BRANCH_STATE, Kind.WORST_ACTION}:
         # Under shared_reward no algorithm that heeds the credit shares values.
         knows = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
         if any(knows) and not all(knows):
@@ -169,7 +174,8 @@ def check_muted(words: Sequence[str]) -> None:
     Raises:
         ExperimentError: a word names no kind of message between agents.
     """
-    labels = [kind.label for kind in NEIGHBOUR_KINDS]
+    # An audit hears what policies read; without it, it would measure the power of other policies.
+    labels = [kind.label for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE]
     for place, word in enumerate(words):
         if word.partition("@")[0] not in labels:
             raise ExperimentError(
@@ -201,7 +207,9 @@ def check_fits(setup: Setup) -> None:
             or no policy at all can meet a constraint.
     """
     experiment = setup.experiment
-    for agent in range(setup.n):
+    # An error names the lowest agent of its class, which is the first that it holds of.
+    _, lowest = agent_classes(setup)
+    for agent in lowest:
         check_algorithm(setup, agent)
     check_meetings(setup)
     check_interventions(setup)
@@ -216,7 +224,8 @@ def check_fits(setup: Setup) -> None:
             raise ExperimentError(
                 f"there is no agent {max(signal.agents)}", where=f"signals[{number}].agents", fix=f"agents are 0 to {setup.n - 1}"
             )
-    for agent, settings in enumerate(setup.agents):
+    for agent in lowest:
+        settings = setup.agents[agent]
         setup.policy(agent)
         if not settings.uses_networks and agent not in setup.frozen:
             _check_critic(setup, agent)

@@ -7,6 +7,9 @@ from typing import NamedTuple
 from netagents.messages.control_messages import DropCounts, Failed, Heartbeat, Hello, Ready, Start, Stop, Welcome
 from netagents.messages.learning_messages import (
     Action,
+    BranchAction,
+    BranchState,
+    BranchStep,
     Digest,
     PolicyParameters,
     Report,
@@ -40,6 +43,9 @@ Message = (
     | TruncatedQ
     | TargetAction
     | WorstAction
+    | BranchStep
+    | BranchState
+    | BranchAction
     | PolicyParameters
     | Report
     | Reward

@@ -137,6 +137,33 @@ class TargetAction(NamedTuple):
     actions: NDArray[Any]
 
 
+class BranchStep(NamedTuple):
+    """Environment to agent, in an audit of power, once per step of its branches: what the agent observes there; no reward, because
+    nothing is learned from it.
+
+    ``observation`` (C, ...) as :attr:`Step.observation`, of C = branches x visits x replicates copies.  ``origins`` (V,) int32: the
+    visits at which branches begin, each as step x B + copy of the agent's own rollout of this iteration; (0,) in all later steps.
+    ``hops`` (C, m) and ``mask`` (C, A) as in :class:`Step`.
+    """
+
+    observation: NDArray[Any]
+    origins: NDArray[np.int32]
+    hops: NDArray[np.uint8] | None = None
+    mask: NDArray[np.bool_] | None = None
+
+
+class BranchState(NamedTuple):
+    """Agent to every agent whose kappa_policy reaches it, once per step of an audit's branches: ``values`` (C, ...) as :class:`State`."""
+
+    values: NDArray[Any]
+
+
+class BranchAction(NamedTuple):
+    """Agent to environment, once per step of an audit's branches: ``actions`` (C, ...) as :class:`Action`, what it would do there."""
+
+    actions: NDArray[Any]
+
+
 class Report(NamedTuple):
     """Agent to environment server, once per iteration, together with the next iteration's first action.
 

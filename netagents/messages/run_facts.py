@@ -12,6 +12,9 @@ import numpy as np
 from netagents.messages.array_fields import ANY, Alternatives, ExpectedArray
 from netagents.messages.learning_messages import (
     Action,
+    BranchAction,
+    BranchState,
+    BranchStep,
     PolicyParameters,
     Reward,
     ShadowReward,
@@ -23,7 +26,7 @@ from netagents.messages.learning_messages import (
     WorstAction,
 )
 
-_FLOAT64, _UINT8, _BOOL = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_)
+_FLOAT64, _UINT8, _BOOL, _INT32 = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.bool_), np.dtype("<i4")
 
 
 class RunFacts(Protocol):
@@ -48,6 +51,7 @@ class RunFacts(Protocol):
     def probability_size(self, agent: int) -> int | None: ...
     def worst_actions_sent(self, agent: int) -> tuple[int, int]: ...
     def policy_arrays(self, agent: int) -> tuple[ExpectedArray, ExpectedArray]: ...
+    def branch_rollouts(self) -> tuple[tuple[int, int, int, int], ...]: ...
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
 
@@ -149,6 +153,36 @@ def target_action_traffic(facts: RunFacts, agent: int) -> Traffic:
     """One TargetAction per update from the replay buffer."""
     updates, transitions = facts.replay_updates(agent)
     return ((TargetAction(_zeros(facts.action_array(agent, transitions))), updates),) if updates else ()
+
+
+def branch_step_shapes(facts: RunFacts, agent: int) -> Alternatives:
+    """Of each number of copies, a first step with the visits where branches begin, and a later one."""
+    contacts, mask = facts.contact_count(agent), facts.mask_size(agent)
+    forms = []
+    for copies, _, _, visits in facts.branch_rollouts():
+        further = [ExpectedArray(_UINT8, (copies, contacts or 0)), ExpectedArray(_BOOL, (copies, mask or 0))]
+        usual = 2 if mask is not None else 1 if contacts is not None else 0
+        forms += [[facts.observation_array(agent, copies), ExpectedArray(_INT32, (size,)), *further[:usual]] for size in (visits, 0)]
+    return forms
+
+
+def branch_step_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """Of an iteration with an audit: a first step per rollout of its branches, and the later ones."""
+    steps = [BranchStep(*map(_zeros, form)) for form in branch_step_shapes(facts, agent)]
+    times = [rollouts * count for _, rollouts, length, _ in facts.branch_rollouts() for count in (1, length - 1)]
+    return tuple(zip(steps, times, strict=True))
+
+
+def branch_state_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """Of an iteration with an audit: a State of its branches per step of each rollout."""
+    rollouts = facts.branch_rollouts()
+    return tuple((BranchState(_zeros(facts.observation_array(agent, copies))), count * length) for copies, count, length, _ in rollouts)
+
+
+def branch_action_traffic(facts: RunFacts, agent: int) -> Traffic:
+    """Of an iteration with an audit: an Action of its branches per step of each rollout."""
+    rollouts = facts.branch_rollouts()
+    return tuple((BranchAction(_zeros(facts.action_array(agent, copies))), count * length) for copies, count, length, _ in rollouts)
 
 
 def _zeros(expected: ExpectedArray) -> Any:

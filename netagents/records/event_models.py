@@ -108,6 +108,27 @@ class Staleness(Event):
     late: Counts = Field(default_factory=dict)
 
 
+class Refused(Event):
+    """``refused``: messages and peers that nodes refused since the event before, by node and reason."""
+
+    iteration: Iteration
+    refused: Annotated[dict[Word, Counts], Field(max_length=MOST_AGENTS + 2)]
+
+
+class Late(Event):
+    """``late``: agents whose actions came late, and how often since the event before."""
+
+    iteration: Iteration
+    late: Counts
+
+
+class Overdue(Event):
+    """``overdue``: agents whose message is missing for long; they are asked for a heartbeat."""
+
+    agents: Annotated[list[Agent], Field(max_length=MOST_AGENTS)]
+    line: Text = ""
+
+
 class PowerWarning(Event):
     """``power_warning``: something looks wrong about the price of power from ``iteration`` on, and what to do."""
 
@@ -130,5 +151,8 @@ EVENTS: dict[str, type[Event]] = {
     "traffic": Traffic,
     "staleness": Staleness,
     "power_warning": PowerWarning,
+    "refused": Refused,
+    "late": Late,
+    "overdue": Overdue,
 }
 """Events whose facts are read again, and their models; all others are :class:`Event`."""

@@ -10,6 +10,7 @@ import numpy as np
 from netagents.measures.power import PowerReading
 from netagents.records import run_creation as layout
 from netagents.records.atomic_files import replacing_folder
+from netagents.records.audited_rows import audited_table
 from netagents.records.column_table import ColumnTable
 from netagents.records.ledger_view import kind_name
 from netagents.records.run_directory import RunDirectory
@@ -18,7 +19,7 @@ from netagents.records.run_reader import Run
 
 def write_tables(directory: RunDirectory) -> Path:
     """Write ``tables/`` whole or not at all: returns, metrics, power, traffic and links, each a ``.parquet``; with relay, carried too,
-    and link_costs where links had models.
+    link_costs where links had models, and audited where the run audited itself.
 
     Raises:
         RunDirectoryError: they cannot be written.
@@ -29,6 +30,7 @@ def write_tables(directory: RunDirectory) -> Path:
         "returns": run.curve,
         "metrics": run.metrics,
         "power": power_table(run),
+        **({"audited": audited_table(run.audited_power)} if run.audited_power else {}),
         "traffic": traffic_table(run),
         "links": run.ledger.table(),
         **({"link_costs": run.link_costs} if run.link_costs.rows else {}),

@@ -14,6 +14,7 @@ from netagents.records.attack_models import AttackFacts, RobustnessFacts
 from netagents.records.event_models import EVENTS, Event
 from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.record_models import (
+    AuditedRow,
     BankManifest,
     CheckpointManifest,
     EnvironmentFacts,
@@ -54,6 +55,7 @@ RECORDS: dict[str, RecordFile] = {
     "events.jsonl": RecordFile(Event, True, lambda n: per_pair(n) // 8 + (1 << 20)),
     "metrics.jsonl": RecordFile(MetricsRow, True, per_pair),
     "power.jsonl": RecordFile(PowerRow, True, per_pair),
+    "audits.jsonl": RecordFile(AuditedRow, True, per_pair),
     "ledger.jsonl": RecordFile(LedgerRow, True, per_pair),
     "checkpoints/*/manifest.json": RecordFile(CheckpointManifest, False, lambda _: 1 << 26),
     "logs/*.jsonl": RecordFile(LogEntry, True, lambda _: LOG_LINE_BYTES),

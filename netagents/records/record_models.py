@@ -7,11 +7,11 @@ later version adds are let through; what is known is checked, and lists have as 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
 
 from netagents.messages import MONITOR, Kind
 from netagents.topology.graph import LIMIT_NODES
@@ -128,6 +128,24 @@ class PowerRow(RowRecord):
 
     pairs: Annotated[NDArray[np.int64], PlainValidator(_whole_numbers(2)), AfterValidator(_pairs)] | None = None
     values: str
+
+
+class AuditedRow(RowRecord):
+    """``audits.jsonl``: true power of one iteration, for each holder its visits and a number per agent that may suffer."""
+
+    holders: Annotated[list[Agent], Field(max_length=MOST_AGENTS)]
+    visits: list[Annotated[int, Field(ge=1, le=1_000_000)]]
+    low: list[Column]
+    high: list[Column]
+    error: list[Column]
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if len(set(self.holders)) != len(self.holders):
+            raise ValueError("a holder twice")
+        if any(len(each) != len(self.holders) for each in (self.visits, self.low, self.high, self.error)):
+            raise ValueError("not one entry per holder")
+        return self
 
 
 class LedgerRow(RowRecord):

@@ -17,6 +17,7 @@ from netagents.errors import RunDirectoryError
 from netagents.learning import IterationRecord, Setup
 from netagents.learning.price_watch import PriceWatch
 from netagents.records import run_creation as layout
+from netagents.records.audited_rows import AUDITS, audited_row
 from netagents.records.checkpoint import TEMPORARY, checkpoints, load_checkpoint, write_checkpoint
 from netagents.records.jsonl import JsonLinesWriter, json_floats, keep_rows_before
 from netagents.records.packed_records import LedgerPages, PowerPages
@@ -62,6 +63,8 @@ class Recorder:
                 self._writers[name] = JsonLinesWriter(directory.path / name)
                 if resume_from is not None:
                     keep_rows_before(directory.path / name, resume_from, RECORDS[name].bytes(setup.n))
+            if resume_from is not None:
+                keep_rows_before(directory.path / AUDITS, resume_from, RECORDS[AUDITS].bytes(setup.n))
         except OSError as error:
             self._release()
             raise RunDirectoryError(f"cannot be written: {error.strerror}", where=str(directory.path)) from error
@@ -90,6 +93,10 @@ class Recorder:
         timing = record.timing
         self._writers[layout.LEDGER].write(self._ledger.row(record.iteration, record.ledger))
         self._writers[layout.POWER].write(self._power.row(record.iteration, record.power))
+        if record.audited is not None:
+            if AUDITS not in self._writers:
+                self._writers[AUDITS] = JsonLinesWriter(self.directory.path / AUDITS)
+            self._writers[AUDITS].write(audited_row(record.iteration, record.audited))
         columns = np.ascontiguousarray(record.metrics.T)
         returns = json_floats(np.array([record.team_return, record.team_return_sd, record.discounted_return]))
         self._writers[layout.METRICS].write(

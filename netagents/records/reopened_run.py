@@ -15,6 +15,7 @@ from netagents.experiment.load import resolved
 from netagents.experiment.named_code import named_code, refuse_named_code
 from netagents.experiment.origins import leaves
 from netagents.learning.prepare import Prepared, prepare
+from netagents.records.audited_rows import AUDITS
 from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
 from netagents.records.record_files import RECORDS
@@ -38,7 +39,7 @@ from netagents.topology import build_topology
 
 _INBOX = "inbox"
 
-CHANGEABLE = ("learning.iterations", "runtime", "timeouts", "checkpoints")
+CHANGEABLE = ("learning.iterations", "runtime", "timeouts", "checkpoints", "power.audit")
 """Settings that a resume may change, because no bit of what is learned depends on them."""
 
 
@@ -99,7 +100,8 @@ def _written(directory: RunDirectory) -> Iterator[Path]:
     Raises:
         RunDirectoryError: one of its folders is none.
     """
-    for name in (EXPERIMENT, TOPOLOGY, ENVIRONMENT_FACTS, EVENTS, METRICS, POWER, LEDGER):
+    audits = (AUDITS,) if os.path.lexists(directory.path / AUDITS) else ()
+    for name in (EXPERIMENT, TOPOLOGY, ENVIRONMENT_FACTS, EVENTS, METRICS, POWER, LEDGER, *audits):
         yield directory.path / name
     for name in (CHECKPOINTS, LOGS, TABLES, REPLAY, _INBOX):
         folder = directory.path / name

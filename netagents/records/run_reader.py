@@ -17,8 +17,10 @@ from netagents.learning import Setup
 from netagents.learning.power_facts import PowerFacts, power_facts
 from netagents.learning.protocol.agent_metrics import DESCRIPTIONS
 from netagents.measures.power import Concentration, PowerMatrix, concentration
+from netagents.measures.power.branched_power import BranchedPower
 from netagents.policies import Policy, TabularPolicy
 from netagents.records import run_creation as layout
+from netagents.records.audited_rows import AUDITS, audited_iterations, audited_parser
 from netagents.records.checkpoint import checkpoints, load_checkpoint
 from netagents.records.column_table import ColumnTable
 from netagents.records.jsonl import JsonLinesReader, JsonLinesRows
@@ -47,6 +49,7 @@ class Run:
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
         self._metrics, self._power, self._ledger = (self._rows(name) for name in (layout.METRICS, layout.POWER, layout.LEDGER))
+        self._audits = JsonLinesRows(JsonLinesReader(self.path / AUDITS, audited_parser(self.n), RECORDS[AUDITS].bytes(self.n)))
 
     def _rows(self, name: str) -> JsonLinesRows:
         n = self.n
@@ -69,7 +72,7 @@ class Run:
         """The same run with the iterations that are recorded by now, for those who look several times and need one answer."""
         still = Run(self.directory)
         # Metrics first: what the other files hold of an iteration is written before its row of metrics.
-        for rows in (still._metrics, still._power, still._ledger):
+        for rows in (still._metrics, still._power, still._ledger, still._audits):
             rows.hold()
         return still
 
@@ -245,6 +248,14 @@ class Run:
     def matrix_of(self, reading: FloatArray) -> PowerMatrix:
         """The power matrix of an (r, 7) reading, with what is known of distances and influence."""
         return self.power_facts.matrix_of_reading(reading)
+
+    @property
+    def audited_power(self) -> dict[int, BranchedPower]:
+        """Iteration -> true power of the policies of that iteration, by branching, where the run audited itself (``power.audit``).
+
+        Everything else here that is called power is what agents estimated.
+        """
+        return audited_iterations(self._audits.all(), len(self._metrics.all()), str(self.path / AUDITS))
 
     @cached_property
     def power_facts(self) -> PowerFacts:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.records.audited_rows import first_difference
 from netagents.records.ledger_view import kind_name
 from netagents.records.run_reader import Run
 
@@ -15,7 +16,7 @@ from netagents.records.run_reader import Run
 def same_bits(a: Run, b: Run) -> list[str]:
     """The differences between two runs, one line each; an empty list means the same bits.
 
-    Compared are the graph, returns, every metric of every agent, power readings, the message ledger of every iteration and
+    Compared are the graph, returns, every metric of every agent, power readings, audits, the message ledger of every iteration and
     the newest parameters.  Wall time is not.
     """
     differences: list[str] = []
@@ -35,6 +36,7 @@ def same_bits(a: Run, b: Run) -> list[str]:
             continue
         differences.extend(_first_difference(f"metrics: {name}", a.agent_metric(name), b.agent_metric(name)))
     differences.extend(_power_differences(a, b))
+    differences.extend(first_difference(a.audited_power, b.audited_power))
     differences.extend(_ledger_differences(a, b))
     differences.extend(_parameter_differences(a, b))
     return differences

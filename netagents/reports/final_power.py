@@ -1,4 +1,4 @@
-"""Power at the end of a run: true power where the run's newest policies were audited by branching, else what the agents measured."""
+"""Power at the end of a run: true power where its last policies were audited by branching, else what the agents measured."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from netagents.launchers.audited_power import newest_audit
 from netagents.measures.power import Concentration, PowerMatrix, concentration
+from netagents.measures.power.branched_power import BranchedPower
 from netagents.records import Run
 from netagents.topology import agent_radii
 
@@ -52,11 +53,26 @@ def final_power(run: Run, last: int | None = None) -> FinalPower:
         span = f"true power, by branching {visits} visits per holder after iteration {audit.plan.checkpoint}"
         return FinalPower(matrix, concentration(matrix), span, ~np.eye(run.n, dtype=np.bool_), audited=True)
     recorded = len(run.iterations)
+    during = _late_audit(run) if last is None else None
+    if during is not None:
+        iteration, power = during
+        matrix = power.matrix(run.power_facts.impossible)
+        span = f"true power, by branching {int(power.visits.max())} visits per holder in iteration {iteration}, numbered from 0"
+        return FinalPower(matrix, concentration(matrix), span, ~np.eye(run.n, dtype=np.bool_), audited=True)
     count = min(DEFAULT_LAST if last is None else last, recorded)
     matrix = run.power_matrix(-1, count)
     final = int(run.iterations[-1])
     span = f"iteration {final}" if count == 1 else f"mean of iterations {int(run.iterations[recorded - count])}-{final}, numbered from 0"
     return FinalPower(matrix, concentration(matrix), span, measured_pairs(run), audited=False)
+
+
+def _late_audit(run: Run) -> tuple[int, BranchedPower] | None:
+    """The newest audit during the run, of everybody's power, where it is as young as the readings that would be averaged instead."""
+    audits = run.audited_power
+    newest = max(audits, default=-1)
+    if newest < max(0, len(run.iterations) - DEFAULT_LAST) or not audits[newest].visits.all():
+        return None
+    return newest, audits[newest]
 
 
 def measured_pairs(run: Run) -> BoolArray:

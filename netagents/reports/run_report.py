@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from netagents.intervals import standard_half_width
 from netagents.measures.power import Concentration, PowerMatrix, held_entries
 from netagents.records import Run, write_atomically
+from netagents.reports.audit_section import audit_section
 from netagents.reports.baseline_verdict import baseline_of, baseline_sentence
 from netagents.reports.chart import ChartLine, Reference, line_chart
 from netagents.reports.chart_svg import draw
@@ -74,6 +75,7 @@ def report(run: Run) -> str:
         price_section(run),
         radii_section(run),
         _maps_section(run, history, power),
+        audit_section(run),
         agent_table(run, concentration),
         metric_section(run),
         messages_section(run),

@@ -24,33 +24,30 @@ from netagents.measures.influence import (
     rank_with_interval,
     scenario_warning,
 )
-from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
+from netagents.studies.allocation_statistics import AnalysisOfVariance, Correlation, block_anova, correlation
 from netagents.studies.scenario_play import IN_REWARDS, MEASURES, ScenarioPlay, play_scenario
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study
 
 FloatArray = NDArray[np.float64]
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Correlation:
-    """Spearman's rank correlation over scenarios, and its 95 % bootstrap interval over scenarios; NaN where a side does not vary."""
+class GameResult:
+    """What the scenarios of one game say by themselves, as in the paper, whose environments are games and whose scenarios are their maps.
 
-    value: float
-    low: float
-    high: float
-    n: int
+    Attributes:
+        by_gain: influence's correlation with the gain of the largest size.
+        anova: of the game's returns.
+        pick: the published allocation of the game's own budget, the middle size per scenario.
+        rank: of that among all of this budget, all samples. selected: with the best half of the samples of each cell.
+    """
 
-
-@dataclass(frozen=True)
-class AnalysisOfVariance:
-    """Do population sizes differ, scenarios and seeds being blocks?  F with its degrees of freedom, and p."""
-
-    f: float
-    between: int
-    within: int
-    p: float
+    by_gain: Correlation
+    anova: AnalysisOfVariance
+    pick: tuple[int, ...]
+    rank: RankInterval
+    selected: RankInterval
 
 
 @dataclass(frozen=True)
@@ -61,12 +58,11 @@ class AllocationResult:
         scenarios: names. sizes: of populations, ascending. budget: members altogether.
         influence: of the co-player on the self-play ego, over seeds.
         samples: (R, C, S, L) mean return of the ego per seed, co-player, scenario and size.
-        measures: influence and related ones, each (S,), mean over seeds; those in units of reward relative to the scenario's mean return.
-        gains: (S, L - 1) return of each larger size less that of self-play, relative to the mean return of the scenario.
+        measures: influence and related ones, each (S,), mean over seeds; those in units of reward relative to the game's mean return.
+        gains: (S, L - 1) return of each larger size less that of self-play, relative to the mean return of the game.
         by_gain: measure -> its correlation with the gain of the largest size. between: pairs of measures -> theirs.
-        within: first word of a scenario, such as the game -> influence's correlation with that gain among the scenarios that begin so,
-            where there are three or more.
-        anova: of returns relative to each scenario's mean.
+        games: first word of a scenario -> the result of the scenarios that begin so, where there are three or more.
+        anova: of returns relative to each game's mean.
         picks: rule -> sizes.
         ranks: rule -> rank among all allocations of the budget, all samples. selected: with the best half of the samples of each cell, as
             the published evaluation keeps the 30 best.
@@ -82,7 +78,7 @@ class AllocationResult:
     gains: FloatArray
     by_gain: Mapping[str, Correlation]
     between: Mapping[tuple[str, str], Correlation]
-    within: Mapping[str, Correlation]
+    games: Mapping[str, GameResult]
     anova: AnalysisOfVariance
     picks: Mapping[str, tuple[int, ...]]
     ranks: Mapping[str, RankInterval]
@@ -132,20 +128,15 @@ def judge(
         resamples: of the intervals of ranks.
 
     Raises:
-        ExperimentError: fewer than two scenarios, or a scenario in which no return ever differs from zero.
+        ExperimentError: fewer than two scenarios, or a game in which no return ever differs from zero.
     """
     if len(names) < 2:
         raise ExperimentError(
             "an allocation needs at least two scenarios", where="allocation", fix="name values of two, such as map=small,medium"
         )
-    influence = tuple(estimate_influence(play.returns[:, None], VarianceInformation(), common_random_numbers=True) for play in plays)
+    influence = tuple(_influence(play.returns) for play in plays)
     samples = np.stack([play.samples for play in plays], axis=2)
-    # Scenarios have payoffs of different sizes: each counts relative to its own mean.
-    scale = np.abs(samples).mean(axis=(0, 1, 3))
-    if not (scale > 0.0).all():
-        raise ExperimentError(
-            f"in scenario '{names[int(np.argmin(scale))]}' every return is 0", where="allocation", fix="train longer, or leave it out"
-        )
+    scale = game_scale(names, samples)
     relative = samples / scale[None, None, :, None]
     mean = relative.mean(axis=(0, 1))
     gains = mean[:, 1:] - mean[:, :1]
@@ -156,11 +147,10 @@ def judge(
     by_gain = {name: correlation(value, gains[:, -1]) for name, value in values.items()}
     pairs = [(a, b) for at, a in enumerate(values) for b in list(values)[at + 1 :]]
     between = {(a, b): correlation(values[a], values[b]) for a, b in pairs}
-    first = np.array([name.partition(",")[0] for name in names])
-    within = {
-        str(word): correlation(values["influence"][first == word], gains[first == word, -1])
-        for word in dict.fromkeys(first.tolist())
-        if 3 <= int((first == word).sum()) < len(names)
+    games = {
+        word: _game(values["influence"][own], relative[:, :, own], sizes, resamples)
+        for word, own in _games(names).items()
+        if 3 <= len(own) < len(names)
     }
     published = allocate_published(values["influence"], budget, sizes)
     whole = published.budget
@@ -169,12 +159,8 @@ def judge(
         "ranks": allocate_by_ranks(values["influence"], whole, sizes).sizes,
         "gain": allocate_by_gain(diversity_gains(values["influence"], sizes), whole, sizes).sizes,
     }
-    by_seed = relative.mean(axis=1)
-    cells = relative.reshape(-1, *relative.shape[2:])
-    ranks = {name: rank_with_interval(by_seed, pick, sizes, resamples=resamples) for name, pick in picks.items()}
-    best = max(1, len(cells) // 2)
-    selected = {name: rank_with_interval(cells, pick, sizes, keep=best, resamples=resamples) for name, pick in picks.items()}
-    warning = scenario_warning(influence)
+    ranks, selected = zip(*(_ranks(relative, pick, sizes, resamples) for pick in picks.values()), strict=True)
+    warning = scenario_warning([each for each in influence if each.high > each.low])
     return AllocationResult(
         tuple(names),
         tuple(sizes),
@@ -185,49 +171,68 @@ def judge(
         gains,
         by_gain,
         between,
-        within,
-        block_anova(by_seed),
+        games,
+        block_anova(relative.mean(axis=1)),
         picks,
-        ranks,
-        selected,
+        dict(zip(picks, ranks, strict=True)),
+        dict(zip(picks, selected, strict=True)),
         (warning,) if warning else (),
     )
 
 
-def correlation(x: FloatArray, y: FloatArray) -> Correlation:
-    """Spearman's rank correlation of the entries that both sides know."""
-    from scipy.stats import rankdata
+def game_scale(names: Sequence[str], samples: FloatArray) -> FloatArray:
+    """(S,) mean size of the returns of each scenario's game, in which its returns count: games have payoffs of different sizes.
 
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
+    A scenario of a game in which nobody has learned to earn anything thus has a gain of 0, not one of noise over noise.
 
-    def spearman(index: NDArray[np.int64]) -> FloatArray:
-        """Of draws ``(D, n)``, as ``(D,)``; NaN where a side is all ties."""
-        a, b = (rankdata(side[index], axis=1) for side in (x, y))
-        a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-        scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-        return np.asarray(np.where(scale > 0.0, (a * b).sum(axis=1) / np.where(scale > 0.0, scale, 1.0), np.nan))
+    Args:
+        names: of the scenarios; the word before the first comma is the game.
+        samples: (R, C, S, L) returns.
 
-    if len(x) < 3:
-        return Correlation(float("nan"), float("nan"), float("nan"), len(x))
-    generator = stream(0, ENVIRONMENT_OWNER, Purpose.STATISTICS, 5)
-    drawn = spearman(generator.integers(0, len(x), (RESAMPLES, len(x))))
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (float("nan"), float("nan"))
-    return Correlation(float(spearman(np.arange(len(x))[None])[0]), float(low), float(high), len(x))
+    Raises:
+        ExperimentError: every return of a game is 0.
+    """
+    size = np.abs(samples).mean(axis=(0, 1, 3))
+    scale = np.empty(len(names))
+    for word, own in _games(names).items():
+        scale[own] = size[own].mean()
+        if not scale[own[0]] > 0.0:
+            raise ExperimentError(f"in scenario '{word}' every return is 0", where="allocation", fix="train longer, or leave it out")
+    return scale
 
 
-def block_anova(values: FloatArray) -> AnalysisOfVariance:
-    """The F test of sizes in ``(R, S, L)`` returns, every pair of a seed and a scenario being a block."""
-    from scipy.stats import f as f_distribution
+def _games(names: Sequence[str]) -> dict[str, list[int]]:
+    """First word of scenarios -> the indices of those that begin so."""
+    games: dict[str, list[int]] = {}
+    for s, name in enumerate(names):
+        games.setdefault(name.partition(",")[0], []).append(s)
+    return games
 
-    blocks = values.reshape(-1, values.shape[-1])
-    B, L = blocks.shape
-    centred = blocks - blocks.mean(axis=1, keepdims=True)
-    effect = centred.mean(axis=0)
-    between = B * float((effect**2).sum()) / (L - 1)
-    within = float(((centred - effect) ** 2).sum()) / ((B - 1) * (L - 1))
-    ratio = between / within if within > 0.0 else float("nan")
-    return AnalysisOfVariance(ratio, L - 1, (B - 1) * (L - 1), float(f_distribution.sf(ratio, L - 1, (B - 1) * (L - 1))))
+
+def _influence(returns: FloatArray) -> InfluenceEstimate:
+    """Of returns (R, C, M); none, with certainty, where nobody ever earns anything else."""
+    estimator = VarianceInformation()
+    if np.ptp(returns) == 0.0:
+        return InfluenceEstimate(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, returns.shape[1], returns.shape[2], estimator.name)
+    return estimate_influence(returns[:, None], estimator, common_random_numbers=True)
+
+
+def _game(influence: FloatArray, relative: FloatArray, sizes: Sequence[int], resamples: int) -> GameResult:
+    """The result of one game's scenarios: influence (S,), returns (R, C, S, L)."""
+    mean = relative.mean(axis=(0, 1))
+    pick = allocate_published(influence, None, sizes).sizes
+    rank, selected = _ranks(relative, pick, sizes, resamples)
+    return GameResult(correlation(influence, mean[:, -1] - mean[:, 0]), block_anova(relative.mean(axis=1)), pick, rank, selected)
+
+
+def _ranks(relative: FloatArray, pick: Sequence[int], sizes: Sequence[int], resamples: int) -> tuple[RankInterval, RankInterval]:
+    """The rank of an allocation with all samples, and with the best half of the samples of each cell."""
+    cells = relative.reshape(-1, *relative.shape[2:])
+    best = max(1, len(cells) // 2)
+    return (
+        rank_with_interval(relative.mean(axis=1), pick, sizes, resamples=resamples),
+        rank_with_interval(cells, pick, sizes, keep=best, resamples=resamples),
+    )
 
 
 def values_table(result: AllocationResult) -> list[dict[str, Any]]:
@@ -271,6 +276,18 @@ def result_json(result: AllocationResult) -> str:
             "replicates": each.replicates,
         }
 
+    def anova_record(each: AnalysisOfVariance) -> dict[str, Any]:
+        return {"F": plain(each.f), "df": [each.between, each.within], "p": plain(each.p)}
+
+    def game_record(each: GameResult) -> dict[str, Any]:
+        return {
+            "correlation_with_gain": correlation_record(each.by_gain),
+            "anova": anova_record(each.anova),
+            "allocation": each.pick,
+            "rank": ranked(each.rank),
+            "rank_best_half": ranked(each.selected),
+        }
+
     facts = {
         "scenarios": result.scenarios,
         "sizes": result.sizes,
@@ -287,8 +304,8 @@ def result_json(result: AllocationResult) -> str:
         "gains": plain(result.gains),
         "correlation_with_gain": {name: correlation_record(each) for name, each in result.by_gain.items()},
         "correlations": {f"{a}, {b}": correlation_record(each) for (a, b), each in result.between.items()},
-        "correlation_with_gain_within": {word: correlation_record(each) for word, each in result.within.items()},
-        "anova": {"F": plain(result.anova.f), "df": [result.anova.between, result.anova.within], "p": plain(result.anova.p)},
+        "games": {word: game_record(each) for word, each in result.games.items()},
+        "anova": anova_record(result.anova),
         "allocations": result.picks,
         "ranks": {name: ranked(each) for name, each in result.ranks.items()},
         "ranks_best_half": {name: ranked(each) for name, each in result.selected.items()},

@@ -17,7 +17,7 @@ import numpy as np
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
 from netagents.experiment.named_code import names_of
-from netagents.intervals import Interval, mean_interval
+from netagents.intervals import ENOUGH, Interval, mean_interval
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.radius_calibration import largest_radius
 from netagents.learning.prepare import prepare
@@ -59,7 +59,9 @@ class BudgetRow:
 
     @property
     def keeps(self) -> str:
-        """Whether it keeps :data:`KEPT` of the return: yes or no where the interval says so, else undecided."""
+        """Whether it keeps :data:`KEPT` of the return: yes or no where the interval of enough seeds says so, else undecided."""
+        if self.kept.n < ENOUGH:
+            return "undecided"
         return "yes" if self.kept.low >= KEPT else "no" if self.kept.high < KEPT else "undecided"
 
 

@@ -7,24 +7,26 @@ size.  Memory and step time are estimates from stated constants, to be read as s
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.errors import UsageError
 from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
-from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, Pace, RadiusKind, Report, payload_bytes
+from netagents.messages import Kind, Pace, RadiusKind, Report, payload_bytes
+from netagents.studies.audit_traffic import AuditTraffic, predict_audit
 from netagents.studies.population_traffic import predict_moves
-from netagents.studies.relay_cost_model import RelayCost, SentMessages, frames_of, predict_relay
-from netagents.wire.codec import Codec
-from netagents.wire.codec.frames import frame_bytes
+from netagents.studies.relay_cost_model import RelayCost, columns_by_kind, predict_relay
+from netagents.studies.size_classes import SizeClasses
 
 
 class Rates(NamedTuple):
@@ -90,6 +92,7 @@ class Cost:
         busiest: what the busiest agent sends and receives per iteration with direct routing.
         server: what the server sends and receives per iteration.
         report_rows: what policies that move between seats add to all reports of the planned iterations. iterations: planned.
+        audit: what an audited iteration sends in addition, and how often there is one; None without audits.
         step_work: of one sampling step. waits: messages in a row that one sampling step waits for. exchanges: of an iteration's end.
     """
 
@@ -107,6 +110,7 @@ class Cost:
     server: Flow
     report_rows: Flow
     iterations: int
+    audit: AuditTraffic | None
     step_work: Work
     waits: int
     exchanges: int
@@ -132,6 +136,10 @@ class Cost:
         for iteration in range(min(iterations, 2)):
             counted += self.reports[iteration]
         counted += self.reports[2].times(max(0, iterations - 2)) + self.report_rows.times(iterations / self.iterations)
+        if self.audit is not None:
+            audits, reported = self.audit.audits(iterations), self.audit.audits(max(0, iterations - 1))
+            whole |= {key: Flow(*flow).times(audits) for key, flow in self.audit.flows.items()}
+            counted += Flow(0, self.audit.report_bytes, self.audit.report_bytes).times(reported)
         if counted.messages:
             whole[Kind.REPORT, 0] = counted
         return whole
@@ -158,79 +166,71 @@ class Cost:
         )
 
 
+_Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
 def predict(setup: Setup) -> Cost:
     """The cost of an experiment that has been prepared; nothing is run."""
-    n = setup.n
-    exchanged = _exchanged(setup)
-    codec = Codec()
-    framed_cache: dict[tuple[Any, ...], int] = {}
-
-    def framed(kind: Kind, sender: int, message: Message) -> int:
-        key = (kind, _header_class(sender), *[(array.dtype, array.shape) for array in message if isinstance(array, np.ndarray)])
-        cached = framed_cache.get(key)
-        if cached is None:
-            cached = framed_cache[key] = frame_bytes(codec.encode(Envelope(bytes(8), 0, sender, kind, 0, 0, message)))
-        return cached
-
+    n, hops = setup.n, setup.topology.hops
+    classes = SizeClasses(setup)
+    columns = columns_by_kind(classes)
     flows: defaultdict[tuple[Kind, int], Flow] = defaultdict(lambda: NOTHING)
-    sent, received = [NOTHING] * n, [NOTHING] * n
-    links = 0
-    degrees = []
-    rows_per_agent = []
-    hops = setup.topology.hops
-    for i in range(n):
-        partners: set[int] = set()
-        rows = 1
-        for kind, message, times in _sent(setup, exchanged, i):
-            out_neighbours = setup.out_neighbours(kind, i)
-            rows += len(out_neighbours)
-            if not out_neighbours:
-                continue
-            one = Flow(times, times * payload_bytes(message), times * framed(kind, i, message))
-            for receiver in out_neighbours:
-                flows[kind, hops.distance(i, receiver)] += one
-                received[receiver] += one
-            sent[i] += one.times(len(out_neighbours))
-            partners.update(out_neighbours)
-        partners.update(setup.out_neighbours(Kind.POLICY_PARAMETERS, i))
-        for kind in exchanged:
-            partners.update(setup.in_neighbours(kind, i))
-        links += len(partners)
-        degrees.append(len(partners) + 1)
-        rows_per_agent.append(rows)
-        for kind, node in ((Kind.STEP, ENVIRONMENT), (Kind.ACTION, i)):
-            for message, times in traffic_of(kind, setup, i):
-                flows[kind, 0] += Flow(times, times * payload_bytes(message), times * framed(kind, node, message))
+    # What each agent sends and receives: messages, payload, framed bytes.
+    moved = np.zeros((3, n))
+    rows, meetings = np.ones(n, dtype=np.int64), []
+    known: list[tuple[list[tuple[int, ...]], _Pairs]] = []
+    for kind in classes.exchanged:
+        out = [setup.out_neighbours(kind, agent) for agent in range(n)]
+        counts, senders, receivers, distances = next((each for others, each in known if others == out), None) or _pairs(setup, out)
+        known.append((out, (counts, senders, receivers, distances)))
+        meetings.append(receivers * n + senders)
+        if kind is Kind.POLICY_PARAMETERS:
+            meetings.append(senders * n + receivers)
+            continue
+        for times, payload, framed, _ in columns.get(kind, ()):
+            often = classes.per_agent(times)
+            rows += np.where(often > 0, counts, 0)
+            meetings.append((senders * n + receivers)[often[senders] > 0])
+            travels = np.stack([often, often * classes.per_agent(payload), often * classes.per_agent(framed)])
+            for hop in np.unique(distances).tolist():
+                flow = travels[:, senders[distances == hop]].sum(axis=1)
+                flows[kind, hop] += Flow(*flow.tolist())
+            moved += travels * counts
+            for row, travelled in zip(moved, travels, strict=True):
+                row += np.bincount(receivers, travelled[senders], n)
+    members = np.bincount(classes.of_agent, minlength=len(classes.agents)).tolist()
+    for number, of_class in zip(members, classes.with_server, strict=True):
+        for each in of_class:
+            flows[each.kind, 0] += Flow(each.times, each.times * each.payload, each.times * each.framed).times(number)
 
     iterations = setup.experiment.learning.iterations
     moves = predict_moves(setup)
     for (home, seat), count in moves.policies.items():
         ((policy, _),) = traffic_of(Kind.POLICY_PARAMETERS, setup, home)
-        one = Flow(1, payload_bytes(policy), framed(Kind.POLICY_PARAMETERS, home, policy)).times(count / iterations)
+        framed_bytes, _ = classes.sizes(Kind.POLICY_PARAMETERS, home, policy)
+        one = Flow(1, payload_bytes(policy), framed_bytes).times(count / iterations)
         flows[Kind.POLICY_PARAMETERS, hops.distance(home, seat)] += one
-        sent[home] += one
-        received[seat] += one
+        for end in (home, seat):
+            moved[:, end] += one
 
     def reports_with(extra: int) -> Flow:
-        each = [_report(setup, exchanged, agent, rows + extra) for agent, rows in enumerate(rows_per_agent)]
-        return _sum(Flow(1, payload_bytes(report), framed(Kind.REPORT, agent, report)) for agent, report in enumerate(each))
+        each = [_report(setup, classes, number, int(rows[agent]) + extra) for number, agent in enumerate(classes.agents)]
+        sizes = [
+            (payload_bytes(report), classes.sizes(Kind.REPORT, agent, report)[0])
+            for agent, report in zip(classes.agents, each, strict=True)
+        ]
+        return _sum(Flow(1, *size).times(number) for number, size in zip(members, sizes, strict=True))
 
     # The first report has no page of the ledger yet that it could ride on; that of the second misses what travelled before.
     reports = (NOTHING, reports_with(0), reports_with(1))
     flows[Kind.REPORT, 0] = reports[2]
     server = _sum(flow for (_, hop), flow in flows.items() if hop == 0)
-    busiest = max(
-        (Flow(*(a + b for a, b in zip(out, back, strict=True))) for out, back in zip(sent, received, strict=True)), key=lambda f: f.framed
-    )
-    memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in range(n)]
-    ends = [kind for kind in exchanged if kind.row.pace is Pace.ITERATION]
-    exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in range(n)) for kind in ends)
-
-    def sent_by(agent: int) -> list[SentMessages]:
-        each = [(kind, message, times, frames_of(message, kind, agent)) for kind, message, times in _sent(setup, exchanged, agent)]
-        return [SentMessages(kind, times, payload_bytes(message), nbytes, count) for kind, message, times, (nbytes, count) in each]
-
-    relay = predict_relay(setup, sent_by)
+    memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in classes.agents]
+    ends = [kind for kind in classes.exchanged if kind.row.pace is Pace.ITERATION]
+    exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in classes.agents) for kind in ends)
+    partners = np.unique(np.concatenate(meetings)) // n if meetings else np.zeros(0, dtype=np.int64)
+    degrees = np.bincount(partners, minlength=n) + 1
+    relay = predict_relay(setup, classes)
     work, waits = _step_work(setup, relay, sum(flow.messages for (kind, hop), flow in flows.items() if hop and kind is Kind.STATE))
     return Cost(
         flows=dict(flows),
@@ -239,40 +239,35 @@ def predict(setup: Setup) -> Cost:
         n=n,
         routing=setup.experiment.routing,
         relay=relay,
-        direct_sockets=(float(np.mean(degrees)), max(degrees)),
-        direct_links=links // 2,
-        memory_bytes=(max(memory), sum(memory)),
-        critic_entries=max(_entries(setup, agent) for agent in range(n)),
-        busiest=busiest,
+        direct_sockets=(float(degrees.mean()), int(degrees.max())),
+        direct_links=len(partners) // 2,
+        memory_bytes=(max(memory), sum(number * size for number, size in zip(members, memory, strict=True))),
+        critic_entries=max(_entries(setup, agent) for agent in classes.agents),
+        busiest=Flow(*moved[:, int(moved[2].argmax())].tolist()),
         server=server,
         report_rows=Flow(0, moves.report_bytes, moves.report_bytes),
         iterations=iterations,
+        audit=predict_audit(setup, lambda *sent: classes.sizes(*sent)[0]),
         step_work=work,
         waits=waits,
-        exchanges=exchanges if links else 0,
+        exchanges=exchanges if len(partners) else 0,
     )
 
 
-def _exchanged(setup: Setup) -> list[Kind]:
-    """The kinds that agents send each other in this run."""
-    return [kind for kind in NEIGHBOUR_KINDS if any(traffic_of(kind, setup, agent) for agent in range(setup.n))]
+def _pairs(setup: Setup, out_neighbours: list[tuple[int, ...]]) -> _Pairs:
+    """Number of out-neighbours of each agent; and sender, receiver and hops of each pair."""
+    counts = np.fromiter(map(len, out_neighbours), dtype=np.int64, count=setup.n)
+    senders = np.repeat(np.arange(setup.n), counts)
+    receivers = np.fromiter(chain.from_iterable(out_neighbours), dtype=np.int64, count=len(senders))
+    hops = chain.from_iterable(setup.topology.hops.distances(agent, near) for agent, near in enumerate(out_neighbours))
+    return counts, senders, receivers, np.fromiter(hops, dtype=np.int64, count=len(senders))
 
 
-def _sent(setup: Setup, exchanged: list[Kind], agent: int) -> list[tuple[Kind, Message, int]]:
-    """What an agent sends its out-neighbours per iteration: kind, message, how often."""
-    return [(kind, message, times) for kind in _sent_each_iteration(exchanged) for message, times in traffic_of(kind, setup, agent)]
-
-
-def _sent_each_iteration(exchanged: list[Kind]) -> list[Kind]:
-    """The kinds that agents send each other in every iteration; policies of populations move less often."""
-    return [kind for kind in exchanged if kind is not Kind.POLICY_PARAMETERS]
-
-
-def _report(setup: Setup, exchanged: list[Kind], agent: int, rows: int) -> Report:
-    """An agent's report with so many rows of its ledger; messages of one kind to one receiver are one of them."""
-    rows -= sum(
-        (len(traffic_of(kind, setup, agent)) - 1) * len(setup.out_neighbours(kind, agent)) for kind in _sent_each_iteration(exchanged)
-    )
+def _report(setup: Setup, classes: SizeClasses, number: int, rows: int) -> Report:
+    """A report of an agent of a class with so many rows of its ledger; messages of one kind to one receiver are one of them."""
+    agent = classes.agents[number]
+    kinds = Counter(each.kind for each in classes.to_neighbours[number])
+    rows -= sum((count - 1) * len(setup.out_neighbours(kind, agent)) for kind, count in kinds.items())
     # Who does not learn reads no power.
     neighbours = 0 if agent in setup.frozen else len(setup.reach[RadiusKind.CRITIC].window(agent)) - 1
     return Report(
@@ -315,11 +310,6 @@ def _entries(setup: Setup, agent: int) -> int:
         return 0
     window = setup.reach[RadiusKind.CRITIC].window(agent)
     return prod(setup.state_sizes(window)) * prod(setup.action_sizes(window))
-
-
-def _header_class(sender: int) -> int:
-    """Senders whose index takes equally many bytes in a header."""
-    return 0 if -32 <= sender < 128 else 1 if sender < 1 << 8 else 2 if sender < 1 << 16 else 3
 
 
 def _sum(flows: Iterable[Flow]) -> Flow:

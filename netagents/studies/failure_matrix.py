@@ -16,8 +16,8 @@ from netagents.errors import NetagentsError, RunDirectoryError, UsageError
 from netagents.experiment import Experiment
 from netagents.experiment.named_code import names_of
 from netagents.intervals import mean_interval, standard_half_width
-from netagents.launchers.branching import check_branchable
 from netagents.launchers.policy_evaluation import evaluation_environment
+from netagents.learning.branch_checks import check_branchable
 from netagents.learning.protocol.information_age import is_aged
 from netagents.policies import Policy
 from netagents.records.atomic_files import check_folder, write_atomically

@@ -100,7 +100,7 @@ class _Iteration:
             begin = (acted + self._arrivals(up)).max(axis=1)
         step = float(begin.mean()) / steps
         times = begin[:, None] + self._arrivals(down)
-        later = sorted((kind for kind in NEIGHBOUR_KINDS if kind.row.pace is not Pace.STEP), key=lambda kind: kind.row.phase)
+        later = sorted((kind for kind in NEIGHBOUR_KINDS if kind.row.pace is Pace.ITERATION), key=lambda kind: kind.row.phase)
         for kind in later:
             times = self._latest_arrivals(times, self._neighbours(kind))
         end = (times + self._arrivals(up)).max(axis=1)

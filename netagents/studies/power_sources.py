@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from netagents.errors import NetagentsError
 from netagents.exact.power_regularization import Aggregate
 from netagents.experiment.intervention_settings import sbpr_of
-from netagents.launchers.branching import action_sequences, check_branchable
+from netagents.launchers.branching import action_sequences
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.power_audit import audit
+from netagents.learning.branch_checks import check_branchable
 from netagents.learning.prepare import prepare
 from netagents.records.run_reader import Run
 from netagents.studies.power_study import aggregate_of

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.learning import Setup
-from netagents.learning.protocol.relay_routes import Routes, neighbours_used
-from netagents.messages import Bundle, Envelope, Kind, Message
+from netagents.messages import Bundle, Envelope, Kind
+from netagents.studies.size_classes import SizeClasses
+from netagents.topology import Topology
+from netagents.topology.relay_trees import relay_parents
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
 
 BYTES_PER_ENTRY = 4
 """What a bundle says of each frame that it holds."""
-
-
-class SentMessages(NamedTuple):
-    """What an agent sends to its out-neighbours per iteration: a kind, how often, and the payload and framed bytes of one message."""
-
-    kind: Kind
-    times: int
-    payload: int
-    framed: int
-    frames: int
 
 
 @dataclass(frozen=True)
@@ -82,65 +74,112 @@ class RelayCost:
         return self.framed(self.phases), self.framed(self.handed_on)
 
 
-def predict_relay(setup: Setup, demand: Callable[[int], Sequence[SentMessages]]) -> RelayCost:
+def predict_relay(setup: Setup, classes: SizeClasses) -> RelayCost:
     """What relay routing costs.
 
     Args:
         setup: of the experiment.
-        demand: what an agent sends per iteration.
+        classes: of its agents.
     """
-    n, routes = setup.n, Routes(setup)
-    crossings: defaultdict[Kind, list[int]] = defaultdict(lambda: [0, 0, 0])
-    sent, moved = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    bundled: dict[tuple[int, int, Kind], int] = {}
-    handed_on = handed_frames = handed_framed = 0
-    hops: dict[Kind, int] = {}
+    n, edges_of = setup.n, _edges_by_kind(setup)
+    crossings: dict[Kind, tuple[int, int, int]] = {}
+    sent, moved = np.zeros(n), np.zeros(n)
+    handed_on = handed_frames = handed_framed = phases = 0
     often: defaultdict[int, int] = defaultdict(int)
-    for origin in range(n):
-        for each in demand(origin):
-            tree = routes.tree(each.kind, origin)
-            for node, place in tree.items():
-                count = len(place.children) * each.times
-                if count == 0:
-                    continue
-                row = crossings[each.kind]
-                for at, size in enumerate((1, each.payload, each.framed)):
-                    row[at] += count * size
-                for end in (node, *place.children):
-                    share = count if end == node else each.times
-                    sent[end] += share
-                    moved[end] += share * each.framed
-                if node != origin:
-                    handed_on += count
-                    handed_frames += count * each.frames
-                    handed_framed += count * each.framed
-                    often[each.framed] += count
-                    for child in place.children:
-                        key = (node, child, each.kind)
-                        bundled[key] = max(bundled.get(key, 0), each.times)
-            farthest = max((setup.topology.hops.distance(origin, node) for node in tree), default=0)
-            hops[each.kind] = max(hops.get(each.kind, 0), farthest)
-    linked = [frozenset[int]().union(*neighbours_used(routes.places(agent), agent)) for agent in range(n)]
-    degrees = [len(each) + 1 for each in linked]
+    hops: dict[Kind, int] = {}
+    for kind, messages in columns_by_kind(classes).items():
+        edges = edges_of.get(kind, _NO_EDGES)
+        beyond = edges.parents != edges.origins
+        most = np.zeros(len(edges.origins), dtype=np.int64)
+        row = np.zeros(3, dtype=np.int64)
+        for each in messages:
+            times, payload, framed, frames = (classes.per_agent(column)[edges.origins] for column in each)
+            row += times.sum(), times @ payload, times @ framed
+            for ends in (edges.parents, edges.children):
+                sent += np.bincount(ends, times, n)
+                moved += np.bincount(ends, times * framed, n)
+            handed_on += int(times[beyond].sum())
+            handed_frames += int(times[beyond] @ frames[beyond])
+            handed_framed += int(times[beyond] @ framed[beyond])
+            for size in np.unique(framed[beyond]).tolist():
+                often[size] += int(times[beyond & (framed == size)].sum())
+            most = np.maximum(most, times)
+        if row[0]:
+            crossings[kind] = (int(row[0]), int(row[1]), int(row[2]))
+        # Of all origins whose messages a link hands on, the one with most decides.
+        links, place = np.unique(edges.parents[beyond] * n + edges.children[beyond], return_inverse=True)
+        largest = np.zeros(len(links), dtype=np.int64)
+        np.maximum.at(largest, place, most[beyond])
+        phases += int(largest.sum())
+        hops[kind] = int(edges.depths[most > 0].max(initial=0))
+    pairs = np.unique(
+        np.concatenate([np.minimum(e.parents, e.children) * n + np.maximum(e.parents, e.children) for e in edges_of.values()])
+    )
+    degrees = np.bincount(pairs // n, minlength=n) + np.bincount(pairs % n, minlength=n) + 1  # the server's, too
     busiest = int(np.argmax(moved)) if n else 0
     return RelayCost(
-        crossings={kind: (row[0], row[1], row[2]) for kind, row in sorted(crossings.items())},
+        crossings=dict(sorted(crossings.items())),
         handed_on=handed_on,
         handed_frames=handed_frames,
         handed_framed=handed_framed,
         usual=max(often, key=lambda framed: often[framed], default=0),
-        phases=sum(bundled.values()),
-        sockets=(float(np.mean(degrees)), max(degrees)),
-        links=sum(len(each) for each in linked) // 2,
+        phases=phases,
+        sockets=(float(degrees.mean()), int(degrees.max())),
+        links=len(pairs),
         busiest=(int(sent[busiest]), int(moved[busiest])),
         hops=hops,
     )
 
 
-def frames_of(message: Message, kind: Kind, agent: int) -> tuple[int, int]:
-    """Framed bytes and number of frames of a message of ``agent``."""
-    frames = Codec().encode(Envelope(bytes(8), 0, agent, kind, 0, 0, message))
-    return frame_bytes(frames), len(frames)
+class _Edges(NamedTuple):
+    """All edges of the relay trees of one kind: (edges,) each, ``depths`` in hops from the origin to the child."""
+
+    origins: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    children: NDArray[np.int64]
+    depths: NDArray[np.int64]
+
+
+_NO_EDGES = _Edges(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
+
+
+def _edges_by_kind(setup: Setup) -> dict[Kind, _Edges]:
+    """The edges of each kind; kinds that travel along the same trees share them."""
+    known: list[tuple[list[tuple[int, ...]], _Edges]] = []
+    edges: dict[Kind, _Edges] = {}
+    for kind in setup.kind_reach:
+        out = [setup.out_neighbours(kind, origin) for origin in range(setup.n)]
+        same = next((each for others, each in known if others == out), None)
+        if same is None:
+            same = _edges(setup.topology, out)
+            known.append((out, same))
+        edges[kind] = same
+    return edges
+
+
+def _edges(topology: Topology, out_neighbours: list[tuple[int, ...]]) -> _Edges:
+    counts, parents, children, depths = list[int](), list[int](), list[int](), list[int]()
+    for origin, near in enumerate(out_neighbours):
+        tree = relay_parents(topology, origin, near)
+        del tree[origin]
+        counts.append(len(tree))
+        parents += tree.values()
+        children += tree
+        depths += topology.hops.distances(origin, [*tree])
+    origins = np.repeat(np.arange(len(counts)), counts)
+    return _Edges(origins, *(np.array(each, dtype=np.int64) for each in (parents, children, depths)))
+
+
+def columns_by_kind(classes: SizeClasses) -> dict[Kind, list[tuple[list[int], list[int], list[int], list[int]]]]:
+    """Kind -> per message that an agent sends of it: times, payload, framed bytes and frames of each class, zeros where there is none."""
+    each = [[[sent for sent in of_class if sent.kind is kind] for of_class in classes.to_neighbours] for kind in classes.exchanged]
+    columns: dict[Kind, list[tuple[list[int], list[int], list[int], list[int]]]] = {}
+    for kind, of_classes in zip(classes.exchanged, each, strict=True):
+        for place in range(max(map(len, of_classes), default=0)):
+            rows = [sent[place][1:] if place < len(sent) else (0, 0, 0, 0) for sent in of_classes]
+            times, payload, framed, frames = (list(column) for column in zip(*rows, strict=True))
+            columns.setdefault(kind, []).append((times, payload, framed, frames))
+    return columns
 
 
 def bundle_overhead(frames: int, nbytes: int) -> int:

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from netagents.errors import InterruptedRunError, NodeFailedError
 from netagents.experiment.load import resolved
@@ -26,7 +27,7 @@ class StudyProgress:
     Attributes:
         total: runs in all.  finished: of them, those found finished included.  finished_before: finished before this began.
         working: labels of the runs under way.
-        seconds_left: estimate from finished runs of the same setting, or of any; None before the first one.
+        seconds_left: estimate from finished runs of the same setting, or from iterations of any; None before the first one.
         failures: name and last line of the runs that failed.
     """
 
@@ -93,6 +94,7 @@ class _Executor:
         self._show, self._say = show, say
         self._took: dict[str, list[float]] = defaultdict(list)
         self._working: list[_Job] = []
+        self._idle: list[WorkerProcess] = []
 
     def run(self) -> StudyProgress:
         # Settings whose bits are the same share their runs.
@@ -140,8 +142,20 @@ class _Executor:
 
     def _start(self, name: str, setting: StudySetting, seed: int) -> None:
         job = {"experiment": resolved(setting.at(seed)), "path": str(self._directory.run_path(name)), "copies": self._copies}
-        process = WorkerProcess("netagents.studies.study_worker", job)
+        process = self._worker(job)
         self._working.append(_Job(name, setting, process, time.perf_counter()))
+
+    def _worker(self, job: dict[str, Any]) -> WorkerProcess:
+        """A worker with this job: one that has done another before, where there is one."""
+        while self._idle:
+            process = self._idle.pop()
+            try:
+                process.give(job)
+            except BrokenPipeError:
+                process.close()
+            else:
+                return process
+        return WorkerProcess("netagents.studies.study_worker", job)
 
     def _collect(self, progress: StudyProgress) -> None:
         for job in list(self._working):
@@ -152,9 +166,10 @@ class _Executor:
             if code == 0:
                 progress.finished += 1
                 self._took[job.setting.label].append(time.perf_counter() - job.started)
+                self._idle.append(job.process)
             else:
                 progress.failures.append((job.name, job.process.reason() or f"it ended with exit code {code}"))
-            job.process.close()
+                job.process.close()
 
     def _update(self, progress: StudyProgress, waiting: Sequence[StudySetting]) -> None:
         progress.working = tuple(job.setting.label for job in self._working)
@@ -167,15 +182,20 @@ class _Executor:
             self._show(progress)
 
     def _expected(self, setting: StudySetting) -> float:
-        took = self._took.get(setting.label) or [seconds for each in self._took.values() for seconds in each]
-        return sum(took) / len(took)
+        """Seconds of a run: those of finished ones of this setting, or of as many iterations of any other."""
+        if took := self._took.get(setting.label):
+            return sum(took) / len(took)
+        length = {each.label: each.experiment.learning.iterations for each in self._study.settings}
+        iterations = sum(length[label] * len(each) for label, each in self._took.items())
+        return sum(sum(each) for each in self._took.values()) / max(iterations, 1) * length[setting.label]
 
     def _end(self) -> None:
         for job in self._working:
             job.process.kill()
-        for job in self._working:
-            job.process.close()
+        for process in (*(job.process for job in self._working), *self._idle):
+            process.close()
         self._working.clear()
+        self._idle.clear()
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,6 @@
 """One run of a study in a process of its own: train, then play the frozen policies with and without a crashed agent.
 
-Started as ``python -m netagents.studies.study_worker``; reads its job as one line of JSON from standard input, which stays open as long as
-the study's own process lives: when that is killed, this process ends too, at once and with nothing half-written that counts.
+Started as ``python -m netagents.studies.study_worker``, and takes one run after another; see :mod:`netagents.launchers.worker_process`.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from netagents.launchers.worker_process import run_job
+from netagents.launchers.worker_process import run_jobs
 
 
 def main() -> int:
-    """Carry out the job on standard input."""
-    return run_job(work)
+    """Carry out the jobs on standard input."""
+    return run_jobs(work)
 
 
 def work(job: dict[str, Any]) -> None:

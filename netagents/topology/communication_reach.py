@@ -52,14 +52,22 @@ class Reach:
         known = self._out_neighbours.get(i)
         if known is None:
             near = self.neighbourhoods.within(i, self._widest)
-            distance, radii = self.neighbourhoods.distance, self.radii
-            known = tuple(j for j in near if j != i and distance(i, j) <= radii[j] and distance(i, j) not in self.muted)
+            if self._equal and not self.muted:
+                place = near.index(i)
+                known = near[:place] + near[place + 1 :]
+            else:
+                radii, hops = self.radii, self.neighbourhoods.distances(i, near)
+                known = tuple(j for j, hop in zip(near, hops, strict=True) if j != i and hop <= radii[j] and hop not in self.muted)
             self._out_neighbours[i] = known
         return known
 
     @cached_property
     def _widest(self) -> int:
         return max(self.radii)
+
+    @cached_property
+    def _equal(self) -> bool:
+        return min(self.radii) == self._widest
 
 
 def spread_radius(radius: int | tuple[int, ...], n: int, name: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ agents that each look two hops far cost ten thousand small balls, not a table of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Neighbourhoods:
 
     def __init__(self, adjacency: Sequence[tuple[int, ...]]) -> None:
         self._adjacency = tuple(adjacency)
+        self._n = len(self._adjacency)
         self._balls = [_Ball(node) for node in range(len(self._adjacency))]
         self._within: dict[tuple[int, int], tuple[int, ...]] = {}
         self._matrix: NDArray[np.int32] | None = None
@@ -40,7 +41,7 @@ class Neighbourhoods:
     @property
     def n(self) -> int:
         """Number of nodes."""
-        return len(self._adjacency)
+        return self._n
 
     def distance(self, i: int, j: int) -> int:
         """Hops on a shortest path from i to j, 0 for i itself, :data:`UNREACHABLE` where there is no path."""
@@ -55,6 +56,25 @@ class Neighbourhoods:
         while j not in ball.distances and ball.grow(self._adjacency):
             pass
         return ball.distances.get(j, UNREACHABLE)
+
+    def distances(self, i: int, nodes: Sequence[int]) -> list[int]:
+        """Hops from i to each of ``nodes``, as :meth:`distance` gives them, found by a search from i alone."""
+        self._check(i)
+        ball = self._balls[i]
+        while True:
+            try:
+                return [ball.distances[j] for j in nodes]
+            except KeyError:
+                if not ball.grow(self._adjacency):
+                    return [ball.distances.get(j, UNREACHABLE) for j in nodes]
+
+    def found_from(self, i: int, k: int) -> Mapping[int, int]:
+        """Node -> hops from i, of all nodes at most k hops away, and of those beyond that have been looked for already."""
+        self._check(i)
+        ball = self._balls[i]
+        while len(ball.sizes) <= k and ball.grow(self._adjacency):
+            pass
+        return ball.distances
 
     def within(self, i: int, k: int) -> tuple[int, ...]:
         """The neighbourhood N_i^k: all nodes at most k hops from i, i included, ascending."""
@@ -172,7 +192,7 @@ class Neighbourhoods:
 
     def _check(self, i: int) -> None:
         # A negative index would silently count from the end.
-        if not 0 <= i < self.n:
+        if not 0 <= i < self._n:
             raise IndexError(f"node {i} of a graph with nodes 0..{self.n - 1}")
 
 

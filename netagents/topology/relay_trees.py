@@ -39,18 +39,33 @@ def relay_tree(topology: Topology, origin: int, out_neighbours: Iterable[int]) -
     Raises:
         ValueError: there is no path to one of the out-neighbours.
     """
-    distance = topology.hops.distance
+    parents = relay_parents(topology, origin, out_neighbours)
+    children: dict[int, list[int]] = {node: [] for node in parents}
+    for node, parent in parents.items():
+        if node != origin:
+            children[parent].append(node)
     wanted = set(out_neighbours) - {origin}
+    return {node: TreeNode(parents[node], tuple(sorted(children[node])), node in wanted) for node in sorted(parents)}
+
+
+def relay_parents(topology: Topology, origin: int, out_neighbours: Iterable[int]) -> dict[int, int]:
+    """Node -> the neighbour from which it hears, for all nodes of :func:`relay_tree`; the origin hears from itself.
+
+    Raises:
+        ValueError: there is no path to one of the out-neighbours.
+    """
+    wanted = sorted({*out_neighbours} - {origin})
+    far = topology.hops.distances(origin, wanted)
+    # Whoever is nearer than these has been found on the way.
+    found = topology.hops.found_from(origin, 0)
     parents = {origin: origin}
-    children: dict[int, list[int]] = {origin: []}
-    for member in sorted(wanted):
-        node, hops = member, distance(origin, member)
+    for member, hops in zip(wanted, far, strict=True):
+        node = member
         while node not in parents:
-            parent = next((near for near in topology.adjacency[node] if distance(origin, near) == hops - 1), None)
+            hops -= 1
+            parent = next((near for near in topology.adjacency[node] if found.get(near) == hops), None) if hops else origin
             if parent is None:
                 raise ValueError(f"no path leads from node {origin} to node {member}")
             parents[node] = parent
-            children.setdefault(node, [])
-            children.setdefault(parent, []).append(node)
-            node, hops = parent, hops - 1
-    return {node: TreeNode(parents[node], tuple(sorted(children[node])), node in wanted) for node in sorted(parents)}
+            node = parent
+    return parents

@@ -12,8 +12,10 @@ import pytest
 from netagents.cli.main import main
 from netagents.errors import ExperimentError
 from netagents.measures.influence import causal_influence, gradient_overlap, transfer_entropy
-from netagents.studies.allocation_evaluation import block_anova, correlation, judge
+from netagents.studies.allocation_evaluation import game_scale, judge, result_json
+from netagents.studies.allocation_statistics import block_anova, correlation
 from netagents.studies.scenario_play import MEASURES, ScenarioPlay
+from tools.allocation_tables import BEGIN, END, page_with
 
 SMALL = """
 name: small
@@ -93,10 +95,29 @@ def test_within_each_game_influence_is_judged_by_itself() -> None:
     gains = [*strength, *reversed(strength), 0.5]
     plays = [made_up(each, gain, number) for number, (each, gain) in enumerate(zip([*strength, *strength, 1.0], gains, strict=True))]
     found = judge(names, [1, 3, 5], plays, resamples=2)
-    assert list(found.within) == ["follows", "opposes"]
-    assert found.within["follows"].value == pytest.approx(1.0)
-    assert found.within["opposes"].value == pytest.approx(-1.0)
-    assert found.within["follows"].n == 4
+    assert list(found.games) == ["follows", "opposes"]
+    follows, opposes = found.games["follows"], found.games["opposes"]
+    assert (follows.by_gain.value, opposes.by_gain.value) == pytest.approx((1.0, -1.0))
+    assert follows.by_gain.n == 4
+    assert (follows.anova.between, follows.anova.within) == (2, 2 * 15)
+    # Of the 19 allocations of 12 members one of the best where gain follows influence, one of the worst where it opposes it.
+    assert (follows.rank.rank.total, sum(follows.pick)) == (19, 12)
+    assert follows.rank.rank.percentile < 0.1
+    assert opposes.rank.rank.percentile > 0.8
+
+
+def test_a_scenario_in_which_nobody_earns_anything_gains_nothing() -> None:
+    names = ["game, small", "game, large", "other, small"]
+    plays = [made_up(1.0, 0.5, 0), made_up(1.0, 0.5, 1), made_up(1.0, 0.5, 2)]
+    noise = np.random.default_rng(3).random((4, 5, 3)) * 1e-3
+    plays[1] = ScenarioPlay(noise, np.zeros((4, 5, 40)), plays[1].measures)
+    found = judge(names, [1, 3, 5], plays, resamples=2)
+    assert np.abs(found.gains[1]).max() < 1e-3
+    assert (found.influence[1].value, found.influence[1].p) == (0.0, 1.0)
+    assert found.gains[0, -1] == pytest.approx(0.75 / found.samples[:, :, :2].mean(), rel=0.1)
+    assert game_scale(names, found.samples) == pytest.approx([found.samples[:, :, :2].mean()] * 2 + [found.samples[:, :, 2].mean()])
+    with pytest.raises(ExperimentError, match="in scenario 'game' every return is 0"):
+        game_scale(names[:2], np.zeros((2, 2, 2, 3)))
 
 
 def test_influence_that_says_nothing_has_a_middling_rank() -> None:
@@ -202,3 +223,20 @@ def test_a_budget_that_sizes_cannot_make_is_said(tmp_path: Path, capsys: pytest.
     assert not capsys.readouterr().err
     assert main(["allocate", str(tmp_path)]) == 6
     assert "is a folder; name the CSV file in it" in capsys.readouterr().err
+
+
+def test_the_tables_of_the_page_say_what_the_result_says() -> None:
+    names = [f"{game}, {k}" for game in ("chicken", "stag_hunt") for k in range(3)]
+    plays = [made_up(0.5 * number, 0.4 * number, number) for number in range(6)]
+    found = judge(names, [1, 3, 5], plays, resamples=2)
+    text = page_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", json.loads(result_json(found)))
+    assert text.startswith(f"before\n{BEGIN}\n| scenario |")
+    assert text.endswith(f"|\n{END}\nafter\n")
+    rows = {row.split(" | ")[0].removeprefix("| "): row for row in text.splitlines()}
+    assert f"{found.influence[5].value:.3f} [" in rows["stag_hunt, 2"]
+    assert f"| {', '.join(str(found.picks[rule][5]) for rule in ('published', 'ranks', 'gain'))} |" in rows["stag_hunt, 2"]
+    game, chicken = found.games["chicken"], rows["chicken"]
+    assert f"F(2, {game.anova.within}) = {game.anova.f:.2f}" in chicken
+    assert f"| {', '.join(map(str, game.pick))} | {game.rank.rank.percentile:.2f} [" in chicken
+    assert f"rank {found.ranks['published'].rank.rank:g} of {found.ranks['published'].rank.total}" in rows["published"]
+    assert f"| {found.by_gain['influence'].value:.2f} [" in rows["influence"]

@@ -38,10 +38,13 @@ def test_every_rule_has_the_same_budget_and_the_largest_radius_is_the_diameter()
         byte_budget_study({**CHAIN, "kappa_policy": 0, "kappa_critic": 1, "kappa_gradient": 1}, seeds=[0])
 
 
-@pytest.mark.parametrize(("low", "high", "verdict"), [(0.96, 1.1, "yes"), (0.8, 0.9, "no"), (0.9, 0.99, "undecided")])
-def test_a_verdict_needs_its_interval(low: float, high: float, verdict: str) -> None:
-    kept = Interval((low + high) / 2, low, high, 5)
-    assert BudgetRow("influence", 5, (), kept, kept, kept, 0.5, 2.0, (0.0, 0.0, 0.0)).keeps == verdict
+@pytest.mark.parametrize(
+    ("low", "high", "seeds", "verdict"),
+    [(0.96, 1.1, 5, "yes"), (0.8, 0.9, 5, "no"), (0.9, 0.99, 5, "undecided"), (0.96, 1.1, 4, "undecided"), (0.8, 0.9, 4, "undecided")],
+)
+def test_a_verdict_needs_its_interval_and_five_seeds(low: float, high: float, seeds: int, verdict: str) -> None:
+    kept = Interval((low + high) / 2, low, high, seeds)
+    assert BudgetRow("influence", seeds, (), kept, kept, kept, 0.5, 2.0, (0.0, 0.0, 0.0)).keeps == verdict
 
 
 @pytest.mark.system

@@ -103,7 +103,7 @@ def test_every_launcher_states_what_it_can_and_is_found() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, slurm, ssh"),
+        (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, ray, slurm, ssh"),
         (line_msg(3, launcher="in_process", clock={"kind": "bounded_staleness", "steps": 1}), "needs processes, which launcher in_process"),
         (line_msg(3, runtime={"launcher": "ssh", "record_inbox": "all"}), "runtime.record_inbox needs runtime.launcher local, not ssh"),
         (
@@ -131,6 +131,8 @@ def test_a_launcher_of_a_user_places_agents_by_saying_how_a_host_is_reached(tmp_
     (tmp_path / "my_launchers.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    # That of a login before, which is not the way to these hosts.
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.77 1000 192.0.2.78 22")
     settings = line_msg(4, iterations=1, batch=2, horizon=3, launcher="import:my_launchers:TwoShells")
     run = netagents.run(settings, directory=tmp_path / "run")
     assert run.state == "finished"

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 from hypothesis import given
 from hypothesis import strategies as st
 from watched_runs import add_event, cut, grow, lengthen
 
+import netagents
 from netagents.monitoring.feed.csv_tables import TABLES, chosen_rows, csv_lines
 from netagents.monitoring.feed.graph_layout import unit_layout
 from netagents.monitoring.feed.headline import headline, trend
@@ -96,6 +98,24 @@ def test_power_held_of_any_iteration_is_that_of_the_report(recorded: Run) -> Non
     assert near(matrix["power"], recorded.power_matrix(7).values)
     assert np.array_equal(matrix["reliable"], recorded.power_matrix(7).reliable)
     assert [json.loads(RunFeed(recorded.path).matrix(at))["iteration"] for at in (None, 1 << 30)] == [23, 23]
+    assert matrix["audited"] is None
+
+
+def test_audited_power_is_told_apart_from_what_agents_estimate(tmp_path: Path) -> None:
+    settings = line_msg(3, kappa=1, iterations=5, batch=4, horizon=4, launcher="in_process", power={"audit": {"every": 3, "visits": 4}})
+    run = netagents.run(settings, directory=tmp_path / "run")
+    feed = RunFeed(run.path)
+    for asked, audited in ((0, 0), (2, 0), (3, 3), (1 << 30, 3)):
+        found = json.loads(feed.matrix(asked))["audited"]
+        power = run.audited_power[audited]
+        assert found["iteration"] == audited
+        assert near(found["values"], power.power)
+        interval = power.interval(1, 0)
+        assert found["error"][1][0] == pytest.approx(0.5 * (interval.high - interval.low), rel=1e-5)
+    assert near(json.loads(feed.matrix(3))["power"], run.power_matrix(3).values)
+    rows = list(csv.reader(io.StringIO(b"".join(csv_lines(TABLES["audited"](run))).decode())))
+    assert rows[0] == ["iteration", "holder", "over", "power", "low", "high", "visits"]
+    assert len(rows) == 1 + 2 * 6
 
 
 def test_a_run_that_grows_is_told_in_pieces_that_make_the_whole(recorded: Run, copied: Path) -> None:

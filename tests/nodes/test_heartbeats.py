@@ -39,10 +39,14 @@ class Server:
             self.exchange.link(agent, transport.connect(listener.endpoint))
             self.agents.append(listener)
         self.reported: list[int] = []
-        self.waits = HeartbeatMonitor(self.exchange, self.policy, Timeouts(answer=0.1, exchange=0.5), self.carry_out)
+        self.overdue: list[tuple[list[int], float]] = []
+        self.waits = HeartbeatMonitor(self.exchange, self.policy, Timeouts(answer=0.1, exchange=0.5), self.carry_out, self.note_overdue)
 
     def hear(self, sender: int) -> None:
         self.policy.handle(sender, AgentEvent.HEARTBEAT)
+
+    def note_overdue(self, agents: list[int], seconds: float) -> None:
+        self.overdue.append((agents, seconds))
 
     def carry_out(self, decisions: list[tuple[int, tuple[PolicyAction, ...]]], why: str) -> None:
         assert why.startswith("gave no sign of life for ") or not decisions
@@ -66,6 +70,7 @@ def test_who_gives_no_sign_of_life_is_reported_each_time_until_it_is_back(transp
         server.waits.ask(lambda: missing)
         assert server.asked() == [0, 1]
     assert server.reported == [0, 1, 0, 1]
+    assert server.overdue == [([0, 1], 0.05)]  # told once, when they were first awaited for long
     assert server.policy.state(1) is AgentState.SILENT
     server.hear(1)
     assert server.policy.state(1) is AgentState.TAKING_PART

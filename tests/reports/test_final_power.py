@@ -49,6 +49,24 @@ def test_an_audit_answers_what_the_agents_cannot_measure(tmp_path: Path) -> None
     assert "The large one is true power" in page
 
 
+def test_an_audit_late_in_the_run_answers_too_and_is_drawn_beside_the_estimates(tmp_path: Path) -> None:
+    every = {"audit": {"every": 2, "visits": 32, "replicates": 4}}
+    settings = {**CHAIN, "learning": {**CHAIN["learning"], "iterations": 4}, "power": every}  # type: ignore[dict-item]
+    run = run_of(settings, tmp_path)
+    power = final_power(run)
+    assert power.audited
+    assert power.span == "true power, by branching 32 visits per holder in iteration 2, numbered from 0"
+    np.testing.assert_array_equal(power.matrix.values, run.audited_power[2].power)
+    page = report(run)
+    assert "True power during the run" in page
+    assert "measured by branching 32 visited states in each of 2 iterations" in page
+    some = run_of({**settings, "power": {"audit": {**every["audit"], "holders": [1]}}}, tmp_path)
+    assert not final_power(some).audited
+    assert "True power during the run" in report(some)
+    old = run_of({**settings, "learning": {**CHAIN["learning"], "iterations": 12}, "power": {"audit": {"every": 20}}}, tmp_path)  # type: ignore[dict-item]
+    assert not final_power(old).audited
+
+
 def test_only_a_whole_audit_of_the_newest_policies_counts(tmp_path: Path) -> None:
     run = run_of(CHAIN, tmp_path)
     audit(run, holders=[1], visits=32, replicates=2)

@@ -9,6 +9,9 @@ import numpy as np
 
 from netagents.messages import (
     Action,
+    BranchAction,
+    BranchState,
+    BranchStep,
     Bundle,
     Digest,
     DropCounts,
@@ -79,6 +82,9 @@ def seeds() -> list[list[bytes]]:
         (1, Kind.REWARD, Reward(np.zeros((3, 4)))),
         (1, Kind.WORST_ACTION, WorstAction(np.zeros(3, "u1"))),
         (1, Kind.TARGET_ACTION, TargetAction(np.zeros(5, "u1"))),
+        (-1, Kind.BRANCH_STEP, BranchStep(np.zeros(6, "u1"), np.arange(3, dtype="<i4"), np.zeros((6, 2), "u1"), np.ones((6, 2), np.bool_))),
+        (1, Kind.BRANCH_STATE, BranchState(np.zeros(6, "u1"))),
+        (1, Kind.BRANCH_ACTION, BranchAction(np.zeros(6, "u1"))),
         (1, Kind.POLICY_PARAMETERS, PolicyParameters(np.zeros(7, "<f4"), np.zeros(2))),
         (1, Kind.REPORT, Report(np.zeros(6), np.zeros((3, 6)), np.zeros((2, 5), np.int64), np.zeros(3))),
         (1, Kind.SNAPSHOT, Snapshot({"policy.logits": big, "visits": np.zeros(3, np.int64), "known": np.ones(3, np.bool_)})),

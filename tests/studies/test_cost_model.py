@@ -64,7 +64,15 @@ POPULATION: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("case", [*CASES, POPULATION], ids=range(len(CASES) + 1))
+AUDIT = {"every": 2, "visits": 4, "replicates": 2, "tail": 0.5}
+AUDITED: list[dict[str, Any]] = [
+    {"environment": {"kind": "line_msg"}, "topology": LINE, "kappa": 2, "kappa_policy": 1, "power.audit": {**AUDIT, "replicates": 128}},
+    {**POPULATION, "power.audit": {**AUDIT, "every": 3, "holders": [0, 4]}},
+]
+"""The first needs several rollouts, of which the last is smaller."""
+
+
+@pytest.mark.parametrize("case", [*CASES, POPULATION, *AUDITED], ids=range(len(CASES) + 3))
 @pytest.mark.parametrize("iterations", [1, 4])
 def test_messages_and_payload_equal_the_ledger_and_framed_bytes_what_the_codec_makes(case: dict[str, Any], iterations: int) -> None:
     merged = {f"learning.{key}": value for key, value in SHORT.items()} | case | {"learning.iterations": iterations}

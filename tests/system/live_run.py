@@ -58,6 +58,11 @@ def patience(seconds: float) -> float:
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
+def promised(seconds: float, settings: Settings) -> float:
+    """Seconds of a promise that rests on deadlines: these were stretched when the run began, on what may be a less busy machine by now."""
+    return seconds * max(1.0, float(settings["timeouts"]["scale"]) / patience(1.0))
+
+
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
     """Wait for something to become true, and say what it was when it does not."""
     deadline = time.monotonic() + patience(seconds)

@@ -105,6 +105,12 @@ def test_a_straggler_is_replaced_and_all_learn_from_what_was_executed(
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
     assert staleness(run.records)["late"] == {"agent 3": len(late)}
+    # It stands in the records as soon as it happens, before the checkpoint and the end.
+    names = [event["event"] for event in run.records.events]
+    first = next(event for event in run.records.events if event["event"] == "late")
+    assert first["late"]["agent 3"] >= 1
+    assert first["iteration"] == 3
+    assert names.index("late") < names.index("traffic")
     refused = next(event for event in run.records.events if event["event"] == "traffic")["refused"]["environment"]
     assert refused["late"] == len(late)
     oracle = Oracle(settings, stand_in, replaced=[(3, 3, step) for step in late])

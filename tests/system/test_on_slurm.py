@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Starter
 from leaks import LeakWatch
-from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, undisturbed, wait_until
+from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
 from slurm_cluster import SlurmCluster, why_no_slurm
 
 import netagents
@@ -122,15 +122,16 @@ def test_agents_of_a_lost_host_move_to_the_other(slurm: SlurmCluster, start: Sta
 def test_a_lost_host_ends_a_run_that_is_to_end_with_it_and_a_lost_slurmd_does_not(
     slurm: SlurmCluster, start: Starter, leaks: LeakWatch
 ) -> None:
-    run = start(on_slurm(merged(LINE, SLOW)))
+    settings = on_slurm(merged(LINE, SLOW))
+    run = start(settings)
     run.wait_for_rows(1, 60.0)
     slurm.kill("n2")
     rows = len((run.path / "metrics.jsonl").read_bytes().splitlines())
     run.wait_for_rows(rows + 2, 30.0)
     slurm.start_node("n2")
     slurm.kill_host("n2")
-    # Ten seconds of silence (timeouts.answer), then the others are ended, and Slurm is told to give up the lost steps.
-    ended = run.ended(30.0)
+    # Ten seconds of silence (timeouts.answer), then the others are ended, and nobody waits for the steps of the lost host.
+    ended = run.ended(promised(15.0, settings))
     assert ended.code == 10, ended.err
     assert "host n2 is lost" in ended.last_line
     sweep(leaks)

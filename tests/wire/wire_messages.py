@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from netagents.messages import (
     LINK_COSTS,
     Action,
+    BranchAction,
+    BranchState,
+    BranchStep,
     Bundle,
     Digest,
     DropCounts,
@@ -114,6 +117,16 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         message = WorstAction(array(draw, (t,), ("u1",)))
     elif kind is Kind.TARGET_ACTION:
         message = TargetAction(array(draw, (t, *rest), INDEX))
+    elif kind is Kind.BRANCH_STEP:
+        message = BranchStep(array(draw, (b, *rest), INDEX), array(draw, (h,), ("<i4",)))
+        if draw(st.booleans()):
+            message = message._replace(hops=array(draw, (b, t), ("u1",)))
+            if draw(st.booleans()):
+                message = message._replace(mask=array(draw, (b, h), ("?",)))
+    elif kind is Kind.BRANCH_STATE:
+        message = BranchState(array(draw, (b, *rest), INDEX))
+    elif kind is Kind.BRANCH_ACTION:
+        message = BranchAction(array(draw, (b, *rest), INDEX))
     elif kind is Kind.POLICY_PARAMETERS:
         message = PolicyParameters(array(draw, (t,), ("<f4", "<f8")), array(draw, (h,)))
     else:

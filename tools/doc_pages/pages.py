@@ -83,8 +83,8 @@ def experiments() -> str:
     """The page of experiments, from the files in ``launch/``."""
     lead = (
         "Each file in `launch/` is a complete experiment that runs with one command; `netagents run quickstart` works from any folder, too."
-        " What follows is the comment at the top of each, with a picture of its environment. Times are those of a processor, with all"
-        " agents in one process (`runtime.launcher=in_process`, the same bits); a process per agent takes longer where there are few cores."
+        " What follows is the comment at the top of each, with a picture of its environment. Times are those of one run on one processor,"
+        " all agents in one process (`runtime.launcher=in_process`, the same bits); a process per agent takes longer on few cores."
         " Returns are those of one seed unless an interval is given."
     )
     return "\n".join(["# Experiments", "", GENERATED, "", lead, "", *experiment_lines()]).rstrip() + "\n"

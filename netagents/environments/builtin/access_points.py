@@ -46,7 +46,11 @@ class AccessLayout:
 
     def clients(self) -> tuple[tuple[int, ...], ...]:
         """The users whom each access point serves, ascending."""
-        return tuple(tuple(np.flatnonzero((self.corners == y).any(axis=1)).tolist()) for y in range(self.points))
+        served: list[list[int]] = [[] for _ in range(self.points)]
+        for user, corners in enumerate(self.corners.tolist()):
+            for y in sorted({*corners} - {OUTSIDE}):
+                served[y].append(user)
+        return tuple(map(tuple, served))
 
     def neighbourhoods(self) -> tuple[tuple[int, ...], ...]:
         """For each user, itself and all users with whom it shares an access point, ascending."""

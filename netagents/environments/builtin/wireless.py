@@ -137,16 +137,16 @@ class WirelessAccess(FiniteNetworkedMDP):
 
         Uniform actions do not depend on queues, so that each user's queue is a Markov chain of its own.
         """
-        # Chance that nobody else names an access point; the last column stands for OUTSIDE = -1.
-        others = np.zeros((self.layout.n, self.layout.points + 1))
+        # (user, access point) -> chance that nobody else names it; none for OUTSIDE.
+        others: dict[tuple[int, int], float] = {}
         for y, users in enumerate(self.layout.clients()):
             silent = np.array([1.0 - float(np.mean(self._points[j, : self._sizes[j]] == y)) for j in users])
             for k, i in enumerate(users):
-                others[i, y] = np.prod(np.delete(silent, k))
+                others[i, y] = float(np.prod(np.delete(silent, k)))
         total = 0.0
         for i, size in enumerate(self._sizes):
             sends, kept, change = self._own_tables(i)
-            success = sends * others[i, self._points[i, :size]]
+            success = sends * np.array([others.get((i, y), 0.0) for y in self._points[i, :size].tolist()])
             chain = kept + np.einsum("sa,sat->st", success, change) / size
             queue = self._start()
             for t in range(horizon):

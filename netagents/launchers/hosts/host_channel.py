@@ -32,9 +32,10 @@ class Host:
         name: for people.
         command: starts the runner there; its standard input and output lead to the runner's.
         slots: how many agents it takes.
-        address: numeric address at which other hosts reach its nodes; None: the one at which ssh reached it.
-        server: numeric address at which it reaches the server; None: the one from which ssh reached it, or that of this host towards it.
+        address: numeric address at which other hosts reach its nodes; None: the one at which ssh reached it, else its name.
+        server: numeric address at which it reaches the server; None: the one from which ssh reached it, else that of this host towards it.
         variables: environment variables of the command, beside those of this process.
+        over_ssh: the command is ssh, whose addresses count; those of a login before it, which engines pass on, do not.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Host:
     address: str | None = None
     server: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    over_ssh: bool = False
 
 
 def runner_command(python: str = sys.executable) -> tuple[str, ...]:
@@ -71,6 +73,7 @@ class HostChannel:
         opened: the runner has its settings.
         last_line: when the last line came, on the clock of waits.
         lost: why the connection is of no use any more; empty while it is.
+        silent: it is lost because nothing came any more; the command that reaches the host then has nobody to wait for.
         fault: why the runner ended, in its own words.
         process: of the command that reaches the host.
     """
@@ -78,7 +81,7 @@ class HostChannel:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.hello: dict[str, Any] | None = None
-        self.opened = False
+        self.opened = self.silent = False
         self.lost = self.fault = ""
         self.last_line = waiting_clock()
         self._in, self._out = b"", b""
@@ -170,9 +173,10 @@ class HostChannel:
                 self.process.stdin.close()
 
     def close(self, seconds: float) -> None:
-        """Hang up and end the command, which gets ``seconds`` to leave by itself."""
+        """Hang up and end the command, which gets ``seconds`` to leave by itself; none where the host is silent."""
         self.hang_up()
-        for number, patience in ((None, seconds), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0)):
+        steps = ((None, seconds), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
+        for number, patience in steps[-1:] if self.silent else steps:
             if number is not None:
                 with contextlib.suppress(OSError):
                     os.killpg(self.process.pid, number)

@@ -55,6 +55,10 @@ class HostLauncher(Launcher):
         """How a runner is started on the launcher's own host."""
         return Host("this host", runner_command())
 
+    def place(self, run: LaunchedRun, hosts: Sequence[Host]) -> Placement:
+        """Which agents run on which host."""
+        return place_agents(run.prepared.setup, [host.slots for host in hosts])
+
     def connections(self, hosts: Sequence[Host], placement: Placement) -> list[tuple[Host, list[str]]]:
         """The connections to make, each with its roles: one per host that has agents."""
         return [(host, [f"agent_{agent}" for agent in agents]) for host, agents in zip(hosts, placement.agents, strict=True) if agents]
@@ -93,7 +97,7 @@ class HostLauncher(Launcher):
     def carry_out(self, run: LaunchedRun) -> None:
         experiment, prepared, directory = run.experiment, run.prepared, run.directory
         hosts = list(self.hosts(experiment))
-        placement = place_agents(prepared.setup, [host.slots for host in hosts])
+        placement = self.place(run, hosts)
         run.display.note(placement.sentence([host.name for host in hosts]))
         sockets = SocketDirectory.create()
         with ending(directory, sockets), viewing(sockets.path) as (listener, view):

@@ -161,7 +161,8 @@ class HostSupervisor(Supervisor):
         for name in PACKAGES:
             if there.get(name) != here[name]:
                 self._run.note(f"note: host {channel.host.name} has {name} {there.get(name)}, not {here[name]}; bits may differ")
-        channel.opened = True
+        # Its silence begins now: it had nothing to say while others were waited for.
+        channel.opened, channel.last_line = True, waiting_clock()
         channel.send(**(self._run.home if channel is self._hosts.channels[0] else self._run.settings), nodes=nodes)
 
     def _send_start(self, spec: NodeSpec, channel: HostChannel) -> HostNode:
@@ -176,7 +177,8 @@ class HostSupervisor(Supervisor):
 
     def _addresses(self, channel: HostChannel) -> tuple[str, str]:
         """The address of a host for others, and that of the server for this host."""
-        host, reached = channel.host, (channel.hello or {}).get("reached") or []
+        host = channel.host
+        reached = ((channel.hello or {}).get("reached") or []) if host.over_ssh else []
         if channel is self._hosts.channels[0]:
             return host.address or "127.0.0.1", host.server or "127.0.0.1"
         address = host.address or (str(reached[2]) if len(reached) == 4 else host.name)
@@ -207,7 +209,10 @@ class HostSupervisor(Supervisor):
     def check(self, events: Sequence[NodeEvent], ask: Sequence[str] = ()) -> None:  # type: ignore[override]
         """As every supervisor; a SIGTERM that reached nodes first, such as that of a cancelled job, is awaited here, too."""
         known = list(events)
-        if any(isinstance(event, Exited) and event.exit_code in (_TERMINATED, None) for event in known):
+        # Whom nothing is heard of, no signal has reached.
+        silent = {role for role, channel in self._places.items() if channel.silent}
+        ends = [event for event in known if isinstance(event, Exited) and event.role not in silent]
+        if any(event.exit_code in (_TERMINATED, None) for event in ends):
             limit = time.monotonic() + _SETTLE_SECONDS
             while time.monotonic() < limit and not any(isinstance(event, Signalled) for event in known):
                 self._watch.look(_LOOK_SECONDS, ())

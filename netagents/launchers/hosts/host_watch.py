@@ -68,7 +68,7 @@ class HostWatch(Watch):
             channel.flush()
             # The first is that of this host, whose end cannot stay unnoticed.
             if place and channel.opened and not channel.lost and now - channel.last_line > self._silence:
-                channel.lost = f"no sign of life for {self._silence:g} s"
+                channel.lost, channel.silent = f"no sign of life for {self._silence:g} s", True
                 self._lose(channel)
         if now - self._last_sign >= ALIVE_SECONDS:
             self._last_sign = now

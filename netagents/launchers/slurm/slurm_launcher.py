@@ -22,7 +22,7 @@ from netagents.learning.prepare import Prepared
 _LOOK_SECONDS = 0.2
 _STATE_SECONDS = 2.0
 _OUTCOME_SECONDS = 10.0
-_STEPS_SECONDS = 2.0
+_STEPS_SECONDS = 1.0
 """That a job may go on after its outcome is known, where Slurm has no reason to begin it again."""
 _STOP_SECONDS = 40.0
 
@@ -69,7 +69,7 @@ class _Following:
         """
         next_state = 0.0
         gone_since: float | None = None
-        said_since: float | None = None
+        outcome_since: float | None = None
         asked_at: float | None = None
         while True:
             self.follower.look()
@@ -85,14 +85,17 @@ class _Following:
                 self._note_state()
             ended = self.state not in WAITING and self.state not in RUNNING
             outcome, error = read_outcome(self.folder)
+            if outcome and outcome_since is None:
+                # What Slurm says of the job from now on is what counts.
+                next_state = min(next_state, now + _STEPS_SECONDS / 2)
             # A job that Slurm puts back into the queue was interrupted, too, and is completing before it waits.
             again = isinstance(error, InterruptedRunError) and asked_at is None
             if outcome and (error is None or ended or (self.state == "COMPLETING" and not again)):
                 break
             if outcome:
                 # Slurm may begin the job again; where it does not, the steps of a lost host may keep the job for long.
-                said_since = now if said_since is None or self.state != "RUNNING" else said_since
-                if now - said_since > (_OUTCOME_SECONDS if again else _STEPS_SECONDS) and self.state == "RUNNING":
+                outcome_since = now if outcome_since is None or self.state != "RUNNING" else outcome_since
+                if now - outcome_since > (_OUTCOME_SECONDS if again else _STEPS_SECONDS) and self.state == "RUNNING":
                     end_job(self.job, at_once=True)
                     break
             if ended:

@@ -50,6 +50,7 @@ class SshLauncher(HostLauncher):
                 each.slots,
                 each.address,
                 settings.server,
+                over_ssh=True,
             )
             for each in read_hosts(Path(settings.file))
         ]

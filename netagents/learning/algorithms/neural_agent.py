@@ -21,7 +21,8 @@ from netagents.environments.spaces import Discrete
 from netagents.experiment.algorithm_settings import NetworkAlgorithmSettings
 from netagents.learning.algorithms.lambda_returns import lambda_returns
 from netagents.learning.algorithms.trained_policy import trained_policy
-from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.agent_checkpoint import below
+from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.replaced_actions import NOBODY, Deviations
 from netagents.learning.protocol.requests import ExchangeRequest, Turns
 from netagents.learning.protocol.rollout import Rollout

@@ -22,7 +22,8 @@ from netagents.experiment.intervention_settings import sbpr_of
 from netagents.learning.algorithms.policy_gradient import clipped, truncated_policy_gradient, visited_entropy
 from netagents.learning.algorithms.registry import ALGORITHMS
 from netagents.learning.algorithms.step_sizes import step_size_at
-from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.agent_checkpoint import below
+from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.replaced_actions import NOBODY
 from netagents.learning.protocol.requests import Turns
 from netagents.learning.protocol.rollout import Rollout

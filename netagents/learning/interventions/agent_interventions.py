@@ -20,8 +20,9 @@ from netagents.experiment.intervention_settings import (
 )
 from netagents.learning.interventions.action_sources import ActionSource, Choose
 from netagents.learning.interventions.deviation_critics import DeviationCritic, NetworkDeviationCritic, TableDeviationCritic
+from netagents.learning.protocol.agent_checkpoint import below
 from netagents.learning.protocol.lotteries import MOST_INTERVENTIONS, advised_copies, draw_deviations, strikes
-from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.replaced_actions import NOBODY, BoolArray, Deviations, ReplacedActions, WorstActionExchange
 from netagents.learning.protocol.rollout import Rollout
 from netagents.messages import Trace, WorstAction, node_name

@@ -17,7 +17,8 @@ from netagents.critics.critic_table import CriticTable
 from netagents.critics.temporal_difference import batch_td, compact
 from netagents.critics.window_keys import WindowKeys
 from netagents.environments.spaces import candidate_actions
-from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.agent_checkpoint import below
+from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.rollout import Rollout
 from netagents.messages import RadiusKind, Trace
 from netagents.randomness import Purpose, stream

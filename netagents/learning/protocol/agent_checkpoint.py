@@ -57,3 +57,8 @@ def restore_agent(agent: RestorableAgent, arrays: Arrays, where: str) -> None:
                 fix="the settings are not those that it was written with",
             )
     agent.restore({name: np.array(array, order="C") for name, array in arrays.items()})
+
+
+def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The components whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

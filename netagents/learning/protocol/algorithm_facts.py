@@ -38,7 +38,7 @@ class AlgorithmFacts:
     masks: bool = False
     moving: bool = False
     recurrent: bool = False
-    kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS) - {Kind.TARGET_ACTION}
+    kinds: frozenset[Kind] = frozenset(NEIGHBOUR_KINDS) - {Kind.TARGET_ACTION, Kind.BRANCH_STATE}
     credits: bool = False
     signals: bool = False
     deviates: bool = False

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.learning.protocol.agent_metrics import DESCRIPTIONS
+from netagents.measures.power.branched_power import BranchedPower
 from netagents.messages import Report
 
 FloatArray = NDArray[np.float64]
@@ -27,6 +28,7 @@ class IterationRecord:
         metrics: (n, M) float64, the agents' reports, a column per name.
         power: per agent i an (m, 6) array: j, power of j over i, its error, share of known visits, effective visits, age.
         ledger: (r, 6) int64: sender, kind, receiver, hop, messages, payload bytes.
+        audited: true power of the policies of the iteration, where it was audited; None elsewhere.
         timing: (n, 3) float64 seconds: compute, wait, serialise (zero in process; never part of a comparison).
     """
 
@@ -39,6 +41,7 @@ class IterationRecord:
     power: tuple[FloatArray, ...]
     ledger: NDArray[np.int64]
     timing: FloatArray
+    audited: BranchedPower | None = None
 
     def column(self, name: str) -> FloatArray:
         """(n,) values of one metric; NaN where it is one of netagents' own that no part of this run reports.
@@ -61,8 +64,10 @@ def make_record(
     reports: Sequence[Report],
     server_ledger: NDArray[np.int64],
     server: int,
+    audited: BranchedPower | None = None,
 ) -> IterationRecord:
-    """Join the environment's returns, the agents' reports (in agent order, metrics by ``names``) and the server's own ledger (r, 5)."""
+    """Join the environment's returns, the agents' reports (in agent order, metrics by ``names``), the server's own ledger (r, 5) and an
+    audit."""
     ledgers = [(server, server_ledger), *((agent, report.ledger) for agent, report in enumerate(reports))]
     rows = [np.column_stack([np.full(len(rows), sender, dtype=np.int64), rows]) for sender, rows in ledgers]
     return IterationRecord(
@@ -75,4 +80,5 @@ def make_record(
         power=tuple(report.power for report in reports),
         ledger=np.concatenate(rows),
         timing=np.stack([report.timing for report in reports]),
+        audited=audited,
     )

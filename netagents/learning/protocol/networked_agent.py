@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.spaces import space_dtype, space_shape
-from netagents.learning.protocol.agent_checkpoint import checkpoint_due
+from netagents.learning.protocol.agent_checkpoint import below, checkpoint_due
 from netagents.learning.protocol.agent_metrics import metric_vector
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
+from netagents.learning.protocol.branch_answers import BranchAnswers
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.learning.protocol.information_age import Ages, is_aged
 from netagents.learning.protocol.message_ledger import Ledger
@@ -70,6 +71,7 @@ class NetworkedAgent(ABC):
         """Batches of earlier iterations, of an algorithm that is not on-policy: what a resumed run needs and no message carries."""
         self.interventions: Interventions | None = None
         """What may replace single actions; None where the experiment has nothing that concerns the agent."""
+        self._branches = None if setup.branch_plan is None else BranchAnswers(setup, index, setup.branch_plan, self.nearby)
         self._pending: list[Outgoing] = []
 
     @abstractmethod
@@ -193,6 +195,8 @@ class NetworkedAgent(ABC):
             self.ledger.count(Outgoing(Kind.STATE, iteration, 0, State(rollout.states[0]), out_neighbours), times=steps + 1)
         self.ledger.count(Outgoing(Kind.ACTION, iteration, 0, Action(rollout.actions[0]), to_server), times=steps)
         rollout.close()
+        if self._branches is not None and self._branches.due(iteration):
+            yield from self._branches.answer(iteration, self.policy, rollout, self.take_queue(), self.ledger)
         if self.substitute is not None:
             rollout.chosen = np.zeros_like(rollout.alive)
         elif replacing is not None:
@@ -343,8 +347,3 @@ class NetworkedAgent(ABC):
     def _turn(self, kind: Kind, iteration: int, step: int, senders: tuple[int, ...]) -> ExchangeRequest:
         outgoing, self._pending = self._pending, []
         return ExchangeRequest(outgoing, kind, iteration, step, senders)
-
-
-def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The components whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

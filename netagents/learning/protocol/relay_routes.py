@@ -18,6 +18,7 @@ class Routes:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._widest = max(max(reach.radii) for reach in setup.reach.values())
         self._trees: dict[tuple[int, tuple[int, ...]], dict[int, TreeNode]] = {}
 
     def tree(self, kind: Kind, origin: int) -> Mapping[int, TreeNode]:
@@ -35,8 +36,7 @@ class Routes:
         Left out are trees that it is no part of, and its own where nobody hears it.
         """
         setup = self._setup
-        widest = max(max(reach.radii) for reach in setup.reach.values())
-        near = setup.topology.hops.within(agent, widest)
+        near = setup.topology.hops.within(agent, self._widest)
         trees: dict[Kind, dict[int, TreeNode]] = {}
         for kind in NEIGHBOUR_KINDS:
             places = {origin: place for origin in near if (place := self.tree(kind, origin).get(agent)) is not None}

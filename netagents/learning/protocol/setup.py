@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from netagents.experiment.intervention_settings import SbprSettings, WorstInterv
 from netagents.experiment.policy_settings import NETWORKS
 from netagents.experiment.settings_of_agents import AgentSettings
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
+from netagents.learning.protocol.branch_plan import BranchPlan, plan_branches
 from netagents.learning.protocol.lotteries import advised_copies, draw_deviations, strikes
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.population import Population
@@ -120,6 +122,16 @@ class Setup:
     def action_sizes(self, agents: tuple[int, ...]) -> tuple[int, ...]:
         """Number of actions of each of ``agents``."""
         return tuple(discrete_size(self.spec.action_spaces[j], f"action space of agent {j}") for j in agents)
+
+    @cached_property
+    def branch_plan(self) -> BranchPlan | None:
+        """What audits of power branch during the run; None where there are none.
+
+        Raises:
+            EnvironmentMismatchError: an agent has too many actions to try them all.
+        """
+        audit = self.experiment.power.audit
+        return None if audit is None else plan_branches(audit, self.spec, self.discount)
 
     def cells(self, agent: int) -> Cells:
         """What the occupancy of ``agent`` is counted over.
@@ -278,6 +290,10 @@ class Setup:
         return ExpectedArray(parameters.dtype, (parameters.size,)), ExpectedArray(
             np.dtype(np.float64), (sum(each.size for each in statistics),)
         )
+
+    def branch_rollouts(self) -> tuple[tuple[int, int, int, int], ...]:
+        """Of an audit's rollouts with equally many copies: copies, how many rollouts, steps of each, visits; empty without audits."""
+        return () if self.branch_plan is None else self.branch_plan.rollouts
 
     def shadow_shapes(self, agent: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Table and signal of a shadow reward: tables send the gradient, networks that share rewards the signal alone."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment.agent_settings import frozen_policy_of
-from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.agent_checkpoint import below
+from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.played_episodes import EARNED, earned
 from netagents.learning.protocol.requests import Turns
 from netagents.learning.protocol.rollout import Rollout

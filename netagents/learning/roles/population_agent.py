@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import ProtocolError
-from netagents.learning.protocol.agent_checkpoint import FREE_SHAPES
-from netagents.learning.protocol.networked_agent import NetworkedAgent, below
+from netagents.learning.protocol.agent_checkpoint import FREE_SHAPES, below
+from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.population import Seat, member_seed
 from netagents.learning.protocol.requests import Outgoing, Turns
 from netagents.learning.protocol.setup import Setup

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from netagents.experiment import Experiment
 from netagents.experiment.signal_settings import OWN_SIGNALS, TermSettings
 from netagents.foreign.part_values import check_array, check_number
+from netagents.learning.protocol.agent_checkpoint import below
 from netagents.learning.protocol.agent_metrics import ordered_union
-from netagents.learning.protocol.networked_agent import below
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.local_objective import ShadowSignal

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from netagents.environments.feature_encoders import flat, width
 from netagents.environments.spaces import Discrete
 from netagents.errors import ExperimentError
-from netagents.learning.protocol.networked_agent import below
+from netagents.learning.protocol.agent_checkpoint import below
 from netagents.learning.protocol.setup import Setup
 from netagents.learning.signals.signal_term import FloatArray, SignalBatch, SignalTerm
 from netagents.measures.information import ConditionalSettings, ConditionalTrainer, published_values

@@ -11,6 +11,7 @@ import numpy as np
 
 from netagents.monitoring.feed.run_history import DERIVED, RunHistory
 from netagents.records import Run
+from netagents.records.audited_rows import audited_table
 
 Row = list[Any]
 
@@ -34,6 +35,12 @@ def _power(run: Run) -> Iterator[Row]:
             yield [iteration, int(row[0]), int(row[1]), *row[2:]]
 
 
+def _audited(run: Run) -> Iterator[Row]:
+    table = audited_table(run.audited_power)
+    yield list(table)
+    yield from map(list, zip(*(column.tolist() for column in table.values()), strict=True))
+
+
 def _traffic(run: Run) -> Iterator[Row]:
     table = run.ledger.table()
     yield list(table)
@@ -50,6 +57,7 @@ TABLES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "returns": _returns,
     "metrics": _metrics,
     "power": _power,
+    "audited": _audited,
     "traffic": _traffic,
     "events": _events,
 }

@@ -7,7 +7,7 @@ from typing import Any
 from netagents.messages import node_name
 from netagents.monitoring.feed.run_overview import clipped
 
-_ODD = ("restarted", "interrupted", "tables_failed", "resumed", "power_warning")
+_ODD = ("restarted", "interrupted", "tables_failed", "resumed", "power_warning", "refused", "late", "overdue")
 
 
 def shown_event(event: dict[str, Any]) -> dict[str, Any]:
@@ -19,13 +19,19 @@ def shown_event(event: dict[str, Any]) -> dict[str, Any]:
     if kind in ("links", "staleness"):
         facts = {}
     if kind == "traffic":
-        facts = {key: facts[key] for key in ("refused", "digests_dropped", "wait_seconds") if facts.get(key)}
+        kept = {key: facts[key] for key in ("digests_dropped", "wait_seconds") if facts.get(key)}
+        facts = ({"refused": _by_node(facts["refused"])} if facts.get("refused") else {}) | kept
+    if kind in ("refused", "late"):
+        facts = {"": _by_node(facts.get(kind, {})), "up to iteration": facts.get("iteration")}
+    if kind == "overdue":
+        facts = {}
     line = str(event.get("line") or "")
     shown = ", ".join(
         f"{key.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
         for key, value in facts.items()
         if value not in ("", None, 0, [], {})
     )
+    shown = shown.strip()
     return {
         "time": event.get("time", 0.0),
         "event": kind,
@@ -33,6 +39,15 @@ def shown_event(event: dict[str, Any]) -> dict[str, Any]:
         "line": clipped(line or shown, 600),
         "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
+
+
+def _by_node(counts: dict[str, Any]) -> str:
+    return "; ".join(f"{node.replace('_', ' ')}: {_counted(each)}" for node, each in counts.items())
+
+
+def _counted(counts: dict[str, int] | int) -> str:
+    """A count, or counts by reason, in words."""
+    return str(counts) if isinstance(counts, int) else ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
 
 
 def absent_agents(events: list[dict[str, Any]]) -> list[int]:

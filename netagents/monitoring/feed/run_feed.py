@@ -240,13 +240,13 @@ class RunFeed:
         return news, cursor
 
     def matrix(self, iteration: int | None) -> bytes:
-        """Power in one iteration (the newest that was summed up for None, else the nearest), and the influence that was measured at or
-        before it, as JSON that is made once."""
+        """Power in one iteration (the newest that was summed up for None, else the nearest) as agents estimated it, with the newest audit
+        and measurement of influence at or before it, as JSON that is made once."""
         with self.lock:
             self.refresh()
             self._sum_up()
             if not self.history.count:
-                return json.dumps({"iteration": -1, "power": [], "reliable": [], "influence": None}).encode()
+                return json.dumps({"iteration": -1, "power": [], "reliable": [], "audited": None, "influence": None}).encode()
             newest = max(0, min(self._summary[1][1], self.history.count) - 1)
             index = newest if iteration is None else min(max(iteration, 0), self.history.count - 1)
             key = (self.history.epoch, index)
@@ -265,9 +265,23 @@ class RunFeed:
             "reliable": matrix.reliable.astype(int).tolist(),
             "impossible": matrix.impossible.astype(int).tolist(),
             "held": rounded(power.held),
+            "audited": self._audited(index),
             "influence": self._influence(index),
         }
         return json.dumps(facts, separators=(",", ":"), allow_nan=False).encode()
+
+    def _audited(self, index: int) -> dict[str, Any] | None:
+        """The newest audit of power at or before an iteration; None where there is none."""
+        audits = self.history.audited_power()
+        iteration = max((each for each in audits if each <= index), default=None)
+        if iteration is None:
+            return None
+        power, n = audits[iteration], self.run.n
+        half = np.full((n, n), np.nan)
+        for j, i in np.argwhere(np.isfinite(power.power)).tolist():
+            interval = power.interval(j, i)
+            half[j, i] = 0.5 * (interval.high - interval.low)
+        return {"iteration": iteration, "values": rounded(power.power), "error": rounded(half)}
 
     def _influence(self, index: int) -> dict[str, Any] | None:
         """The newest measurement of influence whose checkpoint is not after an iteration; else the oldest."""

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from netagents.errors import RunDirectoryError
 from netagents.learning.protocol.agent_metrics import DESCRIPTIONS
 from netagents.measures.power import Concentration, PowerMatrix, concentration
+from netagents.measures.power.branched_power import BranchedPower
 from netagents.measures.power.power_matrix import RELIABLE_ERROR, RELIABLE_KNOWN
 from netagents.records import Run
 from netagents.records import run_creation as layout
-from netagents.records.jsonl import JsonLinesReader
+from netagents.records.audited_rows import AUDITS, audited_iterations, audited_parser
+from netagents.records.jsonl import JsonLinesReader, JsonLinesRows
 from netagents.records.ledger_view import kind_name
 from netagents.records.metric_rows import TIMING
 from netagents.records.packed_records import unpack_power
@@ -86,6 +88,7 @@ class RunHistory:
 
     def _forget(self) -> None:
         self._metrics, self._power, self._ledger = (_Rows(self.run, name) for name in (layout.METRICS, layout.POWER, layout.LEDGER))
+        self._audits = JsonLinesRows(JsonLinesReader(self.run.path / AUDITS, audited_parser(self.n), RECORDS[AUDITS].bytes(self.n)))
         self.epoch += 1
         self.links_version += 1
         self.count = 0
@@ -214,6 +217,10 @@ class RunHistory:
         """The power matrix of one iteration, as the report has it."""
         row = self._power.rows[index]
         return self.run.matrix_of(unpack_power(row, self._pairs[index], self.run.path / layout.POWER))
+
+    def audited_power(self) -> dict[int, BranchedPower]:
+        """Iteration -> true power, of the iterations read so far that were audited."""
+        return audited_iterations(self._audits.all(), self.count, str(self.run.path / AUDITS))
 
     def concentration(self, index: int) -> Concentration:
         """Who holds how much power in one iteration."""

@@ -74,7 +74,8 @@ def plan(setup: Setup, index: int) -> NodePlan:
     senders = {kind: setup.in_neighbours(kind, index) for kind in NEIGHBOUR_KINDS}
     out_peers = frozenset(j for kind in NEIGHBOUR_KINDS for j in setup.out_neighbours(kind, index))
     in_peers = frozenset(j for kind_senders in senders.values() for j in kind_senders)
-    allowed: dict[Kind, tuple[int, ...]] = {Kind.STEP: (ENVIRONMENT,), Kind.SNAPSHOT: (ENVIRONMENT,), **senders}
+    from_server = (Kind.STEP, Kind.SNAPSHOT) if setup.branch_plan is None else (Kind.STEP, Kind.SNAPSHOT, Kind.BRANCH_STEP)
+    allowed: dict[Kind, tuple[int, ...]] = {**dict.fromkeys(from_server, (ENVIRONMENT,)), **senders}
     inbox = make_inbox(setup, index, UNKNOWN_RUN, allowed)
     if setup.experiment.routing == "relay":
         tree_nodes = Routes(setup).places(index)

@@ -14,7 +14,8 @@ from netagents.messages import NEIGHBOUR_KINDS, Kind, Pace
 
 _log = logging.getLogger(__name__)
 
-_PHASES = {"sample": Kind.STEP} | {kind.label: kind for kind in NEIGHBOUR_KINDS if kind.row.pace is Pace.ITERATION}
+_BY_STEP = {"sample": Kind.STEP, "audit": Kind.BRANCH_STEP}
+_PHASES = _BY_STEP | {kind.label: kind for kind in NEIGHBOUR_KINDS if kind.row.pace is Pace.ITERATION}
 
 
 class ProcessFaults:
@@ -37,11 +38,13 @@ class ProcessFaults:
         """The requests of an iteration with these faults: after a Step has arrived, or before the message of a phase is sent."""
         request = next(turns)
         while True:
-            if request.kind is not Kind.STEP:
+            by_step = request.kind.row.pace is not Pace.ITERATION
+            if not by_step:
                 self._inject(request)
             answer = yield request
-            if request.kind is Kind.STEP:
+            if by_step:
                 self._inject(request)
+            if request.kind is Kind.STEP:
                 for slow in self._slow:
                     if slow.covers(request.iteration):
                         time.sleep(slow.seconds)
@@ -55,7 +58,7 @@ class ProcessFaults:
             if (request.iteration, request.kind, request.step) != (
                 fault.iteration,
                 _PHASES[fault.phase],
-                fault.step if fault.phase == "sample" else 0,
+                fault.step if fault.phase in _BY_STEP else 0,
             ):
                 continue
             self._sudden.remove(fault)

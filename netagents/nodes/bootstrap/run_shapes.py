@@ -10,7 +10,7 @@ from netagents.wire.codec.decoder import ExpectedShapes
 
 def shapes_of(setup: Setup, agent: int) -> ExpectedShapes:
     """What ``agent`` may receive from the server, and from its in-neighbours of each kind."""
-    expected = {(Kind.STEP, ENVIRONMENT): Kind.STEP.row.expected(setup, agent)}
+    expected = {(kind, ENVIRONMENT): kind.row.expected(setup, agent) for kind in (Kind.STEP, Kind.BRANCH_STEP)}
     for kind in NEIGHBOUR_KINDS:
         expected |= {(kind, sender): kind.row.expected(setup, sender) for sender in setup.in_neighbours(kind, agent)}
     return _stated(expected)
@@ -18,7 +18,8 @@ def shapes_of(setup: Setup, agent: int) -> ExpectedShapes:
 
 def action_shapes(setup: Setup) -> ExpectedShapes:
     """What the server may receive from every agent."""
-    return _stated({(Kind.ACTION, agent): Kind.ACTION.row.expected(setup, agent) for agent in range(setup.n)})
+    kinds = (Kind.ACTION, Kind.BRANCH_ACTION)
+    return _stated({(kind, agent): kind.row.expected(setup, agent) for kind in kinds for agent in range(setup.n)})
 
 
 def _stated(expected: dict[tuple[Kind, int], Alternatives | None]) -> ExpectedShapes:

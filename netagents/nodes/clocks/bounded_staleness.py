@@ -77,7 +77,7 @@ class LatestWait:
             return
         what = f"{kind.name.lower()} of iteration {iteration}, step {step} from {node_names(waiting)}"
         error = DeadlineError(f"waited {self._seconds:g} s for {what}", where=node_name(self.exchange.node))
-        error.wait = Wait((iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase), what)
+        error.wait = Wait((iteration, kind.row.pace.order, step, kind.row.phase), what)
         raise error
 
 

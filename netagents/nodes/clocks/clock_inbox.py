@@ -42,4 +42,5 @@ def make_inbox(setup: Setup, node: int, run: bytes, allowed: Mapping[Kind, Colle
     # The steps of a whole iteration may wait for a late agent.
     in_step = not isinstance(clock, LockstepSettings) or isinstance(clock.straggler, WaitSettings)
     waiting = _WAITING if in_step else max(_WAITING, steps + 8)
-    return Inbox(run, allowed, iteration=iteration, steps=steps, nodes=n, strict=False, most_waiting=waiting)
+    branches = 0 if setup.branch_plan is None else setup.branch_plan.messages
+    return Inbox(run, allowed, iteration=iteration, steps=max(steps, branches), nodes=n, strict=False, most_waiting=waiting)

@@ -16,11 +16,13 @@ from netagents.errors import IllegalActionError, NetagentsError, exit_code_of
 from netagents.experiment.clock_settings import FreeRunningSettings
 from netagents.experiment.imported_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
-from netagents.learning import Ledger, Setup, make_record
+from netagents.learning import Ledger, Outgoing, Setup, make_record
+from netagents.learning.branch_audit import BranchAudit, BranchRounds
 from netagents.learning.prepare import Prepared, prepare
 from netagents.learning.protocol.agent_checkpoint import checkpoint_due
-from netagents.messages import ENVIRONMENT, MONITOR, Action, Kind, Message, Report, Snapshot, Step, Stop, node_name
-from netagents.nodes.bootstrap.drop_counts import refusals, refusals_line
+from netagents.measures.power.branched_power import BranchedPower
+from netagents.messages import ENVIRONMENT, MONITOR, Action, BranchAction, Kind, Message, Report, Snapshot, Step, Stop, node_name
+from netagents.nodes.bootstrap.drop_counts import Refusals, refusals, refusals_line
 from netagents.nodes.bootstrap.node_addresses import announce
 from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, link_settings
 from netagents.nodes.clocks.free_running import World
@@ -143,7 +145,7 @@ class EnvironmentServer:
         self._loop = self._train_freely if isinstance(setup.experiment.clock, FreeRunningSettings) else self._train
         self._world: World | None = None
         self._ledger = Ledger(lambda _: 0)
-        self._pages: dict[int, tuple[Returns, NDArray[np.int64]]] = {}
+        self._pages: dict[int, tuple[Returns, NDArray[np.int64], BranchedPower | None]] = {}
         self._sample_seconds = 0.0
 
     # -- training --------------------------------------------------------------------------------------------------------
@@ -177,11 +179,13 @@ class EnvironmentServer:
         """From the newest checkpoint on; every record is written as soon as its reports are in."""
         receive, agents, setup = self._receive, self._agents, self._setup
         iterations = setup.experiment.learning.iterations
-        first = self._participation.first
+        first, plan = self._participation.first, setup.branch_plan
+        audit = None if plan is None else BranchAudit(setup, plan, session.environment)
         for iteration in range(first, iterations):
             self._context.log.phase(f"iteration {iteration}")
             self._seed_globally(iteration)
-            self._send_steps(iteration, 0, session.begin(iteration))
+            audited = audit is not None and audit.due(iteration)
+            self._send_steps(iteration, 0, session.begin(iteration, remember=audited))
             began = 0.0
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)
@@ -200,8 +204,23 @@ class EnvironmentServer:
                         self._record(iteration - 1)
                     began = perf_counter()
             self._sample_seconds += perf_counter() - began
-            self._pages[iteration] = (session.returns(), self._ledger.close())
+            power = self._audit(iteration, audit.rounds(iteration, session)) if audit is not None and audited else None
+            self._pages[iteration] = (session.returns(), self._ledger.close(), power)
         self._record(iterations - 1)
+
+    def _audit(self, iteration: int, rounds: BranchRounds) -> BranchedPower | None:
+        """Ask all agents what they would do in the branches of an audit; their answers are waited for like their actions."""
+        while rounds.asked is not None:
+            ordinal = rounds.ordinal
+            for agent, message in enumerate(rounds.asked):
+                self._exchange.send(message, Kind.BRANCH_STEP, iteration, ordinal, (agent,))
+                self._ledger.count(Outgoing(Kind.BRANCH_STEP, iteration, ordinal, message, (agent,)))
+            answers = self._receive(iteration, Kind.BRANCH_ACTION, ordinal, self._agents)
+            try:
+                rounds.answer([each.actions for each in answers if isinstance(each, BranchAction)])
+            except IllegalActionError as illegal:
+                self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what} in an audit; {illegal.fix}")
+        return rounds.power
 
     def _train_freely(self, session: EnvironmentSession) -> None:
         """The same on a timer: an iteration ends when all reports of it are in."""
@@ -219,7 +238,7 @@ class EnvironmentServer:
                 self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what}; {illegal.fix}")
             self._ledger.count_steps(iteration, steps, self._world.ticks)
             self._sample_seconds += perf_counter() - began
-            self._pages[iteration] = (session.returns(), self._ledger.close())
+            self._pages[iteration] = (session.returns(), self._ledger.close(), None)
             self._record(iteration)
 
     def _seed_globally(self, iteration: int) -> None:
@@ -244,12 +263,13 @@ class EnvironmentServer:
         due = checkpoint_due(self._setup.experiment, iteration)
         snapshots = self._receive(iteration, Kind.SNAPSHOT, 0, self._agents) if due else []
         # From here on nothing is waited for, so that a restart finds an iteration recorded and kept, or neither.
-        returns, ledger = self._pages.pop(iteration)
+        returns, ledger, power = self._pages.pop(iteration)
         if not self._participation.record(iteration):
             return  # after a restart, the same numbers once more
         typed = [report for report in reports if isinstance(report, Report)]
-        record = make_record(iteration, self._setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT)
+        record = make_record(iteration, self._setup.metric_names, returns.team, returns.discounted, typed, ledger, ENVIRONMENT, power)
         self._recorder.iteration(record)
+        self._participants.irregularities.record(iteration, self._refused, self._participants.policy.times_late)
         if due:
             states = {agent: snapshot.arrays for agent, snapshot in enumerate(snapshots) if isinstance(snapshot, Snapshot)}
             self._recorder.snapshot(iteration, states)
@@ -264,6 +284,9 @@ class EnvironmentServer:
                 breach = self._participants.checks.breach(agent, report)
                 if breach is not None:
                     self._participants.expose(agent, breach)
+
+    def _refused(self) -> dict[int, Refusals]:
+        return self._participants.reports.refused(refusals(self._exchange.inbox, self._participants.transport))
 
     # -- end -------------------------------------------------------------------------------------------------------------
 

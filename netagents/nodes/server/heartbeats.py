@@ -13,7 +13,7 @@ import numpy as np
 from netagents.errors import DeadlineError
 from netagents.experiment import Timeouts
 from netagents.messages import Heartbeat, Kind, Message
-from netagents.nodes.server.failure_policy import AgentEvent, FailurePolicy, PolicyAction
+from netagents.nodes.server.failure_policy import AgentEvent, AgentState, FailurePolicy, PolicyAction
 from netagents.wire.pauses import waiting_clock
 from netagents.wire.session.exchange import Exchange
 
@@ -31,10 +31,18 @@ class HeartbeatMonitor:
         policy: of the run.
         timeouts: after half of ``answer`` those who are missing are asked; the other half is theirs to answer.
         carry_out: what the policy answers with.
+        overdue: called with agents whose message is missing, when they are first asked, and for how many seconds it has been awaited.
     """
 
-    def __init__(self, exchange: Exchange, policy: FailurePolicy, timeouts: Timeouts, carry_out: CarryOut) -> None:
-        self._exchange, self._policy, self._carry_out = exchange, policy, carry_out
+    def __init__(
+        self,
+        exchange: Exchange,
+        policy: FailurePolicy,
+        timeouts: Timeouts,
+        carry_out: CarryOut,
+        overdue: Callable[[list[int], float], None] = lambda _agents, _seconds: None,
+    ) -> None:
+        self._exchange, self._policy, self._carry_out, self._overdue = exchange, policy, carry_out, overdue
         self._answer, self._whole = timeouts.seconds("answer"), timeouts.seconds("exchange")
 
     def receive(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> list[Message]:
@@ -86,7 +94,11 @@ class HeartbeatMonitor:
         """Ask those who are missing for a heartbeat, and wait for it half of ``answer`` seconds (``timeouts.answer`` if None)."""
         exchange, policy = self._exchange, self._policy
         seconds = self._answer if answer is None else answer
-        for agent in missing():
+        awaited = missing()
+        late = [agent for agent in awaited if policy.state(agent) in (AgentState.TAKING_PART, AgentState.LATE)]
+        if late:
+            self._overdue(late, seconds / 2.0)
+        for agent in awaited:
             if PolicyAction.ASK in policy.handle(agent, AgentEvent.MESSAGE_OVERDUE) and agent in exchange.linked:
                 exchange.offer(ASK, Kind.HEARTBEAT, 0, 0, agent)
         limit = waiting_clock() + seconds / 2.0

@@ -41,6 +41,10 @@ class NodeReports:
         else:
             self._relayed[sender] = message
 
+    def refused(self, own: Refusals) -> dict[int, Refusals]:
+        """What every node has refused so far; ``own``: the server."""
+        return {ENVIRONMENT: own, **self._refused}
+
     def await_relay_stats(self, exchange: Exchange, agents: int, seconds: float) -> None:
         """With relay routing agents report as they leave what travelled over their links; one that does not is left out of the records."""
         with contextlib.suppress(DeadlineError):
@@ -60,7 +64,7 @@ class NodeReports:
                 exchange.pump(0.0)  # the last accounts came with the last reports
             self._link_costs.update(ENVIRONMENT, exchange.links.costs())
             recorder.event("links", columns=list(LINK_COSTS), rows=self._link_costs.total().tolist())
-        everywhere = {ENVIRONMENT: refused, **self._refused}
+        everywhere = self.refused(refused)
         recorder.event(
             "traffic",
             sent={kind.name.lower(): counted for kind, counted in traffic.sent.items()},

@@ -38,6 +38,7 @@ from netagents.nodes.process.node_process import ProcessContext, watched_descrip
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
 from netagents.nodes.server.failure_policy import AgentEvent, FailurePolicy, PolicyAction
 from netagents.nodes.server.heartbeats import HeartbeatMonitor
+from netagents.nodes.server.irregularities import Irregularities
 from netagents.nodes.server.launcher_pipes import LauncherPipes
 from netagents.nodes.server.newcomers import Newcomers
 from netagents.nodes.server.node_reports import NodeReports
@@ -76,7 +77,7 @@ class Participants:
         policy: what is done about agents that fail.
         tolerant: the exchange where agents may be late, silent or lost; None in a plain run.
         participation: where the run stands, and the iteration at which all begin, or begin again.
-        reports: what nodes told about themselves. checks: which of it cannot be.
+        reports: what nodes told about themselves. checks: which of it cannot be. irregularities: what of it is recorded at once.
     """
 
     def __init__(
@@ -101,7 +102,8 @@ class Participants:
         if path is not None:
             context.own(path)
         self.endpoint = listener.endpoint
-        allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT), tuple(range(setup.n)))
+        audited = () if setup.branch_plan is None else (Kind.BRANCH_ACTION,)
+        allowed = dict.fromkeys((Kind.ACTION, Kind.REPORT, Kind.SNAPSHOT, *audited), tuple(range(setup.n)))
         inbox = make_inbox(setup, ENVIRONMENT, run, allowed, first)
         inbox.identify(known_users(links))
         codec = Codec()
@@ -131,7 +133,8 @@ class Participants:
         self._restored: dict[int, Hello] = {}
         self._newcomers = Newcomers(self.transport, links.linger_seconds, experiment.timeouts.seconds("ready"))
         self.reports, self.checks = NodeReports(), ReportChecks(setup)
-        self._waits = HeartbeatMonitor(self.exchange, self.policy, experiment.timeouts, self._carry_out)
+        self.irregularities = Irregularities(recorder)
+        self._waits = HeartbeatMonitor(self.exchange, self.policy, experiment.timeouts, self._carry_out, self.irregularities.overdue)
         self.tolerant = (
             TolerantExchange(self.exchange, setup, self.policy, self._waits, recorder.newest_state) if needs_tolerance(experiment) else None
         )

@@ -38,7 +38,8 @@ class ReportChecks:
         self._setup = setup
         self._began = waiting_clock()
         self._sizes: dict[tuple[int, int], int] = {}
-        self._most = max(LEAST, SLACK * (setup.steps + 2))
+        branches = 0 if setup.branch_plan is None else setup.branch_plan.messages
+        self._most = max(LEAST, SLACK * (max(setup.steps, branches) + 2))
 
     def breach(self, agent: int, report: Report) -> str | None:
         """What is impossible about an iteration's report, in words; None if nothing is."""
@@ -76,7 +77,7 @@ class ReportChecks:
         """Largest payload of one message, in bytes."""
         size = self._sizes.get((agent, kind))
         if size is None:
-            forms = kind.row.expected(self._setup, agent) if kind in (*NEIGHBOUR_KINDS, Kind.ACTION) else None
+            forms = kind.row.expected(self._setup, agent) if kind in (*NEIGHBOUR_KINDS, Kind.ACTION, Kind.BRANCH_ACTION) else None
             arrays = [[(each.dtype.itemsize, each.shape) for each in form] for form in forms or ()]
             known = bool(arrays) and not any(ANY in shape for form in arrays for _, shape in form)
             size = max(sum(item * int(np.prod(shape)) for item, shape in form) for form in arrays) if known else LIMITS.message_bytes

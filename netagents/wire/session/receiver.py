@@ -114,7 +114,7 @@ class Receiver:
 
     def wait(self, iteration: int, kind: Kind, step: int, senders: Sequence[int]) -> Wait:
         """Description of a wait, for the error that ended it: after a lost message all nodes wait, and the earliest wait identifies it."""
-        position = (iteration, int(kind.row.pace is not Pace.STEP), step, kind.row.phase)
+        position = (iteration, kind.row.pace.order, step, kind.row.phase)
         return Wait(position, self._describe_wait(iteration, kind, step, senders))
 
     def _await(self, iteration: int, kind: Kind, step: int, senders: Sequence[int], allowed: float) -> list[Message]:

@@ -1,4 +1,4 @@
-// Matrix: power or influence of row over column as a heat map, over time with a slider.
+// Matrix: power (estimated by agents or audited by branching) or influence of row over column as a heat map, over time with a slider.
 
 import { color, scale } from "./colors.js";
 import { $, number, text } from "./format.js";
@@ -49,13 +49,15 @@ export class Matrix {
 
   table() {
     const { matrix } = this.state;
-    return $("matrix-kind").value === "influence" ? matrix?.influence?.values ?? null : matrix?.power ?? null;
+    const kind = $("matrix-kind").value;
+    return (kind === "power" ? matrix?.power : matrix?.[kind]?.values) ?? null;
   }
 
   draw() {
     const { canvas, state } = this;
     const table = this.table();
-    const influence = $("matrix-kind").value === "influence";
+    const kind = $("matrix-kind").value;
+    const influence = kind === "influence";
     const ratio = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     canvas.width = Math.round(width * ratio);
@@ -63,9 +65,10 @@ export class Matrix {
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    text($("matrix-title"), influence ? "Influence of row on column" : "Power of row over column");
+    text($("matrix-title"), { influence: "Influence of row on column", audited: "True power of row over column", power: "Power of row over column" }[kind]);
     if (!table?.length) {
-      text($("matrix-line"), influence ? "no influence has been measured of this run; netagents influence measures it" : "no power is measured yet");
+      text($("matrix-line"), { influence: "no influence has been measured of this run; netagents influence measures it", audited: "no iteration was audited by then; the setting power.audit does it", power: "no power is measured yet" }[kind]);
+      text($("matrix-hover"), "");
       return;
     }
     const n = table.length;
@@ -73,14 +76,14 @@ export class Matrix {
     const cell = Math.max(1, Math.min((width - margin) / n, (height - margin) / n, 36));
     const left = margin + Math.max(0, (width - margin - cell * n) / 2);
     Object.assign(this, { left, top: margin, cell, n });
-    const known = table.flatMap((line, j) => line.filter((value, i) => value !== null && (influence || state.matrix.reliable[j][i])));
+    const known = table.flatMap((line, j) => line.filter((value, i) => value !== null && (kind !== "power" || state.matrix.reliable[j][i])));
     const all = known.length ? known : table.flat().filter((value) => value !== null);
     const most = Math.max(...all, 0) || 1;
     for (let j = 0; j < n; j += 1) {
       for (let i = 0; i < n; i += 1) {
         const value = table[j][i];
         if (i !== j && value === null) continue;
-        const reliable = influence || state.matrix.reliable[j][i];
+        const reliable = kind !== "power" || state.matrix.reliable[j][i];
         context.fillStyle = i === j ? color("track") : scale(Math.max(0, value) / most);
         context.globalAlpha = i === j || reliable ? 1 : 0.35;
         const gap = cell > 6 ? 1 : 0;
@@ -97,8 +100,10 @@ export class Matrix {
       context.textAlign = "right";
       context.fillText(String(index), left - 5, margin + (index + 0.5) * cell + 4);
     }
-    const pairs = influence ? "" : `; ${known.length} reliable pairs, the others pale`;
-    text($("matrix-line"), `${influence ? `nats, measured at checkpoint ${state.matrix.influence.checkpoint}` : "what one bad action of the row could take from the column's return"}; darkest is ${number(most)}${pairs}`);
+    const pairs = kind !== "power" ? "" : `; as agents estimate it, ${known.length} reliable pairs, the others pale`;
+    const loss = "what one bad action of the row could take from the column's return";
+    const what = { influence: `nats, measured at checkpoint ${state.matrix.influence?.checkpoint}`, audited: `${loss}; audited by branching in iteration ${state.matrix.audited?.iteration}`, power: loss }[kind];
+    text($("matrix-line"), `${what}; darkest is ${number(most)}${pairs}`);
   }
 
   hover(event) {
@@ -109,8 +114,9 @@ export class Matrix {
     const j = Math.floor((event.clientY - box.top - this.top) / this.cell);
     if (!(i >= 0 && j >= 0 && i < this.n && j < this.n)) return;
     const { matrix, overview } = this.state;
-    const influence = $("matrix-kind").value === "influence";
-    const error = influence ? "" : ` ± ${number(matrix.error[j][i])}, ${matrix.impossible[j][i] ? "cannot be: noise" : matrix.reliable[j][i] ? "reliable" : "not reliable"}`;
+    const kind = $("matrix-kind").value;
+    const influence = kind === "influence";
+    const error = influence ? "" : kind === "audited" ? ` ± ${number(matrix.audited.error[j][i])} (95 %)` : ` ± ${number(matrix.error[j][i])}, ${matrix.impossible[j][i] ? "cannot be: noise" : matrix.reliable[j][i] ? "reliable" : "not reliable"}`;
     text($("matrix-hover"), `${overview.labels[j]} ${influence ? "on" : "over"} ${overview.labels[i]}: ${table[j][i] === null ? "not known" : number(table[j][i]) + error}`);
   }
 }
