@@ -65,26 +65,15 @@ def _is_role(word: str) -> bool:
     return re.fullmatch(r"environment|monitor|launcher|forkserver|(agent[-_ ])?\d+", word) is not None and not Path(word).is_dir()
 
 
-def escaped(text: str) -> str:
-    """JSON in which every character that does not print is written as JSON writes it: ``\\u001b``, ``\\u202e``, ..."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else "".join(f"\\u{unit:04x}" for unit in _units(each)) for each in text)
-
-
-def _units(character: str) -> list[int]:
-    """UTF-16 code units."""
-    data = character.encode("utf-16-be", errors="surrogatepass")
-    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
-
-
 def _printer(as_json: bool, width: int) -> Any:
     import json
     import sys
     import time
 
+    from netagents.records.jsonl import printable_json
+
     if as_json:
-        return lambda entry: typer.echo(escaped(json.dumps(entry, ensure_ascii=False)))
+        return lambda entry: typer.echo(printable_json(json.dumps(entry, ensure_ascii=False)))
     from rich.console import Console
     from rich.text import Text
 

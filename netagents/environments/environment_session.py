@@ -89,7 +89,7 @@ class EnvironmentSession:
         self._going_on: list[NDArray[np.uint8]] = [np.zeros(batch, dtype=np.uint8)] * spec.n
         self._masks: list[BoolArray] | None = None
         self.visited: list[Visited] | None = None
-        """The steps of the iteration, where it was begun with ``remember``."""
+        """The steps of the iteration, since :meth:`remember` was called in it."""
         self._contacts = contacts if spec.capabilities.moving else None
         if self._contacts is not None:
             self._linked = linked_pairs(environment.topology)
@@ -100,20 +100,19 @@ class EnvironmentSession:
         """The joint state of all copies now."""
         return self._state
 
-    def begin(self, iteration: int, *, remember: bool = False) -> list[Step]:
-        """Reset all copies for an iteration; one message per agent, for step 0.
-
-        Args:
-            iteration: which.
-            remember: keep every step in :attr:`visited`; for environments that leave earlier states as they are.
-        """
+    def begin(self, iteration: int) -> list[Step]:
+        """Reset all copies for an iteration; one message per agent, for step 0."""
         reset = self._draw(stream(self.seed, ENVIRONMENT_OWNER, Purpose.RESET, iteration), self.environment.spec.reset_noise)
-        self.visited = [] if remember else None
+        self.visited = None
         self._step = 0
         state = self.environment.reset(reset)
         if self._judged:
             self._refuse(breach_of_reset(state, self.batch), self.environment.reset)
         return self.branch(iteration, state)
+
+    def remember(self) -> None:
+        """Keep the steps of this iteration from here on in :attr:`visited`; for environments that leave earlier states as they are."""
+        self.visited = []
 
     def branch(self, iteration: int, state: JointState) -> list[Step]:
         """Go on from another state, whose copies go on all of them, with the random numbers of an iteration; the messages of step 0.

@@ -25,7 +25,23 @@ _LONGEST_TORN = 1 << 30
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
     """One line of strict JSON; NaN and infinities must have gone through :func:`json_floats`."""
-    return json.dumps(row, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return printable_json(json.dumps(row, separators=(",", ":"), allow_nan=False, ensure_ascii=False)).encode() + b"\n"
+
+
+def printable_json(text: str) -> str:
+    """JSON in which every character that does not print is written as JSON writes it, ``\\u001b`` or ``\\u202e``.
+
+    A terminal that is shown the file obeys nothing in it.
+    """
+    if (text.isascii() and "\x7f" not in text) or text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else "".join(f"\\u{unit:04x}" for unit in _units(each)) for each in text)
+
+
+def _units(character: str) -> list[int]:
+    """UTF-16 code units."""
+    data = character.encode("utf-16-be", errors="surrogatepass")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
 
 
 def json_floats(values: NDArray[np.float64]) -> list[Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import NetagentsError, RunDirectoryError, exit_code_of, printable
+from netagents.records.jsonl import printable_json
 from netagents.records.record_files import LOG_LINE_BYTES
 from netagents.records.record_models import LogEntry
 from netagents.records.regular_files import open_regular
@@ -54,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         for key in ("failure", "wait"):
             if getattr(record, key, None) is not None:
                 row[key] = getattr(record, key)
-        return json.dumps(row, ensure_ascii=False, default=str)
+        return printable_json(json.dumps(row, ensure_ascii=False, default=str))
 
 
 class LineFormatter(JsonFormatter):

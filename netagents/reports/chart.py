@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -148,23 +146,6 @@ class Chart:
         """The same with at most :data:`MOST_POINTS` points per line."""
         x = None if self.x is None else binned(np.asarray(self.x, dtype=np.float64), MOST_POINTS)
         return replace(self, x=x, lines=tuple(_thin(line) for line in self.lines))
-
-    def csv(self) -> str:
-        """Every value as rows of series, x, y, low, high."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(("series", "x", "y", "low", "high"))
-        for line in self.lines:
-            edges = [np.full(len(line.y), np.nan) if edge is None else edge for edge in (line.low, line.high)]
-            for x, *values in zip(self.places(line), line.y, *edges, strict=True):
-                writer.writerow((line.name, self._named(float(x)), *("" if np.isnan(value) else repr(float(value)) for value in values)))
-        for bars in self.bars:
-            for x, y in zip(bars.x, bars.y, strict=True):
-                writer.writerow((bars.name, self._named(float(x)), "" if np.isnan(y) else repr(float(y)), "", ""))
-        return buffer.getvalue()
-
-    def _named(self, x: float) -> str:
-        return " ".join(self.categories[round(x)].split()) if self.categories else f"{x:g}"
 
 
 def line_chart(

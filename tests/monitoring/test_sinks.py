@@ -203,6 +203,24 @@ def written(kind: str, folder: Path) -> None:
     again.close()
 
 
+def test_hostile_names_are_text_in_files(tmp_path: Path) -> None:
+    name = '=HYPERLINK(1)<script>\x1b[31m\u202e,"' + "x" * 10_000
+    run = SinkRun("seen-0123", "0123456789abcdef", tmp_path, {name: {"name": name}}, (name, name), {})
+    sink = load_sink("files")(run)
+    values = np.array([1.0, np.nan])
+    sink.write(SinkRow(0, {"return": 2.0}, {name: values}, values, {}, {name: (3, 24)}, np.ones((3, 2))))
+    sink.close()
+    for file in (tmp_path / "seen-0123").iterdir():
+        assert all(each.isprintable() or each == "\n" for each in file.read_text()), file.name
+    assert json.loads((tmp_path / "seen-0123" / "settings.json").read_text()) == {name: {"name": name}}
+    shown = "'" + name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
+    with (tmp_path / "seen-0123" / "agents.csv").open() as text:
+        (first, second) = csv.DictReader(text)
+    assert (first[shown], second[shown]) == ("1.0", "")
+    with (tmp_path / "seen-0123" / "traffic.csv").open() as text:
+        assert next(csv.DictReader(text))["kind"] == shown
+
+
 def test_tensorboard_has_a_folder_named_as_the_run(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

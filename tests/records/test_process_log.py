@@ -25,6 +25,19 @@ def _quiet_logger() -> Iterator[None]:
     logger.setLevel(before[1])
 
 
+def test_hostile_text_is_one_printable_line_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    text = "<script>\x1b[31m\u202e\u2028\r\x00</svg>\n"
+    log = open_log(tmp_path / "agent_3.jsonl", "agent_3")
+    log.phase(text)
+    logging.getLogger("netagents.wire").warning("%s", text)
+    log.close()
+    written = (tmp_path / "agent_3.jsonl").read_text()
+    assert written.count("\n") == 1
+    assert written[:-1].isprintable()
+    (entry,) = read_log(tmp_path / "agent_3.jsonl")
+    assert (entry["phase"], entry["message"]) == (text, text)
+
+
 def test_each_line_says_when_who_where_and_what(tmp_path: Path) -> None:
     log = open_log(tmp_path / "agent_3.jsonl", "agent_3")
     log.phase("iteration 2, step 5, waiting for state")

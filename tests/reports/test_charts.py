@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from html import unescape
@@ -65,15 +63,12 @@ def test_labels_are_moved_apart_and_stay_inside() -> None:
     assert np.diff(moved) == pytest.approx([10.0, 10.0])
 
 
-def test_a_chart_says_its_values_to_the_pointer_and_as_csv() -> None:
+def test_a_chart_says_its_values_to_the_pointer() -> None:
     chart = line_chart([0, 1, 2], [ChartLine("a", np.array([1.0, np.nan, 3.0]), low=np.zeros(3), high=np.full(3, 4.0))], y_label="y")
     values = facts(chart)
     assert values["series"][0]["y"] == [1.0, None, 3.0]
     assert values["series"][0]["high"] == [4.0, 4.0, 4.0]
     assert values["range"] == [0.0, 2.0]
-    rows = list(csv.DictReader(io.StringIO(chart.csv())))
-    assert [row["y"] for row in rows] == ["1.0", "", "3.0"]
-    assert rows[0]["low"] == "0.0"
 
 
 def test_bars_stand_on_the_axis_with_lengths_in_proportion() -> None:
@@ -83,7 +78,6 @@ def test_bars_stand_on_the_axis_with_lengths_in_proportion() -> None:
     assert heights[1] == pytest.approx(2.0 * heights[0], abs=0.2)
     assert len(heights) == 2
     assert "never" in draw(chart)
-    assert chart.csv().splitlines()[3] == "b,c,,,"
 
 
 def test_every_mark_stays_inside_the_frame() -> None:

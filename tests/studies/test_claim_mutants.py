@@ -242,6 +242,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
     "radii-by-influence-epidemic": [budgeted(0.5), budgeted(1.2)],
+    "radii-by-influence-wireless": [budgeted(0.5), budgeted(1.2)],
     "power-falls-in-a-kitchen": [branched(1.2, 1.0)],
     "power-halved-in-a-kitchen": [branched(0.1, 1.0), branched(0.9, 1.0)],
     "power-return-kept-in-a-kitchen": [branched(0.1, 1.0), branched(0.1, 0.5)],

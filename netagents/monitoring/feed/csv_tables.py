@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from netagents.errors import printable
 from netagents.monitoring.feed.run_history import DERIVED, RunHistory
 from netagents.records import Run
 from netagents.records.audited_rows import audited_table
@@ -69,7 +70,7 @@ def csv_lines(rows: Iterator[Row], lines: int = 500) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     for count, row in enumerate(rows, start=1):
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([csv_cell(value) for value in row])
         if count % lines == 0:
             yield buffer.getvalue().encode("utf-8", "backslashreplace")
             buffer.seek(0)
@@ -77,11 +78,13 @@ def csv_lines(rows: Iterator[Row], lines: int = 500) -> Iterator[bytes]:
     yield buffer.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value of a cell: every digit of a number, nothing for NaN, and a text that neither a spreadsheet nor a terminal obeys."""
     if isinstance(value, float):
         return "" if value != value else repr(value)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
+    if isinstance(value, str):
+        value = printable(value, keep="\t\n")
+        return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
     return value
 
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any, TextIO
 
+from netagents.monitoring.feed.csv_tables import csv_cell
 from netagents.monitoring.sinks.sink import SinkRow, SinkRun
 
 
@@ -43,9 +44,9 @@ class FileSink:
             file = path.open("a", encoding="utf-8", newline="")
             writer = csv.writer(file, lineterminator="\n")
             if fresh:
-                writer.writerow(values)
+                writer.writerow(map(csv_cell, values))
             self._files[name] = file, writer
-        self._files[name][1].writerow(["" if value != value else value for value in values.values()])
+        self._files[name][1].writerow(map(csv_cell, values.values()))
 
     def artifact(self, path: Path) -> None:
         """Copy the file."""
