@@ -130,6 +130,14 @@ class EnvironmentSession:
         self._next_noise: FloatArray | None = None
         return self._messages(np.zeros((self.batch, spec.n)), self._going_on)
 
+    def remove(self, agent: int) -> None:
+        """Take the body of an agent out of all copies, for good; messages show it from the next step on.
+
+        Raises:
+            EnvironmentMismatchError: the environment cannot do so.
+        """
+        self._state = self.environment.without_body(self._state, agent)
+
     def advance(self, actions: Sequence[NDArray[Any]], replaced: Mapping[int, BoolArray] | None = None) -> list[Step]:
         """Apply one joint action, one array per agent; one message per agent, for the step it leads to.
 
