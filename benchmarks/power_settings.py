@@ -1,5 +1,6 @@
 """Power and price over numbers of agents and over the dial of incentives: ``python -m benchmarks.power_settings`` trains RELY without
-the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5`` and ``agents`` or ``dial`` say how much of it.
+the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5``, ``agents`` or ``dial`` and ``--values 8`` say how
+much of it.  Other rows stay.
 
 All numbers are exact, of the policies that each seed ends with.  On the dial agent i is paid (1 - alpha) r_i + alpha (mean of all r_j) and
 climbs that alone (``kappa_gradient: 0``); return and power are of the task, whatever agents are paid.
@@ -17,7 +18,7 @@ from netagents.intervals import run_interval
 
 DATA = Path(__file__).parent.parent / "docs" / "power" / "rely_settings.csv"
 FILE, PRICE = "launch/rely_power.yaml", 0.05
-AGENTS = (4, 6)
+AGENTS = (4, 6, 8, 10)
 DIAL = (-0.5, 0.0, 1.0)
 
 
@@ -62,20 +63,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.power_settings", description="RELY over agents and incentives.")
     parser.add_argument("which", nargs="?", choices=("agents", "dial", "all"), default="all")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--values", type=float, nargs="*", help="of what is varied; default: all")
     arguments = parser.parse_args()
-    chosen = cases(arguments.which)
-    kept = []
+    rows: dict[tuple[str, float], dict[str, Any]] = {}
     if DATA.exists():
         with DATA.open(newline="") as file:
-            kept = [each for each in csv.DictReader(file) if arguments.which not in (each["varied"], "all")]
-    rows = []
-    for varied, value, overrides in chosen:
-        rows.append(row(varied, value, overrides, arguments.seeds))
-        print(" ".join(f"{name}={each:.4g}" if isinstance(each, float) else f"{each}" for name, each in rows[-1].items()), flush=True)
-    with DATA.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows([*kept, *rows])
+            rows = {(each["varied"], float(each["value"])): dict(each) for each in csv.DictReader(file)}
+    for varied, value, overrides in cases(arguments.which):
+        if arguments.values and value not in arguments.values:
+            continue
+        measured = row(varied, value, overrides, arguments.seeds)
+        rows[varied, value] = measured
+        print(" ".join(f"{name}={each:.4g}" if isinstance(each, float) else f"{each}" for name, each in measured.items()), flush=True)
+        with DATA.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(measured))
+            writer.writeheader()
+            writer.writerows(rows[key] for key in sorted(rows))
 
 
 if __name__ == "__main__":

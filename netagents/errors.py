@@ -220,7 +220,7 @@ class InterruptedRunError(NetagentsError):
 
     exit_code = 130
     symptom = "The run was interrupted; its records up to then are complete and readable."
-    action = "Nothing needs mending."
+    action = "Nothing needs correcting; `netagents resume RUN` goes on from the newest checkpoint."
 
     def __init__(self, what: str, *, signal_number: int, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(what, where=where, fix=fix)

@@ -13,7 +13,8 @@ from netagents.cli.trust import TrustOption, announce_run
 def failures(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories; the first is what the others are compared with.")],
     kinds: Annotated[
-        str | None, typer.Option("--kinds", help="worst, noop, random, adversary, incentive, dropped, late, stale, forged. Default: all.")
+        str | None,
+        typer.Option("--kinds", help="worst, noop, removed, random, adversary, incentive, dropped, late, stale, forged. Default: all."),
     ] = None,
     episodes: Annotated[int, typer.Option("--episodes", "-n", min=2, max=100_000, help="Episodes per cell.")] = 256,
     rate: Annotated[float, typer.Option("--rate", min=0.0, max=1.0, help="Of one-step worst actions, per step.")] = 0.1,
@@ -30,7 +31,7 @@ def failures(
     from netagents.cli.study_progress import train_all
     from netagents.errors import UsageError, printable
     from netagents.reports.failures_page import HEADS, rows_of, write_failures_page
-    from netagents.studies.failure_matrix import FailurePlan, failure_matrix
+    from netagents.studies.failure_matrix import FailurePlan, check_removable, failure_matrix
     from netagents.studies.failure_play import KINDS
 
     words = KINDS if kinds is None else tuple(word.strip() for word in kinds.split(","))
@@ -41,6 +42,8 @@ def failures(
     opened = [find_run(path, trust) for path in runs]
     for each in opened:
         announce_run(each.path, trust)
+    if kinds is not None and "removed" in chosen:
+        check_removable(opened)
     plan = FailurePlan(chosen, episodes, rate, budget, greedy)
     facts = failure_matrix(
         opened,

@@ -45,5 +45,5 @@ def announce(experiment: Experiment, path: Path) -> None:
     from netagents.errors import printable
     from netagents.experiment.named_code import named_code
 
-    for key, name in named_code(experiment, writing=True):
+    for key, name in named_code(experiment, running=True):
         typer.echo(f"netagents: trusted: {printable(str(path))} names {key} {printable(name)}", err=True)

@@ -177,6 +177,25 @@ class NetworkedMDP(ABC):
         """
         return None
 
+    def without_body(self, state: JointState, agent: int) -> JointState:  # noqa: ARG002 - overriders read it
+        """The state once the body of an agent has left it for good, in all copies, for the failure ``removed``.
+
+        From then on the agent's actions have no effect on anybody, it is in nobody's way, and nobody sees it.  It still observes something
+        of its observation space.  A new array; ``state`` is not modified.
+
+        Raises:
+            EnvironmentMismatchError: no body can be taken out of this environment.
+        """
+        raise EnvironmentMismatchError(
+            f"no agent can be taken out of environment '{self.spec.name}'",
+            fix="use noop, the crash whose body stays; kitchen, matrix_grid and predator_prey can take an agent out",
+        )
+
+    @property
+    def removable(self) -> bool:
+        """Whether the body of an agent can be taken out of a state: :meth:`without_body` does it."""
+        return type(self).without_body is not NetworkedMDP.without_body
+
     def picture(self, state: JointState) -> Picture | None:  # noqa: ARG002 - overriders read it
         """What the first copy of ``state`` looks like, for ``netagents play``; None where nobody has said."""
         return None

@@ -99,7 +99,7 @@ def load_experiment(
     except ExperimentError as error:
         raise _as_written(error, renamed) from None
     if foreign:
-        named = [each for each in named_code(experiment) if closest(tuple(each.key.split(".")), origins).source == "file"]
+        named = [each for each in named_code(experiment, running=True) if closest(tuple(each.key.split(".")), origins).source == "file"]
         refuse_named_code(named, trust, shown, f"{ADD_TRUST}; a copy elsewhere counts as your own")
     notes = tuple(dict.fromkeys(each.text() for each in renamed))
     return LoadedExperiment(experiment, trace(resolved(experiment), origins, values), path, base, notes)
@@ -143,8 +143,10 @@ def _complete(values: dict[str, Any], origins: dict[KeyPath, Origin], path: Path
 
 
 def _validate(values: Mapping[str, Any], origins: Mapping[KeyPath, Origin], shown: str) -> Experiment:
+    overrides = {path: origin for path, origin in origins.items() if origin.source == "override"}
+
     def where(path: KeyPath) -> tuple[str, float]:
-        origin = closest(path, origins)
+        origin = closest(path, origins, overrides)
         if origin.source == "file" and path:
             return origin.text, origin.line
         if origin.source == "override":

@@ -1,9 +1,9 @@
 """Code that an experiment names, and whether it may run here.
 
-``import:package.module:Class``, ``environment.make`` and a container's image run the code that they name.  In a user's own experiment
-file that is intended.  A run directory may come from anybody, so code that its settings name runs only where the user allows it
-(``--trust``, ``trust=True``) or names the same code.  Parts that an installed package offers as an entry point were chosen by the owner
-of the host.
+``import:package.module:Class``, ``environment.make`` and a container's image run the code that they name, and so may the program, the
+hosts and the options of a launcher of several hosts.  In a user's own experiment file that is intended.  A run directory may come from
+anybody, so code that its settings name runs only where the user allows it (``--trust``, ``trust=True``) or names the same code.  Parts that
+an installed package offers as an entry point were chosen by the owner of the host.
 """
 
 from __future__ import annotations
@@ -29,6 +29,15 @@ _PREFIX = "import:"
 _SINKS = "runtime.sinks"
 _FOLDERS = ("runtime.tensorboard", "runtime.history", _SINKS)
 _INSECURE = "runtime.insecure"
+_HOSTS, _OPTIONS, _CLUSTER = "runtime.hosts.file", "runtime.slurm.options", "runtime.ray.address"
+_WHAT = {
+    **dict.fromkeys(_FOLDERS, "a folder to write to"),
+    _INSECURE: "links without keys",
+    _HOSTS: "hosts to run on",
+    _OPTIONS: "options of sbatch",
+    _CLUSTER: "a cluster to run on",
+}
+"""What a setting names, where it is not code to run."""
 
 
 class NamedCode(NamedTuple):
@@ -38,12 +47,13 @@ class NamedCode(NamedTuple):
     name: str
 
 
-def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCode]:
+def named_code(experiment: Experiment, *, running: bool = False) -> list[NamedCode]:
     """Everything that would be imported, started or opened to others on behalf of the settings, in the order of the settings.
 
     Args:
         experiment: the settings.
-        writing: also the folders that a run would write to beside its own directory.
+        running: also what matters where a run is carried out: folders that it would write to beside its own directory, and the program, the
+            hosts and the options with which a launcher would carry it out on several hosts.
     """
     named = [NamedCode(key, kind) for key, kind in _imports(experiment.model_dump(mode="json"), "") if kind.startswith(_PREFIX)]
     if isinstance(experiment.environment, ParallelEnvSettings):
@@ -56,10 +66,15 @@ def named_code(experiment: Experiment, *, writing: bool = False) -> list[NamedCo
         named.append(NamedCode("runtime.containers.image", runtime.containers.image))
     if runtime.insecure and stated is not None and stated.chooses_transport and runtime.transport == "tcp":
         named.append(NamedCode(_INSECURE, "true"))
-    if writing:
+    if running:
         folders = zip(_FOLDERS[:2], (runtime.tensorboard, runtime.history), strict=True)
         named.extend(NamedCode(key, folder) for key, folder in folders if folder is not None)
         named.extend(NamedCode(_SINKS, sink.folder) for sink in runtime.sinks)
+        if stated is None or not stated.same_host:
+            cluster = runtime.ray.address if runtime.ray.address != "auto" else None
+            elsewhere = (("runtime.hosts.python", runtime.hosts.python), (_HOSTS, runtime.hosts.file), (_CLUSTER, cluster))
+            named.extend(NamedCode(key, name) for key, name in elsewhere if name is not None)
+            named.extend(NamedCode(_OPTIONS, option) for option in runtime.slurm.options)
     return named
 
 
@@ -80,8 +95,9 @@ def refuse_named_code(named: Iterable[NamedCode], trust: Trust, where: str, fix:
     allowed: Set[str] = trust or frozenset()
     for key, name in named:
         if name not in allowed:
-            what = "a folder to write to" if key in _FOLDERS else "links without keys" if key == _INSECURE else "code to run"
-            raise SecurityError(f"its settings name {what}: {key} is {printable(name)[:200]}", where=where, fix=fix)
+            raise SecurityError(
+                f"its settings name {_WHAT.get(key, 'code to run')}: {key} is {printable(name)[:200]}", where=where, fix=fix
+            )
 
 
 def names_of(experiment: Experiment) -> frozenset[str]:

@@ -45,18 +45,26 @@ def trace(resolved: Mapping[str, Any], origins: Mapping[KeyPath, Origin], values
         given: origins of the paths that were set.
         values: the values as they were given, before defaults.
     """
-    return {path: (closest(path, origins) if _has(values, path) else DEFAULT) for path, _ in leaves(resolved)}
+    overrides = {path: origin for path, origin in origins.items() if origin.source == "override"}
+    return {path: (closest(path, origins, overrides) if _has(values, path) else DEFAULT) for path, _ in leaves(resolved)}
 
 
-def closest(path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Origin:
-    """The origin of a path, or of the nearest group around it."""
+def closest(path: KeyPath, origins: Mapping[KeyPath, Origin], overrides: Mapping[KeyPath, Origin] | None = None) -> Origin:
+    """The origin of a path, or of the nearest group around it.
+
+    Args:
+        path: of a value.
+        origins: of the paths that were set.
+        overrides: those of them that are overrides, where many paths are looked up.
+    """
     for length in range(len(path), -1, -1):
         origin = origins.get(path[:length])
         if origin is None:
             continue
         if length < len(path):
             # An override of the group's kind, or of something below, says more than the line on which a group begins.
-            beneath = (other for at, other in origins.items() if other.source == "override" and at[: len(path)] == path)
+            among = origins if overrides is None else overrides
+            beneath = (other for at, other in among.items() if other.source == "override" and at[: len(path)] == path)
             by_kind = origins.get((*path[:-1], "kind"), origin)
             return next(beneath, by_kind if by_kind.source == "override" else origin)
         return origin

@@ -63,10 +63,11 @@ def explain(error: ValidationError, root: schema.Model, values: Any, where: Wher
     groups: dict[KeyPath, list[_Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.place.path, []).append(finding)
+    # A long list may have as many errors as entries.
+    around = {path[:length] for path in groups for length in range(len(path))}
     for path in list(groups):
         # Of a union of a number or a word and a list, only the member that the value has the shape of has something to say.
-        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
-        if deeper and all(finding.details["type"] in (*_EXPECTED, "literal_error") for finding in groups[path]):
+        if path in around and all(finding.details["type"] in (*_EXPECTED, "literal_error") for finding in groups[path]):
             del groups[path]
     ordered = sorted(groups, key=lambda path: (groups[path][0].details["type"] != "extra_forbidden", where(path)[1]))
     path = ordered[0]

@@ -32,7 +32,7 @@ from netagents.learning.protocol.information_age import delays, is_aged
 from netagents.learning.protocol.relay_routes import Routes
 from netagents.learning.protocol.requests import ROLLOUT_DONE, RolloutRequest
 from netagents.measures.power.branched_power import BranchedPower
-from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, BranchAction, Kind, Message, Report, Snapshot
+from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, BranchAction, Kind, Message, Report, Snapshot, Step
 from netagents.nodes.process.freed_memory import keep_freed_memory
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
@@ -195,7 +195,7 @@ class InProcessNetwork:
             windows.append((request.decide, window))
         observers = [request.observe for request in rollouts]
         forms = [(request.sample_action.actions.dtype, request.sample_action.actions.shape) for request in rollouts]
-        messages = session.begin(iteration, remember=self._remembers(iteration))
+        messages = self._begin(iteration)
         ledger.count_steps(iteration, messages, steps)
         for step in range(steps + 1):
             for observe, message in zip(observers, messages, strict=True):
@@ -209,8 +209,7 @@ class InProcessNetwork:
 
     def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
         with self._numbers.of(ENVIRONMENT_OWNER):
-            remember = self._remembers(iteration)
-            messages = self.session.begin(iteration, remember=remember) if actions is None else self.session.advance(actions)
+            messages = self._begin(iteration) if actions is None else self.session.advance(actions)
         if step == 0:
             self._server_ledger.count_steps(iteration, messages, self.setup.steps)
         else:
@@ -218,8 +217,11 @@ class InProcessNetwork:
         for index, message in enumerate(messages):
             self._deliver(ENVIRONMENT, Outgoing(Kind.STEP, iteration, step, message, (index,)))
 
-    def _remembers(self, iteration: int) -> bool:
-        return self._audit is not None and self._audit.due(iteration)
+    def _begin(self, iteration: int) -> list[Step]:
+        messages = self.session.begin(iteration)
+        if self._audit is not None and self._audit.due(iteration):
+            self.session.remember()
+        return messages
 
     def _send(self, sender: int, turn: ExchangeRequest | None) -> None:
         if turn is not None:

@@ -10,7 +10,7 @@ from netagents.errors import RunDirectoryError
 from netagents.records.atomic_files import write_atomically
 from netagents.records.record_files import Model, checked
 from netagents.records.record_models import Record
-from netagents.records.regular_files import read_regular
+from netagents.records.regular_files import check_real_folder, read_regular
 
 PLAN = "plan.json"
 LARGEST_PLAN = 1 << 16
@@ -26,10 +26,12 @@ def plan_folder(run: Path, measure: str, plan: Record) -> Path:
         plan: complete; another value anywhere is another folder.
 
     Raises:
-        RunDirectoryError: it cannot be made.
+        RunDirectoryError: it cannot be made, or something else stands there.
     """
     text = json.dumps(plan.model_dump(), sort_keys=True)
     path = run / measure / hashlib.sha256(text.encode()).hexdigest()[:12]
+    for folder in (path.parent, path):
+        check_real_folder(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -94,6 +94,17 @@ def check_regular(paths: Iterator[Path]) -> None:
             raise not_regular(path, kind)
 
 
+def check_real_folder(path: Path) -> None:
+    """Refuse a link, or anything else than a folder, where a writer takes a folder to be; nothing there is fine.
+
+    Raises:
+        RunDirectoryError: it is none.
+    """
+    kind = kind_of(path)
+    if os.path.lexists(path) and kind != "a folder":
+        raise not_regular(path, kind or "a file", "a folder")
+
+
 def not_regular(path: Path, kind: str, right: str = "a file") -> RunDirectoryError:
     """The error for something that is no regular file, or no folder."""
     return RunDirectoryError(f"is {kind}, not {right}", where=str(path), fix="put back what the run had there")

@@ -20,7 +20,7 @@ from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
 from netagents.records.record_files import RECORDS
 from netagents.records.recorder import Recorder
-from netagents.records.regular_files import check_regular, kind_of, not_regular
+from netagents.records.regular_files import check_real_folder, check_regular
 from netagents.records.run_creation import (
     CHECKPOINTS,
     ENVIRONMENT_FACTS,
@@ -71,14 +71,16 @@ def reopen(directory: RunDirectory, overrides: Sequence[str] = (), settings: Map
 
 def _reopen(directory: RunDirectory, overrides: Sequence[str], settings: Mapping[str, Any] | None) -> tuple[Prepared, int]:
     recorded = directory.experiment()
-    changed = load_experiment(recorded, list(overrides)).experiment
+    loaded = [load_experiment(recorded, list(overrides))]
     if settings:
-        changed = load_experiment(changed, settings).experiment
+        loaded.append(load_experiment(loaded[0].experiment, settings))
+    changed = loaded[-1].experiment
     if directory.has_writer():
         raise RunDirectoryError("this run still goes on", where=str(directory.path), fix="wait for it, or stop it first")
-    # What an override names was named by the person who wrote it.
-    recorded_names = set(named_code(recorded, writing=True))
-    named = [each for each in named_code(changed, writing=True) if each in recorded_names]
+    # What an override names was named by the person who wrote it, be it the same.
+    written = {path for each in loaded for path, origin in each.origins.items() if origin.source == "override"}
+    recorded_names = set(named_code(recorded, running=True))
+    named = [each for each in named_code(changed, running=True) if each in recorded_names and tuple(each.key.split(".")) not in written]
     refuse_named_code(named, directory.trust, str(directory.path))
     check_regular(_written(directory))
     first = begin_with(directory, recorded, changed)
@@ -105,10 +107,8 @@ def _written(directory: RunDirectory) -> Iterator[Path]:
         yield directory.path / name
     for name in (CHECKPOINTS, LOGS, TABLES, REPLAY, _INBOX):
         folder = directory.path / name
-        kind = kind_of(folder)
-        if os.path.lexists(folder) and kind != "a folder":
-            raise not_regular(folder, kind or "a file", "a folder")
-        if name == LOGS and kind is not None:
+        check_real_folder(folder)
+        if name == LOGS and folder.is_dir():
             yield from folder.iterdir()
 
 

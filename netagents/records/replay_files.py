@@ -19,7 +19,7 @@ from netagents.learning.protocol.agent_checkpoint import checkpoint_due
 from netagents.learning.protocol.replay_buffer import ReplayBuffer, layout_bytes
 from netagents.records.atomic_files import write_atomically
 from netagents.records.checkpoint import owner_name
-from netagents.records.regular_files import kind_of, not_regular, read_regular
+from netagents.records.regular_files import check_real_folder, read_regular
 
 _NAME = re.compile(r"iteration-(\d{8,12})\.safetensors", re.ASCII)
 _HEADER_BYTES = 1 << 16
@@ -88,8 +88,7 @@ class ReplayFiles:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunDirectoryError(f"cannot be made: {error.strerror}", where=str(self._folder)) from error
-        if (kind := kind_of(self._folder)) != "a folder":
-            raise not_regular(self._folder, kind or "a file", "a folder")
+        check_real_folder(self._folder)
         for number in buffer.used:
             if number not in self._written:
                 write_atomically(self._path(number), save(dict(buffer.batch(number))))

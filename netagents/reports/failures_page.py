@@ -18,6 +18,7 @@ FAILURES, REPORT = "failures.json", "failures.html"
 MEANING = {
     "worst": "one-step worst action",
     "noop": "crash: stands still",
+    "removed": "crash: body removed",
     "random": "random actions",
     "adversary": "trained adversary",
     "incentive": "turned selfish",

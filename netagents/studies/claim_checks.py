@@ -21,6 +21,14 @@ from netagents.records.run_reader import Run
 from netagents.studies.cost_model import predict
 from netagents.studies.crash_returns import play_frozen
 from netagents.studies.derivative import truncation_against_differences
+from netagents.studies.exact_power_claims import (
+    deviation_identity,
+    estimate_of_no_power,
+    least_power,
+    power_reading_error,
+    price_as_probability,
+)
+from netagents.studies.failure_claims import failure_gain, fifth_percentile_gain
 from netagents.studies.influence_claims import (
     influence_on_the_left,
     influence_ratio,
@@ -35,7 +43,7 @@ from netagents.studies.information_claims import (
     learned_club_ratio,
     young_club_excess,
 )
-from netagents.studies.power_claims import played_probability, spread_difference
+from netagents.studies.power_claims import penalty_bytes, played_probability, spread_difference, utility_difference
 from netagents.studies.regularization_claims import branched_left, power_left, rely_of_state_alone, rely_wrong_side
 from netagents.studies.robustness_claims import (
     bound_violation,
@@ -220,6 +228,15 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         branched_left,
         played_probability,
         spread_difference,
+        utility_difference,
+        penalty_bytes,
+        deviation_identity,
+        price_as_probability,
+        least_power,
+        power_reading_error,
+        estimate_of_no_power,
+        failure_gain,
+        fifth_percentile_gain,
         penalty_clean,
         penalty_attacked,
         bound_violation,

@@ -194,6 +194,8 @@ def _split(experiment: Experiment, evaluation: ExactValues, kappa: int, iteratio
     chosen = load_experiment(frozen, words).experiment
     prepared = prepare(chosen)
     network = InProcessNetwork(prepared.setup, prepared.environment)
+    for agent in network.tabular_agents:
+        agent.reads_task = True
     for _ in network.run(0, iterations):
         pass
     model = evaluation.model

@@ -115,6 +115,18 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
     return facts
 
 
+def check_removable(runs: Sequence[Run]) -> None:
+    """Refuse runs in whose environment no body can be taken away, before anything is played.
+
+    Raises:
+        EnvironmentMismatchError: names the environment, and what to play instead.
+    """
+    for run in runs:
+        with evaluation_environment(run) as environment:
+            if not environment.removable:
+                environment.without_body(environment.reset(np.zeros((1, *environment.spec.reset_noise))), 0)
+
+
 def _check_alike(runs: Sequence[Run]) -> None:
     """Refuse runs whose returns say nothing about each other."""
     first = runs[0]
@@ -180,9 +192,12 @@ def _rows(
             instead = trained[kind].get(agent) if kind in TRAINED else None
             # One-step worst actions come throughout; all else begins at a quarter of the episode and lasts.
             failed = play.play(agent, kind, 0 if kind == "worst" else begin, horizon, instead)
-            transient = FailurePlay(setup, environment, play.policies, plan.episodes, 1.0, greedy=plan.greedy)
-            last = begin + (1 if kind == "worst" else short)
-            passing = transient.play(agent, kind, begin, last, instead)
+            if kind == "removed":
+                last, passing = begin + 1, failed
+            else:
+                transient = FailurePlay(setup, environment, play.policies, plan.episodes, 1.0, greedy=plan.greedy)
+                last = begin + (1 if kind == "worst" else short)
+                passing = transient.play(agent, kind, begin, last, instead)
             yield {
                 "run": number,
                 "agent": agent,
@@ -224,6 +239,8 @@ def _impossible(play: FailurePlay, agent: int, kind: FailureKind) -> str | None:
         return "no policy reads its state"
     if kind in MESSAGES and is_aged(play.setup):
         return "information is aged"
+    if kind == "removed" and not play.environment.removable:
+        return f"no agent can be taken out of environment '{play.setup.spec.name}'"
     if kind == "worst":
         try:
             check_branchable(play.setup)

@@ -20,7 +20,7 @@ from netagents.randomness import Purpose, stream
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-FailureKind = Literal["worst", "noop", "random", "adversary", "incentive", "dropped", "late", "stale", "forged"]
+FailureKind = Literal["worst", "noop", "removed", "random", "adversary", "incentive", "dropped", "late", "stale", "forged"]
 KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 TRAINED: tuple[FailureKind, ...] = ("adversary", "incentive")
 """Kinds for which a policy of the failing agent must be trained."""
@@ -73,7 +73,7 @@ class FailurePlay:
         Args:
             agent: whose reward does not count, and who fails.
             kind: of the failure; None: nobody fails.
-            first, last: it fails at steps ``first`` to ``last`` - 1.
+            first, last: it fails at steps ``first`` to ``last`` - 1; a body that was ``removed`` does not come back.
             instead: the policy that it plays then, of kinds that were trained.
         """
         setup, n = self.setup, self.setup.n
@@ -84,10 +84,12 @@ class FailurePlay:
         if kind in TRAINED:
             assert instead is not None, "trained kinds have a policy"
             stand_in = Players(setup, [instead if j == agent else policy for j, policy in enumerate(self.policies)])
-        fail = None if kind is None or kind in MESSAGES else self._actions(agent, kind, players, stand_in, session)
+        fail = None if kind is None or kind == "removed" or kind in MESSAGES else self._actions(agent, kind, players, stand_in, session)
         listener = _WrongMessages(self, agent, kind, first, last) if kind in MESSAGES else None
 
         def choose(j: int, step: int, messages: Sequence[Step]) -> NDArray[Any]:
+            if kind == "removed" and j == 0 and step == first < last:
+                session.remove(agent)
             seen = messages if listener is None or j == agent else listener.of(step, messages)
             if j == agent and stand_in is not None and stand_in.policies[j].units:
                 # A policy with memory reads every step, also those at which it does not act.

@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 
 from netagents.exact import ExactValues, JointModel, JointPolicy, Regularization, regularized_values
 from netagents.experiment import Experiment, load_experiment
-from netagents.intervals import Interval
+from netagents.intervals import Interval, run_interval
 from netagents.launchers.in_process import InProcessNetwork
 from netagents.learning.prepare import prepare
 from netagents.policies import TabularPolicy
+from netagents.studies.power_study import power_study
 
 Source = str | Mapping[str, Any]
 FloatArray = NDArray[np.float64]
 RESAMPLES = 2000
+HOP, BYTES = 3, 5
+"""Columns of a record's ledger; no hop is the way to the server and the monitor."""
 
 
 def played_probability(source: Source, overrides: Sequence[str], agent: int, actions: Sequence[int]) -> float:
     """The probability with which one agent plays some actions after training, in the first row of its table."""
-    policy = _trained(load_experiment(source, overrides).experiment)[0][agent]
+    policy = trained_policies(load_experiment(source, overrides).experiment)[0][agent]
     return float(policy.probabilities[0][list(actions)].sum())
 
 
@@ -53,7 +56,7 @@ def sbpr(probability: float) -> dict[str, Any]:
 
 def exact_outcome(experiment: Experiment) -> tuple[float, float]:
     """(task return, power) of the policies that a run ends with: discounted, exact, sums over agents; power is a mean over co-players."""
-    policies, model = _trained(experiment)
+    policies, model = trained_policies(experiment)
     tables = tuple(policy.probabilities.copy() for policy in policies)
     evaluation = ExactValues(model, JointPolicy(tuple(policy.window for policy in policies), tables))
     values = evaluation.values(model.rewards) @ model.initial
@@ -61,10 +64,43 @@ def exact_outcome(experiment: Experiment) -> tuple[float, float]:
     return float(values.sum()), float((values - priced).sum())
 
 
-def _trained(experiment: Experiment) -> tuple[list[TabularPolicy], JointModel]:
-    prepared = prepare(experiment)
-    network = InProcessNetwork(prepared.setup, prepared.environment)
-    for _ in network.run(0, experiment.learning.iterations):
-        pass
-    policies = [agent.policy for agent in network.tabular_agents]
-    return policies, JointModel(prepared.environment.kernel(), prepared.setup.discount)
+def utility_difference(source: Source, overrides: Sequence[str], price: float, seeds: int = 8) -> Interval:
+    """U = task return - lambda power that PRIM ends with less what SBPR does, by seed, as a share of what PRIM ends with."""
+    base = load_experiment(source, overrides).experiment
+    shares = []
+    for seed in range(seeds):
+        reached = []
+        for settings in (prim(price), sbpr(price)):
+            task, power = exact_outcome(Experiment.model_validate({**base.model_dump(mode="json"), **settings, "seed": seed}))
+            reached.append(task - price * power)
+        shares.append((reached[0] - reached[1]) / abs(reached[0]))
+    return run_interval(shares)
+
+
+def penalty_bytes(source: Source, overrides: Sequence[str], price: float) -> float:
+    """Payload bytes between agents of a whole run at a price of power less those of the run without one."""
+    study = power_study(source, overrides, lambdas=[price], seeds=[0])
+    sent = []
+    for setting in study.settings:
+        prepared = prepare(setting.at(0))
+        network = InProcessNetwork(prepared.setup, prepared.environment)
+        ledgers = [record.ledger for record in network.run(0, setting.experiment.learning.iterations)]
+        sent.append(sum(int(ledger[ledger[:, HOP] > 0, BYTES].sum()) for ledger in ledgers))
+    return float(sent[1] - sent[0])
+
+
+def trained_policies(experiment: Experiment) -> tuple[list[TabularPolicy], JointModel]:
+    """The tables that a run ends with, and its exact model; the same run is not made twice."""
+    key = experiment.model_dump_json()
+    if key not in _FINISHED:
+        prepared = prepare(experiment)
+        network = InProcessNetwork(prepared.setup, prepared.environment)
+        for _ in network.run(0, experiment.learning.iterations):
+            pass
+        policies = [agent.policy for agent in network.tabular_agents]
+        _FINISHED[key] = policies, JointModel(prepared.environment.kernel(), prepared.setup.discount)
+    return _FINISHED[key]
+
+
+_FINISHED: dict[str, tuple[list[TabularPolicy], JointModel]] = {}
+"""Several claims rest on the same runs."""

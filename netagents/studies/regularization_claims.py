@@ -69,12 +69,17 @@ def power_left(
     price: float,
     method: str = "prim",
     seeds: int = 5,
-    what: Literal["power", "return"] = "power",
+    what: Literal["power", "return", "truncation"] = "power",
 ) -> Interval:
-    """The share of true power, or of the exact task return, that a price leaves, by seed; power of the experiment's own aggregate."""
+    """The share of true power, of the exact task return, or of the error of TD's limit, that a price leaves, by seed.
+
+    Power is that of the experiment's own aggregate.
+    """
     outcomes = exact_outcomes(source, overrides, price, seeds, method)
     if what == "power":
         return run_interval([regularized.power / plain.power for plain, regularized in outcomes])
+    if what == "truncation":
+        return run_interval([regularized.reading / plain.reading for plain, regularized in outcomes])
     return run_interval([kept(regularized.task, plain.task, float("nan")) for plain, regularized in outcomes])
 
 

@@ -15,7 +15,8 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.named_code import names_of
 from netagents.intervals import run_interval
 from netagents.learning.prepare import prepare
-from netagents.records.atomic_files import check_folder, write_atomically
+from netagents.records.atomic_files import write_atomically
+from netagents.records.regular_files import check_real_folder
 from netagents.records.run_reader import Run
 from netagents.studies.attack_results import load_attack, measure_attack
 from netagents.studies.attack_study import attack_study
@@ -133,7 +134,7 @@ def attack_all(
     for name, setting, seed in study.runs():
         run = Run.open(directory.run_path(name), names_of(setting.experiment))
         attack = attack_study(run, groups, budget=budget, seeds=attackers)
-        check_folder(directory.path / ATTACKS, "remove it")
+        check_real_folder(directory.path / ATTACKS)
         place = StudyDirectory.open_for(directory.path / ATTACKS / name, attack)
         facts = _finished(place, attack, episodes)
         if facts is None:

@@ -12,6 +12,9 @@ from netagents.experiment.load import LoadedExperiment
 from netagents.launchers.launch import launch
 from netagents.records.run_reader import Run
 
+TIMES = ("step_ms", "compute_ms", "wait_ms", "serialise_ms", "hop_ms")
+"""What :func:`timed_run` gives."""
+
 
 def measured_step_seconds(loaded: LoadedExperiment, iterations: int) -> float:
     """Seconds per step of a short run on this machine with one process per agent.

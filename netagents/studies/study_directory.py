@@ -16,12 +16,13 @@ from netagents.errors import NetagentsError, RunDirectoryError
 from netagents.experiment.load import resolved
 from netagents.records.atomic_files import check_folder, write_atomically
 from netagents.records.record_files import read_record
-from netagents.records.regular_files import open_descriptor
+from netagents.records.regular_files import check_real_folder, open_descriptor
 from netagents.records.run_reader import Run
 from netagents.studies.study_specification import Study
 
 FORMAT_VERSION = 1
 STUDY, RUNS, TABLES, RESULT, TIMED, REPORT = "study.json", "runs", "tables", "study_result.json", "timed", "report.html"
+_FOLDERS = (RUNS, TABLES, TIMED)
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class StudyDirectory:
         More seeds or settings may be asked for than before.
 
         Raises:
-            RunDirectoryError: it holds something else, or the study of another experiment.
+            RunDirectoryError: it holds something else, or the study of another experiment, or a link in place of a folder.
         """
         file = path / STUDY
         check_folder(path, "name an empty folder, or one that a study made")
+        for name in _FOLDERS:
+            check_real_folder(path / name)
         if path.exists():
             facts = cls.open(path).facts if any(path.iterdir()) else None
             if facts is not None and facts["digest"] != study.digest:
@@ -100,13 +103,12 @@ class StudyDirectory:
             What became of it, or None when there was nothing to remove.
 
         Raises:
-            RunDirectoryError: a living process still writes it.
+            RunDirectoryError: a living process still writes it, or something else stands there.
         """
         path = self.run_path(name)
+        check_real_folder(path)
         if not path.exists() or self.result(name) is not None:
             return None
-        if not path.is_dir():
-            raise RunDirectoryError("is in the way of a run", where=str(path), fix="remove it")
         try:
             state = Run.open(path).state
         except NetagentsError:

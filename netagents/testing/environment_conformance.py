@@ -26,7 +26,7 @@ from netagents.errors import EnvironmentMismatchError
 from netagents.foreign.containment import contained
 from netagents.testing.broken_rules import broken, guarded, random_actions, same
 from netagents.testing.kernel_conformance import check_kernel
-from netagents.testing.step_rules import PlayedStep, check_copies, check_purity, check_replay, check_scopes
+from netagents.testing.step_rules import PlayedStep, check_copies, check_purity, check_removal, check_replay, check_scopes
 
 
 class EnvironmentWarning(UserWarning):
@@ -51,6 +51,7 @@ def check_environment(environment: NetworkedMDP, *, batch: int = 64, seed: int =
     * ``copies``: a copy's outcome does not depend on its place in the batch or on the other copies;
     * ``scopes``: agents outside i's scopes change neither i's next observation nor its reward, under the same noise.  Local
       states can be changed one by one only where the joint state has one column per agent (``state[:, i]``);
+    * ``removal``: of an agent whose body was taken out, where that is possible, actions change nothing for others;
     * ``kernel``: the exact tables, where there are any, agree with ``samples`` draws of ``step`` from visited states: next
       states, their independence between agents, rewards and the start.  A correct environment fails this by chance with
       probability below one in a million (bounds of Bernstein type, shared among all comparisons).  Tables that would not fit
@@ -104,6 +105,8 @@ def _check_all(environment: NetworkedMDP, batch: int, seed: int, steps: int, sam
             check_purity(environment, played, rng)
             check_copies(environment, played, rng)
             check_scopes(environment, played, rng)
+            if environment.removable:
+                check_removal(environment, played, rng)
         taken.append(played)
         state = outcome.state
         over = outcome.terminated | outcome.truncated

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.networked_mdp import FloatArray, JointState, NetworkedMDP, Transition
+from netagents.environments.validation import breach_of_observations, breach_of_reset
 from netagents.testing.broken_rules import broken, close, guarded, random_actions, same
 
 
@@ -77,6 +78,28 @@ def check_scopes(environment: NetworkedMDP, played: PlayedStep, rng: np.random.G
             raise broken(
                 environment, "scopes", f"{problem} and action_scopes[{i}] = {spec.action_scopes[i]}", "name every agent that matters"
             )
+
+
+def check_removal(environment: NetworkedMDP, played: PlayedStep, rng: np.random.Generator) -> None:
+    """Once an agent is taken out, its actions change nothing for others, it is near nobody, and it still observes something."""
+    spec, before, copies = environment.spec, played.state.copy(), len(played.state)
+    agent = int(rng.integers(spec.n))
+    state = guarded(environment, "removal", partial(environment.without_body, played.state, agent))
+    if not same(before, played.state):
+        raise broken(environment, "removal", "without_body changed its input", "work on a copy")
+    breach = breach_of_reset(state, copies)
+    breach = breach or breach_of_observations(environment.observe(state), spec.observation_spaces, copies, bounds=True)
+    if breach is not None:
+        raise broken(environment, "removal", f"after agent {agent} was taken out: {breach.what}", breach.fix)
+    actions = random_actions(environment, state, rng)
+    changed = [other if j == agent else action for j, (action, other) in enumerate(zip(actions, played.actions, strict=True))]
+    one, two = (guarded(environment, "removal", partial(environment.step, state, each, played.noise)) for each in (actions, changed))
+    seen, again = environment.observe(one.state), environment.observe(two.state)
+    if not all(close(one.rewards[:, j], two.rewards[:, j]) and close(seen[j], again[j]) for j in range(spec.n) if j != agent):
+        raise broken(environment, "removal", f"agent {agent} was taken out and still acts on others", "ignore its actions from then on")
+    near = environment.graph(state)
+    if near is not None and near[:, agent].any():
+        raise broken(environment, "removal", f"agent {agent} was taken out and is still near others", "leave it out of the graph")
 
 
 def check_replay(environment: NetworkedMDP, began: FloatArray, taken: Sequence[PlayedStep]) -> None:

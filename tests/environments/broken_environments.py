@@ -270,7 +270,14 @@ class DrawsNowhere(Sound):
         return Picture(4.0, 1.0, (), [Marker(float("nan"), 0.5, "#000000", agent=0)])
 
 
+class TakesOutWithoutACopy(Sound):
+    def without_body(self, state, agent):
+        state[:, agent] = 0
+        return state
+
+
 BREACHES = [
+    (TakesOutWithoutACopy, "removal"),
     (ShapesTheTeam, "shaping"),
     (DrawsText, "picture"),
     (DrawsNowhere, "picture"),

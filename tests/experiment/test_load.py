@@ -153,6 +153,14 @@ def test_aliases_cannot_multiply_a_small_file_into_a_large_one() -> None:
         parse("\n".join(layers), "x.yaml")
 
 
+def test_a_long_list_of_mistakes_is_told_by_its_first(tmp_path: Path) -> None:
+    """Comparing each mistake with each other one would take minutes."""
+    file = tmp_path / "wrong.yaml"
+    file.write_text(json.dumps({"environment": {"kind": "line_msg"}, "topology": {"kind": "line", "n": 3}, "signals": [1] * 60_000}))
+    with pytest.raises(ExperimentError, match=r"signals\.0: a term needs a key 'kind': .* and 59999 more"):
+        load_experiment(file)
+
+
 def test_a_missing_file_a_directory_and_a_near_miss_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "chain.yaml").write_text(BASE)
     with pytest.raises(ExperimentError, match=r"chian.yaml: no such experiment file; did you mean '.*chain.yaml'\?"):

@@ -233,3 +233,21 @@ def test_an_agent_without_a_path_to_anybody_pays_nothing() -> None:
     (record,) = network(settings, **{"lambda": 0.5}).run(0, 1)
     assert column(record, "mean")[2] == 0.0
     assert np.isnan(column(record, "holder")[2])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_fit_of_a_task_critic_that_nobody_reads_is_left_out_and_changes_nothing(shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained() -> InProcessNetwork:
+        net = network(LINE, **{"lambda": 0.3}, shared=shared, start=1, ramp=1, refresh=2)
+        list(net.run(0, 8))
+        return net
+
+    without = trained()
+    monkeypatch.setattr(PowerPenalty, "reads_table", True)
+    whole = trained()
+    for one, other in zip(without.agents, whole.agents, strict=True):
+        assert np.array_equal(one.policy.logits, other.policy.logits)
+        assert other.table.values[0].any()
+        # A penalty that is kept leaves an agent with the task critic as the one that it tells its neighbours.
+        assert one.table.values[0].any() != shared
+        assert np.array_equal(one.table.values[1], other.table.values[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import select
 import shutil
@@ -258,8 +259,23 @@ def test_the_last_row_is_found_in_files_of_any_length(tmp_path: Path) -> None:
         found = last_row(file)
         assert found is not None
         assert found["iteration"] == iteration
-    file.write_text("no row\n")
-    assert last_row(file) is None
+    for damaged in (
+        "no row\n",
+        '{"iteration": 1e999, "team_return": 0}\n',
+        '{"iteration": 0, "team_return": 1' + "0" * 400 + "}\n",
+        "[" * 99_999 + "\n",
+    ):
+        file.write_text(damaged)
+        assert last_row(file) is None
+
+
+def test_a_pipe_in_place_of_rows_holds_no_visitor_up(recorded: Run, tmp_path: Path) -> None:
+    run = shutil.copytree(recorded.path, tmp_path / "run")
+    (run / "metrics.jsonl").unlink()
+    os.mkfifo(run / "metrics.jsonl")
+    (row,) = RunCatalog([run]).listing()["runs"]
+    assert (row["state"], row["name"]) == ("unreadable", "run")
+    assert "is a named pipe, not a file" in row["line"]
 
 
 def test_the_command_refuses_what_it_cannot_do(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import line_msg
 
 from netagents.errors import RunDirectoryError
 from netagents.records.checkpoint import MANIFEST, checkpoint_facts, load_checkpoint, write_checkpoint
+from netagents.records.plan_folder import plan_folder
+from netagents.records.power_branches import AuditPlan
 from netagents.studies.study_directory import StudyDirectory
+from netagents.studies.study_specification import run_name, sweep_study
+from netagents.studies.timed_settings import time_settings
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -122,3 +128,65 @@ def test_the_lock_of_a_study_is_a_regular_file(kind: str, tmp_path: Path) -> Non
     with pytest.raises(RunDirectoryError), StudyDirectory(tmp_path).locked():
         pass
     assert not elsewhere.exists()
+
+
+def elsewhere(link: Path, target: Path) -> None:
+    target.mkdir()
+    link.symlink_to(target)
+
+
+@pytest.mark.parametrize("name", ["runs", "tables", "timed"])
+def test_a_study_is_not_led_out_of_its_directory(name: str, tmp_path: Path) -> None:
+    study = sweep_study(line_msg(2), {"learning.batch": [1, 2]}, seeds=[0])
+    (tmp_path / "study").mkdir()
+    elsewhere(tmp_path / "study" / name, tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match=f"{name}: is a link to somewhere else, not a folder"):
+        StudyDirectory.open_for(tmp_path / "study", study)
+    assert os.listdir(tmp_path / "study") == [name]  # noqa: PTH208
+
+
+def test_a_link_in_place_of_a_run_of_a_study_is_not_followed(tmp_path: Path) -> None:
+    study = sweep_study(line_msg(2), {"learning.batch": [1, 2]}, seeds=[0])
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    elsewhere(directory.run_path("other"), tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match="other: is a link to somewhere else, not a folder"):
+        directory.sweep("other")
+    directory.run_path("file").touch()
+    with pytest.raises(RunDirectoryError, match="file: is a file, not a folder"):
+        directory.sweep("file")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_what_is_measured_of_a_run_stays_in_its_directory(depth: int, tmp_path: Path) -> None:
+    plan = AuditPlan(run="0" * 16, checkpoint=3, variant="realized", steps=1, points=2, replicates=2, length=8, seed=0)
+    run = tmp_path / "run"
+    run.mkdir()
+    kept = plan_folder(run, "audit", plan)
+    shutil.rmtree(run / "audit")
+    if depth == 2:
+        (run / "audit").mkdir()
+    elsewhere([run / "audit", kept][depth - 1], tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match="is a link to somewhere else, not a folder"):
+        plan_folder(run, "audit", plan)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[1]", b"[" * 100_000, b'{"predicted_ms": []}', b"x" * 100_000, b"\xff"])
+def test_times_that_are_none_are_told_in_one_line(content: bytes, tmp_path: Path) -> None:
+    study = sweep_study(line_msg(2), {"learning.batch": [1, 2]}, seeds=[0])
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    file = directory.path / "timed" / f"{run_name(study.settings[0], 0)}-3.json"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(RunDirectoryError, match="timed/"):
+        time_settings(study, directory, 3)
+
+
+def test_a_pipe_in_place_of_times_holds_nobody_up(tmp_path: Path) -> None:
+    study = sweep_study(line_msg(2), {"learning.batch": [1, 2]}, seeds=[0])
+    directory = StudyDirectory.open_for(tmp_path / "study", study)
+    file = directory.path / "timed" / f"{run_name(study.settings[0], 0)}-3.json"
+    file.parent.mkdir()
+    os.mkfifo(file)
+    with pytest.raises(RunDirectoryError, match="is a named pipe, not a file"):
+        time_settings(study, directory, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,16 @@ from sample_run import make_sample
 
 import netagents
 from netagents.cli.main import main
-from netagents.errors import EnvironmentMismatchError, ExperimentError, SecurityError
+from netagents.errors import EnvironmentMismatchError, ExperimentError, RunDirectoryError, SecurityError
+from netagents.launchers.display import SilentDisplay
+from netagents.launchers.launcher import LaunchedRun
 from netagents.launchers.policy_evaluation import evaluate
+from netagents.launchers.slurm import slurm_launcher
+from netagents.launchers.slurm.job_folder import JobFollower, last_words, read_outcome
+from netagents.launchers.supervision.interruptions import Interruptions
+from netagents.learning.prepare import prepare
 from netagents.records import Run
+from netagents.records.run_directory import RunDirectory
 
 HOSTILE = """
 from pathlib import Path
@@ -157,6 +165,99 @@ def test_folders_and_images_that_a_run_names_need_trust_unless_an_override_names
         netagents.resume(run, "learning.iterations=5")
     assert not (tmp_path / "elsewhere").exists()
     assert len(netagents.resume(run, "learning.iterations=5", "runtime.history=null").returns) == 5
+
+
+RUNTIMES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "program on hosts": (
+        {"launcher": "slurm", "hosts": {"python": "/tmp/hostile/python"}},
+        "code to run: runtime.hosts.python",
+        "runtime.hosts.python=null",
+    ),
+    "options of sbatch": (
+        {"launcher": "slurm", "slurm": {"options": ["--error=/home/somebody/.profile"]}},
+        "options of sbatch: runtime.slurm.options",
+        "runtime.slurm.options=[]",
+    ),
+    "cluster": (
+        {"launcher": "ray", "ray": {"address": "192.0.2.7:6379"}},
+        "a cluster to run on: runtime.ray.address",
+        "runtime.ray.address=auto",
+    ),
+    "hosts": ({"launcher": "ssh", "hosts": {"file": "hosts.txt"}}, "hosts to run on: runtime.hosts.file", "runtime.hosts.file=null"),
+    "sink": (
+        {"sinks": [{"kind": "mlflow", "folder": "mine", "options": {"uri": "http://192.0.2.7"}}]},
+        "a folder to write to: runtime.sinks",
+        "runtime.sinks=[]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_hosts_programs_and_sinks_that_a_run_names_need_trust(
+    name: str, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime, said, instead = RUNTIMES[name]
+    facts = json.loads((sample / "experiment.json").read_text())["runtime"]
+    run = planted(
+        sample,
+        tmp_path,
+        {"runtime": facts | {key: facts[key] | value if isinstance(value, dict) else value for key, value in runtime.items()}},
+    )
+    events = (run / "events.jsonl").read_bytes()
+    for words in (["resume", str(run), "learning.iterations=6"], ["run", str(run / "experiment.json"), "--out", str(tmp_path / "new")]):
+        assert main([*words, "-q"]) == 13
+        assert f"its settings name {said} is " in capsys.readouterr().err
+    # What only reads or plays starts nothing there.
+    assert main(["evaluate", str(run), "-n", "2"]) == 0
+    assert (run / "events.jsonl").read_bytes() == events
+    assert not (tmp_path / "new").exists()
+    capsys.readouterr()
+    assert main(["resume", str(run), "learning.iterations=6", "runtime.launcher=in_process", instead, "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_override_names_the_same_thing_as_the_run(sample: Path, tmp_path: Path) -> None:
+    facts = json.loads((sample / "experiment.json").read_text())["runtime"]
+    run = planted(sample, tmp_path, {"runtime": facts | {"history": str(tmp_path / "elsewhere")}})
+    assert len(netagents.resume(run, "learning.iterations=5", f"runtime.history={tmp_path / 'elsewhere'}").returns) == 5
+
+
+@pytest.mark.parametrize("name", ["", "job.sbatch", "job.out", "notes.jsonl", "keys"])
+def test_the_job_of_a_run_is_not_led_out_of_its_directory(name: str, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = planted(sample, tmp_path, {})
+    target = tmp_path / "elsewhere"
+    if name in ("", "keys"):
+        target.mkdir()
+    else:
+        target.write_text("mine")
+    if name:
+        (run / "slurm").mkdir()
+    (run / "slurm" / name).symlink_to(target)
+    submitted: list[str] = []
+    monkeypatch.setattr(slurm_launcher, "submit", submitted.append)
+    opened = RunDirectory.open(run)
+    job = LaunchedRun(prepare(opened.experiment()), opened, SilentDisplay(), Interruptions(), detached=True)
+    try:
+        with pytest.raises(RunDirectoryError, match="is a link to somewhere else"):
+            slurm_launcher.SlurmLauncher().carry_out(job)
+    finally:
+        job.interruptions.close()
+    assert submitted == []
+    assert list(target.iterdir()) == [] if target.is_dir() else target.read_text() == "mine"
+
+
+def test_pipes_in_place_of_what_a_job_tells_hold_nobody_up(tmp_path: Path) -> None:
+    for name in ("notes.jsonl", "view.json", "outcome.json", "job.out"):
+        os.mkfifo(tmp_path / name)
+    JobFollower(tmp_path, SilentDisplay()).look()
+    assert read_outcome(tmp_path) == (False, None)
+    assert last_words(tmp_path / "job.out") == []
+    for name, text in (("notes.jsonl", "[" * 100_000 + "\n"), ("outcome.json", "[" * 100_000), ("job.out", "x" * 100_000 + "\nlast\n")):
+        (tmp_path / name).unlink()
+        (tmp_path / name).write_text(text)
+    JobFollower(tmp_path, SilentDisplay()).look()
+    assert read_outcome(tmp_path) == (False, None)
+    assert last_words(tmp_path / "job.out") == ["last"]
 
 
 def test_a_copy_of_the_file_is_the_persons_own(sample: Path, tmp_path: Path, marker: Path) -> None:

@@ -19,6 +19,8 @@ from netagents.measures.information import leave_one_out_values
 from netagents.studies import (
     claim_checks,
     derivative,
+    exact_power_claims,
+    failure_claims,
     influence_claims,
     information_claims,
     power_claims,
@@ -174,14 +176,29 @@ def branched(power: float, returned: float) -> Mutant:
     return mutant
 
 
-def priced(power: float, task: float) -> Mutant:
-    """Training of which a price leaves these shares of power and return."""
+def priced(power: float = 1.0, task: float = 1.0, truncation: float = 1.0) -> Mutant:
+    """Training of which a price leaves these shares of power, return and truncation error."""
 
     def outcome(experiment: Experiment, *_: Any) -> Any:
         pays = any(term.factor != 0.0 for term in experiment.signals)
-        return SimpleNamespace(power=power if pays else 1.0, task=task if pays else 1.0)
+        return SimpleNamespace(power=power, task=task, reading=truncation) if pays else SimpleNamespace(power=1.0, task=1.0, reading=1.0)
 
     return replaced(regularization_claims, "_trained", outcome)
+
+
+def failing(gain: float) -> Mutant:
+    """Teams whose others earn so much more under a failure where they have paid a price."""
+
+    def values(experiment: Experiment, *_: Any) -> Any:
+        return np.array([[1.0, 1.0], [0.5, 0.8]]) + gain * (len(experiment.signals) > 0)
+
+    return both(replaced(failure_claims, "_under_failure", values), replaced(failure_claims, "_fifth_percentiles", values))
+
+
+def shifted(module: Any, name: str, by: float) -> Mutant:
+    """A function whose numbers are off by so much."""
+    right = getattr(module, name)
+    return replaced(module, name, lambda *arguments, **keywords: right(*arguments, **keywords) + by)
 
 
 UNTOUCHED_LEAF = regularization_claims._leaf
@@ -235,6 +252,29 @@ MUTANTS: dict[str, list[Mutant]] = {
     "power-halved-in-rely": [priced(power=0.6, task=1.0)],
     "power-return-kept-in-rely": [priced(power=0.0, task=0.8)],
     "power-halved-in-the-epidemic": [priced(power=0.4, task=1.0)],
+    "power-not-negative": [shifted(exact_power_claims, "realized_power", -1e-6)],
+    "power-realized-at-least-ex-ante": [
+        replaced(exact_power_claims, "power_matrices", lambda *_: SimpleNamespace(realized=np.ones((2, 2)), ex_ante=1.1 * np.ones((2, 2))))
+    ],
+    "power-price-is-a-chance": [shifted(exact_power_claims, "adversarial_values", 1e-6)],
+    "power-price-is-a-chance-to-second-order": [shifted(exact_power_claims, "regularized_values", 1e-3)],
+    "power-at-kappa-is-off": [changed(kappa=3)],
+    "power-one-hop-closer-is-right": [changed(kappa=3)],
+    "power-minimum-over-noise": [changed(actions=5), changed(estimator="double")],
+    "power-double-estimator": [changed(estimator="single")],
+    "prim-costs-no-message": [replaced(power_claims, "HOP", 4)],
+    "prim-agrees-with-sbpr": [replaced(power_claims, "exact_outcome", lambda one: (1.0 + 0.1 * len(one.signals), 0.0))],
+    "prim-varies-less-at-a-small-price": [replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))],
+    "power-failure-worst-in-rely": [failing(-0.1)],
+    "power-failure-noop-in-rely": [failing(0.1)],
+    "power-failure-random-in-rely": [failing(-0.1)],
+    "power-failure-adversary-in-rely": [failing(-0.1)],
+    "power-failure-incentive-in-rely": [failing(0.1)],
+    "power-fifth-percentile-in-rely": [failing(-0.1)],
+    "power-halved-in-line-msg": [priced(power=0.4), priced(power=0.9)],
+    "power-return-kept-in-line-msg": [priced(task=0.95)],
+    "power-shrinks-truncation-in-line-msg": [priced(truncation=1.1)],
+    "power-shrinks-truncation-in-the-epidemic": [priced(truncation=0.5)],
     "sbpr-relies-below-the-price": [changed(actions=[0])],
     "sbpr-relies-on-itself-above-the-price": [changed(actions=[1, 2])],
     "prim-varies-less-than-sbpr": [replaced(power_claims, "exact_outcome", lambda one: (float(one.seed * len(one.signals)), 0.0))],

@@ -56,6 +56,36 @@ def test_wrong_messages_leave_the_agent_and_whoever_does_not_hear_it_alone(run: 
             assert not np.array_equal(clean.rewards, wrong.rewards), kind
 
 
+def test_a_body_that_is_taken_away_is_a_failure_of_its_own(tmp_path: Path, run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    prey = {"kind": "predator_prey", "side": 4, "sight": 3, "hunters": 2, "prey": 3, "horizon": 40}
+    settings = {"environment": prey, "topology": {"kind": "complete", "n": 2}, "kappa": 0, "policy": {"kind": "mlp", "hidden": [4]}}
+    hunt = run_of({**settings, "learning": {"algorithm": {"kind": "ppo"}, "batch": 2, "iterations": 1}}, tmp_path / "runs")
+    with evaluation_environment(hunt) as environment:
+        play = FailurePlay(hunt.setup, environment, hunt.policies(None), 64, 0.1)
+        clean = play.play(1, None, 0, 0)
+        assert np.array_equal(clean.rewards, play.play(1, "removed", 9, 9).rewards)
+        gone, still = play.play(1, "removed", 10, 40), play.play(1, "noop", 10, 40)
+        assert np.array_equal(clean.rewards[:, :10], gone.rewards[:, :10])
+        # It takes two to catch: one who stands still where it is may help all the same, one who has gone does not.
+        assert not gone.rewards[:, 10:].any()
+        assert still.rewards[:, 10:].any()
+    out = tmp_path / "out"
+    words = ["study", "failures", str(hunt.path), "--kinds", "noop,removed", "--episodes", "64", "--out", str(out)]
+    assert main(words) == 0
+    assert "crash: body removed" in capsys.readouterr().out
+    assert {cell["kind"] for cell in load_failures(out)["cells"]} == {"untrained", "noop", "removed"}
+    # Asked for by name it is refused where bodies cannot leave, before anything is written; else its cells are empty and say why.
+    words = ["study", "failures", str(run.path), "--episodes", "4", "--out", str(tmp_path / "line")]
+    assert main([*words, "--kinds", "noop,removed"]) != 0
+    said = capsys.readouterr().err.strip()
+    assert "no agent can be taken out of environment 'line_msg'" in said
+    assert "\n" not in said
+    assert not (tmp_path / "line").exists()
+    assert main([*words, "--budget", "1", "--jobs", "1"]) == 0
+    cells = [cell for cell in load_failures(tmp_path / "line")["cells"] if cell["kind"] == "removed"]
+    assert [cell["reason"] for cell in cells] == ["no agent can be taken out of environment 'line_msg'"] * 3
+
+
 def test_recovery_is_counted_from_the_end_of_the_failure() -> None:
     losses = np.zeros((16, 10)) + np.linspace(-0.01, 0.01, 16)[:, None]
     assert recovery_steps(losses, 4) == 0

@@ -241,7 +241,7 @@ def test_a_file_in_the_way_of_a_run_is_one_clear_line(tmp_path: Path) -> None:
     name = study.runs()[1][0]
     directory.run_path(name).parent.mkdir(exist_ok=True)
     directory.run_path(name).write_text("in the way")
-    with pytest.raises(RunDirectoryError, match="in the way"):
+    with pytest.raises(RunDirectoryError, match="is a file, not a folder"):
         carry_out(study, directory, copies=0)
 
 

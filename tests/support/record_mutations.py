@@ -25,10 +25,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from record_scene import FAMILIES, files_of
+from page_visit import visit
+from record_scene import FAMILIES, PAGE, files_of
 
 WALL_SECONDS = 240
+"""For each command; whoever waits for a pipe or a lock waits for ever."""
+
 CPU_SECONDS = 60
+"""For all commands of one mutation."""
+
 MEMORY = 1 << 30
 """Bytes of address space beyond what the warm process has."""
 
@@ -153,12 +158,16 @@ def hostile(text: str) -> bool:
 
 
 def call(words: list[str]) -> str | None:
-    """Call a command; gives what is wrong with how it ended, None if nothing is."""
+    """Call a command, or visit the page; gives what is wrong with how it ended, None if nothing is."""
     from netagents.cli.main import main
 
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(words)
+        if words[0] == PAGE:
+            visit(Path(words[1]))
+            code = 0
+        else:
+            code = main(words)
     said = err.getvalue()
     if code not in DOCUMENTED:
         return f"exit code {code}: {said[-600:]}"
@@ -182,7 +191,6 @@ def in_child(work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
             limit = pages * resource.getpagesize() + MEMORY
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-            signal.alarm(WALL_SECONDS)
             with os.fdopen(send, "wb") as pipe:
                 pipe.write(json.dumps(work()).encode())
         except BaseException as error:
@@ -261,6 +269,7 @@ class Mutator:
                 # What is printed from within would mix with the results.
                 for at in at_all:
                     progress.write_text(words[at][0])
+                    signal.alarm(WALL_SECONDS)
                     wrong = call(words[at])
                     if wrong is not None:
                         found.append({"command": " ".join(words[at][:2]), "wrong": wrong})

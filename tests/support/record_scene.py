@@ -18,15 +18,21 @@ from experiments import line_msg
 from sample_run import make_sample, record_files
 
 import netagents
+from netagents.records.radii_models import RADII, RadiiFacts
 
 Commands = Callable[[Path, Path, Path], list[list[str]]]
 """From the damaged copy of a family's folder, the scene, and a folder for output, the commands that read it."""
+
+PAGE = "page"
+"""In the place of a command: what `netagents watch` shows, which itself would not end."""
 
 ATTACK = ["-a", "0", "--budget", "1", "--seeds", "2", "-n", "2", "--noise", "0.5", "--jobs", "1"]
 RADIUS = ["--kappa", "0,1", "--seeds", "2", "--episodes", "4", "--jobs", "1"]
 ROBUSTNESS = ["-a", "0", "--seeds", "2", "--budget", "1", "-n", "2", "--jobs", "1"]
 FAILURES = ["-n", "4", "--budget", "1", "--jobs", "1", "--kinds", "noop,adversary"]
 INFLUENCE = ["-m", "4", "--windows", "2", "--jobs", "1"]
+PRICES = ["kappa_critic=2", "--lambda", "0.3", "--seeds", "2", "--states", "2", "--jobs", "1"]
+_READ_RADII = ("runs", PAGE, "report", "compare", "resume")
 POWER = ["--visits", "2", "--replicates", "2"]
 
 REPLAYED: dict[str, Any] = line_msg(
@@ -67,6 +73,7 @@ def run_commands(run: Path, scene: Path, out: Path) -> list[list[str]]:
     return [
         ["runs", str(run)],
         ["runs", str(run.parent), "--json"],
+        [PAGE, str(run.parent)],
         ["logs", str(run)],
         ["logs", str(run), "--json"],
         ["report", str(run), "--out", str(out / "report.html")],
@@ -116,6 +123,11 @@ def _failures_commands(study: Path, scene: Path, _out: Path) -> list[list[str]]:
     return [["study", "failures", str(scene / "run"), *FAILURES, "--out", str(study)]]
 
 
+def _prices_commands(study: Path, scene: Path, _out: Path) -> list[list[str]]:
+    again = ["study", "power", str(scene / "run" / "experiment.json"), *PRICES, "--out", str(study)]
+    return [["study", "report", str(study)], [PAGE, str(study)], again]
+
+
 FAMILIES = {
     "run": Family("run", (), run_commands),
     "measured": Family(
@@ -143,6 +155,22 @@ FAMILIES = {
         ("study.json", "tables/facts.json", "tables/summary.parquet", "tables/curves.parquet"),
         lambda study, _scene, _out: [["study", "report", str(study)]],
     ),
+    "prices": Family(
+        "prices",
+        (
+            "study.json",
+            "runs/none-*/study_result.json",
+            "runs/prim*/metrics.jsonl",
+            "tables/facts.json",
+            *(f"tables/{name}.parquet" for name in ("summary", "runs", "power_summary", "power")),
+        ),
+        _prices_commands,
+    ),
+    "chosen": Family(
+        "chosen",
+        (RADII,),
+        lambda run, scene, out: [each for each in run_commands(run, scene, out) if each[0] in _READ_RADII],
+    ),
     "replayed": Family(
         "replayed",
         ("replay/agent-0/*.safetensors",),
@@ -156,6 +184,7 @@ def make_scene(folder: Path, *, studies: bool = True) -> Path:
     run, other = make_sample(folder / "run"), make_sample(folder / "other", seed=1)
     _command("bank", "make", folder / "bank", run, other, "--untrained")
     netagents.run(REPLAYED, directory=folder / "replayed")
+    _choose(shutil.copytree(run, folder / "chosen"))
     if not studies:
         return folder
     shutil.copytree(run, folder / "measured")
@@ -163,6 +192,7 @@ def make_scene(folder: Path, *, studies: bool = True) -> Path:
         _command(*words)
     _command("attack", run, *ATTACK, "--out", folder / "attack")
     _command("study", "radius", run / "experiment.json", *RADIUS, "--out", folder / "radius")
+    _command(*_prices_commands(folder / "prices", folder, folder)[-1])
     _command(*_robustness_commands(folder / "robustness", folder, folder)[1])
     _command(*_failures_commands(folder / "failures", folder, folder)[0])
     return folder
@@ -175,6 +205,27 @@ def files_of(scene: Path, name: str) -> list[str]:
     if name == "run":
         return record_files(root)
     return [str(sorted(root.glob(pattern))[-1].relative_to(root)) for pattern in family.files]
+
+
+def _choose(run: Path) -> None:
+    """What a calibration would have written, had it chosen the radii of the run."""
+    radii, pairs = [1, 1, 1], [[0.0, 0.5, 0.1], [0.4, 0.0, 0.3], [0.0, 0.2, 0.0]]
+    facts = RadiiFacts(
+        by="influence",
+        byte_budget=0.5,
+        largest=2,
+        iterations=2,
+        repetitions=4,
+        members=["final", "untrained"],
+        pairs=pairs,
+        significant=3,
+        bytes_largest=1000.0,
+        bytes_chosen=400.0,
+        policy=radii,
+        critic=radii,
+        gradient=radii,
+    )
+    (run / RADII).write_text(facts.model_dump_json(indent=1))
 
 
 def _command(*words: object) -> None:

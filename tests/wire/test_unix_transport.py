@@ -133,6 +133,7 @@ def lies() -> list[list[tuple[bytes, bool]]]:
         [(HEAD.pack(MARK, 0, 8), False)],
         [(HEAD.pack(MARK, 2**31, 8), False)],
         [(HEAD.pack(MARK, 1, 2**63), False)],
+        [(HEAD.pack(MARK, 2**28, 2**31), False)],
         [(HEAD.pack(MARK, 1, 1 << 22), False)],
         [(HEAD.pack(MARK, 1, 16) + struct.pack("<Q", 2**60) + b"12345678", False)],
         [(HEAD.pack(MARK, 1, 99) + b"short", False)],

@@ -27,7 +27,7 @@ def exit_codes() -> str:
     """The page of exit codes, from the exception tree."""
     rows: list[Row] = [("0", "", "The command did what it was asked to.", ""), *_error_rows()]
     rows.append(("129", "`InterruptedRunError`", errors.InterruptedRunError.symptom, errors.InterruptedRunError.action))
-    rows.append(("141", "", "The reader of the output went away (`netagents ... | head`).", "Nothing needs mending."))
+    rows.append(("141", "", "The reader of the output went away (`netagents ... | head`).", "Nothing needs correcting."))
     rows.append(("143", "`InterruptedRunError`", errors.InterruptedRunError.symptom, errors.InterruptedRunError.action))
     return _page(
         "Exit codes",

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.finite_mdp import joint_actions, transition
-from netagents.environments.games.kitchen_layouts import LAYOUTS, RULES, Floorplan, LayoutRules, read_layout, rooms_in_a_row
+from netagents.environments.games.kitchen_layouts import (
+    LARGEST_SIDE,
+    LAYOUTS,
+    RULES,
+    Floorplan,
+    LayoutRules,
+    read_layout,
+    rooms_in_a_row,
+)
 from netagents.environments.games.kitchen_picture import kitchen_picture
 from netagents.environments.games.kitchen_reach import coupling_note, kitchen_scopes
 from netagents.environments.games.kitchen_rules import DISH, ITEMS, MOST, USEFUL_DISH, make_rules
@@ -48,7 +56,8 @@ class Kitchen(NetworkedMDP):
     3. pots cook.
 
     The joint state is ``(B, 3 n + C + P + 1)`` int64: per cook its pose (4 x floor cell + facing), then per cook the item in its hand, then
-    what lies on each counter and in each pot, then a column of zeros, then per cook the shaped points of the last step.
+    what lies on each counter and in each pot, then a column of zeros, then per cook the shaped points of the last step.  Cook i that was
+    taken out is on a cell of its own, number F + i with F cells of floor, from where nothing can be reached.
 
     Args:
         topology: n cooks; who may talk.  For ``layout: rooms``, the line 0, 1, ... is the graph of the rooms.
@@ -137,7 +146,7 @@ class Kitchen(NetworkedMDP):
         """With ``graph: proximity``, cooks within ``radius`` king's moves of each other: ``(B, n, n)``."""
         if self.settings.graph == "fixed":
             return None
-        places = self.plan.floor[state[:, : self.spec.n] // FACINGS]
+        places = self._places[state[:, : self.spec.n] // FACINGS]
         near: BoolArray = np.abs(places[:, :, None] - places[:, None]).max(axis=3) <= self.settings.radius
         return near & ~np.eye(self.spec.n, dtype=np.bool_)
 
@@ -148,6 +157,13 @@ class Kitchen(NetworkedMDP):
             return None
         weighted: FloatArray = state[:, -self.spec.n :] * (shaping.weight * (1.0 - iteration / shaping.until_iteration))
         return weighted
+
+    def without_body(self, state: JointState, agent: int) -> JointState:
+        """A cook leaves the kitchen with what it holds."""
+        after = state.copy()
+        after[:, agent] = FACINGS * (len(self.plan.floor) + agent)
+        after[:, self.spec.n + agent] = 0
+        return after
 
     def picture(self, state: JointState) -> Picture:
         """The kitchen of the first copy, seen from above."""
@@ -164,8 +180,11 @@ class Kitchen(NetworkedMDP):
         plan, n = self.plan, self.topology.n
         numbers = {tuple(cell): number for number, cell in enumerate(plan.floor.tolist())}
         sites = {tuple(cell): 2 * n + number for number, cell in enumerate([*plan.counters.tolist(), *plan.pots.tolist()])}
-        shape = (len(plan.floor), FACINGS, ACTIONS)
-        self._free, self._held = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
+        # Whoever was taken out is far from everything, and from others who were.
+        outside = np.full((n, 2), -10 * LARGEST_SIDE) * (1 + np.arange(n))[:, None]
+        self._places = np.concatenate([plan.floor, outside])
+        shape = (len(self._places), FACINGS, ACTIONS)
+        self._free, self._held = (np.repeat(np.arange(shape[0] * FACINGS), ACTIONS).reshape(shape) for _ in range(2))
         self._sites, self._cases = np.full(shape, self._blank), np.zeros(shape, dtype=np.int64)
         for number, cell in enumerate(plan.floor):
             for facing in range(FACINGS):

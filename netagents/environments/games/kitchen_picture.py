@@ -42,6 +42,8 @@ def kitchen_picture(plan: Floorplan, rules: KitchenRules, poses: IntArray, hands
             things.append(Marker(column + 0.5, row + 0.5, colour, text=text, radius=0.34))
     cooks = []
     for cook, (pose, item) in enumerate(zip(poses.tolist(), hands.tolist(), strict=True)):
+        if pose >= 4 * len(plan.floor):
+            continue  # taken out
         row, column = plan.floor[pose // 4].tolist()
         cooks.append(Marker(column + 0.5, row + 0.5, agent_colour(cook), agent=cook, heading=HEADINGS[pose % 4], badge=ITEM_COLOURS[item]))
     return Picture(float(columns), float(rows), tiles, [*things, *cooks])

@@ -2,7 +2,7 @@
 
 Features of an item: onion, tomato, dish, soup, and a third of a soup's onions and of its tomatoes (6).  Of a pot: a third of its onions and
 of its tomatoes, whether it cooks, the share of the cooking time that is over, and whether it is ready (5).  Of the cell in front: which
-of the six kinds of cell without floor it is, and the features of what is there (17).
+of the six kinds of cell without floor it is, and the features of what is there (17).  Of a cook who was taken out all are zero.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class _Tables:
         self.kinds = plan.kinds.reshape(-1) * rules.objects
         self.floor, self.changing = (cells @ np.array([columns, 1]) for cells in (plan.floor, np.concatenate([plan.counters, plan.pots])))
         steps = DIRECTIONS @ np.array([columns, 1])
-        self.ahead = (self.floor[:, None] + steps).reshape(-1)
+        outside = np.full(4 * cooks, self.floor[0])  # floor has no features
+        self.ahead = np.concatenate([(self.floor[:, None] + steps).reshape(-1), outside])
         """By pose, the cell in front."""
 
     def numbers(self, counters: IntArray, pots: IntArray) -> IntArray:
@@ -73,7 +74,8 @@ class FullSight:
 
     def __init__(self, plan: Floorplan, rules: KitchenRules, cooks: int, sight: int) -> None:  # noqa: ARG002 - as LocalSight takes it
         self._tables = _Tables(plan, rules, cooks)
-        self._poses = np.concatenate([np.repeat(np.eye(len(plan.floor)), 4, axis=0), np.tile(np.eye(4), (len(plan.floor), 1))], axis=1)
+        inside = np.concatenate([np.repeat(np.eye(len(plan.floor)), 4, axis=0), np.tile(np.eye(4), (len(plan.floor), 1))], axis=1)
+        self._poses = np.concatenate([inside, np.zeros((4 * cooks, inside.shape[1]))])
         cook = self._poses.shape[1] + ITEM_FEATURES
         self.size = cooks * cook + len(plan.counters) * ITEM_FEATURES + len(plan.pots) * POT_FEATURES + SITE_FEATURES
 
@@ -111,7 +113,10 @@ class LocalSight:
         padded = np.full((rows + 2 * sight, columns + 2 * sight), rows * columns)
         padded[sight : sight + rows, sight : sight + columns] = np.arange(rows * columns).reshape(rows, columns)
         windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
-        self._windows = windows[plan.floor[:, 0], plan.floor[:, 1]].reshape(len(plan.floor), -1)  # of each floor cell
+        of_floor = windows[plan.floor[:, 0], plan.floor[:, 1]].reshape(len(plan.floor), -1)
+        # Whoever was taken out sees what is outside the kitchen, and stands in a cell that nobody sees.
+        self._windows = np.concatenate([of_floor, np.full((cooks, side * side), rows * columns)])
+        self._places = np.concatenate([self._tables.floor, np.full(cooks, rows * columns + 1)])
         outside = np.zeros((1, self.OUTSIDE + SITE_FEATURES))
         outside[0, 0] = 1.0
         inside = np.concatenate([np.zeros((len(self._tables.sites), self.OUTSIDE)), self._tables.sites], axis=1)
@@ -125,9 +130,9 @@ class LocalSight:
         tables, copies = self._tables, len(poses)
         grid = tables.numbers(counters, pots)
         front = tables.front(grid, poses)
-        grid = np.concatenate([grid, np.full((copies, 1), len(self._cells) - 1)], axis=1)
+        grid = np.concatenate([grid, np.full((copies, 2), len(self._cells) - 1)], axis=1)
         cells, facings = poses // 4, poses % 4
-        places, rows = tables.floor[cells], np.arange(copies)
+        places, rows = self._places[cells], np.arange(copies)
         bodies = np.zeros(grid.shape, dtype=np.int64)
         bodies[rows[:, None], places] = 1 + facings * ITEMS + hands
         views = []

@@ -40,6 +40,9 @@ HEALTH = 3
 NOWHERE = 0
 """Cell of players who are away: a corner of the wall."""
 
+FOR_GOOD = 1 << 40
+"""Steps that a player is away who does not come back."""
+
 FIRST_END, END_EVERY, END_CHANCE, LAST_END = 1_000, 100, 0.1, {"stag_hunt": 2_500}
 
 PAYOFFS = {rules().kind: rules().payoffs for rules in (ChickenRules, StagHuntRules, PrisonersDilemmaRules, PureCoordinationRules)}
@@ -156,6 +159,15 @@ class MatrixGrid(NetworkedMDP):
             whole[:, -1] = here[:, i] & (players[:, COOLING, i] == 0) & (players[:, FROZEN, i] == 0)
             seen.append(whole)
         return seen
+
+    def without_body(self, state: JointState, agent: int) -> JointState:
+        """A player leaves the map with what it holds; who is frozen in an interaction with it is paid as with an inventory of (1, 1)."""
+        after = state.copy()
+        players = self._players(after)
+        players[:, :, agent] = 0
+        players[:, CELL, agent], players[:, AWAY, agent] = NOWHERE, FOR_GOOD
+        players[:, INVENTORY : INVENTORY + 2, agent] = 1
+        return after
 
     # -- the parts of a step, each of which changes players and resources in place -------------------------------------------
 

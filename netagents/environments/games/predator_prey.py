@@ -27,6 +27,9 @@ from netagents.topology import Topology
 MOVES = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
 """Row and column of each action: stay, up, down, left, right."""
 
+GONE = -1_000_000
+"""Row and column of a predator whose body was taken out."""
+
 PREDATORS, PREY, OUTSIDE = 0, 1, 2
 """Layers of what a predator sees."""
 
@@ -82,6 +85,7 @@ class PredatorPrey(NetworkedMDP):
         """One step; of a prey's three numbers the first says where it comes back, the others whether and how it moves."""
         n, side, settings = self.spec.n, self.settings.side, self.settings
         predators = np.clip(state[:, :n] + MOVES[joint_actions(actions)], 0, side - 1)
+        predators[state[:, :n] == GONE] = GONE
         prey = state[:, n:]
         gaps = np.abs(predators[:, :, None] - prey[:, None]).max(axis=3)  # (B, n, m)
         on = gaps == 0
@@ -98,18 +102,21 @@ class PredatorPrey(NetworkedMDP):
         whole = side + 2 * sight
         grid = np.zeros((copies, 3, whole, whole))
         rows = np.arange(copies)
-        row, column = np.moveaxis(state + sight, 2, 0)
+        here = state[..., 0] != GONE
+        row, column = np.moveaxis(np.where(here[..., None], state + sight, 0), 2, 0)
         for member in range(n + self.prey):  # one after the other: a cell may hold several
-            grid[rows, PREDATORS if member < n else PREY, row[:, member], column[:, member]] += 1.0
+            grid[rows, PREDATORS if member < n else PREY, row[:, member], column[:, member]] += here[:, member]
         grid[:, OUTSIDE] = 1.0
         grid[:, OUTSIDE, sight : sight + side, sight : sight + side] = 0.0
         squares = np.lib.stride_tricks.sliding_window_view(grid, (window, window), axis=(2, 3))
         seen = []
         for i in range(n):
-            view = squares[rows, :, state[:, i, 0], state[:, i, 1]].copy()
+            at = np.where(here[:, i, None], state[:, i], 0)
+            view = squares[rows, :, at[:, 0], at[:, 1]].copy()
             view[:, PREDATORS, sight, sight] -= 1.0
             view[:, PREDATORS] /= n
             view[:, PREY] /= self.prey
+            view[~here[:, i]] = 0.0
             seen.append(view.reshape(copies, -1))
         return seen
 
@@ -119,6 +126,8 @@ class PredatorPrey(NetworkedMDP):
         tiles = [Tile(float(column), float(row), "#e3e8d8") for row in range(side) for column in range(side)]
         markers, standing = [], dict[tuple[int, int], int]()
         for member, (row, column) in [*enumerate(state[0].tolist())][::-1]:
+            if row == GONE:
+                continue
             if member >= n:
                 markers.append(Marker(column + 0.5, row + 0.5, "#f7e08a", text="*", radius=0.2))
                 continue
@@ -132,7 +141,15 @@ class PredatorPrey(NetworkedMDP):
         n = self.spec.n
         predators = state[:, :n]
         near: BoolArray = np.abs(predators[:, :, None] - predators[:, None]).max(axis=3) <= self.settings.sight
-        return near & ~np.eye(n, dtype=np.bool_)
+        gone = predators[..., 0] == GONE
+        here: BoolArray = ~(gone[:, :, None] | gone[:, None])
+        return near & here & ~np.eye(n, dtype=np.bool_)
+
+    def without_body(self, state: JointState, agent: int) -> JointState:
+        """A predator leaves the grid; it sees nothing, not even walls."""
+        after = state.copy()
+        after[:, agent] = GONE
+        return after
 
     def _cell(self, noise: FloatArray) -> IntArray:
         """Uniform cells, ``(..., 2)``."""

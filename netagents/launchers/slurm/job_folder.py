@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netagents.errors import DecodeError, EngineError, InterruptedRunError, NetagentsError, NodeFailedError, exit_code_of, printable
+from netagents.errors import (
+    DecodeError,
+    EngineError,
+    InterruptedRunError,
+    NetagentsError,
+    NodeFailedError,
+    RunDirectoryError,
+    exit_code_of,
+    printable,
+)
 from netagents.launchers.display import Display
 from netagents.nodes.monitor.progress_view import LARGEST_VIEW, ProgressView
 from netagents.records.atomic_files import write_atomically
+from netagents.records.regular_files import check_real_folder, check_regular, open_regular
 
 FOLDER = "slurm"
 """Name of the folder."""
@@ -19,6 +30,7 @@ SCRIPT, OUTPUT, KEYS = "job.sbatch", "job.out", "keys"
 
 _NOTES, _VIEW, _OUTCOME = "notes.jsonl", "view.json", "outcome.json"
 _LARGEST_OUTCOME = 1 << 20
+_LAST_BYTES = 1 << 16
 
 
 class JobDisplay:
@@ -72,10 +84,10 @@ class JobFollower:
     def look(self) -> None:
         """Show what is new."""
         try:
-            with (self._folder / _NOTES).open("rb") as file:
+            with open_regular(self._folder / _NOTES) as file:
                 file.seek(self._read)
                 data = file.read(1 << 20)
-        except OSError:
+        except (OSError, RunDirectoryError):
             data = b""
         whole = data[: data.rfind(b"\n") + 1]
         self._read += len(whole)
@@ -86,12 +98,12 @@ class JobFollower:
                     self._display.note(str(row["note"]))
                 elif "started" in row:
                     self._display.started(str(row["started"]), {})
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue
         try:
-            with (self._folder / _VIEW).open("rb") as file:
+            with open_regular(self._folder / _VIEW) as file:
                 view = file.read(LARGEST_VIEW + 1)
-        except OSError:
+        except (OSError, RunDirectoryError):
             return
         if view and view != self._last:
             self._last = view
@@ -99,6 +111,31 @@ class JobFollower:
                 self._display.show(ProgressView.from_json(view))
             except DecodeError as error:
                 self._display.note(str(error))
+
+
+def clean_job_folder(folder: Path) -> None:
+    """Make the folder of a job that is to be submitted, or remove what an earlier job of the run left there.
+
+    Raises:
+        RunDirectoryError: something else than a folder stands there, or something else than the file of a job in it.
+    """
+    check_real_folder(folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    check_real_folder(folder / KEYS)
+    # Slurm itself writes here, and would follow a link.
+    check_regular(folder / name for name in (SCRIPT, OUTPUT, _NOTES, _VIEW, _OUTCOME))
+    for name in (_NOTES, _VIEW, _OUTCOME):
+        (folder / name).unlink(missing_ok=True)
+
+
+def last_words(output: Path) -> list[str]:
+    """The last line of what a job printed, if there is one."""
+    try:
+        with open_regular(output) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+            return file.read(_LAST_BYTES).decode(errors="replace").strip().splitlines()[-1:]
+    except (OSError, RunDirectoryError):
+        return []
 
 
 def write_outcome(folder: Path, error: BaseException | None) -> None:
@@ -122,10 +159,10 @@ def clear_outcome(folder: Path) -> None:
 def read_outcome(folder: Path) -> tuple[bool, NetagentsError | None]:
     """Whether the job has said how it ended, and the error if it failed."""
     try:
-        with (folder / _OUTCOME).open("rb") as file:
+        with open_regular(folder / _OUTCOME) as file:
             facts = json.loads(file.read(_LARGEST_OUTCOME))
         code = int(facts["code"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, RunDirectoryError):
         return False, None
     if code == 0:
         return True, None

@@ -15,9 +15,10 @@ from netagents.errors import EngineError, InterruptedRunError
 from netagents.experiment.launcher_capabilities import CAPABILITIES
 from netagents.launchers.display import Display
 from netagents.launchers.launcher import LaunchedRun, Launcher
-from netagents.launchers.slurm.job_folder import FOLDER, OUTPUT, SCRIPT, JobFollower, clear_outcome, read_outcome
+from netagents.launchers.slurm.job_folder import FOLDER, OUTPUT, SCRIPT, JobFollower, clean_job_folder, last_words, read_outcome
 from netagents.launchers.slurm.slurm_client import RUNNING, WAITING, WHERE, check_job, check_partition, end_job, job_state, submit
 from netagents.learning.prepare import Prepared
+from netagents.records.atomic_files import write_atomically
 
 _LOOK_SECONDS = 0.2
 _STATE_SECONDS = 2.0
@@ -38,11 +39,8 @@ class SlurmLauncher(Launcher):
 
     def carry_out(self, run: LaunchedRun) -> None:
         folder = run.directory.path.absolute() / FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)
-        clear_outcome(folder)
-        (folder / "view.json").unlink(missing_ok=True)
-        (folder / "notes.jsonl").unlink(missing_ok=True)
-        (folder / SCRIPT).write_text(job_script(run.prepared, str(folder / OUTPUT), _job_command(str(folder.parent))), encoding="utf-8")
+        clean_job_folder(folder)
+        write_atomically(folder / SCRIPT, job_script(run.prepared, str(folder / OUTPUT), _job_command(str(folder.parent))).encode())
         # From here on the job holds the directory.
         run.directory.lock.release()
         job = submit(str(folder / SCRIPT))
@@ -131,7 +129,7 @@ class _Following:
         """The error of a job that ended without a word."""
         has_started = any(event["event"] == "started" for event in self.run.directory.events())
         output = self.folder / OUTPUT
-        words = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
+        words = last_words(output)
         if has_started:
             fix = f"`netagents resume {self.run.directory.path}` goes on with it"
         elif not output.exists():

@@ -78,6 +78,8 @@ class TabularAgent(NetworkedAgent):
         self.objective = self.signal.shadow.objective
         # A pure task with shared Q-values learns from its task critic; everything else has a critic of its own.
         self.column = TASK if learning.credit == "shared_q" and self.signal.is_task_alone else LEARNING
+        terms = self.signal.terms
+        self.reads_task = not any(each.is_learned for each in terms) or any(each.term.reads_table for each in terms)
         columns = self.column + 1 + len(self.signal.kept)
         limits = learning.critic.full_table_limit, learning.critic.visited_limit
         self.table = CriticTable(self.keys, columns, *limits)
@@ -169,7 +171,7 @@ class TabularAgent(NetworkedAgent):
         # What follows a deviation is no value of the policies; what a deviation brings at its own step is one of the executed actions.
         alive = further.alive if deviations is None else further.alive & deviations.clean_continuation()
         batch = compact(self.table, keys, further.steps, setup.batch, alive, further.bootstrap, iteration)
-        signals = {TASK: further.rewards}
+        signals = {TASK: further.rewards} if self.column == TASK or self.reads_task else {}
         if self.column == LEARNING:
             signals[LEARNING] = signal.own
         signals |= dict(enumerate(signal.kept, start=self.column + 1))

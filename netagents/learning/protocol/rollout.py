@@ -164,7 +164,7 @@ def _join(parts: Sequence[Any], whole: NDArray[Any], skipped: int = 0) -> None:
     if parts:
         if isinstance(parts[0], bytes):
             parts = [np.frombuffer(b"".join(parts), np.uint8)]
-        rows = whole.reshape(-1, *whole.shape[2:])
+        rows = whole.reshape(whole.shape[0] * whole.shape[1], *whole.shape[2:])
         parts = [parts[0][skipped:], *parts[1:]]
         np.concatenate(parts, out=rows[: sum(map(len, parts))])
 

@@ -55,6 +55,9 @@ class PowerPenalty(SignalTerm):
     """Mean aggregated power per step; share of steps and co-players whose power is known, and whose was known at an earlier copy only;
     mean power of the co-player that has most, and which that is."""
 
+    reads_table = False
+    """Tables: the evidence of power has values of its own."""
+
     def __init__(
         self,
         agent: int,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -108,6 +109,12 @@ class SignalBatch:
         """The agent's own states and actions."""
         return self.traces[self.agent]
 
+    @cached_property
+    def executed(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """States and actions of each agent of the window, in its order, at the T steps: (T, B, ...) each."""
+        traces = [self.traces[j] for j in self.window]
+        return [each.states[:-1] for each in traces], [each.actions[:-1] for each in traces]
+
     def action_probabilities(self) -> FloatArray:
         """(T, B, A) the probability that the agent's policy gave each of its actions; for boxes means and deviations."""
         return self.own_probabilities()[:-1]
@@ -126,6 +133,10 @@ class SignalTerm(ABC):
 
     metrics: ClassVar[tuple[str, ...]] = ()
     """Names of what :meth:`numbers` gives.  In records the term's name and an underscore stand before them."""
+
+    reads_table: ClassVar[bool] = True
+    """Whether :meth:`values` asks ``batch.critic`` of an agent with tables.  Where an agent learns from terms of which none does, it leaves
+    the fit of a task critic out that nobody reads."""
 
     def __init__(self, agent: int, setup: Setup) -> None:
         self.agent, self.setup = agent, setup

@@ -88,8 +88,7 @@ class AgentTaskKnowledge:
     def contexts(self, member: int, batch: SignalBatch) -> IntArray:
         """(T, B) the context of each step, where there are effects."""
         assert self._power is not None, "only asked where there are effects"
-        traces = [batch.traces[j] for j in batch.window]
-        return self._power.contexts(member, [each.states[:-1] for each in traces], [each.actions[:-1] for each in traces])
+        return self._power.contexts(member, *batch.executed)
 
     def critic_copy(self) -> dict[str, NDArray[Any]]:
         """The target networks and the units of their outputs; empty for tables."""

@@ -20,6 +20,7 @@ from netagents.monitoring.feed.run_overview import clipped
 from netagents.records import Run
 from netagents.records.manifest import created_time
 from netagents.records.record_files import read_record
+from netagents.records.regular_files import open_regular
 from netagents.records.run_creation import COMPARISON
 from netagents.records.run_directory import MANIFEST
 
@@ -164,9 +165,13 @@ def study_grid(path: Path, runs: dict[str, dict[str, Any]]) -> dict[str, Any] | 
 
 
 def last_row(path: Path) -> dict[str, Any] | None:
-    """Iteration and return of the last complete row of metrics, without reading those before it."""
+    """Iteration and return of the last complete row of metrics, without reading those before it; None where there is none.
+
+    Raises:
+        RunDirectoryError: something else than a file stands there.
+    """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, os.SEEK_END)
             reach = 1 << 16
             while True:
@@ -180,7 +185,7 @@ def last_row(path: Path) -> dict[str, Any] | None:
                 if reach >= min(size, 1 << 26):
                     return None
                 reach *= 8
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

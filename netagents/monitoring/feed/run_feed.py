@@ -292,7 +292,7 @@ class RunFeed:
                 values = np.array(facts["matrix"]["values"], dtype=np.float64)
                 if values.shape == (self.run.n, self.run.n):
                     parts.append((int(facts["plan"]["checkpoint"]), values))
-            except (NetagentsError, ValueError, KeyError, TypeError, RecursionError):
+            except (NetagentsError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
         if not parts:
             return None

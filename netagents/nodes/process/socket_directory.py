@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import stat
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netagents.errors import CapacityError
+from netagents.nodes.process.control_pipe import LOST, SILENT
+from netagents.nodes.process.stray_processes import running_members
 
 PREFIX = "netagents-"
 SUN_PATH_BYTES = 107
@@ -26,6 +29,10 @@ SUN_PATH_BYTES = 107
 _LONGEST_NAME = 32
 _ABANDONED_SECONDS = 60.0
 _FORKSERVER_LISTENER = "listener-"
+_MADE_NAME = re.compile(f"{PREFIX}[a-z0-9_]{{8}}")
+_PIPES = (LOST, SILENT)
+_FILES = ("copies", "endpoint", "keys", "logs")
+"""What else the local launcher and its nodes put there."""
 
 
 def base_folders() -> list[str]:
@@ -119,17 +126,40 @@ def _is_dead_socket(path: Path) -> bool:
 
 
 def abandoned_directories() -> list[SocketDirectory]:
-    """This user's socket directories without listeners, left behind when launcher and guard were killed together."""
+    """This user's socket directories whose processes are all gone, left behind when launcher and guard were killed together.
+
+    A directory counts if its name and mode are those that :meth:`SocketDirectory.create` gives, nothing has been added for a minute, no
+    process carries it as its run, and what is in it belongs to a run that is dead.  An empty one shows nothing of the kind, and stays.
+    """
     directories = []
+    alive = running_members()
     for base in dict.fromkeys(base_folders()):
         for path in sorted(Path(base).glob(f"{PREFIX}*")):
+            if not _MADE_NAME.fullmatch(path.name) or str(path) in alive:
+                continue
             try:
                 status = path.lstat()
-                entries = list(path.iterdir())
+                private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700 and status.st_uid == os.getuid()
+                if private and time.time() - status.st_mtime > _ABANDONED_SECONDS and _is_of_dead_run(list(path.iterdir())):
+                    directories.append(SocketDirectory(path))
             except OSError:
                 continue
-            old = time.time() - status.st_mtime > _ABANDONED_SECONDS
-            own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-            if own and old and all(_is_dead_socket(entry) or entry.is_fifo() for entry in entries):
-                directories.append(SocketDirectory(path))
     return directories
+
+
+def _is_of_dead_run(entries: list[Path]) -> bool:
+    """Whether these are what a run leaves: a socket or control pipe at least, nobody who listens, and nothing else but its files."""
+    evidence = False
+    for entry in entries:
+        mode = entry.lstat().st_mode
+        if stat.S_ISFIFO(mode) and entry.name in _PIPES:
+            evidence = True
+        elif stat.S_ISSOCK(mode):
+            # To connect to the listener of a forkserver would end it, and its run.
+            if not entry.name.startswith(_FORKSERVER_LISTENER):
+                if not _is_dead_socket(entry):
+                    return False
+                evidence = True
+        elif entry.name not in _FILES:
+            return False
+    return evidence

@@ -35,6 +35,17 @@ def end_members(sockets: Path) -> list[int]:
     return ended
 
 
+def running_members() -> set[str]:
+    """The socket directories of all runs that have a running process of this user; empty without ``/proc``."""
+    name = f"{RUN_MARKER}=".encode()
+    found: set[str] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            found.update(os.fsdecode(each[len(name) :]) for each in variables if each.startswith(name))
+    return found
+
+
 def _kill(pid: int, folder: Path, marker: bytes) -> None:
     descriptor = os.pidfd_open(pid)
     try:

@@ -185,7 +185,9 @@ class EnvironmentServer:
             self._context.log.phase(f"iteration {iteration}")
             self._seed_globally(iteration)
             audited = audit is not None and audit.due(iteration)
-            self._send_steps(iteration, 0, session.begin(iteration, remember=audited))
+            self._send_steps(iteration, 0, session.begin(iteration))
+            if audited:
+                session.remember()
             began = 0.0
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)

@@ -125,7 +125,10 @@ def unpack(packet: bytes, most_bytes: int, most_frames: int) -> Received | Head:
     if len(packet) < _HEAD.size:
         raise DecodeError("a packet is too short")
     _, frames, size = _HEAD.unpack_from(packet)
-    if frames < 1 or size < 8 * frames or size - (8 + _ALIGNMENT) * frames > most_bytes:
+    each = 8 + _ALIGNMENT
+    # Frames beyond the limit must not make room for themselves: what is left out later is read first.
+    most = most_bytes + each * min(frames, most_frames + 1 + most_bytes // each)
+    if frames < 1 or not 8 * frames <= size <= most:
         raise DecodeError(f"a message of {frames:,} frames and {size:,} bytes is announced")
     if len(packet) == _HEAD.size:
         return Head(frames, size)

@@ -103,7 +103,7 @@ export class Matrix {
     const pairs = kind !== "power" ? "" : `; as agents estimate it, ${known.length} reliable pairs, the others pale`;
     const loss = "what one bad action of the row could take from the column's return";
     const what = { influence: `nats, measured at checkpoint ${state.matrix.influence?.checkpoint}`, audited: `${loss}; audited by branching in iteration ${state.matrix.audited?.iteration}`, power: loss }[kind];
-    text($("matrix-line"), `${what}; darkest is ${number(most)}${pairs}`);
+    text($("matrix-line"), `${what}; the strongest colour is ${number(most)}${pairs}`);
   }
 
   hover(event) {
