@@ -68,7 +68,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _share(share: dict[str, Any]) -> str:
-    return f"{share['percentile']:.2f} [{share['low']:.2f}, {share['high']:.2f}], rank {share['rank']:g} of {share['of']:,}"
+    return f"{share['percentile']:.2f} [{share['low']:.2f}, {share['high']:.2f}], rank {share['rank']:,.10g} of {share['of']:,}"
 
 
 def _correlation(correlation: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ def _print(result: AllocationResult) -> None:
         typer.echo(f"  influence and gain: {_interval(comparison.value, comparison.low, comparison.high)}, n = {comparison.n}")
         typer.echo(f"  population sizes: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
         share, pick = _interval(rank.rank.percentile, rank.low, rank.high), ", ".join(str(size) for size in game.pick)
-        typer.echo(f"  rank of {pick} (published): {rank.rank.rank:g} of {rank.rank.total:,}, better share {share}")
+        typer.echo(f"  rank of {pick} (published): {rank.rank.rank:,.10g} of {rank.rank.total:,}, better share {share}")
     for title, ranks in (("all samples", result.ranks), ("the best half of each cell", result.selected)):
         _print_ranks(title, ranks)
     for line in result.warnings:
@@ -88,7 +88,7 @@ def _print_ranks(title: str, ranks: Mapping[str, Any]) -> None:
     for name, rank_of_pick in ranks.items():
         rank = rank_of_pick.rank
         share = _interval(rank.percentile, rank_of_pick.low, rank_of_pick.high)
-        typer.echo(f"rank of {name}, {title}: {rank.rank:g} of {rank.total:,}, better share {share} (0 best, 0.5 chance)")
+        typer.echo(f"rank of {name}, {title}: {rank.rank:,.10g} of {rank.total:,}, better share {share} (0 best, 0.5 chance)")
 
 
 def _interval(value: float, low: float, high: float) -> str:

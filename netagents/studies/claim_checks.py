@@ -30,6 +30,10 @@ from netagents.studies.exact_power_claims import (
 )
 from netagents.studies.failure_claims import failure_gain, fifth_percentile_gain
 from netagents.studies.influence_claims import (
+    allocation_correlation,
+    allocation_gain,
+    allocation_rank,
+    allocation_selection,
     influence_on_the_left,
     influence_ratio,
     plugin_without_influence,
@@ -221,6 +225,10 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         influence_on_the_left,
         influence_ratio,
         plugin_without_influence,
+        allocation_correlation,
+        allocation_rank,
+        allocation_gain,
+        allocation_selection,
         radii_kept,
         rely_wrong_side,
         rely_of_state_alone,

@@ -1,22 +1,24 @@
-"""Checks of claims about influence: one number from a measurement."""
+"""Checks of claims about influence: one number from a measurement or from the allocation study."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from netagents.experiment import Experiment, load_experiment
-from netagents.intervals import Interval
+from netagents.intervals import Interval, mean_interval
 from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
 from netagents.launchers.launch import launch
 from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.measures.influence import InfluenceMatrix, PluginHistogram, VarianceInformation, hop_decay, influence_matrix
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.records.bank_creation import make_bank
+from netagents.studies.allocation_evaluation import AllocationResult, evaluate_allocation, game_scale
+from netagents.studies.allocation_study import allocation_study
 from netagents.studies.byte_budget_study import byte_budget_study, evaluate_budget
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_runs import carry_out
@@ -45,6 +47,50 @@ def plugin_without_influence(source: Source, overrides: Sequence[str], policies:
     return float(PluginHistogram().value(returns).mean())
 
 
+def allocation_correlation(
+    source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int = 3, of: str = "influence"
+) -> Interval:
+    """Rank correlation over scenarios of a measure with the gain of the largest population, with its interval over scenarios."""
+    found = allocation_result(source, overrides, axes, seeds).by_gain[of]
+    return Interval(found.value, found.low, found.high, found.n)
+
+
+def allocation_rank(
+    source: Source,
+    overrides: Sequence[str],
+    axes: Mapping[str, Sequence[Any]],
+    seeds: int = 3,
+    rule: Literal["published", "ranks", "gain"] = "published",
+) -> Interval:
+    """Share of the allocations of the same budget that are better than a rule's, with its interval over seeds."""
+    found = allocation_result(source, overrides, axes, seeds).ranks[rule]
+    return Interval(found.rank.percentile, found.low, found.high, found.replicates)
+
+
+def allocation_gain(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int = 3) -> Interval:
+    """Gain of the largest population over self-play, relative to the game's mean return; interval over seeds and scenarios."""
+    found = allocation_result(source, overrides, axes, seeds)
+    return gain_of_largest(found.scenarios, found.samples)
+
+
+def gain_of_largest(scenarios: Sequence[str], samples: np.ndarray) -> Interval:
+    """The same from returns ``(R, C, S, L)`` per seed, co-player, scenario and size."""
+    relative = samples.mean(axis=1) / game_scale(scenarios, samples)[None, :, None]
+    return mean_interval((relative[..., -1] - relative[..., 0]).reshape(-1))
+
+
+def allocation_selection(
+    source: Source,
+    overrides: Sequence[str],
+    axes: Mapping[str, Sequence[Any]],
+    seeds: int = 3,
+    rule: Literal["published", "ranks", "gain"] = "published",
+) -> float:
+    """By how much keeping the best half of the samples of each cell lowers the share of allocations that are better than a rule's."""
+    found = allocation_result(source, overrides, axes, seeds)
+    return found.ranks[rule].rank.percentile - found.selected[rule].rank.percentile
+
+
 def radii_kept(source: Source, overrides: Sequence[str], budget: float = 0.5, seeds: int = 3, rule: str = "influence") -> Interval:
     """Share of the return with the largest radius that radii keep which a rule chooses under a budget of bytes, paired by seed."""
     experiment = load_experiment(source, overrides).experiment
@@ -53,6 +99,16 @@ def radii_kept(source: Source, overrides: Sequence[str], budget: float = 0.5, se
         directory = StudyDirectory.open_for(Path(folder) / "study", study)
         carry_out(study, directory, copies=0)
         return next(row.kept for row in evaluate_budget(study, directory, episodes=256) if row.radii == rule)
+
+
+def allocation_result(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int) -> AllocationResult:
+    """The allocation study, carried out in a folder that is removed afterwards."""
+    experiment = load_experiment(source, overrides).experiment
+    study = allocation_study(source, axes, overrides, seeds=range(experiment.seed, experiment.seed + seeds))
+    with TemporaryDirectory() as folder:
+        directory = StudyDirectory.open_for(Path(folder) / "study", study)
+        carry_out(study, directory, copies=0)
+        return evaluate_allocation(study, directory)
 
 
 def _measured(source: Source, overrides: Sequence[str], repetitions: int) -> tuple[InfluenceMatrix, np.ndarray]:

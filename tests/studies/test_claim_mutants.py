@@ -15,6 +15,7 @@ from netagents.exact import oracle_tables as exact_tables_module
 from netagents.experiment import Experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.intervals import Interval
+from netagents.measures.influence import RankInterval
 from netagents.measures.information import leave_one_out_values
 from netagents.studies import (
     claim_checks,
@@ -27,6 +28,7 @@ from netagents.studies import (
     regularization_claims,
     robustness_claims,
 )
+from netagents.studies.allocation_statistics import Correlation
 from netagents.studies.claim_checks import Trained
 from netagents.studies.claims import Claim, find_claim, read_claims, registry_path, reproduce
 from netagents.studies.cost_model import predict
@@ -150,6 +152,23 @@ def level_decay(*_: Any) -> Any:
     return SimpleNamespace(mean=np.ones(5))
 
 
+def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float = 0.0, selected: float | None = None) -> Mutant:
+    """An allocation study in which influence is something else to the gain, and largest populations gain this share."""
+    rank, best = (
+        RankInterval(SimpleNamespace(percentile=each), each, each, 8)  # type: ignore[arg-type]
+        for each in (percentile, percentile if selected is None else selected)
+    )
+    samples = np.ones((3, 4, 8, 3)) + gain * np.array([0.0, 0.5, 1.0])
+    result = SimpleNamespace(
+        by_gain={"influence": Correlation(correlation, correlation - 0.005, correlation + 0.005, 8)},
+        ranks={"published": rank},
+        selected={"published": best},
+        scenarios=list("abcdefgh"),
+        samples=samples,
+    )
+    return replaced(influence_claims, "allocation_result", lambda *_: result)
+
+
 def budgeted(kept: float) -> Mutant:
     """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
     row = SimpleNamespace(radii="influence", kept=Interval(kept, kept - 0.01, kept + 0.01, 5))
@@ -241,6 +260,10 @@ MUTANTS: dict[str, list[Mutant]] = {
     "neural-line-msg": [artefact("wireless-ppo-kappa-1"), changed("learning.iterations=1")],
     "influence-one-way": [changed("kappa_policy=1")],
     "influence-falls-per-hop": [replaced(influence_claims, "hop_decay", level_decay)],
+    "influence-foretells-gain": [allocations(correlation=0.99)],
+    "influence-allocation-rank": [allocations(percentile=0.9)],
+    "influence-selection-moves-rank": [allocations(selected=0.1)],
+    "population-gain": [allocations(gain=0.1), allocations(gain=-0.1)],
     "radii-by-influence-epidemic": [budgeted(0.5), budgeted(1.2)],
     "radii-by-influence-wireless": [budgeted(0.5), budgeted(1.2)],
     "power-falls-in-a-kitchen": [branched(1.2, 1.0)],
