@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netagents.environments.finite_mdp import FiniteNetworkedMDP
+from netagents.environments.joint_actions import JointActions
 from netagents.environments.networked_mdp import BoolArray, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.proximity import Contacts, contacts_within, hop_distances, linked_pairs
 from netagents.environments.session_steps import Visited, with_executed
-from netagents.environments.spaces import Box, Discrete, space_dtype
+from netagents.environments.spaces import Box, space_dtype
 from netagents.environments.validation import (
     Breach,
     breach_of_graph,
@@ -22,7 +23,7 @@ from netagents.environments.validation import (
     breach_of_shaping,
     breach_of_transition,
 )
-from netagents.errors import EnvironmentMismatchError, ForeignCodeError, IllegalActionError, NumericalError
+from netagents.errors import EnvironmentMismatchError, ForeignCodeError, NumericalError
 from netagents.foreign.part_faults import definition
 from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
@@ -75,12 +76,7 @@ class EnvironmentSession:
         spec = environment.spec
         self._dtypes = [space_dtype(space) for space in spec.observation_spaces]
         self._boxes = [agent for agent, space in enumerate(spec.observation_spaces) if isinstance(space, Box)]
-        self._action_sizes = [space.size if isinstance(space, Discrete) else 0 for space in spec.action_spaces]
-        self._bounds = np.array([[size or 1] for size in self._action_sizes], dtype=np.uint64)
-        self._least_bound = int(self._bounds.min(initial=1 << 63))
-        # Where all agents' spaces are finite, a step's actions and observations are worked on all at once.
-        self._finite = all(self._action_sizes)
-        self._joint = isinstance(environment, FiniteNetworkedMDP)
+        self._joint_actions = JointActions(environment, batch)
         # What netagents' own environments give is known; that of others is judged in every step.
         self._judged = not type(environment).__module__.startswith("netagents.")
         self._by_column = not self._judged and type(environment).observe is FiniteNetworkedMDP.observe
@@ -150,7 +146,7 @@ class EnvironmentSession:
             NumericalError: an action, a reward or an observation is not finite.
         """
         self.settle()
-        whole = self._checked(actions)
+        whole = self._joint_actions.checked(actions, self._masks, self._step)
         noise, self._next_noise = self._next_noise, None
         assert noise is not None
         if self.visited is not None:
@@ -218,83 +214,6 @@ class EnvironmentSession:
         flags: NDArray[np.uint8] = np.where(self._ended, ENDED, marked).astype(np.uint8)
         self._ended = self._ended | after.terminated | after.truncated
         return [flags] * self.environment.spec.n if flags.ndim == 1 else list(np.ascontiguousarray(flags.T))
-
-    def _checked(self, actions: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        """The actions as the environment takes them; finite ones are checked all at once, since this runs every step."""
-        whole: Sequence[NDArray[Any]]
-        if self._finite:
-            joint = self._joined(actions)
-            # Its rows are the agents' actions, for those who take them so.
-            whole = cast("Sequence[NDArray[Any]]", joint) if self._joint else list(joint)
-        else:
-            joint, whole = self._mixed(actions)
-        # A negative number is a huge one without its sign.
-        if np.maximum.reduce(joint.view(np.uint64), axis=None, initial=0) >= self._least_bound:
-            self._check_bounds(joint)
-        if self._masks is not None:
-            self._check_legal(joint, self._masks)
-        return whole
-
-    def _check_bounds(self, joint: NDArray[np.int64]) -> None:
-        beyond = np.argwhere(joint.view(np.uint64) >= self._bounds)
-        if len(beyond):
-            agent, copy = beyond[0].tolist()
-            raise IllegalActionError(agent, self._step, f"action {joint[agent, copy]}", f"actions are 0..{self._action_sizes[agent] - 1}")
-
-    def _joined(self, actions: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-        try:
-            return np.concatenate(actions, dtype=np.int64).reshape(len(self._action_sizes), self.batch)
-        except (TypeError, ValueError):
-            for agent, chosen in enumerate(actions):
-                if chosen.shape != (self.batch,) or chosen.dtype.kind not in "ui":
-                    raise IllegalActionError(
-                        agent,
-                        self._step,
-                        f"actions are {chosen.dtype} of shape {chosen.shape}",
-                        f"its action space asks for indices of shape ({self.batch},)",
-                    ) from None
-            raise
-
-    def _mixed(self, actions: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
-        """Finite actions as rows, 0 for the others; and all actions, the continuous ones within their boxes."""
-        joint = np.zeros((len(self._action_sizes), self.batch), dtype=np.int64)
-        whole: list[NDArray[Any]] = []
-        for agent, (row, chosen, size) in enumerate(zip(joint, actions, self._action_sizes, strict=True)):
-            if size:
-                row[:] = chosen
-                whole.append(row)
-            else:
-                whole.append(self._within(agent, chosen))
-        return joint, whole
-
-    def _within(self, agent: int, chosen: NDArray[Any]) -> FloatArray:
-        """Continuous actions of one agent, clipped to their box."""
-        box = self.environment.spec.action_spaces[agent]
-        assert isinstance(box, Box)
-        if chosen.shape != (self.batch, *box.shape) or chosen.dtype != np.float64:
-            raise IllegalActionError(
-                agent,
-                self._step,
-                f"actions are {chosen.dtype} of shape {chosen.shape}",
-                f"its action space asks for float64 of shape {(self.batch, *box.shape)}",
-            )
-        if not np.isfinite(chosen).all():
-            raise NumericalError(
-                "an action is not finite", where=f"agent {agent}, step {self._step}", fix="lower the step size; weights must stay finite"
-            )
-        clipped: FloatArray = np.clip(chosen, box.low, box.high)
-        return clipped
-
-    def _check_legal(self, joint: NDArray[np.int64], masks: Sequence[BoolArray]) -> None:
-        for agent, mask in enumerate(masks):
-            legal = mask[np.arange(self.batch), joint[agent]]
-            if not legal.all():
-                raise IllegalActionError(
-                    agent,
-                    self._step,
-                    f"action {joint[agent, int(np.argmin(legal))]} is not legal",
-                    "choose among the actions that its mask allows",
-                )
 
     def returns(self) -> Returns:
         """Returns of the iteration so far."""
