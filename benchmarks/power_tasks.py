@@ -59,7 +59,7 @@ TASKS = {
     "epidemic_abilene": Task(
         "launch/epidemic_abilene.yaml",
         ("kappa=2", "kappa_policy=1", "learning.iterations=40", "learning.batch=128"),
-        (1.0,),
+        (1.0, 30.0, 300.0),
         32,
     ),
     "four_cooks": Task(
