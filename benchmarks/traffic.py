@@ -43,7 +43,7 @@ class Traffic:
         """What :func:`dataclasses.asdict` made of it."""
 
         def exchange(each: Mapping[str, Any]) -> Exchange:
-            return Exchange(each["size"], tuple(map(tuple, each["audience"])), tuple(map(tuple, each["heard"])))
+            return Exchange(each["size"], tuple(map(tuple, each["audience"])), tuple(map(tuple, each["senders"])))
 
         return cls(**{**values, "state": exchange(values["state"]), "phases": tuple(map(exchange, values["phases"]))})
 
