@@ -19,7 +19,7 @@ from netagents.records.checkpoint import MANIFEST, checkpoint_facts, load_checkp
 from netagents.records.plan_folder import plan_folder
 from netagents.records.power_branches import AuditPlan
 from netagents.studies.study_directory import StudyDirectory
-from netagents.studies.study_specification import run_name, sweep_study
+from netagents.studies.study_specification import Study, run_name, sweep_study
 from netagents.studies.timed_settings import time_settings
 
 Change = Callable[[dict[str, Any]], None]
@@ -171,22 +171,25 @@ def test_what_is_measured_of_a_run_stays_in_its_directory(depth: int, tmp_path: 
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[1]", b"[" * 100_000, b'{"predicted_ms": []}', b"x" * 100_000, b"\xff"])
-def test_times_that_are_none_are_told_in_one_line(content: bytes, tmp_path: Path) -> None:
+def study_with_times(tmp_path: Path) -> tuple[Study, StudyDirectory, Path]:
+    """A study, its directory, and the file in it that is to hold the times of its first run and is not there yet."""
     study = sweep_study(line_msg(2), {"learning.batch": [1, 2]}, seeds=[0])
     directory = StudyDirectory.open_for(tmp_path / "study", study)
     file = directory.path / "timed" / f"{run_name(study.settings[0], 0)}-3.json"
     file.parent.mkdir()
+    return study, directory, file
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[1]", b"[" * 100_000, b'{"predicted_ms": []}', b"x" * 100_000, b"\xff"])
+def test_times_that_are_none_are_told_in_one_line(content: bytes, tmp_path: Path) -> None:
+    study, directory, file = study_with_times(tmp_path)
     file.write_bytes(content)
     with pytest.raises(RunDirectoryError, match="timed/"):
         time_settings(study, directory, 3)
 
 
 def test_a_pipe_in_place_of_times_holds_nobody_up(tmp_path: Path) -> None:
-    study = sweep_study(line_msg(2), {"learning.batch": [1, 2]}, seeds=[0])
-    directory = StudyDirectory.open_for(tmp_path / "study", study)
-    file = directory.path / "timed" / f"{run_name(study.settings[0], 0)}-3.json"
-    file.parent.mkdir()
+    study, directory, file = study_with_times(tmp_path)
     os.mkfifo(file)
     with pytest.raises(RunDirectoryError, match="is a named pipe, not a file"):
         time_settings(study, directory, 3)

@@ -166,7 +166,7 @@ class IterationInterventions:
     Args:
         owner: all interventions of the agent.
         acting: where each of them acts, what it plays, and whether it must be asked everywhere; the first one that acts counts.
-        told: worst actions that travel; None where none do.
+        advice: worst actions that travel; None where none do.
     """
 
     def __init__(self, owner: AgentInterventions, acting: Sequence[tuple[BoolArray, Choose, bool]], advice: Advice | None) -> None:
@@ -222,7 +222,7 @@ class IterationInterventions:
         return tuple(i for i, mask in self._worst.to_me.items() if mask[step].any())
 
     def take(self, step: int, messages: Sequence[WorstAction]) -> None:
-        """Take in what :meth:`advisers` have told.
+        """Take in what :meth:`advisers` have sent.
 
         Raises:
             ProtocolError: it is not about the copies that the lottery has drawn, or names an action that there is not.
