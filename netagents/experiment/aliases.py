@@ -30,7 +30,7 @@ def rename_aliases(values: Any, root: schema.Model, origins: dict[KeyPath, Origi
     Args:
         values: plain settings.
         root: the settings class.
-        given: origins by path, renamed with their keys.
+        origins: where each setting comes from, by path; renamed with their keys.
 
     Raises:
         ExperimentError: a setting has two of its names at once.

@@ -18,7 +18,7 @@ def embed_game(values: Any, origins: dict[KeyPath, Origin], base: Path) -> None:
 
     Args:
         values: the experiment's plain values; changed in place.
-        given: the origins of what was set; changed alike.
+        origins: where each setting comes from; changed alike.
         base: the folder that the path is relative to.
 
     Raises:

@@ -22,7 +22,7 @@ def locate_network(values: Any, origins: dict[KeyPath, Origin], base: Path, ship
 
     Args:
         values: the experiment's plain values; changed in place.
-        given: the origins of what was set; changed alike.
+        origins: where each setting comes from; changed alike.
         base: the folder that paths are relative to.
         shipped: the folder of the networks that come with netagents.
 

@@ -42,7 +42,7 @@ def trace(resolved: Mapping[str, Any], origins: Mapping[KeyPath, Origin], values
 
     Args:
         resolved: all values, defaults filled in.
-        given: origins of the paths that were set.
+        origins: where each setting comes from, of the paths that were set.
         values: the values as they were given, before defaults.
     """
     overrides = {path: origin for path, origin in origins.items() if origin.source == "override"}

@@ -70,7 +70,7 @@ class PriceWatch:
         Args:
             task: (K,) discounted task returns.
             metrics: (K, n) each of :attr:`metrics`.
-            said: term and name of the warnings that have been said; they count as of the last iteration.
+            names: term and name of the warnings that have been given; they count as of the last iteration.
         """
         for iteration, reached in enumerate(task):
             self._append(float(reached), {name: values[iteration] for name, values in metrics.items()})

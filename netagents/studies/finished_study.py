@@ -101,7 +101,7 @@ def write_tables_of(
     """Collect the finished runs of a study into its tables.
 
     Args:
-        asked: the study.
+        study: whose runs they are.
         directory: of its runs.
         exact: of a radius study also exact errors.
         times: iterations with one process per agent, to time steps; 0 skips them.
