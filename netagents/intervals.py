@@ -46,6 +46,13 @@ _AT_ONCE = 4_000_000
 Order = Literal["higher", "lower", "not told apart", "too few"]
 
 
+def significant(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits at most: ``0.01234``, ``2.5``, ``12,346``; no digit before the point becomes a zero."""
+    if 10**digits <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}g}"
+
+
 class Interval(NamedTuple):
     """A value and its 95 % interval.
 
@@ -65,15 +72,15 @@ class Interval(NamedTuple):
         """Whether there are edges."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
-    def text(self, digits: int = 2, number: Callable[[float], str] | None = None, *, count: bool = True) -> str:
-        """As people write it: ``23.53 [23.41, 23.64] (n = 5)``.
+    def text(self, digits: int | None = None, number: Callable[[float], str] | None = None, *, count: bool = True) -> str:
+        """As people write it, with four significant digits: ``23.53 [23.41, 23.64] (n = 5)``.
 
         Args:
-            digits: after the point.
+            digits: after the point instead, if given.
             number: writes one number instead, if given.
             count: also write n.
         """
-        write = number or (lambda value: f"{value:.{digits}f}")
+        write = number or (significant if digits is None else lambda value: f"{value:.{digits}f}")
         edges = f" [{write(self.low)}, {write(self.high)}]" if self.known else ""
         return f"{write(self.value)}{edges}{f' (n = {self.n})' if count else ''}"
 

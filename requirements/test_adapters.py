@@ -23,7 +23,7 @@ TESTS = {
     "kitchen": "tests/environments/test_kitchen_engine.py",
     "melting_pot": "tests/environments/test_matrix_grid_engine.py",
     "processes": "tests/system/test_engines_as_processes.py",
-    "sinks": "tests/monitoring/test_sinks.py",
+    "sinks": "tests/monitoring/test_sinks.py tests/monitoring/test_sink_libraries.py",
 }
 """The adapters' tests by name; they are skipped in the ordinary test suite, where these packages are missing."""
 
@@ -50,7 +50,7 @@ def run(*words: str | Path) -> int:
 
 
 def tested(file: str) -> str:
-    """What is wrong after a file of tests has been run, or nothing."""
+    """What is wrong after a file of tests, or several with spaces between them, has been run, or nothing."""
     words = [
         str(FOLDER / "bin" / "python"),
         "-m",
@@ -63,7 +63,7 @@ def tested(file: str) -> str:
         "-rs",
         "--timeout",
         "1800",
-        file,
+        *file.split(),
     ]
     print("+", *words, flush=True)
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

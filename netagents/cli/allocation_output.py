@@ -54,6 +54,7 @@ def _print(result: AllocationResult) -> None:
     from rich.table import Table
 
     from netagents.errors import printable
+    from netagents.studies.allocation_evaluation import allocation_sentence
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
     sizes = [f"return, {size}" for size in result.sizes]
@@ -66,6 +67,7 @@ def _print(result: AllocationResult) -> None:
         grid.add_row(printable(scenario), *numbers, *(str(pick[s]) for pick in result.picks.values()))
     # Where nobody sees a terminal, no column need be cut.
     Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid, "")
+    typer.echo(f"{allocation_sentence(result)}\n")
     anova = result.anova
     typer.echo(f"population sizes differ: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
     for name, comparison in result.by_gain.items():

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int, progress: ProgressLine) -> None:
     """Train what is missing, play everything, write ``budget.json``, ``budget.csv`` and ``budget.svg``, and print the table."""
     from netagents.cli.study_progress import csv_rows
+    from netagents.errors import printable
     from netagents.records import write_atomically
-    from netagents.studies.byte_budget_study import budget_json, budget_table, evaluate_budget
+    from netagents.studies.byte_budget_study import budget_json, budget_sentence, budget_table, evaluate_budget
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import carry_out
 
@@ -33,7 +34,7 @@ def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int
     for note in study.notes:
         typer.echo(note)
     _print(rows)
-    typer.echo(f"\n{folder}: budget.json, budget.csv")
+    typer.echo(f"\n{budget_sentence(rows)}\n\n{printable(str(folder))}: budget.json, budget.csv")
 
 
 def _print(rows: list[BudgetRow]) -> None:

@@ -40,6 +40,7 @@ def write_attack_page(path: Path) -> Path:
         title,
         html("<h1>{}</h1>", title),
         html('<p class="quiet">{}</p>', subtitle),
+        html('<p class="lead"><b>{}</b></p>', attack_sentence(facts)),
         html('<div class="grid">{}</div>', joined(part for part in parts if part)),
     )
     return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
@@ -60,9 +61,14 @@ def _worst(rows: Sequence[Row]) -> Markup:
         tile("attacked", short(worst["attacked"][0]), interval(worst["attacked"])),
         tile("loss", short(worst["loss"][0]), interval(worst["loss"])),
     ]
+    return section(f"Most is lost to {worst['label']}", html('<div class="tiles">{}</div>', joined(tiles)), wide=True)
+
+
+def attack_sentence(facts: Mapping[str, Any]) -> str:
+    """To whom the victims lose most, or why the seeds do not say."""
+    rows = sorted(facts["rows"], key=lambda row: -row["loss"][0])
     losses = [run_interval(row["clean"][0] - np.array(row["by_seed"])) for row in rows]
-    say = leader_sentence([str(row["label"]) for row in rows], losses, "loss")
-    return section("Worst to lose", html('<div class="tiles">{}</div>', joined(tiles)), say=say, wide=True)
+    return leader_sentence([str(row["label"]) for row in rows], losses, "loss of each victim", short)
 
 
 def _name(row: Row) -> str:

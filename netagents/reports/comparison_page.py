@@ -83,9 +83,9 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     ]
     members = table(("group", "run", "seed", "state", "iterations"), names)
     body = [
-        section("Who learned more, and how fast?", draw(chart)),
-        section("What differs in the settings", settings, say=say),
+        section("Who learned more, and how fast?", draw(chart), wide=True),
         section("In numbers", table(HEADS, rows), remarks, wide=True),
+        section("What differs in the settings", settings, say=say, wide=True),
         section("The runs", members, wide=True),
     ]
     lead = html('<p class="lead">{}</p>', sentence or verdict(comparison))

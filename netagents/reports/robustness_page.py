@@ -17,13 +17,22 @@ from netagents.reports.html import document, html, joined, section, short, table
 ROBUSTNESS = "robustness.json"
 
 
+def load_robustness(path: Path) -> dict[str, Any]:
+    """What a study of robustness wrote.
+
+    Raises:
+        RunDirectoryError: there is none, or it is damaged.
+    """
+    return read_record(path / ROBUSTNESS, ROBUSTNESS)
+
+
 def write_robustness_page(path: Path) -> Path:
     """Write ``report.html`` of a study of robustness from its ``robustness.json``.
 
     Raises:
         RunDirectoryError: there is none, or the page cannot be written.
     """
-    facts = read_record(path / ROBUSTNESS, ROBUSTNESS)
+    facts = load_robustness(path)
     methods = facts["methods"]
     title = f"robustness of {facts['name']}"
     subtitle = (
@@ -37,9 +46,21 @@ def write_robustness_page(path: Path) -> Path:
         title,
         html("<h1>{}</h1>", title),
         html('<p class="quiet">{}</p>', subtitle),
+        joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in robustness_sentences(facts)),
         html('<div class="grid">{}</div>', joined(part for part in parts if part)),
     )
     return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+
+
+def robustness_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Per group of adversaries which method returns most under attack, or why the seeds do not say."""
+    methods = facts["methods"]
+    names = [str(method["method"]) for method in methods]
+    sentences = []
+    for number, row in enumerate(methods[0]["rows"]):
+        attacked = [run_interval(method["rows"][number]["by_seed"]) for method in methods]
+        sentences.append(f"Adversaries {row['adversaries']}: {leader_sentence(names, attacked, 'attacked return', short)}")
+    return sentences
 
 
 def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Markup:
@@ -48,9 +69,8 @@ def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Mark
     heads = ("method", "clean", "random there", "attacked", "loss", "clean, difference", "attacked, difference")
     kinds = ("clean", "random", "attacked", "loss", "clean_gain", "attacked_gain")
     body = [(method["method"], *(interval(row[kind]) for kind in kinds)) for method, row in zip(methods, rows, strict=True)]
-    say = leader_sentence([method["method"] for method in methods], [run_interval(row["by_seed"]) for row in rows], "attacked return")
-    lead = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
-    return section(f"Adversaries {name}", table(heads, body), say=f"{say} {lead}", wide=True)
+    say = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
+    return section(f"Adversaries {name}", table(heads, body), say=say, wide=True)
 
 
 def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:

@@ -77,7 +77,7 @@ def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
         best = max(range(at + 1, len(kappas)), key=lambda each: gains[each].value)
         change = gains[best].value - gains[at].value
         if order(gains[best], gains[at]) == "higher":
-            verdict = f"kappa = {kappas[best]} adds {change:.2g}, less than 2 % of what was learned"
+            verdict = f"kappa = {kappas[best]} adds {short(change)}, less than 2 % of what was learned"
         else:
             verdict = f"no larger radius is better beyond chance (the highest: {_with_interval(gains[best])} at kappa = {kappas[best]})"
         more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"

@@ -252,6 +252,19 @@ def _over_seeds(samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray
     return mean_intervals(by_seed.reshape(len(by_seed), -1))
 
 
+def allocation_sentence(result: AllocationResult) -> str:
+    """Whether influence says where diverse co-players pay, as far as the scenarios tell."""
+    found = result.by_gain["influence"]
+    numbers = (
+        f"rank correlation with the gain of {result.sizes[-1]} members {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], n = {found.n}"
+    )
+    if found.low > 0.0:
+        return f"Scenarios with more influence gain more from diverse co-players: {numbers}."
+    if found.high < 0.0:
+        return f"Scenarios with more influence gain less from diverse co-players: {numbers}."
+    return f"These scenarios do not tell whether influence says where diverse co-players pay: {numbers}."
+
+
 def result_json(result: AllocationResult) -> str:
     """All of it as JSON; what is not known is null."""
 

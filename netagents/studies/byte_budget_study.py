@@ -17,7 +17,7 @@ import numpy as np
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
 from netagents.experiment.named_code import names_of
-from netagents.intervals import ENOUGH, Interval, mean_interval
+from netagents.intervals import ENOUGH, Interval, leader_sentence, mean_interval
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.radius_calibration import largest_radius
 from netagents.learning.prepare import prepare
@@ -141,6 +141,12 @@ def evaluate_budget(
 def _payload(run: Run) -> float:
     """Payload between agents, per iteration."""
     return float(sum(traffic.bytes for hop, traffic in run.ledger.by_hop().items() if hop > 0)) / max(run.ledger.iterations, 1)
+
+
+def budget_sentence(rows: Sequence[BudgetRow]) -> str:
+    """Which way to choose radii under the budget keeps most of the return, or why the seeds do not say."""
+    chosen = [row for row in rows if row.radii in RULES]
+    return leader_sentence([f"radii by {row.radii}" for row in chosen], [row.kept for row in chosen], "share of the return kept")
 
 
 def budget_table(rows: Sequence[BudgetRow]) -> list[dict[str, Any]]:

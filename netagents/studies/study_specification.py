@@ -21,7 +21,7 @@ from netagents.learning.prepare import prepare
 from netagents.messages import NEIGHBOUR_KINDS, radius_of
 from netagents.topology import Topology, build_topology
 
-Question = Literal["sweep", "radius", "mute", "attack", "robustness", "power"]
+Question = Literal["seeds", "sweep", "radius", "mute", "attack", "robustness", "power"]
 Measure = Literal["return", "discounted_return", "objective"]
 
 
