@@ -142,7 +142,7 @@ def _shaded(chart: Chart, across: Scale, down: Scale, box: tuple[float, float, f
             y = float(ends.min())
             parts.append(f'<rect x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{float(np.ptp(ends)):.1f}" fill="{each.color}" '
                          'opacity="0.13"/>')  # fmt: skip
-            parts.append(f'<text x="{left + 6:.1f}" y="{float(ends.max()) - 5:.1f}">{text(each.name)}</text>')
+            parts.append(f'<text x="{left + 6:.1f}" y="{top + 13:.1f}">{text(each.name)}</text>')
             continue
         x0, x1 = ends.tolist()
         parts.append(f'<rect x="{x0:.1f}" y="{top:.1f}" width="{x1 - x0:.1f}" height="{height:.1f}" fill="{each.color}" opacity="0.13"/>')

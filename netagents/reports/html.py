@@ -47,7 +47,7 @@ def joined(parts: Iterable[str]) -> Markup:
 
 def short(value: float, digits: int = 4) -> str:
     """A number with four significant digits, without needless exponents or zeros; ``unknown`` where it is none."""
-    return "unknown" if math.isnan(value) else "0" if value == 0 else significant(value, digits)
+    return "unknown" if math.isnan(value) else "0" if abs(value) < 1e-12 else significant(value, digits)
 
 
 def rounded(value: float) -> float | None:

@@ -45,7 +45,7 @@ def influence_page(run: Run, measured: Measurement) -> str:
     marked = int(matrix.significant.sum())
     tiles = [
         tile("Significant pairs", f"{marked} of {tests}", f"false-discovery rate {matrix.rate:g}", f"{matrix.permutations} permutations"),
-        tile("Strongest", *top),
+        tile("Strongest, significant" if marked else "Largest, not significant", *top),
         tile("Policies K", str(matrix.policies), f"at most ln K = {np.log(matrix.policies):.2f} nats", "per source, from the bank"),
         tile("Repetitions M", str(matrix.repetitions), "episodes with each policy", "common random numbers"),
     ]
@@ -103,6 +103,8 @@ def _facts(measured: Measurement) -> str:
 
 def _strongest(run: Run, measured: Measurement) -> tuple[str, ...]:
     values = measured.matrix.values
+    if measured.matrix.significant.any():
+        values = np.where(measured.matrix.significant, values, np.nan)
     if not np.isfinite(values).any():
         return ("none", "nothing was measured")
     j, i = np.unravel_index(int(np.nanargmax(values)), values.shape)
@@ -282,7 +284,7 @@ def square_map(values: FloatArray, names: tuple[str, ...], rows: str, crossed: B
             if crossed[j, i]:
                 inset = 0.3 * cell
                 path = f"M{x + inset:.2f} {y + cell - inset:.2f}L{x + cell - inset:.2f} {y + inset:.2f}"
-                parts.append(f'<path class="hatch" stroke-width="1" d="{path}"/>')
+                parts.append(f'<path class="hatch-under" stroke-width="3" d="{path}"/><path class="hatch" stroke-width="1" d="{path}"/>')
             elif n <= _NUMBERED:
                 over = " over" if level > 0.55 * HEAT_LEVELS else ""
                 number = f"{values[j, i]:.{2 if top >= 0.1 else 3}f}"

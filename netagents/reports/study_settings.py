@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import NamedTuple
@@ -73,7 +74,12 @@ def dots(data: StudyData) -> Chart:
     summary = data.summary
     ranked = np.argsort(summary["final"])
     value, low, high = (np.asarray(summary[name][ranked], dtype=np.float64) for name in ("final", "final_low", "final_high"))
-    names = tuple(_folded(str(label)) for label in summary["setting"][ranked])
+    varied = [key for key in data.study.get("varied", ()) if key in summary]
+    labels = [str(label) for label in summary["setting"][ranked]]
+    if data.study.get("question") == "sweep" and varied:
+        # The values alone, each on a line; the axis says of what.
+        labels = [" ".join(_value(summary[key][row]) for key in varied) for row in ranked]
+    names = tuple(_folded(label, max(4, _ACROSS // len(ranked))) for label in labels)
     places = np.arange(len(value), dtype=np.float64)
     line = ChartLine("", value, MAIN, low, high, places, marked=True, joined=False)
     untrained = Reference("untrained", float(data.facts["untrained"]), QUIET)
@@ -82,14 +88,29 @@ def dots(data: StudyData) -> Chart:
         (line,),
         references=(untrained,),
         categories=names,
-        x_label="",
+        x_label=", ".join(key.rpartition(".")[2] for key in varied) if data.study.get("question") == "sweep" else "",
         height=300 + 17 * max(name.count("\n") for name in names),
     )
 
 
-def _folded(label: str) -> str:
-    """A setting's name on lines that stand beside one another."""
-    return "\n".join(piece for part in label.split(" ") for piece in wrap(part, 16))
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(" ", "")
+
+
+_ACROSS = 52
+"""Letters that stand beside one another below the chart."""
+
+
+def _folded(label: str, most: int) -> str:
+    """A setting's name on lines of so many letters, broken at spaces, else behind underscores."""
+    pieces = [piece for part in label.split(" ") for piece in re.findall(r"[^_]*_?", part) if piece]
+    lines: list[str] = []
+    for piece in (each for one in pieces for each in wrap(one, most)):
+        if lines and lines[-1].endswith("_") and len(lines[-1]) + len(piece) <= most:
+            lines[-1] += piece
+        else:
+            lines.append(piece)
+    return "\n".join(lines)
 
 
 def best_setting(data: StudyData) -> str:
