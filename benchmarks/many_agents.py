@@ -69,14 +69,14 @@ class Memory(threading.Thread):
 
 def processor_seconds() -> float:
     """Of this process and all that have ended below it."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = [resource.getrusage(processes) for processes in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def measure(n: int, launcher: str) -> str:
     """A row of the table."""
     cost: Cost = predict(prepare(load_experiment(grid(n, launcher, LONG)).experiment).setup)
-    began, seconds, payload = time.time(), [], 0
+    start, seconds, payload = time.time(), [], 0
     with tempfile.TemporaryDirectory(prefix="many-", dir="/tmp") as folder:
         tempfile.tempdir = folder
         memory = Memory(Path(folder))
@@ -94,7 +94,7 @@ def measure(n: int, launcher: str) -> str:
     here = f"{memory.most / 2**30:.2f} GiB" if memory.most else "-"
     wanted = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
     rates = f"{1e3 * cost.step_seconds():.1f} ms" if launcher == "local" else "-"
-    whole = f"{(time.time() - began):.0f} s"
+    whole = f"{(time.time() - start):.0f} s"
     return f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {wanted} | {here} | {rates} | {1e3 * step:.1f} ms | {whole} |"
 
 

@@ -72,10 +72,10 @@ def train(name: str, seed: int) -> list[Row]:
     prepared = prepare(load_experiment(curve.launch, {"seed": seed, **curve.overrides}).experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)
     constrained = bool(prepared.experiment.constraints)
-    began = time.process_time()
+    start = time.process_time()
     rows = []
     for record in network.run(0, prepared.experiment.learning.iterations):
-        numbers = [seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2)]
+        numbers = [seed, record.iteration, round(record.team_return, 5), round(time.process_time() - start, 2)]
         if constrained:
             numbers.append(round(float(np.maximum(record.column("violation"), 0.0).sum()), 5))
         rows += [dict(zip(COLUMNS, numbers, strict=False))]

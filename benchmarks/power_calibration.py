@@ -215,9 +215,9 @@ def main(words: Sequence[str]) -> None:
     quick = "--quick" in words
     pairs: list[Pair] = []
     for task in QUICK if quick else FULL:
-        began = perf_counter()
+        start = perf_counter()
         pairs += measure(task, 0)
-        print(f"{task.name}: {perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        print(f"{task.name}: {perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     print(summary(pairs))
     if not quick:
         DATA.parent.mkdir(exist_ok=True)

@@ -66,9 +66,9 @@ def main() -> None:
     # A second thread of a linear algebra library spins while it waits, and its time would count.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
-    chosen = sys.argv[1:] or list(TASKS)
+    tasks = sys.argv[1:] or list(TASKS)
     print("| task | with / without | milliseconds without |\n|---|---|---|")
-    for name in chosen:
+    for name in tasks:
         paired = price(*TASKS[name])
         print(f"| {name} | {paired.text()} | {1000 * paired.second:.1f} |", flush=True)
 

@@ -69,8 +69,8 @@ def table() -> str:
         if own:
             values = [float(row["greedy_return"]) for row in own]
             seconds = float(np.mean([float(row["cpu_seconds"]) for row in own]))
-            shown = ", ".join(f"{value:.1f}" for value in values) if len(values) < 3 else run_interval(values).text()
-            lines.append(f"| {label} | {len(own)} | {shown} | {seconds:.0f} |")
+            text = ", ".join(f"{value:.1f}" for value in values) if len(values) < 3 else run_interval(values).text()
+            lines.append(f"| {label} | {len(own)} | {text} | {seconds:.0f} |")
     return "\n".join(lines)
 
 

@@ -70,7 +70,7 @@ def broken_links(site: Path) -> Iterator[str]:
                 yield f"{name} leads to {address}, where there is no such place"
 
 
-def seen_faults(site: Path, shots: Path | None) -> Iterator[str]:
+def visible_faults(site: Path, shots: Path | None) -> Iterator[str]:
     """What a browser and axe find wrong with the pages that are looked at; nothing where there is no browser."""
     browser = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     try:
@@ -119,9 +119,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("site", type=Path)
     parser.add_argument("--shots", type=Path, help="folder for pictures of the pages that are looked at")
     options = parser.parse_args(arguments)
-    found = [*broken_links(options.site), *seen_faults(options.site, options.shots)]
-    print("\n".join(found) or f"{options.site}: all links lead somewhere, and nothing is wrong with what was looked at")
-    return 1 if found else 0
+    problems = [*broken_links(options.site), *visible_faults(options.site, options.shots)]
+    print("\n".join(problems) or f"{options.site}: all links lead somewhere, and nothing is wrong with what was looked at")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int
 
     directory = StudyDirectory.open_for(folder, study)
     try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=progress, say=progress.say)
-        rows = evaluate_budget(study, directory, episodes=episodes, show=progress.say)
+        carry_out(study, directory, jobs=jobs, copies=0, show=progress, report=progress.print_line)
+        rows = evaluate_budget(study, directory, episodes=episodes, show=progress.print_line)
     finally:
         progress.close()
     write_atomically(folder / "budget.json", budget_json(study, rows).encode())
@@ -48,7 +48,7 @@ def _print(rows: list[BudgetRow]) -> None:
         grid.add_column(title, justify="left" if title == "radii" else "right", no_wrap=True)
     for row in rows:
         radii = ", ".join(f"{each:.2f}" for each in row.mean_radii)
-        cells = (row.value.text(), row.kept.text(count=False), row.keeps, row.learned.text(count=False))
+        cells = (row.value.text(), row.return_share.text(count=False), row.keeps, row.learned.text(count=False))
         grid.add_row(row.radii, f"{row.share:.0%}", *cells, radii)
     # Where nobody sees a terminal, no column need be cut.
     Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid)

@@ -93,8 +93,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         try:
             with CtrlC().handling():
-                given = translate_settings(command, typer.Context(command, info_name="netagents"), list(arguments))
-                with command.make_context("netagents", given) as ctx:
+                arguments_after_command = translate_settings(command, typer.Context(command, info_name="netagents"), list(arguments))
+                with command.make_context("netagents", arguments_after_command) as ctx:
                     command.invoke(ctx)
         finally:
             # A reader that has gone away is noticed here, not at the interpreter's end.

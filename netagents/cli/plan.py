@@ -72,14 +72,14 @@ def plan(
         grid.add_column(title, justify="left" if title == "message" else "right", no_wrap=True)
     for (kind, hop), flow in sorted(cost.flows.items(), key=lambda item: (item[0][1] > 0, item[0])):
         weighted = byte_size(flow.framed * hop) if hop else "-"
-        shown = (
+        lines = (
             Kind(kind).name.lower(),
             str(hop) if hop else "server",
             f"{flow.messages:,.0f}",
             byte_size(flow.payload),
             byte_size(flow.framed),
         )
-        grid.add_row(*shown, weighted)
+        grid.add_row(*lines, weighted)
     near, weighted_flow = cost.between_agents(), cost.between_agents(hop_weighted=True)
     whole = sum(flow.framed for flow in cost.total(iterations).values())
     Console(markup=False).print("per iteration", grid, "")

@@ -122,11 +122,11 @@ class NeuralCritic:
         index = torch.from_numpy(np.stack([each[:, :width] for each in drawn], axis=1))
         error = 0.0
         for step in range(steps):
-            chosen = index[step]
+            minibatch = index[step]
             with torch.no_grad():
-                ahead = self.net(batch.features[chosen + batch.copies], self.target).squeeze(2)
-                goal = rewards[chosen] + weight[chosen] * ahead
-            difference = self.net(batch.features[chosen]).squeeze(2) - goal
+                ahead = self.net(batch.features[minibatch + batch.copies], self.target).squeeze(2)
+                goal = rewards[minibatch] + weight[minibatch] * ahead
+            difference = self.net(batch.features[minibatch]).squeeze(2) - goal
             loss = 0.5 * difference.square().mean(dim=1).sum()
             self.net.descend(loss, f"{where}, step {step}")
             error = scale * float(difference.detach().square().mean().sqrt())
@@ -180,9 +180,9 @@ class ValueNetwork:
             NumericalError: a gradient is not finite.
         """
         self.units.follow(goals, [self.net.flat])
-        wanted = tensor((goals - self.units.centre) / self.units.scale)
-        for step, chosen in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
-            difference = self.net(features[chosen])[0, :, 0] - wanted[chosen]
+        targets = tensor((goals - self.units.centre) / self.units.scale)
+        for step, minibatch in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
+            difference = self.net(features[minibatch])[0, :, 0] - targets[minibatch]
             self.net.descend(0.5 * difference.square().mean(), f"{where}, step {step}")
 
     def arrays(self) -> dict[str, NDArray[Any]]:

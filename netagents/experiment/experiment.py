@@ -307,13 +307,13 @@ def check_capabilities(experiment: Experiment, stated: LauncherCapabilities) -> 
 
 
 def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) -> None:
-    network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
-    if network and wanted == "tables":
+    network, learns_with = isinstance(policy, NETWORKS), learning.algorithm.learns_with
+    if network and learns_with == "tables":
         raise ValueError(
             f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind"
             " actor_critic, ppo or maddpg"
         )
-    if wanted == "networks" and not network:
+    if learns_with == "networks" and not network:
         raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")
 
 

@@ -110,8 +110,8 @@ def _facts_from(experiment: Experiment, base: Path | None, where: str) -> dict[s
     try:
         reply = json.loads(answer)
     except ValueError:
-        how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-        raise ForeignExitError(f"making it ended its process {how}", where=where, fix="something in its code did that") from None
+        manner = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        raise ForeignExitError(f"making it ended its process {manner}", where=where, fix="something in its code did that") from None
     if "error" in reply:
         kind = getattr(netagents.errors, reply["error"], NetagentsError)
         raise kind(reply["what"], where=reply["where"], fix=reply["fix"])

@@ -164,7 +164,7 @@ class InProcessNetwork:
                 audit = self._audit.rounds(iteration, self.session)
                 self._ask_in_branches(iteration, audit)
                 moved = True
-            elif audit is not None and audit.asked is not None:
+            elif audit is not None and audit.requests is not None:
                 branched = ExchangeRequest([], Kind.BRANCH_ACTION, iteration, audit.ordinal, self._everybody)
                 answers = self._collect(ENVIRONMENT, branched)
                 if answers is not None:
@@ -179,7 +179,7 @@ class InProcessNetwork:
 
     def _ask_in_branches(self, iteration: int, audit: BranchRounds) -> None:
         """Deliver what everybody observes in the branches of an audit."""
-        for agent, message in enumerate(audit.asked or ()):
+        for agent, message in enumerate(audit.requests or ()):
             outgoing = Outgoing(Kind.BRANCH_STEP, iteration, audit.ordinal, message, (agent,))
             self._server_ledger.count(outgoing)
             self._deliver(ENVIRONMENT, outgoing)
@@ -201,9 +201,9 @@ class InProcessNetwork:
             for observe, message in zip(observers, messages, strict=True):
                 observe(message)
             states = [message.observation.tobytes() for message in messages]
-            chosen = [decide(step, [states[j] for j in window]) for decide, window in windows]
+            joint_action = [decide(step, [states[j] for j in window]) for decide, window in windows]
             if step < steps:
-                actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(chosen, forms, strict=True)]
+                actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(joint_action, forms, strict=True)]
                 messages = session.advance(actions)
                 ledger.count_executed(messages)
 

@@ -109,10 +109,10 @@ def launch(
     if exact is not None:
         check_path(exact)
         check_free(exact)
-    shown = SilentDisplay() if display is None else display
-    loaded, facts = _with_radii(loaded, shown)
+    screen = SilentDisplay() if display is None else display
+    loaded, facts = _with_radii(loaded, screen)
     with contained():
-        prepared = _prepared(loaded, launcher, shown)
+        prepared = _prepared(loaded, launcher, screen)
         try:
             if require is not None:
                 require(prepared.setup)
@@ -125,7 +125,7 @@ def launch(
                         write_atomically(directory.path / RADII, facts.model_dump_json(indent=1).encode())
                     if created is not None:
                         created(directory.path)
-                    carry_out(prepared, directory, shown, None, interruptions, callback, launcher=launcher, detached=detached)
+                    carry_out(prepared, directory, screen, None, interruptions, callback, launcher=launcher, detached=detached)
                 finally:
                     directory.lock.release()
             finally:
@@ -200,13 +200,13 @@ def carry_out(
         detached: as :func:`launch` has it.
     """
     caught = Interruptions() if interruptions is None else interruptions
-    shown = SilentDisplay() if display is None else display
+    screen = SilentDisplay() if display is None else display
     try:
-        chosen = make_launcher(prepared.experiment) if launcher is None else launcher
+        starter = make_launcher(prepared.experiment) if launcher is None else launcher
         with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
-            chosen.carry_out(LaunchedRun(prepared, directory, shown, caught, first, watch, detached))
+            starter.carry_out(LaunchedRun(prepared, directory, screen, caught, first, watch, detached))
     finally:
-        shown.close()
+        screen.close()
         if interruptions is None:
             caught.close()
     return Run(directory)

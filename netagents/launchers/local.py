@@ -139,5 +139,5 @@ def _replayed(prepared: Prepared, directory: RunDirectory) -> dict[str, str]:
 
 def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[str, str]:
     """Where an agent writes down what it is told, if the experiment asks for that."""
-    chosen = prepared.experiment.runtime.record_inbox
-    return {"record_inbox": str(inbox_folder(directory.path.resolve(), index))} if chosen == "all" or index in chosen else {}
+    agents = prepared.experiment.runtime.record_inbox
+    return {"record_inbox": str(inbox_folder(directory.path.resolve(), index))} if agents == "all" or index in agents else {}

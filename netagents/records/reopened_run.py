@@ -128,16 +128,16 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
             )
     first = next_iteration(directory)
     rows = min(_recorded(directory, name, first) for name in (LEDGER, POWER, METRICS))
-    wanted = changed.learning.iterations
-    if wanted < max(rows, first):
+    total = changed.learning.iterations
+    if total < max(rows, first):
         raise ExperimentError(
-            f"learning.iterations {wanted} is less than the {max(rows, first)} that are recorded",
+            f"learning.iterations {total} is less than the {max(rows, first)} that are recorded",
             where=str(directory.path),
             fix="a run can be lengthened, not shortened",
         )
-    if first >= wanted and directory.ending()[0] == "finished":
+    if first >= total and directory.ending()[0] == "finished":
         raise RunDirectoryError(
-            f"has finished its {wanted} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * wanted}"
+            f"has finished its {total} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * total}"
         )
     return first
 

@@ -95,10 +95,10 @@ def _first(audit: Audit, pairs: Sequence[Pair], names: Sequence[str]) -> Markup:
 def _calibration(pairs: Sequence[Pair]) -> Markup:
     known = [pair for pair in pairs if np.isfinite(pair.measured)]
     if not known:
-        return section("Calibration", say="The run's agents measured no power that could be compared.")
+        return section("Calibration", caption="The run's agents measured no power that could be compared.")
     inside = sum(abs(pair.measured - pair.true.value) <= pair.error + 0.5 * (pair.true.high - pair.true.low) for pair in known)
-    say = f"{inside} of {len(known)} estimates lie within their errors and the truth's interval. Filled: called reliable."
-    return section("What agents measured", _scatter(known), say=say)
+    caption = f"{inside} of {len(known)} estimates lie within their errors and the truth's interval. Filled: called reliable."
+    return section("What agents measured", _scatter(known), caption=caption)
 
 
 def _scatter(pairs: Sequence[Pair]) -> Markup:
@@ -157,4 +157,4 @@ def _table(pairs: Sequence[Pair], names: Sequence[str]) -> Markup:
         for pair in pairs[:MOST_ROWS]
     ]
     more = f"The {MOST_ROWS} largest of {len(pairs)}." if len(pairs) > MOST_ROWS else ""
-    return section("All pairs", table(heads, body), say=more, wide=True)
+    return section("All pairs", table(heads, body), caption=more, wide=True)

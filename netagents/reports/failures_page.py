@@ -124,11 +124,11 @@ HEADS = ("failure", "run", "without it", "worst agent fails", "which", "mean ove
 
 
 def _table(facts: Mapping[str, Any], names: Sequence[str]) -> Markup:
-    say = (
+    caption = (
         "Return of each of the other agents. Score: 1 is the return without a failure, 0 that of untrained policies. Recovery: steps after "
         "a failure that passes until the others' rewards are as without it."
     )
-    return section("Worst case over agents", table(HEADS, rows_of(facts, names)), say=say, wide=True)
+    return section("Worst case over agents", table(HEADS, rows_of(facts, names)), caption=caption, wide=True)
 
 
 def _agents(facts: Mapping[str, Any], number: int, run: Mapping[str, Any]) -> Markup:
@@ -144,7 +144,7 @@ def _agents(facts: Mapping[str, Any], number: int, run: Mapping[str, Any]) -> Ma
     return section(
         f"Loss by agent: {run['name']}",
         table(("fails", *(MEANING[kind] for kind in kinds)), body),
-        say="What each of the others loses, with 95 % intervals over episodes.",
+        caption="What each of the others loses, with 95 % intervals over episodes.",
         wide=True,
     )
 

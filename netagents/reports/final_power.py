@@ -32,7 +32,7 @@ class FinalPower(NamedTuple):
     matrix: PowerMatrix
     concentration: Concentration
     span: str
-    shown: BoolArray
+    display_mask: BoolArray
     audited: bool
 
 

@@ -73,9 +73,9 @@ def resolved(style: str, dark: bool = False) -> str:
     return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colors.get(match[1], match[0]), style)
 
 
-def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
-    """A titled card; ``say`` is the sentence below the title."""
-    lead = html('<p class="say">{}</p>', say) if say else ""
+def section(title: str, *parts: str, caption: str = "", wide: bool = False) -> Markup:
+    """A titled card; ``caption`` is the sentence below the title."""
+    lead = html('<p class="say">{}</p>', caption) if caption else ""
     return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, lead, joined(parts))
 
 

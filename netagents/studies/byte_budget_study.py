@@ -40,7 +40,7 @@ class BudgetRow:
         radii: the way. seeds: n.
         returns: of each seed, mean over agents and episodes, undiscounted.
         value: their mean with its interval.
-        kept: 1 - (return with the largest radius - this one) / its size, paired by seed; mean with interval.
+        return_share: 1 - (return with the largest radius - this one) / its size, paired by seed; mean with interval.
         learned: share of what training with the largest radius gained over the untrained policies, paired; NaN where it gained nothing.
         share: payload between agents during training, of that with the largest radius; mean.
         calibration: iterations with the largest radius before the radii were chosen; 0 where there were none.
@@ -51,7 +51,7 @@ class BudgetRow:
     seeds: int
     returns: tuple[float, ...]
     value: Interval
-    kept: Interval
+    return_share: Interval
     learned: Interval
     share: float
     calibration: float
@@ -60,9 +60,9 @@ class BudgetRow:
     @property
     def keeps(self) -> str:
         """Whether it keeps :data:`KEPT` of the return: yes or no where the interval of enough seeds says so, else undecided."""
-        if self.kept.n < ENOUGH:
+        if self.return_share.n < ENOUGH:
             return "undecided"
-        return "yes" if self.kept.low >= KEPT else "no" if self.kept.high < KEPT else "undecided"
+        return "yes" if self.return_share.low >= KEPT else "no" if self.return_share.high < KEPT else "undecided"
 
 
 def byte_budget_study(
@@ -86,9 +86,9 @@ def byte_budget_study(
     largest = largest_radius(base, topology)
     settings = []
     ways: dict[str, dict[str, Any]] = {LARGEST: {"kappa": largest}, NOBODY: {"kappa": 0}}
-    for label, chosen in (ways | {rule: {"calibration.by": rule} for rule in RULES}).items():
-        experiment = load_experiment(base, chosen).experiment
-        if "kappa" in chosen:
+    for label, changes in (ways | {rule: {"calibration.by": rule} for rule in RULES}).items():
+        experiment = load_experiment(base, changes).experiment
+        if "kappa" in changes:
             prepare(experiment, loaded.base)
         settings.append(StudySetting(label, {"radii": label}, experiment))
     notes = [*notes, f"largest radius {largest}, at most {base.calibration.byte_budget:.0%} of its payload"]
@@ -120,7 +120,7 @@ def evaluate_budget(
     for label in dict.fromkeys(setting.label for setting in study.settings):
         own = np.array([returns[label, seed] for seed in study.seeds])
         each = [runs[label, seed] for seed in study.seeds]
-        chosen = [facts for run in each if (facts := run.chosen_radii) is not None]
+        calibrations = [facts for run in each if (facts := run.chosen_radii) is not None]
         radii = np.mean([[run.setup.reach[kind].radii for kind in RadiusKind] for run in each], axis=(0, 2))
         rows.append(
             BudgetRow(
@@ -131,7 +131,7 @@ def evaluate_budget(
                 mean_interval(1.0 - (best - own) / np.where(best == 0.0, np.nan, np.abs(best))),
                 mean_interval((own - first) / np.where(best > first, best - first, np.nan)),
                 float(np.mean([payload[label, seed] / max(payload[LARGEST, seed], 1.0) for seed in study.seeds])),
-                float(np.mean([facts.iterations for facts in chosen])) if chosen else 0.0,
+                float(np.mean([facts.iterations for facts in calibrations])) if calibrations else 0.0,
                 (float(radii[0]), float(radii[1]), float(radii[2])),
             )
         )

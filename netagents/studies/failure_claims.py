@@ -75,8 +75,8 @@ def _value_of_others(model: JointModel, policy: JointPolicy, agent: int, kind: K
     else:
         evaluation = ExactValues(model, policy)
         if kind == "incentive":
-            chosen = best_response(model, policy, (agent,), model.rewards[agent]).actions
-            played = np.eye(actions)[chosen]
+            response = best_response(model, policy, (agent,), model.rewards[agent]).actions
+            played = np.eye(actions)[response]
         else:
             q = evaluation.action_values(others[None])[0]
             worst = deviation_values(evaluation, q, agent).argmin(axis=1)

@@ -38,8 +38,8 @@ def spread_difference(source: Source, overrides: Sequence[str], price: float, se
         outcomes = [exact_outcome(each) for each in changed]
         samples.append(np.array([task - price * power for task, power in outcomes]))
     generator = np.random.default_rng(0)
-    chosen = generator.integers(0, seeds, (2, RESAMPLES, seeds))
-    drawn = samples[0][chosen[0]].std(axis=1, ddof=1) - samples[1][chosen[1]].std(axis=1, ddof=1)
+    resamples = generator.integers(0, seeds, (2, RESAMPLES, seeds))
+    drawn = samples[0][resamples[0]].std(axis=1, ddof=1) - samples[1][resamples[1]].std(axis=1, ddof=1)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Interval(float(samples[0].std(ddof=1) - samples[1].std(ddof=1)), float(low), float(high), seeds)
 

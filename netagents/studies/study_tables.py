@@ -214,8 +214,8 @@ def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interv
     position = knee([intervals[setting.label]["final"] for setting in own], SMALL * abs(way))
     if position is None:
         return {"kappa": None, "setting": None, "bytes_per_step": None}
-    chosen = own[position]
-    return {"kappa": chosen.values["kappa"], "setting": chosen.label, "bytes_per_step": intervals[chosen.label]["bytes_per_step"].value}
+    entry = own[position]
+    return {"kappa": entry.values["kappa"], "setting": entry.label, "bytes_per_step": intervals[entry.label]["bytes_per_step"].value}
 
 
 def _credits(study: Study) -> list[str]:

@@ -88,7 +88,7 @@ def test_a_death_by_signal_explains_the_errors_around_it(tmp_path: Path) -> None
     error = ended("agent_0", 1, 1.0, log=written(tmp_path / "agent_0.jsonl", ValueError("bad frame"), 1.0))
     failure = first_failure([error, ended("environment", -9, 1.01)])
     assert failure is not None
-    assert failure.how == "killed by SIGKILL"
+    assert failure.cause == "killed by SIGKILL"
     assert failure.error().exit_code == 10
 
 

@@ -47,7 +47,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 
 def test_an_agent_alone_repeats_the_run(recorded: netagents.Run) -> None:
     replayed = replay(recorded, 2)
-    assert (replayed.done, replayed.checkpoints, replayed.rows, replayed.ends_in) == ([0, 1, 2], [2], 3, None)
+    assert (replayed.iterations, replayed.checkpoints, replayed.rows, replayed.ends_in) == ([0, 1, 2], [2], 3, None)
     # The states in between were not recorded, so none is compared.
     assert replayed.compared == [2]
 

@@ -171,7 +171,7 @@ def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float =
 
 def budgeted(kept: float) -> Mutant:
     """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
-    row = SimpleNamespace(radii="influence", kept=Interval(kept, kept - 0.01, kept + 0.01, 5))
+    row = SimpleNamespace(radii="influence", return_share=Interval(kept, kept - 0.01, kept + 0.01, 5))
     return both(
         replaced(influence_claims, "carry_out", lambda *_, **__: None),
         replaced(influence_claims, "evaluate_budget", lambda *_, **__: [row]),

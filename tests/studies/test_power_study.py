@@ -20,7 +20,7 @@ from netagents.reports.power_study_page import power_answer
 from netagents.reports.study_data import load_study
 from netagents.studies.power_sources import aggregated, power_source
 from netagents.studies.power_study import aggregate_of, power_study
-from netagents.studies.power_tables import kept, verdict
+from netagents.studies.power_tables import share_of_return, verdict
 from netagents.studies.true_power import as_joint_policy, enumerable, true_power
 from tests.learning.test_frozen_agents import run_of
 
@@ -169,9 +169,9 @@ def test_verdicts_follow_the_edges_of_intervals() -> None:
     assert verdict(around(0.95), around(1.0)) == "not told apart"
     assert verdict(around(0.95), around(1.2)) == "no safer"
     assert verdict(around(0.95), Interval(float("nan"), float("nan"), float("nan"), 0)) == "not told apart"
-    assert kept(9.0, 10.0, 5.0) == pytest.approx(0.9)
-    assert kept(-2.0, -1.0, -11.0) == pytest.approx(0.9)
-    assert np.isnan(kept(-2.0, -1.0, -1.0))
+    assert share_of_return(9.0, 10.0, 5.0) == pytest.approx(0.9)
+    assert share_of_return(-2.0, -1.0, -11.0) == pytest.approx(0.9)
+    assert np.isnan(share_of_return(-2.0, -1.0, -1.0))
 
 
 def test_a_study_from_the_command_line_ends_in_a_page_with_exact_power(tmp_path: Path) -> None:

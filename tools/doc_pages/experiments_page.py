@@ -83,17 +83,17 @@ def _comment(file: Path) -> Iterator[str]:
 
 def _section(file: Path) -> Iterator[str]:
     """What it shows, how long it takes and what one should see as prose, the picture, and the commands as one block."""
-    found = header(file)
+    comment = header(file)
     drawn = picture(file)
     if drawn is not None:
         yield from (f"![{drawn}](figures/gallery/{drawn}.png)", "")
-    yield from "\n".join(found.shows).strip().splitlines()
-    yield from ("", f"Takes {found.takes} of processor time.", *found.see)
-    if found.commands:
+    yield from "\n".join(comment.shows).strip().splitlines()
+    yield from ("", f"Takes {comment.takes} of processor time.", *comment.see)
+    if comment.commands:
         yield from ("", "<!-- not executed: tests/learning/test_launch_experiments.py runs every file for two short iterations -->")
-        yield from ("```sh", *found.commands, "```")
-    if any(found.after):
-        yield from ("", *"\n".join(found.after).strip().splitlines())
+        yield from ("```sh", *comment.commands, "```")
+    if any(comment.after):
+        yield from ("", *"\n".join(comment.after).strip().splitlines())
 
 
 def _command(line: str) -> str:

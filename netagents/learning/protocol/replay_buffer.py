@@ -40,7 +40,7 @@ class ReplayBuffer:
         # The system gives memory only to what is written.
         self._rings = {name: np.empty((self._slots, *form.shape), form.dtype) for name, form in layout.items()}
         self._held: dict[int, bytes | None] = {}
-        self._wanted: dict[int, bytes] = {}
+        self._digests: dict[int, bytes] = {}
         self._oldest = 0
 
     # -- batches ---------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class ReplayBuffer:
             for iteration, digest in self._held.items()
             if iteration in digests and self.digest(iteration) == digests[iteration]
         }
-        self._wanted = digests
+        self._digests = digests
         self.newest = max(digests, default=-1)
         self._oldest = min(digests, default=0)
 
@@ -121,7 +121,7 @@ class ReplayBuffer:
         Raises:
             ValueError: it is not the one that the state was told with.
         """
-        if batch_digest(batch) != self._wanted[iteration]:
+        if batch_digest(batch) != self._digests[iteration]:
             raise ValueError("it is not the batch that the checkpoint was written with")
         self._put(iteration, batch)
 
