@@ -48,7 +48,7 @@ def _print(rows: list[BudgetRow]) -> None:
         grid.add_column(title, justify="left" if title == "radii" else "right", no_wrap=True)
     for row in rows:
         radii = ", ".join(f"{each:.2f}" for each in row.mean_radii)
-        cells = (row.value.text(), row.return_share.text(count=False), row.keeps, row.learned.text(count=False))
+        cells = (row.value.text(), row.kept.text(count=False), row.keeps, row.learned.text(count=False))
         grid.add_row(row.radii, f"{row.share:.0%}", *cells, radii)
     # Where nobody sees a terminal, no column need be cut.
     Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid)

@@ -97,7 +97,7 @@ class PartKind:
 
         Args:
             kind: import path or name.
-            wanted: what the call must give.
+            base: what the call must give.
             arguments: given by position, with their names for messages.
             parameters: given by keyword.
             where: the key in the experiment.

@@ -71,7 +71,7 @@ def read_file(path: Path, display_name: str) -> Document:
 
     Args:
         path: the file.
-        shown: how messages name it.
+        display_name: how messages name it.
 
     Raises:
         ExperimentError: missing, a directory, unreadable, larger than :data:`LIMIT_BYTES`, not UTF-8, or as :func:`parse`.
@@ -104,7 +104,7 @@ def parse(text: str, display_name: str, *, limit: int = LIMIT_VALUES, fast: bool
 
     Args:
         text: the document.
-        shown: how messages name it.
+        display_name: how messages name it.
         limit: largest number of values, aliases expanded.
         fast: for long documents.
 

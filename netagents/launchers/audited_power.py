@@ -69,7 +69,7 @@ def collected_audit(run: Run, branches: PowerBranches, holders: tuple[int, ...],
     """The audit that rows come to.
 
     Args:
-        run: which was audited. kept: the folder of the rows. holders: who was audited. rows: to be taken together.
+        run: which was audited. branches: the folder of the rows. holders: who was audited. rows: to be taken together.
         complete: whether these are all that were asked for.
     """
     n = run.n

@@ -96,7 +96,7 @@ def play_missing(
 
     Args:
         run: whose policies are the reference. bank: of policies.
-        kept: where returns are kept.
+        returns: where returns are kept.
         everything: of :func:`source_sets`.
         jobs: processes.
         show: called as ``show(sources played, sources in all)``.

@@ -98,7 +98,7 @@ def measure(
 
     Args:
         run: whose policies are the reference. bank: of policies.
-        kept: where returns are kept.
+        stored_returns: where returns are kept.
         sources: agents whose policies varied. groups: sets of sources.
         estimator: of influence.
         rollouts: for the policies of the bank, which are compared.

@@ -37,7 +37,7 @@ def play_as_processes(
 
     Args:
         run: whose policies are the reference. bank: of policies.
-        kept: where returns are kept, and the plan.
+        stored_returns: where returns are kept, and the plan.
         everything: sources and sets of sources.
         show: called as ``show(sources played, sources in all)``.
 

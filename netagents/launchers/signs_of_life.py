@@ -30,7 +30,7 @@ def signs_of_life(command: str, what: str, report: Callable[[str], None] | None 
     Args:
         command: begins each line.
         what: what it is at first; call what this gives when that changes.
-        say: takes the lines (default: standard error).
+        report: takes the lines (default: standard error).
     """
     stage, finish, start = Stage(what), threading.Event(), time.monotonic()
 

@@ -25,7 +25,7 @@ class FinalPower(NamedTuple):
     Attributes:
         matrix: who holds how much power over whom. concentration: of that matrix.
         span: what it was taken from, as a caption says it.
-        shown: (n, n) bool, pairs whose power was looked for.
+        display_mask: (n, n) bool, pairs whose power was looked for.
         audited: by branching; else by the critics of the agents.
     """
 

@@ -65,7 +65,7 @@ def matrix_drawing(matrix: PowerMatrix, display_mask: BoolArray, names: Sequence
     """One matrix, large, as a drawing for an image file.
 
     Args:
-        matrix: to draw. shown: (n, n) bool, pairs whose power was looked for. names: of the agents.
+        matrix: to draw. display_mask: (n, n) bool, pairs whose power was looked for. names: of the agents.
     """
     n = len(names)
     frame = f'x="{_LEFT}" y="{MATRIX_TOP}" width="{MATRIX_SIDE}" height="{MATRIX_SIDE}"'

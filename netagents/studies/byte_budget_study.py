@@ -40,7 +40,7 @@ class BudgetRow:
         radii: the way. seeds: n.
         returns: of each seed, mean over agents and episodes, undiscounted.
         value: their mean with its interval.
-        return_share: 1 - (return with the largest radius - this one) / its size, paired by seed; mean with interval.
+        kept: 1 - (return with the largest radius - this one) / its size, paired by seed; mean with interval.
         learned: share of what training with the largest radius gained over the untrained policies, paired; NaN where it gained nothing.
         share: payload between agents during training, of that with the largest radius; mean.
         calibration: iterations with the largest radius before the radii were chosen; 0 where there were none.
@@ -51,7 +51,7 @@ class BudgetRow:
     seeds: int
     returns: tuple[float, ...]
     value: Interval
-    return_share: Interval
+    kept: Interval
     learned: Interval
     share: float
     calibration: float
@@ -60,9 +60,9 @@ class BudgetRow:
     @property
     def keeps(self) -> str:
         """Whether it keeps :data:`KEPT` of the return: yes or no where the interval of enough seeds says so, else undecided."""
-        if self.return_share.n < ENOUGH:
+        if self.kept.n < ENOUGH:
             return "undecided"
-        return "yes" if self.return_share.low >= KEPT else "no" if self.return_share.high < KEPT else "undecided"
+        return "yes" if self.kept.low >= KEPT else "no" if self.kept.high < KEPT else "undecided"
 
 
 def byte_budget_study(

@@ -73,7 +73,7 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
         plan: what is played.
         out: folder; the same one again goes on.
         train: carries out the training runs of a study.
-        say: told of each cell.
+        report: told of each cell.
 
     Raises:
         UsageError: runs are not of one environment and size, one is named twice, or the folder holds cells of another plan.

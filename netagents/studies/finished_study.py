@@ -106,7 +106,7 @@ def write_tables_of(
         exact: of a radius study also exact errors.
         times: iterations with one process per agent, to time steps; 0 skips them.
         states: of a power study, branched per agent where power is not exact.
-        say: called with a line before what takes long.
+        report: called with a line before what takes long.
     """
     from netagents.studies.exact_errors import consult
     from netagents.studies.saved_tables import save_tables

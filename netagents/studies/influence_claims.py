@@ -98,7 +98,7 @@ def radii_kept(source: Source, overrides: Sequence[str], budget: float = 0.5, se
     with TemporaryDirectory() as folder:
         directory = StudyDirectory.open_for(Path(folder) / "study", study)
         carry_out(study, directory, copies=0)
-        return next(row.return_share for row in evaluate_budget(study, directory, episodes=256) if row.radii == rule)
+        return next(row.kept for row in evaluate_budget(study, directory, episodes=256) if row.radii == rule)
 
 
 def allocation_result(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int) -> AllocationResult:

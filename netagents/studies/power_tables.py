@@ -39,7 +39,7 @@ def power_tables(
         runs: its table of finished runs, whose return and cost are taken over.
         untrained: return of policies that have learned nothing.
         states: that are branched per agent where the model cannot be enumerated; 0: none.
-        say: told what is being computed.
+        report: told what is being computed.
     """
     aggregate = aggregate_of(study)
     source = power_source(study, states)

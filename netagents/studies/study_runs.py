@@ -69,7 +69,7 @@ def carry_out(
         jobs: runs at a time (default: the cores this process may use).
         copies: episodes for the evaluation of the trained policies; 0 skips it.
         show: called when something has changed, and every second.
-        say: called with one line about an interrupted run that is made again.
+        report: called with one line about an interrupted run that is made again.
 
     Raises:
         InterruptedRunError: Ctrl-C or SIGTERM; finished runs stay, and the same command goes on.

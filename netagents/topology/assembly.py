@@ -18,7 +18,7 @@ class GraphAssembly:
     """Collects a graph while a file is read, and refuses at the line that is wrong.
 
     Args:
-        shown: how messages name the file.
+        display_name: how messages name the file.
         lenient: parallel edges count once, equal labels are told apart by the nodes' names, and positions that not all nodes have are
             left out, each with a note, as files of real networks need it; otherwise these are errors.
     """

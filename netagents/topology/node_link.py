@@ -48,7 +48,7 @@ class NodeLinkReader:
     Args:
         values: the document.
         line_of: gives the line of a value; asked when something is wrong with it.
-        shown: how messages name the file.
+        display_name: how messages name the file.
     """
 
     def __init__(self, values: Any, line_of: Callable[[KeyPath], int], display_name: str) -> None:

@@ -181,7 +181,7 @@ class MatrixGridReference:
         for i, player in enumerate(players):
             player["frozen"] = max(0, player["frozen"] - 1)
             if due[i]:
-                mine, theirs = shares[i], shares[player["partner"]]
-                rewards[i] = sum(mine[a] * self.payoffs[a][b] * theirs[b] for a in range(2) for b in range(2))
+                own_share, partner_share = shares[i], shares[player["partner"]]
+                rewards[i] = sum(own_share[a] * self.payoffs[a][b] * partner_share[b] for a in range(2) for b in range(2))
                 player.update(held=[1, 1], place=None, away=self.settings.respawn + 1)
         return rewards

@@ -45,13 +45,13 @@ def with_sumo(test):
 
 def loaded(**settings):
     network = settings.get("network", "traffic_grid")
-    given = {
+    arguments = {
         "environment": {"kind": "sumo", "network": network, **settings},
         "topology": {"kind": "file", "path": f"{network}" if "/" in str(network) else f"{network}.net.xml"},
         "policy": {"kind": "mlp"},
         "learning": {"algorithm": {"kind": "ppo"}},
     }
-    return load_experiment(given)
+    return load_experiment(arguments)
 
 
 def traffic(**settings) -> SumoTraffic:
@@ -93,10 +93,10 @@ def test_an_agent_sees_shares_of_its_own_lanes_its_phase_and_how_long_it_lasts()
     assert environment.spec.action_spaces[4].size == 4
     numbers = [(np.zeros(8), np.zeros(8), 0, 0)] * 9
     numbers[4] = (np.arange(8), np.arange(8) + 40, 2, 6)
-    seen = environment.observe(state_of(environment, numbers))[4][0]
-    assert np.allclose(seen[:8], np.arange(8) / each.capacity)
-    assert (seen[8:16] == 1.0).all()  # more than fit
-    assert seen[16:].tolist() == [0, 0, 1, 0, 0.5]
+    observations = environment.observe(state_of(environment, numbers))[4][0]
+    assert np.allclose(observations[:8], np.arange(8) / each.capacity)
+    assert (observations[8:16] == 1.0).all()  # more than fit
+    assert observations[16:].tolist() == [0, 0, 1, 0, 0.5]
     assert np.allclose(each.capacity, 184.8 / 7.5, rtol=0.05)
     assert environment.notes == ()
 
@@ -221,9 +221,9 @@ print("told", json.dumps([standing, arrived]))
 def test_what_agents_earn_is_what_vehicles_stand_counted_vehicle_by_vehicle(tmp_path):
     # Every signal has one green phase that lets all go, so that nobody's actions matter and SUMO can be run without them.
     text = (Path(__file__).parents[2] / "topologies" / "traffic_grid.net.xml").read_text()
-    kept = [line for line in text.splitlines() if "<phase" not in line or "GGgrrrGGgrrr" in line]
+    remaining = [line for line in text.splitlines() if "<phase" not in line or "GGgrrrGGgrrr" in line]
     own = tmp_path / "own.net.xml"
-    own.write_text("\n".join(kept))
+    own.write_text("\n".join(remaining))
     environment = traffic(network=str(own), warm_up=30, demand={"vehicles_per_hour": 700.0})
     try:
         state = environment.reset(np.full((1, 1), 0.25))
@@ -250,10 +250,10 @@ def test_what_agents_earn_is_what_vehicles_stand_counted_vehicle_by_vehicle(tmp_
         "never",
     ]
     lanes = [lane for each in environment.crossings for lane in each.lanes]
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", COUNTED, json.dumps(words), json.dumps(lanes), "90"], capture_output=True, text=True, check=True
     ).stdout
-    standing, arrived = json.loads(told.partition("told")[2])
+    standing, arrived = json.loads(output.partition("told")[2])
     assert sum(standing) > 1_000
     assert np.allclose(rewards, [-np.mean(standing[30 + 10 * k : 40 + 10 * k]) for k in range(6)])
     assert state[0, 1] == arrived
@@ -345,10 +345,10 @@ def test_training_repeats_bit_for_bit():
 
 @with_sumo
 def test_a_map_of_resco_runs_with_its_own_routes():
-    found = importlib.util.find_spec("sumo_rl")
-    if found is None:
+    result = importlib.util.find_spec("sumo_rl")
+    if result is None:
         pytest.skip("the maps of RESCO are in the package sumo-rl: make test-adapters")
-    folder = Path(found.submodule_search_locations[0]) / "nets" / "RESCO" / "cologne8"
+    folder = Path(result.submodule_search_locations[0]) / "nets" / "RESCO" / "cologne8"
     environment = traffic(network=str(folder / "cologne8.net.xml"), routes=str(folder / "cologne8.rou.xml"), begin=25_200, horizon=6)
     assert environment.spec.n == 8
     try:

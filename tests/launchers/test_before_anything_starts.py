@@ -84,23 +84,23 @@ def test_a_directory_that_exists_is_refused_before_the_experiment_is_looked_at(t
 
 def test_long_work_says_what_it_is_at_and_short_work_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signs_of_life, "QUIET_SECONDS", 0.01)
-    said: list[str] = []
+    messages: list[str] = []
     second = threading.Event()
 
     def say(line: str) -> None:
-        said.append(line)
+        messages.append(line)
         if line.startswith("plan: counting, "):
             second.set()
             raise BrokenPipeError
 
     with signs_of_life.signs_of_life("plan", "reading", say) as stage:
-        while not said:
+        while not messages:
             pass
         stage("counting")
         assert second.wait(30.0)
-    count = len(said)
-    assert said[0].startswith("plan: reading, ")
+    count = len(messages)
+    assert messages[0].startswith("plan: reading, ")
     monkeypatch.setattr(signs_of_life, "QUIET_SECONDS", 3600.0)
     with signs_of_life.signs_of_life("plan", "reading", say):
         pass
-    assert len(said) == count
+    assert len(messages) == count

@@ -76,10 +76,10 @@ def test_a_follower_is_named_when_there_is_nobody_else(tmp_path: Path) -> None:
 
 
 def test_a_process_that_we_ended_never_wins(tmp_path: Path) -> None:
-    ours = ended("agent_0", -9, 5.0, asked=4.0)
+    ended_by_us = ended("agent_0", -9, 5.0, asked=4.0)
     in_ending = ended("agent_1", 1, 4.6, asked=4.0, log=written(tmp_path / "agent_1.jsonl", ValueError("while closing"), 4.5))
     before = ended("agent_2", 1, 5.0, asked=4.0, log=written(tmp_path / "agent_2.jsonl", ValueError("before"), 3.9))
-    failure = first_failure([ours, in_ending, before])
+    failure = first_failure([ended_by_us, in_ending, before])
     assert failure is not None
     assert failure.role == "agent_2"
 

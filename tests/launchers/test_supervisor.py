@@ -111,9 +111,9 @@ def test_a_killed_resource_tracker_is_an_event_and_not_an_end(leaks: LeakWatch) 
         tracker = supervisor._watch.tracker
         assert tracker is not None
         os.kill(tracker.pid, signal.SIGKILL)
-        seen: list[object] = []
-        supervisor.wait(seen.append)
-    assert [event.role for event in seen if isinstance(event, Exited)] == [TRACKER, "agent_0"]
+        events: list[object] = []
+        supervisor.wait(events.append)
+    assert [event.role for event in events if isinstance(event, Exited)] == [TRACKER, "agent_0"]
     # The new tracker's pipe belongs to this whole program, not to the run.
     leaks.accept_descriptors()
 
@@ -175,14 +175,14 @@ def test_a_role_that_does_not_exist_says_so() -> None:
 
 def test_the_monitor_may_die_without_ending_the_run() -> None:
     specs = [NodeSpec("agent_0", "trivial_roles:finish", {"seconds": 1.0}), NodeSpec("monitor", "trivial_roles:idle", essential=False)]
-    seen: list[object] = []
+    events: list[object] = []
     with ProcessSupervisor(specs, timeouts=TIMEOUTS) as supervisor:
         supervisor.start()
         until(lambda: all_idle(supervisor))
         os.kill(supervisor.pids()["monitor"], signal.SIGKILL)
-        supervisor.wait(seen.append)
+        supervisor.wait(events.append)
         assert supervisor.failure() is None
-    exits = [(event.role, event.exit_code, event.signal) for event in seen if isinstance(event, Exited)]
+    exits = [(event.role, event.exit_code, event.signal) for event in events if isinstance(event, Exited)]
     assert exits == [("monitor", -signal.SIGKILL, "SIGKILL"), ("agent_0", 0, None)]
 
 
@@ -389,15 +389,15 @@ def test_scripts_need_no_guard_and_main_runs_once(tmp_path: Path, how: str) -> N
     text = SCRIPT.format(target="trivial_roles:finish", count=3, stop=2.0)
     (tmp_path / "unguarded.py").write_text(text)
     words = {"script": ["unguarded.py"], "command": ["-c", text], "stdin": ["-"], "module": ["-m", "unguarded"]}[how]
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, *words], input=text if how == "stdin" else None, capture_output=True, text=True, cwd=tmp_path, timeout=30
     )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
     assert lines[0] == "main runs"
     assert lines.count("main runs") == 1
     assert lines[-1] == "finished"
-    assert done.stderr == ""
+    assert result.stderr == ""
 
 
 def test_threads_are_one_in_nodes_and_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,10 @@ PARTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("one", "more"), PARTS)
 def test_what_is_said_of_a_group_of_all_is_what_is_said_of_all(one: dict[str, Any], more: dict[str, Any]) -> None:
-    said = {**one, **more}
-    everyone = {**LINE, **said, "learning": {**LINE["learning"], **said.get("learning", {})}}
-    own = {key: value for key, value in said.get("learning", {}).items() if key not in LINE["learning"]}
-    group = {**LINE, "agents": [{**said, "agents": ALL, "learning": own}]}
+    part = {**one, **more}
+    everyone = {**LINE, **part, "learning": {**LINE["learning"], **part.get("learning", {})}}
+    own = {key: value for key, value in part.get("learning", {}).items() if key not in LINE["learning"]}
+    group = {**LINE, "agents": [{**part, "agents": ALL, "learning": own}]}
     nets = [trained(settings)[0] for settings in (everyone, group)]
     assert same(*nets) == [True] * 5
     assert same(nets[0], trained(LINE)[0]) != [True] * 5

@@ -20,9 +20,9 @@ def closed_form(alpha: float, n: int) -> float:
     """
     share = MULTIPLIER / 3.0
     own, other = 1.0 - alpha + alpha / n, alpha / n
-    worth = own * (share - COST) + 2.0 * other * share
+    value = own * (share - COST) + 2.0 * other * share
     discounted = (1.0 - GAMMA**HORIZON) / (1.0 - GAMMA)
-    return float(1.0 / (1.0 + np.exp(-discounted * worth / WEIGHT)))
+    return float(1.0 / (1.0 + np.exp(-discounted * value / WEIGHT)))
 
 
 def test_learned_points_follow_the_closed_form_of_the_dial() -> None:

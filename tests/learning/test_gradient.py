@@ -73,8 +73,8 @@ def test_a_baseline_changes_the_mean_of_the_estimate_by_less_than_its_error_and_
     estimates: dict[bool, list[np.ndarray]] = {False: [], True: []}
     for _ in range(2000):
         actions = (rng.random(200) < 0.7).astype(np.int64)
-        for baseline, found in estimates.items():
-            found.append(
+        for baseline, result in estimates.items():
+            result.append(
                 truncated_policy_gradient(
                     np.zeros(200, dtype=np.int64),
                     actions,

@@ -94,9 +94,9 @@ print("known")
 
 def run(*parts: str, argument: str = "") -> list[str]:
     code = "\n".join(parts)
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, argument], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code, argument], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
 
 
 def test_a_made_up_kind_travels_through_every_transport(tmp_path: Path) -> None:

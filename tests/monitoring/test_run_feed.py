@@ -90,9 +90,9 @@ def test_the_first_message_holds_the_numbers_of_the_records(recorded: Run) -> No
 def test_power_held_of_any_iteration_is_that_of_the_report(recorded: Run) -> None:
     history = RunHistory(recorded)
     history.refresh()
-    wanted = [recorded.concentration(iteration).held for iteration in range(24)]
-    np.testing.assert_allclose(history.agent_values(HELD, range(24)), wanted, rtol=1e-12)
-    assert np.sum(wanted) > 0.0
+    expected = [recorded.concentration(iteration).held for iteration in range(24)]
+    np.testing.assert_allclose(history.agent_values(HELD, range(24)), expected, rtol=1e-12)
+    assert np.sum(expected) > 0.0
     matrix = json.loads(RunFeed(recorded.path).matrix(7))
     assert matrix["iteration"] == 7
     assert near(matrix["power"], recorded.power_matrix(7).values)
@@ -106,12 +106,12 @@ def test_audited_power_is_told_apart_from_what_agents_estimate(tmp_path: Path) -
     run = netagents.run(settings, directory=tmp_path / "run")
     feed = RunFeed(run.path)
     for asked, audited in ((0, 0), (2, 0), (3, 3), (1 << 30, 3)):
-        found = json.loads(feed.matrix(asked))["audited"]
+        result = json.loads(feed.matrix(asked))["audited"]
         power = run.audited_power[audited]
-        assert found["iteration"] == audited
-        assert near(found["values"], power.power)
+        assert result["iteration"] == audited
+        assert near(result["values"], power.power)
         interval = power.interval(1, 0)
-        assert found["error"][1][0] == pytest.approx(0.5 * (interval.high - interval.low), rel=1e-5)
+        assert result["error"][1][0] == pytest.approx(0.5 * (interval.high - interval.low), rel=1e-5)
     assert near(json.loads(feed.matrix(3))["power"], run.power_matrix(3).values)
     rows = list(csv.reader(io.StringIO(b"".join(csv_lines(TABLES["audited"](run))).decode())))
     assert rows[0] == ["iteration", "holder", "over", "power", "low", "high", "visits"]
@@ -223,7 +223,7 @@ def test_lost_agents_are_gone_until_they_are_started_again(copied: Path) -> None
     feed = RunFeed(copied)
     visitor = Visitor(feed)
     assert visitor.news()["gone"] == []
-    for facts, gone in (
+    for facts, lost in (
         ({"event": "lost", "agent": 2, "iteration": 3, "stand_in": "noop", "line": "agent 2: killed"}, [2]),
         ({"event": "restarted", "agent": 2, "iteration": 3, "incarnation": 2}, []),
         ({"event": "failed", "role": "agent_1", "exit_code": 10, "line": "agent 1 was killed"}, [1]),
@@ -231,7 +231,7 @@ def test_lost_agents_are_gone_until_they_are_started_again(copied: Path) -> None
         add_event(copied, **facts)
         feed._read = -math.inf
         news = visitor.news()
-        assert news["gone"] == gone
+        assert news["gone"] == lost
         assert news["events"][-1]["event"] == facts["event"]
     assert news["line"] == "agent 1 was killed"
     assert news["events"][-1]["tone"] == "bad"
@@ -257,11 +257,11 @@ def test_rounded_numbers_have_six_digits(values: list[float]) -> None:
 
 @given(st.integers(0, 50), st.integers(0, 3000), st.integers(1, 500))
 def test_samples_are_spread_from_end_to_end(first: int, count: int, points: int) -> None:
-    chosen = sampled(first, first + count, points)
-    assert len(chosen) == min(count, points)
+    settings = sampled(first, first + count, points)
+    assert len(settings) == min(count, points)
     if count and points > 1:
-        assert (chosen[0], chosen[-1]) == (first, first + count - 1)
-        assert len(chosen) < 2 or np.ptp(np.diff(chosen)) <= 1
+        assert (settings[0], settings[-1]) == (first, first + count - 1)
+        assert len(settings) < 2 or np.ptp(np.diff(settings)) <= 1
 
 
 def test_the_error_of_a_slope_is_that_of_least_squares_and_wider_for_dependent_values() -> None:
@@ -295,8 +295,8 @@ def test_the_headline_answers_three_questions(recorded: Run) -> None:
     learning, power, spent = headline(history)
     assert learning.question == "Is it learning?"
     assert f"{recorded.returns[:4].mean():.4g} at first, {recorded.returns[-4:].mean():.4g} now" in learning.detail
-    found = recorded.concentration()
-    assert (f"agent {found.top_holder}" in power.answer + power.detail) == (found.top_holder >= 0)
+    result = recorded.concentration()
+    assert (f"agent {result.top_holder}" in power.answer + power.detail) == (result.top_holder >= 0)
     assert spent.answer == "not measured"
 
 

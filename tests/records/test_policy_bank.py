@@ -27,8 +27,8 @@ NETWORKS = {**LINE, "policy": {"kind": "mlp", "hidden": [8]}, "learning": {**LIN
 
 def made(folder: Path, settings: dict[str, Any] = LINE, **changes: Any) -> Run:
     runtime = {"launcher": "in_process", "directory": str(folder)}
-    done = run(Experiment.model_validate({**settings, **changes, "runtime": runtime}))
-    return getattr(done, "records", done)
+    finished_run = run(Experiment.model_validate({**settings, **changes, "runtime": runtime}))
+    return getattr(finished_run, "records", finished_run)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_a_frozen_agent_plays_a_member_as_it_plays_the_run(settings: dict[str, A
     )
     assert np.array_equal(first.returns, second.returns)
     for agent in range(4):
-        ours, theirs = first.parameters(agent), second.parameters(agent)
-        assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+        left, right = first.parameters(agent), second.parameters(agent)
+        assert all(np.array_equal(left[key], right[key]) for key in left)
 
 
 @pytest.mark.parametrize(

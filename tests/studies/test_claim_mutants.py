@@ -114,8 +114,8 @@ UNTOUCHED_RADII = exact_tables_module.compare_radii
 
 
 def same_error_at_every_radius(*arguments: Any, **keywords: Any) -> Any:
-    found = UNTOUCHED_RADII(*arguments, **keywords)
-    return [UNTOUCHED_RADII(*arguments, **keywords)[0]] * len(found)
+    result = UNTOUCHED_RADII(*arguments, **keywords)
+    return [UNTOUCHED_RADII(*arguments, **keywords)[0]] * len(result)
 
 
 class OneByteMore:
@@ -169,9 +169,9 @@ def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float =
     return replaced(influence_claims, "allocation_result", lambda *_: result)
 
 
-def budgeted(kept: float) -> Mutant:
+def budgeted(share: float) -> Mutant:
     """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
-    row = SimpleNamespace(radii="influence", return_share=Interval(kept, kept - 0.01, kept + 0.01, 5))
+    row = SimpleNamespace(radii="influence", kept=Interval(share, share - 0.01, share + 0.01, 5))
     return both(
         replaced(influence_claims, "carry_out", lambda *_, **__: None),
         replaced(influence_claims, "evaluate_budget", lambda *_, **__: [row]),

@@ -168,15 +168,15 @@ def call(words: list[str]) -> str | None:
             code = 0
         else:
             code = main(words)
-    said = err.getvalue()
+    error_text = err.getvalue()
     if code not in DOCUMENTED:
-        return f"exit code {code}: {said[-600:]}"
-    if code and sum(line.startswith("netagents: error: ") for line in said.splitlines()) != 1:
-        return f"not one line: {said[-600:]}"
-    if "Traceback" in said or "Warning" in said:
-        return f"a traceback or warning: {said[-600:]}"
-    if hostile(said) or hostile(out.getvalue()):
-        return f"control characters: {(said + out.getvalue())[-600:]!r}"
+        return f"exit code {code}: {error_text[-600:]}"
+    if code and sum(line.startswith("netagents: error: ") for line in error_text.splitlines()) != 1:
+        return f"not one line: {error_text[-600:]}"
+    if "Traceback" in error_text or "Warning" in error_text:
+        return f"a traceback or warning: {error_text[-600:]}"
+    if hostile(error_text) or hostile(out.getvalue()):
+        return f"control characters: {(error_text + out.getvalue())[-600:]!r}"
     return None
 
 
@@ -212,7 +212,7 @@ class Mutator:
         scene: the folder of :func:`record_scene.make_scene`.
         name: of the family.
         reads: for each command the files of the family that it looks at, as long as none is damaged; none are skipped without it.
-        seen: states of files that have been tried.
+        states: states of files that have been tried.
         calls, skipped, repeated: how many commands were called, were not because they do not look at the file, and how many mutations left
             a state that had been tried.
     """
@@ -220,7 +220,7 @@ class Mutator:
     scene: Path
     name: str
     reads: list[set[str]] | None = None
-    seen: set[bytes] = field(default_factory=set)
+    states: set[bytes] = field(default_factory=set)
     calls: int = 0
     skipped: int = 0
     repeated: int = 0
@@ -250,34 +250,34 @@ class Mutator:
         with self.copy() as (copy, _, words):
             self.reads = [{each["path"] for each in in_child(lambda each=each: traced(each, copy))} for each in words]  # type: ignore[misc]
 
-    def mutate(self, name: str, seed: int, chosen: list[int] | None = None) -> list[dict[str, Any]]:
-        """Damage one file of a copy, call the commands (of those, only the ``chosen`` ones), and give what went wrong."""
+    def mutate(self, name: str, seed: int, positions: list[int] | None = None) -> list[dict[str, Any]]:
+        """Damage one file of a copy, call the commands (of those, only the ``positions`` ones), and give what went wrong."""
         with self.copy() as (copy, progress, words):
             how = damage(copy / name, seed)
             state = fingerprint(copy / name)
-            if state in self.seen:
+            if state in self.states:
                 self.repeated += 1
                 return []
-            self.seen.add(state)
+            self.states.add(state)
             readers = [at for at in range(len(words)) if self.reads is None or name in self.reads[at]]
-            at_all = [at for at in readers if chosen is None or at in chosen]
+            at_all = [at for at in readers if positions is None or at in positions]
             self.calls += len(at_all)
             self.skipped += len(words) - len(readers)
 
             def work() -> list[dict[str, Any]]:
-                found = []
+                results = []
                 # What is printed from within would mix with the results.
                 for at in at_all:
                     progress.write_text(words[at][0])
                     signal.alarm(WALL_SECONDS)
                     wrong = call(words[at])
                     if wrong is not None:
-                        found.append({"command": " ".join(words[at][:2]), "wrong": wrong})
-                return found
+                        results.append({"command": " ".join(words[at][:2]), "wrong": wrong})
+                return results
 
-            found = in_child(work) if at_all else []
+            result = in_child(work) if at_all else []
             at = progress.read_text() if progress.exists() else ""
-            return [{"family": self.name, "file": name, "seed": seed, "how": how, "command": at, **each} for each in found]
+            return [{"family": self.name, "file": name, "seed": seed, "how": how, "command": at, **each} for each in result]
 
 
 def fingerprint(file: Path) -> bytes:
@@ -296,13 +296,13 @@ def fingerprint(file: Path) -> bytes:
 
 def traced(words: list[str], root: Path) -> list[dict[str, Any]]:
     """The files below ``root`` that a command opens, or asks the system about."""
-    found: set[str] = set()
+    result: set[str] = set()
 
     def note(path: object) -> None:
         if isinstance(path, str | bytes | os.PathLike):
             whole = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - without following links
             if whole.startswith(f"{root}/"):
-                found.add(whole[len(str(root)) + 1 :])
+                result.add(whole[len(str(root)) + 1 :])
 
     def noting(original: Callable[..., Any]) -> Callable[..., Any]:
         def ask(path: Any, *arguments: Any, **named: Any) -> Any:
@@ -320,7 +320,7 @@ def traced(words: list[str], root: Path) -> list[dict[str, Any]]:
         setattr(os, name, noting(getattr(os, name)))
     sys.addaudithook(hook)
     call(words)
-    return [{"path": each} for each in sorted(found)]
+    return [{"path": each} for each in sorted(result)]
 
 
 def main() -> None:
@@ -333,7 +333,7 @@ def main() -> None:
 
 
 def _one_file(mutator: Mutator, file: str, first: int, count: int) -> None:
-    began, cpu, failures, calls, repeated = time.monotonic(), time.process_time(), 0, mutator.calls, mutator.repeated
+    start, cpu, failures, calls, repeated = time.monotonic(), time.process_time(), 0, mutator.calls, mutator.repeated
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for seed in range(first, first + count):
         for each in mutator.mutate(file, seed):
@@ -347,7 +347,7 @@ def _one_file(mutator: Mutator, file: str, first: int, count: int) -> None:
         "failures": failures,
         "calls": mutator.calls - calls,
         "repeated": mutator.repeated - repeated,
-        "seconds": round(time.monotonic() - began),
+        "seconds": round(time.monotonic() - start),
         "cpu_seconds": round(used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - cpu),
         "peak_kib": used.ru_maxrss,
     }

@@ -77,10 +77,10 @@ def run(request: pytest.FixtureRequest, start: Starter) -> LiveRun:
 @pytest.mark.parametrize("lie", ["action", "tally"])
 @pytest.mark.parametrize("run", ["stop_all"], indirect=True)
 def test_a_lie_ends_the_run_and_names_the_liar(lie: str, run: LiveRun) -> None:
-    tell, what = LIES[lie]
+    lie_of, what = LIES[lie]
     liar = Liar(run)
     try:
-        tell(liar)
+        lie_of(liar)
         ended = run.ended(60.0)
     finally:
         liar.close()

@@ -65,9 +65,9 @@ def test_a_detached_run_goes_on_alone_and_a_cancelled_one_keeps_its_records(slur
     file = tmp_path / "slow.yaml"
     file.write_text(json.dumps(dict(on_slurm(merged(LINE, SLOW)))))
     command = [sys.executable, "-m", "netagents", "run", str(file), "--detach", "--quiet", "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(30))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(tmp_path / "run")
+    result = subprocess.run(command, capture_output=True, text=True, timeout=patience(30))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(tmp_path / "run")
     rows = tmp_path / "run" / "metrics.jsonl"
     wait_until(lambda: rows.read_bytes().count(b"\n") > 1, "two iterations", 60.0)
     assert netagents.Run.open(tmp_path / "run").state == "running"

@@ -57,10 +57,10 @@ def test_a_replay_ends_with_the_state_of_the_run(finished: netagents.Run) -> Non
 
 
 def test_the_command_prints_what_was_compared_and_stops_in_the_debugger(finished: netagents.Run) -> None:
-    told = command(finished.path, "--agent", 3, "--from", 10)
-    assert told.returncode == 0, told.stderr
+    output = command(finished.path, "--agent", 3, "--from", 10)
+    assert output.returncode == 0, output.stderr
     digest = replay(finished, 3).digest
-    assert told.stdout.splitlines() == [
+    assert output.stdout.splitlines() == [
         f"agent 3 of {finished.path.name}: the state before iteration 8 from checkpoints/iteration-00000007",
         "iterations 8 to 13 replayed: the same state after each as in the run",
         f"  state after iteration 13: SHA-256 {digest}",
@@ -71,13 +71,13 @@ def test_the_command_prints_what_was_compared_and_stops_in_the_debugger(finished
     assert stopped.returncode == 0, stopped.stderr
     assert "agent 3 is about to begin iteration 10" in stopped.stdout
     assert "(Pdb) 10\n" in stopped.stdout
-    seen: list[tuple[int, int]] = []
+    states: list[tuple[int, int]] = []
 
     def before(agent: NetworkedAgent, iteration: int) -> None:
-        seen.append((agent.index, iteration))
+        states.append((agent.index, iteration))
 
     replay(finished, 3, start=10, before=before)
-    assert seen == [(3, 10)]
+    assert states == [(3, 10)]
 
 
 def test_mistakes_get_one_line(finished: netagents.Run, tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_mistakes_get_one_line(finished: netagents.Run, tmp_path: Path) -> None:
         (("--agent", 3, "--from", 14), 6, "iteration 14 cannot be replayed; the recording of agent 3 goes from 0 to 13"),
         (("--agent", 3, "--from", 9, "--to", 5), 2, "--to: 5 lies before 9, the iteration of --from"),
     ):
-        told = command(finished.path, *words)
-        assert (told.returncode, told.stderr.count("\n")) == (code, 1), told.stderr
-        assert line in told.stderr
+        output = command(finished.path, *words)
+        assert (output.returncode, output.stderr.count("\n")) == (code, 1), output.stderr
+        assert line in output.stderr
     for runtime, what in (
         ({"record_inbox": [6]}, "there is no agent 6"),
         ({"record_inbox": "all", "launcher": "in_process"}, "needs runtime.launcher local"),
@@ -180,10 +180,10 @@ def test_a_recording_keeps_to_its_bound_and_stays_replayable(tmp_path: Path) -> 
     segments = segment_files(inbox_folder(run.path, 3))
     assert int(segments[0].stem) > 0, "nothing had to go"
     assert sum(segment.stat().st_size for segment in segments) <= 1.1 * bound
-    kept = replay(run, 3)
-    assert kept.first > 0
-    assert kept.source.startswith("inbox/agent-3/")
-    assert kept.iterations[-1] == 119
+    replayed = replay(run, 3)
+    assert replayed.first > 0
+    assert replayed.source.startswith("inbox/agent-3/")
+    assert replayed.iterations[-1] == 119
     with pytest.raises(RunDirectoryError, match=r"iteration 0 cannot be replayed; the recording of agent 3 goes from \d+ to 119"):
         replay(run, 3, start=0)
 

@@ -14,8 +14,8 @@ from netagents.topology import UNREACHABLE, Neighbourhoods, Reach, Topology, spr
 def graphs(draw: st.DrawFn, largest: int = 12) -> Topology:
     n = draw(st.integers(1, largest))
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
-    return Topology(n, tuple(chosen))
+    selection = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
+    return Topology(n, tuple(selection))
 
 
 @st.composite

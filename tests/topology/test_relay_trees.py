@@ -11,8 +11,8 @@ from netagents.topology import UNREACHABLE, Topology, TreeNode, relay_tree
 def questions(draw: st.DrawFn) -> tuple[Topology, int, set[int]]:
     n = draw(st.integers(1, 12))
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
-    graph = Topology(n, tuple(chosen))
+    settings = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
+    graph = Topology(n, tuple(settings))
     origin = draw(st.integers(0, n - 1))
     reachable = [j for j in range(n) if graph.hops.distance(origin, j) != UNREACHABLE]
     return graph, origin, draw(st.sets(st.sampled_from(reachable)))

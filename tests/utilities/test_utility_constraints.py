@@ -45,10 +45,10 @@ def test_the_memoryless_multiplier_forgets_and_projected_ascent_accumulates_to_i
         {"utility": g, "threshold": 0.1, "step_size": 0.5},
         {"utility": g, "threshold": 0.1, "step_size": 0.5, "update": "projected_ascent", "maximum": 1.25, "initial": 0.25},
     )
-    seen = [(memoryless.initial, ascent.initial)]
+    multipliers = [(memoryless.initial, ascent.initial)]
     for _ in range(3):
-        seen.append((memoryless.next_multiplier(seen[-1][0], 1.0), ascent.next_multiplier(seen[-1][1], 1.0)))
-    assert seen == [(0.0, 0.25), (0.5, 0.75), (0.5, 1.25), (0.5, 1.25)]
+        multipliers.append((memoryless.next_multiplier(multipliers[-1][0], 1.0), ascent.next_multiplier(multipliers[-1][1], 1.0)))
+    assert multipliers == [(0.0, 0.25), (0.5, 0.75), (0.5, 1.25), (0.5, 1.25)]
     assert memoryless.next_multiplier(0.5, -1.0) == 0.0
     assert ascent.next_multiplier(1.25, -1.0) == 0.75
 

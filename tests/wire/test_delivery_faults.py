@@ -31,7 +31,7 @@ def test_delays_lie_in_their_range_and_keep_each_links_order() -> None:
     got = deliveries(FaultyFeed((DelayFault(low=0.01, high=0.05),), 0, 9), list(arrivals))
     assert len(got) == 600
     for sender in (1, 2, ENVIRONMENT):
-        assert [step for _, who, step in got if who == sender] == list(range(200))
+        assert [step for _, origin, step in got if origin == sender] == list(range(200))
     waits = np.array([now - 0.001 * step for now, _, step in got])
     assert waits.min() >= 0.01 - 1e-9
     assert waits.max() <= 0.05 + 3e-4
@@ -61,8 +61,8 @@ def test_only_the_named_message_is_dropped_and_only_at_its_receiver() -> None:
     for _, item in arrivals:
         feed.push((item, None), 0.0)
         elsewhere.push((item, None), 0.0)
-    kept = [(item.kind, item.sender, item.step) for item, _ in feed.due(0.0)]
-    assert kept == [
+    delivered = [(item.kind, item.sender, item.step) for item, _ in feed.due(0.0)]
+    assert delivered == [
         (item.kind, item.sender, item.step) for _, item in arrivals if (item.kind, item.sender, item.step) != (Kind.STATE, 1, 3)
     ]
     assert len(elsewhere.due(0.0)) == len(arrivals)

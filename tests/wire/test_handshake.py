@@ -165,11 +165,11 @@ def test_of_two_restarted_at_once_the_earlier_one_may_come_last() -> None:
     for index in range(3):
         server.handle(envelope(index, Ready()))
     assert [reply.receiver for reply in server.handle(envelope(2, hello(2, pid=200), incarnation=2))] == [0, 1, 2]
-    told = server.incarnation
+    before = server.incarnation
     again = server.handle(envelope(1, hello(1, pid=201), incarnation=1))
     # Whoever was told of agent 2 has an old address of agent 1 and must hear of it under an incarnation that is new to it.
     assert [reply.receiver for reply in again] == [0, 1, 2]
-    assert server.incarnation > told
+    assert server.incarnation > before
     assert server.ready == set()
 
 

@@ -140,9 +140,9 @@ def test_a_tolerant_inbox_counts_duplicates_and_keeps_the_first() -> None:
     box = inbox(strict=False)
     box.put(message())
     assert not box.put(message(message=State(np.array([99], np.uint8))))
-    (kept,) = box.collect(0, Kind.STATE, 0, (1,)) or ()
-    assert isinstance(kept, State)
-    assert kept.values.tolist() == [1]
+    (stored,) = box.collect(0, Kind.STATE, 0, (1,)) or ()
+    assert isinstance(stored, State)
+    assert stored.values.tolist() == [1]
     assert not box.put(message())
     assert box.dropped == {Drop.DUPLICATE: 2}
 

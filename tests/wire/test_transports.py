@@ -86,10 +86,10 @@ def test_what_a_loop_takes_is_what_take_gives(transport: Transport, address: Add
             sender.send(message, 5.0)
     received = [in_frames(listener.complete(take())) for _ in messages]
     assert [list(each.frames) for each in received] == messages
-    began = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(listener.timeout_error):
         take()
-    assert 0.15 < time.monotonic() - began < 5.0
+    assert 0.15 < time.monotonic() - start < 5.0
     # Neither a look at what is there nor a wait of another length changes how long the loop waits.
     assert listener.take(0.0) is None
     assert listener.take(0.01) is None
@@ -124,7 +124,7 @@ def test_many_senders_share_one_listener(transport: Transport, address: Address)
     received = [tuple(map(int, text.split())) for text in receive_all(listener, 600)]
     assert len(received) == 600
     for number in range(30):
-        assert [turn for who, turn in received if who == number] == list(range(20))
+        assert [turn for origin, turn in received if origin == number] == list(range(20))
 
 
 def test_a_receive_without_messages_ends_when_its_time_is_up(transport: Transport, address: Address) -> None:

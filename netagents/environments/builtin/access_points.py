@@ -107,7 +107,7 @@ def alone_at(access_points: IntArray, points: int) -> BoolArray:
     """Which users are the only ones at the access point they chose.
 
     Args:
-        chosen: ``(B, n)`` access points, :data:`OUTSIDE` for none.
+        access_points: ``(B, n)`` access points, :data:`OUTSIDE` for none.
         points: number of access points.
 
     Returns:

@@ -20,7 +20,7 @@ class ProgressRate:
         clock: seconds, monotonic.
 
     Attributes:
-        left: estimated seconds until the end of the run; NaN before the second view.
+        seconds_left: estimated seconds until the end of the run; NaN before the second view.
         message_rate: messages per second; NaN before the second view.
     """
 

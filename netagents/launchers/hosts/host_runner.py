@@ -69,7 +69,7 @@ class HostRunner:
     """Forks and watches the nodes of one host.
 
     Args:
-        say: sends a message to the launcher.
+        send: sends a message to the launcher.
         settings: of the launcher: ``networks`` (nodes use torch), ``nodes`` (how many there may be), ``logs`` (folder of logs in the run
             directory, where this host sees it, or None: logs are sent), ``run`` (id of the run), ``paths`` (folders of modules), ``scale``
             (``timeouts.scale``), and ``sockets`` (the launcher's folder of sockets, if it is on this host).

@@ -89,7 +89,7 @@ def read_by(policy: NeuralPolicy, context: NDArray[np.float32], trained_on: NDAr
     Args:
         policy: says whether it remembers.
         context: (T, B, ...) its contexts.
-        chosen: (T, B) which decisions it is trained on; these are numbered step by step.
+        trained_on: (T, B) which decisions it is trained on; these are numbered step by step.
     """
     import torch
 

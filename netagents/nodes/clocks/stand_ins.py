@@ -43,7 +43,7 @@ class StandIns:
         Args:
             agent: that is lost.
             iteration: in which it is lost.
-            seen: what it would have been sent; where actions are masked, the nearest legal one above is taken.
+            message: what it would have been sent; where actions are masked, the nearest legal one above is taken.
         """
         space = self._setup.spec.action_spaces[agent]
         if self._kind == "random":

@@ -69,7 +69,7 @@ def make_bundles(contacts: Mapping[int, Iterable[int]]) -> dict[int, KeyBundle]:
     """Fresh keys for a run.
 
     Args:
-        knows: node index -> the nodes that it communicates with.
+        contacts: node index -> the nodes that it communicates with.
     """
     run = secrets.token_hex(8)
     pairs = {index: zmq.curve_keypair() for index in contacts}
