@@ -28,8 +28,8 @@ COLORS = ("#1f5fa8", "#c2500b")
 def train_netagents(seed: int) -> list[dict[str, float]]:
     """One run of netagents: a row per batch of 64 episodes."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     words = [f"seed={seed}", f"learning.iterations={ROUNDS}", "learning.algorithm={kind: maddpg, critic: {steps: 5}}"]
     loaded = load_experiment(str(ROOT / "launch" / "simple_spread.yaml"), words)

@@ -25,7 +25,7 @@ from netagents.exact import JointModel, constrained_ascent, exact_ascent
 from netagents.experiment import load_experiment
 from netagents.experiment.settings_of_agents import group_name
 from netagents.launchers.launch import run
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import RadiusKind
 from netagents.records import Run
 from netagents.utilities import build_constraints, build_utility

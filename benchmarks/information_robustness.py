@@ -44,8 +44,8 @@ def train(
 ) -> tuple[Any, Any, dict[str, FloatArray]]:
     """A trained network, what it was prepared from, and per iteration the return and the metrics of the term."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     term = {"kind": "information", "weight": -weight, "parameters": {"mode": mode}, **schedule}
     words = {"seed": seed, "learning.iterations": ITERATIONS, "signals": [term], **(changes or {})}

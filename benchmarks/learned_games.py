@@ -24,8 +24,8 @@ from netagents.environments.games import scripted
 from netagents.environments.games.scripted import Script, scripted_returns
 from netagents.environments.games.scripted_kitchen import cook
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 FOLDER = Path(__file__).parent.parent / "docs" / "games"
 

@@ -65,8 +65,8 @@ def train(name: str, seed: int) -> list[Row]:
     import numpy as np
 
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     curve = CURVES[name]
     prepared = prepare(load_experiment(curve.launch, {"seed": seed, **curve.overrides}).experiment)

@@ -125,9 +125,9 @@ FULL = (
 def measure(task: Task, seed: int) -> list[Pair]:
     """Train, measure and compare: a row for every pair that was measured and whose truth is known."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.launchers.in_process_network import InProcessNetwork
     from netagents.learning.power_facts import power_facts
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.records.power_readings import mean_reading
 
     learning = {

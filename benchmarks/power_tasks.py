@@ -75,7 +75,7 @@ def rows_of(name: str, prices: Sequence[float], seeds: int, known: set[tuple[str
     """A row per run that is not known yet."""
     from netagents.experiment import load_experiment
     from netagents.launchers.launch import launch
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.studies.crash_returns import play_frozen
     from netagents.studies.power_sources import EPISODES, power_source
     from netagents.studies.power_study import power_study

@@ -29,8 +29,8 @@ TASKS: dict[str, tuple[str, tuple[str, ...], int]] = {
 def iterations(file: str, overrides: tuple[str, ...], count: int) -> Iterator[Any]:
     """The records of a run in one process, one by one."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     prepared = prepare(load_experiment(file, [*overrides, f"learning.iterations={count}"]).experiment)
     return InProcessNetwork(prepared.setup, prepared.environment).run(0, count)

@@ -16,8 +16,8 @@ import numpy as np
 
 from netagents.experiment import load_experiment
 from netagents.intervals import run_interval
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.attack_returns import Attack
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from pathlib import Path
 import netagents
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, over
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 AGENTS, ITERATIONS, SKIPPED = 16, 10, 2
 _COUNTED = ("voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:")

@@ -12,7 +12,7 @@ from benchmarks.traffic import Exchange, Traffic
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.launch import launch
 from netagents.learning import Setup
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Action, Envelope, Kind, Message, Report, ShadowReward, State, Step, Trace, TruncatedQ, index_dtype
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes

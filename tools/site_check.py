@@ -94,8 +94,8 @@ def visible_faults(site: Path, shots: Path | None) -> Iterator[str]:
 
 def _faults(context: Any, axe: Any, site: Path, name: str, where: str, shots: Path | None) -> Iterator[str]:
     page = context.new_page()
-    spoken: list[str] = []
-    page.on("pageerror", lambda error: spoken.append(str(error)))
+    console: list[str] = []
+    page.on("pageerror", lambda error: console.append(str(error)))
     page.goto((site / f"{name}.html").resolve().as_uri())
     page.wait_for_timeout(200)
     if shots is not None:
@@ -105,7 +105,7 @@ def _faults(context: Any, axe: Any, site: Path, name: str, where: str, shots: Pa
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if wide > 0:
         yield f"{where}: {wide} pixels wider than the window"
-    yield from (f"{where}: {error}" for error in spoken)
+    yield from (f"{where}: {error}" for error in console)
     for each in axe.run(page).response["violations"]:
         if each["impact"] in ("serious", "critical"):
             nodes = each["nodes"]

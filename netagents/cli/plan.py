@@ -43,7 +43,7 @@ def plan(
 
     from netagents.launchers.signs_of_life import signs_of_life
     from netagents.learning.lossy_links import LEAST_ANSWERED
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
     from netagents.studies.cost_model import parse_link, predict

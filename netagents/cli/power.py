@@ -10,7 +10,7 @@ import typer
 from netagents.cli.trust import TrustOption, announce_run
 
 if TYPE_CHECKING:
-    from netagents.launchers.audited_power import Audit
+    from netagents.launchers.audit_result import Audit
     from netagents.records.run_reader import Run
 
 app = typer.Typer(add_completion=False)

@@ -34,7 +34,7 @@ def radii(
     from netagents.launchers.portable_experiment import portable_text
     from netagents.launchers.radius_calibration import with_chosen_radii
     from netagents.launchers.signs_of_life import signs_of_life
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.records import write_atomically
     from netagents.records.atomic_files import check_file
     from netagents.records.run_creation import check_free

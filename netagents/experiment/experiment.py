@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from netagents.errors import ExperimentError
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
-from netagents.experiment.agent_settings import AgentGroup, check_groups
+from netagents.experiment.agent_groups import AgentGroup, check_groups
 from netagents.experiment.base import Settings, written
 from netagents.experiment.calibration_settings import CalibrationSettings
 from netagents.experiment.checkpoint_settings import CheckpointSettings

@@ -138,7 +138,7 @@ def _refuse_exit() -> Callable[[], None]:
             ended = ForeignExitError(f"a thread of the environment asked the process to end with os._exit({code})")
             for listener in _COMMAND.listeners:
                 listener(ended)
-            _say(f"netagents: error: {ended}")
+            _warn(f"netagents: error: {ended}")
             exit_at_once(EXIT_CODE)
         raise ExitCall(code)
 
@@ -232,7 +232,7 @@ def _descriptor(stream: Any) -> int:
         return -1
 
 
-def _say(line: str) -> None:
+def _warn(line: str) -> None:
     with contextlib.suppress(OSError):
         os.write(2, f"{line}\n".encode(errors="replace"))
 

@@ -19,7 +19,7 @@ from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
-from netagents.records.replay_files import ReplayFiles
+from netagents.records.replay_buffer_files import ReplayFiles
 from netagents.records.run_creation import CHECKPOINTS, REPLAY
 from netagents.records.run_reader import Run
 

@@ -19,7 +19,7 @@ from netagents.launchers.iteration_callback import IterationCallback, OnIteratio
 from netagents.launchers.launcher import LaunchedRun, Launcher, make_launcher
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.monitoring.sinks.sink_host import check_sinks
 from netagents.nodes.agent.inbox_recording import check_recorded_agents

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import UsageError
-from netagents.launchers.audited_power import Audit, collected_audit
+from netagents.launchers.audit_result import Audit, collected_audit
 from netagents.launchers.branching import Brancher, action_sequences
 from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.learning.branch_checks import check_branchable

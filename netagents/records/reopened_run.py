@@ -14,7 +14,7 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import resolved
 from netagents.experiment.named_code import named_code, refuse_named_code
 from netagents.experiment.origins import leaves
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.records.audited_rows import AUDITS
 from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations

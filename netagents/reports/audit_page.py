@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from netagents.intervals import Interval
-from netagents.launchers.audited_power import Audit
+from netagents.launchers.audit_result import Audit
 from netagents.records.atomic_files import write_atomically
 from netagents.reports.chart_axes import ticks
 from netagents.reports.html import document, html, joined, section, short, table, tile

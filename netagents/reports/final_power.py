@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.launchers.audited_power import newest_audit
+from netagents.launchers.audit_result import newest_audit
 from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.measures.power.branched_power import BranchedPower
 from netagents.records import Run

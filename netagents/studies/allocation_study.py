@@ -9,7 +9,7 @@ from typing import Any
 
 from netagents.errors import ExperimentError, UsageError
 from netagents.experiment import Experiment, load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.influence import PUBLISHED_SIZES, population_conditions
 from netagents.studies.study_specification import Study, StudySetting
 

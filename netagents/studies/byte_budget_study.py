@@ -20,7 +20,7 @@ from netagents.experiment.named_code import names_of
 from netagents.intervals import ENOUGH, Interval, mean_interval
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.radius_calibration import largest_radius
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import RadiusKind
 from netagents.records.run_reader import Run
 from netagents.studies.study_directory import StudyDirectory

@@ -30,8 +30,8 @@ from netagents.exact import (
 from netagents.exact.experiment_tables import has_tables
 from netagents.exact.joint_model import required_bytes
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.policies import SoftmaxTable
 from netagents.records.column_table import ColumnTable

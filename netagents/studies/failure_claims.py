@@ -12,7 +12,7 @@ from netagents.exact import ExactValues, JointModel, JointPolicy, best_response
 from netagents.exact.exact_power import deviation_values
 from netagents.experiment import Experiment
 from netagents.intervals import Interval, run_interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.failure_play import FailurePlay
 from netagents.studies.power_claims import trained_policies
 from netagents.studies.power_study import NONE, power_study

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from netagents.exact import ExactValues, JointModel, JointPolicy, Regularization, regularized_values
 from netagents.experiment import Experiment, load_experiment
 from netagents.intervals import Interval, run_interval
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies import TabularPolicy
 from netagents.studies.power_study import power_study
 

@@ -12,7 +12,7 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.base import Settings
 from netagents.experiment.intervention_settings import SbprSettings, sbpr_of
 from netagents.experiment.signal_settings import POWER_TERM, Aggregate, PowerTermSettings
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.study_specification import Measure, Study, StudySetting, default_measure, self_contained
 
 NONE, SBPR = "none", "sbpr"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from netagents.errors import CapacityError, UsageError
 from netagents.experiment import Experiment, load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.study_specification import Measure, Study, StudySetting, default_measure, diameter, self_contained
 
 RADII: tuple[Literal["policy", "critic", "gradient"], ...] = ("policy", "critic", "gradient")

@@ -14,9 +14,9 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.games import RelyRules
 from netagents.experiment.signal_settings import Aggregate
 from netagents.intervals import Interval, run_interval
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import launch
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.power_sources import branched_power
 from netagents.studies.power_study import NONE, aggregate_of, power_study
 from netagents.studies.power_tables import share_of_return

@@ -23,8 +23,8 @@ import numpy as np
 from netagents.errors import CapacityError, UsageError
 from netagents.experiment import load_experiment
 from netagents.intervals import ENOUGH, UNKNOWN, Interval, run_interval, standard_half_width
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies import SoftmaxTable
 from netagents.records.column_table import ColumnTable
 from netagents.studies.exact_errors import exact_squared_norm

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.intervals import Interval, interquartile_mean, run_interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind, RadiusKind
 from netagents.records.column_table import ColumnTable
 from netagents.records.recorded_link_costs import total_costs

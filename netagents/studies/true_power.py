@@ -19,7 +19,7 @@ from netagents.exact.joint_model import JointModel, required_bytes
 from netagents.exact.joint_policy import JointPolicy
 from netagents.exact.power_regularization import Aggregate, Regularization, adversarial_values, combined
 from netagents.exact.truncation import fixed_point
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.learning.protocol.setup import Setup
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import Policy, TabularPolicy

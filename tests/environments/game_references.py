@@ -78,11 +78,11 @@ class MatrixGridReference:
         n = len(players)
         movers, shooters = noise[:n], noise[n : 2 * n]
         free = [p["frozen"] == 0 and p["away"] == 0 for p in players]
-        nobody = all(player["away"] > 0 for player in players)
+        all_away = all(player["away"] > 0 for player in players)
         returning = [
             resource["gone"] > 0
             and (
-                nobody
+                all_away
                 or (
                     resource["gone"] >= self.settings.regeneration_delay + 2
                     and luck < self.settings.regeneration

@@ -19,7 +19,7 @@ from netagents.experiment import load_experiment
 from netagents.experiment.environment_settings import ParallelEnvSettings
 from netagents.experiment.topology_settings import CompleteSettings
 from netagents.foreign.containment import contained
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 

@@ -7,8 +7,8 @@ import pytest
 from netagents.errors import EnvironmentMismatchError
 from netagents.exact import exact_experiment
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.testing import check_environment
 

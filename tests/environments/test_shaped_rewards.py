@@ -12,7 +12,7 @@ from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import ForeignCodeError
 from netagents.experiment import load_experiment
 from netagents.launchers.policy_evaluation import evaluate
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 
 class Paid(NetworkedMDP):

@@ -24,8 +24,8 @@ from netagents.environments.games.scripted import scripted_returns, uniform
 from netagents.errors import EnvironmentMismatchError, ExperimentError, ForeignExitError, MissingPackageError, SimulatorError
 from netagents.experiment import load_experiment
 from netagents.experiment.traffic_settings import DemandSettings, SumoSettings
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 from netagents.topology import Topology, build_topology
 

@@ -25,7 +25,7 @@ from netagents.experiment.games import (
     RelyRules,
     StagHuntRules,
 )
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 
 WAR = """\

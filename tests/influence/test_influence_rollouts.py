@@ -20,7 +20,7 @@ from netagents.launchers.influence_measurement import _by_seed
 from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
 from netagents.launchers.launch import run
 from netagents.launchers.policy_evaluation import evaluation_environment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.influence import VarianceInformation, hop_decay, influence_matrix
 from netagents.records.bank_creation import make_bank
 from netagents.records.policy_bank import Bank

@@ -19,7 +19,7 @@ from netagents.errors import EngineError, UsageError
 from netagents.experiment import load_experiment
 from netagents.launchers.scripts.kubernetes_manifests import RUN_LABEL, manifests, manifests_text, write_manifests
 from netagents.launchers.scripts.slurm_script import slurm_script, write_script
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENVIRONMENT
 from netagents.wire.security.key_bundles import load_bundle
 

@@ -20,7 +20,7 @@ from netagents.launchers.compose.container_image import source_digest
 from netagents.launchers.compose.container_networks import MOST_NETWORKS
 from netagents.launchers.compose.container_supervisor import _exit_code
 from netagents.launchers.node_commands import IMAGE_USER, default_image
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 TOP = Path(netagents.__file__).parent.parent
 

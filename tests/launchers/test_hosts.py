@@ -27,7 +27,7 @@ from netagents.launchers.resumed_run import resume
 from netagents.launchers.slurm.slurm_launcher import job_script
 from netagents.launchers.ssh.hosts_file import ListedHost, read_hosts
 from netagents.learning.pair_traffic import pair_payload
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.run_directory import RunDirectory
 
 GRID = {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "king_grid", "rows": 4, "columns": 4}, "kappa": 1}

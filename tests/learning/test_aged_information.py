@@ -11,9 +11,9 @@ from experiments import line_msg
 from netagents.errors import ExperimentError
 from netagents.exact import exact_experiment
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.frozen_play import Players
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from netagents.nodes.agent.agent_process import plan
 from netagents.policies import TabularPolicy

@@ -11,9 +11,9 @@ import pytest
 from netagents.cli.config import table
 from netagents.errors import ExperimentError, NetagentsError
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import IterationRecord
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.messages import Kind, ShadowReward, Trace
 from tests.learning.test_incentives import LINE, policies

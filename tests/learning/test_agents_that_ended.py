@@ -10,9 +10,9 @@ from by_hand import ByHand, WatchedLine
 from test_replaced_actions import GAMMA, B, H, N, line
 
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 
 ENDS = {(1, 2): [0, 1], (3, 1): [1, 2], (0, 3): [2], (4, 2): [2]}

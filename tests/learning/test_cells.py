@@ -15,9 +15,9 @@ from netagents.exact import ExactValues, JointModel
 from netagents.exact.joint_policy import uniform_policy
 from netagents.experiment import Experiment
 from netagents.experiment.learning_settings import CellSettings
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.algorithms.neural_agent import NeuralAgent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.utilities import build_utility
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 MULTIPLIER, COST, WEIGHT, GAMMA, HORIZON = 1.5, 1.0, 1.2, 0.8, 10

@@ -10,10 +10,10 @@ from experiments import line_msg
 
 from netagents.experiment import Experiment
 from netagents.experiment.learning_settings import ConstantScheduleSettings, HarmonicScheduleSettings, LinearScheduleSettings
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
 from netagents.learning.algorithms.step_sizes import step_size_at
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 
 ENTROPY = {"kind": "entropy", "over": "state"}
@@ -136,9 +136,9 @@ def test_a_restored_agent_goes_on_to_the_same_bits(choice: str) -> None:
     for agent, saved in first.snapshots.items():
         second.agents[agent].restore({name: np.array(array) for name, array in saved.items()})
     resumed = list(second.run(3, 6))
-    for expected, got in zip(straight[3:], resumed, strict=True):
+    for expected, actual in zip(straight[3:], resumed, strict=True):
         for name in expected.names:
-            assert np.array_equal(expected.column(name), got.column(name), equal_nan=True), name
+            assert np.array_equal(expected.column(name), actual.column(name), equal_nan=True), name
     for left, right in zip(whole.agents, second.agents, strict=True):
         left_arrays, right_arrays = left.arrays(), right.arrays()
         assert left_arrays.keys() == right_arrays.keys()

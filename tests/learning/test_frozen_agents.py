@@ -12,9 +12,9 @@ from netagents.errors import EnvironmentMismatchError, NetagentsError
 from netagents.exact import ExactValues, JointModel, best_response
 from netagents.exact.joint_policy import JointPolicy
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import run
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.same_bits import same_bits

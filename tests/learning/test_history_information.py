@@ -11,8 +11,8 @@ import pytest
 from netagents.errors import ExperimentError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.imported_parts import has_foreign_code
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.signals.history_information import HistoryInformation
 from netagents.learning.signals.information_inputs import HistoryReader, TeamReader
 from netagents.learning.signals.signal_term import SignalBatch

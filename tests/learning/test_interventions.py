@@ -10,9 +10,9 @@ import pytest
 
 from netagents.errors import NetagentsError, ProtocolError
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.interventions.agent_interventions import AgentInterventions
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.lotteries import strikes
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.requests import ExchangeRequest

@@ -11,8 +11,8 @@ import pytest
 from netagents.environments.games import scripted
 from netagents.environments.games.scripted import scripted_returns
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 ROOT = Path(__file__).parents[2]
 

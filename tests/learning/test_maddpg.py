@@ -11,10 +11,10 @@ import pytest
 from netagents.errors import CapacityError, ExperimentError
 from netagents.experiment import load_experiment
 from netagents.launchers import capacity
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import check_fits
 from netagents.learning.algorithms.maddpg import MaddpgAgent
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.studies.cost_model import predict

@@ -15,12 +15,12 @@ from netagents.experiment import load_experiment
 from netagents.experiment.environment_settings import CueRecallSettings
 from netagents.experiment.intervention_settings import PolicyIntervention
 from netagents.experiment.topology_settings import LineSettings
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import run
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.learning.frozen_play import Players
 from netagents.learning.interventions.action_sources import ActionSource
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 

@@ -10,8 +10,8 @@ import pytest
 
 from netagents.environments.proximity import FAR, hop_distances
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.messages import Kind, ShadowReward, State, Trace, TruncatedQ
 

@@ -7,9 +7,9 @@ import pytest
 from experiments import line_msg
 
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import IterationRecord
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 
 BASE = line_msg(5, environment={"coupling": 0.3}, utility={"kind": "entropy"}, iterations=3, batch=8, horizon=12)

@@ -12,10 +12,10 @@ import netagents
 from netagents.environments.networked_mdp import Transition
 from netagents.errors import EnvironmentMismatchError, ExperimentError, NumericalError
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.algorithms.actor_critic import ActorCriticAgent
 from netagents.learning.algorithms.neural_agent import NeuralAgent
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from netagents.records.same_bits import same_bits
 

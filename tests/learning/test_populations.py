@@ -12,8 +12,8 @@ import pytest
 import netagents
 from netagents.errors import NetagentsError
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.population import Population, member_seed
 from netagents.messages import Kind
 from netagents.records.bank_creation import make_bank

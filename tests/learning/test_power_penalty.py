@@ -14,8 +14,8 @@ from netagents.exact import ExactValues, JointModel, joint_policy_of
 from netagents.exact.exact_power import ex_ante_power, realized_power
 from netagents.experiment import Experiment
 from netagents.experiment.games import RelyRules
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.signals.power_penalty import PowerPenalty
 from netagents.messages import Kind
 

@@ -10,9 +10,9 @@ from by_hand import ByHand, Forced, Replacing, WatchedLine
 from experiments import line_msg
 
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest, make_agent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.policies.neural_policy import CategoricalPolicy
 from netagents.policies.torch_mlp import TrainedMlp, tensor

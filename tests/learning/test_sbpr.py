@@ -12,8 +12,8 @@ from netagents.exact import ExactValues, JointModel, Regularization, adversarial
 from netagents.experiment import Experiment
 from netagents.experiment.games import RelyRules
 from netagents.experiment.intervention_settings import SbprSettings
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.lotteries import advised_copies, draw_deviations
 from netagents.learning.protocol.replaced_actions import NOBODY
 from netagents.messages import Kind

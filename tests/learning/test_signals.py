@@ -12,8 +12,8 @@ from netagents.environments.spaces import Discrete
 from netagents.errors import ExperimentError, ForeignCodeError, MissingPackageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.signal_settings import CustomTermSettings
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import Prepared, prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from tests.support.signal_terms import Asking
 

@@ -12,7 +12,7 @@ from experiments import line_msg
 import netagents
 from netagents.errors import NumericalError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.wire_precision import rounded, widened
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
 from netagents.records.same_bits import same_bits

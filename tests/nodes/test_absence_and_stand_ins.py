@@ -13,7 +13,7 @@ from netagents.environments.spaces import Box, Discrete
 from netagents.experiment import load_experiment
 from netagents.learning import ExchangeRequest, Setup, Turns
 from netagents.learning.interventions.action_sources import uniform_actions
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.age_counts import ABSENT, BINS, AgeCounts, ages_by_kind
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.learning.protocol.requests import Outgoing
@@ -80,15 +80,15 @@ def test_an_absent_neighbour_stands_still_at_what_was_last_heard(setup: Setup) -
 
 
 def test_nothing_is_sent_to_the_lost_and_nothing_awaited_from_them(setup: Setup) -> None:
-    got: list[Any] = []
+    received: list[Any] = []
 
     def agent() -> Turns:
         sent_messages = [
             Outgoing(Kind.STATE, 2, 0, State(np.zeros(5, np.uint8)), (0, 2)),
             Outgoing(Kind.STATE, 2, 0, State(np.zeros(5, np.uint8)), (2,)),
         ]
-        got.append((yield turn(Kind.STATE, 2, 0, (0, 2, 3), sent_messages)))
-        got.append((yield turn(Kind.STEP, 2, 1, (-1,))))
+        received.append((yield turn(Kind.STATE, 2, 0, (0, 2, 3), sent_messages)))
+        received.append((yield turn(Kind.STEP, 2, 1, (-1,))))
 
     turns = without_absent(agent(), LastKnown(setup, AgeCounts()), {2})
     first = next(turns)
@@ -96,7 +96,7 @@ def test_nothing_is_sent_to_the_lost_and_nothing_awaited_from_them(setup: Setup)
     assert [outgoing.receivers for outgoing in first.outgoing] == [(0,)]
     own = State(np.ones(5, np.uint8))
     second = turns.send([own, None])
-    np.testing.assert_array_equal([message.values for message in got[0]], [np.ones(5), np.zeros(5), np.zeros(5)])
+    np.testing.assert_array_equal([message.values for message in received[0]], [np.ones(5), np.zeros(5), np.zeros(5)])
     assert second.senders == (-1,)
     with pytest.raises(StopIteration):
         turns.send([step()])

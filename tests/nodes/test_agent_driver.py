@@ -11,7 +11,7 @@ import pytest
 
 from netagents.experiment import load_experiment
 from netagents.learning import ExchangeRequest, Outgoing, Setup, Turns, make_agent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.requests import ROLLOUT_DONE
 from netagents.messages import ENVIRONMENT, Kind, Message, Report, TruncatedQ
 from netagents.nodes.agent.agent_driver import AgentDriver, RolloutDriver, StepDriver, make_driver

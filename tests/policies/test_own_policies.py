@@ -11,8 +11,8 @@ from experiments import line_msg
 
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies import SoftmaxTable
 from netagents.testing import check_policy
 

@@ -15,10 +15,10 @@ from netagents.exact import ExactValues, JointModel
 from netagents.exact.exact_power import power_matrices
 from netagents.exact.joint_policy import JointPolicy
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
 from netagents.learning.branch_audit import BranchAudit
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.power.branched_power import power_at_visits
 from netagents.messages import ENVIRONMENT, BranchStep, Kind
 from netagents.records import Run
@@ -160,7 +160,7 @@ def test_branches_take_up_what_an_agent_with_memory_had_read(monkeypatch: pytest
     result: list[Any] = []
     power = BranchAudit._power
     monkeypatch.setattr(BranchAudit, "_power", lambda self, values, legal: result.append(values) or power(self, values, legal))
-    monkeypatch.setattr("netagents.launchers.in_process.load_frozen_policy", lambda _: None)
+    monkeypatch.setattr("netagents.launchers.in_process_network.load_frozen_policy", lambda _: None)
     next(network.run(0, 1))
     steps, copies = np.divmod(memories[0], 16)
     # A rollout of one step: what was rewarded at the visit; all is deterministic after the cue.

@@ -185,9 +185,9 @@ def test_in_a_box_the_worst_is_looked_for_at_corners_and_middle() -> None:
 def test_who_cannot_influence_whom_shows_a_floor_near_zero_beside_real_power() -> None:
     """On LineMsg influence runs one way: what is measured the other way is the floor of the measurement."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.launchers.in_process_network import InProcessNetwork
     from netagents.learning.power_facts import power_facts
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
 
     settings = line_msg(
         4,

@@ -15,7 +15,7 @@ from netagents.cli.main import main
 from netagents.errors import NetagentsError
 from netagents.experiment import Experiment
 from netagents.launchers.launch import run
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.bank_creation import make_bank
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.policy_bank import BANK, Bank

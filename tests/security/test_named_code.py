@@ -22,7 +22,7 @@ from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.slurm import slurm_launcher
 from netagents.launchers.slurm.job_folder import JobFollower, last_words, read_outcome
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records import Run
 from netagents.records.run_directory import RunDirectory
 

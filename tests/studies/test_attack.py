@@ -14,7 +14,7 @@ from netagents.exact import JointModel, observed_policy
 from netagents.exact.information_bound import attacked_returns, clean_return, greedy
 from netagents.experiment import load_experiment
 from netagents.launchers.launch import launch
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.run_reader import Run
 from netagents.studies.attack_results import load_attack
 from netagents.studies.attack_returns import Attack

@@ -11,7 +11,7 @@ from experiments import line_msg
 
 from netagents.cli.main import main
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.lossy_wait_model import LossyWait, predict_lossy_wait
 from netagents.wire.links.reliable_delivery import LEAST_TIMEOUT, LONGEST_TIMEOUT
 

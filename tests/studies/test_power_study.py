@@ -15,7 +15,7 @@ from netagents.exact import ExactValues, power_matrices, uniform_policy
 from netagents.experiment import Experiment
 from netagents.experiment.intervention_settings import SbprSettings
 from netagents.intervals import Interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.reports.power_study_page import power_answer
 from netagents.reports.study_data import load_study
 from netagents.studies.power_sources import aggregated, power_source

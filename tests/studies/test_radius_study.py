@@ -19,7 +19,7 @@ from netagents.cli.main import main
 from netagents.environments.builtin.line_msg import LineMsg
 from netagents.errors import NodeFailedError, RunDirectoryError, UsageError, exit_code_of
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.reports.study_data import load_study
 from netagents.reports.study_report import write_study_figures, write_study_report
 from netagents.studies.exact_errors import consult

@@ -10,7 +10,7 @@ from live_run import LiveRun, Settings
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.experiment import load_experiment
 from netagents.learning import NetworkedAgent, make_agent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.messages import ENVIRONMENT, Action, Kind, Step
@@ -78,10 +78,10 @@ class Oracle:
                         del waiting[agent]
                     else:
                         post(agent)
-            came = {agent: mail.get((ENVIRONMENT, Kind.ACTION, count, agent)) for agent in living}
-            if count < setup.steps and all(isinstance(action, Action) for action in came.values()):
+            received = {agent: mail.get((ENVIRONMENT, Kind.ACTION, count, agent)) for agent in living}
+            if count < setup.steps and all(isinstance(action, Action) for action in received.values()):
                 late = {agent for agent in living if (agent, iteration, count) in self.replaced}
-                played = {agent: action.actions for agent, action in came.items() if isinstance(action, Action)}
+                played = {agent: action.actions for agent, action in received.items() if isinstance(action, Action)}
                 for agent in sorted(lost | late):
                     played[agent] = self.instead(agent, draws.get(agent))
                 count += 1

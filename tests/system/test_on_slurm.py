@@ -149,10 +149,10 @@ def test_bad_input_is_one_line_with_the_words_of_slurm(slurm: SlurmCluster, tmp_
     assert "no partition is called 'fast'; there are main" in fails(partition="fast")
     assert "not available" in fails(nodes=7)
     assert slurm.jobs() == []
-    nobody = tmp_path / "slurm.conf"
+    configuration = tmp_path / "slurm.conf"
     text = (slurm.folder / "slurm.conf").read_text()
-    nobody.write_text(
+    configuration.write_text(
         text.replace("SlurmctldPort=", "SlurmctldTimeout=5\nSlurmctldPort=1", 1).replace("MessageTimeout=10", "MessageTimeout=2")
     )
-    monkeypatch.setenv("SLURM_CONF", str(nobody))
+    monkeypatch.setenv("SLURM_CONF", str(configuration))
     assert "Unable to contact slurm controller" in fails()

@@ -81,12 +81,12 @@ def test_a_larger_radius_never_loses_anyone(pair, agent):
 
 @given(graphs())
 def test_radius_zero_is_silence_and_a_radius_of_n_is_the_component(graph):
-    nobody, everybody = Reach(graph.hops, [0] * graph.n), Reach(graph.hops, [graph.n] * graph.n)
+    nothing_near, all_nodes = Reach(graph.hops, [0] * graph.n), Reach(graph.hops, [graph.n] * graph.n)
     for part in graph.components:
         for i in part:
-            assert nobody.window(i) == (i,)
-            assert nobody.in_neighbours(i) == nobody.out_neighbours(i) == ()
-            assert everybody.window(i) == part
+            assert nothing_near.window(i) == (i,)
+            assert nothing_near.in_neighbours(i) == nothing_near.out_neighbours(i) == ()
+            assert all_nodes.window(i) == part
 
 
 def test_radii_of_ones_own_make_hearing_and_being_needed_two_sets():

@@ -101,10 +101,10 @@ def test_two_outcomes_of_less_than_full_mass_do_beat_log_two() -> None:
 
 
 def test_constraints_bind_whom_they_name_in_the_order_of_the_file() -> None:
-    everybody = {"utility": {"kind": "entropy"}, "threshold": 0.3}
+    all_agents = {"utility": {"kind": "entropy"}, "threshold": 0.3}
     some = {"utility": {"kind": "linear", "rewards": [[1, 1], [1, 1]]}, "threshold": 2.0, "agents": [1, 2]}
-    assert [len(constrain(some, everybody, agent=agent)) for agent in range(4)] == [1, 2, 2, 1]
-    assert [one.threshold for one in constrain(some, everybody, agent=1)] == [2.0, 0.3]
+    assert [len(constrain(some, all_agents, agent=agent)) for agent in range(4)] == [1, 2, 2, 1]
+    assert [one.threshold for one in constrain(some, all_agents, agent=1)] == [2.0, 0.3]
 
 
 def test_the_memoryless_multiplier_is_a_quadratic_penalty() -> None:

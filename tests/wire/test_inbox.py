@@ -68,9 +68,9 @@ def test_any_order_of_arrival_gives_the_same_phases(arrivals: list[tuple[Kind, i
         box.advance(iteration)
         for step in (0, 1):
             for kind in (Kind.STATE, Kind.TRACE):
-                got = box.collect(iteration, kind, step, (1, 2))
-                assert got is not None
-                assert [item.values.tolist() for item in got if isinstance(item, State)] == [
+                received = box.collect(iteration, kind, step, (1, 2))
+                assert received is not None
+                assert [item.values.tolist() for item in received if isinstance(item, State)] == [
                     [kind, iteration, step, 1],
                     [kind, iteration, step, 2],
                 ]

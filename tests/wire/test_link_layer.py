@@ -230,10 +230,10 @@ def test_kinds_that_the_clock_does_not_need_are_sent_once(memory: Build) -> None
             for exchange in (agent, server):
                 exchange.pump(0.005)
     assert len(agent.receive(0, Kind.STEP, 199, (ENVIRONMENT,))) == 1
-    came = [event for event in net.histories[0] if event.kind == "state"]
-    assert 60 < len(came) < 140
+    arrived = [event for event in net.histories[0] if event.kind == "state"]
+    assert 60 < len(arrived) < 140
     # But the first of an iteration arrives in any case.
-    assert 0 in [event.step for event in came]
+    assert 0 in [event.step for event in arrived]
     assert check_history(net.histories, {"step"}) == []
     assert "no loss" in [violation.promise for violation in check_history(net.histories, {"step", "state"})]
     row = net.costs()[ENVIRONMENT, 0]

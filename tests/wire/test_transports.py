@@ -223,11 +223,11 @@ def test_close_lets_messages_leave_and_abort_does_not_wait_for_them(scheme: str,
     receiving.close()
 
     lonely = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=30.0))
-    nobody = lonely.connect(listener.endpoint + "9" if scheme != "tcp" else "tcp://127.0.0.1:9")
-    nobody.send([b"lost"], 1.0)
+    stranger = lonely.connect(listener.endpoint + "9" if scheme != "tcp" else "tcp://127.0.0.1:9")
+    stranger.send([b"lost"], 1.0)
     started = time.monotonic()
-    nobody.abort()
-    nobody.abort()
+    stranger.abort()
+    stranger.abort()
     lonely.close()
     assert time.monotonic() - started < 5.0
 

@@ -28,7 +28,7 @@ from netagents.launchers.node_commands import (
     node_names,
 )
 from netagents.launchers.portable_experiment import portable_text
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.bootstrap.node_keys import node_links
 from netagents.nodes.by_hand import OWN_ADDRESS
 from netagents.wire.security.key_bundles import KeyBundle, bundle_files, make_bundles, role_name

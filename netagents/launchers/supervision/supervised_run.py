@@ -17,7 +17,7 @@ from netagents.launchers.supervision.restarts import ContinueWithout, Recovery, 
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
 from netagents.launchers.supervision.watchdog import Watchdog
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.monitoring.sinks.sink_host import CLOSE_SECONDS, wanted_sinks
 from netagents.nodes.monitor.progress_view import ProgressView
 from netagents.nodes.process.control_pipe import LOST, SILENT, ControlPipe

@@ -2,7 +2,7 @@
 
 The buffer is no part of an agent's snapshot, which travels and is kept by the server.  A snapshot tells only which iterations the buffer
 held and the SHA-256 of each; the batches themselves go to disk in the process that owns them, each once
-(:mod:`netagents.records.replay_files`), because a batch never changes after its iteration.
+(:mod:`netagents.records.replay_buffer_files`), because a batch never changes after its iteration.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from netagents.experiment.imported_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.branch_audit import BranchAudit, BranchRounds
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.learning.protocol.agent_checkpoint import checkpoint_due
 from netagents.measures.power.branched_power import BranchedPower
 from netagents.messages import ENVIRONMENT, MONITOR, Action, BranchAction, Kind, Message, Report, Snapshot, Step, Stop, node_name

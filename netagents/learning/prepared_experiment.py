@@ -1,4 +1,4 @@
-"""From an experiment to everything a launcher or node needs, with every check made before the first file or process exists."""
+"""Prepared experiment: everything that a launcher or node needs of it, with every check made before the first file or process exists."""
 
 from __future__ import annotations
 

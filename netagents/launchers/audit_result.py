@@ -1,4 +1,4 @@
-"""Audited power: the outcome of an audit by branching, with its intervals, and the newest audit that a run directory holds."""
+"""Audit result: true power measured by branching, with its intervals, and the newest audit that a run directory holds."""
 
 from __future__ import annotations
 
