@@ -81,7 +81,7 @@ def test_every_link_between_our_pages_leads_somewhere() -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "launch").glob("*.yaml")), ids=lambda file: file.stem)
 def test_a_launch_file_says_what_it_shows_how_long_it_takes_and_what_one_should_see(file: Path) -> None:
     result = experiments_page.header(file)
-    assert len(" ".join(result.shows)) > 40
+    assert len(" ".join(result.subject)) > 40
     assert re.fullmatch(r"about (a|an|two|three|five|ten|twenty|half|\d+)\b.*", result.takes), result.takes
     assert result.see
     assert result.see[0].startswith("You should see: ")
