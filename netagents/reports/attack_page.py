@@ -14,7 +14,7 @@ from netagents.records.atomic_files import write_atomically
 from netagents.records.record_files import read_record
 from netagents.reports.chart import ChartLine, Reference, line_chart
 from netagents.reports.chart_svg import draw
-from netagents.reports.html import document, html, joined, section, short, table, tile
+from netagents.reports.html import html, joined, page_of_sections, section, short, table, tile
 
 ATTACK, REPORT = "attack.json", "report.html"
 COLORS = ("var(--main)", "var(--accent)", "var(--good)", "var(--quiet)")
@@ -36,13 +36,7 @@ def write_attack_page(path: Path) -> Path:
         f"seeds: {len(facts['seeds'])}, episodes: {facts['episodes']}, with the same random numbers for all"
     )
     parts = [_worst(rows), _numbers(rows), _skill(rows), _noise(rows), _weighted(rows), _messages(facts), _notes(facts)]
-    page = document(
-        title,
-        html("<h1>{}</h1>", title),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined(part for part in parts if part)),
-    )
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts))
 
 
 def interval(values: Sequence[float | None]) -> str:

@@ -13,7 +13,7 @@ from netagents.intervals import Interval
 from netagents.launchers.audit_result import Audit
 from netagents.records.atomic_files import write_atomically
 from netagents.reports.chart_axes import ticks
-from netagents.reports.html import document, html, joined, section, short, table, tile
+from netagents.reports.html import html, joined, page_of_sections, section, short, table, tile
 
 SIDE, MARGIN = 420, 56
 MOST_ROWS = 200
@@ -69,13 +69,12 @@ def write_audit_page(audit: Audit, name: str, names: Sequence[str], path: Path) 
         f"{int(audit.visits.max(initial=0))} visits per holder, {plan.replicates} rollouts of {plan.length} steps for each branch"
         + ("" if audit.complete else "; not finished: the same command goes on")
     )
-    page = document(
-        f"power of {name}",
-        html("<h1>{}</h1>", f"True power in {name}"),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined((_first(audit, pairs, names), _calibration(pairs), _table(pairs, names)))),
+    return write_atomically(
+        path,
+        page_of_sections(
+            f"power of {name}", f"True power in {name}", subtitle, (_first(audit, pairs, names), _calibration(pairs), _table(pairs, names))
+        ),
     )
-    return write_atomically(path, page.encode("utf-8", "backslashreplace"))
 
 
 def _first(audit: Audit, pairs: Sequence[Pair], names: Sequence[str]) -> Markup:

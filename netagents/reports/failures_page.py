@@ -12,7 +12,7 @@ from markupsafe import Markup
 from netagents.errors import RunDirectoryError
 from netagents.records.atomic_files import write_atomically
 from netagents.records.regular_files import read_regular
-from netagents.reports.html import document, html, joined, section, short, table
+from netagents.reports.html import page_of_sections, section, short, table
 
 FAILURES, REPORT = "failures.json", "failures.html"
 MEANING = {
@@ -77,13 +77,7 @@ def write_failures_page(path: Path) -> Path:
         f"frozen policies, {play}, {facts['episodes']} episodes per cell with the same chances; worst actions at rate {facts['rate']:g}"
     )
     parts = [_table(facts, names), *(_agents(facts, number, run) for number, run in enumerate(facts["runs"]))]
-    page = document(
-        "failures",
-        html("<h1>{}</h1>", f"What failures leave of {', '.join(names)}"),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined(parts)),
-    )
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return write_atomically(path / REPORT, page_of_sections("failures", f"What failures leave of {', '.join(names)}", subtitle, parts))
 
 
 def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, ...]]:

@@ -107,6 +107,17 @@ def document(title: str, *parts: str) -> str:
     )
 
 
+def page_of_sections(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> bytes:
+    """A whole page as bytes: a heading, a line below it, and sections; empty ones are left out."""
+    page = document(
+        title,
+        html("<h1>{}</h1>", heading),
+        html('<p class="quiet">{}</p>', subtitle),
+        html('<div class="grid">{}</div>', joined(part for part in sections if part)),
+    )
+    return page.encode("utf-8", "backslashreplace")
+
+
 def heat_rules() -> str:
     """Rules for the colours of heat maps in light pages."""
     return "".join(f".h{level}{{fill:{_ramp(theme(), level)}}}" for level in range(HEAT_LEVELS))

@@ -12,7 +12,7 @@ from netagents.intervals import leader_sentence, run_interval
 from netagents.records.atomic_files import write_atomically
 from netagents.records.record_files import read_record
 from netagents.reports.attack_page import REPORT, interval
-from netagents.reports.html import document, html, joined, section, short, table
+from netagents.reports.html import html, joined, page_of_sections, section, short, table
 
 ROBUSTNESS = "robustness.json"
 
@@ -33,13 +33,7 @@ def write_robustness_page(path: Path) -> Path:
     groups = [row["adversaries"] for row in methods[0]["rows"]]
     parts = [_group(methods, number, name) for number, name in enumerate(groups)]
     parts += [_time(methods), _messages(methods), _notes(facts)]
-    page = document(
-        title,
-        html("<h1>{}</h1>", title),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined(part for part in parts if part)),
-    )
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts))
 
 
 def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Markup:

@@ -14,6 +14,7 @@ import pytest
 from conftest import Starter
 from leaks import LeakWatch
 from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
+from running_cluster import running
 from slurm_cluster import SlurmCluster, why_no_slurm
 
 import netagents
@@ -30,16 +31,11 @@ def on_slurm(settings: Settings, **more: object) -> Settings:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[SlurmCluster]:
-    reason = why_no_slurm()
-    if reason is not None:
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as folder:
-        cluster = SlurmCluster(Path(folder))
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as folder,
+        running(lambda: SlurmCluster(Path(folder)), why_no_slurm()) as cluster,
+    ):
+        yield cluster
 
 
 @pytest.fixture
