@@ -109,10 +109,10 @@ def launch(
     if exact is not None:
         check_path(exact)
         check_free(exact)
-    screen = SilentDisplay() if display is None else display
-    loaded, facts = _with_radii(loaded, screen)
+    active_display = SilentDisplay() if display is None else display
+    loaded, facts = _with_radii(loaded, active_display)
     with contained():
-        prepared = _prepared(loaded, launcher, screen)
+        prepared = _prepared(loaded, launcher, active_display)
         try:
             if require is not None:
                 require(prepared.setup)
@@ -125,7 +125,7 @@ def launch(
                         write_atomically(directory.path / RADII, facts.model_dump_json(indent=1).encode())
                     if created is not None:
                         created(directory.path)
-                    carry_out(prepared, directory, screen, None, interruptions, callback, launcher=launcher, detached=detached)
+                    carry_out(prepared, directory, active_display, None, interruptions, callback, launcher=launcher, detached=detached)
                 finally:
                     directory.lock.release()
             finally:
@@ -200,13 +200,13 @@ def carry_out(
         detached: as :func:`launch` has it.
     """
     caught = Interruptions() if interruptions is None else interruptions
-    screen = SilentDisplay() if display is None else display
+    active_display = SilentDisplay() if display is None else display
     try:
-        starter = make_launcher(prepared.experiment) if launcher is None else launcher
+        active_launcher = make_launcher(prepared.experiment) if launcher is None else launcher
         with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
-            starter.carry_out(LaunchedRun(prepared, directory, screen, caught, first, watch, detached))
+            active_launcher.carry_out(LaunchedRun(prepared, directory, active_display, caught, first, watch, detached))
     finally:
-        screen.close()
+        active_display.close()
         if interruptions is None:
             caught.close()
     return Run(directory)
