@@ -39,7 +39,7 @@ def run_seeds(loaded: LoadedExperiment, seeds: int, out: Path | None, quiet: boo
     show = ProgressLine()
     failed = None
     try:
-        carry_out(study, directory, copies=0, show=None if quiet else show, say=show.say)
+        carry_out(study, directory, copies=0, show=None if quiet else show, report=show.print_line)
     except NodeFailedError as error:
         failed = error
     finally:

@@ -73,9 +73,9 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
             [(key, *(html("<b>{}</b>", value) for value in values)) for key, values in comparison.differences],
             "settings",
         )
-        say = "Everything else is the same in all groups; runs of one group differ by their seed alone."
+        caption = "Everything else is the same in all groups; runs of one group differ by their seed alone."
     else:
-        settings, say = html(""), "Nothing but the seed: all runs are of one group."
+        settings, caption = html(""), "Nothing but the seed: all runs are of one group."
     names = [
         (group.label, run.path.name, str(run.manifest["seed"]), run.state, str(len(run.iterations)))
         for group in groups
@@ -85,7 +85,7 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     body = [
         section("Who learned more, and how fast?", draw(chart), wide=True),
         section("In numbers", table(HEADS, rows), remarks, wide=True),
-        section("What differs in the settings", settings, say=say, wide=True),
+        section("What differs in the settings", settings, caption=caption, wide=True),
         section("The runs", members, wide=True),
     ]
     lead = html('<p class="lead">{}</p>', sentence or verdict(comparison))

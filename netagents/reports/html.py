@@ -69,8 +69,8 @@ def _readable(value: Any) -> Any:
     return [_readable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _code(found: re.Match[str]) -> str:
-    return found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
+def _code(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else ascii(match[0])[1:-1]
 
 
 @cache
@@ -86,10 +86,15 @@ def resolved(style: str, dark: bool = False) -> str:
     return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colors.get(match[1], match[0]), style)
 
 
-def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
-    """A titled card; ``say`` is the sentence below the title."""
-    lead = html('<p class="say">{}</p>', say) if say else ""
-    return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, lead, joined(parts))
+def section(title: str, *parts: str, caption: str = "", wide: bool = False) -> Markup:
+    """A titled card; ``caption`` is the sentence below the title."""
+    below = html('<p class="say">{}</p>', caption) if caption else ""
+    return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, below, joined(parts))
+
+
+def lead_paragraphs(sentences: Iterable[str]) -> Markup:
+    """Sentences that answer the question of a page or a section, before everything they rest on."""
+    return joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in sentences)
 
 
 def tile(what: str, value: str, *below: str) -> Markup:
@@ -108,10 +113,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -
 
 def _cell(content: str) -> Markup:
     """A cell; an interval goes below its value where there is no room beside it."""
-    found = None if isinstance(content, Markup) else _INTERVAL.fullmatch(content)
-    if found is None:
+    match = None if isinstance(content, Markup) else _INTERVAL.fullmatch(content)
+    if match is None:
         return html("<td>{}</td>", content)
-    return html('<td class="interval">{}</td>', joined([html("<span>{}</span> ", part) for part in found.groups() if part]))
+    return html('<td class="interval">{}</td>', joined([html("<span>{}</span> ", part) for part in match.groups() if part]))
 
 
 def document(title: str, *parts: str) -> str:
@@ -128,6 +133,18 @@ def document(title: str, *parts: str) -> str:
     )
     # A name may hold characters that turn the direction of what follows.
     return _UNREADABLE.sub(_code, page)
+
+
+def page_of_sections(title: str, heading: str, subtitle: str, sections: Iterable[str], answers: Sequence[str] = ()) -> bytes:
+    """A whole page as bytes: a heading, a line below it, sentences that answer its question, and sections; empty ones are left out."""
+    page = document(
+        title,
+        html("<h1>{}</h1>", heading),
+        html('<p class="quiet">{}</p>', subtitle),
+        lead_paragraphs(answers),
+        html('<div class="grid">{}</div>', joined(part for part in sections if part)),
+    )
+    return page.encode("utf-8", "backslashreplace")
 
 
 def heat_rules() -> str:

@@ -254,13 +254,12 @@ def _over_seeds(samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray
 
 def allocation_sentence(result: AllocationResult) -> str:
     """Whether influence says where diverse co-players pay, as far as the scenarios tell."""
-    found = result.by_gain["influence"]
-    numbers = (
-        f"rank correlation with the gain of {result.sizes[-1]} members {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], n = {found.n}"
-    )
-    if found.low > 0.0:
+    correlation = result.by_gain["influence"]
+    interval = f"{correlation.value:.2f} [{correlation.low:.2f}, {correlation.high:.2f}], n = {correlation.n}"
+    numbers = f"rank correlation with the gain of {result.sizes[-1]} members {interval}"
+    if correlation.low > 0.0:
         return f"Scenarios with more influence gain more from diverse co-players: {numbers}."
-    if found.high < 0.0:
+    if correlation.high < 0.0:
         return f"Scenarios with more influence gain less from diverse co-players: {numbers}."
     return f"These scenarios do not tell whether influence says where diverse co-players pay: {numbers}."
 

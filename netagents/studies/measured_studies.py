@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records import Run
 from netagents.studies.allocation_evaluation import AllocationResult, evaluate_allocation
 from netagents.studies.allocation_study import allocation_study
@@ -82,7 +82,7 @@ def study_failures(
     greedy: bool = False,
     directory: str | Path = "studies/failures",
     jobs: int | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """What is left of the others' return when one agent fails, for each agent and each kind of failure.
 
@@ -94,7 +94,7 @@ def study_failures(
         greedy: policies play their most probable actions.
         directory: of the cells; the same one again goes on.
         jobs: trainings at a time.
-        say: called with a line per cell.
+        report: called with a line per cell.
 
     Returns:
         What ``failures.json`` holds.
@@ -106,7 +106,7 @@ def study_failures(
     if tuple(kinds) != KINDS and "removed" in kinds:
         check_removable(opened)
     plan = FailurePlan(tuple(kind for kind in KINDS if kind in kinds), episodes, rate, budget, greedy)
-    return failure_matrix(opened, plan, Path(directory), train=_train(jobs, None), say=say)
+    return failure_matrix(opened, plan, Path(directory), train=_train(jobs, None), report=report)
 
 
 def study_robustness(

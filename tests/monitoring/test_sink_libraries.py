@@ -77,8 +77,8 @@ def test_tensorboard_gives_back_what_was_written(tmp_path: Path, caplog: pytest.
     check_names(set(read.Tags()["scalars"]))
     for name, values in VALUES.items():
         for agent in range(2):
-            kept = read.Scalars(f"agent_{agent}/{safe_name(name)}")
-            assert [(event.step, event.value) for event in kept] == [(0, values[agent]), (1, values[agent] + 1.0)]
+            rows = read.Scalars(f"agent_{agent}/{safe_name(name)}")
+            assert [(event.step, event.value) for event in rows] == [(0, values[agent]), (1, values[agent] + 1.0)]
     assert [event.value for event in read.Scalars("agent_0/power_held")] == [0.25, 0.25]
     text = read.Tensors("settings/text_summary")[0].tensor_proto.string_val[0]
     page = text_array_to_html(np.array([text]), enable_markdown=True)
@@ -99,8 +99,8 @@ def test_mlflow_gives_back_what_was_written(tmp_path: Path, caplog: pytest.LogCa
     check_names(set(run.data.metrics))
     first = [run.data.metrics[name] for name in sorted(run.data.metrics) if name.startswith("agent_0/")]
     assert {values[0] + 1.0 for values in VALUES.values()} <= set(first)
-    kept = client.get_metric_history(run.info.run_id, "agent_1/return")
-    assert [(metric.step, metric.value) for metric in kept] == [(0, -2.25), (1, -1.25)]
+    rows = client.get_metric_history(run.info.run_id, "agent_1/return")
+    assert [(metric.step, metric.value) for metric in rows] == [(0, -2.25), (1, -1.25)]
     assert run.data.params["learning.batch"] == "4"
     assert all(text.replace("\n", "").isprintable() for each in run.data.params.items() for text in each)
     assert any("<script>alert(1)</script></svg>\\x1b[31m" in value for value in run.data.params.values())
@@ -119,8 +119,8 @@ def test_wandb_gives_back_what_was_written_offline(
     check_names({name for line in history for name in line})
     for name, values in VALUES.items():
         for agent in range(2):
-            kept = [(line["iteration"], line[f"agent_{agent}/{safe_name(name)}"]) for line in history]
-            assert kept == [(0, values[agent]), (1, values[agent] + 1.0)]
+            rows = [(line["iteration"], line[f"agent_{agent}/{safe_name(name)}"]) for line in history]
+            assert rows == [(0, values[agent]), (1, values[agent] + 1.0)]
     assert configuration["learning"] == {"batch": 4}
     texts = list(_texts(configuration))
     assert all(text.replace("\n", "").isprintable() for text in texts)

@@ -121,9 +121,9 @@ def test_a_sink_that_fails_or_blocks_is_cut_off_and_the_run_goes_on(
     assert words in lines[0]
     assert "\x1b" not in lines[0]
     assert not Path(f"/proc/{(plugged / 'pid').read_text()}").exists()
-    kept = [line.split() for line in (plugged / "rows").read_text().splitlines()]
-    assert [float(value) for _, value in kept] == run.returns[: len(kept)].tolist()
-    assert len(kept) == (24 if how == "linger" else 3)
+    rows = [line.split() for line in (plugged / "rows").read_text().splitlines()]
+    assert [float(value) for _, value in rows] == run.returns[: len(rows)].tolist()
+    assert len(rows) == (24 if how == "linger" else 3)
 
 
 def test_a_sink_that_takes_nothing_is_cut_off_while_the_run_goes_on(plugged: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -171,8 +171,8 @@ def test_names_are_made_fit_to_be_shown_and_stay_apart() -> None:
     assert len(set(names)) == 4
     assert all(name.isprintable() and len(name) <= 200 for name in names)
     assert names[0].startswith("<b>\\x1b\\x00\\u202exxx")
-    shown = shown_values({"a\x1b": ["\u202e", {"b": (1, "two\nlines")}]})
-    ((key, value),) = shown.items()
+    values = shown_values({"a\x1b": ["\u202e", {"b": (1, "two\nlines")}]})
+    ((key, value),) = values.items()
     assert key.startswith("a\\x1b-")
     assert value == ["\\u202e", {"b": [1, "two\nlines"]}]
 
@@ -237,9 +237,9 @@ def test_hostile_names_are_text_in_files(tmp_path: Path) -> None:
     for file in (tmp_path / "seen-0123").iterdir():
         assert all(each.isprintable() or each == "\n" for each in file.read_text()), file.name
     assert json.loads((tmp_path / "seen-0123" / "settings.json").read_text()) == {name: {"name": name}}
-    shown = "'" + name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
+    escaped = "'" + name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
     with (tmp_path / "seen-0123" / "agents.csv").open() as text:
         (first, second) = csv.DictReader(text)
-    assert (first[shown], second[shown]) == ("1.0", "")
+    assert (first[escaped], second[escaped]) == ("1.0", "")
     with (tmp_path / "seen-0123" / "traffic.csv").open() as text:
-        assert next(csv.DictReader(text))["kind"] == shown
+        assert next(csv.DictReader(text))["kind"] == escaped

@@ -39,10 +39,10 @@ def safe_name(name: str, most: int = MOST_LETTERS, other: str = "") -> str:
     Returns:
         The name itself where nothing is wrong with it, else a changed one that ends with eight digits of its SHA-256.
     """
-    shown = re.sub(other, "_", printable(name)) if other else printable(name)
-    if shown == name and len(shown) <= most:
+    readable = re.sub(other, "_", printable(name)) if other else printable(name)
+    if readable == name and len(readable) <= most:
         return name
-    return f"{shown[: most - 9]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return f"{readable[: most - 9]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def shown_values(values: Any) -> Any:

@@ -141,8 +141,8 @@ class SinkHost:
                 return printable(str(status["fault"]))
         return ""
 
-    def _cut(self, why: str) -> None:
-        logging.getLogger(LOGGER).warning("the sink %s is cut off: %s; the run goes on without it", self.kind, why)
+    def _cut(self, reason: str) -> None:
+        logging.getLogger(LOGGER).warning("the sink %s is cut off: %s; the run goes on without it", self.kind, reason)
         self._release()
 
     def _release(self) -> None:
