@@ -72,15 +72,15 @@ class Interval(NamedTuple):
         """Whether there are edges."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
-    def text(self, digits: int | None = None, number: Callable[[float], str] | None = None, *, count: bool = True) -> str:
-        """As people write it, with four significant digits: ``23.53 [23.41, 23.64] (n = 5)``.
+    def text(self, digits: int = 2, number: Callable[[float], str] | None = None, *, count: bool = True) -> str:
+        """As people write it: ``23.53 [23.41, 23.64] (n = 5)``.
 
         Args:
-            digits: after the point instead, if given.
-            number: writes one number instead, if given.
+            digits: after the point.
+            number: writes one number instead, if given, such as :func:`significant`.
             count: also write n.
         """
-        write = number or (significant if digits is None else lambda value: f"{value:.{digits}f}")
+        write = number or (lambda value: f"{value:.{digits}f}")
         edges = f" [{write(self.low)}, {write(self.high)}]" if self.known else ""
         return f"{write(self.value)}{edges}{f' (n = {self.n})' if count else ''}"
 
@@ -196,13 +196,13 @@ def leader_sentence(names: Sequence[str], intervals: Sequence[Interval], what: s
     Args:
         names, intervals: one per group, at least one.
         what: is compared, such as ``final return``.
-        number: writes one number.
+        number: writes one number (default: four significant digits).
     """
     finite = [position for position, each in enumerate(intervals) if not math.isnan(each.value)]
     if not finite:
         return f"No {what} is known."
     ranked = sorted(finite, key=lambda position: -intervals[position].value)
-    leaders = [f"{names[position]} with {intervals[position].text(number=number)}" for position in ranked[:2]]
+    leaders = [f"{names[position]} with {intervals[position].text(number=number or significant)}" for position in ranked[:2]]
     if len(ranked) == 1:
         return f"{what.capitalize()}: {leaders[0]}."
     if len(finite) == len(intervals) and leader(intervals) is not None:

@@ -65,7 +65,9 @@ def attack(
         typer.echo(json.dumps(facts, indent=2, allow_nan=False))
     else:
         _print_table(facts)
-        typer.echo(f"\n{printable(attack_sentence(facts))}\nreport  {printable(str(page))}")
+        if len(facts["rows"]) > 1:
+            typer.echo(f"\n{printable(attack_sentence(facts))}")
+        typer.echo(f"\nreport  {printable(str(page))}")
 
 
 def _shares(text: str) -> list[float]:

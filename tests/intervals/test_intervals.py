@@ -24,6 +24,7 @@ from netagents.intervals import (
     order,
     run_interval,
     run_intervals,
+    significant,
     standard_half_width,
 )
 
@@ -146,9 +147,10 @@ def test_what_one_sample_says_about_chance_is_nothing() -> None:
 
 
 def test_an_interval_is_written_with_its_edges_and_its_number() -> None:
-    assert Interval(3.588, 3.581, 3.6, 5).text() == "3.588 [3.581, 3.6] (n = 5)"
+    assert Interval(3.588, 3.581, 3.6, 5).text() == "3.59 [3.58, 3.60] (n = 5)"
+    assert Interval(3.588, 3.581, 3.6, 5).text(number=significant) == "3.588 [3.581, 3.6] (n = 5)"
     assert Interval(3.588, 3.581, 3.6, 5).text(1, count=False) == "3.6 [3.6, 3.6]"
-    assert run_interval([3.0]).text() == "3 (n = 1)"
+    assert run_interval([3.0]).text() == "3.00 (n = 1)"
 
 
 def test_nothing_is_called_a_difference_below_five_runs_or_where_intervals_overlap() -> None:

@@ -12,7 +12,7 @@ from experiments import line_msg
 
 import netagents
 from netagents.cli.main import main
-from netagents.intervals import run_interval
+from netagents.intervals import run_interval, significant
 from netagents.records import Run
 from netagents.records.same_bits import same_bits
 
@@ -43,7 +43,7 @@ def test_seeds_give_one_table_and_more_of_them_go_on(
     assert len(runs) == 5
     assert all((study / "runs" / name / "metrics.jsonl").stat().st_mtime_ns == time for name, time in before.items())
     final = run_interval(np.array([run.returns[-1] for run in runs]))
-    assert f"Return per agent after training {final.text()}, " in text
+    assert f"Return per agent after training {final.text(number=significant)}, " in text
 
 
 @pytest.mark.system
