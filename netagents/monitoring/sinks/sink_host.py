@@ -25,7 +25,7 @@ from netagents.monitoring.sinks.sink_frames import frame, row_frame
 from netagents.records.process_log import LOGGER
 from netagents.wire.wait_marker import waits
 
-OPEN_SECONDS = 60.0
+OPEN_SECONDS = 120.0
 """That a sink has to open: its library is imported and its place made meanwhile, which takes long on a busy machine."""
 
 BLOCKED_SECONDS = 30.0
