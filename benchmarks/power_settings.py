@@ -1,6 +1,6 @@
 """Power and price over numbers of agents and over the dial of incentives: ``python -m benchmarks.power_settings`` trains RELY without
-the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5``, ``agents``, ``dial`` or ``serving`` and ``--values 8``
-say how much of it.  Other rows stay.
+the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5``, ``agents``, ``dial`` or ``serving`` and
+``--values 8`` say how much of it.  Other rows stay.
 
 All numbers are exact, of the policies that each seed ends with.  On the dial agent i is paid (1 - alpha) r_i + alpha (mean of all r_j) and
 climbs that alone (``kappa_gradient: 0``); return and power are of the task, whatever agents are paid.  ``serving`` is the dial with hubs
