@@ -36,8 +36,8 @@ COLUMNS = (
 FOUR = "XXOXXXXXXX\nD 1P   2 O\nXXSXX    X\nD 3P   4 O\nXXOXXXXXXX\n"
 """Two cooks with a pot each, and two helpers who share a room from which they reach both pots.
 
-Agents 0 and 2 are the cooks, so on a ring each cook's neighbours are the helpers and each helper's the cooks.  On a complete graph each cook
-also climbs what the other one earns, which is noise to it, and one of them learned nothing in two runs of three.
+Agents 0 and 2 are the cooks, so on a ring each cook's neighbours are the helpers and each helper's the cooks.  On a complete graph each
+cook also climbs what the other one earns, which is noise to it, and one of the two may learn nothing.
 """
 
 
