@@ -79,7 +79,10 @@ def truncation_sentence(data: StudyData) -> str | None:
 def power_page(data: StudyData) -> list[Markup]:
     """The sections of the page."""
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in power_answer(data))
-    caption = f"Each point is a price; up is more task return, left is less power. {MIDDLES} Power: {data.facts['power_source']}."
+    caption = (
+        "Each point is a price, which stands beside it; up is more task return, left is less power. "
+        f"{MIDDLES} Power: {data.facts['power_source']}."
+    )
     parts = [section("Does this make the team safer, and what does it cost?", lead, draw(pareto(data)), caption=caption, wide=True)]
     parts.append(section("In numbers", numbers_table(data), wide=True))
     sentence = truncation_sentence(data)
