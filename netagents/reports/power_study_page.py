@@ -179,13 +179,13 @@ def _closest(summary: ColumnTable, rows: list[int]) -> str:
 
 
 def _numbers(summary: ColumnTable, row: int) -> str:
-    left, kept = _share(summary, "power_left", row), _share(summary, "return_kept", row)
-    return f"at lambda = {summary['lambda'][row]:g} it leaves {left} of the power and keeps {kept} of the return"
+    left, remaining = _share(summary, "power_left", row), _share(summary, "return_kept", row)
+    return f"at lambda = {summary['lambda'][row]:g} it leaves {left} of the power and keeps {remaining} of the return"
 
 
 def _shares(summary: ColumnTable, row: int) -> str:
-    left, kept = _share(summary, "power_left", row), _share(summary, "return_kept", row)
-    return f"have {left} of the power and {kept} of the return"
+    left, remaining = _share(summary, "power_left", row), _share(summary, "return_kept", row)
+    return f"have {left} of the power and {remaining} of the return"
 
 
 def _share(summary: ColumnTable, name: str, row: int) -> str:
