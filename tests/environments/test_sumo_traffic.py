@@ -192,6 +192,20 @@ def test_files_are_found_when_loaded_and_must_stay_what_they_were(tmp_path):
         build_environment(experiment.environment, build_topology(experiment.topology))
 
 
+@pytest.mark.usefixtures("pretended")
+def test_a_sumo_that_does_not_start_is_one_line_with_the_remedy(tmp_path, monkeypatch):
+    (tmp_path / "libsumo.py").write_text('raise ImportError("libproj.so.25: cannot open shared object file")')
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    environment = traffic()
+    with pytest.raises(SimulatorError) as error:
+        environment.reset(np.array([[0.5]]))
+    assert str(error.value) == (
+        "environment 'sumo', network 'traffic_grid', copy 0: SUMO's start failed: ImportError: libproj.so.25: cannot open shared object "
+        "file; reinstall it: pip install --force-reinstall libsumo"
+    )
+    assert len(environment.copies) == 0
+
+
 # -- with SUMO ---------------------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +300,7 @@ def test_a_copy_depends_on_its_seed_alone_and_max_pressure_beats_fixed_time_beat
 def test_a_worker_that_dies_is_one_line_and_leaves_no_other_behind():
     environment = traffic()
     state = environment.reset(np.array([[0.1], [0.7]]))
-    pids = [worker._process.pid for worker in environment.copies._workers]
+    pids = environment.copies.processes
     os.kill(pids[1], signal.SIGKILL)
     with pytest.raises(ForeignExitError, match="copy 1: SUMO ended its process by SIGKILL during its step"):
         environment.step(state, [np.zeros(2, dtype=np.int64)] * 9, np.zeros((2, 0)))
@@ -304,7 +318,7 @@ def test_workers_end_with_the_process_that_started_them():
         "from test_sumo_traffic import traffic\n"
         "environment = traffic()\n"
         "environment.open(2)\n"
-        "print(*[worker._process.pid for worker in environment.copies._workers], flush=True)\n"
+        "print(*environment.copies.processes, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     child = subprocess.run([sys.executable, "-c", program, str(Path(__file__).parent)], capture_output=True, text=True, check=False)
