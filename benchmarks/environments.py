@@ -91,11 +91,11 @@ def speeds(environment: NetworkedMDP, copies: int = COPIES, steps: int = 100) ->
     for _ in range(steps):
         actions = random_actions(environment, state, rng)
         noise = rng.random((copies, *spec.step_noise))
-        began = _processor_time(environment)
+        start = _processor_time(environment)
         state = environment.step(state, actions, noise).state
         stepped = _processor_time(environment)
         environment.observe(state)
-        stepping += stepped - began
+        stepping += stepped - start
         observing += _processor_time(environment) - stepped
     return copies * steps / stepping, copies * steps / (stepping + observing)
 

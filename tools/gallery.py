@@ -43,7 +43,7 @@ class Exhibit(NamedTuple):
         text: what it shows.
         anchor: of its section in environments.md, or a page.
         rule: who plays; None for uniformly random actions.
-        shown: share of the sides, around the middle, that is shown.
+        portion: share of the sides, around the middle, that is shown.
     """
 
     settings: str | tuple[dict[str, Any], dict[str, Any]]
@@ -51,7 +51,7 @@ class Exhibit(NamedTuple):
     text: str
     anchor: str
     rule: Rule | None = None
-    shown: float = 1.0
+    portion: float = 1.0
 
 
 def _complete(n: int) -> dict[str, Any]:
@@ -116,7 +116,7 @@ GALLERY: dict[str, Exhibit] = {
         "sumo",
         max_pressure,
     ),
-    "smax": Exhibit("smax", 4, "three marines against three (x)", "smax", shoot_weakest, shown=0.4),
+    "smax": Exhibit("smax", 4, "three marines against three (x)", "smax", shoot_weakest, portion=0.4),
     "foraging": Exhibit("foraging", 4, "levels of agents must suffice for that of the food", "level-based-foraging", forage),
     "half_cheetah": Exhibit("half_cheetah", 12, "each leg an agent, or each joint", "multi-agent-mujoco"),
     "ant": Exhibit("ant", 10, "two legs each", "multi-agent-mujoco"),
@@ -136,8 +136,8 @@ def played(exhibit: Exhibit) -> tuple[NetworkedMDP, NDArray[Any]]:
     state = environment.reset(rng.random((1, *spec.reset_noise)))
     for _ in range(exhibit.steps):
         noise = rng.random((1, spec.n))
-        seen = environment.observe(state)
-        actions = _uniform(environment, rng) if exhibit.rule is None else exhibit.rule(environment, seen, noise)
+        observations = environment.observe(state)
+        actions = _uniform(environment, rng) if exhibit.rule is None else exhibit.rule(environment, observations, noise)
         outcome = environment.step(state, actions, rng.random((1, *spec.step_noise)))
         if (outcome.terminated | outcome.truncated).all():
             break
@@ -168,8 +168,8 @@ def draw(name: str) -> None:
             image = Image.fromarray(_engine_picture(environment))
     finally:
         environment.close()
-    if exhibit.shown < 1.0:
-        width, height = (round(side * (1.0 - exhibit.shown) / 2.0) for side in image.size)
+    if exhibit.portion < 1.0:
+        width, height = (round(side * (1.0 - exhibit.portion) / 2.0) for side in image.size)
         image = image.crop((width, height, image.width - width, image.height - height))
     image.thumbnail((SIDE, SIDE))
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -208,9 +208,9 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(chosen: list[str]) -> int:
+def main(names: list[str]) -> int:
     """Draw those that were named, or all, and write the page."""
-    for name in chosen or GALLERY:
+    for name in names or GALLERY:
         try:
             draw(name)
         except MissingPackageError as error:

@@ -41,10 +41,10 @@ def measured_influence(run: Path, n: int, iteration: int) -> MeasuredInfluence |
         n: number of agents.
         iteration: of the checkpoint that is looked for.
     """
-    kept = [found for file in sorted(run.glob(f"{INFLUENCE}/*/{MATRIX}")) if (found := _read(file, n)) is not None]
-    kept.sort(key=lambda each: each.checkpoint)
-    before = [each for each in kept if each.checkpoint <= iteration]
-    return before[-1] if before else next(iter(kept), None)
+    readable = [each for file in sorted(run.glob(f"{INFLUENCE}/*/{MATRIX}")) if (each := _read(file, n)) is not None]
+    readable.sort(key=lambda each: each.checkpoint)
+    earlier = [each for each in readable if each.checkpoint <= iteration]
+    return earlier[-1] if earlier else next(iter(readable), None)
 
 
 def _read(file: Path, n: int) -> MeasuredInfluence | None:
