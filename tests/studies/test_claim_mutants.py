@@ -171,10 +171,11 @@ def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float =
 
 def budgeted(kept: float) -> Mutant:
     """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
-    row = SimpleNamespace(radii="influence", kept=Interval(kept, kept - 0.01, kept + 0.01, 5))
+    share = Interval(kept, kept - 0.01, kept + 0.01, 5)
+    rows = [SimpleNamespace(radii=radii, kept=share, behind=share) for radii in ("influence", "kappa 1")]
     return both(
         replaced(influence_claims, "carry_out", lambda *_, **__: None),
-        replaced(influence_claims, "evaluate_budget", lambda *_, **__: [row]),
+        replaced(influence_claims, "evaluate_budget", lambda *_, **__: rows),
     )
 
 
@@ -266,6 +267,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "population-gain": [allocations(gain=0.1), allocations(gain=-0.1)],
     "radii-by-influence-epidemic": [budgeted(0.5), budgeted(1.2)],
     "radii-by-influence-wireless": [budgeted(0.5), budgeted(1.2)],
+    "radii-by-influence-beat-one-hop": [budgeted(0.5)],
     "power-falls-in-a-kitchen": [branched(1.2, 1.0)],
     "power-halved-in-a-kitchen": [branched(0.1, 1.0), branched(0.9, 1.0)],
     "power-return-kept-in-a-kitchen": [branched(0.1, 1.0), branched(0.1, 0.5)],
