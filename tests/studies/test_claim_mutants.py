@@ -265,7 +265,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "influence-allocation-rank": [allocations(percentile=0.9)],
     "influence-selection-moves-rank": [allocations(selected=0.1)],
     "population-gain": [allocations(gain=0.1), allocations(gain=-0.1)],
-    "radii-by-influence-epidemic": [budgeted(0.5), budgeted(1.2)],
+    "radii-by-influence-epidemic": [budgeted(0.5)],
     "radii-by-influence-wireless": [budgeted(0.5), budgeted(1.2)],
     "radii-by-influence-beat-one-hop": [budgeted(0.5)],
     "power-falls-in-a-kitchen": [branched(1.2, 1.0)],
