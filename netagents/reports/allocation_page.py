@@ -82,11 +82,11 @@ def rank_sentence(facts: Facts) -> str:
 
 def _gain_section(facts: Facts) -> Markup:
     lead = html('<p class="lead"><b>{}</b></p>', gain_sentence(facts))
-    say = (
+    caption = (
         f"One point per scenario: influence of the co-player on the self-play ego's return, against what an ego gains that trained with "
         f"{facts['sizes'][-1]} co-players, relative to the game's mean return; 95 % intervals, of gains over seeds."
     )
-    return section("Does influence say where diverse co-players pay?", lead, draw(gain_chart(facts)), say=say, wide=True)
+    return section("Does influence say where diverse co-players pay?", lead, draw(gain_chart(facts)), caption=caption, wide=True)
 
 
 def gain_chart(facts: Facts) -> Chart:
@@ -115,11 +115,11 @@ def _games(scenarios: Sequence[str]) -> dict[str, NDArray[np.int64]]:
 
 def _rank_section(facts: Facts) -> Markup:
     lead = html('<p class="lead"><b>{}</b></p>', rank_sentence(facts))
-    say = (
+    caption = (
         "Share of all allocations of the same budget that are better: 0 is the best, half is chance. With all samples, and with the best "
         f"half of the samples of each cell. Budget: {facts['budget']} members over all scenarios; each game by itself has its own."
     )
-    return section("Where stands the allocation by influence?", lead, draw(rank_chart(facts)), say=say, wide=True)
+    return section("Where stands the allocation by influence?", lead, draw(rank_chart(facts)), caption=caption, wide=True)
 
 
 def rank_chart(facts: Facts) -> Chart:
@@ -161,11 +161,11 @@ def _scenario_section(facts: Facts) -> Markup:
         rows.append((name, *cells, *(short(float(value)) for value in samples[s]), picks))
     heads = ("scenario", "influence", "null", "p", *(f"return, {size}" for size in facts["sizes"]), ", ".join(rules))
     first = facts["influence"][0]
-    say = (
+    caption = (
         f"K = {first['policies']} co-players, M = {first['repetitions']} episodes with each. Returns of egos that trained with so many "
         f"co-players. Population sizes differ with {_anova(facts['anova'])}."
     )
-    return section("Scenarios", table(heads, rows), say=say, wide=True)
+    return section("Scenarios", table(heads, rows), caption=caption, wide=True)
 
 
 def _game_section(facts: Facts) -> Markup:
@@ -183,8 +183,8 @@ def _game_section(facts: Facts) -> Markup:
     if not rows:
         return Markup("")
     heads = ("game", "influence and gain", "sizes differ", "published allocation", "rank, all samples", "rank, best half")
-    say = "Rank of the published allocation among all of its budget, in brackets the 95 % interval of the share that is better."
-    return section("Each game by itself", table(heads, rows), say=say, wide=True)
+    caption = "Rank of the published allocation among all of its budget, in brackets the 95 % interval of the share that is better."
+    return section("Each game by itself", table(heads, rows), caption=caption, wide=True)
 
 
 def _measure_section(facts: Facts) -> Markup:
@@ -195,8 +195,8 @@ def _measure_section(facts: Facts) -> Markup:
         blank = [""] * (len(names) - 1 - at)
         rows.append([_words(name), _correlation(facts["correlation_with_gain"][name]), *between, *blank])
     heads = ("rank correlation with", "gain", *(_words(name) for name in names[:-1]))
-    say = "Spearman's, over scenarios, with 95 % bootstrap intervals."
-    return section("Related measures", table(heads, rows), say=say, wide=True)
+    caption = "Spearman's, over scenarios, with 95 % bootstrap intervals."
+    return section("Related measures", table(heads, rows), caption=caption, wide=True)
 
 
 def _words(name: str) -> str:

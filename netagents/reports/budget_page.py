@@ -86,17 +86,19 @@ def _comparisons(rows: Sequence[Row]) -> list[str]:
 
 def _answer(rows: Sequence[Row]) -> Markup:
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in budget_answers(rows))
-    say = "Return per agent of the trained policies, mean over seeds with its 95 % interval; below each name the bytes that agents send."
-    return section("What is left of the return?", lead, draw(budget_chart(rows)), say=say, wide=True)
+    caption = (
+        "Return per agent of the trained policies, mean over seeds with its 95 % interval; below each name the bytes that agents send."
+    )
+    return section("What is left of the return?", lead, draw(budget_chart(rows)), caption=caption, wide=True)
 
 
 def budget_chart(rows: Sequence[Row]) -> Chart:
     """The return of each way to choose radii, with its share of the bytes."""
     value, low, high = (np.array([np.nan if row["value"][edge] is None else row["value"][edge] for row in rows]) for edge in range(3))
     places = np.arange(len(rows), dtype=np.float64)
-    chosen = np.array([row["radii"] == _INFLUENCE for row in rows])
+    by_influence = np.array([row["radii"] == _INFLUENCE for row in rows])
     lines = []
-    for mask, color in ((~chosen, INK), (chosen, MAIN)):
+    for mask, color in ((~by_influence, INK), (by_influence, MAIN)):
         own, below, above = (np.where(mask, edge, np.nan) for edge in (value, low, high))
         lines.append(ChartLine("", own, color, below, above, places, marked=True, joined=False))
     largest = next((row["value"][0] for row in rows if row["radii"] == _LARGEST), None)
@@ -121,11 +123,11 @@ def _numbers(rows: Sequence[Row]) -> Markup:
         )
         for row in rows
     ]
-    say = (
+    caption = (
         "Kept: of the return with the largest radius, paired by seed. Of what is learned: of what training with the largest radius gains "
         "over untrained policies. Influence less it: difference of returns, paired by seed. Radii are means over agents and seeds."
     )
-    return section("In numbers", table(heads, body), say=say, wide=True)
+    return section("In numbers", table(heads, body), caption=caption, wide=True)
 
 
 def _notes(rows: Sequence[Row]) -> Markup:

@@ -18,14 +18,14 @@ DOCS = Path(__file__).parents[2] / "docs" / "influence"
 ALLOCATION: dict[str, Any] = json.loads((DOCS / "allocation.json").read_text(encoding="utf-8"))
 
 
-def row(radii: str, kept: tuple[float, float], behind: tuple[float, float], n: int = 5) -> dict[str, Any]:
-    value = [sum(kept) / 2 - 3.0, kept[0] - 3.0, kept[1] - 3.0, n]
+def row(radii: str, share: tuple[float, float], behind: tuple[float, float], n: int = 5) -> dict[str, Any]:
+    value = [sum(share) / 2 - 3.0, share[0] - 3.0, share[1] - 3.0, n]
     return {
         "radii": radii,
         "seeds": n,
         "returns": [],
         "value": value,
-        "kept": [sum(kept) / 2, *kept, n],
+        "kept": [sum(share) / 2, *share, n],
         "learned": [None, None, None, n],
         "behind": [sum(behind) / 2, *behind, n],
         "share": 0.5,
@@ -35,7 +35,7 @@ def row(radii: str, kept: tuple[float, float], behind: tuple[float, float], n: i
 
 
 @pytest.mark.parametrize(
-    ("kept", "n", "words"),
+    ("share", "n", "words"),
     [
         ((0.96, 1.1), 5, "keep at least 95%: 103% [96%, 110%] of the return"),
         ((0.6, 0.9), 5, "keep less than 95%: 75% [60%, 90%]"),
@@ -43,8 +43,8 @@ def row(radii: str, kept: tuple[float, float], behind: tuple[float, float], n: i
         ((0.96, 1.1), 4, "5 seeds at least would decide"),
     ],
 )
-def test_the_answer_about_radii_is_that_of_the_interval_and_needs_five_seeds(kept: tuple[float, float], n: int, words: str) -> None:
-    assert words in budget_answers([row("influence", kept, (0.0, 0.0), n)])[0]
+def test_the_answer_about_radii_is_that_of_the_interval_and_needs_five_seeds(share: tuple[float, float], n: int, words: str) -> None:
+    assert words in budget_answers([row("influence", share, (0.0, 0.0), n)])[0]
 
 
 def test_other_ways_are_compared_by_their_paired_differences() -> None:
@@ -59,8 +59,7 @@ def test_other_ways_are_compared_by_their_paired_differences() -> None:
 def test_the_chart_of_radii_shows_every_way_with_its_bytes() -> None:
     chart = budget_chart([row("largest radius", (1.0, 1.0), (0.0, 0.0)), row("influence", (0.9, 1.0), (0.0, 0.0))])
     assert chart.categories == ("largest\nradius\n50%", "influence\n50%")
-    shown = np.nansum([line.y for line in chart.lines], axis=0)
-    assert shown == pytest.approx([-2.0, -2.05])
+    assert np.nansum([line.y for line in chart.lines], axis=0) == pytest.approx([-2.0, -2.05])
     assert [each.value for each in chart.references] == pytest.approx([-2.0, -2.1])
 
 
