@@ -86,9 +86,7 @@ def _comparisons(rows: Sequence[Row]) -> list[str]:
 
 def _answer(rows: Sequence[Row]) -> Markup:
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in budget_answers(rows))
-    caption = (
-        "Return per agent of the trained policies, mean over seeds with its 95 % interval; below each name the bytes that agents send."
-    )
+    caption = "Return per agent of the trained policies, mean over seeds with its 95 % interval; below each name its share of the bytes."
     return section("What is left of the return?", lead, draw(budget_chart(rows)), caption=caption, wide=True)
 
 

@@ -139,9 +139,7 @@ def _graph_section(run: Run, measured: Measurement) -> Markup:
     strongest = sorted(arrows, key=lambda one: -one.value)[: _ARROWS_PER_AGENT * run.n]
     held = excess.sum(axis=1)
     which = "" if len(strongest) == len(arrows) else f" (the {len(strongest)} strongest of {len(arrows)})"
-    caption = (
-        f"Significant influence beyond the null, as arrows{which}; a circle's area grows with what the agent has on all others together."
-    )
+    caption = f"Significant influence beyond the null, as arrows{which}; a circle's area grows with what the agent has on all others."
     return section("Who influences whom", draw_graph(run.topology, held if held.any() else None, strongest), caption=caption)
 
 
