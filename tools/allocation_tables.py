@@ -58,24 +58,15 @@ def page_with_lengths(text: str, equal: dict[str, Any], published: dict[str, Any
 def lengths_table(equal: dict[str, Any], published: dict[str, Any]) -> str:
     """Scenarios of the study at published lengths beside the same ones at equal lengths, as Markdown."""
     sizes = published["sizes"]
-    lines = [
-        "| scenario | lengths | " + " | ".join(f"return, {size}" for size in sizes) + f" | gain of {sizes[-1]} |",
-        "|---" * (3 + len(sizes)) + "|",
-    ]
+    titles = ["scenario", "lengths", *(f"return, {size}" for size in sizes), f"{sizes[-1]} less 1"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for s, name in enumerate(published["scenarios"]):
         for word, facts, at in (("equal", equal, equal["scenarios"].index(name)), ("published", published, s)):
-            returns = [_mean([row[at][level] for by_seed in facts["samples"] for row in by_seed]) for level in range(len(sizes))]
-            gain = mean_interval([row[at] for row in facts["gain_by_seed"]]).text(count=False)
-            lines.append(f"| {name} | {word} | " + " | ".join(f"{value:.2f}" for value in returns) + f" | {gain} |")
-    game = published["scenarios"][0].partition(",")[0]
-    own = equal["games"][game]
-    whole = published["correlation_with_gain"]["influence"], published["anova"], published["ranks"]["published"]
-    lines += ["", "| lengths | influence and gain | sizes differ | published allocation, better share |", "|---|---|---|---|"]
-    for word, (related, anova, rank) in (
-        ("equal", (own["correlation_with_gain"], own["anova"], own["rank"])),
-        ("published", whole),
-    ):
-        lines.append(f"| {word} | {_correlation(related)} | {_anova(anova)} | {_share(rank)} |")
+            levels = [facts["sizes"].index(size) for size in sizes]
+            by_seed = [[_mean([row[at][level] for row in rows]) for level in levels] for rows in facts["samples"]]
+            gain = mean_interval([row[-1] - row[0] for row in by_seed]).text(count=False)
+            returns = [f"{_mean([row[level] for row in by_seed]):.2f}" for level in range(len(sizes))]
+            lines.append(f"| {name} | {word} | {' | '.join(returns)} | {gain} |")
     return "\n".join(lines)
 
 
