@@ -17,7 +17,6 @@ from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
 from netagents.learning.incentives import make_frozen, make_pay, make_populations
 from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
-from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.learning.protocol.agent_metrics import (
     BASE_METRICS,
     CONSTRAINT_METRICS,
@@ -208,7 +207,7 @@ def check_fits(setup: Setup) -> None:
     """
     experiment = setup.experiment
     # An error names the lowest agent of its class, which is the first that it holds of.
-    _, lowest = agent_classes(setup)
+    _, lowest = setup.classes
     for agent in lowest:
         check_algorithm(setup, agent)
     check_meetings(setup)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
-from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, payload_bytes
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -46,7 +45,7 @@ class SizeClasses:
         self._codec = Codec()
         self._sizes: dict[tuple[Any, ...], tuple[int, int]] = {}
         numbers: dict[Hashable, int] = {}
-        moving, equal = setup.spec.capabilities.moving, agent_classes(setup)[0]
+        moving, equal = setup.spec.capabilities.moving, setup.classes[0]
         classes = []
         self.agents: list[int] = []
         for agent in range(setup.n):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
-from netagents.learning.protocol.setup import Setup
 from netagents.messages import RadiusKind
+
+if TYPE_CHECKING:
+    from netagents.learning.protocol.setup import Setup
 
 
 def agent_classes(setup: Setup) -> tuple[list[int], list[int]]:
