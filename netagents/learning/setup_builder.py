@@ -60,7 +60,16 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     # A neighbour's reward is worth nothing without the trace that tells when it was earned.
     credited = muted[Kind.SHADOW_REWARD] | muted[Kind.TRACE] if shared_reward else muted[Kind.TRUNCATED_Q]
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
-    reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
+    reaches: dict[tuple[tuple[int, ...], frozenset[int]], Reach] = {}
+
+    def reach_of(radius: RadiusKind, without: frozenset[int]) -> Reach:
+        # Equal ones are one object, because each keeps what it has worked out.
+        key = radii[radius], without
+        if key not in reaches:
+            reaches[key] = Reach(topology.hops, *key)
+        return reaches[key]
+
+    reach = {kind: reach_of(kind, cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
     own_cut = {
         **muted,
@@ -70,7 +79,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     }
     pay = make_pay(experiment, n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
-    policies_travel = Reach(topology.hops, radii[RadiusKind.GRADIENT], muted[Kind.POLICY_PARAMETERS])
+    policies_travel = reach_of(RadiusKind.GRADIENT, muted[Kind.POLICY_PARAMETERS])
     populations = make_populations(experiment, spec, reach[RadiusKind.POLICY], policies_travel)
     alone = pay.keys() | frozen.keys() | populations.keys()
     if alone:
@@ -81,7 +90,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     facts = _sharing_equals(algorithm_facts(agent, imports=imports) for agent in agents)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or any(kind in each.kinds for each in facts)]
-    kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
+    kind_reach = {kind: reach_of(radius, own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
     rewards, worst = kind_reach.pop(Kind.REWARD, None), kind_reach.pop(Kind.WORST_ACTION, None)
     if advised and worst is not None:
         kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))

@@ -47,9 +47,11 @@ class SizeClasses:
         numbers: dict[Hashable, int] = {}
         moving, equal = setup.spec.capabilities.moving, setup.classes[0]
         classes = []
+        # Kinds of one reach have the same out-neighbours.
+        reaches = list({id(reach): reach for reach in setup.kind_reach.values()}.values())
         self.agents: list[int] = []
         for agent in range(setup.n):
-            heard = tuple([len(reach.out_neighbours(agent)) for reach in setup.kind_reach.values()])
+            heard = tuple([len(reach.out_neighbours(agent)) for reach in reaches])
             key = (equal[agent], header_class(agent), heard, setup.contact_count(agent) if moving else None)
             number = numbers.setdefault(key, len(numbers))
             if number == len(self.agents):

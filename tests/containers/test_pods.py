@@ -73,7 +73,7 @@ def test_pods_leave_the_bits_of_one_process(apply: Apply, tmp_path: Path) -> Non
     for role in ROLES:
         cluster.start_job(role)
     assert {role: cluster.exit_code(role) for role in ROLES} == dict.fromkeys(ROLES, 0), "".join(map(cluster.said, ROLES))
-    assert "6/6 | return" in cluster.said("monitor")
+    assert re.search(r"iteration \d of 6, return", cluster.said("monitor")), cluster.said("monitor")
     run = records(cluster, tmp_path)
     assert (run.state, len(run.iterations)) == ("finished", 6)
     assert same_bits(run, undisturbed(THREE, tmp_path / "alone")) == []
@@ -106,7 +106,7 @@ def test_a_job_starts_its_agent_again_behind_policies_that_allow_the_graph_alone
         ("touch /tmp/there", 0),
         ("touch /there", 1),
         ("touch /opt/netagents/there", 1),
-        ('test $(stat -c %a /keys/agent-1) = 700 && test -z "$(find /keys/agent-1 -perm /077)"', 0),
+        ('test -n "$(ls /keys/agent-1)" && test -z "$(find /keys/agent-1 -perm /077)"', 0),
         ("test -e /secret", 1),
         ("grep -q 'CapEff:.0000000000000000' /proc/1/status && grep -q 'NoNewPrivs:.1' /proc/1/status", 0),
     ):
