@@ -126,8 +126,11 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
             raise ExperimentError(
                 f"{value} needs a graph that stays as it is, and this environment's moves", where=key, fix=f"use {key}: {fix}"
             )
-    widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
-    needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
+    widest = topology.n
+    if _batch_bytes(setup, widest) > LARGEST_BATCH_BYTES:
+        # Windows are worked out where it matters alone: each agent reads this of all, and keeps what it has worked out.
+        widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
+    needed = _batch_bytes(setup, widest)
     if needed > LARGEST_BATCH_BYTES:
         raise CapacityError(
             f"one agent's batch of {learning.batch} copies x {setup.steps} steps x {widest} neighbours needs {needed / 2**30:.3g} GiB",
@@ -135,6 +138,11 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
             fix=f"use learning.batch={max(1, learning.batch * LARGEST_BATCH_BYTES // needed)} or a smaller horizon",
         )
     return setup
+
+
+def _batch_bytes(setup: Setup, neighbours: int) -> int:
+    """Bytes of the traces of so many neighbours in one batch."""
+    return setup.steps * setup.batch * 8 * (4 + 2 * neighbours)
 
 
 def with_imports(setup: Setup) -> Setup:

@@ -23,7 +23,7 @@ import netagents
 from netagents.errors import EngineError
 from netagents.records.same_bits import same_bits
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def on_slurm(settings: Settings, **more: object) -> Settings:
