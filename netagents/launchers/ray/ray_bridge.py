@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import socket
 import sys
@@ -36,6 +37,7 @@ _CONNECT_SECONDS = 5.0
 _END_SECONDS = 5.0
 _GROUP_SECONDS = 2.0
 _UNLIMITED = 100_000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def connect(address: str) -> None:
@@ -204,8 +206,11 @@ async def _end_of_input() -> None:
 
 def one_line(error: BaseException) -> str:
     """What an exception of Ray says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # Behind the first line of an actor that could not be made stands its traceback, whose last line says why.
+    return lines[-1 if "creation task" in lines[0] else 0][:300]
 
 
 def main() -> int:

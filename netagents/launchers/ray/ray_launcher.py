@@ -97,8 +97,9 @@ class RayLauncher(HostLauncher):
 
     def explain(self, host: Host, code: int | None, words: Sequence[str]) -> EngineError:
         what = words[-1][:300] if words else f"the connection ended with exit code {code}"
-        missing = "No module named 'netagents" in what
-        fix = "install netagents[ray] on all hosts of the cluster" if missing else "`ray status` must show what the agents take as free"
+        missing = "No module named 'netagents" in what or "No such file or directory" in what
+        install = "install netagents[ray] on all hosts of the cluster; runtime.hosts.python names its Python"
+        fix = install if missing else "`ray status` must show what the agents take as free"
         return EngineError(what, where=f"host {host.name}", fix=fix)
 
 
