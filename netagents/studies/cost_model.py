@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import UsageError
-from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
+from netagents.launchers.capacity import agent_bytes, process_bytes
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
@@ -227,7 +227,7 @@ def predict(setup: Setup) -> Cost:
     reports = (NOTHING, reports_with(0), reports_with(1))
     flows[Kind.REPORT, 0] = reports[2]
     server = _sum(flow for (_, hop), flow in flows.items() if hop == 0)
-    memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in classes.agents]
+    memory = [process_bytes(n) + agent_bytes(setup, agent) for agent in classes.agents]
     ends = [kind for kind in classes.exchanged if kind.row.pace is Pace.ITERATION]
     exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in classes.agents) for kind in ends)
     meetings = [pairs for i, j, sends in met.values() for pairs in (j * n + i, i[sends] * n + j[sends])]

@@ -91,7 +91,7 @@ def test_hosts_that_do_not_fit_end_the_run_with_one_line(on_cluster: RayCluster,
     # Others have taken 12 of the 16 processors.
     run = start(on_ray(on_cluster, merged(LINE, SLOW), processors=2.0))
     run.wait_for_rows(1, 60.0)
-    line = fails(tmp_path / "taken", merged(on_ray(on_cluster, LINE), {"timeouts": {"scale": 1.0, "join": 4.0}}))
+    line = fails(tmp_path / "taken", merged(on_ray(on_cluster, LINE), {"timeouts": {"join": 6.0}}))
     assert "for what others have taken: " in line
     run.process.terminate()
     assert run.ended(15.0).code == 143
