@@ -19,7 +19,7 @@ import numpy as np
 
 import netagents
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.nodes.process.stray_processes import RUN_MARKER
 from netagents.studies.cost_model import Cost, predict
 
@@ -72,7 +72,7 @@ class Memory(threading.Thread):
 
 def processor_seconds() -> float:
     """Of this process and all that have ended below it."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = [resource.getrusage(processes) for processes in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
@@ -97,13 +97,11 @@ def measure(n: int, launcher: str) -> str:
     step = (seconds[1] - seconds[0]) / (LONG - SHORT) / STEPS / (CORES if launcher == "local" else 1)
     predicted = sum(flow.payload for flow in cost.total(LONG).values())
     here = f"{memory.most / 2**30:.2f} GiB" if memory.most else "-"
-    wanted = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
+    memory_text = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
     rates = f"{1e3 * cost.step_seconds():.1f} ms" if launcher == "local" else "-"
     clock = f"{start:.1f} s | {(wall[-1] - wall[0]) / (len(wall) - 1):.2f} s" if launcher == "local" else "- | -"
     whole = f"{(time.time() - began):.0f} s"
-    return (
-        f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {wanted} | {here} | {rates} | {1e3 * step:.1f} ms | {clock} | {whole} |"
-    )
+    return f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {memory_text} | {here} | {rates} | {1e3 * step:.1f} ms | {clock} | {whole} |"
 
 
 def main() -> None:

@@ -78,14 +78,14 @@ class RayCluster:
         """Wait until the cluster knows the newest node, and no longer those that were killed."""
         deadline = time.monotonic() + 200.0
         while True:
-            done = self._ask_nodes()
-            answer = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
+            result = self._ask_nodes()
+            answer = json.loads(result.stdout.strip().splitlines()[-1]) if result.stdout.strip() else {}
             known = {identity for _, identity, *_ in answer.get("nodes", [])}
             new = known - {*self.living, *self.killed}
             if new and not known & self.killed:
                 self.living += new
                 return
-            assert time.monotonic() < deadline, f"waited for a raylet: {done.stdout} {done.stderr[-500:]}"
+            assert time.monotonic() < deadline, f"waited for a raylet: {result.stdout} {result.stderr[-500:]}"
             time.sleep(0.5)
 
     def _ask_nodes(self) -> subprocess.CompletedProcess[str]:

@@ -123,13 +123,13 @@ class SshServers:
 
     def connections(self) -> dict[int, int]:
         """The processes of sshd that serve a connection, with the one that runs its command."""
-        found = {}
+        results = {}
         for child in [child for process in self.processes for child in _children(process.pid)]:
             below = _children(child)
             # With privileges separated, the monitor's child serves the connection.
             for serving in below:
-                found[child] = serving
-        return found
+                results[child] = serving
+        return results
 
     def stop(self) -> None:
         """End them and all their connections."""

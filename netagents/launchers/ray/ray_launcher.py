@@ -30,7 +30,7 @@ from netagents.launchers.hosts.agent_placement import Placement
 from netagents.launchers.hosts.host_channel import Host, runner_command
 from netagents.launchers.hosts.host_launcher import HostLauncher
 from netagents.launchers.launcher import LaunchedRun
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.process.socket_directory import SocketDirectory
 
 BRIDGE = "netagents.launchers.ray.ray_bridge"

@@ -75,7 +75,7 @@ class NewsBroadcast:
         while self._waiting:
             await self._pause(self._due - loop.time())
             pending, self._waiting = [each for each in self._waiting if not each.answer.done()], []
-            ending, spent = self._ending(), time.process_time()
+            ending, start = self._ending(), time.process_time()
             try:
                 messages = await run_in_threadpool(self._feed.messages, {each.cursor for each in pending})
             except Exception as error:
@@ -93,7 +93,7 @@ class NewsBroadcast:
                 else:
                     self._waiting.append(each)
             await asyncio.sleep(0)  # visitors send what they were given
-            cost = time.process_time() - spent
+            cost = time.process_time() - start
             self._due = now + (0.0 if self._feed.history.behind else min(max(UPDATE_SECONDS, cost / self._share()), LONGEST_PAUSE))
 
     def _share(self) -> float:
@@ -104,8 +104,8 @@ class NewsBroadcast:
         """Wait until the next look is due, or somebody opens the page, or the server is about to end."""
         self._arrived.clear()
         until = asyncio.get_running_loop().time() + seconds
-        while (left := until - asyncio.get_running_loop().time()) > 0.0 and not self._arrived.is_set() and not self._ending():
+        while (remaining := until - asyncio.get_running_loop().time()) > 0.0 and not self._arrived.is_set() and not self._ending():
             try:
-                await asyncio.wait_for(self._arrived.wait(), min(left, 0.2))
+                await asyncio.wait_for(self._arrived.wait(), min(remaining, 0.2))
             except TimeoutError:
                 continue
