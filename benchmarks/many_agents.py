@@ -79,7 +79,7 @@ def processor_seconds() -> float:
 def measure(n: int, launcher: str) -> str:
     """A row of the table."""
     cost: Cost = predict(prepare(load_experiment(grid(n, launcher, LONG)).experiment).setup)
-    began, seconds, payload, start, wall = time.time(), [], 0, 0.0, np.zeros(1)
+    start, seconds, payload, gathered, wall = time.time(), [], 0, 0.0, np.zeros(1)
     with tempfile.TemporaryDirectory(prefix="many-", dir="/tmp") as folder:
         tempfile.tempdir = folder
         memory = Memory(Path(folder))
@@ -91,7 +91,7 @@ def measure(n: int, launcher: str) -> str:
             seconds.append(processor_seconds() - before)
             payload = sum(traffic.bytes for traffic in run.ledger.by_link().values())
             times = {event["event"]: float(event["time"]) for event in run.events}
-            start, wall = times.get("gathered", 0.0) - times["created"], run.seconds
+            gathered, wall = times.get("gathered", 0.0) - times["created"], run.seconds
     tempfile.tempdir = None
     memory.over.set()
     step = (seconds[1] - seconds[0]) / (LONG - SHORT) / STEPS / (CORES if launcher == "local" else 1)
@@ -99,9 +99,10 @@ def measure(n: int, launcher: str) -> str:
     here = f"{memory.most / 2**30:.2f} GiB" if memory.most else "-"
     memory_text = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
     rates = f"{1e3 * cost.step_seconds():.1f} ms" if launcher == "local" else "-"
-    clock = f"{start:.1f} s | {(wall[-1] - wall[0]) / (len(wall) - 1):.2f} s" if launcher == "local" else "- | -"
-    whole = f"{(time.time() - began):.0f} s"
-    return f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {memory_text} | {here} | {rates} | {1e3 * step:.1f} ms | {clock} | {whole} |"
+    clock = f"{gathered:.1f} s | {(wall[-1] - wall[0]) / (len(wall) - 1):.2f} s" if launcher == "local" else "- | -"
+    whole = f"{(time.time() - start):.0f} s"
+    sizes = f"{predicted:,.0f} | {payload:,} | {memory_text} | {here}"
+    return f"| {n:,} | {launcher} | {sizes} | {rates} | {1e3 * step:.1f} ms | {clock} | {whole} |"
 
 
 def main() -> None:

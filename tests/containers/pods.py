@@ -188,8 +188,8 @@ class PodEngine:
             else:
                 volumes[volume["name"]] = 0, None
         command = [*self.engine.docker, "exec", "--interactive", "--user", "0:0", sandbox, "python", "-c", _FILL]
-        given = json.dumps([spec["securityContext"]["fsGroup"], volumes])
-        subprocess.run(command, input=given, text=True, check=True, timeout=patience(60.0))
+        contents = json.dumps([spec["securityContext"]["fsGroup"], volumes])
+        subprocess.run(command, input=contents, text=True, check=True, timeout=patience(60.0))
 
     def _named(self, kind: str, name: str) -> Object:
         (one,) = [each for each in self.of_kind(kind) if each["metadata"]["name"] == name]
@@ -229,16 +229,16 @@ class PodEngine:
         """The exit code of a role's node, once it has ended."""
         return int(self.engine.run("wait", self.pods[role].node, seconds=patience(seconds)))
 
-    def said(self, role: str) -> str:
+    def output(self, role: str) -> str:
         """What a role's node has printed."""
-        done = subprocess.run([*self.engine.docker, "logs", self.pods[role].node], capture_output=True, text=True, check=True)
-        return done.stdout + done.stderr
+        result = subprocess.run([*self.engine.docker, "logs", self.pods[role].node], capture_output=True, text=True, check=True)
+        return result.stdout + result.stderr
 
     def inside(self, role: str, command: str) -> tuple[int, str]:
         """Exit code and output of a shell command in a role's container."""
         words = [*self.engine.docker, "exec", self.pods[role].node, "sh", "-c", command]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=patience(30.0), check=False)
-        return done.returncode, done.stdout + done.stderr
+        result = subprocess.run(words, capture_output=True, text=True, timeout=patience(30.0), check=False)
+        return result.returncode, result.stdout + result.stderr
 
     def remove(self, role: str) -> None:
         """Remove the pod of a role, as for another attempt of its Job."""

@@ -72,8 +72,8 @@ def test_pods_leave_the_bits_of_one_process(apply: Apply, tmp_path: Path) -> Non
     cluster = apply(THREE)
     for role in ROLES:
         cluster.start_job(role)
-    assert {role: cluster.exit_code(role) for role in ROLES} == dict.fromkeys(ROLES, 0), "".join(map(cluster.said, ROLES))
-    assert re.search(r"iteration \d of 6, return", cluster.said("monitor")), cluster.said("monitor")
+    assert {role: cluster.exit_code(role) for role in ROLES} == dict.fromkeys(ROLES, 0), "".join(map(cluster.output, ROLES))
+    assert re.search(r"iteration \d of 6, return", cluster.output("monitor")), cluster.output("monitor")
     run = records(cluster, tmp_path)
     assert (run.state, len(run.iterations)) == ("finished", 6)
     assert same_bits(run, undisturbed(THREE, tmp_path / "alone")) == []
@@ -122,9 +122,9 @@ def test_a_job_starts_its_agent_again_behind_policies_that_allow_the_graph_alone
     wait_until(lambda: rows() > before + 20, "rows after the restart", 60.0)
     # Nothing stands between the engine and a node: the process with number 1 answers SIGTERM itself.
     cluster.engine.run("stop", cluster.pods["environment"].node, seconds=60.0)
-    assert cluster.exit_code("environment") == 143, cluster.said("environment")
+    assert cluster.exit_code("environment") == 143, cluster.output("environment")
     # An agent that may be started again ends well when the server stops it, or its Job would start it again.
-    assert {role: cluster.exit_code(role) for role in ROLES[:3]} == dict.fromkeys(ROLES[:3], 0), cluster.said("agent-1")
+    assert {role: cluster.exit_code(role) for role in ROLES[:3]} == dict.fromkeys(ROLES[:3], 0), cluster.output("agent-1")
     run = records(cluster, tmp_path)
     assert run.state == "interrupted"
     assert [event["agent"] for event in run.events if event["event"] == "restarted"] == [1]

@@ -16,8 +16,8 @@ def why_not_hidden() -> str | None:
     if os.getuid() != 0 or shutil.which("unshare") is None:
         return "hiding a folder from a process needs root and the command unshare"
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([*_hiding(Path(folder)), "true"], capture_output=True, check=False)
-    return None if done.returncode == 0 else f"no folder can be hidden here: {done.stderr.decode().strip()}"
+        result = subprocess.run([*_hiding(Path(folder)), "true"], capture_output=True, check=False)
+    return None if result.returncode == 0 else f"no folder can be hidden here: {result.stderr.decode().strip()}"
 
 
 def without(folder: Path) -> list[str]:

@@ -46,8 +46,8 @@ def why_no_namespace() -> str | None:
     """Why no network namespace can be made here; None if one can."""
     if os.getuid() != 0 or shutil.which("ip") is None:
         return "a network namespace needs root and the command ip (iproute2)"
-    done = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
-    return None if done.returncode == 0 else f"no network namespace can be made here: {done.stderr.decode().strip()}"
+    result = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
+    return None if result.returncode == 0 else f"no network namespace can be made here: {result.stderr.decode().strip()}"
 
 
 class SshServers:

@@ -166,11 +166,11 @@ def test_hosts_that_do_not_fit_end_the_job_with_one_line(slurm: SlurmCluster, tm
         file = tmp_path / "line.yaml"
         file.write_text(json.dumps(dict(on_slurm(LINE))))
         command = [sys.executable, "-m", "netagents", "run", str(file), "--quiet", "--out", str(path), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=patience(60.0))
-        assert done.returncode == 14, done.stderr
+        result = subprocess.run(command, capture_output=True, text=True, timeout=patience(60.0))
+        assert result.returncode == 14, result.stderr
         wait_until(lambda: slurm.jobs() == [], "the end of the job", 20.0)
         assert netagents.Run.open(path).state == "failed"
-        return done.stderr.rstrip().rpartition("\n")[2]
+        return result.stderr.rstrip().rpartition("\n")[2]
 
     line = fails(tmp_path / "other", f"runtime.hosts.python={other_version(tmp_path)}")
     assert re.search(r"host n[12]: has netagents 0\.0\.9, and the launcher [0-9.]+; install the same$", line), line
