@@ -163,7 +163,7 @@ def power(
     overrides: Words = None,
     price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
     method: Annotated[
-        str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish, sbpr.")
+        str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish, sbpr, independent.")
     ] = "none,prim",
     aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
     seeds: Seeds = 5,
