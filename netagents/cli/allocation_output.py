@@ -25,9 +25,13 @@ def carry_out_allocation(
     report: Callable[[str], None],
     close: Callable[[], None],
 ) -> None:
-    """Train what is missing, play everything, write ``allocation.json``, ``values.csv`` and ``scenarios.csv``, and print the result."""
+    """Train what is missing, play everything, write ``allocation.json``, ``values.csv``, ``scenarios.csv`` and the page, and print the
+    result."""
     from netagents.cli.study_progress import csv_rows
+    from netagents.errors import printable
     from netagents.records import write_atomically
+    from netagents.records.record_files import read_record
+    from netagents.reports.allocation_page import gain_sentence, rank_sentence, write_allocation_page
     from netagents.studies.allocation_evaluation import evaluate_allocation, result_json, values_table
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import carry_out
@@ -42,11 +46,15 @@ def carry_out_allocation(
         {"scenario": name, "influence": each.value, "low": each.low, "high": each.high}
         for name, each in zip(result.scenarios, result.influence, strict=True)
     ]
-    write_atomically(folder / "allocation.json", result_json(result).encode())
+    write_atomically(folder / "allocation.json", result_json(result, study.name, study.notes).encode())
     write_atomically(folder / "values.csv", csv_rows(values_table(result)))
     write_atomically(folder / "scenarios.csv", csv_rows(scenarios))
     _print(result)
-    typer.echo(f"\n{folder}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
+    page = write_allocation_page(folder)
+    facts = read_record(folder / "allocation.json", "allocation.json")
+    typer.echo(f"\n{printable(gain_sentence(facts))}\n{printable(rank_sentence(facts))}")
+    typer.echo(f"\n{printable(str(folder))}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
+    typer.echo(f"report  {printable(str(page))}")
 
 
 def _print(result: AllocationResult) -> None:
@@ -54,7 +62,6 @@ def _print(result: AllocationResult) -> None:
     from rich.table import Table
 
     from netagents.errors import printable
-    from netagents.studies.allocation_evaluation import allocation_sentence
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
     sizes = [f"return, {size}" for size in result.sizes]
@@ -67,7 +74,6 @@ def _print(result: AllocationResult) -> None:
         grid.add_row(printable(scenario), *numbers, *(str(pick[s]) for pick in result.picks.values()))
     # Where nobody sees a terminal, no column need be cut.
     Console(markup=False, width=None if sys.stdout.isatty() else 160).print(grid, "")
-    typer.echo(f"{allocation_sentence(result)}\n")
     anova = result.anova
     typer.echo(f"population sizes differ: F({anova.between}, {anova.within}) = {anova.f:.2f}, p = {anova.p:.2g}")
     for name, comparison in result.by_gain.items():
