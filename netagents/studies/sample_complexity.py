@@ -69,6 +69,9 @@ class SampleComplexity:
         lines.append(
             "intervals are 95 %; the batch alone makes 1 of the exponent, a running mean of a gradient that vanished early another 1"
         )
+        seeds = len(set(self.table["seed"].tolist()))
+        if seeds < ENOUGH:
+            lines.append(f"{seeds} seed{'s' if seeds > 1 else ''}: too few to say which radius needs fewer samples ({ENOUGH} at least)")
         return "\n".join([*lines, "", *self.sentences()])
 
     def sentences(self) -> list[str]:
