@@ -23,6 +23,8 @@ from netagents.policies.torch_mlp import TrainedMlp, tensor
 if TYPE_CHECKING:
     import torch
 
+    from netagents.policies.perceptron_gradient import Layers
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 PAIR = 2
@@ -74,6 +76,7 @@ class NeuralCritic:
         weights = [layout.first_weights(generator, LAST_GAIN) for _ in range(PAIR)]
         self.net = TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent)
         self.target = self.net.flat.detach().clone()
+        self.target_layers = self.net.layers_of(self.target)
         self.units = PopArt(layout)
 
     def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None, units: PopArt | None = None) -> FloatArray:
@@ -81,7 +84,7 @@ class NeuralCritic:
         import torch
 
         with torch.no_grad():
-            outputs: Float32 = (self.net(features) if weights is None else self.net(features, weights)).squeeze(2).numpy()
+            outputs: Float32 = self.net(features, weights).squeeze(2).numpy()
         return (units or self.units).values(outputs)
 
     def values(self, features: torch.Tensor) -> FloatArray:
@@ -120,19 +123,22 @@ class NeuralCritic:
         drawn = [half[generator.integers(0, half.size, (steps, min(size, half.size)))] for half in halves]
         width = min(each.shape[1] for each in drawn)
         index = torch.from_numpy(np.stack([each[:, :width] for each in drawn], axis=1))
-        error = 0.0
-        for step in range(steps):
-            chosen = index[step]
-            with torch.no_grad():
-                ahead = self.net(batch.features[chosen + batch.copies], self.target).squeeze(2)
-                goal = rewards[chosen] + weight[chosen] * ahead
-            difference = self.net(batch.features[chosen]).squeeze(2) - goal
-            loss = 0.5 * difference.square().mean(dim=1).sum()
-            self.net.descend(loss, f"{where}, step {step}")
-            error = scale * float(difference.detach().square().mean().sqrt())
-            with torch.no_grad():
+        share = mean_share(width)
+        with torch.no_grad():
+            for step in range(steps):
+                chosen = index[step].view(-1)
+                ahead = self._pass(batch.features, chosen + batch.copies, self.target_layers)[-1].squeeze(2)
+                goal = rewards[chosen].view(ahead.shape) + weight[chosen].view(ahead.shape) * ahead
+                *read, outputs = self._pass(batch.features, chosen, self.net.layers)
+                # The loss is half the mean square of each network's differences.
+                difference = outputs.squeeze(2) - goal
+                self.net.descend_from(read, (difference * share).unsqueeze(2), f"{where}, step {step}")
                 self.target.lerp_(self.net.flat, self.settings.tau)
-        return error
+        return scale * float(difference.square().mean().sqrt())
+
+    def _pass(self, features: torch.Tensor, chosen: torch.Tensor, layers: Layers) -> list[torch.Tensor]:
+        """What each layer reads, and the outputs (2, M, 1), at the rows (2 M,) of features that each network of the pair has drawn."""
+        return self.net.passed(features.index_select(0, chosen).view(PAIR, -1, features.shape[1]), layers)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Both networks, their targets, and Adam's moments."""
@@ -179,11 +185,16 @@ class ValueNetwork:
         Raises:
             NumericalError: a gradient is not finite.
         """
+        import torch
+
         self.units.follow(goals, [self.net.flat])
         wanted = tensor((goals - self.units.centre) / self.units.scale)
-        for step, chosen in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
-            difference = self.net(features[chosen])[0, :, 0] - wanted[chosen]
-            self.net.descend(0.5 * difference.square().mean(), f"{where}, step {step}")
+        with torch.no_grad():
+            for step, chosen in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
+                *read, outputs = self.net.passed(features.index_select(0, chosen))
+                # The loss is half the mean square of the differences.
+                difference = outputs[0, :, 0] - wanted.index_select(0, chosen)
+                self.net.descend_from(read, (difference * mean_share(len(chosen))).view(outputs.shape), f"{where}, step {step}")
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The network, Adam's moments, and the units of its outputs."""
@@ -202,3 +213,8 @@ def minibatch_indices(generator: np.random.Generator, count: int, minibatches: i
     parts = min(minibatches, count)
     orders = (generator.permutation(count) for _ in range(epochs))
     return [torch.from_numpy(np.ascontiguousarray(part)) for order in orders for part in np.array_split(order, parts)]
+
+
+def mean_share(count: int) -> float:
+    """1 / count as single precision has it: the slope of half a mean square in each difference is so much of it."""
+    return float(np.float32(1.0) / np.float32(count))

@@ -30,6 +30,7 @@ from netagents.nodes.monitor.progress_view import to_digest
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
 from netagents.nodes.server.participants import Participants
+from netagents.nodes.server.step_actions import StepActions
 from netagents.nodes.server.tolerant_exchange import staleness
 from netagents.randomness import ENVIRONMENT_OWNER, seed_globally
 from netagents.records.atomic_files import write_atomically
@@ -142,6 +143,8 @@ class EnvironmentServer:
         self._exchange, self._tolerant, self._participation = participants.exchange, participants.tolerant, participants.participation
         self._channels: list[Channel] = []
         self._receive: Receive = self._exchange.receive if self._tolerant is None else self._tolerant.receive
+        plain = self._tolerant is None and self._exchange.supports_rollouts
+        self._take_actions = StepActions(self._exchange, self._agents).take if plain else self._receive_actions
         self._loop = self._train_freely if isinstance(setup.experiment.clock, FreeRunningSettings) else self._train
         self._world: World | None = None
         self._ledger = Ledger(lambda _: 0)
@@ -177,7 +180,7 @@ class EnvironmentServer:
 
     def _train(self, session: EnvironmentSession) -> None:
         """From the newest checkpoint on; every record is written as soon as its reports are in."""
-        receive, agents, setup = self._receive, self._agents, self._setup
+        take, setup = self._take_actions, self._setup
         iterations = setup.experiment.learning.iterations
         first, plan = self._participation.first, setup.branch_plan
         audit = None if plan is None else BranchAudit(setup, plan, session.environment)
@@ -190,10 +193,10 @@ class EnvironmentServer:
                 session.remember()
             began = 0.0
             for step in range(setup.steps):
-                actions = receive(iteration, Kind.ACTION, step, agents)
+                actions = take(iteration, step)
                 replaced = None if self._tolerant is None else self._tolerant.replaced()
                 try:
-                    after = session.advance([action.actions for action in actions if isinstance(action, Action)], replaced)
+                    after = session.advance(actions, replaced)
                 except IllegalActionError as illegal:
                     self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what} in step {step}; {illegal.fix}")
                 self._send_steps(iteration, step + 1, after)
@@ -209,6 +212,10 @@ class EnvironmentServer:
             power = self._audit(iteration, audit.rounds(iteration, session)) if audit is not None and audited else None
             self._pages[iteration] = (session.returns(), self._ledger.close(), power)
         self._record(iterations - 1)
+
+    def _receive_actions(self, iteration: int, step: int) -> Sequence[NDArray[Any]]:
+        received = self._receive(iteration, Kind.ACTION, step, self._agents)
+        return [message.actions for message in received if isinstance(message, Action)]
 
     def _audit(self, iteration: int, rounds: BranchRounds) -> BranchedPower | None:
         """Ask all agents what they would do in the branches of an audit; their answers are waited for like their actions."""
