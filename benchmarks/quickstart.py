@@ -1,5 +1,7 @@
-"""What somebody waits for who begins, and what a run takes that waits: seconds until the quickstart's first iteration, seconds of the command
-of ``make run``, and processor time of a run that one agent holds up."""
+"""What beginners wait for, and what a run takes that waits.
+
+Seconds until the quickstart's first iteration, seconds of the command of ``make run``, and processor time of a run that one agent holds up.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ def measure(rounds: int) -> Section:
     """Medians of ``rounds``, after one round that does not count."""
     section = Section(
         "The quickstart, and a run that waits",
-        "Seconds from the command to the first recorded iteration of `launch/quickstart.yaml`, the start of Python included; seconds of the "
-        "command of `make run` (six seeds on either side of a comparison, and an audit); and processor time of all processes of a run of "
-        f"11 agents, of which one is stopped, over {WAITING_SECONDS:g} s in which the others wait for it, as a share of one core.",
+        "Seconds from the command to the first recorded iteration of `launch/quickstart.yaml`, the start of Python included; seconds of "
+        "the command of `make run` (five seeds on either side of a comparison, and an audit); and processor time of all processes of a "
+        f"run of 11 agents, of which one is stopped, over {WAITING_SECONDS:g} s in which the others wait for it, as a share of one core.",
         ("what", "median", "aim"),
     )
     first, whole, waiting = [], [], []

@@ -24,8 +24,8 @@ def measure(rounds: int) -> Section:
         "LineMsg, n = 16, B = 64. A twin moves the same messages and does nothing else: over the sockets of a transport (`unix`, `ipc`), "
         "over one Unix datagram socket per process, with OpenMPI whose waiting processes yield (`mpi`), with gloo. All in turn, in "
         "every round. The ratio is time of netagents over that transport / time of the twin; 1 would mean that environment, policies, "
-        "checks and codec cost nothing. The last rows for each kappa_policy are a lower bound: the twin of the transport and, spread evenly over "
-        f"{CORES} cores, what the same step computes in one process without any message (environment, policies, what agents keep of it)."
+        "checks and codec cost nothing. The last rows for each kappa_policy are a lower bound: the twin of the transport and, spread "
+        f"evenly over {CORES} cores, what the same step computes in one process without any message (environment and policies)."
         + ("" if len(twins) == len(TWINS) else f" Not installed here: {', '.join(sorted({*TWINS} - {*twins}))}."),
         ("kappa_policy", "netagents over", "ms per step", "twin", "twin ms per step", "netagents / twin"),
     )

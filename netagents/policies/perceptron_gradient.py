@@ -77,7 +77,7 @@ class Perceptron(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         """The gradient in the flat vector."""
         with torch.no_grad():
             return flat_gradient(ctx.layers, ctx.read, slope, ctx.layout), None, None, None

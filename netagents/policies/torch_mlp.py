@@ -178,7 +178,7 @@ class TrainedMlp(TrainedWeights):
         if flat is None and not features.requires_grad:
             from netagents.policies.perceptron_gradient import Perceptron
 
-            outputs: torch.Tensor = Perceptron.apply(self.flat, self.layers, features, self.layout)
+            outputs: torch.Tensor = Perceptron.apply(self.flat, self.layers, features, self.layout)  # type: ignore[no-untyped-call]
             return outputs
         return self._recorded(features, self.flat if flat is None else flat)
 

@@ -63,7 +63,6 @@ def test_layers_follow_the_weights() -> None:
         assert torch.equal(net(features), net(features, net.flat.clone()))
 
 
-
 def recorded_fit(critic: ValueNetwork, features: Any, goals: Any, minibatches: int, generator: np.random.Generator) -> None:
     """The fit of a state value as a loss."""
     from netagents.critics.neural_critic import minibatch_indices
@@ -81,7 +80,10 @@ def recorded_learn(critic: NeuralCritic, batch: Transitions, signal: Any, return
 
     critic.units.follow(returns[batch.alive], [critic.net.flat, critic.target])
     centre, scale = critic.units.centre, critic.units.scale
-    rewards, weight = tensor((signal + (0.9 * batch.bootstrap - 1.0) * centre).reshape(-1) / scale), tensor(0.9 * batch.bootstrap.reshape(-1))
+    rewards, weight = (
+        tensor((signal + (0.9 * batch.bootstrap - 1.0) * centre).reshape(-1) / scale),
+        tensor(0.9 * batch.bootstrap.reshape(-1)),
+    )
     halves = batch.halves()
     drawn = [half[generator.integers(0, half.size, (critic.settings.steps, min(critic.settings.minibatch, half.size)))] for half in halves]
     width, error = min(each.shape[1] for each in drawn), 0.0

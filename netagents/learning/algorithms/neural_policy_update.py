@@ -136,7 +136,12 @@ def improve(
         rows = decisions.read.rows(chosen)
         part, before = decisions.part(rows), old.log_probability.index_select(0, rows)
         name = f"{where}, step {step}"
-        if isinstance(policy, CategoricalPolicy) and isinstance(net, TrainedMlp) and settings.entropy_coef == 0.0 and settings.ernie is None:
+        if (
+            isinstance(policy, CategoricalPolicy)
+            and isinstance(net, TrainedMlp)
+            and settings.entropy_coef == 0.0
+            and settings.ernie is None
+        ):
             square = _climb(net, policy, part, before, surrogate, rows, name)
             gradient_sq = square if step == 0 else gradient_sq
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,8 @@ class StepActions:
             return [_actions_of(template.read(frame)) for template, frame in ordered]
         dtype, copies = self._form
         together = np.frombuffer(b"".join([frame[template.lead] for template, frame in ordered]), dtype)
-        return together.reshape(len(ordered), copies)  # type: ignore[return-value] -- its rows
+        # Its rows are the agents' actions.
+        return cast("Sequence[NDArray[Any]]", together.reshape(len(ordered), copies))
 
     def _receive_rest(
         self, iteration: int, step: int, arrived: dict[int, tuple[MessageTemplate, bytes]], other: Received | None

@@ -44,10 +44,6 @@ _LATE = POLL_SECONDS + LATE_SECONDS
 _log = logging.getLogger(__name__)
 
 
-def _nothing() -> None:
-    """A collection that is never complete: the wait is for control messages."""
-
-
 class Receiver:
     """Receives the messages of a node; :class:`netagents.wire.session.exchange.Exchange` describes the arguments."""
 
@@ -269,7 +265,7 @@ class Receiver:
         now = waiting_clock()
         limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
         while not done():
-            received = self._pump(min(limit, next_note), _nothing)[0]
+            received = self._pump(min(limit, next_note), lambda: None)[0]  # never complete: the wait is for control messages
             now = waiting_clock()
             if now < limit and now >= next_note and not done():
                 next_note = now + NOTE_SECONDS
@@ -282,7 +278,7 @@ class Receiver:
     def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
         """Wait once, at most ``timeout_seconds``, and process what has arrived, up to the message that makes ``done()`` true; returns False
         if nothing has arrived."""
-        return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
+        return self._pump(waiting_clock() + timeout_seconds, lambda: [] if done is not None and done() else None)[0]
 
     @waits("for messages")
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:

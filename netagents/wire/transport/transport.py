@@ -38,7 +38,6 @@ def single_frame(received: ReceivedFrames) -> tuple[bytes, str | None]:
     return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)
 
 
-
 LINK_SECONDS = 0.1
 """Longest wait for the messages of one link alone."""
 
@@ -126,7 +125,7 @@ class Listener(ABC):
         """
         raise NotImplementedError
 
-    def complete_from(self, link: object, packet: bytes) -> Received | None:  # noqa: ARG002
+    def complete_from(self, link: object, packet: bytes) -> Received | None:
         """The message of which a function of :meth:`packet_function` has just returned a packet; None if there is none, or not yet."""
         raise NotImplementedError
 
