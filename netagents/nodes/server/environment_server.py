@@ -36,7 +36,6 @@ from netagents.randomness import ENVIRONMENT_OWNER, seed_globally
 from netagents.records.atomic_files import write_atomically
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
-from netagents.wire.session.channel import Channel
 from netagents.wire.session.exchange import FINISHED
 
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
@@ -141,7 +140,7 @@ class EnvironmentServer:
         self._agents = tuple(range(setup.n))
         self._foreign = has_foreign_code(setup.experiment)
         self._exchange, self._tolerant, self._participation = participants.exchange, participants.tolerant, participants.participation
-        self._channels: list[Channel] = []
+        self._sends: list[Callable[[Message, int, int], None]] = []
         self._receive: Receive = self._exchange.receive if self._tolerant is None else self._tolerant.receive
         plain = self._tolerant is None and self._exchange.supports_rollouts
         self._take_actions = StepActions(self._exchange, self._agents).take if plain else self._receive_actions
@@ -260,9 +259,11 @@ class EnvironmentServer:
                 self._tolerant.send(message, Kind.STEP, iteration, step, (agent,))
         else:
             if step == 0:
-                self._channels = [self._exchange.channel(Kind.STEP, (agent,)) for agent in self._agents]
-            for channel, message in zip(self._channels, messages, strict=True):
-                channel.send(message, iteration, step)
+                # A session's messages have one form throughout.
+                channels = [self._exchange.channel(Kind.STEP, (agent,)) for agent in self._agents]
+                self._sends = [channel.compile_arrays(message) for channel, message in zip(channels, messages, strict=True)]
+            for send, message in zip(self._sends, messages, strict=True):
+                send(message, iteration, step)
         if step == 0:
             self._ledger.count_steps(iteration, messages, self._setup.steps)
 
