@@ -7,8 +7,8 @@ import os
 from benchmarks.pairs import summarise
 from benchmarks.raw_twin import installed, run_twin
 from benchmarks.table import Section
-from benchmarks.workloads import line_msg, over, played, traffic_of, train
-from netagents.learning.prepare import prepare
+from benchmarks.workloads import line_msg, over, play_seconds, traffic_of, train
+from netagents.learning.prepared_experiment import prepare
 
 ITERATIONS = 4
 TRANSPORTS = ("unix", "ipc")
@@ -37,7 +37,7 @@ def measure(rounds: int) -> Section:
         raw: dict[str, list[float]] = {name: [] for name in twins}
         inside: list[float] = []
         for _ in range(rounds + 1):
-            inside.append(1e3 * played(experiment))
+            inside.append(1e3 * play_seconds(experiment))
             for name in TRANSPORTS:
                 own[name].append(1e3 * train(over(experiment, name), "local").per_step)
             for name in twins:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.popart import PopArt
+from netagents.critics.target_network import TargetNetwork
 from netagents.experiment.algorithm_settings import NeuralCriticSettings
 from netagents.policies.mlp import Float32, MlpLayout
 from netagents.policies.torch_mlp import TrainedMlp, tensor
@@ -59,7 +60,7 @@ class Transitions(NamedTuple):
         return [half if half.size else whole for half in halves]
 
 
-class NeuralCritic:
+class NeuralCritic(TargetNetwork):
     """A pair of truncated Q-networks, each with its target network.
 
     Args:
@@ -74,10 +75,8 @@ class NeuralCritic:
         self.name = name
         layout = MlpLayout((inputs, *settings.hidden, 1), settings.activation)
         weights = [layout.first_weights(generator, LAST_GAIN) for _ in range(PAIR)]
-        self.net = TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent)
-        self.target = self.net.flat.detach().clone()
+        super().__init__(TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent), layout)
         self.target_layers = self.net.layers_of(self.target)
-        self.units = PopArt(layout)
 
     def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None, units: PopArt | None = None) -> FloatArray:
         """(2, M) values of both networks at features (M, F); with other weights and units than their own where some are given."""
@@ -126,31 +125,19 @@ class NeuralCritic:
         share = mean_share(width)
         with torch.no_grad():
             for step in range(steps):
-                chosen = index[step].view(-1)
-                ahead = self._pass(batch.features, chosen + batch.copies, self.target_layers)[-1].squeeze(2)
-                goal = rewards[chosen].view(ahead.shape) + weight[chosen].view(ahead.shape) * ahead
-                *read, outputs = self._pass(batch.features, chosen, self.net.layers)
+                minibatch = index[step].view(-1)
+                ahead = self._pass(batch.features, minibatch + batch.copies, self.target_layers)[-1].squeeze(2)
+                goal = rewards[minibatch].view(ahead.shape) + weight[minibatch].view(ahead.shape) * ahead
+                *read, outputs = self._pass(batch.features, minibatch, self.net.layers)
                 # The loss is half the mean square of each network's differences.
                 difference = outputs.squeeze(2) - goal
                 self.net.descend_from(read, (difference * share).unsqueeze(2), f"{where}, step {step}")
-                self.target.lerp_(self.net.flat, self.settings.tau)
+                self.follow(self.settings.tau)
         return scale * float(difference.square().mean().sqrt())
 
-    def _pass(self, features: torch.Tensor, chosen: torch.Tensor, layers: Layers) -> list[torch.Tensor]:
+    def _pass(self, features: torch.Tensor, minibatch: torch.Tensor, layers: Layers) -> list[torch.Tensor]:
         """What each layer reads, and the outputs (2, M, 1), at the rows (2 M,) of features that each network of the pair has drawn."""
-        return self.net.passed(features.index_select(0, chosen).view(PAIR, -1, features.shape[1]), layers)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Both networks, their targets, and Adam's moments."""
-        return {**self.net.arrays(), "target": self.target.numpy().copy(), "units": self.units.array()}
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what :meth:`arrays` gave."""
-        import torch
-
-        self.net.restore(arrays)
-        self.target.copy_(torch.from_numpy(arrays["target"]))
-        self.units.restore(arrays["units"])
+        return self.net.forward_pass(features.index_select(0, minibatch).view(PAIR, -1, features.shape[1]), layers)
 
 
 class ValueNetwork:
@@ -188,13 +175,13 @@ class ValueNetwork:
         import torch
 
         self.units.follow(goals, [self.net.flat])
-        wanted = tensor((goals - self.units.centre) / self.units.scale)
+        targets = tensor((goals - self.units.centre) / self.units.scale)
         with torch.no_grad():
-            for step, chosen in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
-                *read, outputs = self.net.passed(features.index_select(0, chosen))
+            for step, minibatch in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
+                *read, outputs = self.net.forward_pass(features.index_select(0, minibatch))
                 # The loss is half the mean square of the differences.
-                difference = outputs[0, :, 0] - wanted.index_select(0, chosen)
-                self.net.descend_from(read, (difference * mean_share(len(chosen))).view(outputs.shape), f"{where}, step {step}")
+                difference = outputs[0, :, 0] - targets.index_select(0, minibatch)
+                self.net.descend_from(read, (difference * mean_share(len(minibatch))).view(outputs.shape), f"{where}, step {step}")
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The network, Adam's moments, and the units of its outputs."""

@@ -26,7 +26,7 @@ def layers_of(flat: torch.Tensor, layout: MlpLayout) -> Layers:
     return [(weight, bias.unsqueeze(1)) for weight, bias in zip(weights, parts[1::2], strict=False)]
 
 
-def passed(layers: Layers, features: torch.Tensor, activation: str) -> list[torch.Tensor]:
+def forward_pass(layers: Layers, features: torch.Tensor, activation: str) -> list[torch.Tensor]:
     """What each layer reads, then the outputs (copies, M, outputs); to be called where no graph is recorded.
 
     Args:
@@ -55,14 +55,14 @@ def flat_gradient(layers: Layers, read: Sequence[torch.Tensor], slope: torch.Ten
     copies = len(slope)
     parts = [slope.new_zeros((copies, layout.extra))] if layout.extra else []
     for number in range(len(layers) - 1, -1, -1):
-        came = read[number]
-        parts += (slope.sum(1), came.transpose(1, 2).bmm(slope).view(copies, -1))
+        inputs = read[number]
+        parts += (slope.sum(1), inputs.transpose(1, 2).bmm(slope).view(copies, -1))
         if number:
             slope = slope.bmm(layers[number][0].transpose(1, 2))
             if layout.activation == "relu":
-                slope = torch.ops.aten.threshold_backward(slope, came, 0)
+                slope = torch.ops.aten.threshold_backward(slope, inputs, 0)
             else:
-                slope = torch.ops.aten.tanh_backward(slope, came)
+                slope = torch.ops.aten.tanh_backward(slope, inputs)
     return torch.cat(parts[::-1], dim=1)
 
 
@@ -72,7 +72,7 @@ class Perceptron(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, flat: torch.Tensor, layers: Layers, features: torch.Tensor, layout: MlpLayout) -> torch.Tensor:  # noqa: ARG004
         """The outputs; ``flat`` (copies, P) is what the layers are views of."""
-        *ctx.read, outputs = passed(layers, features, layout.activation)
+        *ctx.read, outputs = forward_pass(layers, features, layout.activation)
         ctx.layers, ctx.layout = layers, layout
         return outputs
 

@@ -174,7 +174,7 @@ class TrainedMlp(TrainedWeights):
         import torch
 
         if not torch.is_grad_enabled():
-            return self.passed(features, None if flat is None else self.layers_of(flat))[-1]
+            return self.forward_pass(features, None if flat is None else self.layers_of(flat))[-1]
         if flat is None and not features.requires_grad:
             from netagents.policies.perceptron_gradient import Perceptron
 
@@ -195,16 +195,16 @@ class TrainedMlp(TrainedWeights):
 
         return layers_of(flat, self.layout)
 
-    def passed(self, features: torch.Tensor, layers: Layers | None = None) -> list[torch.Tensor]:
+    def forward_pass(self, features: torch.Tensor, layers: Layers | None = None) -> list[torch.Tensor]:
         """What each layer reads, and the outputs (copies, M, outputs); to be called where no graph is recorded.
 
         Args:
             features: (copies, M, inputs), or (M, inputs) for all.
             layers: of other weights than its own.
         """
-        from netagents.policies.perceptron_gradient import passed
+        from netagents.policies.perceptron_gradient import forward_pass
 
-        return passed(self.layers if layers is None else layers, features, self.layout.activation)
+        return forward_pass(self.layers if layers is None else layers, features, self.layout.activation)
 
     def descend_from(self, read: Sequence[torch.Tensor], slope: torch.Tensor, where: str) -> float:
         """:meth:`descend`, given what each layer read and the gradient of the loss in the outputs; likewise without a graph."""

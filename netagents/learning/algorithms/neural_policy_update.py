@@ -132,8 +132,8 @@ def improve(
     with torch.no_grad():
         old = log_probability(net, policy, decisions)
     gradient_sq, entropy = float("nan"), old.mean_entropy()
-    for step, chosen in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
-        rows = decisions.read.rows(chosen)
+    for step, minibatch in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
+        rows = decisions.read.rows(minibatch)
         part, before = decisions.part(rows), old.log_probability.index_select(0, rows)
         name = f"{where}, step {step}"
         if (
@@ -146,7 +146,7 @@ def improve(
             gradient_sq = square if step == 0 else gradient_sq
             continue
         drawn = None if old.drawn is None else old.drawn.index_select(0, rows)
-        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, chosen), entropy=settings.entropy_coef != 0.0)
+        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, minibatch), entropy=settings.entropy_coef != 0.0)
         climbed = surrogate.value(now.log_probability, before, part.advantage)
         if now.entropy is not None:
             climbed = climbed + settings.entropy_coef * now.entropy
@@ -175,10 +175,10 @@ def _climb(
 
     assert isinstance(part.read, Steps), "perceptrons read single steps"
     with torch.no_grad():
-        *read, outputs = net.passed(part.read.features.index_select(0, rows))
+        *read, outputs = net.forward_pass(part.read.features.index_select(0, rows))
         bound = float(policy.logit_bound)
-        squashed = torch.tanh(outputs[0] / bound)
-        logits = bound * squashed
+        tanh_outputs = torch.tanh(outputs[0] / bound)
+        logits = bound * tanh_outputs
         if part.mask is not None:
             logits = logits.masked_fill(~part.mask, -1e9)
         logs = torch.log_softmax(logits, dim=1)
@@ -191,7 +191,7 @@ def _climb(
         slope = torch.ops.aten._log_softmax_backward_data(slope, logs, 1, logs.dtype)
         if part.mask is not None:
             slope = slope.masked_fill(~part.mask, 0.0)
-        slope = torch.ops.aten.tanh_backward(slope * bound, squashed) / bound
+        slope = torch.ops.aten.tanh_backward(slope * bound, tanh_outputs) / bound
         return net.descend_from(read, slope.unsqueeze(0), where)
 
 

@@ -44,32 +44,32 @@ class StepActions:
         if inbox.phases:
             self._links = None
             return self._receive(iteration, step)
-        arrived: dict[int, tuple[MessageTemplate, bytes]] = {}
-        phases = {Kind.ACTION: arrived}
+        arrivals: dict[int, tuple[MessageTemplate, bytes]] = {}
+        phases = {Kind.ACTION: arrivals}
         if links is None:
             other = self._exchange.gather(iteration, step, phases, Kind.ACTION, self._agents, raw=True)
         else:
             other = links.gather(step, phases)
-        if len(arrived) < len(self._agents):
+        if len(arrivals) < len(self._agents):
             self._links = None
-            return self._receive_rest(iteration, step, arrived, other)
+            return self._receive_rest(iteration, step, arrivals, other)
         inbox.resume_at(iteration, step + 1, {Kind.ACTION: {}})
         if links is None:
-            self._links = self._exchange.steady_links(iteration, Kind.ACTION, self._agents, arrived)
-            self._form = _common_form([template for template, _ in arrived.values()])
-        ordered = [arrived[agent] for agent in self._agents]
+            self._links = self._exchange.steady_links(iteration, Kind.ACTION, self._agents, arrivals)
+            self._form = _common_form([template for template, _ in arrivals.values()])
+        in_order = [arrivals[agent] for agent in self._agents]
         if self._form is None or self._links is None:
-            return [_actions_of(template.read(frame)) for template, frame in ordered]
+            return [_actions_of(template.read(frame)) for template, frame in in_order]
         dtype, copies = self._form
-        together = np.frombuffer(b"".join([frame[template.lead] for template, frame in ordered]), dtype)
+        together = np.frombuffer(b"".join([frame[template.lead] for template, frame in in_order]), dtype)
         # Its rows are the agents' actions.
-        return cast("Sequence[NDArray[Any]]", together.reshape(len(ordered), copies))
+        return cast("Sequence[NDArray[Any]]", together.reshape(len(in_order), copies))
 
     def _receive_rest(
-        self, iteration: int, step: int, arrived: dict[int, tuple[MessageTemplate, bytes]], other: Received | None
+        self, iteration: int, step: int, arrivals: dict[int, tuple[MessageTemplate, bytes]], other: Received | None
     ) -> list[NDArray[Any]]:
         """Finish a step message by message."""
-        messages = {agent: template.read(frame) for agent, (template, frame) in arrived.items()}
+        messages = {agent: template.read(frame) for agent, (template, frame) in arrivals.items()}
         self._exchange.inbox.resume_at(iteration, step, {Kind.ACTION: messages})
         if other is not None:
             self._process(other, iteration, step)
