@@ -41,7 +41,7 @@ def lambda_returns(
     goes_on[:-1] = alive[1:]
     if cut is not None:
         goes_on &= ~cut
-    whole = goes_on.all(axis=1).tolist()
+    whole: list[bool] = np.logical_and.reduce(goes_on, axis=1).tolist()
     following = ahead[-1]
     for step in range(len(signal) - 1, -1, -1):
         row = returns[step]
