@@ -40,11 +40,11 @@ def measure(rounds: int) -> Section:
             with _started([str(FILE), "--quiet", "--out", f"{folder}/run"]) as run:
                 first.append(_until_rows(Path(folder, "run"), run))
                 run.wait(120.0)
-            began = time.monotonic()
+            start = time.monotonic()
             words = [str(FILE), "--against", "kappa=0", "--seeds", "5", "--audit", f"runtime.directory={folder}"]
             with _started(words) as run:
                 run.wait(300.0)
-            whole.append(time.monotonic() - began)
+            whole.append(time.monotonic() - start)
             waiting.append(100.0 * _waiting_share(Path(folder)))
     for what, values, unit, aim in (
         ("first iteration of the quickstart", first, "s", "1.5 s"),
@@ -68,11 +68,11 @@ def _started(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 def _until_rows(directory: Path, run: subprocess.Popen[bytes]) -> float:
     """Seconds until the first iteration is recorded."""
-    began, rows = time.monotonic(), directory / "metrics.jsonl"
+    start, rows = time.monotonic(), directory / "metrics.jsonl"
     while not (rows.exists() and rows.stat().st_size):
         assert run.poll() is None, "the run ended before its first iteration"
         time.sleep(0.002)
-    return time.monotonic() - began
+    return time.monotonic() - start
 
 
 def _waiting_share(folder: Path) -> float:
@@ -86,9 +86,9 @@ def _waiting_share(folder: Path) -> float:
         os.kill(stopped, signal.SIGSTOP)
         try:
             time.sleep(1.0)
-            before, began = sum(map(_seconds, (run.pid, *processes))), time.monotonic()
+            before, start = sum(map(_seconds, (run.pid, *processes))), time.monotonic()
             time.sleep(WAITING_SECONDS)
-            used, passed = sum(map(_seconds, (run.pid, *processes))) - before, time.monotonic() - began
+            used, passed = sum(map(_seconds, (run.pid, *processes))) - before, time.monotonic() - start
         finally:
             os.kill(stopped, signal.SIGCONT)
     return used / passed

@@ -132,9 +132,9 @@ class InProcessNetwork:
         executed = 0
         audit: BranchRounds | None = None
         if self._at_once and len(rollouts) == self.setup.n:
-            began = perf_counter()
+            start = perf_counter()
             self._play(iteration, rollouts)
-            self.sample_seconds += perf_counter() - began
+            self.sample_seconds += perf_counter() - start
             executed = self.setup.steps
             for index, generator in enumerate(generators):
                 try:

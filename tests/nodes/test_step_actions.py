@@ -62,10 +62,10 @@ def test_every_step_gives_what_was_sent(world: World, dtypes: tuple[Any, ...]) -
             actions = take(iteration, step)
             if step == 0 and iteration:
                 assert len(world.exchange.receive(iteration - 1, Kind.REPORT, 0, AGENTS)) == 3
-            for agent, chosen in enumerate(actions):
+            for agent, row in enumerate(actions):
                 expected = actions_of(iteration, step, agent, dtypes[agent])
-                assert chosen.dtype == expected.dtype
-                assert chosen.tolist() == expected.tolist()
+                assert row.dtype == expected.dtype
+                assert row.tolist() == expected.tolist()
     inbox, traffic = world.exchange.inbox, world.exchange.traffic
     assert len(inbox) == 0
     assert not inbox.dropped

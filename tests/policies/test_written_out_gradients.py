@@ -68,9 +68,9 @@ def recorded_fit(critic: ValueNetwork, features: Any, goals: Any, minibatches: i
     from netagents.critics.neural_critic import minibatch_indices
 
     critic.units.follow(goals, [critic.net.flat])
-    wanted = tensor((goals - critic.units.centre) / critic.units.scale)
-    for chosen in minibatch_indices(generator, len(goals), minibatches, critic.settings.value_epochs):
-        difference = critic.net(features[chosen], critic.net.flat)[0, :, 0] - wanted[chosen]
+    targets = tensor((goals - critic.units.centre) / critic.units.scale)
+    for minibatch in minibatch_indices(generator, len(goals), minibatches, critic.settings.value_epochs):
+        difference = critic.net(features[minibatch], critic.net.flat)[0, :, 0] - targets[minibatch]
         critic.net.descend(0.5 * difference.square().mean(), "here")
 
 
@@ -87,10 +87,10 @@ def recorded_learn(critic: NeuralCritic, batch: Transitions, signal: Any, return
     halves = batch.halves()
     drawn = [half[generator.integers(0, half.size, (critic.settings.steps, min(critic.settings.minibatch, half.size)))] for half in halves]
     width, error = min(each.shape[1] for each in drawn), 0.0
-    for chosen in torch.from_numpy(np.stack([each[:, :width] for each in drawn], axis=1)):
+    for minibatch in torch.from_numpy(np.stack([each[:, :width] for each in drawn], axis=1)):
         with torch.no_grad():
-            goal = rewards[chosen] + weight[chosen] * critic.net(batch.features[chosen + batch.copies], critic.target).squeeze(2)
-        difference = critic.net(batch.features[chosen], critic.net.flat).squeeze(2) - goal
+            goal = rewards[minibatch] + weight[minibatch] * critic.net(batch.features[minibatch + batch.copies], critic.target).squeeze(2)
+        difference = critic.net(batch.features[minibatch], critic.net.flat).squeeze(2) - goal
         critic.net.descend(0.5 * difference.square().mean(dim=1).sum(), "here")
         error = scale * float(difference.detach().square().mean().sqrt())
         with torch.no_grad():
@@ -150,10 +150,10 @@ def test_a_categorical_policy_improves_as_from_a_loss(surrogate: Surrogate, mask
         with torch.no_grad():
             old = log_probability(nets[1], policies[1], decisions)
         squares = []
-        for chosen in decisions.read.minibatches(np.random.default_rng(2), 3, 4):
-            part = decisions.part(chosen)
-            now = log_probability(nets[1], policies[1], part, None, nets[1](decisions.read.features[chosen], nets[1].flat)[0])
-            climbed = surrogate.value(now.log_probability, old.log_probability[chosen], part.advantage)
+        for minibatch in decisions.read.minibatches(np.random.default_rng(2), 3, 4):
+            part = decisions.part(minibatch)
+            now = log_probability(nets[1], policies[1], part, None, nets[1](decisions.read.features[minibatch], nets[1].flat)[0])
+            climbed = surrogate.value(now.log_probability, old.log_probability[minibatch], part.advantage)
             climbed = climbed if part.weight is None else part.weight * climbed
             squares.append(nets[1].descend(-climbed.mean(), "here"))
     assert all(np.array_equal(array, nets[1].arrays()[name]) for name, array in nets[0].arrays().items())

@@ -64,9 +64,9 @@ class SteadyLinks:
         receiver, iteration, phase = self._receiver, self._iteration, phases[self._kind]
         if phase:
             return receiver.gather(iteration, step, phases, self._kind, self._senders, raw=True)
-        began = perf_counter()
-        if began >= receiver.next_poll:
-            receiver.poll_watched(began)
+        start = perf_counter()
+        if start >= receiver.next_poll:
+            receiver.poll_watched(start)
         other: Received | None = None
         for packet, length, header, size, sender, template, link in self._entries:
             try:
@@ -78,9 +78,9 @@ class SteadyLinks:
                 break
             phase[sender] = template, frame
         woken = perf_counter()
-        receiver.traffic.wait_seconds += woken - began
-        if woken - began > self._late:
-            note_waking(began - paused_seconds() + self._late - LATE_SECONDS)
+        receiver.traffic.wait_seconds += woken - start
+        if woken - start > self._late:
+            note_waking(start - paused_seconds() + self._late - LATE_SECONDS)
         count = len(phase)
         counter = receiver.traffic.received[self._kind]
         counter[0] += count
@@ -95,7 +95,7 @@ def known_links(
     links: Mapping[int, object | None], senders: Sequence[int], messages: Mapping[int, tuple[MessageTemplate, bytes]], acceptance: object
 ) -> dict[int, object]:
     """The link of each sender, in their order; empty where one is not known, or a message was not accepted under the rules of now."""
-    found: dict[int, object] = {}
+    links_of_senders: dict[int, object] = {}
     for sender in senders:
         link = links.get(sender)
         if link is None or sender not in messages:
@@ -104,5 +104,5 @@ def known_links(
         # On these links the kernel says who sends, and messages name no user.
         if template.acceptance is not acceptance or template.user is not None:
             return {}
-        found[sender] = link
-    return found
+        links_of_senders[sender] = link
+    return links_of_senders
