@@ -184,14 +184,17 @@ def _both(uses_kind: Sequence[bool]) -> Callable[[int, int], bool]:
     return lambda i, j: uses_kind[i] and uses_kind[j]
 
 
+MUTABLE = tuple(kind for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE)
+"""Kinds that may be muted.  An audit hears what policies read; without it, it would measure the power of other policies."""
+
+
 def check_muted(words: Sequence[str]) -> None:
     """Refuse to mute what agents do not send each other.
 
     Raises:
         ExperimentError: a word names no kind of message between agents.
     """
-    # An audit hears what policies read; without it, it would measure the power of other policies.
-    labels = [kind.label for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE]
+    labels = [kind.label for kind in MUTABLE]
     for place, word in enumerate(words):
         if word.partition("@")[0] not in labels:
             raise ExperimentError(
