@@ -32,7 +32,7 @@ def write_robustness_page(path: Path) -> Path:
     )
     groups = [row["adversaries"] for row in methods[0]["rows"]]
     parts = [_group(methods, number, name) for number, name in enumerate(groups)]
-    parts += [_time(methods), _messages(methods), _notes(facts)]
+    parts += [_losses(methods, groups), _time(methods), _messages(methods), _notes(facts)]
     page = document(
         title,
         html("<h1>{}</h1>", title),
@@ -53,9 +53,18 @@ def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Mark
     return section(f"Adversaries {name}", table(heads, body), say=f"{say} {lead}", wide=True)
 
 
+def _losses(methods: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> Markup:
+    """Every method under every group, where there are several."""
+    if len(groups) < 2:
+        return Markup("")
+    body = [(method["method"], *(interval(row["loss"]) for row in method["rows"])) for method in methods]
+    say = "Clean return less attacked return of each victim, by who attacks together."
+    return section("Loss by group", table(("method", *groups), body), say=say, wide=True)
+
+
 def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:
     body = [(method["method"], interval(method["cpu_seconds"]), interval(method["time_ratio"])) for method in methods]
-    say = "CPU seconds of one training, start included, and relative to the first method with the same seed."
+    say = "CPU seconds of one training, imports left out, and relative to the first method with the same seed."
     return section("Training time", table(("method", "CPU seconds", "relative"), body), say=say)
 
 
