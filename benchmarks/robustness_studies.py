@@ -20,7 +20,7 @@ from benchmarks.figure_style import ACCENT, INK, MAIN, QUIET, calm, new_figure, 
 ROOT = Path(__file__).parent.parent
 DATA, PAGE, PICTURE = ROOT / "docs" / "information", ROOT / "docs" / "robustness.md", ROOT / "docs" / "figures" / "robustness-scaling.png"
 
-ROBOTS = "launch/rendezvous_maddpg.yaml learning.iterations=10"
+ROBOTS = "launch/rendezvous_maddpg.yaml learning.iterations=6"
 GROUPS = "--mir2 0.0005 -a 0 -a 0,1 -a 0..3 --seeds 2 --episodes 64 --no-messages"
 STUDIES = {
     "robots-methods": f"{ROBOTS} --mir2 0.0005 --relatives m3ddpg,rom_q,ernie,romax --seeds 2 --episodes 64",
@@ -57,15 +57,31 @@ def facts_of(name: str) -> dict[str, Any] | None:
     return facts
 
 
-def text(values: Sequence[float | None], digits: int = 1, scale: float = 1.0) -> str:
-    """A value with its interval, where it has one."""
+def text(values: Sequence[float | None], by_seed: Sequence[float] = (), digits: int = 1, scale: float = 1.0) -> str:
+    """A value with its interval from three seeds on; of two seeds, whose interval says nothing, both values where they are known."""
+    if values[3] == len(by_seed) == 2:
+        return ", ".join(f"{scale * each:.{digits}f}" for each in by_seed)
     value, low, high = (None if each is None else f"{scale * each:.{digits}f}" for each in values[:3])
-    return "unknown" if value is None else f"{value} [{low}, {high}]" if low is not None and high is not None else value
+    return "unknown" if value is None else f"{value} [{low}, {high}]" if low and high and values[3] > 2 else value
 
 
-def relative(values: Sequence[float | None], size: float) -> str:
-    """A difference as a share of the backbone's return, in per cent."""
-    return text(values, 0, 100.0 / abs(size)) + " %"
+def by_seed(method: Mapping[str, Any], backbone: Mapping[str, Any], number: int) -> dict[str, list[float]]:
+    """What a method comes to under one group of adversaries, seed by seed."""
+    row, base = method["rows"][number], backbone["rows"][number]
+    return {
+        "clean": row["clean_by_seed"],
+        "attacked": row["by_seed"],
+        "random": [],
+        "loss": difference(row["clean_by_seed"], row["by_seed"]),
+        "clean_gain": difference(row["clean_by_seed"], base["clean_by_seed"]),
+        "attacked_gain": difference(row["by_seed"], base["by_seed"]),
+        "time_ratio": [own / other for own, other in zip(method["seconds_by_seed"], backbone["seconds_by_seed"], strict=True)],
+    }
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """Seed by seed."""
+    return [a - b for a, b in zip(first, second, strict=True)]
 
 
 def label(method: Mapping[str, Any], backbone: str) -> str:
@@ -78,20 +94,20 @@ def compared(name: str) -> list[Sequence[str]]:
     facts = facts_of(name)
     if facts is None:
         return []
-    base = facts["methods"][0]["rows"][0]
+    backbone = facts["methods"][0]
+    base = backbone["rows"][0]
     digits = 1 if abs(base["clean"][0]) >= 10.0 else 2
     lines: list[Sequence[str]] = [HEADS]
-    for number, method in enumerate(facts["methods"]):
-        row = method["rows"][0]
-        gains = [f"{text(row[kind], digits)} ({relative(row[kind], base[of][0])})" for kind, of in GAINS.items()]
-        cells = [text(row[kind], digits) for kind in ("clean", "random", "attacked", "loss")]
+    for method in facts["methods"]:
+        row, seeds, first = method["rows"][0], by_seed(method, backbone, 0), method is backbone
+        gains = [f"{text(row[kind], seeds[kind], digits)} ({100.0 * row[kind][0] / abs(base[of][0]):+.0f} %)" for kind, of in GAINS.items()]
         lines.append(
             (
                 label(method, facts["name"]),
                 str(row["attacked"][3]),
-                *cells,
-                *(gains if number else ("", "")),
-                text(method["time_ratio"], 2) if number else f"1 ({method['cpu_seconds'][0]:.0f} s)",
+                *(text(row[kind], seeds[kind], digits) for kind in ("clean", "random", "attacked", "loss")),
+                *(("", "") if first else gains),
+                f"1 ({method['cpu_seconds'][0]:.0f} s)" if first else text(method["time_ratio"], seeds["time_ratio"], 2),
             )
         )
     return lines
@@ -114,7 +130,7 @@ def scaling() -> list[Sequence[str]]:
         for number, first in enumerate(facts["methods"][0]["rows"]):
             adversaries = len(first["adversaries"].split(","))
             for method in facts["methods"]:
-                row = method["rows"][number]
+                row, seeds = method["rows"][number], by_seed(method, facts["methods"][0], number)
                 backbone = method is facts["methods"][0]
                 lines.append(
                     (
@@ -123,8 +139,8 @@ def scaling() -> list[Sequence[str]]:
                         f"{exposure(robots, adversaries):.0%}",
                         label(method, facts["name"]),
                         str(row["attacked"][3]),
-                        *(text(row[kind]) for kind in ("clean", "random", "attacked", "loss")),
-                        "" if backbone else text(row["attacked_gain"]),
+                        *(text(row[kind], seeds[kind]) for kind in ("clean", "random", "attacked", "loss")),
+                        "" if backbone else text(row["attacked_gain"], seeds["attacked_gain"]),
                     )
                 )
     return lines if len(lines) > 1 else []
@@ -142,12 +158,7 @@ def picture() -> bytes:
             rows = method["rows"]
             shares = [100.0 * exposure(robots, len(row["adversaries"].split(","))) for row in rows]
             for axes, kind in ((left, "attacked"), (right, "loss")):
-                seeds = [
-                    row["by_seed"]
-                    if kind == "attacked"
-                    else [clean - attacked for clean, attacked in zip(row["clean_by_seed"], row["by_seed"], strict=True)]
-                    for row in rows
-                ]
+                seeds = [by_seed(method, facts["methods"][0], number)[kind] for number in range(len(rows))]
                 for share, values in zip(shares, seeds, strict=True):
                     axes.plot([share, share], [min(values), max(values)], color=colour, alpha=0.45, linewidth=1.2)
                 name = f"{robots} robots, {'MADDPG' if colour == MAIN else 'with penalty'}"
