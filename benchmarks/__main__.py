@@ -60,14 +60,14 @@ def main() -> None:
     unknown = sorted(set(arguments.sections) - SECTIONS.keys())
     if unknown:
         parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    chosen = arguments.sections or list(SECTIONS)
+    names = arguments.sections or list(SECTIONS)
     sections = []
-    for name in chosen:
-        began = time.perf_counter()
+    for name in names:
+        begin_time = time.perf_counter()
         section = SECTIONS[name](arguments.rounds)
-        print(section.text(), f"\n({time.perf_counter() - began:.0f} s)\n", flush=True)
+        print(section.text(), f"\n({time.perf_counter() - begin_time:.0f} s)\n", flush=True)
         sections.append(section)
-    if len(chosen) == len(SECTIONS):
+    if len(names) == len(SECTIONS):
         head = [
             "# Benchmarks",
             "",

@@ -28,8 +28,8 @@ COLORS = ("#1f5fa8", "#c2500b")
 def train_netagents(seed: int) -> list[dict[str, float]]:
     """One run of netagents: a row per batch of 64 episodes."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     words = [f"seed={seed}", f"learning.iterations={ROUNDS}", "learning.algorithm={kind: maddpg, critic: {steps: 5}}"]
     loaded = load_experiment(str(ROOT / "launch" / "simple_spread.yaml"), words)
@@ -69,21 +69,25 @@ def train_agilerl(seed: int) -> list[dict[str, float]]:
     memory, start, rows, steps = ReplayBuffer(200_000), time.process_time(), [], 0
     for number in range(ROUNDS):
         first = [each.reset(seed=seed * 1_000_000 + number * COPIES + copy)[0] for copy, each in enumerate(copies)]
-        seen, total = _stacked(first, names), 0.0
+        observations, total = _stacked(first, names), 0.0
         for _ in range(STEPS):
-            played, raw = agent.get_action(obs=seen)
+            played, raw = agent.get_action(obs=observations)
             after = [each.step({name: int(played[name][copy]) for name in names}) for copy, each in enumerate(copies)]
             following = _stacked([each[0] for each in after], names)
-            paid, done = (_stacked([each[part] for each in after], names) for part in (1, 2))
+            paid, terminated = (_stacked([each[part] for each in after], names) for part in (1, 2))
             total += float(np.mean([paid[name].mean() for name in names]))
-            kept = transition_to_tensordict(
+            transition = transition_to_tensordict(
                 MultiAgentTransition(
-                    obs=seen, action=raw, reward=paid, next_obs=following, done={name: done[name].astype(float) for name in names}
+                    obs=observations,
+                    action=raw,
+                    reward=paid,
+                    next_obs=following,
+                    done={name: terminated[name].astype(float) for name in names},
                 )
             )
-            kept.batch_size = torch.Size([COPIES])
-            memory.add(kept)
-            seen, steps = following, steps + COPIES
+            transition.batch_size = torch.Size([COPIES])
+            memory.add(transition)
+            observations, steps = following, steps + COPIES
         for _ in range(COPIES * STEPS // UPDATE_EVERY):
             agent.learn(memory.sample(MINIBATCH))
         rows.append(_row(seed, number, total, start))
@@ -120,11 +124,11 @@ def draw() -> None:
     for (name, label), color in zip(LINES.items(), COLORS, strict=True):
         steps, returns = read(name)
         final = returns[:, -10:].mean(axis=1)
-        shown = run_interval(final).text()
+        interval = run_interval(final).text()
         for curve in returns:
             axes.plot(steps, curve, color=color, alpha=0.35, linewidth=0.8)
-        axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, label=f"{label}: {shown}")
-        print(f"| {label} | {len(returns)} | {shown} |")
+        axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, label=f"{label}: {interval}")
+        print(f"| {label} | {len(returns)} | {interval} |")
     axes.axhline(UNTRAINED, color=QUIET, linewidth=1.1, linestyle=(0, (4, 3)), label=f"untrained: {UNTRAINED}")
     axes.set_xlabel("steps of the environment      (thin: single seeds)")
     axes.set_ylabel("return per agent and episode")

@@ -116,8 +116,8 @@ class Brancher:
         return total
 
     def _decide(self, state: NDArray[Any], generator: np.random.Generator) -> list[NDArray[Any]]:
-        seen = self.environment.observe(state)
+        observations = self.environment.observe(state)
         return [
-            policy.act(policy.context([seen[j] for j in policy.window]), policy.noise(generator, 1, len(state))[0]).astype(np.int64)
+            policy.act(policy.context([observations[j] for j in policy.window]), policy.noise(generator, 1, len(state))[0]).astype(np.int64)
             for policy in self.policies
         ]

@@ -167,8 +167,8 @@ class PacketCarrier(Carrier):
                 early[tag, sender] -= 1
                 continue
             receive = self._sources[sender].recv
-            while (came := receive(_MOST_BYTES)[0]) != tag:
-                early[came, sender] += 1
+            while (packet := receive(_MOST_BYTES)[0]) != tag:
+                early[packet, sender] += 1
 
     def close(self) -> None:
         for each in (*self._links.values(), *self._sources.values()):

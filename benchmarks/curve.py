@@ -62,11 +62,11 @@ def _round_trip(size: int, trips: int, *, keys: bool) -> float:
     sender = here.connect(other.endpoint, "agent-1")
     payload = bytes(size)
     for warm in (True, False):
-        began = perf_counter()
+        start = perf_counter()
         for _ in range(10 if warm else trips):
             sender.send([payload], 10.0)
             own.receive(10.0)
-    seconds = (perf_counter() - began) / trips
+    seconds = (perf_counter() - start) / trips
     sender.send([b"!"], 10.0)
     thread.join()
     here.close()
@@ -78,10 +78,10 @@ def _first_message(*, keys: bool) -> float:
     here, there = (open_transport(ADDRESS, settings) for settings in _settings(keys))
     try:
         listener = there.listen(ADDRESS)
-        began = perf_counter()
+        start = perf_counter()
         here.connect(listener.endpoint, "agent-1").send([b"hello"], 10.0)
         listener.receive(10.0)
-        return perf_counter() - began
+        return perf_counter() - start
     finally:
         here.close()
         there.close()

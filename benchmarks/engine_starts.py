@@ -37,13 +37,13 @@ def start_seconds(folder: Path, launcher: str, words: list[str]) -> float | None
         file, run = Path(place) / "starts.yaml", Path(place) / "run"
         file.write_text(json.dumps(EXPERIMENT))
         command = [sys.executable, "-m", "netagents", "run", str(file), "--launcher", launcher, "--out", str(run), "--quiet", *words]
-        began = time.time()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS, check=False)
-        if done.returncode:
-            print(f"{launcher}: exit code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}", flush=True)
+        start = time.time()
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS, check=False)
+        if result.returncode:
+            print(f"{launcher}: exit code {result.returncode}: {result.stderr.strip().splitlines()[-1:]}", flush=True)
             return None
         events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-        seconds = float(next(event["time"] for event in events if event["event"] == "gathered")) - began
+        seconds = float(next(event["time"] for event in events if event["event"] == "gathered")) - start
         print(f"{launcher}: {seconds:.1f} s", flush=True)
         return seconds
 

@@ -63,10 +63,10 @@ def speeds(environment: NetworkedMDP, copies: int = COPIES, steps: int = 100) ->
     for _ in range(steps):
         actions = uniform(environment, [], rng.random((copies, spec.n)))
         noise = rng.random((copies, *spec.step_noise))
-        began = time.process_time()
+        start = time.process_time()
         state = environment.step(state, actions, noise).state
         stepped = time.process_time()
         environment.observe(state)
-        stepping += stepped - began
+        stepping += stepped - start
         observing += time.process_time() - stepped
     return copies * steps / stepping, copies * steps / (stepping + observing)

@@ -25,7 +25,7 @@ from netagents.exact import JointModel, constrained_ascent, exact_ascent
 from netagents.experiment import load_experiment
 from netagents.experiment.settings_of_agents import group_name
 from netagents.launchers.launch import run
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import RadiusKind
 from netagents.records import Run
 from netagents.utilities import build_constraints, build_utility
@@ -44,13 +44,13 @@ def trained(name: str, seeds: Sequence[int], *overrides: str) -> list[Run]:
     """Runs of ``launch/NAME.yaml``, one per seed, in this process."""
     runs = []
     for seed in seeds:
-        began = time.monotonic()
+        start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="netagents-figures-") as folder:
             finished = run(f"launch/{name}.yaml", f"seed={seed}", "runtime.launcher=in_process", *overrides, directory=f"{folder}/run")
             # The records are read before their folder goes.
             _ = finished.returns, finished.discounted_returns, finished.seconds, finished.agent_metric("utility"), finished.setup
         runs.append(finished)
-        print(f"{name} {' '.join(overrides)} seed {seed}: {time.monotonic() - began:.1f} s", flush=True)
+        print(f"{name} {' '.join(overrides)} seed {seed}: {time.monotonic() - start:.1f} s", flush=True)
     return runs
 
 
@@ -166,10 +166,10 @@ def chain() -> bytes:
     return png(figure)
 
 
-def best_value(wanted: Prepared) -> float:
+def best_value(experiment: Prepared) -> float:
     """The best objective found by exact ascent with the policies that the experiment allows."""
-    setup = wanted.setup
-    model = JointModel(wanted.environment.kernel(), setup.discount)
+    setup = experiment.setup
+    model = JointModel(experiment.environment.kernel(), setup.discount)
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     sizes = zip(setup.state_sizes(tuple(range(setup.n))), setup.action_sizes(tuple(range(setup.n))), strict=True)
     utilities = [build_utility(setup.agents[i].utility, i, s, a, setup.discount) for i, (s, a) in enumerate(sizes)]
@@ -177,10 +177,10 @@ def best_value(wanted: Prepared) -> float:
     return exact_ascent(model, scopes, utilities, learning.task_weight, bound=learning.logit_bound).value
 
 
-def best_constrained(wanted: Prepared) -> float:
+def best_constrained(experiment: Prepared) -> float:
     """The best discounted reward found among policies that meet the experiment's constraint exactly."""
-    setup = wanted.setup
-    model = JointModel(wanted.environment.kernel(), setup.discount)
+    setup = experiment.setup
+    model = JointModel(experiment.environment.kernel(), setup.discount)
     scopes = tuple(setup.reach[RadiusKind.POLICY].window(i) for i in range(setup.n))
     agents = tuple(range(setup.n))
     sizes = zip(setup.state_sizes(agents), setup.action_sizes(agents), strict=True)

@@ -86,7 +86,7 @@ def train(seed: int, neighbours: bool) -> list[dict[str, float]]:
         env.reset(seed=seed * COPIES + at)
     rows = []
     for iteration in range(ITERATIONS):
-        seen = _observed([env.reset()[0] for env in copies], names)
+        observations = _observed([env.reset()[0] for env in copies], names)
         team = 0.0
         for model in models:
             model.rollout_buffer.reset()
@@ -94,7 +94,7 @@ def train(seed: int, neighbours: bool) -> list[dict[str, float]]:
             acted, values, logs = [], [], []
             with torch.no_grad():
                 for i, model in enumerate(models):
-                    action, value, log = model.policy(torch.as_tensor(seen[:, windows[i]]))
+                    action, value, log = model.policy(torch.as_tensor(observations[:, windows[i]]))
                     acted.append(action.numpy())
                     values.append(value)
                     logs.append(log)
@@ -104,12 +104,12 @@ def train(seed: int, neighbours: bool) -> list[dict[str, float]]:
             starts = np.full(COPIES, step == 0)
             for i, model in enumerate(models):
                 model.rollout_buffer.add(
-                    seen[:, windows[i]], acted[i].reshape(-1, 1), rewards[:, i], starts.astype(np.float32), values[i], logs[i]
+                    observations[:, windows[i]], acted[i].reshape(-1, 1), rewards[:, i], starts.astype(np.float32), values[i], logs[i]
                 )
-            seen = _observed([each[0] for each in results], names)
+            observations = _observed([each[0] for each in results], names)
         for i, model in enumerate(models):
             with torch.no_grad():
-                last = model.policy.predict_values(torch.as_tensor(seen[:, windows[i]]))
+                last = model.policy.predict_values(torch.as_tensor(observations[:, windows[i]]))
             # The time limit is no end: the value after the last step is bootstrapped from.
             model.rollout_buffer.compute_returns_and_advantage(last_values=last, dones=np.zeros(COPIES))
             model.policy.set_training_mode(True)

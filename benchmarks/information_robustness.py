@@ -47,8 +47,8 @@ def train(
 ) -> tuple[Any, Any, dict[str, FloatArray]]:
     """A trained network, what it was prepared from, and per iteration the return and the metrics of the term."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     term = {"kind": "information", "weight": -weight, "parameters": {"mode": mode}, **schedule}
     words = {"seed": seed, "learning.iterations": ITERATIONS, "signals": [term], **(changes or {})}
@@ -85,11 +85,11 @@ def exact_returns(network: Any, prepared: Any) -> dict[str, float]:
 
 def measure_runs(seeds: int) -> None:
     """Every penalty and seed that has no row yet."""
-    done = {(row["mode"], float(row["lambda"]), int(row["seed"])) for row in read(RUNS)}
-    wanted = [(point, seed) for seed in range(seeds) for point in COMPARED]
-    wanted += [(point, seed) for seed in range(seeds) for point in POINTS if point not in COMPARED and seed < SWEPT.get(point, FEW)]
-    for (mode, weight), seed in wanted:
-        if (mode, weight, seed) not in done:
+    finished_runs = {(row["mode"], float(row["lambda"]), int(row["seed"])) for row in read(RUNS)}
+    jobs = [(point, seed) for seed in range(seeds) for point in COMPARED]
+    jobs += [(point, seed) for seed in range(seeds) for point in POINTS if point not in COMPARED and seed < SWEPT.get(point, FEW)]
+    for (mode, weight), seed in jobs:
+        if (mode, weight, seed) not in finished_runs:
             network, prepared, curves = train(mode, weight, seed)
             row: dict[str, Any] = {"mode": mode, "lambda": f"{weight:g}", "seed": seed}
             row |= {name: f"{value:.6g}" for name, value in exact_returns(network, prepared).items()}
@@ -101,8 +101,8 @@ def measure_runs(seeds: int) -> None:
 
 def measure_ramps(seeds: int) -> None:
     """Runs in which lambda grows until they collapse: which of indicator and return says so first."""
-    done = {int(row["seed"]) for row in read(RAMPS)}
-    for seed in sorted(set(range(-(-seeds // 2))) - done):
+    seeds_in_file = {int(row["seed"]) for row in read(RAMPS)}
+    for seed in sorted(set(range(-(-seeds // 2))) - seeds_in_file):
         _, _, curves = train("exact", -RAMP["weight"], seed, start=RAMP["start"], ramp=RAMP["ramp"])
         smooth = np.convolve(curves["return"], np.ones(5) / 5, "valid")
         peak = int(smooth[: RAMP["start"] + 20].argmax())
@@ -123,10 +123,10 @@ def measure_bounds(seeds: int) -> None:
     from netagents.exact import JointModel, JointPolicy, observed_policy
     from netagents.exact.information_bound import bound_terms, greedy
 
-    done = {(row["policy"], int(row["seed"])) for row in read(BOUNDS)}
+    finished_bounds = {(row["policy"], int(row["seed"])) for row in read(BOUNDS)}
     for weight in BOUND_LAMBDAS:
         for seed in range(min(seeds, BOUND_SEEDS)):
-            if (f"{weight:g}, sampled", seed) in done:
+            if (f"{weight:g}, sampled", seed) in finished_bounds:
                 continue
             network, prepared, _ = train("exact", weight, seed, BOUNDED)
             model = JointModel(prepared.environment.kernel(), 1.0 - 1e-12)
@@ -173,8 +173,8 @@ def append(path: Path, row: dict[str, Any]) -> None:
 
 def values_of(rows: Sequence[Row], mode: str, weight: float, column: str) -> FloatArray:
     """A column of one penalty, by seed."""
-    chosen = sorted((int(row["seed"]), float(row[column])) for row in rows if row["mode"] == mode and float(row["lambda"]) == weight)
-    return np.array([value for _, value in chosen])
+    pairs = sorted((int(row["seed"]), float(row[column])) for row in rows if row["mode"] == mode and float(row["lambda"]) == weight)
+    return np.array([value for _, value in pairs])
 
 
 def tables() -> dict[str, list[list[str]]]:
@@ -219,8 +219,8 @@ def tables() -> dict[str, list[list[str]]]:
         columns = list(bounds[0])[2:]
         lines = [["policy", "n", *columns]]
         for name in names:
-            chosen = [row for row in bounds if row["policy"] == name]
-            lines.append([name, str(len(chosen)), *(f"{np.mean([float(row[column]) for row in chosen]):.3g}" for column in columns)])
+            selection = [row for row in bounds if row["policy"] == name]
+            lines.append([name, str(len(selection)), *(f"{np.mean([float(row[column]) for row in selection]):.3g}" for column in columns)])
         made["bound"] = lines
     return made
 

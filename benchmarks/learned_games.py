@@ -24,8 +24,8 @@ from netagents.environments.games import scripted
 from netagents.environments.games.scripted import Script, scripted_returns
 from netagents.environments.games.scripted_kitchen import cook
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 FOLDER = Path(__file__).parent.parent / "docs" / "games"
 
@@ -102,7 +102,7 @@ def learned(name: str, seed: int, overrides: tuple[str, ...] = ()) -> float:
     return float(np.mean([record.team_return for record in records[-LAST:]]))
 
 
-def measure(name: str, seeds: int, overrides: tuple[str, ...] = (), say: Callable[[str], None] = print) -> dict[str, Estimate]:
+def measure(name: str, seeds: int, overrides: tuple[str, ...] = (), report: Callable[[str], None] = print) -> dict[str, Estimate]:
     """Random, scripted and learned returns of one launch file; overrides change the training alone."""
     loaded = load_experiment(name)
     prepared = prepare(loaded.experiment, loaded.base)
@@ -117,7 +117,7 @@ def measure(name: str, seeds: int, overrides: tuple[str, ...] = (), say: Callabl
     returns = []
     for seed in range(seeds):
         returns.append(learned(name, seed, overrides))
-        say(f"{name} seed {seed}: {returns[-1]:.3f}")
+        report(f"{name} seed {seed}: {returns[-1]:.3f}")
     return {**intervals, "learned": estimate(returns)}
 
 

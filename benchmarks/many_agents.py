@@ -16,7 +16,7 @@ from typing import Any
 
 import netagents
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.nodes.process.stray_processes import RUN_MARKER
 from netagents.studies.cost_model import Cost, predict
 
@@ -69,14 +69,14 @@ class Memory(threading.Thread):
 
 def processor_seconds() -> float:
     """Of this process and all that have ended below it."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = [resource.getrusage(processes) for processes in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def measure(n: int, launcher: str) -> str:
     """A row of the table."""
     cost: Cost = predict(prepare(load_experiment(grid(n, launcher, LONG)).experiment).setup)
-    began, seconds, payload = time.time(), [], 0
+    start, seconds, payload = time.time(), [], 0
     with tempfile.TemporaryDirectory(prefix="many-", dir="/tmp") as folder:
         tempfile.tempdir = folder
         memory = Memory(Path(folder))
@@ -92,10 +92,10 @@ def measure(n: int, launcher: str) -> str:
     step = (seconds[1] - seconds[0]) / (LONG - SHORT) / STEPS / (CORES if launcher == "local" else 1)
     predicted = sum(flow.payload for flow in cost.total(LONG).values())
     here = f"{memory.most / 2**30:.2f} GiB" if memory.most else "-"
-    wanted = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
+    memory_text = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
     rates = f"{1e3 * cost.step_seconds():.1f} ms" if launcher == "local" else "-"
-    whole = f"{(time.time() - began):.0f} s"
-    return f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {wanted} | {here} | {rates} | {1e3 * step:.1f} ms | {whole} |"
+    whole = f"{(time.time() - start):.0f} s"
+    return f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {memory_text} | {here} | {rates} | {1e3 * step:.1f} ms | {whole} |"
 
 
 def main() -> None:

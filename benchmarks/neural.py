@@ -71,12 +71,12 @@ def measure_speed(rounds: int) -> Section:
         times = []
         memory = policy.initial_memory(copies)
         for _ in range(30 * max(1, rounds)):
-            began = time.perf_counter()
+            start = time.perf_counter()
             for _ in range(20):
                 context = policy.next_context(memory, states)
                 policy.act(context, noise)
                 memory = policy.memory_of(context)
-            times.append((time.perf_counter() - began) / 20)
+            times.append((time.perf_counter() - start) / 20)
         middle = float(np.median(times)) * 1e6
         kind = f"{action.size}" if isinstance(action, Discrete) else "2 Gaussian"
         section.add(words, kind, f"GRU of {hidden}" if isinstance(hidden, int) else " x ".join(map(str, hidden)), copies, f"{middle:.0f}")

@@ -65,17 +65,17 @@ def train(name: str, seed: int) -> list[Row]:
     import numpy as np
 
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     curve = CURVES[name]
     prepared = prepare(load_experiment(curve.launch, {"seed": seed, **curve.overrides}).experiment)
     network = InProcessNetwork(prepared.setup, prepared.environment)
     constrained = bool(prepared.experiment.constraints)
-    began = time.process_time()
+    start = time.process_time()
     rows = []
     for record in network.run(0, prepared.experiment.learning.iterations):
-        numbers = [seed, record.iteration, round(record.team_return, 5), round(time.process_time() - began, 2)]
+        numbers = [seed, record.iteration, round(record.team_return, 5), round(time.process_time() - start, 2)]
         if constrained:
             numbers.append(round(float(np.maximum(record.column("violation"), 0.0).sum()), 5))
         rows += [dict(zip(COLUMNS, numbers, strict=False))]

@@ -96,7 +96,7 @@ def opened(address: str, run: Path, server: int) -> dict[str, float]:
             tab.wait_for_timeout(1000)
             updates = _growing(tab, run)
             metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
-            shown = [pid for pid in _descendants(os.getpid()) if b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            renderers = [pid for pid in _descendants(os.getpid()) if b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
             after = machine()
             worked = after[0] - busy
             own = _spent() - before + processor_seconds(server) - of_server
@@ -109,7 +109,7 @@ def opened(address: str, run: Path, server: int) -> dict[str, float]:
                     ".reduce((sum, each) => sum + each.encodedBodySize, 0) / 1e3"
                 ),
                 "elements": tab.evaluate("document.querySelectorAll('*').length"),
-                "memory": max(map(_private_memory, shown)) / 1e6,
+                "memory": max(map(_private_memory, renderers)) / 1e6,
                 "heap": metrics["JSHeapUsedSize"] / 1e6,
                 "updates": updates,
                 "others": max(0.0, worked - own) / (worked + after[1] - idle),
@@ -143,9 +143,9 @@ def _wait(tab: Any, condition: str) -> None:
 def _growing(tab: Any, run: Path) -> float:
     """Updates per second that the page draws while iterations are added to the run."""
     rows = {name: json.loads((run / name).read_bytes().splitlines()[-1]) for name in FILES}
-    began, drawn, added = time.monotonic(), tab.evaluate("netagents.drawn"), 0
+    start, drawn, added = time.monotonic(), tab.evaluate("netagents.drawn"), 0
     first = rows[FILES[-1]]["iteration"] + 1
-    while (now := time.monotonic() - began) < GROWING_SECONDS:
+    while (now := time.monotonic() - start) < GROWING_SECONDS:
         for at in range(added, int(now * ROWS_PER_SECOND)):
             for name in FILES:
                 with (run / name).open("a") as file:

@@ -125,9 +125,9 @@ FULL = (
 def measure(task: Task, seed: int) -> list[Pair]:
     """Train, measure and compare: a row for every pair that was measured and whose truth is known."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.launchers.in_process_network import InProcessNetwork
     from netagents.learning.power_facts import power_facts
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.records.power_readings import mean_reading
 
     learning = {
@@ -215,9 +215,9 @@ def main(words: Sequence[str]) -> None:
     quick = "--quick" in words
     pairs: list[Pair] = []
     for task in QUICK if quick else FULL:
-        began = perf_counter()
+        start = perf_counter()
         pairs += measure(task, 0)
-        print(f"{task.name}: {perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        print(f"{task.name}: {perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     print(summary(pairs))
     if not quick:
         DATA.parent.mkdir(exist_ok=True)

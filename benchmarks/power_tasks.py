@@ -75,7 +75,7 @@ def rows_of(name: str, prices: Sequence[float], seeds: int, known: set[tuple[str
     """A row per run that is not known yet."""
     from netagents.experiment import load_experiment
     from netagents.launchers.launch import launch
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.studies.crash_returns import play_frozen
     from netagents.studies.power_sources import EPISODES, power_source
     from netagents.studies.power_study import power_study
@@ -121,7 +121,7 @@ def write(rows: Sequence[dict[str, Any]]) -> None:
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Lines of a table: interquartile means over seeds with 95 % intervals; shares are by seed."""
-    from netagents.studies.power_tables import kept
+    from netagents.studies.power_tables import share_of_return
 
     lines = [
         "| task | lambda | n | return | power | power left | return kept | truncation error | of it left |",
@@ -133,7 +133,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
             pairs = [(row, by_run[0.0, seed]) for (at, seed), row in sorted(by_run.items()) if at == price and (0.0, seed) in by_run]
             samples: list[list[float]] = [[row[key] for row, _ in pairs] for key in ("return", "power")]
             samples += [[row["power"] / plain["power"] for row, plain in pairs]]
-            samples += [[kept(row["return"], plain["return"], row["untrained"]) for row, plain in pairs]]
+            samples += [[share_of_return(row["return"], plain["return"], row["untrained"]) for row, plain in pairs]]
             samples += [[row["td_truncation_error"] for row, _ in pairs]]
             samples += [[row["td_truncation_error"] / plain["td_truncation_error"] for row, plain in pairs]]
             lines.append(f"| {name} | {price:g} | {len(pairs)} | " + " | ".join(_text(each) for each in samples) + " |")

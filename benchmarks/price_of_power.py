@@ -29,8 +29,8 @@ TASKS: dict[str, tuple[str, tuple[str, ...], int]] = {
 def iterations(file: str, overrides: tuple[str, ...], count: int) -> Iterator[Any]:
     """The records of a run in one process, one by one."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
-    from netagents.learning.prepare import prepare
+    from netagents.launchers.in_process_network import InProcessNetwork
+    from netagents.learning.prepared_experiment import prepare
 
     prepared = prepare(load_experiment(file, [*overrides, f"learning.iterations={count}"]).experiment)
     return InProcessNetwork(prepared.setup, prepared.environment).run(0, count)
@@ -66,9 +66,9 @@ def main() -> None:
     # A second thread of a linear algebra library spins while it waits, and its time would count.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
-    chosen = sys.argv[1:] or list(TASKS)
+    tasks = sys.argv[1:] or list(TASKS)
     print("| task | with / without | milliseconds without |\n|---|---|---|")
-    for name in chosen:
+    for name in tasks:
         paired = price(*TASKS[name])
         print(f"| {name} | {paired.text()} | {1000 * paired.second:.1f} |", flush=True)
 

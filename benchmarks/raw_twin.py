@@ -64,7 +64,7 @@ def serve(links: Carrier, traffic: Traffic, iterations: int) -> Timing:
     for send in sends:
         send(step)
     links.take(REPORT, agents)
-    began = time.perf_counter()
+    start = time.perf_counter()
     for iteration in range(iterations):
         for send in sends:
             send(step)
@@ -79,7 +79,7 @@ def serve(links: Carrier, traffic: Traffic, iterations: int) -> Timing:
         if iteration < iterations - 1:
             links.take(REPORT, agents)
     links.take(REPORT, agents)
-    return Timing(in_steps, time.perf_counter() - began)
+    return Timing(in_steps, time.perf_counter() - start)
 
 
 def act(links: Carrier, traffic: Traffic, iterations: int, index: int) -> None:

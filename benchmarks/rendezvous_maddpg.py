@@ -16,8 +16,8 @@ import numpy as np
 
 from netagents.experiment import load_experiment
 from netagents.intervals import run_interval
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.attack_returns import Attack
 
 ROOT = Path(__file__).parent.parent
@@ -69,8 +69,8 @@ def table() -> str:
         if own:
             values = [float(row["greedy_return"]) for row in own]
             seconds = float(np.mean([float(row["cpu_seconds"]) for row in own]))
-            shown = ", ".join(f"{value:.1f}" for value in values) if len(values) < 3 else run_interval(values).text()
-            lines.append(f"| {label} | {len(own)} | {shown} | {seconds:.0f} |")
+            text = ", ".join(f"{value:.1f}" for value in values) if len(values) < 3 else run_interval(values).text()
+            lines.append(f"| {label} | {len(own)} | {text} | {seconds:.0f} |")
     return "\n".join(lines)
 
 

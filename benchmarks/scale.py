@@ -9,7 +9,7 @@ from benchmarks.raw_twin import run_twin
 from benchmarks.table import Section
 from benchmarks.workloads import traffic_of, train
 from netagents.experiment import Experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 SIZES = (4, 16, 36, 64, 100)
 HORIZON, ITERATIONS = 40, 3

@@ -32,13 +32,13 @@ def measure(rounds: int) -> Section:
             settings["runtime"] = {"directory": folder}
             samples: list[tuple[float, bool]] = []
             watcher = threading.Thread(target=_watch, args=(samples, Path(folder)), daemon=True)
-            began = time.time()
+            start = time.time()
             watcher.start()
             run = launch(load_experiment(Experiment.model_validate(settings)))
             watcher.join(1.0)
-            ready = next(event["time"] for event in run.events if event["event"] == "gathered") - began
+            ready = next(event["time"] for event in run.events if event["event"] == "gathered") - start
         memory = sorted(size for size, _ in samples)
-        torch = any(seen for _, seen in samples)
+        torch = any(has_torch for _, has_torch in samples)
         section.add(f"{ready:.1f}", f"{memory[len(memory) // 2]:.1f}", f"{memory[-1]:.1f}", "yes" if torch else "no")
     return section
 

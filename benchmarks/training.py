@@ -6,7 +6,7 @@ from benchmarks.pairs import summarise
 from benchmarks.raw_twin import run_twin
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, over, traffic_of, train
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 ITERATIONS = 8
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import netagents
 from benchmarks.table import Section
 from benchmarks.workloads import line_msg, over
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 AGENTS, ITERATIONS, SKIPPED = 16, 10, 2
 _COUNTED = ("voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:")
@@ -31,14 +31,14 @@ def measure(rounds: int) -> Section:  # noqa: ARG001 -- counts hardly differ
         experiment = over(line_msg(AGENTS, 64, ITERATIONS, kappa_policy=1), transport)
         experiment = experiment.model_copy(update={"runtime": experiment.runtime.model_copy(update={"monitor": False})})
         steps = (ITERATIONS - SKIPPED - 1) * prepare(experiment).setup.steps
-        seen: list[dict[str, tuple[int, int]]] = []
+        samples: list[dict[str, tuple[int, int]]] = []
 
-        def look(_: object, seen: list[dict[str, tuple[int, int]]] = seen) -> None:
-            seen.append(dict(_switches()))
+        def look(_: object, samples: list[dict[str, tuple[int, int]]] = samples) -> None:
+            samples.append(dict(_switches()))
 
         with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
             netagents.run(json.loads(experiment.model_dump_json()), directory=Path(folder) / "run", on_iteration=look)
-        first, last = seen[SKIPPED - 1], seen[-2]
+        first, last = samples[SKIPPED - 1], samples[-2]
         slept, interrupted = ({role: (last[role][which] - first[role][which]) / steps for role in first} for which in (0, 1))
         server = slept.pop("environment")
         section.add(

@@ -116,8 +116,8 @@ def run(folder: Path, pinned: bool) -> Spent:
     file.write_text(experiment.model_dump_json())
     words = [sys.executable, "-c", METER, sys.executable, "-m", "netagents", "run", str(file), "--quiet", "--out", str(directory)]
     busy, idle = machine()
-    done = subprocess.run(_on(0, pinned, words), stdout=subprocess.PIPE, text=True, check=True)
-    code, processor, switches = json.loads(done.stdout)
+    result = subprocess.run(_on(0, pinned, words), stdout=subprocess.PIPE, text=True, check=True)
+    code, processor, switches = json.loads(result.stdout)
     assert code == 0, "the run failed"
     after = machine()
     events = {event["event"]: event["time"] for event in map(json.loads, (directory / "events.jsonl").read_text().splitlines())}
@@ -133,9 +133,9 @@ def page(pinned: bool) -> Iterator[tuple[str, Path, int]]:
         with subprocess.Popen(_on(1, pinned, words), stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
-                found = re.search(r"http://\S+", server.stdout.readline())
-                assert found is not None, "the page was not served"
-                yield found[0], Path(name), server.pid
+                match = re.search(r"http://\S+", server.stdout.readline())
+                assert match is not None, "the page was not served"
+                yield match[0], Path(name), server.pid
             finally:
                 server.terminate()
 
@@ -167,7 +167,7 @@ def browsers(address: str, pinned: bool) -> Iterator[None]:
 
 def _behind(pinned: bool) -> Callable[[], None]:
     def step_back() -> None:
-        os.nice(19)
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # runs only where nobody else would, and is interrupted at once
         if pinned:
             os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[1:]))
 

@@ -47,8 +47,8 @@ def _run(precision: str, seed: int) -> tuple[float, NDArray[np.float64], float]:
         learning = experiment.learning.model_copy(update={"wire_precision": precision})
         runtime = experiment.runtime.model_copy(update={"launcher": "in_process"})
         with tempfile.TemporaryDirectory(prefix="netagents-bench-") as folder:
-            chosen = experiment.model_copy(update={"learning": learning, "runtime": runtime})
-            run = netagents.run(json.loads(chosen.model_dump_json()), directory=Path(folder) / "run")
+            variant = experiment.model_copy(update={"learning": learning, "runtime": runtime})
+            run = netagents.run(json.loads(variant.model_dump_json()), directory=Path(folder) / "run")
             sent = float(sum(traffic.bytes for hop, traffic in run.ledger.by_hop().items() if hop > 0))
             returned = float(np.mean(run.returns[-10:]))
             if iterations == 1:

@@ -12,7 +12,7 @@ from benchmarks.traffic import Exchange, Traffic
 from netagents.experiment import Experiment, load_experiment
 from netagents.launchers.launch import launch
 from netagents.learning import Setup
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Action, Envelope, Kind, Message, Report, ShadowReward, State, Step, Trace, TruncatedQ, index_dtype
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -57,12 +57,12 @@ def train(experiment: Experiment, launcher: str) -> Measured:
         runtime = experiment.runtime.model_copy(update={"launcher": launcher, "directory": folder})
         run = launch(load_experiment(experiment.model_copy(update={"runtime": runtime})))
         events = {event["event"]: event for event in run.events}
-        began = events.get("gathered", events["started"])["time"]
+        start = events.get("gathered", events["started"])["time"]
         ended = events["checkpoint"]["time"]
         horizon = prepare(experiment).setup.horizon
         stepping = events["traffic"]["sample_seconds"] if "traffic" in events else 0.0
         messages = run.ledger.total.messages
-        return Measured(ended - began, stepping, (horizon - 1) * experiment.learning.iterations, messages)
+        return Measured(ended - start, stepping, (horizon - 1) * experiment.learning.iterations, messages)
 
 
 def traffic_of(prepared: Prepared) -> Traffic:

@@ -101,16 +101,16 @@ class GlobalNumbers:
 
     Args:
         seed: the run's seed.
-        wanted: whether there is code that may draw from them; otherwise nothing is done, which takes no time.
+        enabled: whether there is code that may draw from them; otherwise nothing is done, which takes no time.
     """
 
-    def __init__(self, seed: int, wanted: bool = True) -> None:
-        self._seed, self._wanted = seed, wanted
+    def __init__(self, seed: int, enabled: bool = True) -> None:
+        self._seed, self._enabled = seed, enabled
         self._states: dict[int, Any] = {}
 
     def begin(self, owner: int, iteration: int) -> None:
         """Seed the owner's numbers for an iteration."""
-        if self._wanted:
+        if self._enabled:
             with _outside_kept():
                 seed_globally(self._seed, owner, iteration)
                 self._states[owner] = _states()
@@ -118,7 +118,7 @@ class GlobalNumbers:
     @contextlib.contextmanager
     def of(self, owner: int) -> Iterator[None]:
         """Inside, whoever draws draws the owner's numbers."""
-        if not self._wanted or owner not in self._states:
+        if not self._enabled or owner not in self._states:
             yield
             return
         with _outside_kept():

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv" / "adapters"
 
 TESTS = {
-    "sumo": "tests/environments/test_sumo_traffic.py",
+    "sumo": "tests/environments/test_sumo_simulation.py",
     "smax": "tests/environments/test_smax.py",
     "foraging": "tests/environments/test_level_foraging.py",
     "mujoco": "tests/environments/test_multi_agent_mujoco.py",

@@ -85,19 +85,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tier", choices=("smoke", "full"), help="only the claims of this tier")
     parser.add_argument("--registry", type=Path, default=registry_path(), help="another registry of claims")
     parser.add_argument("--page", action="store_true", help="check nothing, only write the page again")
-    chosen = parser.parse_args(arguments)
-    claims = read_claims(chosen.registry)
-    names = [find_claim(claims, chosen.claim).id] if chosen.claim else [each.id for each in claims if chosen.tier in (None, each.tier)]
+    options = parser.parse_args(arguments)
+    claims = read_claims(options.registry)
+    names = [find_claim(claims, options.claim).id] if options.claim else [each.id for each in claims if options.tier in (None, each.tier)]
     changed = []
     for place, claim in enumerate(claims):
-        if claim.id in names and not chosen.page:
+        if claim.id in names and not options.page:
             measured, verdict = reproduce(claim)
             claims[place] = with_result(claim, measured, verdict)
             changed += [claim.id] if verdict != claim.verdict else []
             print(f"{claim.id}: {verdict}", flush=True)
             # A later claim may take long or fail; what is known is kept.
-            write_registry(chosen.registry, claims)
-    chosen.registry.with_suffix(".md").write_text(page(claims), encoding="utf-8")
+            write_registry(options.registry, claims)
+    options.registry.with_suffix(".md").write_text(page(claims), encoding="utf-8")
     if changed:
         print(f"came out other than recorded: {', '.join(changed)}", file=sys.stderr)
     return 1 if changed else 0

@@ -134,8 +134,8 @@ def played(exhibit: Exhibit) -> tuple[NetworkedMDP, NDArray[Any]]:
     state = environment.reset(rng.random((1, *spec.reset_noise)))
     for _ in range(exhibit.steps):
         noise = rng.random((1, spec.n))
-        seen = environment.observe(state)
-        actions = _uniform(environment, rng) if exhibit.rule is None else exhibit.rule(environment, seen, noise)
+        observations = environment.observe(state)
+        actions = _uniform(environment, rng) if exhibit.rule is None else exhibit.rule(environment, observations, noise)
         outcome = environment.step(state, actions, rng.random((1, *spec.step_noise)))
         if (outcome.terminated | outcome.truncated).all():
             break
@@ -235,9 +235,9 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(chosen: list[str]) -> int:
+def main(names: list[str]) -> int:
     """Draw those that were named, or all, and write the page."""
-    for name in chosen or GALLERY:
+    for name in names or GALLERY:
         try:
             draw(name)
         except MissingPackageError as error:

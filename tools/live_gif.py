@@ -117,19 +117,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--out", type=Path, default=OUT)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     browser = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     if browser is None:
         print("there is no chromium on this machine; on Debian: apt install chromium", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        run = chosen.run
+        run = options.run
         if run is None:
             run = Path(folder) / "run"
             words = ["run", str(ROOT / FILE), *OVERRIDES, "--out", str(run), "--quiet"]
             subprocess.run([sys.executable, "-m", "netagents", *words], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-        write_gif(pictures(Replay(run, Path(folder)), browser), chosen.out)
-    print(f"{chosen.out}  ({chosen.out.stat().st_size / 1e6:.2f} MB)")
+        write_gif(pictures(Replay(run, Path(folder)), browser), options.out)
+    print(f"{options.out}  ({options.out.stat().st_size / 1e6:.2f} MB)")
     return 0
 
 

@@ -91,8 +91,8 @@ def robustness() -> Picture:
     prices = ("0", "0.0005", "0.1")
     lines = []
     for name, column, color in (("clean", "greedy clean", MAIN), ("attacked", "greedy attacked", ACCENT)):
-        found = [run_interval([float(row[column]) for row in rows if row["lambda"] == price]) for price in prices]
-        lines.append(_points(name, np.array([_edges(each) for each in found]), color))
+        intervals = [run_interval([float(row[column]) for row in rows if row["lambda"] == price]) for price in prices]
+        lines.append(_points(name, np.array([_edges(each) for each in intervals]), color))
     chart = Chart(
         "return per agent", tuple(lines), np.arange(3.0), x_label="price of information between history and action",
         categories=tuple(f"lambda {price}" for price in prices), y_range=(0.0, 20.5), height=300, with_value=False,

@@ -70,7 +70,7 @@ def broken_links(site: Path) -> Iterator[str]:
                 yield f"{name} leads to {address}, where there is no such place"
 
 
-def seen_faults(site: Path, shots: Path | None) -> Iterator[str]:
+def visible_faults(site: Path, shots: Path | None) -> Iterator[str]:
     """What a browser and axe find wrong with the pages that are looked at; nothing where there is no browser."""
     browser = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     try:
@@ -94,8 +94,8 @@ def seen_faults(site: Path, shots: Path | None) -> Iterator[str]:
 
 def _faults(context: Any, axe: Any, site: Path, name: str, where: str, shots: Path | None) -> Iterator[str]:
     page = context.new_page()
-    spoken: list[str] = []
-    page.on("pageerror", lambda error: spoken.append(str(error)))
+    console: list[str] = []
+    page.on("pageerror", lambda error: console.append(str(error)))
     page.goto((site / f"{name}.html").resolve().as_uri())
     page.wait_for_timeout(200)
     if shots is not None:
@@ -105,7 +105,7 @@ def _faults(context: Any, axe: Any, site: Path, name: str, where: str, shots: Pa
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if wide > 0:
         yield f"{where}: {wide} pixels wider than the window"
-    yield from (f"{where}: {error}" for error in spoken)
+    yield from (f"{where}: {error}" for error in console)
     for each in axe.run(page).response["violations"]:
         if each["impact"] in ("serious", "critical"):
             nodes = each["nodes"]
@@ -119,9 +119,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("site", type=Path)
     parser.add_argument("--shots", type=Path, help="folder for pictures of the pages that are looked at")
     options = parser.parse_args(arguments)
-    found = [*broken_links(options.site), *seen_faults(options.site, options.shots)]
-    print("\n".join(found) or f"{options.site}: all links lead somewhere, and nothing is wrong with what was looked at")
-    return 1 if found else 0
+    problems = [*broken_links(options.site), *visible_faults(options.site, options.shots)]
+    print("\n".join(problems) or f"{options.site}: all links lead somewhere, and nothing is wrong with what was looked at")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -37,12 +37,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--batch", type=int, default=64, help="copies of the environment in the chains")
     parser.add_argument("--repeats", type=int, default=5, help="fits of which the medians are taken")
     parser.add_argument("--transport", default="auto", help="links of the chains: auto, unix, ipc or tcp")
-    chosen = parser.parse_args(arguments)
-    if min(chosen.batch, chosen.repeats) < 1:
+    options = parser.parse_args(arguments)
+    if min(options.batch, options.repeats) < 1:
         parser.error("--batch and --repeats are at least 1")
     rows = [
         ("defaults", Rates(), float("nan")),
-        *((name, *fit) for name, fit in measure(chosen.batch, chosen.repeats, chosen.transport).items()),
+        *((name, *fit) for name, fit in measure(options.batch, options.repeats, options.transport).items()),
     ]
     print(f"{'routing':<10}{'us per wake-up':>16}{'us per message':>16}{'us per step':>14}{'error':>9}")
     for name, rates, error in rows:

@@ -22,7 +22,7 @@ def carry_out_allocation(
     episodes: int,
     budget: int | None,
     show: Callable[[StudyProgress], None],
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     close: Callable[[], None],
 ) -> None:
     """Train what is missing, play everything, write ``allocation.json``, ``values.csv`` and ``scenarios.csv``, and print the result."""
@@ -34,8 +34,8 @@ def carry_out_allocation(
 
     directory = StudyDirectory.open_for(folder, study)
     try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=say)
-        result = evaluate_allocation(study, directory, episodes=episodes, budget=budget, show=say)
+        carry_out(study, directory, jobs=jobs, copies=0, show=show, report=report)
+        result = evaluate_allocation(study, directory, episodes=episodes, budget=budget, show=report)
     finally:
         close()
     scenarios = [

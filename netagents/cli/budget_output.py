@@ -24,8 +24,8 @@ def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int
 
     directory = StudyDirectory.open_for(folder, study)
     try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=progress, say=progress.say)
-        rows = evaluate_budget(study, directory, episodes=episodes, show=progress.say)
+        carry_out(study, directory, jobs=jobs, copies=0, show=progress, report=progress.print_line)
+        rows = evaluate_budget(study, directory, episodes=episodes, show=progress.print_line)
     finally:
         progress.close()
     write_atomically(folder / "budget.json", budget_json(study, rows).encode())

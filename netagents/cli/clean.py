@@ -38,17 +38,17 @@ def clean(
             raise RunDirectoryError("no such run directory", where=str(path), fix="name a run directory, or a folder of them")
     removed = 0
     failures: list[RunDirectoryError] = []
-    seen: set[Path] = set()
+    visited: set[Path] = set()
     for run, by_name in runs:
         # Two ways to one directory, but a link is something of its own.
         place = run.path.parent.resolve() / run.path.name
-        if place in seen:
+        if place in visited:
             continue
-        seen.add(place)
+        visited.add(place)
         state = run.state
-        shown = printable(str(run.path))
+        name = printable(str(run.path))
         if state == "running" or run.lock.is_held_elsewhere():
-            typer.echo(f"kept     {shown}  (still running)")
+            typer.echo(f"kept     {name}  (still running)")
         elif by_name or everything or state in ("killed", "failed", "created"):
             what = f"link to {run.path.readlink()}, which stays" if run.path.is_symlink() else state
             if not dry_run:
@@ -56,17 +56,17 @@ def clean(
                     # From here on nobody begins to write; whoever did before is running.
                     run.lock.take()
                     if run.has_writer():
-                        typer.echo(f"kept     {shown}  (still running)")
+                        typer.echo(f"kept     {name}  (still running)")
                         continue
                     _remove(run.path)
                 except OSError as error:
                     # The others are removed all the same.
-                    why = f"cannot be removed: {error.strerror or error}"
-                    failures.append(RunDirectoryError(why, where=str(error.filename or run.path)))
+                    reason = f"cannot be removed: {error.strerror or error}"
+                    failures.append(RunDirectoryError(reason, where=str(error.filename or run.path)))
                     continue
                 finally:
                     run.lock.release()
-            typer.echo(f"{'would remove' if dry_run else 'removed '} {shown}  ({printable(what)})")
+            typer.echo(f"{'would remove' if dry_run else 'removed '} {name}  ({printable(what)})")
             removed += 1
     for sockets in abandoned_directories():
         typer.echo(f"{'would remove' if dry_run else 'removed '} {sockets.path}  (sockets of a dead run)")

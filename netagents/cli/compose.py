@@ -19,7 +19,7 @@ def compose(
 ) -> None:
     """Print a Compose file that runs an experiment with one container per agent: netagents compose FILE > docker-compose.yml."""
     from netagents.launchers.compose.compose_file import standalone_file
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
 
     loaded = load_trusted(file, overrides, trust)
     typer.echo(standalone_file(loaded, prepare(loaded.experiment, loaded.base)), nl=False)

@@ -29,7 +29,7 @@ def doctor(
 
     findings = machine()
     if file is not None:
-        from netagents.learning.prepare import prepare
+        from netagents.learning.prepared_experiment import prepare
 
         loaded = load_trusted(file, overrides, trust)
         setup = prepare(loaded.experiment, loaded.base).setup

@@ -74,5 +74,5 @@ def print_tables(tables: ExactTables, most: int) -> None:
         for row in table.rows[:most]:
             grid.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
         console.print(grid)
-        left = len(table.rows) - most
-        console.print(f"... and {left} more rows (--rows, --out)\n" if left > 0 else "")
+        remaining = len(table.rows) - most
+        console.print(f"... and {remaining} more rows (--rows, --out)\n" if remaining > 0 else "")

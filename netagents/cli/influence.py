@@ -57,8 +57,8 @@ def influence(
     def begin(expected: Forecast, plan: InfluencePlan) -> None:
         typer.echo(
             f"K = {len(plan.members)}, M = {plan.repetitions}: {expected.rollouts:,} rollouts of {plan.repetitions} episodes and "
-            f"{plan.horizon} steps, {expected.rollouts - expected.missing:,} of them played before; about {expected.left:.3g} s "
-            f"with {expected.jobs} process{'' if expected.jobs == 1 else 'es'}",
+            f"{plan.horizon} steps, {expected.rollouts - expected.missing:,} of them played before; "
+            f"about {expected.remaining_seconds:.3g} s with {expected.jobs} process{'' if expected.jobs == 1 else 'es'}",
             err=True,
         )
         if only_forecast:

@@ -31,7 +31,7 @@ def keys(
 ) -> None:
     """Make one folder per node, each with its own secret and the public keys it needs; give each host only its own."""
     from netagents.cli.experiment_source import experiment_source, load_with_notes
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.nodes.bootstrap.node_keys import run_bundles
     from netagents.wire.security.key_bundles import write_bundles
 

@@ -93,8 +93,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         try:
             with CtrlC().handling():
-                given = translate_settings(command, typer.Context(command, info_name="netagents"), list(arguments))
-                with command.make_context("netagents", given) as ctx:
+                arguments_after_command = translate_settings(command, typer.Context(command, info_name="netagents"), list(arguments))
+                with command.make_context("netagents", arguments_after_command) as ctx:
                     command.invoke(ctx)
         finally:
             # A reader that has gone away is noticed here, not at the interpreter's end.
@@ -102,7 +102,7 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
+        _print_error("interrupted")
         return EXIT_INTERRUPTED
     except (ReaderGoneError, BrokenPipeError):
         # Whatever is still buffered has nowhere to go; the interpreter must not complain about it at its end.
@@ -131,11 +131,11 @@ def _failed(error: BaseException, line: str, code: int) -> int:
         print(printable("".join(traceback.format_exception(error)), keep="\n\t"), end="", file=sys.stderr)
     one = " ".join(line.split())
     # What a file or an argument holds is shown, but never speaks to the terminal.
-    _say("error: " + printable(one))
+    _print_error("error: " + printable(one))
     return code
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"netagents: {line}", file=sys.stderr)
 
 

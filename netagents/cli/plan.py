@@ -43,7 +43,7 @@ def plan(
 
     from netagents.launchers.signs_of_life import signs_of_life
     from netagents.learning.lossy_links import LEAST_ANSWERED
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.messages import Kind
     from netagents.reports import summary
     from netagents.studies.cost_model import parse_link, predict
@@ -72,14 +72,14 @@ def plan(
         grid.add_column(title, justify="left" if title == "message" else "right", no_wrap=True)
     for (kind, hop), flow in sorted(cost.flows.items(), key=lambda item: (item[0][1] > 0, item[0])):
         weighted = byte_size(flow.framed * hop) if hop else "-"
-        shown = (
+        lines = (
             Kind(kind).name.lower(),
             str(hop) if hop else "server",
             f"{flow.messages:,.0f}",
             byte_size(flow.payload),
             byte_size(flow.framed),
         )
-        grid.add_row(*shown, weighted)
+        grid.add_row(*lines, weighted)
     near, weighted_flow = cost.between_agents(), cost.between_agents(hop_weighted=True)
     whole = sum(flow.framed for flow in cost.total(iterations).values())
     Console(markup=False).print("per iteration", grid, "")

@@ -95,15 +95,15 @@ def _show(episode: WatchedEpisode, speed: float) -> None:
     per_cell = columns_per_cell(episode.pictures[0], console.width, console.height - 3)
     captions, power = episode.captions(), _shares(episode)
 
-    def shown(number: int) -> Group:
+    def group(number: int) -> Group:
         frame = terminal_frame(episode.pictures[number], per_cell, power, plain=console.color_system is None)
         return Group(Text(episode.title), frame, Text(captions[number]))
 
     if not console.is_terminal:
         for number in range(len(episode.pictures)):
-            console.print(shown(number), crop=False, soft_wrap=True)
+            console.print(group(number), crop=False, soft_wrap=True)
         return
-    with Live(shown(0), console=console, auto_refresh=False, vertical_overflow="crop") as live:
+    with Live(group(0), console=console, auto_refresh=False, vertical_overflow="crop") as live:
         for number in range(len(episode.pictures)):
-            live.update(shown(number), refresh=True)
+            live.update(group(number), refresh=True)
             time.sleep(1.0 / speed)

@@ -10,7 +10,7 @@ import typer
 from netagents.cli.trust import TrustOption, announce_run
 
 if TYPE_CHECKING:
-    from netagents.launchers.audited_power import Audit
+    from netagents.launchers.audit_result import Audit
     from netagents.records.run_reader import Run
 
 app = typer.Typer(add_completion=False)
@@ -89,7 +89,7 @@ def audit_with_progress(run: Run, *, quiet: bool, **options: Any) -> Audit:
         typer.echo(title, err=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
-        return audit(run, show=lambda done, parts, _: progress.update(task, completed=done, total=parts), **options)
+        return audit(run, show=lambda finished_parts, parts, _: progress.update(task, completed=finished_parts, total=parts), **options)
 
 
 def _print_json(result: Audit) -> None:

@@ -34,7 +34,7 @@ def radii(
     from netagents.launchers.portable_experiment import portable_text
     from netagents.launchers.radius_calibration import with_chosen_radii
     from netagents.launchers.signs_of_life import signs_of_life
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.records import write_atomically
     from netagents.records.atomic_files import check_file
     from netagents.records.run_creation import check_free
@@ -46,12 +46,12 @@ def radii(
         check_free(out)
         check_file(out)
     with signs_of_life("radii", "reading the graph") as stage:
-        chosen, facts = with_chosen_radii(loaded, lambda line: typer.echo(line, err=True), stage)
+        with_radii, facts = with_chosen_radii(loaded, lambda line: typer.echo(line, err=True), stage)
     assert facts is not None, "there was something to choose"
-    prepared = prepare(chosen.experiment, chosen.base)
+    prepared = prepare(with_radii.experiment, with_radii.base)
     _print(facts, prepared.topology.labels)
     if out is not None:
-        write_atomically(out, f"{portable_text(chosen, prepared)}\n".encode())
+        write_atomically(out, f"{portable_text(with_radii, prepared)}\n".encode())
         typer.echo(f"\n{out}: the same experiment with these radii")
 
 

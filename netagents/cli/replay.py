@@ -39,10 +39,12 @@ def replay(
         typer.echo("left in the debugger; nothing was compared")
         return
     typer.echo(f"agent {agent} of {printable(opened.path.name)}: the state before iteration {result.first} from {result.source}")
-    if result.done:
-        which = "each" if result.compared == result.done else f"{len(result.compared)} of them, and nothing to compare after the others,"
-        typer.echo(f"iterations {result.done[0]} to {result.done[-1]} replayed: the same state after {which} as in the run")
-        typer.echo(f"  state after iteration {result.done[-1]}: SHA-256 {result.digest}")
+    if result.iterations:
+        which = (
+            "each" if result.compared == result.iterations else f"{len(result.compared)} of them, and nothing to compare after the others,"
+        )
+        typer.echo(f"iterations {result.iterations[0]} to {result.iterations[-1]} replayed: the same state after {which} as in the run")
+        typer.echo(f"  state after iteration {result.iterations[-1]}: SHA-256 {result.digest}")
         typer.echo(f"  checkpoints with the same state: {', '.join(map(str, result.checkpoints)) or 'none within'}")
         typer.echo(f"  rows of metrics with the same numbers: {result.rows}")
     if result.ends_in is not None:

@@ -25,9 +25,9 @@ def reproduce(
         raise UsageError(f"there is no tier '{tier}'", where="--tier", fix="choose smoke or full")
     path = registry or registry_path()
     claims = read_claims(path)
-    chosen = [find_claim(claims, claim)] if claim else [each for each in claims if tier is None or each.tier == tier]
+    selection = [find_claim(claims, claim)] if claim else [each for each in claims if tier is None or each.tier == tier]
     changed = []
-    for each in chosen:
+    for each in selection:
         value, verdict = check(each)
         agreement = "as recorded" if verdict == each.verdict else f"BUT RECORDED AS {each.verdict}"
         number = f"{value:.6g}" if isinstance(value, float) else value.text(number=lambda edge: f"{edge:.4g}")
@@ -35,5 +35,5 @@ def reproduce(
         if verdict != each.verdict:
             changed.append(each.id)
     if changed:
-        typer.echo(f"{len(changed)} of {len(chosen)} came out other than recorded: {', '.join(changed)}", err=True)
+        typer.echo(f"{len(changed)} of {len(selection)} came out other than recorded: {', '.join(changed)}", err=True)
         raise typer.Exit(1)

@@ -41,7 +41,7 @@ def robustness(
     """Train every method, freeze its team, attack it, and compare clean and attacked returns and training times."""
     from netagents.cli.study_progress import first_seed, train_all
     from netagents.errors import UsageError
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.reports.robustness_page import write_robustness_page
     from netagents.studies.attack_study import parse_adversaries
     from netagents.studies.robustness_study import attack_all, robustness_study

@@ -75,8 +75,8 @@ def run(
         require = check_branchable if audit else None
         display = make_display(not quiet)
         try:
-            shown = None if page is None else page.show
-            finished = launch(loaded, display, out, created=shown, require=require, detached=detach)
+            show = None if page is None else page.show
+            finished = launch(loaded, display, out, created=show, require=require, detached=detach)
             if detach:
                 typer.echo(str(finished.path))
                 return

@@ -101,8 +101,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         name = Text(printable(row["name"]))
         if row.get("line"):
-            shown = f"{row['where']}: {row['line']}" if row.get("where") else row["line"]
-            name.append(f"\n{printable(shown)}", style="dim")
+            line = f"{row['where']}: {row['line']}" if row.get("where") else row["line"]
+            name.append(f"\n{printable(line)}", style="dim")
         known = "iterations" in row
         grid.add_row(
             Text(row["state"], style=_COLORS.get(row["state"], "")),

@@ -38,7 +38,7 @@ def slurm(
 ) -> None:
     """Print a batch script that trains an experiment under Slurm, one step per role: netagents script slurm FILE > job.sbatch."""
     from netagents.launchers.scripts.slurm_script import slurm_script, write_script
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
 
     loaded = load_trusted(file, overrides, trust)
     folder = out.absolute() if out is not None else None
@@ -65,7 +65,7 @@ def kubernetes(
 ) -> None:
     """Write the manifests of one run on Kubernetes, one Job per role, with fresh keys inside: keep them as you keep a password."""
     from netagents.launchers.scripts.kubernetes_manifests import manifests_text, write_manifests
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
 
     loaded = load_trusted(file, overrides, trust)
     text = manifests_text(loaded, prepare(loaded.experiment, loaded.base), image=image, namespace=namespace)

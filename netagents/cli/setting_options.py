@@ -30,22 +30,22 @@ def translate_settings(group: Any, context: Any, arguments: Sequence[str]) -> li
     takes_value = {
         name: not parameter.is_flag for parameter in command.params if hasattr(parameter, "is_flag") for name in _names(parameter)
     }
-    kept: list[str] = words[:begin]
+    translation: list[str] = words[:begin]
     settings: list[str] = []
     rest = iter(range(begin, len(words)))
     for at in rest:
         word = words[at]
         name, equals, value = word.partition("=")
         if word == "--":
-            return [*kept, *settings, *words[at:]]
+            return [*translation, *settings, *words[at:]]
         if word in ("-h", "--help") or not name.startswith("--") or name in takes_value:
-            kept.append(word)
+            translation.append(word)
             if takes_value.get(name) and not equals and at + 1 < len(words):
-                kept.append(words[next(rest)])
+                translation.append(words[next(rest)])
             continue
         key = _setting(name, value if equals else words[at + 1] if at + 1 < len(words) else "VALUE")
         if key is None:
-            kept.append(word)  # the command says what it does not know
+            translation.append(word)  # the command says what it does not know
             continue
         if not equals:
             if at + 1 == len(words) or words[at + 1].startswith("--"):
@@ -54,7 +54,7 @@ def translate_settings(group: Any, context: Any, arguments: Sequence[str]) -> li
                 raise UsageError(f"{name} has no value", fix=f"write {key}=VALUE, or {name} VALUE")
             value = words[next(rest)]
         settings.append(f"{key}={value}")
-    return [*kept, *settings]
+    return [*translation, *settings]
 
 
 def _names(parameter: Any) -> list[str]:

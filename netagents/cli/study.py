@@ -131,7 +131,7 @@ def allocation(
     study = allocation_study(file, axes, fixed, seeds=_seeds(file, fixed, seeds), sizes=allowed, lengths=lengths)
     folder = Path("studies") / f"allocation-{study.name}" if out is None else out
     progress = ProgressLine()
-    carry_out_allocation(study, folder, jobs, episodes, budget, progress, progress.say, progress.close)
+    carry_out_allocation(study, folder, jobs, episodes, budget, progress, progress.print_line, progress.close)
 
 
 @app.command()
@@ -214,7 +214,7 @@ def samples(
         agents=parse_whole_numbers(agents, "--agents"),
         kappas=parse_whole_numbers(kappa, "--kappa"),
         seeds=_seeds(file, overrides, seeds),
-        say=lambda line: typer.echo(line, err=True),
+        report=lambda line: typer.echo(line, err=True),
     )
     with writing_into(out):
         written = complexity.save(out)
@@ -262,12 +262,12 @@ def _carry_out(
     show = ProgressLine()
     failed = None
     try:
-        carry_out(study, directory, jobs=jobs, copies=episodes, show=show, say=show.say)
+        carry_out(study, directory, jobs=jobs, copies=episodes, show=show, report=show.print_line)
     except NodeFailedError as error:
         failed = error
     finally:
         show.close()
-    write_tables_of(study, directory, exact=exact, times=times, states=states, say=show.say)
+    write_tables_of(study, directory, exact=exact, times=times, states=states, report=show.print_line)
     typer.echo(str(write_study_report(directory.path)))
     if failed is not None:
         raise failed
@@ -318,7 +318,7 @@ def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
 
     axes: dict[str, list[Any]] = {}
     fixed = []
-    seen: set[str] = set()
+    names: set[str] = set()
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
@@ -327,9 +327,9 @@ def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
             values = parse(f"[{text}]", word).values
         except ExperimentError as error:
             raise UsageError(f"the values are {error.what}", where=f"'{word}'", fix="quote them for the shell and for YAML") from None
-        if key in seen:
+        if key in names:
             raise UsageError(f"{key} is given twice", where=f"'{word}'", fix=f"write all its values once, {key}=A,B,C")
-        seen.add(key)
+        names.add(key)
         if isinstance(values, list) and len(values) > 1:
             if key == "seed":
                 raise UsageError("seeds are not swept", where=f"'{word}'", fix=f"write --seeds {len(values)}, and seed={values[0]}")

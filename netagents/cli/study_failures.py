@@ -38,19 +38,19 @@ def failures(
     strange = [word for word in words if word not in KINDS]
     if strange:
         raise UsageError(f"'{strange[0]}' is no kind of failure", where="--kinds", fix=f"one or more of {', '.join(KINDS)}")
-    chosen = tuple(kind for kind in KINDS if kind in words)
+    failure_kinds = tuple(kind for kind in KINDS if kind in words)
     opened = [find_run(path, trust) for path in runs]
     for each in opened:
         announce_run(each.path, trust)
-    if kinds is not None and "removed" in chosen:
+    if kinds is not None and "removed" in failure_kinds:
         check_removable(opened)
-    plan = FailurePlan(chosen, episodes, rate, budget, greedy)
+    plan = FailurePlan(failure_kinds, episodes, rate, budget, greedy)
     facts = failure_matrix(
         opened,
         plan,
         out,
         train=lambda study, directory: train_all(study, directory, jobs),
-        say=lambda line: typer.echo(printable(line), err=True),
+        report=lambda line: typer.echo(printable(line), err=True),
     )
     page = write_failures_page(out)
     rows = [[printable(cell) for cell in row] for row in (HEADS, *rows_of(facts, [run.path.name for run in opened]))]

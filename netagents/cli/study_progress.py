@@ -23,7 +23,7 @@ def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None
         typer.echo(f"note: {note}", err=True)
     show = ProgressLine()
     try:
-        carry_out(study, directory, jobs=jobs, copies=0, show=show, say=show.say)
+        carry_out(study, directory, jobs=jobs, copies=0, show=show, report=show.print_line)
     finally:
         show.close()
 
@@ -54,7 +54,7 @@ class ProgressLine:
             sys.stderr.write(f"{line}\n")
         self._last, self._finished = line, progress.finished
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         from netagents.errors import printable
 
         line = printable(line)

@@ -36,7 +36,7 @@ def watch(
     from netagents.monitoring.page.page_server import check_dashboard, page_address, serve_page
 
     check_dashboard()
-    chosen = paths or [DEFAULT_FOLDER]
+    sources = paths or [DEFAULT_FOLDER]
     for path in paths or []:
         if not path.is_dir():
             fix = "name a run directory, a study directory, or a folder of either"
@@ -51,7 +51,7 @@ def watch(
             webbrowser.open(address)
 
     def serve(words: str) -> None:
-        serve_page(RunCatalog(chosen), page_address(words, token), ready, (lambda: os.getppid() != parent) if with_parent else None)
+        serve_page(RunCatalog(sources), page_address(words, token), ready, (lambda: os.getppid() != parent) if with_parent else None)
 
     if listen is not None:
         serve(listen)

@@ -6,13 +6,12 @@ differentiated in the actions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.critics.popart import PopArt
+from netagents.critics.target_network import TargetNetwork
 from netagents.experiment.algorithm_settings import ActionValueSettings
 from netagents.policies.mlp import MlpLayout
 from netagents.policies.torch_mlp import TrainedMlp
@@ -25,7 +24,7 @@ LAST_GAIN = 0.1
 """First output weights are small: values begin near the mean of the first batch."""
 
 
-class ActionValue:
+class ActionValue(TargetNetwork):
     """Q_i(x, a) and its target.
 
     Args:
@@ -36,9 +35,7 @@ class ActionValue:
         agent: in errors.
 
     Attributes:
-        net: the network that learns.
-        target: (1, P) weights of the target network.
-        units: of the outputs, which follow the returns.
+        layout: of the network.
     """
 
     def __init__(
@@ -46,9 +43,7 @@ class ActionValue:
     ) -> None:
         self.layout = MlpLayout((inputs, *settings.hidden, 1), settings.activation)
         first = [self.layout.first_weights(generator, LAST_GAIN)]
-        self.net = TrainedMlp(self.layout, first, settings.learning_rate, gradient_clip, "action value", agent)
-        self.target = self.net.flat.detach().clone()
-        self.units = PopArt(self.layout)
+        super().__init__(TrainedMlp(self.layout, first, settings.learning_rate, gradient_clip, "action value", agent), self.layout)
 
     def values(self, observed: torch.Tensor, acted: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """(M,) values, differentiable; of other weights than the network's own where some are given.
@@ -89,22 +84,3 @@ class ActionValue:
         loss = (weight * difference.square()).mean()
         self.net.descend(loss, where)
         return float(self.units.scale * loss.detach().sqrt())
-
-    def follow(self, tau: float) -> None:
-        """The target moves towards the network by a share."""
-        import torch
-
-        with torch.no_grad():
-            self.target.lerp_(self.net.flat, tau)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Both networks, Adam's moments, and the units of the outputs."""
-        return {**self.net.arrays(), "target": self.target.numpy().copy(), "units": self.units.array()}
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what :meth:`arrays` gave."""
-        import torch
-
-        self.net.restore(arrays)
-        self.target.copy_(torch.from_numpy(arrays["target"]))
-        self.units.restore(arrays["units"])

@@ -168,16 +168,16 @@ class CriticTable:
         spared = np.zeros(len(self._last), dtype=np.bool_)
         spared[needed] = True
         by_recency = np.lexsort((np.arange(len(self._slots)), -self._last[self._slots].astype(np.int64), ~spared[self._slots]))
-        kept = np.sort(by_recency[: max(keep, len(needed))])
-        self.evicted += len(self._slots) - len(kept)
-        old = self._slots[kept]
-        self._sorted = self._sorted[kept]
-        self._slots = np.arange(len(kept), dtype=np.int64)
+        survivors = np.sort(by_recency[: max(keep, len(needed))])
+        self.evicted += len(self._slots) - len(survivors)
+        old = self._slots[survivors]
+        self._sorted = self._sorted[survivors]
+        self._slots = np.arange(len(survivors), dtype=np.int64)
         if not self.keys.is_integer:
-            self._keys[: len(kept)] = self._keys[old]
+            self._keys[: len(survivors)] = self._keys[old]
         values = np.zeros_like(self.values)
-        values[:, : len(kept)] = self.values[:, old]
+        values[:, : len(survivors)] = self.values[:, old]
         self.values = values
         last = np.full_like(self._last, -1)
-        last[: len(kept)] = self._last[old]
+        last[: len(survivors)] = self._last[old]
         self._last = last

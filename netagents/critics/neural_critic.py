@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.critics.popart import PopArt
+from netagents.critics.target_network import TargetNetwork
 from netagents.experiment.algorithm_settings import NeuralCriticSettings
 from netagents.policies.mlp import Float32, MlpLayout
 from netagents.policies.torch_mlp import TrainedMlp, tensor
@@ -57,7 +58,7 @@ class Transitions(NamedTuple):
         return [half if half.size else whole for half in halves]
 
 
-class NeuralCritic:
+class NeuralCritic(TargetNetwork):
     """A pair of truncated Q-networks, each with its target network.
 
     Args:
@@ -72,9 +73,7 @@ class NeuralCritic:
         self.name = name
         layout = MlpLayout((inputs, *settings.hidden, 1), settings.activation)
         weights = [layout.first_weights(generator, LAST_GAIN) for _ in range(PAIR)]
-        self.net = TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent)
-        self.target = self.net.flat.detach().clone()
-        self.units = PopArt(layout)
+        super().__init__(TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent), layout)
 
     def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None, units: PopArt | None = None) -> FloatArray:
         """(2, M) values of both networks at features (M, F); with other weights and units than their own where some are given."""
@@ -122,29 +121,16 @@ class NeuralCritic:
         index = torch.from_numpy(np.stack([each[:, :width] for each in drawn], axis=1))
         error = 0.0
         for step in range(steps):
-            chosen = index[step]
+            minibatch = index[step]
             with torch.no_grad():
-                ahead = self.net(batch.features[chosen + batch.copies], self.target).squeeze(2)
-                goal = rewards[chosen] + weight[chosen] * ahead
-            difference = self.net(batch.features[chosen]).squeeze(2) - goal
+                ahead = self.net(batch.features[minibatch + batch.copies], self.target).squeeze(2)
+                goal = rewards[minibatch] + weight[minibatch] * ahead
+            difference = self.net(batch.features[minibatch]).squeeze(2) - goal
             loss = 0.5 * difference.square().mean(dim=1).sum()
             self.net.descend(loss, f"{where}, step {step}")
             error = scale * float(difference.detach().square().mean().sqrt())
-            with torch.no_grad():
-                self.target.lerp_(self.net.flat, self.settings.tau)
+            self.follow(self.settings.tau)
         return error
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Both networks, their targets, and Adam's moments."""
-        return {**self.net.arrays(), "target": self.target.numpy().copy(), "units": self.units.array()}
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what :meth:`arrays` gave."""
-        import torch
-
-        self.net.restore(arrays)
-        self.target.copy_(torch.from_numpy(arrays["target"]))
-        self.units.restore(arrays["units"])
 
 
 class ValueNetwork:
@@ -180,9 +166,9 @@ class ValueNetwork:
             NumericalError: a gradient is not finite.
         """
         self.units.follow(goals, [self.net.flat])
-        wanted = tensor((goals - self.units.centre) / self.units.scale)
-        for step, chosen in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
-            difference = self.net(features[chosen])[0, :, 0] - wanted[chosen]
+        targets = tensor((goals - self.units.centre) / self.units.scale)
+        for step, minibatch in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
+            difference = self.net(features[minibatch])[0, :, 0] - targets[minibatch]
             self.net.descend(0.5 * difference.square().mean(), f"{where}, step {step}")
 
     def arrays(self) -> dict[str, NDArray[Any]]:

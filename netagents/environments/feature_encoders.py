@@ -77,8 +77,8 @@ class WindowEncoder(FeatureEncoder):
     def features(self, values: Sequence[NDArray[Any]], spaces: Sequence[Space], own: int, near: BoolArray | None = None) -> FloatArray:
         """Members in window order; a missing one reads as zeros."""
         parts: list[FloatArray] = []
-        for member, (seen, space) in enumerate(zip(values, spaces, strict=True)):
-            part = flat(seen, space)
+        for member, (observation, space) in enumerate(zip(values, spaces, strict=True)):
+            part = flat(observation, space)
             if near is not None and member != own:
                 there = near[member][:, None]
                 parts += [np.where(there, part, 0.0), there.astype(np.float64)]

@@ -67,12 +67,12 @@ class JointActions:
         try:
             return np.concatenate(actions, dtype=np.int64).reshape(len(self._action_sizes), self._batch)
         except (TypeError, ValueError):
-            for agent, chosen in enumerate(actions):
-                if chosen.shape != (self._batch,) or chosen.dtype.kind not in "ui":
+            for agent, action in enumerate(actions):
+                if action.shape != (self._batch,) or action.dtype.kind not in "ui":
                     raise IllegalActionError(
                         agent,
                         step,
-                        f"actions are {chosen.dtype} of shape {chosen.shape}",
+                        f"actions are {action.dtype} of shape {action.shape}",
                         f"its action space asks for indices of shape ({self._batch},)",
                     ) from None
             raise
@@ -81,30 +81,30 @@ class JointActions:
         """Finite actions as rows, 0 for the others; and all actions, the continuous ones within their boxes."""
         joint = np.zeros((len(self._action_sizes), self._batch), dtype=np.int64)
         whole: list[NDArray[Any]] = []
-        for agent, (row, chosen, size) in enumerate(zip(joint, actions, self._action_sizes, strict=True)):
+        for agent, (row, action, size) in enumerate(zip(joint, actions, self._action_sizes, strict=True)):
             if size:
-                row[:] = chosen
+                row[:] = action
                 whole.append(row)
             else:
-                whole.append(self._within(agent, chosen, step))
+                whole.append(self._within(agent, action, step))
         return joint, whole
 
-    def _within(self, agent: int, chosen: NDArray[Any], step: int) -> FloatArray:
+    def _within(self, agent: int, action: NDArray[Any], step: int) -> FloatArray:
         """Continuous actions of one agent, clipped to their box."""
         box = self._spaces[agent]
         assert isinstance(box, Box)
-        if chosen.shape != (self._batch, *box.shape) or chosen.dtype != np.float64:
+        if action.shape != (self._batch, *box.shape) or action.dtype != np.float64:
             raise IllegalActionError(
                 agent,
                 step,
-                f"actions are {chosen.dtype} of shape {chosen.shape}",
+                f"actions are {action.dtype} of shape {action.shape}",
                 f"its action space asks for float64 of shape {(self._batch, *box.shape)}",
             )
-        if not np.isfinite(chosen).all():
+        if not np.isfinite(action).all():
             raise NumericalError(
                 "an action is not finite", where=f"agent {agent}, step {step}", fix="lower the step size; weights must stay finite"
             )
-        clipped: FloatArray = np.clip(chosen, box.low, box.high)
+        clipped: FloatArray = np.clip(action, box.low, box.high)
         return clipped
 
     def _check_legal(self, joint: NDArray[np.int64], masks: Sequence[BoolArray], step: int) -> None:

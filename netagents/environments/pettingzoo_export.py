@@ -141,12 +141,12 @@ class NetworkedParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  #
         steps = self._session.advance([self._action(name, actions) for name in self.possible_agents])
         self._step += 1
         over = self._step >= self._horizon
-        chosen = dict(zip(self.possible_agents, steps, strict=True))
-        rewards = {name: float(chosen[name].reward[0]) for name in acted}
-        terminations = {name: bool(chosen[name].flags[0] & TERMINATED) for name in acted}
-        truncations = {name: bool(chosen[name].flags[0] & TRUNCATED) or (over and not terminations[name]) for name in acted}
+        choices = dict(zip(self.possible_agents, steps, strict=True))
+        rewards = {name: float(choices[name].reward[0]) for name in acted}
+        terminations = {name: bool(choices[name].flags[0] & TERMINATED) for name in acted}
+        truncations = {name: bool(choices[name].flags[0] & TRUNCATED) or (over and not terminations[name]) for name in acted}
         views, infos = self._views(steps)
-        self.agents = [name for name in acted if not (terminations[name] or truncations[name] or chosen[name].flags[0] & ENDED)]
+        self.agents = [name for name in acted if not (terminations[name] or truncations[name] or choices[name].flags[0] & ENDED)]
         return views, rewards, terminations, truncations, infos
 
     def state(self) -> NDArray[np.float64]:

@@ -60,12 +60,12 @@ def breach_of_reset(state: Any, copies: int) -> Breach | None:
     return None
 
 
-def breach_of_observations(seen: Any, spaces: Sequence[Space], copies: int, *, bounds: bool) -> Breach | None:
+def breach_of_observations(observations: Any, spaces: Sequence[Space], copies: int, *, bounds: bool) -> Breach | None:
     """One array per agent, of the shape and dtype of its space; indices within it, and with ``bounds`` numbers too."""
-    if not isinstance(seen, (list, tuple)) or len(seen) != len(spaces):
-        actual = f"{len(seen)} observations" if isinstance(seen, (list, tuple)) else f"a {type(seen).__name__}"
+    if not isinstance(observations, (list, tuple)) or len(observations) != len(spaces):
+        actual = f"{len(observations)} observations" if isinstance(observations, (list, tuple)) else f"a {type(observations).__name__}"
         return Breach("observe", f"{actual} for {len(spaces)} agents", "return a list of one array per agent")
-    for i, (values, space) in enumerate(zip(seen, spaces, strict=True)):
+    for i, (values, space) in enumerate(zip(observations, spaces, strict=True)):
         complaint = _misfit(values, space, copies, bounds=bounds)
         if complaint:
             return Breach("observe", f"the observation of agent {i} {complaint}", "match the observation spaces")

@@ -85,9 +85,9 @@ def best_response(
 
 def deviating(model: JointModel, policy: JointPolicy, agents: Sequence[int], actions: IntArray) -> JointPolicy:
     """The policy in which ``agents`` play given joint actions in each joint state, ``(S,)``, and the others keep to theirs."""
-    chosen = np.unravel_index(actions, [model.action_sizes[i] for i in agents])
+    choices = np.unravel_index(actions, [model.action_sizes[i] for i in agents])
     scopes, tables = list(policy.scopes), list(policy.tables)
-    for i, own in zip(agents, chosen, strict=True):
+    for i, own in zip(agents, choices, strict=True):
         scopes[i] = tuple(range(model.n))
         tables[i] = np.eye(model.action_sizes[i])[own]
     return JointPolicy(tuple(scopes), tuple(tables))
@@ -104,12 +104,12 @@ def observed_policy(environment: NetworkedMDP, model: JointModel, tables: Sequen
     Raises:
         EnvironmentMismatchError: a table has the wrong shape.
     """
-    seen = environment.observe(np.ascontiguousarray(model.state_digits.T))
-    for i, (table, index) in enumerate(zip(tables, seen, strict=True)):
+    observations = environment.observe(np.ascontiguousarray(model.state_digits.T))
+    for i, (table, index) in enumerate(zip(tables, observations, strict=True)):
         if table.shape[1:] != (model.action_sizes[i],) or len(table) <= int(index.max()):
             raise EnvironmentMismatchError(f"a table of shape {table.shape}", where=f"policy of agent {i}", fix="one row per observation")
-    everybody = tuple(range(model.n))
-    return JointPolicy((everybody,) * model.n, tuple(table[index] for table, index in zip(tables, seen, strict=True)))
+    all_agents = tuple(range(model.n))
+    return JointPolicy((all_agents,) * model.n, tuple(table[index] for table, index in zip(tables, observations, strict=True)))
 
 
 def _backwards(model: JointModel, local: Sequence[FloatArray], group: tuple[int, ...], signal: FloatArray, horizon: int) -> BestResponse:

@@ -16,10 +16,10 @@ LARGEST_LABEL = 51
 """numpy's einsum has 52 labels, 0 to 51."""
 
 
-def contract(factors: Sequence[Labelled], wanted: Sequence[int]) -> FloatArray:
-    """The product of the factors, summed over every label that is not wanted, with axes in the order of ``wanted``."""
+def contract(factors: Sequence[Labelled], labels_of_result: Sequence[int]) -> FloatArray:
+    """The product of the factors, summed over every label that is not wanted, with axes in the order of ``labels_of_result``."""
     operands: list[Any] = []
     for labels, table in factors:
         operands += [table, list(labels)]
-    product: FloatArray = np.einsum(*operands, list(wanted))
+    product: FloatArray = np.einsum(*operands, list(labels_of_result))
     return product

@@ -87,12 +87,12 @@ def decay_rate(kappas: Sequence[int], errors: Sequence[float]) -> float:
         NaN when fewer than two errors remain.
     """
     sizes = np.asarray(errors, dtype=np.float64)
-    kept = np.isfinite(sizes) & (sizes > NEGLIGIBLE * max(1.0, float(np.nanmax(sizes, initial=0.0))))
-    if np.count_nonzero(kept) < 2:
+    usable = np.isfinite(sizes) & (sizes > NEGLIGIBLE * max(1.0, float(np.nanmax(sizes, initial=0.0))))
+    if np.count_nonzero(usable) < 2:
         return float("nan")
-    radii = np.asarray(kappas, dtype=np.float64)[kept]
+    radii = np.asarray(kappas, dtype=np.float64)[usable]
     if np.ptp(radii) == 0.0:
         return float("nan")
     centred = radii - radii.mean()
-    slope = float(centred @ np.log(sizes[kept]) / (centred @ centred))
+    slope = float(centred @ np.log(sizes[usable]) / (centred @ centred))
     return float(np.exp(slope))

@@ -23,7 +23,7 @@ from netagents.utilities import build_constraints, build_utility
 FloatArray = NDArray[np.float64]
 
 
-def knows(experiment: Experiment) -> bool:
+def has_tables(experiment: Experiment) -> bool:
     """Whether exact values know all that agents learn from: tasks, utilities and constraints.
 
     A power term, or SBPR, prices what the tables show, and they show it without the price.
@@ -75,7 +75,7 @@ def exact_experiment(
             where="information",
             fix="use a run with information: fresh, or untrained policies",
         )
-    if not knows(experiment):
+    if not has_tables(experiment):
         raise ExperimentError(
             "exact values are of tasks, utilities and constraints, and this experiment has incentives, interventions or terms of a signal"
             " beside them",

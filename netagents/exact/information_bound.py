@@ -83,14 +83,14 @@ def bound_terms(model: JointModel, policy: JointPolicy, contexts: Sequence[IntAr
     expected = _expected_rewards(model, local)
     clean = np.array([float(weights @ (np.array(visits) @ each)) for each in expected])
     information, pooled, coverage = np.zeros(n), np.zeros(n), np.zeros(n)
-    seen = []
+    context_masses = []
     for i in range(n):
         steps = [_joint(visit, contexts[i], local[i], sizes[i]) for visit in visits]
         information[i] = float(weights @ [_information(each) for each in steps])
         together = np.mean(steps, axis=0)
         pooled[i] = _information(together)
-        seen.append(together.sum(axis=1))
-        coverage[i] = _divergence_from_uniform(seen[i])
+        context_masses.append(together.sum(axis=1))
+        coverage[i] = _divergence_from_uniform(context_masses[i])
     attacked, victims = np.zeros(n), np.zeros(n)
     attacked_coverage, shift = np.full((n, n), np.nan), np.full((n, n), np.nan)
     for i in range(n):
@@ -103,9 +103,9 @@ def bound_terms(model: JointModel, policy: JointPolicy, contexts: Sequence[IntAr
             total += visit / horizon
             visit = visit @ joint_transition(model, model.local_probabilities(deviating(model, policy, (i,), worst.actions[step])))
         for j in others:
-            met = np.asarray(np.bincount(contexts[j], weights=total, minlength=sizes[j]), dtype=np.float64)
-            attacked_coverage[i, j] = _divergence_from_uniform(met)
-            shift[i, j] = 0.5 * float(np.abs(met - seen[j]).sum())
+            context_mass = np.asarray(np.bincount(contexts[j], weights=total, minlength=sizes[j]), dtype=np.float64)
+            attacked_coverage[i, j] = _divergence_from_uniform(context_mass)
+            shift[i, j] = 0.5 * float(np.abs(context_mass - context_masses[j]).sum())
     return BoundTerms(float(clean.mean()), victims, attacked, information, pooled, coverage, attacked_coverage, shift)
 
 

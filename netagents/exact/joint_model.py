@@ -204,10 +204,10 @@ class JointModel:
 
     def _widest_step(self) -> int:
         """Entries per joint state of the largest intermediate table in :meth:`expected_next`, per function."""
-        widest, met = self.A, set[int]()
+        widest, agents = self.A, set[int]()
         for i, local in enumerate(self.kernel.agents):
-            met.update(local.action_scope)
-            widest = max(widest, prod(self.action_sizes[k] for k in met) * prod(self.state_sizes[i + 1 :]))
+            agents.update(local.action_scope)
+            widest = max(widest, prod(self.action_sizes[k] for k in agents) * prod(self.state_sizes[i + 1 :]))
         return widest
 
 

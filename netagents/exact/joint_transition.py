@@ -28,7 +28,7 @@ def joint_transition(model: JointModel, probabilities: list[FloatArray]) -> Floa
     """
     order, widest = elimination_order(model)
     result = np.empty((model.S, model.S))
-    wanted = [BATCH, *(model.next_label(i) for i in range(model.n))]
+    axes = [BATCH, *(model.next_label(i) for i in range(model.n))]
     for block in model.blocks(widest):
         factors: list[Labelled] = [(model.factor_labels(i), model.factor(i, block)) for i in range(model.n)]
         factors += [([BATCH, model.action_label(j)], probabilities[j][block]) for j in range(model.n)]
@@ -45,7 +45,7 @@ def joint_transition(model: JointModel, probabilities: list[FloatArray]) -> Floa
             joined = [BATCH, *sorted({*labels, *names} - {BATCH})]
             table = contract([(labels, table), (names, other)], joined)
             labels = joined
-        result[block] = contract([(labels, table)], wanted).reshape(-1, model.S)
+        result[block] = contract([(labels, table)], axes).reshape(-1, model.S)
     return result
 
 
@@ -53,19 +53,19 @@ def elimination_order(model: JointModel) -> tuple[list[int], int]:
     """A greedy order (smallest new factor first) and the entries per joint state of the largest table that it makes."""
     scopes = [set(model.factor_labels(i)) - {BATCH} for i in range(model.n)]
     scopes += [{model.action_label(j)} for j in range(model.n)]
-    left = list(range(model.n))
+    remaining = list(range(model.n))
     order, widest = [], model.S
 
     def union(j: int) -> set[int]:
         return set[int]().union(*(scope for scope in scopes if model.action_label(j) in scope))
 
-    while left:
-        sizes = {j: prod(model.label_size(x) for x in union(j)) for j in left}
-        best = min(left, key=lambda j: (sizes[j] // model.action_sizes[j], j))
+    while remaining:
+        sizes = {j: prod(model.label_size(x) for x in union(j)) for j in remaining}
+        best = min(remaining, key=lambda j: (sizes[j] // model.action_sizes[j], j))
         widest = max(widest, sizes[best] // model.action_sizes[best])
         label = model.action_label(best)
         made = union(best) - {label}
         scopes = [scope for scope in scopes if label not in scope] + [made]
         order.append(best)
-        left.remove(best)
+        remaining.remove(best)
     return order, widest

@@ -57,8 +57,8 @@ class Regularization:
 
     def of(self, agent: int, n: int) -> tuple[int, ...]:
         """The co-players of an agent."""
-        chosen = range(n) if self.co_players is None else self.co_players
-        return tuple(j for j in chosen if j != agent)
+        co_players = range(n) if self.co_players is None else self.co_players
+        return tuple(j for j in co_players if j != agent)
 
     def check_probability(self, n: int) -> None:
         """Refuse a strength that is no probability of at most one deviation per step.
@@ -122,8 +122,8 @@ def deviated(evaluation: ExactValues, q: FloatArray, agent: int, rule: Regulariz
         realized = rule.variant == "realized"
         measure = realized_power if realized else ex_ante_power
         worst = np.stack([measure(evaluation, q, j) for j in co_players]).argmax(axis=0)
-        chosen = [worst == place for place in range(len(co_players))]
-        parts = [law.moved(where) for law, where in zip(laws, chosen, strict=True)]
+        masks = [worst == place for place in range(len(co_players))]
+        parts = [law.moved(where) for law, where in zip(laws, masks, strict=True)]
         return np.asarray((1.0 - rule.strength) * joint + rule.strength * np.sum(parts, axis=0))
     each = rule.strength / (len(co_players) if rule.aggregate == "mean" else 1)
     total: FloatArray = (1.0 - each * len(co_players)) * joint + each * np.sum([law.moved() for law in laws], axis=0)
@@ -156,11 +156,11 @@ def _forced(evaluation: ExactValues, q: FloatArray, deviator: int, variant: Vari
     model = evaluation.model
     if variant == "realized":
         worst = q.reshape(model.S, *model.action_sizes).argmin(axis=1 + deviator, keepdims=True)
-        chosen = np.broadcast_to(worst, (model.S, *model.action_sizes)).reshape(model.S, model.A)
+        actions = np.broadcast_to(worst, (model.S, *model.action_sizes)).reshape(model.S, model.A)
     else:
-        chosen = np.broadcast_to(deviation_values(evaluation, q, deviator).argmin(axis=1)[:, None], (model.S, model.A))
+        actions = np.broadcast_to(deviation_values(evaluation, q, deviator).argmin(axis=1)[:, None], (model.S, model.A))
     digits = [np.broadcast_to(each, (model.S, model.A)) for each in model.action_digits]
-    digits[deviator] = chosen
+    digits[deviator] = actions
     return _Forced(evaluation.joint, np.ravel_multi_index(digits, model.action_sizes).astype(np.int64))
 
 

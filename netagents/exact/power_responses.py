@@ -135,8 +135,8 @@ def pure_equilibria(model: JointModel, rules: Regularization | Sequence[Regulari
 
 def _pure(evaluation: ExactValues, q: FloatArray, agent: int, rule: Regularization) -> tuple[FloatArray, FloatArray]:
     """The best action in every state, ``(S, |A_i|)`` zeros and ones, and what it gives, ``(S,)``."""
-    kept = q - rule.strength * aggregated_power(evaluation, q, agent, replace(rule, variant="realized"))
-    options = deviation_values(evaluation, kept, agent)
+    regularized_q = q - rule.strength * aggregated_power(evaluation, q, agent, replace(rule, variant="realized"))
+    options = deviation_values(evaluation, regularized_q, agent)
     best = options.argmax(axis=1)
     return np.eye(options.shape[1])[best], options.max(axis=1)
 

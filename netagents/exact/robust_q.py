@@ -132,8 +132,8 @@ def attacked_actions(model: JointModel, q: FloatArray, coalition: int = 1) -> In
     digits = model.action_digits[:, greedy_actions(q)].copy()
     for number, (each, table) in enumerate(zip(games, tables, strict=True)):
         own = np.unravel_index(table.argmin(axis=1), each.sizes)
-        for member, chosen in zip(each.members, own, strict=True):
-            digits[member] = np.where(worst == number, chosen, digits[member])
+        for member, choice in zip(each.members, own, strict=True):
+            digits[member] = np.where(worst == number, choice, digits[member])
     assert len(states) == digits.shape[1], "a joint action per state"
     joint: IntArray = np.ravel_multi_index(tuple(digits), model.action_sizes)
     return joint

@@ -25,8 +25,8 @@ def written(pattern: str, words: str) -> AfterValidator:
 
     def check(text: str) -> str:
         if form.fullmatch(text) is None:
-            shown = text if len(text) <= 60 else f"{text[:57]}..."
-            raise ValueError(f"{shown!r} is not allowed; {words}")
+            excerpt = text if len(text) <= 60 else f"{text[:57]}..."
+            raise ValueError(f"{excerpt!r} is not allowed; {words}")
         return text
 
     return AfterValidator(check)

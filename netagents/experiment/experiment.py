@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from netagents.errors import ExperimentError
 from netagents.experiment.agent_fault_settings import AgentFault, ProcessFault
-from netagents.experiment.agent_settings import AgentGroup, check_groups
+from netagents.experiment.agent_groups import AgentGroup, check_groups
 from netagents.experiment.base import Settings, written
 from netagents.experiment.calibration_settings import CalibrationSettings
 from netagents.experiment.checkpoint_settings import CheckpointSettings
@@ -307,13 +307,13 @@ def check_capabilities(experiment: Experiment, stated: LauncherCapabilities) -> 
 
 
 def _check_fits(learning: LearningSettings, policy: PolicySettings, where: str) -> None:
-    network, wanted = isinstance(policy, NETWORKS), learning.algorithm.learns_with
-    if network and wanted == "tables":
+    network, learns_with = isinstance(policy, NETWORKS), learning.algorithm.learns_with
+    if network and learns_with == "tables":
         raise ValueError(
             f"{where and where[:-1] + ': '}a policy of kind {policy.kind} learns with learning.algorithm of kind"
             " actor_critic, ppo or maddpg"
         )
-    if wanted == "networks" and not network:
+    if learns_with == "networks" and not network:
         raise ValueError(f"{where}learning.algorithm of kind {learning.algorithm.kind} needs a policy that is a network, such as kind mlp")
 
 

@@ -47,8 +47,8 @@ def embed_game(values: Any, origins: dict[KeyPath, Origin], base: Path) -> None:
     origins[RULES] = origins[(*RULES, "kind")] = Origin("file", name)
 
 
-def _place(document: Document, path: KeyPath, shown: str) -> str:
+def _place(document: Document, path: KeyPath, display_name: str) -> str:
     for length in range(len(path), -1, -1):
         if path[:length] in document.lines:
-            return f"{shown}:{document.lines[path[:length]]}:{document.columns[path[:length]]}"
-    return shown
+            return f"{display_name}:{document.lines[path[:length]]}:{document.columns[path[:length]]}"
+    return display_name

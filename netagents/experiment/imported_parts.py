@@ -80,24 +80,24 @@ class PartKind:
         register_module(str(getattr(part, "__module__", "")))
         return part
 
-    def find_class(self, kind: str, wanted: type[Part], where: str) -> type[Part]:
+    def find_class(self, kind: str, base: type[Part], where: str) -> type[Part]:
         """The same, where only a class will do, because it is asked about its agents before there are any.
 
         Raises:
             ExperimentError: as :meth:`find`, or it is no subclass of what is wanted.
         """
         part = self.find(kind, where)
-        if not (isinstance(part, type) and issubclass(part, wanted)):
+        if not (isinstance(part, type) and issubclass(part, base)):
             named = getattr(part, "__name__", type(part).__name__)
             raise ExperimentError(f"{named} is no class of {self.noun}s", where=where, fix=f"name a subclass of {self.base}")
         return part
 
-    def make(self, kind: str, wanted: type[Part], arguments: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Part:
+    def make(self, kind: str, base: type[Part], arguments: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Part:
         """Find the class and call it.
 
         Args:
             kind: import path or name.
-            wanted: what the call must give.
+            base: what the call must give.
             arguments: given by position, with their names for messages.
             parameters: given by keyword.
             where: the key in the experiment.
@@ -121,7 +121,7 @@ class PartKind:
             ) from error
         if kind not in self.own:
             register_module(type(made).__module__)
-        if not isinstance(made, wanted):
+        if not isinstance(made, base):
             raise ExperimentError(
                 f"it made a {type(made).__name__}, which is no {self.noun}", where=where, fix=f"name a subclass of {self.base}"
             )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from netagents.experiment.agent_fault_settings import IterationWindow
-from netagents.experiment.agent_settings import FrozenPolicySettings
+from netagents.experiment.agent_groups import FrozenPolicySettings
 from netagents.experiment.utility_settings import AgentIndex
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -67,22 +67,22 @@ def load_experiment(
     if isinstance(source, Experiment):
         values: Any = resolved(source)
         origins = {leaf: Origin("value", "value") for leaf, _ in leaves(values)}
-        shown = ""
+        display_name = ""
     elif isinstance(source, Mapping):
         values = _plain_values(source, ())
         origins = {leaf: Origin("value", "value") for leaf, _ in leaves(values)}
-        shown = ""
+        display_name = ""
     else:
-        path, shown = _find(source)
+        path, display_name = _find(source)
         foreign = of_a_run(path)
         if foreign and not path.is_file():
-            raise ExperimentError("is not a regular file", where=shown, fix="name the experiment file of a run, or your own")
-        document = read_file(path, shown)
+            raise ExperimentError("is not a regular file", where=display_name, fix="name the experiment file of a run, or your own")
+        document = read_file(path, display_name)
         base = path.resolve().parent
         values = {} if document.values is None else document.values
-        origins = {leaf: Origin("file", f"{shown}:{line}", line) for leaf, line in document.lines.items()}
+        origins = {leaf: Origin("file", f"{display_name}:{line}", line) for leaf, line in document.lines.items()}
         if not isinstance(values, dict):
-            raise ExperimentError("not a mapping of settings", where=shown, fix="write lines such as 'kappa: 2'")
+            raise ExperimentError("not a mapping of settings", where=display_name, fix="write lines such as 'kappa: 2'")
     renamed = rename_aliases(values, Experiment, origins)
     for override in override_words.read(overrides):
         place = canonical_path(override.path, values, Experiment)
@@ -91,16 +91,16 @@ def load_experiment(
         plain = override._replace(path=place, value=_plain_values(override.value, override.path))
         override_words.apply(plain, values, origins, Experiment)
     renamed += rename_aliases(values, Experiment, origins)
-    _complete(values, origins, path, shown)
+    _complete(values, origins, path, display_name)
     embed_game(values, origins, base)
     locate_network(values, origins, base, packaged_directory("topologies"))
     try:
-        experiment = _validate(values, origins, shown)
+        experiment = _validate(values, origins, display_name)
     except ExperimentError as error:
         raise _as_written(error, renamed) from None
     if foreign:
         named = [each for each in named_code(experiment, running=True) if closest(tuple(each.key.split(".")), origins).source == "file"]
-        refuse_named_code(named, trust, shown, f"{ADD_TRUST}; a copy elsewhere counts as your own")
+        refuse_named_code(named, trust, display_name, f"{ADD_TRUST}; a copy elsewhere counts as your own")
     notes = tuple(dict.fromkeys(each.text() for each in renamed))
     return LoadedExperiment(experiment, trace(resolved(experiment), origins, values), path, base, notes)
 
@@ -131,18 +131,18 @@ def _find(source: str | Path) -> tuple[Path, str]:
     return path, str(source) or str(path)
 
 
-def _complete(values: dict[str, Any], origins: dict[KeyPath, Origin], path: Path | None, shown: str) -> None:
+def _complete(values: dict[str, Any], origins: dict[KeyPath, Origin], path: Path | None, display_name: str) -> None:
     """What follows from other settings where nobody set it: the name from the file, policies from algorithms, groups' from everyone's."""
     if "name" not in values and path is not None:
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64]
         if name:
             values["name"] = name
-            origins[("name",)] = Origin("file", shown)
+            origins[("name",)] = Origin("file", display_name)
     complete_policy(values, origins)
     complete_groups(values, origins)
 
 
-def _validate(values: Mapping[str, Any], origins: Mapping[KeyPath, Origin], shown: str) -> Experiment:
+def _validate(values: Mapping[str, Any], origins: Mapping[KeyPath, Origin], display_name: str) -> Experiment:
     overrides = {path: origin for path, origin in origins.items() if origin.source == "override"}
 
     def where(path: KeyPath) -> tuple[str, float]:
@@ -152,7 +152,7 @@ def _validate(values: Mapping[str, Any], origins: Mapping[KeyPath, Origin], show
         if origin.source == "override":
             # Overrides come after every line of the file.
             return f"override '{origin.text.removeprefix('override ')}'", float("inf")
-        return shown, 0
+        return display_name, 0
 
     try:
         # JSON's strictness is the right one: lists become tuples and 2 becomes 2.0, but true is no number and '5' no count.

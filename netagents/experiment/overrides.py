@@ -75,18 +75,18 @@ def apply(override: Override, values: Any, origins: dict[KeyPath, Origin], root:
 
 def _word(word: str) -> Override:
     key, equals, text = word.partition("=")
-    shown = f"override '{word}'"
+    display_name = f"override '{word}'"
     if not equals or key.startswith("-"):
-        raise UsageError("not an override", where=shown, fix="write key=value, such as kappa=2 or learning.iterations=50")
+        raise UsageError("not an override", where=display_name, fix="write key=value, such as kappa=2 or learning.iterations=50")
     path = _path(key, word)
     if not text.strip():
-        raise UsageError("has no value", where=shown, fix=f"write {key}=VALUE, or {key}=null to unset it")
+        raise UsageError("has no value", where=display_name, fix=f"write {key}=VALUE, or {key}=null to unset it")
     try:
-        value = parse(text, shown).values
+        value = parse(text, display_name).values
     except ExperimentError as error:
         raise UsageError(
             f"the value {'is' if error.what.startswith('not ') else 'cannot be used:'} {error.what}",
-            where=shown,
+            where=display_name,
             fix="quote it for the shell and for YAML",
         ) from None
     return Override(path, value, word)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from netagents.experiment.agent_settings import AgentGroup, FrozenPolicySettings
+from netagents.experiment.agent_groups import AgentGroup, FrozenPolicySettings
 from netagents.experiment.constraint_settings import ConstraintSettings, constraints_of
 from netagents.experiment.learning_settings import LearningSettings
 from netagents.experiment.policy_settings import NETWORKS, PolicySettings

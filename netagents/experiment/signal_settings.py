@@ -184,11 +184,11 @@ def check_names(signals: tuple[TermSettings, ...]) -> None:
     Raises:
         ValueError: names both.
     """
-    seen: dict[str, int] = {}
+    index_of: dict[str, int] = {}
     for number, term in enumerate(signals):
-        if term.label in seen:
-            raise ValueError(f"signals {seen[term.label]} and {number} are both called '{term.label}'; give one of them a name")
-        seen[term.label] = number
+        if term.label in index_of:
+            raise ValueError(f"signals {index_of[term.label]} and {number} are both called '{term.label}'; give one of them a name")
+        index_of[term.label] = number
 
 
 def signals_of(signals: tuple[TermSettings, ...], agent: int) -> tuple[TermSettings, ...]:

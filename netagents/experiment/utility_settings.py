@@ -167,12 +167,12 @@ class PerAgentUtilities(Settings):
 
     @model_validator(mode="after")
     def _one_group_each(self) -> Self:
-        seen: dict[int, int] = {}
+        first_group: dict[int, int] = {}
         for number, group in enumerate(self.groups, start=1):
             for agent in group.agents:
-                if agent in seen:
-                    raise ValueError(f"agent {agent} is in group {seen[agent]} and in group {number}; name each agent once")
-                seen[agent] = number
+                if agent in first_group:
+                    raise ValueError(f"agent {agent} is in group {first_group[agent]} and in group {number}; name each agent once")
+                first_group[agent] = number
         return self
 
 

@@ -103,7 +103,7 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
     specific = [finding for finding in findings if finding.details["type"] not in _EXPECTED]
     if not specific:
         expected = list(dict.fromkeys(_EXPECTED[finding.details["type"]] for finding in findings))
-        return f"{name}must be {' or '.join(expected)}, not {show(_given(values, path))}", None
+        return f"{name}must be {' or '.join(expected)}, not {show(_value_at(values, path))}", None
     place, details = specific[0]
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
@@ -118,7 +118,7 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
         )
         choice = f"choose one of {', '.join(known)}" if known else None
         if kind == "union_tag_not_found":
-            group = _given(values, path)
+            group = _value_at(values, path)
             if not isinstance(group, Mapping):
                 return f"{name}must be a group of settings with a 'kind', not {show(group)}", choice
             return f"{dotted((*path, 'kind'))}: is missing", choice
@@ -126,13 +126,13 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
         return f"{dotted((*path, 'kind'))}: unknown kind '{tag}'", _did_you_mean(tag, known) or choice
     if kind in _BOUND:
         word, key = _BOUND[kind]
-        return f"{name}must be {word} {context.get(key)}, not {show(_given(values, path))}", None
+        return f"{name}must be {word} {context.get(key)}, not {show(_value_at(values, path))}", None
     if kind in ("too_short", "too_long"):
         word, key = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
         number = int(context.get(key, 0))
         return f"{name}must have {word} {number} entr{'y' if number == 1 else 'ies'}, not {context.get('actual_length')}", None
     if kind == "literal_error":
-        value = _given(values, path)
+        value = _value_at(values, path)
         allowed = [part.strip(" '") for part in str(context.get("expected", "")).replace(" or ", ", ").split(",")]
         near = _did_you_mean(str(value), allowed)
         types = [each.details["type"] for each in findings]
@@ -147,7 +147,7 @@ def _words(path: KeyPath, findings: list[_Finding], root: schema.Model, values: 
     return f"{name}{message[:1].lower()}{message[1:]}", None
 
 
-def _given(values: Any, path: KeyPath) -> Any:
+def _value_at(values: Any, path: KeyPath) -> Any:
     for part in path:
         try:
             values = values[part]

@@ -66,41 +66,45 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
-def read_file(path: Path, shown: str) -> Document:
+def read_file(path: Path, display_name: str) -> Document:
     """The document in a file.
 
     Args:
         path: the file.
-        shown: how messages name it.
+        display_name: how messages name it.
 
     Raises:
         ExperimentError: missing, a directory, unreadable, larger than :data:`LIMIT_BYTES`, not UTF-8, or as :func:`parse`.
     """
     try:
         if path.is_dir():
-            raise ExperimentError("is a directory, not an experiment file", where=shown, fix="name a YAML file inside it")
+            raise ExperimentError("is a directory, not an experiment file", where=display_name, fix="name a YAML file inside it")
         with path.open("rb") as file:
             raw = file.read(LIMIT_BYTES + 1)
     except FileNotFoundError:
-        raise ExperimentError("no such experiment file", where=shown, fix=_nearby(path)) from None
+        raise ExperimentError("no such experiment file", where=display_name, fix=_nearby(path)) from None
     except OSError as error:
-        raise ExperimentError(f"cannot be read ({error.strerror or error})", where=shown) from None
+        raise ExperimentError(f"cannot be read ({error.strerror or error})", where=display_name) from None
     if len(raw) > LIMIT_BYTES:
-        raise ExperimentError(f"larger than {LIMIT_BYTES >> 20} MiB", where=shown, fix="an experiment file is a page of YAML settings")
+        raise ExperimentError(
+            f"larger than {LIMIT_BYTES >> 20} MiB", where=display_name, fix="an experiment file is a page of YAML settings"
+        )
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ExperimentError("not UTF-8 text", where=f"{shown}:{line}", fix="an experiment file is a page of YAML settings") from None
-    return parse(text, shown)
+        raise ExperimentError(
+            "not UTF-8 text", where=f"{display_name}:{line}", fix="an experiment file is a page of YAML settings"
+        ) from None
+    return parse(text, display_name)
 
 
-def parse(text: str, shown: str, *, limit: int = LIMIT_VALUES, fast: bool = False) -> Document:
+def parse(text: str, display_name: str, *, limit: int = LIMIT_VALUES, fast: bool = False) -> Document:
     """The document in a text.
 
     Args:
         text: the document.
-        shown: how messages name it.
+        display_name: how messages name it.
         limit: largest number of values, aliases expanded.
         fast: for long documents.
 
@@ -111,16 +115,16 @@ def parse(text: str, shown: str, *, limit: int = LIMIT_VALUES, fast: bool = Fals
     try:
         loader = (_FastLoader if fast else _Loader)(text)
         node = loader.get_single_node()
-        return _Builder(loader, shown, limit).document(node, aliases="*" in text)
+        return _Builder(loader, display_name, limit).document(node, aliases="*" in text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{shown}:{mark.line + 1}" if mark else shown
+        where = f"{display_name}:{mark.line + 1}" if mark else display_name
         raise ExperimentError(f"not YAML ({error.problem or error.context})", where=where) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ExperimentError("not YAML (holds control characters)", where=f"{shown}:{line}") from None
+        raise ExperimentError("not YAML (holds control characters)", where=f"{display_name}:{line}") from None
     except RecursionError:
-        raise ExperimentError(f"nested deeper than {LIMIT_DEPTH} levels", where=shown) from None
+        raise ExperimentError(f"nested deeper than {LIMIT_DEPTH} levels", where=display_name) from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -129,9 +133,9 @@ def parse(text: str, shown: str, *, limit: int = LIMIT_VALUES, fast: bool = Fals
 class _Builder:
     """Turns composed nodes into plain values; PyYAML's own constructor forgets lines and keeps the last of duplicate keys."""
 
-    def __init__(self, loader: Any, shown: str, limit: int) -> None:
+    def __init__(self, loader: Any, display_name: str, limit: int) -> None:
         self._loader = loader
-        self._shown = shown
+        self._display_name = display_name
         self._limit = limit
         self._lines: dict[KeyPath, int] = {}
         self._columns: dict[KeyPath, int] = {}
@@ -153,25 +157,25 @@ class _Builder:
                 sizes[id(node)] = 1 + sum(map(size, _children(node)))
             return sizes[id(node)]
 
-        left, node = self._limit, root
-        if size(root) <= left:
+        remaining, node = self._limit, root
+        if size(root) <= remaining:
             return
         # Down to the value at which the limit is passed.
         while True:
-            left -= 1
-            if left < 0:
+            remaining -= 1
+            if remaining < 0:
                 raise self._too_many(node)
             for child in _children(node):
-                if sizes[id(child)] > left:
+                if sizes[id(child)] > remaining:
                     node = child
                     break
-                left -= sizes[id(child)]
+                remaining -= sizes[id(child)]
 
     def _too_many(self, node: yaml.Node) -> ExperimentError:
         return self._error(node, f"more than {self._limit} values", "aliases multiply: write the values out, or use fewer")
 
     def _error(self, node: yaml.Node, what: str, fix: str | None = None) -> ExperimentError:
-        return ExperimentError(what, where=f"{self._shown}:{node.start_mark.line + 1}", fix=fix)
+        return ExperimentError(what, where=f"{self._display_name}:{node.start_mark.line + 1}", fix=fix)
 
     def _value(self, node: yaml.Node, path: KeyPath, line: int | None = None) -> Any:
         self._count += 1

@@ -81,13 +81,13 @@ def as_command() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def telling(tell: Callable[[BaseException], None]) -> Iterator[None]:
-    """Have ``tell`` called with the reason when a thread of other people's code ends this process."""
-    _COMMAND.listeners.append(tell)
+def exit_listener(listener: Callable[[BaseException], None]) -> Iterator[None]:
+    """Have ``listener`` called with the reason when a thread of other people's code ends this process."""
+    _COMMAND.listeners.append(listener)
     try:
         yield
     finally:
-        _COMMAND.listeners.remove(tell)
+        _COMMAND.listeners.remove(listener)
 
 
 class _Shared:
@@ -136,9 +136,9 @@ def _refuse_exit() -> Callable[[], None]:
         if threading.current_thread() is not main:
             # Raised in a thread of theirs it would end that thread alone.
             ended = ForeignExitError(f"a thread of the environment asked the process to end with os._exit({code})")
-            for tell in _COMMAND.listeners:
-                tell(ended)
-            _say(f"netagents: error: {ended}")
+            for listener in _COMMAND.listeners:
+                listener(ended)
+            _warn(f"netagents: error: {ended}")
             exit_at_once(EXIT_CODE)
         raise ExitCall(code)
 
@@ -196,15 +196,15 @@ def children() -> list[int]:
 
 def end_children(spared: Collection[int] = ()) -> None:
     """End the children that other people's code has left behind, within :data:`_END_SECONDS`; only for processes that are ours alone."""
-    left = [pid for pid in children() if pid not in spared]
+    remaining = [pid for pid in children() if pid not in spared]
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for pid in left:
+        for pid in remaining:
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
         deadline = time.monotonic() + _END_SECONDS
-        while left and time.monotonic() < deadline:
-            left = [pid for pid in left if not _reaped(pid)]
-            if left:
+        while remaining and time.monotonic() < deadline:
+            remaining = [pid for pid in remaining if not _reaped(pid)]
+            if remaining:
                 time.sleep(0.01)
 
 
@@ -232,7 +232,7 @@ def _descriptor(stream: Any) -> int:
         return -1
 
 
-def _say(line: str) -> None:
+def _warn(line: str) -> None:
     with contextlib.suppress(OSError):
         os.write(2, f"{line}\n".encode(errors="replace"))
 

@@ -19,7 +19,7 @@ from netagents.nodes.agent.inbox_recording import LEDGER, InboxRecording, state_
 from netagents.nodes.bootstrap.run_shapes import shapes_of
 from netagents.randomness import GlobalNumbers
 from netagents.records.checkpoint import load_checkpoint
-from netagents.records.replay_files import ReplayFiles
+from netagents.records.replay_buffer_files import ReplayFiles
 from netagents.records.run_creation import CHECKPOINTS, REPLAY
 from netagents.records.run_reader import Run
 
@@ -32,7 +32,7 @@ class Replayed:
 
     Attributes:
         agent: its index. first: the iteration that the replay began with. source: where the state before it came from.
-        done: whole iterations that were replayed.
+        iterations: whole iterations that were replayed.
         compared: those after which the run tells a state, in the recording or in a checkpoint; it was the same.
         digest: SHA-256 of the state after the last of them.
         checkpoints: those of the run that hold the same state.
@@ -43,7 +43,7 @@ class Replayed:
     agent: int
     first: int
     source: str
-    done: list[int] = field(default_factory=list)
+    iterations: list[int] = field(default_factory=list)
     compared: list[int] = field(default_factory=list)
     digest: str = ""
     checkpoints: list[int] = field(default_factory=list)
@@ -79,16 +79,16 @@ def replay(
         raise UsageError(f"{last} lies before {start}, the iteration of --from", where="--to", fix="give the later iteration as --to")
     recording = InboxRecording.open(run.path, run.directory.run_id, agent)
     low, high = recording.iterations
-    wanted = low if start is None else start
-    if not low <= wanted <= high or (last is not None and last < wanted):
-        outside = wanted if not low <= wanted <= high else last
+    target = low if start is None else start
+    if not low <= target <= high or (last is not None and last < target):
+        outside = target if not low <= target <= high else last
         raise RunDirectoryError(
             f"iteration {outside} cannot be replayed",
             where=str(recording.folder),
             fix=f"the recording of agent {agent} goes from {low} to {high}",
         )
-    stored = {iteration: path for iteration, path in run.checkpoints.items() if iteration + 1 <= wanted}
-    begin = max(iteration for iteration in recording.starts if iteration <= wanted)
+    stored = {iteration: path for iteration, path in run.checkpoints.items() if iteration + 1 <= target}
+    begin = max(iteration for iteration in recording.starts if iteration <= target)
     newest = max(stored, default=-1) + 1
     one = make_agent(agent, run.setup)
     if newest > begin:
@@ -98,7 +98,7 @@ def replay(
         source = str(recording.starts[begin][0].relative_to(run.path))
         restore_agent(one, recording.state(begin), source)
     ReplayFiles(run.path / REPLAY, agent).load(one)
-    return _Replay(run, recording, one, Replayed(agent, begin, source)).until(wanted, last, before)
+    return _Replay(run, recording, one, Replayed(agent, begin, source)).until(target, last, before)
 
 
 class _Replay:
@@ -109,17 +109,17 @@ class _Replay:
         self.shapes = shapes_of(run.setup, replayed.agent)
         self.row = {int(iteration): place for place, iteration in enumerate(run.iterations)}
 
-    def until(self, wanted: int, last: int | None, before: Callable[[NetworkedAgent, int], None] | None) -> Replayed:
+    def until(self, target: int, last: int | None, before: Callable[[NetworkedAgent, int], None] | None) -> Replayed:
         replayed, end = self.replayed, self.run.experiment.learning.iterations
         for iteration in range(replayed.first, end if last is None else min(end, last + 1)):
-            if iteration == wanted and before is not None:
+            if iteration == target and before is not None:
                 before(self.agent, iteration)
             for turn in self._iterate(iteration):
                 missing = [sender for sender in turn.senders if self._message(turn, sender) is None]
                 replayed.ends_in = f"{turn.kind.name.lower()} of iteration {turn.iteration}, step {turn.step} from {node_names(missing)}"
                 return replayed
             self._compare(iteration)
-        for outgoing in self.agent.farewell(end - 1) if replayed.done and replayed.done[-1] == end - 1 else ():
+        for outgoing in self.agent.farewell(end - 1) if replayed.iterations and replayed.iterations[-1] == end - 1 else ():
             self._take_sent(outgoing)
         return replayed
 
@@ -187,13 +187,13 @@ class _Replay:
             self.replayed.checkpoints.append(iteration)
         if recorded is not None or path is not None:
             self.replayed.compared.append(iteration)
-        self.replayed.done.append(iteration)
+        self.replayed.iterations.append(iteration)
         self.replayed.digest = digest
 
-    def _differs(self, iteration: int, how: str) -> ReplayError:
+    def _differs(self, iteration: int, difference: str) -> ReplayError:
         return ReplayError(
-            f"agent {self.replayed.agent} came to something else than in the run: after iteration {iteration} {how}",
-            where=f"{self.run.path / CHECKPOINTS if how.startswith('component') else self.recording.folder}",
+            f"agent {self.replayed.agent} came to something else than in the run: after iteration {iteration} {difference}",
+            where=f"{self.run.path / CHECKPOINTS if difference.startswith('component') else self.recording.folder}",
             fix="replay with the version, the packages and the kind of processor that the run was made with",
         )
 

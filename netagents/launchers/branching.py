@@ -115,22 +115,22 @@ class Brancher:
         self.players.begin()
         messages = session.begin(part)
         kept_state: JointState = np.array(session.state)
-        kept: list[NDArray[Any]] = []
+        actions_at_stop: list[NDArray[Any]] = []
         masks: list[BoolArray | None] = []
         memories: list[NDArray[Any] | None] = []
         ended = np.zeros(count, dtype=np.bool_)
         for step in range(setup.horizon):
             actions = [self._act(agent, messages, generators[agent]) for agent in range(n)]
             here = stops == step
-            seen = [message.mask for message in messages]
+            legal_masks = [message.mask for message in messages]
             remembered = self.players.memories(messages)
             if step == 0:
-                kept, masks = [each.copy() for each in actions], [None if mask is None else mask.copy() for mask in seen]
+                actions_at_stop, masks = [each.copy() for each in actions], [None if mask is None else mask.copy() for mask in legal_masks]
                 memories = [None if each is None else each.copy() for each in remembered]
             kept_state[here] = session.state[here]
             for agent in range(n):
-                kept[agent][here] = actions[agent][here]
-                own, now = masks[agent], seen[agent]
+                actions_at_stop[agent][here] = actions[agent][here]
+                own, now = masks[agent], legal_masks[agent]
                 if own is not None and now is not None:
                     own[here] = now[here]
                 memory, newest = memories[agent], remembered[agent]
@@ -143,7 +143,7 @@ class Brancher:
                 messages = session.advance(actions)
         going = ~ended
         parts = ([None if each is None else each[going] for each in some] for some in (masks, memories))
-        return Visits(kept_state[going], [each[going] for each in kept], *parts)
+        return Visits(kept_state[going], [each[going] for each in actions_at_stop], *parts)
 
     def power(self, holder: int, part: int, visits: Visits, sequences: NDArray[Any]) -> PowerAtVisits:
         """Power of one agent over everybody at each visit.
@@ -181,15 +181,15 @@ class Brancher:
             victims: whose mean discounted reward counts.
         """
         count = len(state)
-        nobody: list[BoolArray | None] = [None] * self.setup.n
+        no_masks: list[BoolArray | None] = [None] * self.setup.n
         space = self.setup.spec.action_spaces
-        nothing = [np.zeros((count, *candidates.shape[1:]), space_dtype(space[holder]))] * self.setup.n
+        zeros = [np.zeros((count, *candidates.shape[1:]), space_dtype(space[holder]))] * self.setup.n
         harm = []
         for action in candidates:
-            values = self._values(holder, part, Visits(state, nothing, nobody, list(memories)), action[None], drawn=True)
+            values = self._values(holder, part, Visits(state, zeros, no_masks, list(memories)), action[None], drawn=True)
             harm.append(values[:, :, list(victims)].mean(axis=(1, 2)))
-        chosen: NDArray[Any] = candidates[np.stack(harm).argmin(axis=0)]
-        return chosen
+        choices: NDArray[Any] = candidates[np.stack(harm).argmin(axis=0)]
+        return choices
 
     def _values(self, holder: int, part: int, visits: Visits, sequence: NDArray[Any] | None, *, drawn: bool = False) -> FloatArray:
         """(V, 2, n) discounted task rewards after a branch, a mean for each half of the replicates; what others play may be drawn anew."""

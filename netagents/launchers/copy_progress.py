@@ -26,10 +26,10 @@ class CopyProgress:
         self._note = note
         self._next = time.monotonic() + NOTE_SECONDS
 
-    def __call__(self, made: int, wanted: int) -> None:
-        """There are ``made`` of ``wanted`` copies."""
-        if made < wanted and time.monotonic() >= self._next:
-            self._note(f"{made} of {wanted} copies of the environment are made")
+    def __call__(self, made: int, total: int) -> None:
+        """There are ``made`` of ``total`` copies."""
+        if made < total and time.monotonic() >= self._next:
+            self._note(f"{made} of {total} copies of the environment are made")
             self._next = time.monotonic() + NOTE_SECONDS
 
 
@@ -66,7 +66,7 @@ def await_copies(supervisor: Supervisor, display: Display, file: Path, timeouts:
 
 def _read(file: Path) -> tuple[int, int]:
     try:
-        made, wanted = file.read_text().split()
-        return int(made), int(wanted)
+        made, total = file.read_text().split()
+        return int(made), int(total)
     except (OSError, ValueError):
         return -1, 0

@@ -24,7 +24,7 @@ from netagents.experiment import Experiment
 from netagents.experiment.environment_settings import ParallelEnvSettings
 from netagents.foreign.containment import end_children, exit_at_once, flush_output
 from netagents.foreign.part_modules import make_importable, search_folder
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.learning.setup_builder import check_fits, make_setup
 from netagents.topology import Topology, build_topology
 
@@ -62,7 +62,7 @@ def prepare_apart(
     check: Callable[[Topology], None] | None = None,
     stage: Callable[[str], None] | None = None,
 ) -> Prepared:
-    """As :func:`netagents.learning.prepare.prepare`, but somebody else's environment is made in another process.
+    """As :func:`netagents.learning.prepared_experiment.prepare`, but somebody else's environment is made in another process.
 
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
@@ -110,8 +110,8 @@ def _facts_from(experiment: Experiment, base: Path | None, where: str) -> dict[s
     try:
         reply = json.loads(answer)
     except ValueError:
-        how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-        raise ForeignExitError(f"making it ended its process {how}", where=where, fix="something in its code did that") from None
+        manner = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        raise ForeignExitError(f"making it ended its process {manner}", where=where, fix="something in its code did that") from None
     if "error" in reply:
         kind = getattr(netagents.errors, reply["error"], NetagentsError)
         raise kind(reply["what"], where=reply["where"], fix=reply["fix"])

@@ -7,7 +7,7 @@ from netagents.experiment.launcher_capabilities import CAPABILITIES
 from netagents.foreign.containment import contained
 from netagents.foreign.part_faults import foreign_faults
 from netagents.launchers.copy_progress import CopyProgress
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launcher import LaunchedRun, Launcher
 from netagents.messages import LINK_COSTS
 from netagents.monitoring.sinks.sink_host import open_sinks
@@ -17,7 +17,7 @@ from netagents.records.run_creation import REPLAY
 
 
 class InProcessLauncher(Launcher):
-    """Runs an :class:`~netagents.launchers.in_process.InProcessNetwork` and records what it gives."""
+    """Runs an :class:`~netagents.launchers.in_process_network.InProcessNetwork` and records what it gives."""
 
     capabilities = CAPABILITIES["in_process"]
 

@@ -40,12 +40,12 @@ class Forecast:
     jobs: int
 
     @property
-    def left(self) -> float:
+    def remaining_seconds(self) -> float:
         """Estimated wall time of what is missing."""
         return self.missing * self.seconds / self.jobs
 
 
-def wanted(sources: Sequence[int], groups: Sequence[Sources], n: int) -> list[Sources]:
+def source_sets(sources: Sequence[int], groups: Sequence[Sources], n: int) -> list[Sources]:
     """Everything that has to be played, single sources first.
 
     Raises:
@@ -61,32 +61,32 @@ def wanted(sources: Sequence[int], groups: Sequence[Sources], n: int) -> list[So
     return [(agent,) for agent in sources] + [tuple(group) for group in groups]
 
 
-def forecast(rollouts: InfluenceRollouts, kept: InfluenceReturns, everything: Sequence[Sources], jobs: int) -> Forecast:
+def forecast(rollouts: InfluenceRollouts, returns: InfluenceReturns, everything: Sequence[Sources], jobs: int) -> Forecast:
     """Time one rollout, and count what is missing.
 
     Raises:
         CapacityError: the returns of a set of sources would not fit.
     """
-    K = len(kept.plan.members)
+    K = len(returns.plan.members)
     for sources in everything:
-        if 8 * prod(kept.shape(sources)) > LARGEST_RETURNS:
+        if 8 * prod(returns.shape(sources)) > LARGEST_RETURNS:
             raise CapacityError(
                 f"all combinations of {K} policies of {len(sources)} sources are {K ** len(sources):,} rollouts whose returns need "
-                f"{8 * prod(kept.shape(sources)) / 2**30:.3g} GiB",
+                f"{8 * prod(returns.shape(sources)) / 2**30:.3g} GiB",
                 where=_WHERE,
                 fix="use fewer sources in a set, fewer repetitions or a smaller bank",
             )
     started = time.perf_counter()
     rollouts.play({})
     seconds = time.perf_counter() - started
-    missing = [sources for sources in everything if not kept.file(sources).exists()]
+    missing = [sources for sources in everything if not returns.file(sources).exists()]
     return Forecast(sum(K ** len(each) for each in everything), sum(K ** len(each) for each in missing), seconds, jobs)
 
 
 def play_missing(
     run: Run,
     bank: Bank,
-    kept: InfluenceReturns,
+    returns: InfluenceReturns,
     everything: Sequence[Sources],
     *,
     jobs: int = 1,
@@ -96,8 +96,8 @@ def play_missing(
 
     Args:
         run: whose policies are the reference. bank: of policies.
-        kept: where returns are kept.
-        everything: of :func:`wanted`.
+        returns: where returns are kept.
+        everything: of :func:`source_sets`.
         jobs: processes.
         show: called as ``show(sources played, sources in all)``.
 
@@ -105,26 +105,30 @@ def play_missing(
         InterruptedRunError: Ctrl-C or SIGTERM; what is played stays, and the same command goes on.
         NodeFailedError: a process failed.
     """
-    missing = [sources for sources in everything if kept.read(sources) is None]
-    say = show if show is not None else _nothing
-    say(len(everything) - len(missing), len(everything))
+    missing = [sources for sources in everything if returns.read(sources) is None]
+    report = show if show is not None else _nothing
+    report(len(everything) - len(missing), len(everything))
     if not missing:
         return
     if jobs <= 1 or len(missing) == 1:
         with evaluation_environment(run) as environment:
-            rollouts = InfluenceRollouts(run, bank, kept.plan, environment)
+            rollouts = InfluenceRollouts(run, bank, returns.plan, environment)
             for number, sources in enumerate(missing, start=len(everything) - len(missing) + 1):
-                kept.write(sources, rollouts.source(sources[0]) if len(sources) == 1 else rollouts.group(sources))
-                say(number, len(everything))
+                returns.write(sources, rollouts.source(sources[0]) if len(sources) == 1 else rollouts.group(sources))
+                report(number, len(everything))
         return
-    _in_processes(run, bank, kept, missing, jobs, lambda: say(sum(kept.file(each).exists() for each in everything), len(everything)))
+    _in_processes(
+        run, bank, returns, missing, jobs, lambda: report(sum(returns.file(each).exists() for each in everything), len(everything))
+    )
 
 
-def _in_processes(run: Run, bank: Bank, kept: InfluenceReturns, missing: Sequence[Sources], jobs: int, update: Callable[[], None]) -> None:
+def _in_processes(
+    run: Run, bank: Bank, returns: InfluenceReturns, missing: Sequence[Sources], jobs: int, update: Callable[[], None]
+) -> None:
     workers: list[WorkerProcess] = []
     interruptions = Interruptions()
     trust = sorted(names_of(run.experiment)) if run.directory.trust else []
-    facts = {"run": str(run.path), "bank": str(bank.path), "plan": kept.plan.model_dump(), "trust": trust}
+    facts = {"run": str(run.path), "bank": str(bank.path), "plan": returns.plan.model_dump(), "trust": trust}
     try:
         parts = [missing[job::jobs] for job in range(min(jobs, len(missing)))]
         workers.extend(WorkerProcess("netagents.launchers.influence_worker", {**facts, "sources": part}) for part in parts)
@@ -135,7 +139,7 @@ def _in_processes(run: Run, bank: Bank, kept: InfluenceReturns, missing: Sequenc
                 if code:
                     raise NodeFailedError(
                         f"a process of the measurement failed: {worker.reason() or f'exit code {code}'}",
-                        where=str(kept.path),
+                        where=str(returns.path),
                         fix="what is played stays; the same command goes on",
                     )
             if all(code == 0 for code in codes):
@@ -145,7 +149,7 @@ def _in_processes(run: Run, bank: Bank, kept: InfluenceReturns, missing: Sequenc
                 raise InterruptedRunError(
                     "the measurement is not complete",
                     signal_number=interruptions.first,
-                    where=str(kept.path),
+                    where=str(returns.path),
                     fix="the same command goes on from there",
                 )
     finally:

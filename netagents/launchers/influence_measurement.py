@@ -86,7 +86,7 @@ class Measurement:
 def measure(
     run: Run,
     bank: Bank,
-    kept: InfluenceReturns,
+    stored_returns: InfluenceReturns,
     sources: Sequence[int],
     groups: Sequence[Sources],
     estimator: Estimator,
@@ -98,7 +98,7 @@ def measure(
 
     Args:
         run: whose policies are the reference. bank: of policies.
-        kept: where returns are kept.
+        stored_returns: where returns are kept.
         sources: agents whose policies varied. groups: sets of sources.
         estimator: of influence.
         rollouts: for the policies of the bank, which are compared.
@@ -108,16 +108,17 @@ def measure(
         ExperimentError: K or M is too small, or no return ever varies.
         RunDirectoryError: returns are missing or damaged.
     """
-    plan = kept.plan
+    plan = stored_returns.plan
     check_sizes(len(plan.members), plan.repetitions, estimator)
-    played = np.stack([_read(kept, (agent,)) for agent in sources])
+    played = np.stack([_read(stored_returns, (agent,)) for agent in sources])
     whole = played.sum(axis=-1)
     seed = plan.seed
     matrix = influence_matrix(whole, estimator, sources=sources, seed=seed, rate=rate)
     hops = np.array(run.topology.hops.matrix())
     decay = hop_decay(matrix, hops, seed=seed)
     joint = tuple(
-        (group, group_influence(_read(kept, group).sum(axis=-1), estimator, seed=seed, common_random_numbers=True)) for group in groups
+        (group, group_influence(_read(stored_returns, group).sum(axis=-1), estimator, seed=seed, common_random_numbers=True))
+        for group in groups
     )
     tables = rollouts.probabilities()
     distances = [None if table is None else policy_distances(table) for table in tables]
@@ -129,7 +130,7 @@ def measure(
         warnings.append(unstable)
     return Measurement(
         plan,
-        kept.path,
+        stored_returns.path,
         tuple(sources),
         matrix,
         decay,
@@ -140,8 +141,8 @@ def measure(
     )
 
 
-def _read(kept: InfluenceReturns, sources: Sources) -> FloatArray:
-    returns = kept.read(sources)
+def _read(stored_returns: InfluenceReturns, sources: Sources) -> FloatArray:
+    returns = stored_returns.read(sources)
     if returns is None:
         raise ExperimentError(f"source {','.join(map(str, sources))} has not been played", where=_WHERE, fix="play it first")
     return returns
@@ -157,8 +158,8 @@ def _by_time(
             continue
         part = influence_matrix(rewards, estimator, sources=sources, seed=plan.seed, permutations=WINDOW_PERMUTATIONS, resamples=2)
         for row, distance in enumerate(decay.hops):
-            chosen = (hops == distance) & np.isfinite(part.values)
-            mean[row, window], null[row, window] = part.values[chosen].mean(), part.null_mean[chosen].mean()
+            pairs = (hops == distance) & np.isfinite(part.values)
+            mean[row, window], null[row, window] = part.values[pairs].mean(), part.null_mean[pairs].mean()
     ends = -(-(np.arange(plan.windows) + 1) * plan.horizon // plan.windows)
     return TimeDecay(ends.astype(np.int64), decay.hops, mean, null)
 
@@ -179,11 +180,11 @@ def _by_seed(whole: FloatArray, bank: Bank, estimator: Estimator, sources: Seque
     for k, member in enumerate(bank.members):
         if member.kind == "trained" and member.seed is not None:
             seeds.setdefault(member.seed, []).append(k)
-    chosen = [members for members in seeds.values() if len(members) >= 2]
-    if len(chosen) < 2:
+    groups = [members for members in seeds.values() if len(members) >= 2]
+    if len(groups) < 2:
         return None
-    least = min(map(len, chosen))
-    values = np.stack([estimator.value(np.moveaxis(whole[:, members[-least:]], -1, 1)) for members in chosen])
+    least = min(map(len, groups))
+    values = np.stack([estimator.value(np.moveaxis(whole[:, members[-least:]], -1, 1)) for members in groups])
     for row, agent in enumerate(sources):
         values[:, row, agent] = np.nan
     return values

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netagents.errors import UsageError, printable
-from netagents.launchers.influence_jobs import Forecast, forecast, play_missing, wanted
+from netagents.launchers.influence_jobs import Forecast, forecast, play_missing, source_sets
 from netagents.launchers.influence_measurement import Measurement, measure
 from netagents.launchers.influence_processes import play_as_processes
 from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
@@ -74,22 +74,22 @@ def influence(
         raise UsageError(f"'{launcher}' does not play rollouts", where="--launcher", fix="choose in_process or local")
     if launcher == "local" and pulse is not None:
         raise UsageError("a pulse is played in one process only", where="--pulse", fix="leave out --pulse or --launcher local")
-    chosen = ESTIMATORS[estimator]()
+    judge = ESTIMATORS[estimator]()
     opened = run if isinstance(run, Run) else Run.open(run)
     members = bank if isinstance(bank, Bank) else Bank.open(Path(bank))
-    check_sizes(len(members.members), repetitions, chosen, where=f"influence of {printable(str(members.path))}")
+    check_sizes(len(members.members), repetitions, judge, where=f"influence of {printable(str(members.path))}")
     agents = list(range(opened.n)) if sources is None else list(sources)
     together = [tuple(group) for group in groups]
-    everything = wanted(agents, together, opened.n)
+    everything = source_sets(agents, together, opened.n)
     plan = make_plan(opened, members, repetitions=repetitions, seed=seed, checkpoint=checkpoint, windows=windows, pulse=pulse)
-    kept = InfluenceReturns.of(opened.path, plan, opened.n)
+    stored_returns = InfluenceReturns.of(opened.path, plan, opened.n)
     cores = jobs or len(os.sched_getaffinity(0))
     with evaluation_environment(opened) as environment:
         rollouts = InfluenceRollouts(opened, members, plan, environment)
         if begin is not None:
-            begin(forecast(rollouts, kept, everything, cores), plan)
+            begin(forecast(rollouts, stored_returns, everything, cores), plan)
         if launcher == "local":
-            play_as_processes(opened, members, kept, everything, show)
+            play_as_processes(opened, members, stored_returns, everything, show)
         else:
-            play_missing(opened, members, kept, everything, jobs=cores, show=show)
-        return measure(opened, members, kept, agents, together, chosen, rollouts, rate=rate)
+            play_missing(opened, members, stored_returns, everything, jobs=cores, show=show)
+        return measure(opened, members, stored_returns, agents, together, judge, rollouts, rate=rate)

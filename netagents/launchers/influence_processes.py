@@ -27,13 +27,17 @@ from netagents.records.run_reader import Run
 
 
 def play_as_processes(
-    run: Run, bank: Bank, kept: InfluenceReturns, everything: Sequence[tuple[int, ...]], show: Callable[[int, int], None] | None = None
+    run: Run,
+    bank: Bank,
+    stored_returns: InfluenceReturns,
+    everything: Sequence[tuple[int, ...]],
+    show: Callable[[int, int], None] | None = None,
 ) -> None:
     """Play every source, or set of sources, that has no returns yet.
 
     Args:
         run: whose policies are the reference. bank: of policies.
-        kept: where returns are kept, and the plan.
+        stored_returns: where returns are kept, and the plan.
         everything: sources and sets of sources.
         show: called as ``show(sources played, sources in all)``.
 
@@ -42,42 +46,42 @@ def play_as_processes(
         InterruptedRunError: Ctrl-C or SIGTERM; what is played stays, and the same command goes on.
         NetagentsError: a rollout failed.
     """
-    if kept.plan.pulse is not None:
+    if stored_returns.plan.pulse is not None:
         raise UsageError("a pulse is played in one process only", where="--pulse", fix="leave out --pulse or --launcher local")
-    missing = [sources for sources in everything if kept.read(sources) is None]
+    missing = [sources for sources in everything if stored_returns.read(sources) is None]
     played = len(everything) - len(missing)
     for number, sources in enumerate(missing, start=played):
         if show is not None:
             show(number, len(everything))
-        combinations = itertools.product(range(len(kept.plan.members)), repeat=len(sources))
-        rows = [_rollout(run, bank, kept, dict(zip(sources, each, strict=True))) for each in combinations]
-        kept.write(sources, np.stack(rows).reshape(kept.shape(sources)))
+        combinations = itertools.product(range(len(stored_returns.plan.members)), repeat=len(sources))
+        rows = [_rollout(run, bank, stored_returns, dict(zip(sources, each, strict=True))) for each in combinations]
+        stored_returns.write(sources, np.stack(rows).reshape(stored_returns.shape(sources)))
     if show is not None and missing:
         show(len(everything), len(everything))
 
 
-def _rollout(run: Run, bank: Bank, kept: InfluenceReturns, varied: dict[int, int]) -> FloatArray:
+def _rollout(run: Run, bank: Bank, stored_returns: InfluenceReturns, varied: dict[int, int]) -> FloatArray:
     """``(M, n, windows)`` rewards of one rollout, in which some agents play members of the bank."""
-    plan = kept.plan
+    plan = stored_returns.plan
     with tempfile.TemporaryDirectory(prefix="netagents-rollout-") as folder:
-        played = launch(load_experiment(rollout_settings(run, bank, kept, varied)), path=Path(folder) / "run")
+        played = launch(load_experiment(rollout_settings(run, bank, stored_returns, varied)), path=Path(folder) / "run")
         blocks = []
         for block in range(len(played.iterations)):
             agents = [played.parameters(agent, block)[EARNED] for agent in range(run.n)]
             blocks.append(np.stack(agents, axis=1).transpose(2, 1, 0))
     if not blocks:
-        raise RunDirectoryError("a rollout left no returns", where=str(kept.path), fix="the same command goes on")
+        raise RunDirectoryError("a rollout left no returns", where=str(stored_returns.path), fix="the same command goes on")
     return np.ascontiguousarray(np.concatenate(blocks)[: plan.repetitions])
 
 
-def rollout_settings(run: Run, bank: Bank, kept: InfluenceReturns, varied: dict[int, int]) -> dict[str, Any]:
+def rollout_settings(run: Run, bank: Bank, stored_returns: InfluenceReturns, varied: dict[int, int]) -> dict[str, Any]:
     """The experiment of one rollout: everybody is frozen, and nothing is sent that no policy reads.
 
     Args:
         run, bank, kept: of the measurement.
         varied: agent -> number of the member of the bank that it plays.
     """
-    plan, setup = kept.plan, run.setup
+    plan, setup = stored_returns.plan, run.setup
     reference = {"run": str(run.path.absolute()), "checkpoint": plan.checkpoint}
     groups: list[dict[str, Any]] = [
         {"agents": [agent], "role": "frozen", "policy": {"bank": str(bank.path.absolute()), "member": plan.members[k]}}

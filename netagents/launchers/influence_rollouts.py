@@ -112,8 +112,8 @@ class InfluenceRollouts:
         """``(K, ..., K, M, n, windows)`` the same under all combinations of the policies of several sources."""
         K = len(self.plan.members)
         rows = []
-        for number, chosen in enumerate(itertools.product(range(K), repeat=len(agents))):
-            rows.append(self.play({agent: self.member(agent, k) for agent, k in zip(agents, chosen, strict=True)}))
+        for number, combination in enumerate(itertools.product(range(K), repeat=len(agents))):
+            rows.append(self.play({agent: self.member(agent, k) for agent, k in zip(agents, combination, strict=True)}))
             if progress is not None:
                 progress(number)
         return np.stack(rows).reshape(*(K,) * len(agents), *rows[0].shape)
@@ -159,8 +159,8 @@ class InfluenceRollouts:
                 return own.decide(agent, messages, noise)
             # Both are asked at every step, because each may remember what it has read.
             usual = own.decide(agent, messages, noise) if pulse < plan.horizon else None
-            chosen = others.decide(agent, messages, noise)
-            return chosen if usual is None or step < pulse else usual
+            replacement = others.decide(agent, messages, noise)
+            return replacement if usual is None or step < pulse else usual
 
         sums = np.zeros((copies, setup.n, plan.windows))
         own.begin()
@@ -172,11 +172,11 @@ class InfluenceRollouts:
         """Per agent ``(K, X, A)`` the action probabilities of its policies at observations of the reference rollout; None for boxes."""
         remembers = self.setup.experiment.information == "aged" or any(policy.units for policy in self.reference)
         every = 1 if remembers else max(1, self.plan.horizon // _OBSERVED_STEPS)
-        seen: list[Sequence[Step]] = []
+        observations: list[Sequence[Step]] = []
 
         def observe(step: int, messages: Sequence[Step]) -> None:
             if step % every == 0:
-                seen.append(messages)
+                observations.append(messages)
 
         self.play({}, observe)
         tables: list[FloatArray | None] = []
@@ -188,7 +188,7 @@ class InfluenceRollouts:
             for k in range(len(self.plan.members)):
                 policy = self.member(agent, k)
                 players = Players(self.setup, [policy if each == agent else other for each, other in enumerate(self.reference)])
-                contexts = [players.context(agent, messages)[:_OBSERVED_COPIES] for messages in seen]
+                contexts = [players.context(agent, messages)[:_OBSERVED_COPIES] for messages in observations]
                 rows.append(np.concatenate([_distribution(policy, context) for context in contexts]))
             tables.append(np.stack(rows))
         return tables

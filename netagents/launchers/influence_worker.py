@@ -35,12 +35,12 @@ def work(job: dict[str, Any]) -> None:
 
     run = Run.open(Path(job["run"]), set(job["trust"]))
     plan = InfluencePlan.model_validate(job["plan"])
-    kept = InfluenceReturns.of(run.path, plan, run.n)
+    stored_returns = InfluenceReturns.of(run.path, plan, run.n)
     with evaluation_environment(run) as environment:
         rollouts = InfluenceRollouts(run, Bank.open(Path(job["bank"])), plan, environment)
         for sources in map(tuple, job["sources"]):
-            if kept.read(sources) is None:
-                kept.write(sources, rollouts.source(sources[0]) if len(sources) == 1 else rollouts.group(sources))
+            if stored_returns.read(sources) is None:
+                stored_returns.write(sources, rollouts.source(sources[0]) if len(sources) == 1 else rollouts.group(sources))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class IterationCallback:
         self._function = function
         self._output = _own_output()
 
-    def __call__(self, seen: RecordedIteration) -> bool:
+    def __call__(self, iteration: RecordedIteration) -> bool:
         """Whether the run goes on.
 
         Raises:
@@ -103,11 +103,11 @@ class IterationCallback:
         try:
             # What other people's code prints goes to standard error while a run goes on; the caller's own output does not.
             with contextlib.redirect_stdout(self._output):
-                answer = self._function(seen)
+                answer = self._function(iteration)
                 self._output.flush()
         except (Exception, SystemExit) as error:
             name = getattr(self._function, "__qualname__", type(self._function).__qualname__)
-            raise foreign_fault(error, f"on_iteration '{name}'", f"iteration {seen.iteration}", self._function) from error
+            raise foreign_fault(error, f"on_iteration '{name}'", f"iteration {iteration.iteration}", self._function) from error
         return not isinstance(answer, (bool, np.bool_)) or bool(answer)
 
     def close(self) -> None:
@@ -175,10 +175,10 @@ class IterationWatch:
             iteration = int(row["iteration"])
             if iteration < self._first:
                 continue
-            if not self._callback(self._seen(row)) and iteration + 1 < self._total:
+            if not self._callback(self._recorded_iteration(row)) and iteration + 1 < self._total:
                 raise EndedByCallbackError(f"on_iteration returned False after iteration {iteration}")
 
-    def _seen(self, row: Mapping[str, Any]) -> RecordedIteration:
+    def _recorded_iteration(self, row: Mapping[str, Any]) -> RecordedIteration:
         team, spread, discounted, seconds = floats_from_json(
             [row[key] for key in ("team_return", "team_return_sd", "discounted_return", "seconds")]
         ).tolist()

@@ -19,7 +19,7 @@ from netagents.launchers.iteration_callback import IterationCallback, OnIteratio
 from netagents.launchers.launcher import LaunchedRun, Launcher, make_launcher
 from netagents.launchers.signs_of_life import signs_of_life
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.monitoring.sinks.sink_host import check_sinks
 from netagents.nodes.agent.inbox_recording import check_recorded_agents
@@ -109,10 +109,10 @@ def launch(
     if exact is not None:
         check_path(exact)
         check_free(exact)
-    shown = SilentDisplay() if display is None else display
-    loaded, facts = _with_radii(loaded, shown)
+    active_display = SilentDisplay() if display is None else display
+    loaded, facts = _with_radii(loaded, active_display)
     with contained():
-        prepared = _prepared(loaded, launcher, shown)
+        prepared = _prepared(loaded, launcher, active_display)
         try:
             if require is not None:
                 require(prepared.setup)
@@ -125,7 +125,7 @@ def launch(
                         write_atomically(directory.path / RADII, facts.model_dump_json(indent=1).encode())
                     if created is not None:
                         created(directory.path)
-                    carry_out(prepared, directory, shown, None, interruptions, callback, launcher=launcher, detached=detached)
+                    carry_out(prepared, directory, active_display, None, interruptions, callback, launcher=launcher, detached=detached)
                 finally:
                     directory.lock.release()
             finally:
@@ -200,13 +200,13 @@ def carry_out(
         detached: as :func:`launch` has it.
     """
     caught = Interruptions() if interruptions is None else interruptions
-    shown = SilentDisplay() if display is None else display
+    active_display = SilentDisplay() if display is None else display
     try:
-        chosen = make_launcher(prepared.experiment) if launcher is None else launcher
+        active_launcher = make_launcher(prepared.experiment) if launcher is None else launcher
         with watched_by(callback, directory, prepared.experiment.learning.iterations, first) as watch:
-            chosen.carry_out(LaunchedRun(prepared, directory, shown, caught, first, watch, detached))
+            active_launcher.carry_out(LaunchedRun(prepared, directory, active_display, caught, first, watch, detached))
     finally:
-        shown.close()
+        active_display.close()
         if interruptions is None:
             caught.close()
     return Run(directory)

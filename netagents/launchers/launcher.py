@@ -19,7 +19,7 @@ from netagents.experiment.launcher_capabilities import OWN_LAUNCHERS, LauncherCa
 from netagents.launchers.display import Display
 from netagents.launchers.iteration_callback import IterationWatch
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.records.run_directory import RunDirectory
 
 

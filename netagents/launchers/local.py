@@ -13,7 +13,7 @@ from netagents.launchers.supervision.forkserver import PRELOAD
 from netagents.launchers.supervision.process_supervisor import ProcessSupervisor
 from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
 from netagents.launchers.supervision.supervisor_events import NodeSpec
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.agent.inbox_recording import inbox_folder
 from netagents.nodes.bootstrap.node_addresses import link_scheme
 from netagents.nodes.bootstrap.node_keys import WITHOUT_KEYS, run_bundles
@@ -28,7 +28,7 @@ TABULAR_PRELOAD = (
     "numpy.ma",
     "netagents.nodes.agent.agent_process",
     "netagents.nodes.monitor.monitor_process",
-    "netagents.learning.prepare",
+    "netagents.learning.prepared_experiment",
     "netagents.topology.topology_json",
     "netagents.launchers.warm_up",
     PRELOAD[-1],
@@ -139,5 +139,5 @@ def _replayed(prepared: Prepared, directory: RunDirectory) -> dict[str, str]:
 
 def _recorded(prepared: Prepared, directory: RunDirectory, index: int) -> dict[str, str]:
     """Where an agent writes down what it is told, if the experiment asks for that."""
-    chosen = prepared.experiment.runtime.record_inbox
-    return {"record_inbox": str(inbox_folder(directory.path.resolve(), index))} if chosen == "all" or index in chosen else {}
+    agents = prepared.experiment.runtime.record_inbox
+    return {"record_inbox": str(inbox_folder(directory.path.resolve(), index))} if agents == "all" or index in agents else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import netagents
 from netagents.errors import EngineError
 from netagents.experiment import Experiment
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.bootstrap.foreign_code import imported_parts
 from netagents.records.frozen_policies import borrows_policies
 

@@ -10,7 +10,7 @@ import yaml
 from netagents.experiment import resolved
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.origins import leaves
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.topology import stored_settings
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import UsageError
-from netagents.launchers.audited_power import Audit, collected_audit
+from netagents.launchers.audit_result import Audit, collected_audit
 from netagents.launchers.branching import Brancher, action_sequences
 from netagents.launchers.policy_evaluation import evaluation_environment
 from netagents.learning.branch_checks import check_branchable
@@ -69,9 +69,9 @@ def audit(
     run.directory.require_trust()
     setup = run.setup
     check_branchable(setup)
-    chosen = tuple(range(setup.n)) if holders is None else tuple(dict.fromkeys(holders))
-    if max(chosen) >= setup.n:
-        raise UsageError(f"there is no agent {max(chosen)}", where="--holders", fix=f"agents are 0 to {setup.n - 1}")
+    audited_agents = tuple(range(setup.n)) if holders is None else tuple(dict.fromkeys(holders))
+    if max(audited_agents) >= setup.n:
+        raise UsageError(f"there is no agent {max(audited_agents)}", where="--holders", fix=f"agents are 0 to {setup.n - 1}")
     if replicates % 2:
         raise UsageError(f"{replicates} replicates", where="--replicates", fix="use an even number: one half chooses, the other values")
     path = find_checkpoint(run.directory, checkpoint)
@@ -86,31 +86,31 @@ def audit(
         seed=seed,
         greedy=greedy,
     )
-    kept = PowerBranches.of(run.path, plan, setup.n)
-    sequences = {holder: action_sequences(setup, holder, steps, points) for holder in chosen}
-    done = {(row.holder, row.part): row for row in kept.rows()}
+    branches = PowerBranches.of(run.path, plan, setup.n)
+    sequences = {holder: action_sequences(setup, holder, steps, points) for holder in audited_agents}
+    rows_by_part = {(row.holder, row.part): row for row in branches.rows()}
     parts = -(-visits // PART)
-    pairs = [(holder, part) for part in range(parts) for holder in chosen]
-    missing = [each for each in pairs if each not in done]
+    pairs = [(holder, part) for part in range(parts) for holder in audited_agents]
+    missing = [each for each in pairs if each not in rows_by_part]
     if missing:
         with seeded_globally(evaluation_seed(seed), ENVIRONMENT_OWNER):
-            _play(run, plan, kept, missing, sequences, done, seconds, show)
-    rows = [done[each] for each in pairs if each in done]
-    return collected_audit(run, kept, chosen, rows, complete=len(rows) == len(pairs))
+            _play(run, plan, branches, missing, sequences, rows_by_part, seconds, show)
+    rows = [rows_by_part[each] for each in pairs if each in rows_by_part]
+    return collected_audit(run, branches, audited_agents, rows, complete=len(rows) == len(pairs))
 
 
 def _play(
     run: Run,
     plan: AuditPlan,
-    kept: PowerBranches,
+    branches: PowerBranches,
     missing: Sequence[tuple[int, int]],
     sequences: dict[int, NDArray[np.generic]],
-    done: dict[tuple[int, int], AuditRow],
+    rows_by_part: dict[tuple[int, int], AuditRow],
     seconds: float | None,
     show: Callable[[int, int, float], None] | None,
 ) -> None:
     start = monotonic()
-    writer = kept.writer()
+    writer = branches.writer()
     try:
         with evaluation_environment(run) as environment:
             environment.open(PART * plan.replicates, None)
@@ -139,7 +139,7 @@ def _play(
                         holder=holder, part=part, visits=result.number, **{name: each.sum(axis=0).tolist() for name, each in sums.items()}
                     )
                 writer.write(row.model_dump())
-                done[holder, part] = row
+                rows_by_part[holder, part] = row
                 if show is not None:
                     show(number + 1, len(missing), monotonic() - start)
     finally:

@@ -72,7 +72,7 @@ def with_chosen_radii(
         facts = RadiiFacts.model_validate(read_record(Path(folder) / RADII, RADII, topology.n))
     if note is not None:
         note(summary(facts))
-    return chosen(loaded, facts), facts
+    return with_radii(loaded, facts), facts
 
 
 def largest_radius(experiment: Experiment, topology: Topology) -> int:
@@ -82,7 +82,7 @@ def largest_radius(experiment: Experiment, topology: Topology) -> int:
     return farthest if experiment.calibration.largest is None else min(farthest, experiment.calibration.largest)
 
 
-def chosen(loaded: LoadedExperiment, facts: RadiiFacts) -> LoadedExperiment:
+def with_radii(loaded: LoadedExperiment, facts: RadiiFacts) -> LoadedExperiment:
     """The experiment with all radii set; ``kappa: auto`` stays and says where they come from."""
     radii = {f"kappa_{name}": tuple(getattr(facts, name)) for name in _NAMES}
     free = {name: value for name, value in radii.items() if getattr(loaded.experiment, name) is None}

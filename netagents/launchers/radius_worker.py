@@ -144,7 +144,7 @@ def _pairs(run: Run, experiment: Experiment, folder: Path) -> tuple[FloatArray, 
 
 
 def _influence(run: Run, experiment: Experiment, folder: Path) -> tuple[FloatArray, list[str], int]:
-    from netagents.launchers.influence_jobs import play_missing, wanted
+    from netagents.launchers.influence_jobs import play_missing, source_sets
     from netagents.launchers.influence_rollouts import make_plan
     from netagents.measures.influence import VarianceInformation, influence_matrix
     from netagents.records.bank_creation import make_bank
@@ -152,14 +152,14 @@ def _influence(run: Run, experiment: Experiment, folder: Path) -> tuple[FloatArr
 
     settings, seed = experiment.calibration, experiment.seed
     bank = make_bank(folder / "bank", [run.directory], "all", untrained=True, faulty=_constant_actions(run))
-    sources = wanted(range(run.n), [], run.n)
+    sources = source_sets(range(run.n), [], run.n)
     repetitions, copies = _repetitions(run, experiment)
     parts = []
     for part in range(-(-repetitions // copies)):
         plan = make_plan(run, bank, repetitions=min(copies, repetitions - part * copies), seed=part, windows=1)
-        kept = InfluenceReturns.of(run.path, plan, run.n)
-        play_missing(run, bank, kept, sources)
-        played = [kept.read(source) for source in sources]
+        stored_returns = InfluenceReturns.of(run.path, plan, run.n)
+        play_missing(run, bank, stored_returns, sources)
+        played = [stored_returns.read(source) for source in sources]
         parts.append(np.stack([each[..., 0] for each in played if each is not None]))
     returns = np.concatenate(parts, axis=2)
     matrix = influence_matrix(returns, VarianceInformation(), seed=seed, rate=settings.rate, resamples=2)

@@ -58,12 +58,12 @@ def resume_run(
     callback: IterationCallback | None = None,
 ) -> Run:
     """The same, for an open directory; the display is closed at the end."""
-    kept = replace(directory, path=directory.path.absolute())
+    absolute_directory = replace(directory, path=directory.path.absolute())
     with contained():
-        prepared, first = reopen(kept, overrides or [], settings)
+        prepared, first = reopen(absolute_directory, overrides or [], settings)
         try:
             if first >= prepared.experiment.learning.iterations:
-                complete(kept, prepared)
+                complete(absolute_directory, prepared)
                 if display is not None:
                     display.close()
             else:
@@ -71,7 +71,7 @@ def resume_run(
                 check_replay(prepared.setup)
                 launcher = make_launcher(prepared.experiment)
                 launcher.check(prepared, SilentDisplay() if display is None else display)
-                carry_out(prepared, kept, display, first, callback=callback, launcher=launcher)
+                carry_out(prepared, absolute_directory, display, first, callback=callback, launcher=launcher)
         finally:
-            kept.lock.release()
+            absolute_directory.lock.release()
     return Run(directory)

@@ -24,28 +24,28 @@ class Stage:
 
 
 @contextlib.contextmanager
-def signs_of_life(command: str, what: str, say: Callable[[str], None] | None = None) -> Iterator[Stage]:
+def signs_of_life(command: str, what: str, report: Callable[[str], None] | None = None) -> Iterator[Stage]:
     """Say every two seconds what the command is at; nothing where it is done sooner.
 
     Args:
         command: begins each line.
         what: what it is at first; call what this gives when that changes.
-        say: takes the lines (default: standard error).
+        report: takes the lines (default: standard error).
     """
-    stage, done, began = Stage(what), threading.Event(), time.monotonic()
+    stage, finish, start = Stage(what), threading.Event(), time.monotonic()
 
     def speak() -> None:
-        while not done.wait(QUIET_SECONDS):
+        while not finish.wait(QUIET_SECONDS):
             # Whoever reads may be gone; the command goes on.
             with contextlib.suppress(OSError, ValueError):
-                (_print if say is None else say)(f"{command}: {stage.what}, {time.monotonic() - began:.0f} s so far")
+                (_print if report is None else report)(f"{command}: {stage.what}, {time.monotonic() - start:.0f} s so far")
 
     speaker = threading.Thread(target=speak, name="signs-of-life", daemon=True)
     speaker.start()
     try:
         yield stage
     finally:
-        done.set()
+        finish.set()
         speaker.join(QUIET_SECONDS)
 
 

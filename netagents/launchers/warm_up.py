@@ -13,8 +13,8 @@ from pathlib import Path
 
 from netagents.environments.specification_json import spec_to_json
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.nodes.bootstrap.welcome import read_welcome, write_welcome
 from netagents.nodes.process.launcher_check import in_forkserver
 from netagents.randomness import BEFORE_TRAINING, ENVIRONMENT_OWNER, seed_globally

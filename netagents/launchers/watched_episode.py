@@ -17,7 +17,7 @@ from netagents.foreign.containment import contained
 from netagents.foreign.part_faults import definition
 from netagents.launchers.policy_evaluation import COPIES, evaluation_environment
 from netagents.learning.frozen_play import Players
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.policies import Policy
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, evaluation_seed, seeded_globally, stream

@@ -112,7 +112,7 @@ def run_job(work: Callable[[dict[str, Any]], None]) -> int:
         The exit code.
     """
     _results()
-    return _done(work, sys.stdin.buffer.readline())
+    return _exit_code(work, sys.stdin.buffer.readline())
 
 
 def run_jobs(work: Callable[[dict[str, Any]], None]) -> int:
@@ -159,7 +159,7 @@ def _fork(work: Callable[[dict[str, Any]], None], line: bytes, names: IO[str]) -
     code = 1
     try:
         _end_with_worker()
-        code = _done(work, line)
+        code = _exit_code(work, line)
         names.write(" ".join(name for name in list(sys.modules) if name.partition(".")[0] in LIBRARIES))
         names.flush()
     except BaseException:
@@ -175,7 +175,7 @@ def _end_with_worker() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
-def _done(work: Callable[[dict[str, Any]], None], line: bytes) -> int:
+def _exit_code(work: Callable[[dict[str, Any]], None], line: bytes) -> int:
     job = json.loads(line)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from netagents.errors import NetagentsError, exit_code_of

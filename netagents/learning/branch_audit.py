@@ -46,7 +46,7 @@ class BranchRounds:
         turns: of the audit.
 
     Attributes:
-        asked: what each agent observes now; None when the audit is over. ordinal: of this round.
+        requests: what each agent observes now; None when the audit is over. ordinal: of this round.
         power: the result, when it is over.
     """
 
@@ -54,7 +54,7 @@ class BranchRounds:
         self._turns = turns
         self.power: BranchedPower | None = None
         self.ordinal = 0
-        self.asked: list[BranchStep] | None = next(turns)
+        self.requests: list[BranchStep] | None = next(turns)
 
     def answer(self, actions: Sequence[NDArray[Any]]) -> None:
         """Go on with everybody's (C, ...) actions.
@@ -64,9 +64,9 @@ class BranchRounds:
         """
         self.ordinal += 1
         try:
-            self.asked = self._turns.send(actions)
+            self.requests = self._turns.send(actions)
         except StopIteration as over:
-            self.asked, self.power = None, over.value
+            self.requests, self.power = None, over.value
 
 
 class BranchAudit:

@@ -40,8 +40,8 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     for step, move in enumerate(moves):
         if step == 0:
             _observe(rollouts, move.before)
-        for rollout, chosen in zip(rollouts, move.actions, strict=True):
-            rollout.decided(chosen)
+        for rollout, actions in zip(rollouts, move.actions, strict=True):
+            rollout.decided(actions)
         _observe(rollouts, move.after)
     for objective, rollout, cell in zip(objectives, rollouts, cells, strict=True):
         rollout.close()

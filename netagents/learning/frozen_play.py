@@ -107,8 +107,8 @@ class Players:
 
     def greedy(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
         """The most probable action per copy."""
-        chosen = self.policies[agent].greedy(self.context(agent, messages), messages[agent].mask)
-        return chosen.astype(self._dtypes[agent])
+        actions = self.policies[agent].greedy(self.context(agent, messages), messages[agent].mask)
+        return actions.astype(self._dtypes[agent])
 
     def context(self, agent: int, messages: Sequence[Step]) -> NDArray[Any]:
         """What the policy of ``agent`` makes of one step's messages, per copy.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from netagents.environments.networked_mdp import EnvironmentSpec
 from netagents.errors import EnvironmentMismatchError, ExperimentError
 from netagents.experiment import Experiment
-from netagents.experiment.agent_settings import AdversaryIncentiveSettings, coefficients
+from netagents.experiment.agent_groups import AdversaryIncentiveSettings, coefficients
 from netagents.experiment.clock_settings import LockstepSettings
 from netagents.learning.protocol.population import Population
 from netagents.learning.protocol.setup import Pay

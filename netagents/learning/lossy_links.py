@@ -63,10 +63,10 @@ def check_losses(setup: Setup) -> None:
     for first, second in links(setup):
         for iteration in iterations:
             there, back = loss_of(experiment, first, second, iteration), loss_of(experiment, second, first, iteration)
-            answered = (1.0 - there) * (1.0 - back)
-            if answered < LEAST_ANSWERED:
+            both_ways = (1.0 - there) * (1.0 - back)
+            if both_ways < LEAST_ANSWERED:
                 raise ExperimentError(
-                    f"{node_name(first)} -> {node_name(second)} loses {there:.0%} and {back:.0%} on the way back: {answered:.0%} of what "
+                    f"{node_name(first)} -> {node_name(second)} loses {there:.0%} and {back:.0%} on the way back: {both_ways:.0%} of what "
                     f"is sent would be acknowledged, and below {LEAST_ANSWERED:.0%} sending again is given up",
                     where="faults",
                     fix="lose at most 50% both ways or 75% one way, or use failures.agent: continue_without",

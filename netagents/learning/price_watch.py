@@ -57,7 +57,7 @@ class PriceWatch:
         self._facts = power_facts(setup) if self._terms else None
         self._history: FloatArray = np.empty((len(self._terms), 1 + len(COLUMNS), max(setup.experiment.learning.iterations, 1)))
         self._count = 0
-        self._seen: dict[tuple[int, str], int] = {}
+        self._last_warning: dict[tuple[int, str], int] = {}
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class PriceWatch:
         for iteration, reached in enumerate(task):
             self._append(float(reached), {name: values[iteration] for name, values in metrics.items()})
         for place, (term, _) in enumerate(self._terms):
-            self._seen |= {(place, name): len(task) - 1 for label, name in names if label == term.label}
+            self._last_warning |= {(place, name): len(task) - 1 for label, name in names if label == term.label}
 
     def add(self, record: IterationRecord) -> list[PriceNotice]:
         """Take one iteration in; the warnings that are new."""
@@ -88,8 +88,8 @@ class PriceWatch:
         notices = []
         for place, (term, _) in enumerate(self._terms):
             for warning in price_warnings(self._priced(place, matrix.noise_floor, between)):
-                before = self._seen.get((place, warning.name))
-                self._seen[place, warning.name] = record.iteration
+                before = self._last_warning.get((place, warning.name))
+                self._last_warning[place, warning.name] = record.iteration
                 if before is None or record.iteration - before > warning_window(self._count):
                     notices.append(PriceNotice(record.iteration, term.label, warning))
         return notices

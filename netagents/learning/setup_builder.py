@@ -95,9 +95,9 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
         kind_reach[Kind.POLICY_PARAMETERS] = SelectedReach(policies_travel, lambda i, j: i in populations and populations[i].moves(j, i))
     for kind in kind_reach.keys() - {Kind.STATE, Kind.BRANCH_STATE, Kind.WORST_ACTION}:
         # Under shared_reward no algorithm that heeds the credit shares values.
-        knows = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
-        if any(knows) and not all(knows):
-            kind_reach[kind] = SelectedReach(kind_reach[kind], _both(knows))
+        uses_kind = [kind in each.kinds and not (shared_reward and kind is Kind.TRUNCATED_Q and each.credits) for each in facts]
+        if any(uses_kind) and not all(uses_kind):
+            kind_reach[kind] = SelectedReach(kind_reach[kind], _both(uses_kind))
     for kind in (Kind.SHADOW_REWARD, Kind.TRUNCATED_Q):
         if alone and kind in kind_reach:
             kind_reach[kind] = SelectedReach(kind_reach[kind], lambda i, j: i not in alone and j not in alone)
@@ -163,9 +163,9 @@ def _sharing_equals(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(shared)
 
 
-def _both(knows: Sequence[bool]) -> Callable[[int, int], bool]:
+def _both(uses_kind: Sequence[bool]) -> Callable[[int, int], bool]:
     """(receiver, sender) -> whether the algorithms of both know a kind."""
-    return lambda i, j: knows[i] and knows[j]
+    return lambda i, j: uses_kind[i] and uses_kind[j]
 
 
 def check_muted(words: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ def node_names(indices: Collection[int], most: int = 12) -> str:
     agents = sorted(index for index in indices if index >= 0)
     parts = [node_name(index) for index in sorted((index for index in indices if index < 0), reverse=True)]
     if agents:
-        shown = ", ".join(map(str, agents[:most]))
+        names = ", ".join(map(str, agents[:most]))
         more = f" and {len(agents) - most} more" if len(agents) > most else ""
-        parts.append(f"agent{'s' if len(agents) > 1 else ''} {shown}{more}")
+        parts.append(f"agent{'s' if len(agents) > 1 else ''} {names}{more}")
     return ", ".join(parts)

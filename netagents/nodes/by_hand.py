@@ -14,7 +14,7 @@ from typing import Any
 from netagents.errors import DeadlineError, RunDirectoryError, UsageError
 from netagents.experiment import Timeouts
 from netagents.experiment.load import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.bootstrap.node_keys import link_settings
 from netagents.nodes.process.node_process import run_role

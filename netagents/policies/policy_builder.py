@@ -35,14 +35,14 @@ def build_policy(
     place = f"{where}, policy.kind '{settings.kind}'"
     arguments = {"window": tuple(window), "state_sizes": tuple(state_sizes), "action_size": action_size}
     policy: TabularPolicy = OWN_POLICIES.make(settings.kind, TabularPolicy, arguments, settings.parameters, place)  # type: ignore[type-abstract]
-    shape, got = (contexts, action_size), policy.probabilities
-    if policy.logits.shape != shape or got.shape != shape or got.dtype != np.float64:
+    shape, actual = (contexts, action_size), policy.probabilities
+    if policy.logits.shape != shape or actual.shape != shape or actual.dtype != np.float64:
         raise ExperimentError(
-            f"its probabilities are {got.dtype} of shape {got.shape} and its logits of shape {policy.logits.shape}",
+            f"its probabilities are {actual.dtype} of shape {actual.shape} and its logits of shape {policy.logits.shape}",
             where=place,
             fix=f"both are float64 of shape {shape}: a row per context, a column per action",
         )
-    if not ((got > 0.0).all() and np.allclose(got.sum(axis=1), 1.0, rtol=0.0, atol=SUM_TOLERANCE)):
+    if not ((actual > 0.0).all() and np.allclose(actual.sum(axis=1), 1.0, rtol=0.0, atol=SUM_TOLERANCE)):
         raise ExperimentError(
             "a row of its probabilities is no distribution", where=place, fix="make every entry positive and every row sum to 1"
         )

@@ -41,14 +41,14 @@ def check_file(path: Path) -> None:
         RunDirectoryError: a folder stands there, or the folder around it is missing or read-only.
     """
     around = path.parent
-    why = (
+    reason = (
         "is a folder, not a file" if path.is_dir()
         else f"cannot be written: there is no folder {around}" if not around.is_dir()
         else f"cannot be written: {around} is read-only" if not os.access(around, os.W_OK)
         else None
     )  # fmt: skip
-    if why is not None:
-        raise RunDirectoryError(why, where=str(path), fix="name another file with --out")
+    if reason is not None:
+        raise RunDirectoryError(reason, where=str(path), fix="name another file with --out")
 
 
 @contextmanager

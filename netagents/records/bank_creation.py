@@ -117,7 +117,7 @@ def _entries(runs: Sequence[RunDirectory], which: Which, setup: Setup, untrained
     for run in runs:
         name, seed = str(run.manifest["name"]), int(run.manifest["seed"])
         word = "".join(each if each.isascii() and (each.isalnum() or each in "_.-") else "-" for each in name)[:60].lstrip("_.-") or "run"
-        for iteration, checkpoint in _chosen(run, which).items():
+        for iteration, checkpoint in _checkpoints(run, which).items():
             whole = load_checkpoint(checkpoint, set(range(setup.n)))
             size = max(map(population_size, whole.values()))
             for k in range(max(1, size)):
@@ -134,21 +134,21 @@ def _entries(runs: Sequence[RunDirectory], which: Which, setup: Setup, untrained
                 yield _Entry(member, arrays)
 
 
-def _chosen(run: RunDirectory, which: Which) -> dict[int, Path]:
+def _checkpoints(run: RunDirectory, which: Which) -> dict[int, Path]:
     saved = checkpoints(run.path / CHECKPOINTS)
     if not saved:
         raise RunDirectoryError("has no checkpoint", where=str(run.path), fix=f"the run is {run.state}")
     if which == "all":
         return saved
-    wanted = [max(saved)] if which == "last" else list(which)
-    missing = [iteration for iteration in wanted if iteration not in saved]
+    iterations = [max(saved)] if which == "last" else list(which)
+    missing = [iteration for iteration in iterations if iteration not in saved]
     if missing:
         raise RunDirectoryError(
             f"no checkpoint of iteration {missing[0]} (there are: {', '.join(map(str, saved))})",
             where=str(run.path),
             fix="write checkpoints more often with checkpoints.every, or name others",
         )
-    return {iteration: saved[iteration] for iteration in wanted}
+    return {iteration: saved[iteration] for iteration in iterations}
 
 
 def population_size(arrays: Mapping[str, NDArray[Any]]) -> int:

@@ -155,14 +155,14 @@ def _load_owner(file: Path, components: Mapping[str, Mapping[str, Any]]) -> dict
             raise RunDirectoryError(
                 f"component '{name}' is missing", where=str(file), fix="remove this checkpoint to go on from the one before"
             )
-        for what, expected, got in (
+        for what, expected, actual in (
             ("dtype", listed["dtype"], str(array.dtype)),
             ("shape", list(listed["shape"]), list(array.shape)),
             ("SHA-256", listed["sha256"], _digest(array)),
         ):
-            if expected != got:
+            if expected != actual:
                 raise RunDirectoryError(
-                    f"component '{name}' has {what} {got}, but the manifest says {expected}",
+                    f"component '{name}' has {what} {actual}, but the manifest says {expected}",
                     where=str(file),
                     fix="remove this checkpoint to go on from the one before",
                 )
@@ -187,9 +187,9 @@ def _manifest(path: Path) -> dict[str, Any]:
             if _array_bytes(entry["components"]) > _MOST_BYTES:
                 raise ValueError("too large")
     except ValueError as error:
-        why = first_error(error) if isinstance(error, ValidationError) else str(error)
+        reason = first_error(error) if isinstance(error, ValidationError) else str(error)
         raise RunDirectoryError(
-            f"is not the manifest of a checkpoint ({why})", where=str(file), fix="remove this checkpoint to go on from the one before"
+            f"is not the manifest of a checkpoint ({reason})", where=str(file), fix="remove this checkpoint to go on from the one before"
         ) from error
     return manifest
 

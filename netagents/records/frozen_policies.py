@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from netagents.errors import EnvironmentMismatchError, RunDirectoryError
 from netagents.experiment import Experiment
-from netagents.experiment.agent_settings import FrozenPolicySettings, frozen_policy_of
+from netagents.experiment.agent_groups import FrozenPolicySettings, frozen_policy_of
 from netagents.experiment.intervention_settings import PolicyIntervention
 from netagents.learning import NetworkedAgent, Setup, make_agent
 from netagents.learning.interventions.agent_interventions import AgentInterventions

@@ -22,6 +22,9 @@ from netagents.records.regular_files import read_regular
 FloatArray = NDArray[np.float64]
 
 INFLUENCE = "influence"
+LARGEST_RETURN = 1e100
+"""Its square can be computed with; no sum of rewards comes near."""
+
 _HEADER = 1 << 16
 
 
@@ -83,6 +86,8 @@ class InfluenceReturns:
             raise RunDirectoryError(
                 f"holds returns of shape {returns.shape}, not {shape}", where=str(file), fix="remove it to play them again"
             )
+        if not (np.abs(returns) <= LARGEST_RETURN).all():
+            raise RunDirectoryError("holds returns that no run has", where=str(file), fix="remove it to play them again")
         return returns
 
     def write(self, sources: tuple[int, ...], returns: FloatArray) -> None:

@@ -226,13 +226,13 @@ def keep_rows_before(path: Path, iteration: int, longest: int = LONGEST_LINE) ->
     """
     if not path.exists():
         return
-    kept = 0
+    size = 0
     with os.fdopen(open_descriptor(path, os.O_RDWR), "r+b") as file:
         for line, number in _rows_by_iteration(file, path, longest):
             if number >= iteration:
                 break
-            kept += len(line)
-        file.truncate(kept)
+            size += len(line)
+        file.truncate(size)
 
 
 def _rows_by_iteration(file: BinaryIO, path: Path, longest: int) -> Iterator[tuple[bytes, int]]:

@@ -84,12 +84,12 @@ class LedgerView:
         same = np.append(False, (changes[1:, 1:5] == changes[:-1, 1:5]).all(axis=1))
         rise = changes[:, 5:].copy()
         rise[same] -= changes[np.flatnonzero(same) - 1, 5:]
-        chosen = np.ones(len(changes), dtype=np.bool_)
+        rows = np.ones(len(changes), dtype=np.bool_)
         if kind is not None:
-            chosen &= changes[:, KIND] == kind
+            rows &= changes[:, KIND] == kind
         if hop is not None:
-            chosen &= changes[:, HOP] == hop
-        np.add.at(steps, changes[chosen, 0], rise[chosen])
+            rows &= changes[:, HOP] == hop
+        np.add.at(steps, changes[rows, 0], rise[rows])
         summed: IntArray = np.cumsum(steps, axis=0)
         return summed
 

@@ -39,8 +39,8 @@ class LogStream:
         missing = [role for role in self._roles if role not in there]
         if missing and not directory.has_writer():
             have = sorted({printable(path.stem) for path in self._folder.glob("*.jsonl")}, key=_natural)
-            shown = f"{', '.join(have[:6])}{', ...' if len(have) > 6 else ''}" if have else "none; one process keeps no logs"
-            raise RunDirectoryError(f"no log of {missing[0]}", where=str(directory.path), fix=f"there are: {shown}")
+            names = f"{', '.join(have[:6])}{', ...' if len(have) > 6 else ''}" if have else "none; one process keeps no logs"
+            raise RunDirectoryError(f"no log of {missing[0]}", where=str(directory.path), fix=f"there are: {names}")
         self.width = max((len(name) for name in (*there, *self._roles)), default=7)
 
     def new(self) -> list[dict[str, Any]]:

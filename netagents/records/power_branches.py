@@ -20,6 +20,9 @@ from netagents.records.record_models import Iteration, Record
 AUDIT, BRANCHES = "audit", "branches.jsonl"
 LARGEST_FILE = 1 << 28
 
+Total = Annotated[float, Field(ge=-1e100, le=1e100)]
+"""Of power over the visits of one part; its square can be computed with."""
+
 
 class AuditPlan(Record):
     """``audit/*/plan.json``: which branches measure true power; those of a run with the same plan are the same numbers."""
@@ -41,9 +44,9 @@ class AuditRow(Record):
     holder: Annotated[int, Field(ge=0, le=10_000_000)]
     part: Annotated[int, Field(ge=0, le=10_000_000)]
     visits: Annotated[int, Field(ge=0, le=1_000_000)]
-    low: list[float]
-    high: list[float]
-    squares: list[float]
+    low: list[Total]
+    high: list[Total]
+    squares: list[Annotated[float, Field(ge=0.0, le=1e200)]]
 
 
 @dataclass(frozen=True)

@@ -223,5 +223,5 @@ def read_entry(line: bytes) -> dict[str, Any]:
         return LogEntry.model_validate_json(line, strict=True).model_dump(mode="json", exclude_unset=True)
     except ValueError:
         text = line.decode(errors="replace").rstrip("\n")
-        left = len(text) - _LONGEST_TEXT
-        return {"level": "output", "message": f"{text[:_LONGEST_TEXT]}... ({left} more characters)" if left > 0 else text}
+        remaining = len(text) - _LONGEST_TEXT
+        return {"level": "output", "message": f"{text[:_LONGEST_TEXT]}... ({remaining} more characters)" if remaining > 0 else text}

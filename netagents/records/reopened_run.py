@@ -14,7 +14,7 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import resolved
 from netagents.experiment.named_code import named_code, refuse_named_code
 from netagents.experiment.origins import leaves
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.records.audited_rows import AUDITS
 from netagents.records.checkpoint import checkpoints
 from netagents.records.jsonl import recorded_iterations
@@ -128,16 +128,16 @@ def begin_with(directory: RunDirectory, recorded: Experiment, changed: Experimen
             )
     first = next_iteration(directory)
     rows = min(_recorded(directory, name, first) for name in (LEDGER, POWER, METRICS))
-    wanted = changed.learning.iterations
-    if wanted < max(rows, first):
+    total = changed.learning.iterations
+    if total < max(rows, first):
         raise ExperimentError(
-            f"learning.iterations {wanted} is less than the {max(rows, first)} that are recorded",
+            f"learning.iterations {total} is less than the {max(rows, first)} that are recorded",
             where=str(directory.path),
             fix="a run can be lengthened, not shortened",
         )
-    if first >= wanted and directory.ending()[0] == "finished":
+    if first >= total and directory.ending()[0] == "finished":
         raise RunDirectoryError(
-            f"has finished its {wanted} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * wanted}"
+            f"has finished its {total} iterations", where=str(directory.path), fix=f"lengthen it with learning.iterations={2 * total}"
         )
     return first
 

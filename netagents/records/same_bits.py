@@ -97,13 +97,13 @@ def _parameter_differences(a: Run, b: Run) -> Iterable[str]:
     if left is None:
         return
     for agent in range(a.n):
-        first, yours = a.parameters(agent), b.parameters(agent)
-        if first.keys() != yours.keys():
-            yield f"parameters: agent {agent} has components {sorted(first)} against {sorted(yours)}"
+        first, second = a.parameters(agent), b.parameters(agent)
+        if first.keys() != second.keys():
+            yield f"parameters: agent {agent} has components {sorted(first)} against {sorted(second)}"
             continue
         for name in sorted(first):
-            if first[name].dtype != yours[name].dtype or first[name].shape != yours[name].shape:
-                kinds = [f"{array.dtype}{array.shape}" for array in (first[name], yours[name])]
+            if first[name].dtype != second[name].dtype or first[name].shape != second[name].shape:
+                kinds = [f"{array.dtype}{array.shape}" for array in (first[name], second[name])]
                 yield f"parameters: {name} of agent {agent} is {kinds[0]} against {kinds[1]}"
-            elif (count := int((_bits(first[name]) != _bits(yours[name])).sum())) > 0:
+            elif (count := int((_bits(first[name]) != _bits(second[name])).sum())) > 0:
                 yield f"parameters: {name} of agent {agent} differs in {count} of {first[name].size} numbers"

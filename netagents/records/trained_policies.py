@@ -24,8 +24,8 @@ def find_checkpoint(directory: RunDirectory, iteration: int | None) -> Path:
         return saved[max(saved)]
     if iteration is None or iteration not in saved:
         have = ", ".join(str(each) for each in saved) or "none"
-        wanted = "no checkpoint yet" if iteration is None else f"no checkpoint of iteration {iteration}"
-        raise RunDirectoryError(f"{wanted} (there are: {have})", where=str(directory.path), fix=f"the run is {directory.state}")
+        problem = "no checkpoint yet" if iteration is None else f"no checkpoint of iteration {iteration}"
+        raise RunDirectoryError(f"{problem} (there are: {have})", where=str(directory.path), fix=f"the run is {directory.state}")
     return saved[iteration]
 
 

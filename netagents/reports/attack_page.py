@@ -14,7 +14,7 @@ from netagents.records.atomic_files import write_atomically
 from netagents.records.record_files import read_record
 from netagents.reports.chart import ChartLine, Reference, line_chart
 from netagents.reports.chart_svg import draw
-from netagents.reports.html import document, html, joined, section, short, table, tile
+from netagents.reports.html import html, joined, page_of_sections, section, short, table, tile
 
 ATTACK, REPORT = "attack.json", "report.html"
 COLORS = ("var(--main)", "var(--accent)", "var(--good)", "var(--quiet)")
@@ -36,13 +36,7 @@ def write_attack_page(path: Path) -> Path:
         f"seeds: {len(facts['seeds'])}, episodes: {facts['episodes']}, with the same random numbers for all"
     )
     parts = [_worst(rows), _numbers(rows), _skill(rows), _noise(rows), _weighted(rows), _messages(facts), _notes(facts)]
-    page = document(
-        title,
-        html("<h1>{}</h1>", title),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined(part for part in parts if part)),
-    )
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts))
 
 
 def interval(values: Sequence[float | None]) -> str:
@@ -61,8 +55,8 @@ def _worst(rows: Sequence[Row]) -> Markup:
         tile("loss", short(worst["loss"][0]), interval(worst["loss"])),
     ]
     losses = [run_interval(row["clean"][0] - np.array(row["by_seed"])) for row in rows]
-    say = leader_sentence([str(row["label"]) for row in rows], losses, "loss")
-    return section("Worst to lose", html('<div class="tiles">{}</div>', joined(tiles)), say=say, wide=True)
+    caption = leader_sentence([str(row["label"]) for row in rows], losses, "loss")
+    return section("Worst to lose", html('<div class="tiles">{}</div>', joined(tiles)), caption=caption, wide=True)
 
 
 def _name(row: Row) -> str:
@@ -80,17 +74,18 @@ def _numbers(rows: Sequence[Row]) -> Markup:
         )
         for row in rows
     ]
-    say = "Returns of each agent outside the group, without discount. Random there: the seats play at random."
-    return section("All groups", table(("adversaries", *(heads[name] for name in kinds), "CPU seconds"), body), say=say, wide=True)
+    caption = "Returns of each agent outside the group, without discount. Random there: the seats play at random."
+    columns = ("adversaries", *(heads[name] for name in kinds), "CPU seconds")
+    return section("All groups", table(columns, body), caption=caption, wide=True)
 
 
 def _skill(rows: Sequence[Row]) -> Markup:
-    shown = rows[:MOST_LINES]
-    iterations = sorted({point["iteration"] for row in shown for point in row["skill"]})
+    first_rows = rows[:MOST_LINES]
+    iterations = sorted({point["iteration"] for row in first_rows for point in row["skill"]})
     if len(iterations) < 2:
         return Markup("")
     lines = []
-    for number, row in enumerate(shown):
+    for number, row in enumerate(first_rows):
         points = {point["iteration"]: point["attacked"] for point in row["skill"]}
         value, low, high = (
             np.array([np.nan if at not in points or points[at][edge] is None else points[at][edge] for at in iterations])
@@ -98,13 +93,13 @@ def _skill(rows: Sequence[Row]) -> Markup:
         )
         band = (None, None) if np.isnan(low).all() else (np.where(np.isnan(low), value, low), np.where(np.isnan(high), value, high))
         name = _name(row)
-        lines.append(ChartLine(name, value, COLORS[number % len(COLORS)], *(band if len(shown) <= 3 else (None, None))))
-    references = [Reference("clean", shown[0]["clean"][0], "var(--quiet)")]
-    say = "Return of the victims under adversaries of the checkpoints along their training; bands are 95 % over seeds."
+        lines.append(ChartLine(name, value, COLORS[number % len(COLORS)], *(band if len(first_rows) <= 3 else (None, None))))
+    references = [Reference("clean", first_rows[0]["clean"][0], "var(--quiet)")]
+    caption = "Return of the victims under adversaries of the checkpoints along their training; bands are 95 % over seeds."
     return section(
         "Limited skill: half-trained",
         draw(line_chart(iterations, lines, references, y_label="return of each victim", with_value=False)),
-        say=say,
+        caption=caption,
     )
 
 
@@ -121,7 +116,7 @@ def _noise(rows: Sequence[Row]) -> Markup:
         )
         for row in rows
     ]
-    return section("Limited skill: noisy", table(heads, body), say="Converged adversaries who act at random at some of their steps.")
+    return section("Limited skill: noisy", table(heads, body), caption="Converged adversaries who act at random at some of their steps.")
 
 
 def _weighted(rows: Sequence[Row]) -> Markup:
@@ -137,11 +132,11 @@ def _weighted(rows: Sequence[Row]) -> Markup:
     ]
     if not body:
         return Markup("")
-    say = (
+    caption = (
         "Importance-sampled from episodes in which nobody attacks, against episodes with the adversary, sampled. Where the effective "
         "sample is a few episodes, the estimate says little."
     )
-    return section("From clean runs alone", table(("adversary", "estimate", "truth", "effective sample"), body), say=say)
+    return section("From clean runs alone", table(("adversary", "estimate", "truth", "effective sample"), body), caption=caption)
 
 
 def _messages(facts: Mapping[str, Any]) -> Markup:
@@ -155,13 +150,15 @@ def _messages(facts: Mapping[str, Any]) -> Markup:
     ranked = sorted(rows, key=lambda each: -each["information"])
     each = [(names[one["agent"]], names[one["neighbour"]], str(one["hop"]), *(short(one[kind]) for kind in kinds)) for one in ranked]
     heads = ("nats", "probability moved", "greedy action changed")
-    say = "A neighbour's message is replaced by one of another moment. Nats: what the message told; boxes: distance, half the box being 1."
+    caption = (
+        "A neighbour's message is replaced by one of another moment. Nats: what the message told; boxes: distance, half the box being 1."
+    )
     folded = html(
         '<details><summary>all {} pairs</summary><div class="tall">{}</div></details>',
         len(each),
         table(("agent", "neighbour", "hop", *heads), each),
     )
-    return section("Corrupted messages", table(("hop", *heads), by_hop), folded, say=say)
+    return section("Corrupted messages", table(("hop", *heads), by_hop), folded, caption=caption)
 
 
 def _notes(facts: Mapping[str, Any]) -> Markup:

@@ -10,10 +10,10 @@ import numpy as np
 from markupsafe import Markup
 
 from netagents.intervals import Interval
-from netagents.launchers.audited_power import Audit
+from netagents.launchers.audit_result import Audit
 from netagents.records.atomic_files import write_atomically
 from netagents.reports.chart_axes import ticks
-from netagents.reports.html import document, html, joined, section, short, table, tile
+from netagents.reports.html import html, joined, page_of_sections, section, short, table, tile
 
 SIDE, MARGIN = 420, 56
 MOST_ROWS = 200
@@ -69,13 +69,12 @@ def write_audit_page(audit: Audit, name: str, names: Sequence[str], path: Path) 
         f"{int(audit.visits.max(initial=0))} visits per holder, {plan.replicates} rollouts of {plan.length} steps for each branch"
         + ("" if audit.complete else "; not finished: the same command goes on")
     )
-    page = document(
-        f"power of {name}",
-        html("<h1>{}</h1>", f"True power in {name}"),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined((_first(audit, pairs, names), _calibration(pairs), _table(pairs, names)))),
+    return write_atomically(
+        path,
+        page_of_sections(
+            f"power of {name}", f"True power in {name}", subtitle, (_first(audit, pairs, names), _calibration(pairs), _table(pairs, names))
+        ),
     )
-    return write_atomically(path, page.encode("utf-8", "backslashreplace"))
 
 
 def _first(audit: Audit, pairs: Sequence[Pair], names: Sequence[str]) -> Markup:
@@ -95,10 +94,10 @@ def _first(audit: Audit, pairs: Sequence[Pair], names: Sequence[str]) -> Markup:
 def _calibration(pairs: Sequence[Pair]) -> Markup:
     known = [pair for pair in pairs if np.isfinite(pair.measured)]
     if not known:
-        return section("Calibration", say="The run's agents measured no power that could be compared.")
+        return section("Calibration", caption="The run's agents measured no power that could be compared.")
     inside = sum(abs(pair.measured - pair.true.value) <= pair.error + 0.5 * (pair.true.high - pair.true.low) for pair in known)
-    say = f"{inside} of {len(known)} estimates lie within their errors and the truth's interval. Filled: called reliable."
-    return section("What agents measured", _scatter(known), say=say)
+    caption = f"{inside} of {len(known)} estimates lie within their errors and the truth's interval. Filled: called reliable."
+    return section("What agents measured", _scatter(known), caption=caption)
 
 
 def _scatter(pairs: Sequence[Pair]) -> Markup:
@@ -157,4 +156,4 @@ def _table(pairs: Sequence[Pair], names: Sequence[str]) -> Markup:
         for pair in pairs[:MOST_ROWS]
     ]
     more = f"The {MOST_ROWS} largest of {len(pairs)}." if len(pairs) > MOST_ROWS else ""
-    return section("All pairs", table(heads, body), say=more, wide=True)
+    return section("All pairs", table(heads, body), caption=more, wide=True)

@@ -34,11 +34,11 @@ def audit_section(run: Run) -> Markup:
         if np.isfinite(estimates[:, number]).any():
             lines.append(ChartLine("", estimates[:, number], color, dashed=True))
     visits = int(max(each.visits.max() for each in audits.values()))
-    say = (
+    caption = (
         f"Dots are true power, measured by branching {visits} visited states in each of {len(audits)} iterations, with 95 % intervals; "
         "dashed lines are what the agents' critics estimated meanwhile. Shown are the pairs with most true power."
     )
-    return section("True power during the run", draw(line_chart(run.iterations, lines, y_label="power")), say=say, wide=True)
+    return section("True power during the run", draw(line_chart(run.iterations, lines, y_label="power")), caption=caption, wide=True)
 
 
 def _estimates(run: Run, pairs: list[tuple[int, int]]) -> NDArray[np.float64]:

@@ -104,8 +104,8 @@ def _axes(chart: Chart, across: Scale, down: Scale, box: tuple[float, float, flo
     base = down.begin + 18
     if chart.categories:
         step = max(1, math.ceil(len(chart.categories) * 24 / box[2]))
-        shown = range(0, len(chart.categories), step)
-        parts.extend(_words(chart.categories[at], float(across.place(float(at))), base, "middle") for at in shown)
+        positions = range(0, len(chart.categories), step)
+        parts.extend(_words(chart.categories[at], float(across.place(float(at))), base, "middle") for at in positions)
     else:
         whole = chart.x_label.startswith(("iteration", "step", "hop"))
         named = "".join(

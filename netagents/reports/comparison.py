@@ -70,11 +70,11 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     if len(runs) < 2:
         raise UsageError("a comparison needs at least two runs", fix="netagents compare RUN RUN ...")
     runs = [run.as_of_now() for run in runs]
-    seen: set[str] = set()
+    paths: set[str] = set()
     for run in runs:
-        if str(run.manifest["run"]) in seen:
+        if str(run.manifest["run"]) in paths:
             raise UsageError("the same run twice", where=str(run.path), fix="name each run once")
-        seen.add(str(run.manifest["run"]))
+        paths.add(str(run.manifest["run"]))
         if len(run.iterations) == 0:
             raise RunDirectoryError("no iteration is recorded yet", where=str(run.path), fix=f"the run is {run.state}; leave it out")
     members = _grouped(runs)

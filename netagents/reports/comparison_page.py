@@ -73,9 +73,9 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
             [(key, *(html("<b>{}</b>", value) for value in values)) for key, values in comparison.differences],
             "settings",
         )
-        say = "Everything else is the same in all groups; runs of one group differ by their seed alone."
+        caption = "Everything else is the same in all groups; runs of one group differ by their seed alone."
     else:
-        settings, say = html(""), "Nothing but the seed: all runs are of one group."
+        settings, caption = html(""), "Nothing but the seed: all runs are of one group."
     names = [
         (group.label, run.path.name, str(run.manifest["seed"]), run.state, str(len(run.iterations)))
         for group in groups
@@ -84,7 +84,7 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     members = table(("group", "run", "seed", "state", "iterations"), names)
     body = [
         section("Who learned more, and how fast?", draw(chart)),
-        section("What differs in the settings", settings, say=say),
+        section("What differs in the settings", settings, caption=caption),
         section("In numbers", table(HEADS, rows), remarks, wide=True),
         section("The runs", members, wide=True),
     ]

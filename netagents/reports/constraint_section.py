@@ -87,13 +87,15 @@ def constraint_section(run: Run) -> Markup:
         )
         for each in violations[:_LISTED]
     ]
-    say = (
+    caption = (
         f"Threshold less value of each agent's worst constraint, the worst agent first: positive is violated. Last, share and multiplier "
         f"are of the {_span(run)}. Occupancies are sampled, so that a constraint that just holds is above zero about half of the time."
     )
     if len(violations) > _LISTED:
-        say += f" {_LISTED} of {len(violations)} agents; all are in tables/metrics.parquet."
-    return section("Constraints", table(("agent", "violation first", "violation last", "share violated", "multiplier"), rows), say=say)
+        caption += f" {_LISTED} of {len(violations)} agents; all are in tables/metrics.parquet."
+    return section(
+        "Constraints", table(("agent", "violation first", "violation last", "share violated", "multiplier"), rows), caption=caption
+    )
 
 
 def best_name(run: Run) -> str:

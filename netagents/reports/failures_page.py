@@ -12,7 +12,7 @@ from markupsafe import Markup
 from netagents.errors import RunDirectoryError
 from netagents.records.atomic_files import write_atomically
 from netagents.records.regular_files import read_regular
-from netagents.reports.html import document, html, joined, section, short, table
+from netagents.reports.html import page_of_sections, section, short, table
 
 FAILURES, REPORT = "failures.json", "failures.html"
 MEANING = {
@@ -77,13 +77,7 @@ def write_failures_page(path: Path) -> Path:
         f"frozen policies, {play}, {facts['episodes']} episodes per cell with the same chances; worst actions at rate {facts['rate']:g}"
     )
     parts = [_table(facts, names), *(_agents(facts, number, run) for number, run in enumerate(facts["runs"]))]
-    page = document(
-        "failures",
-        html("<h1>{}</h1>", f"What failures leave of {', '.join(names)}"),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined(parts)),
-    )
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return write_atomically(path / REPORT, page_of_sections("failures", f"What failures leave of {', '.join(names)}", subtitle, parts))
 
 
 def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -124,11 +118,11 @@ HEADS = ("failure", "run", "without it", "worst agent fails", "which", "mean ove
 
 
 def _table(facts: Mapping[str, Any], names: Sequence[str]) -> Markup:
-    say = (
+    caption = (
         "Return of each of the other agents. Score: 1 is the return without a failure, 0 that of untrained policies. Recovery: steps after "
         "a failure that passes until the others' rewards are as without it."
     )
-    return section("Worst case over agents", table(HEADS, rows_of(facts, names)), say=say, wide=True)
+    return section("Worst case over agents", table(HEADS, rows_of(facts, names)), caption=caption, wide=True)
 
 
 def _agents(facts: Mapping[str, Any], number: int, run: Mapping[str, Any]) -> Markup:
@@ -144,7 +138,7 @@ def _agents(facts: Mapping[str, Any], number: int, run: Mapping[str, Any]) -> Ma
     return section(
         f"Loss by agent: {run['name']}",
         table(("fails", *(MEANING[kind] for kind in kinds)), body),
-        say="What each of the others loses, with 95 % intervals over episodes.",
+        caption="What each of the others loses, with 95 % intervals over episodes.",
         wide=True,
     )
 

@@ -91,11 +91,11 @@ def fault_section(run: Run) -> Markup:
         parts.append(_histogram(list(actions.items())))
     if not parts:
         return Markup("")
-    say = (
+    caption = (
         "A State ages by steps, or by ticks where the world runs free, the others by iterations. "
         "Absent: nothing was there, and what stands for an absent agent was used."
     )
-    return section("What went wrong", *parts, say=say if ages else "", wide=True)
+    return section("What went wrong", *parts, caption=caption if ages else "", wide=True)
 
 
 def _histogram(named: list[tuple[str, Mapping[str, int]]]) -> Markup:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.launchers.audited_power import newest_audit
+from netagents.launchers.audit_result import newest_audit
 from netagents.measures.power import Concentration, PowerMatrix, concentration
 from netagents.measures.power.branched_power import BranchedPower
 from netagents.records import Run
@@ -25,14 +25,14 @@ class FinalPower(NamedTuple):
     Attributes:
         matrix: who holds how much power over whom. concentration: of that matrix.
         span: what it was taken from, as a caption says it.
-        shown: (n, n) bool, pairs whose power was looked for.
+        display_mask: (n, n) bool, pairs whose power was looked for.
         audited: by branching; else by the critics of the agents.
     """
 
     matrix: PowerMatrix
     concentration: Concentration
     span: str
-    shown: BoolArray
+    display_mask: BoolArray
     audited: bool
 
 

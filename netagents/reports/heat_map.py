@@ -61,27 +61,27 @@ def power_maps(windows: Sequence[PowerWindow], measured: BoolArray, names: Seque
     )
 
 
-def matrix_drawing(matrix: PowerMatrix, shown: BoolArray, names: Sequence[str]) -> Drawing:
+def matrix_drawing(matrix: PowerMatrix, display_mask: BoolArray, names: Sequence[str]) -> Drawing:
     """One matrix, large, as a drawing for an image file.
 
     Args:
-        matrix: to draw. shown: (n, n) bool, pairs whose power was looked for. names: of the agents.
+        matrix: to draw. display_mask: (n, n) bool, pairs whose power was looked for. names: of the agents.
     """
     n = len(names)
     frame = f'x="{_LEFT}" y="{MATRIX_TOP}" width="{MATRIX_SIDE}" height="{MATRIX_SIDE}"'
-    cells = f'<svg {frame} viewBox="0 0 {n} {n}" preserveAspectRatio="none">{_cells(matrix, shown, matrix_top(matrix))}</svg>'
+    cells = f'<svg {frame} viewBox="0 0 {n} {n}" preserveAspectRatio="none">{_cells(matrix, display_mask, matrix_top(matrix))}</svg>'
     inside = Markup(f"<style>{heat_rules()}</style>{cells}{_frame_and_names(n, names)}")
     return Drawing(inside, _LARGE, MATRIX_TOP + MATRIX_SIDE + _BOTTOM, 620.0)
 
 
-def matrix_key(matrix: PowerMatrix, shown: BoolArray) -> list[str]:
+def matrix_key(matrix: PowerMatrix, display_mask: BoolArray) -> list[str]:
     """What the marks in a matrix mean, of those that it has."""
     finite = np.isfinite(matrix.values)
     marks = {
         "hatched: too far, or error too large": bool(_hatched(matrix).any()),
-        "grey: unknown, alternatives too rarely played": bool((shown & ~finite).any()),
+        "grey: unknown, alternatives too rarely played": bool((display_mask & ~finite).any()),
         "orange: cannot influence, so noise": bool((finite & matrix.impossible & matrix.near).any()),
-        "white: beyond the critic's radius": bool((~shown).sum() > len(shown)),
+        "white: beyond the critic's radius": bool((~display_mask).sum() > len(display_mask)),
     }
     return [words for words, present in marks.items() if present]
 
@@ -94,8 +94,8 @@ def matrix_top(matrix: PowerMatrix) -> float:
 def _top(matrices: Sequence[PowerMatrix]) -> float:
     """The value at the dark end of the scale: the largest that can be trusted, else the largest at all."""
     for trusted in (True, False):
-        shown = [matrix.values[matrix.reliable if trusted else np.isfinite(matrix.values)] for matrix in matrices]
-        values = np.concatenate(shown)
+        entries = [matrix.values[matrix.reliable if trusted else np.isfinite(matrix.values)] for matrix in matrices]
+        values = np.concatenate(entries)
         if values.size and float(values.max()) > 0.0:
             return float(values.max())
     return 1.0

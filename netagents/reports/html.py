@@ -73,9 +73,9 @@ def resolved(style: str, dark: bool = False) -> str:
     return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colors.get(match[1], match[0]), style)
 
 
-def section(title: str, *parts: str, say: str = "", wide: bool = False) -> Markup:
-    """A titled card; ``say`` is the sentence below the title."""
-    lead = html('<p class="say">{}</p>', say) if say else ""
+def section(title: str, *parts: str, caption: str = "", wide: bool = False) -> Markup:
+    """A titled card; ``caption`` is the sentence below the title."""
+    lead = html('<p class="say">{}</p>', caption) if caption else ""
     return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, lead, joined(parts))
 
 
@@ -105,6 +105,17 @@ def document(title: str, *parts: str) -> str:
         f'<link rel="icon" href="data:,"><title>{text(title)}</title>\n<style>{style}</style></head>\n'
         f"<body><main>{joined(parts)}</main>\n<script>{script}</script></body></html>\n"
     )
+
+
+def page_of_sections(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> bytes:
+    """A whole page as bytes: a heading, a line below it, and sections; empty ones are left out."""
+    page = document(
+        title,
+        html("<h1>{}</h1>", heading),
+        html('<p class="quiet">{}</p>', subtitle),
+        html('<div class="grid">{}</div>', joined(part for part in sections if part)),
+    )
+    return page.encode("utf-8", "backslashreplace")
 
 
 def heat_rules() -> str:

@@ -99,39 +99,41 @@ def _strongest(run: Run, measured: Measurement) -> tuple[str, ...]:
 
 def _matrix_section(run: Run, measured: Measurement) -> Markup:
     matrix = measured.matrix
-    say = (
+    caption = (
         "How much the return of agent i (column) depends on which policy of the bank agent j (row) plays, in nats. Crossed out: "
         f"not significant at a false-discovery rate of {matrix.rate:g}. Mean of the nulls: {short(_mean(matrix.null_mean))}; "
         f"mean of their 95 % quantiles: {short(_mean(matrix.null_quantile))}."
     )
-    return section("Influence", square_map(matrix.values, run.topology.labels, "influence of agent j", ~matrix.significant), say=say)
+    return section(
+        "Influence", square_map(matrix.values, run.topology.labels, "influence of agent j", ~matrix.significant), caption=caption
+    )
 
 
 def _power_section(run: Run) -> Markup:
     recorded = len(run.iterations)
     if recorded == 0:
-        return section("Power", say="No iteration is recorded, so power is not known.")
+        return section("Power", caption="No iteration is recorded, so power is not known.")
     try:
         power = run.power_matrix(-1, min(DEFAULT_LAST, recorded))
     except NetagentsError as error:
-        return section("Power", say=f"Power cannot be read: {error.what}.")
-    say = (
+        return section("Power", caption=f"Power cannot be read: {error.what}.")
+    caption = (
         "For comparison: what agent i would lose, in discounted reward, had agent j acted worst for it once, as the run's own critics "
         "estimate it. Crossed out: not reliable; grey: beyond the critic's radius or unknown."
     )
-    return section("Power", square_map(power.values, run.topology.labels, "power of agent j", ~power.reliable), say=say)
+    return section("Power", square_map(power.values, run.topology.labels, "power of agent j", ~power.reliable), caption=caption)
 
 
 def _graph_section(run: Run, measured: Measurement) -> Markup:
     if run.n > LARGEST_DRAWN:
-        return section("Who influences whom", say=f"{run.n} agents are too many to draw.")
+        return section("Who influences whom", caption=f"{run.n} agents are too many to draw.")
     matrix = measured.matrix
     excess = np.where(matrix.significant, matrix.values - matrix.null_mean, 0.0)
     arrows = [Influence(j, i, float(excess[j, i])) for j, i in np.argwhere(excess > 0.0).tolist()]
     arrows = sorted(arrows, key=lambda one: -one.value)[:_MOST_ARROWS]
     held = excess.sum(axis=1)
-    say = "Significant influence beyond the null, as arrows; a circle's area grows with what the agent has on all others together."
-    return section("Who influences whom", draw_graph(run.topology, held if held.any() else None, arrows), say=say)
+    caption = "Significant influence beyond the null, as arrows; a circle's area grows with what the agent has on all others together."
+    return section("Who influences whom", draw_graph(run.topology, held if held.any() else None, arrows), caption=caption)
 
 
 def _decay_section(measured: Measurement) -> Markup:
@@ -144,28 +146,28 @@ def _decay_section(measured: Measurement) -> Markup:
     rate = f"beyond the null it falls as exp(-{decay.rate:.2f} d)" if np.isfinite(decay.rate) else "no rate can be fitted"
     chart = draw(line_chart(decay.hops, lines, y_label="influence", x_label="hops")) if len(decay.hops) > 1 else Markup("")
     listed = table(("hops", "pairs", "mean", "95 % interval", "null", "significant"), rows)
-    return section("With distance", chart, listed, say=f"Mean influence by hop distance, intervals over sources; {rate}.")
+    return section("With distance", chart, listed, caption=f"Mean influence by hop distance, intervals over sources; {rate}.")
 
 
 def _time_section(measured: Measurement) -> Markup:
     time = measured.by_time
-    shown = [row for row in range(len(time.hops)) if np.isfinite(time.mean[row]).sum() > 1][: len(_COLORS)]
-    if not shown or len(time.ends) < 2:
-        return section("With time", say="Rewards vary in fewer than two parts of the episode.")
+    rows = [row for row in range(len(time.hops)) if np.isfinite(time.mean[row]).sum() > 1][: len(_COLORS)]
+    if not rows or len(time.ends) < 2:
+        return section("With time", caption="Rewards vary in fewer than two parts of the episode.")
     lines = [
         ChartLine(f"{time.hops[row]} hop{'s' if time.hops[row] > 1 else ''}", time.mean[row] - time.null[row], _COLORS[at])
-        for at, row in enumerate(shown)
+        for at, row in enumerate(rows)
     ]
     pulse = measured.plan.pulse
-    how = "from the first step on" if pulse is None else f"in the first {pulse} steps, then its own again"
-    say = (
-        f"Influence, beyond the null, on the rewards of each {len(time.ends)}th of the episode. A source plays the other policy {how}; "
+    extent = "from the first step on" if pulse is None else f"in the first {pulse} steps, then its own again"
+    caption = (
+        f"Influence, beyond the null, on the rewards of each {len(time.ends)}th of the episode. A source plays the other policy {extent}; "
         "what is far away changes later."
     )
     return section(
         "With time",
         draw(line_chart(time.ends, lines, [Reference("none", 0.0, "var(--quiet)")], y_label="influence", x_label="step")),
-        say=say,
+        caption=caption,
     )
 
 
@@ -191,11 +193,11 @@ def _group_section(run: Run, measured: Measurement) -> Markup:
                 )
             )
     listed = table(("sources", "on", "together", "null", "p", "synergy", "its null"), rows[:_MOST_ROWS]) if rows else Markup("")
-    say = (
+    caption = (
         "All combinations of the policies of several sources; synergy is the joint influence less the sum of the single ones. Listed are "
         "agents with p at most 0.05, not corrected for their number."
     )
-    return section("Together", listed, say=say, wide=True)
+    return section("Together", listed, caption=caption, wide=True)
 
 
 def _pair_section(run: Run, measured: Measurement) -> Markup:
@@ -217,7 +219,7 @@ def _pair_section(run: Run, measured: Measurement) -> Markup:
             )
         )
     heads = ("source", "agent", "influence", "null (95 %)", "p", "adjusted", "variance explained")
-    return section("The strongest pairs", table(heads, rows), say=_facts(measured) + ".", wide=True)
+    return section("The strongest pairs", table(heads, rows), caption=_facts(measured) + ".", wide=True)
 
 
 def _bank_section(run: Run, measured: Measurement) -> Markup:
@@ -226,12 +228,12 @@ def _bank_section(run: Run, measured: Measurement) -> Markup:
         (run.topology.labels[agent], "not measured" if np.isnan(value) else f"{value:.3f}")
         for agent, value in enumerate(measured.distances[:_MOST_ROWS])
     ]
-    say = (
+    caption = (
         f"{len(members)} policies: {', '.join(members[:12])}{' ...' if len(members) > 12 else ''}. "
         "Mean total-variation distance between an agent's policies, at states of the reference rollout: influence cannot show where a bank "
         "hardly differs."
     )
-    return section("The bank", table(("agent", "mean distance"), rows), say=say)
+    return section("The bank", table(("agent", "mean distance"), rows), caption=caption)
 
 
 def square_map(values: FloatArray, names: tuple[str, ...], rows: str, crossed: BoolArray) -> Markup:

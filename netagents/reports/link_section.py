@@ -45,14 +45,14 @@ def link_section(run: Run) -> Markup:
         for at in order
     ]
     share = total["lost"] / total["transmissions"]
-    say = (
+    caption = (
         f"Links had models: {percent(share)} of {total['transmissions']:,} transmissions were lost. Every message was sent "
         f"{(total['messages'] + total['resent']) / total['messages']:.2f} times on average; duplicates were dropped on arrival. "
         "Bytes are those of transmissions with headers, lost ones included."
     )
     if costs.rows > _MOST_LINKS:
-        say += f" The {_MOST_LINKS} links of {costs.rows} that had to repeat most; all are in tables/link_costs.parquet."
-    return section("What bad links cost", table(heads, rows), say=say, wide=True)
+        caption += f" The {_MOST_LINKS} links of {costs.rows} that had to repeat most; all are in tables/link_costs.parquet."
+    return section("What bad links cost", table(heads, rows), caption=caption, wide=True)
 
 
 def _cell(name: str, count: int) -> str:

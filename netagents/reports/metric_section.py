@@ -25,9 +25,11 @@ def metric_section(run: Run) -> Markup:
             continue
         span = (short(float(final.min())), short(float(final.max())))
         rows.append((name, short(_mean(values[0])), short(float(final.mean())), *span, str(len(final)), DESCRIPTIONS.get(name, "")))
-    say = f"Last is the mean of the last {last} iterations, over the agents that have the metric. Lowest and highest are of single agents."
+    caption = (
+        f"Last is the mean of the last {last} iterations, over the agents that have the metric. Lowest and highest are of single agents."
+    )
     heads = ("metric", "first", "last", "lowest agent", "highest agent", "agents", "meaning")
-    return section("Everything measured", table(heads, rows, "explained"), say=say, wide=True)
+    return section("Everything measured", table(heads, rows, "explained"), caption=caption, wide=True)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

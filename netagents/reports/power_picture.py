@@ -40,9 +40,9 @@ def power_svg(run: Run, last: int | None = None) -> str:
     if len(run.iterations) == 0:
         raise RunDirectoryError("no iteration is recorded yet", where=str(run.path), fix=f"the run is {run.state}")
     power = final_power(run, last)
-    drawings = [matrix_drawing(power.matrix, power.shown, [str(agent) for agent in range(run.n)])]
+    drawings = [matrix_drawing(power.matrix, power.display_mask, [str(agent) for agent in range(run.n)])]
     drawings.append(_holders(run, power.concentration, drawings[0]))
-    marks = matrix_key(power.matrix, power.shown)
+    marks = matrix_key(power.matrix, power.display_mask)
     floor = power.matrix.noise_floor
     if not power.audited:
         marks.append(f"noise floor {floor:.2g}" if np.isfinite(floor) else "noise floor not measured")

@@ -72,13 +72,13 @@ def truncation_sentence(data: StudyData) -> str | None:
 def power_page(data: StudyData) -> list[Markup]:
     """The sections of the page."""
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in power_answer(data))
-    say = f"Each point is a price; up is more task return, left is less power. {MIDDLES} Power: {data.facts['power_source']}."
-    parts = [section("Does this make the team safer, and what does it cost?", lead, draw(pareto(data)), say=say, wide=True)]
+    caption = f"Each point is a price; up is more task return, left is less power. {MIDDLES} Power: {data.facts['power_source']}."
+    parts = [section("Does this make the team safer, and what does it cost?", lead, draw(pareto(data)), caption=caption, wide=True)]
     parts.append(section("In numbers", numbers_table(data), wide=True))
     sentence = truncation_sentence(data)
     if sentence is not None:
-        shown = draw(truncation(data))
-        parts.append(section("Does a smaller radius do?", html("<p>{}</p>", sentence), shown, wide=True))
+        chart = draw(truncation(data))
+        parts.append(section("Does a smaller radius do?", html("<p>{}</p>", sentence), chart, wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
 
 
@@ -130,14 +130,14 @@ def numbers_table(data: StudyData) -> Markup:
         ("td_truncation_error", "truncation error"),
         ("time_ratio", "time"),
     ]
-    shown = [(name, words) for name, words in columns if name in summary]
+    present_columns = [(name, words) for name, words in columns if name in summary]
     rows = []
     for row in range(summary.rows):
         setting = str(summary["setting"][row])
-        cells = [_with_edges(summary, name, row) for name, _ in shown]
+        cells = [_with_edges(summary, name, row) for name, _ in present_columns]
         spread = f"{short(float(summary['return_sd'][row]))} / {short(float(summary['power_sd'][row]))}"
         rows.append((setting, *cells, spread, str(int(summary["runs"][row])), verdicts.get(setting, "-")))
-    heads = ("setting", *(words for _, words in shown), "sd over seeds (return / power)", "n", "verdict")
+    heads = ("setting", *(words for _, words in present_columns), "sd over seeds (return / power)", "n", "verdict")
     return html('<div class="tall">{}</div>', table(heads, rows))
 
 

@@ -24,8 +24,8 @@ def price_section(run: Run) -> Markup:
         rows += [(term.label, numbers, f"{each.name}: {each.what}", each.advice) for each in warnings]
     if not rows:
         return Markup("")
-    say = "Discounted, last iteration. Warnings compare the last tenth of the iterations with that before it and before the price."
-    return section("The price of power", table(("term", "in numbers", "warning", "what to do"), rows), say=say, wide=True)
+    caption = "Discounted, last iteration. Warnings compare the last tenth of the iterations with that before it and before the price."
+    return section("The price of power", table(("term", "in numbers", "warning", "what to do"), rows), caption=caption, wide=True)
 
 
 def warnings_of(run: Run) -> list[PriceWarning]:

@@ -17,7 +17,7 @@ def radii_section(run: Run) -> Markup:
     facts = run.chosen_radii
     if facts is None:
         return Markup("")
-    return section("Radii that were chosen", _map(run, facts), _radii(run, facts), say=_sentence(facts))
+    return section("Radii that were chosen", _map(run, facts), _radii(run, facts), caption=_sentence(facts))
 
 
 def _sentence(facts: RadiiFacts) -> str:

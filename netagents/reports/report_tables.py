@@ -66,7 +66,7 @@ def agent_table(run: Run, concentration: Concentration) -> Markup:
     note = f"Each small curve has its own scale. Last is the mean of {span}{'; times are per iteration' if timed else ''}."
     if run.n > _MOST_AGENTS:
         note += f" The {_MOST_AGENTS} agents of {run.n} that hold most power; all are in tables/metrics.parquet."
-    return section("Every agent", body, say=note, wide=True)
+    return section("Every agent", body, caption=note, wide=True)
 
 
 def _sent_bytes(run: Run) -> FloatArray:
@@ -99,10 +99,10 @@ def messages_section(run: Run) -> Markup:
         size = f"{max(1.0, 70 * traffic.bytes / largest):.0f}"
         bar = html('<span class="bar hop{}" style="width:{}px"></span>', min(hop, 6), size)
         share = percent(traffic.bytes / total.bytes) if total.bytes else "-"
-        left = html('<span class="left">{}</span>', way)
-        rows.append((kind, left, f"{traffic.messages:,}", byte_size(traffic.bytes), html("{} {}", share, bar)))
+        direction = html('<span class="left">{}</span>', way)
+        rows.append((kind, direction, f"{traffic.messages:,}", byte_size(traffic.bytes), html("{} {}", share, bar)))
     between = sum(traffic.bytes for (_, hop), traffic in split.items() if hop > 0)
-    say = (
+    caption = (
         f"{percent(between / total.bytes) if total.bytes else '0%'} of all bytes went between agents, over as many hops as the radius of "
         "the kind allows; the rest went to or from the environment server. Bytes are those of the arrays, without headers and framing."
     )
@@ -110,7 +110,7 @@ def messages_section(run: Run) -> Markup:
         "What was said, and how far it went",
         table(("kind", "way", "messages", "bytes", "share of bytes"), rows, "bars"),
         _dropped(run),
-        say=say,
+        caption=caption,
     )
 
 
@@ -152,7 +152,7 @@ def settings_section(run: Run) -> Markup:
         return html(frame, heads, lines)
 
     rest = html("<details><summary>{} settings are at their defaults</summary>{}</details>", len(others), body([*others]))
-    return section("The settings that made it", body([*changed]), rest, say="Only what was chosen; everything else is at its default.")
+    return section("The settings that made it", body([*changed]), rest, caption="Only what was chosen; everything else is at its default.")
 
 
 def ending_section(run: Run) -> Markup:

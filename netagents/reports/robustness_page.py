@@ -12,7 +12,7 @@ from netagents.intervals import leader_sentence, run_interval
 from netagents.records.atomic_files import write_atomically
 from netagents.records.record_files import read_record
 from netagents.reports.attack_page import REPORT, interval
-from netagents.reports.html import document, html, joined, section, short, table
+from netagents.reports.html import html, joined, page_of_sections, section, short, table
 
 ROBUSTNESS = "robustness.json"
 
@@ -33,13 +33,7 @@ def write_robustness_page(path: Path) -> Path:
     groups = [row["adversaries"] for row in methods[0]["rows"]]
     parts = [_group(methods, number, name) for number, name in enumerate(groups)]
     parts += [_losses(methods, groups), _time(methods), _messages(methods), _notes(facts)]
-    page = document(
-        title,
-        html("<h1>{}</h1>", title),
-        html('<p class="quiet">{}</p>', subtitle),
-        html('<div class="grid">{}</div>', joined(part for part in parts if part)),
-    )
-    return write_atomically(path / REPORT, page.encode("utf-8", "backslashreplace"))
+    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts))
 
 
 def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Markup:
@@ -48,9 +42,9 @@ def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Mark
     heads = ("method", "clean", "random there", "attacked", "loss", "clean, difference", "attacked, difference")
     kinds = ("clean", "random", "attacked", "loss", "clean_gain", "attacked_gain")
     body = [(method["method"], *(interval(row[kind]) for kind in kinds)) for method, row in zip(methods, rows, strict=True)]
-    say = leader_sentence([method["method"] for method in methods], [run_interval(row["by_seed"]) for row in rows], "attacked return")
+    caption = leader_sentence([method["method"] for method in methods], [run_interval(row["by_seed"]) for row in rows], "attacked return")
     lead = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
-    return section(f"Adversaries {name}", table(heads, body), say=f"{say} {lead}", wide=True)
+    return section(f"Adversaries {name}", table(heads, body), caption=f"{caption} {lead}", wide=True)
 
 
 def _losses(methods: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> Markup:
@@ -58,14 +52,14 @@ def _losses(methods: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> Mark
     if len(groups) < 2:
         return Markup("")
     body = [(method["method"], *(interval(row["loss"]) for row in method["rows"])) for method in methods]
-    say = "Clean return less attacked return of each victim, by who attacks together."
-    return section("Loss by group", table(("method", *groups), body), say=say, wide=True)
+    caption = "Clean return less attacked return of each victim, by who attacks together."
+    return section("Loss by group", table(("method", *groups), body), caption=caption, wide=True)
 
 
 def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:
     body = [(method["method"], interval(method["cpu_seconds"]), interval(method["time_ratio"])) for method in methods]
-    say = "CPU seconds of one training, imports left out, and relative to the first method with the same seed."
-    return section("Training time", table(("method", "CPU seconds", "relative"), body), say=say)
+    caption = "CPU seconds of one training, imports left out, and relative to the first method with the same seed."
+    return section("Training time", table(("method", "CPU seconds", "relative"), body), caption=caption)
 
 
 def _messages(methods: Sequence[Mapping[str, Any]]) -> Markup:
@@ -76,8 +70,8 @@ def _messages(methods: Sequence[Mapping[str, Any]]) -> Markup:
     ]
     if not body:
         return Markup("")
-    say = "One neighbour's message is replaced by one of another moment: probability moved, how often the greedy action changes; means."
-    return section("Corrupted messages", table(heads, body), say=say)
+    caption = "One neighbour's message is replaced by one of another moment: probability moved, how often the greedy action changes; means."
+    return section("Corrupted messages", table(heads, body), caption=caption)
 
 
 def _notes(facts: Mapping[str, Any]) -> Markup:

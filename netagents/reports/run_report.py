@@ -59,7 +59,7 @@ def report(run: Run) -> str:
     name = str(run.manifest["name"])
     recorded = len(run.iterations)
     if recorded == 0:
-        body = section("Nothing is recorded yet", say="Not one iteration was finished, so there is nothing to draw.", wide=True)
+        body = section("Nothing is recorded yet", caption="Not one iteration was finished, so there is nothing to draw.", wide=True)
         return document(f"{name}: no iteration recorded", _head(run, name, ""), _grid(body, settings_section(run), ending_section(run)))
     reached = progress(run)
     history = power_history(run, DEFAULT_LAST)
@@ -195,18 +195,20 @@ def _graph_section(run: Run, power: FinalPower) -> Markup:
     concentration = power.concentration
     title = "Who holds power over whom"
     if run.n > LARGEST_DRAWN:
-        return section(title, _holders(run, concentration), say=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw.")
+        return section(
+            title, _holders(run, concentration), caption=f"{run.n} agents and {len(run.topology.edges)} edges are too many to draw."
+        )
     arrows = _arrows(power.matrix)
     if concentration.top_holder < 0:
-        say = f"It is not known who holds power. {no_entry(run)}"
+        caption = f"It is not known who holds power. {no_entry(run)}"
     else:
         some = f"the {_MOST_ARROWS} strongest of {len(arrows)} arrows" if len(arrows) > _MOST_ARROWS else "arrows"
-        say = (
+        caption = (
             f"A circle's area grows with the power that the agent holds; {some} point to those over whom it holds it. "
             f"Grey lines are the graph. {power.span[:1].upper()}{power.span[1:]}."
         )
     held = concentration.held if concentration.top_holder >= 0 else None
-    return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, concentration), say=say)
+    return section(title, draw_graph(run.topology, held, arrows[:_MOST_ARROWS]), _holders(run, concentration), caption=caption)
 
 
 def power_drawing(run: Run, *, standalone: bool = False) -> Markup:
@@ -269,7 +271,9 @@ def _curve_section(run: Run, reached: LearningProgress) -> Markup:
     )
     copies = run.experiment.learning.batch
     missing = "" if references else " This environment knows no untrained or best return for this horizon."
-    return section("Did they learn?", chart, say=f"Undiscounted; the band is the 95 % interval of the mean over {copies} copies.{missing}")
+    return section(
+        "Did they learn?", chart, caption=f"Undiscounted; the band is the 95 % interval of the mean over {copies} copies.{missing}"
+    )
 
 
 def _baseline_section(run: Run) -> Markup:
@@ -277,19 +281,19 @@ def _baseline_section(run: Run) -> Markup:
     comparison = baseline_of(run)
     if comparison is None:
         return Markup("")
-    return section(f"Beside {comparison.groups[1].label}", draw(comparison_chart(comparison)), say=baseline_sentence(comparison))
+    return section(f"Beside {comparison.groups[1].label}", draw(comparison_chart(comparison)), caption=baseline_sentence(comparison))
 
 
 def _shares_section(run: Run, history: PowerHistory, concentration: Concentration) -> Markup:
     title = "How power moved"
     if not np.isfinite(history.shares).any():
-        return section(title, say="In no iteration it is known who holds power.")
+        return section(title, caption="In no iteration it is known who holds power.")
     peak = np.nan_to_num(np.nanmax(np.nan_to_num(history.shares, nan=-1.0), axis=0))
     leaders = [int(agent) for agent in np.lexsort((-peak, -concentration.held))[:5]]
     lines = [ChartLine(f"agent {_name(run, agent)}", history.shares[:, agent], _COLORS[at]) for at, agent in enumerate(leaders)]
     references = [Reference("equal", 1 / run.n, "var(--quiet)")]
-    say = f"Share of all power held, of the {len(leaders)} agents that hold most at the end."
-    return section(title, draw(line_chart(run.iterations, lines, references, y_label="share of power", percent=True)), say=say)
+    caption = f"Share of all power held, of the {len(leaders)} agents that hold most at the end."
+    return section(title, draw(line_chart(run.iterations, lines, references, y_label="share of power", percent=True)), caption=caption)
 
 
 def _utility_section(run: Run) -> Markup:
@@ -299,10 +303,10 @@ def _utility_section(run: Run) -> Markup:
     lines = _spread(run, values)
     name = "utility" if general else "return"
     if run.n <= 6:
-        say = f"The {name} of every agent."
+        caption = f"The {name} of every agent."
     else:
-        say = f"The {name} of the best and the worst agent at the end; the bands hold all agents and the middle half of them."
-    return section(f"Each agent's {name}", draw(line_chart(run.iterations, lines, y_label=name)), say=say)
+        caption = f"The {name} of the best and the worst agent at the end; the bands hold all agents and the middle half of them."
+    return section(f"Each agent's {name}", draw(line_chart(run.iterations, lines, y_label=name)), caption=caption)
 
 
 def _spread(run: Run, values: FloatArray) -> list[ChartLine]:
@@ -323,18 +327,18 @@ def _spread(run: Run, values: FloatArray) -> list[ChartLine]:
 
 def _maps_section(run: Run, history: PowerHistory, power: FinalPower) -> Markup:
     names: Sequence[str] = [_name(run, agent) for agent in range(run.n)]
-    say = Markup(
+    caption = Markup(
         "One cell per pair: what agent i would lose, in discounted reward, had agent j acted worst for it. "
         "Small maps show how it came about"
         '<span class="quiet">; click one to see it large.</span>'
     )
     if power.concentration.top_holder < 0:
-        say += f" {no_entry(run)}"
+        caption += f" {no_entry(run)}"
     windows = history.windows
     if power.audited:
-        say += " The large one is true power, measured by branching; the others are what the agents measured while they learned."
+        caption += " The large one is true power, measured by branching; the others are what the agents measured while they learned."
         windows = (*windows, PowerWindow(windows[-1].last, windows[-1].last, power.matrix, "true power"))
-    return section("The power matrix over time", power_maps(windows, measured_pairs(run), names), say=say, wide=True)
+    return section("The power matrix over time", power_maps(windows, measured_pairs(run), names), caption=caption, wide=True)
 
 
 def _name(run: Run, agent: int) -> str:

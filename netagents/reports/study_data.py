@@ -67,17 +67,17 @@ class StudyData:
     def by_kappa(self, column: str, credit: str) -> tuple[list[int], FloatArray, FloatArray, FloatArray]:
         """Radii, values and interval edges of one summary column."""
         table = self.summary
-        chosen = np.flatnonzero(table[self._compared] == credit)
-        chosen = chosen[np.argsort(table["kappa"][chosen])]
-        edges = [np.asarray(table[name][chosen], dtype=np.float64) for name in (column, f"{column}_low", f"{column}_high")]
-        return [int(kappa) for kappa in table["kappa"][chosen]], edges[0], edges[1], edges[2]
+        rows = np.flatnonzero(table[self._compared] == credit)
+        rows = rows[np.argsort(table["kappa"][rows])]
+        edges = [np.asarray(table[name][rows], dtype=np.float64) for name in (column, f"{column}_low", f"{column}_high")]
+        return [int(kappa) for kappa in table["kappa"][rows]], edges[0], edges[1], edges[2]
 
     def intervals(self, column: str, credit: str) -> tuple[list[int], list[Interval]]:
         """Radii, and what their seeds say about one summary column."""
         table = self.summary
-        chosen = np.flatnonzero(table[self._compared] == credit)
-        chosen = chosen[np.argsort(table["kappa"][chosen])]
-        return [int(kappa) for kappa in table["kappa"][chosen]], [self.interval(column, int(row)) for row in chosen]
+        rows = np.flatnonzero(table[self._compared] == credit)
+        rows = rows[np.argsort(table["kappa"][rows])]
+        return [int(kappa) for kappa in table["kappa"][rows]], [self.interval(column, int(row)) for row in rows]
 
     def interval(self, column: str, row: int) -> Interval:
         """What the seeds of one setting say about one summary column."""
@@ -93,9 +93,9 @@ class StudyData:
     def curves(self, setting: str, column: str) -> tuple[FloatArray, FloatArray]:
         """``(K,)`` iterations and ``(seeds, K)`` values of one setting."""
         table = self.tables["curves"]
-        chosen = table["setting"] == setting
-        seeds = np.unique(table["seed"][chosen])
-        values = [np.asarray(table[column][chosen & (table["seed"] == seed)], dtype=np.float64) for seed in seeds]
+        rows = table["setting"] == setting
+        seeds = np.unique(table["seed"][rows])
+        values = [np.asarray(table[column][rows & (table["seed"] == seed)], dtype=np.float64) for seed in seeds]
         shortest = min(len(each) for each in values)
         return np.arange(1, shortest + 1, dtype=np.float64), np.stack([each[:shortest] for each in values])
 

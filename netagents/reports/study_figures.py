@@ -74,12 +74,12 @@ def by_radius(
         credit: of it alone; by default each credit is a line when there is one column, and the first one otherwise.
     """
     kappas = data.kappas
-    chosen = data.credits if credit is None and len(columns) == 1 else [credit or data.credits[0]]
+    shown_credits = data.credits if credit is None and len(columns) == 1 else [credit or data.credits[0]]
     lines = []
     for name, words, color in columns:
-        for each in chosen:
+        for each in shown_credits:
             rows, value, low, high = data.by_kappa(name, each)
-            several = len(chosen) > 1
+            several = len(shown_credits) > 1
             x = np.array([kappas.index(kappa) for kappa in rows], dtype=np.float64)
             if np.isfinite(value).any():
                 shade = color_of(data, each) if several else color
@@ -91,14 +91,14 @@ def exact_errors(data: StudyData) -> Chart:
     """Truncation error of the task Q at the two policies, beside what bounds it; what is exactly zero has no point."""
     table = data.tables["exact_truncation"]
     kappas = sorted({int(kappa) for kappa in table["kappa"]})
-    shown = (
+    curves = (
         ("untrained", "supremum", "largest, untrained", MAIN),
         ("trained", "supremum", "largest, trained", ACCENT),
         ("trained", "fixed_point", "TD's, trained", "var(--c4)"),
         ("untrained", "refined_certificate", "bound, untrained", QUIET),
     )
     lines = []
-    for policies, column, words, color in shown:
+    for policies, column, words, color in curves:
         value = np.asarray(table[column][table["policies"] == policies], dtype=np.float64)
         value = np.where(np.isfinite(value) & (value > 1e-9), value, np.nan)
         if np.isfinite(value).any():
@@ -140,18 +140,18 @@ def error_split(data: StudyData) -> Chart:
 def time_shares(data: StudyData, credit: str | None = None) -> Chart:
     """Milliseconds per step of an agent's process, one process per agent, of what is compared first or of another one."""
     table = data.tables["timing"]
-    chosen = np.flatnonzero(table["variant" if "variant" in table else "credit"] == (credit or data.credits[0]))
-    kappas = [int(kappa) for kappa in table["kappa"][chosen]]
+    rows = np.flatnonzero(table["variant" if "variant" in table else "credit"] == (credit or data.credits[0]))
+    kappas = [int(kappa) for kappa in table["kappa"][rows]]
     places = np.arange(len(kappas), dtype=np.float64)
-    base = np.zeros(len(chosen))
+    base = np.zeros(len(rows))
     bars = []
     for name, color in (("compute", GOOD), ("serialise", ACCENT), ("wait", "var(--edge)")):
-        value = np.asarray(table[f"{name}_ms"][chosen], dtype=np.float64)
+        value = np.asarray(table[f"{name}_ms"][rows], dtype=np.float64)
         bars.append(ChartBars(name, places, value, color, base, 0.6))
         base = base + value
     steps = (("predicted", "step, predicted", INK), ("step", "step, measured", MAIN))
     lines = tuple(
-        ChartLine(words, np.asarray(table[f"{name}_ms"][chosen], dtype=np.float64), color, x=places, marked=True, joined=False)
+        ChartLine(words, np.asarray(table[f"{name}_ms"][rows], dtype=np.float64), color, x=places, marked=True, joined=False)
         for name, words, color in steps
     )
     return over_radii(kappas, Chart("milliseconds per step", lines, bars=tuple(bars), with_value=False, legend=True))

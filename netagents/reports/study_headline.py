@@ -109,11 +109,11 @@ def _in_a_hurry(data: StudyData, credit: str, knee: int) -> str:
     if not faster:
         return ""
     quickest = min(counts[at].value for at in faster)
-    soon = next(at for at in faster if counts[at].value <= SOON * quickest)
+    first = next(at for at in faster if counts[at].value <= SOON * quickest)
     there = f"a target that kappa = {knee} never reached" if never else f"{_with_interval(slow, 0)} at kappa = {knee}"
     target = short(data.facts["target"])
-    needs = f"{_with_interval(counts[soon], 0)} iterations to {target}"
-    return f"If samples are dearer than bytes, kappa = {kappas[soon]} learns fast: {needs}, against {there}."
+    needs = f"{_with_interval(counts[first], 0)} iterations to {target}"
+    return f"If samples are dearer than bytes, kappa = {kappas[first]} learns fast: {needs}, against {there}."
 
 
 def headline(data: StudyData) -> list[Chart]:

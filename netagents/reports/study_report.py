@@ -62,11 +62,11 @@ def _subtitle(data: StudyData) -> str:
 def _radius_page(data: StudyData) -> list[Markup]:
     first = data.credits[0]
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in answers(data))
-    how = (
+    method = (
         f"{MIDDLES} The circle marks the knee: the smallest radius that no larger one beats by more than 2 % of what was learned. There is "
         f"none with fewer than {ENOUGH} seeds, nor where a larger radius has a higher value and intervals overlap."
     )
-    parts = [section("Which kappa should I use?", lead, *(draw(chart) for chart in headline(data)), say=how, wide=True)]
+    parts = [section("Which kappa should I use?", lead, *(draw(chart) for chart in headline(data)), caption=method, wide=True)]
     parts.append(section("In numbers", value_table(data), wide=True))
     grid = []
     for credit in data.credits:
@@ -128,8 +128,8 @@ def _radius_page(data: StudyData) -> list[Markup]:
             "Of the in-process launcher: computing alone, no processes to wake. Measured while other runs shared the machine.",
         ),
     ]
-    grid += [_card(title, chart(), say) for title, chart, say in each]
-    for name, title, drawn, say in (
+    grid += [_card(title, chart(), caption) for title, chart, caption in each]
+    for name, title, drawn, caption in (
         (
             "exact_truncation",
             "Exact truncation error",
@@ -147,24 +147,24 @@ def _radius_page(data: StudyData) -> list[Markup]:
     ):
         if name in data.tables:
             note = f" {data.facts.get('oracle', '')}." if name.startswith("exact") else ""
-            grid.append(_card(title, drawn(data), say + note))
+            grid.append(_card(title, drawn(data), caption + note))
     if "timing" in data.tables:
         grid += [
             _card(f"Where the time goes ({other})", figures.time_shares(data, other), _hop_delay(data, other)) for other in data.credits[1:]
         ]
     parts.extend(grid)
-    parts.append(section("What travels, by kind and hop", _traffic(data), say="Per iteration, of every radius.", wide=True))
+    parts.append(section("What travels, by kind and hop", _traffic(data), caption="Per iteration, of every radius.", wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
 
 
 def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
     if data.study["question"] == "mute":
-        say = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
-        parts.append(section("What is each message worth?", message_value_table(data), draw(dots(data)), say=say, wide=True))
+        caption = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
+        parts.append(section("What is each message worth?", message_value_table(data), draw(dots(data)), caption=caption, wide=True))
     else:
         lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
-        parts.append(section("Which setting is best?", lead, draw(dots(data)), say=MIDDLES, wide=True))
+        parts.append(section("Which setting is best?", lead, draw(dots(data)), caption=MIDDLES, wide=True))
     parts.append(section("In numbers", value_table(data), wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
 
@@ -183,8 +183,8 @@ def _crash_columns(data: StudyData) -> list[tuple[str, str, str]]:
 def _hop_delay(data: StudyData, variant: str) -> str:
     """What a hop took, per radius that hands anything on."""
     timing = data.tables["timing"]
-    chosen = np.flatnonzero((timing["variant" if "variant" in timing else "credit"] == variant) & np.isfinite(timing["hop_ms"]))
-    hops = [f"kappa {int(timing['kappa'][at])}: {timing['hop_ms'][at]:.3g} ms" for at in chosen if timing["hop_ms"][at] > 0.0]
+    rows = np.flatnonzero((timing["variant" if "variant" in timing else "credit"] == variant) & np.isfinite(timing["hop_ms"]))
+    hops = [f"kappa {int(timing['kappa'][at])}: {timing['hop_ms'][at]:.3g} ms" for at in rows if timing["hop_ms"][at] > 0.0]
     return f"From a forwarder's sending to the next agent's taking: {', '.join(hops)}." if hops else "The same, for this one."
 
 
@@ -223,8 +223,8 @@ def _notes(data: StudyData) -> Markup:
     return section("Notes", body, wide=True)
 
 
-def _card(title: str, chart: Chart, say: str) -> Markup:
-    return section(title, draw(chart), say=say)
+def _card(title: str, chart: Chart, caption: str) -> Markup:
+    return section(title, draw(chart), caption=caption)
 
 
 def write_study_figures(path: Path, out: Path, prefix: str, names: Sequence[str] = ("headline",)) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from netagents.errors import ExperimentError, UsageError
 from netagents.experiment import Experiment, load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.influence import PUBLISHED_SIZES, population_conditions
 from netagents.studies.study_specification import Study, StudySetting
 
@@ -48,14 +48,14 @@ def allocation_study(
     unit = min(condition.steps_per_member for condition in conditions)
     settings = []
     for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
+        combination = dict(zip(axes, values, strict=True))
         scenario = ", ".join(str(value) for value in values) or base.name
         for condition in conditions:
             iterations = base.learning.iterations * condition.members * condition.steps_per_member // unit
-            words = {**chosen, f"agents.{number}.members": condition.members, "learning.iterations": iterations}
+            words = {**combination, f"agents.{number}.members": condition.members, "learning.iterations": iterations}
             experiment = load_experiment(base, words).experiment
             prepare(experiment, loaded.base)
-            context = {"scenario": scenario, "members": condition.members, **chosen}
+            context = {"scenario": scenario, "members": condition.members, **combination}
             settings.append(StudySetting(f"{scenario}, {condition.name}", context, experiment))
     notes = (f"{lengths} lengths: self-play learns {base.learning.iterations} iterations",)
     return Study("sweep", base.name, base, tuple(settings), tuple(seeds), ("scenario", "members", *axes), "return", notes)

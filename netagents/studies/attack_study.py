@@ -11,7 +11,7 @@ from typing import Any
 
 from netagents.errors import UsageError
 from netagents.experiment import Experiment
-from netagents.experiment.agent_settings import AdversaryIncentiveSettings, AgentGroup, FrozenPolicySettings, GroupLearningSettings
+from netagents.experiment.agent_groups import AdversaryIncentiveSettings, AgentGroup, FrozenPolicySettings, GroupLearningSettings
 from netagents.experiment.checkpoint_settings import CheckpointSettings
 from netagents.experiment.clock_settings import LockstepSettings
 from netagents.experiment.failure_settings import FailureSettings

@@ -20,7 +20,7 @@ from netagents.experiment.named_code import names_of
 from netagents.intervals import ENOUGH, Interval, mean_interval
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.radius_calibration import largest_radius
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import RadiusKind
 from netagents.records.run_reader import Run
 from netagents.studies.study_directory import StudyDirectory
@@ -86,9 +86,9 @@ def byte_budget_study(
     largest = largest_radius(base, topology)
     settings = []
     ways: dict[str, dict[str, Any]] = {LARGEST: {"kappa": largest}, NOBODY: {"kappa": 0}}
-    for label, chosen in (ways | {rule: {"calibration.by": rule} for rule in RULES}).items():
-        experiment = load_experiment(base, chosen).experiment
-        if "kappa" in chosen:
+    for label, changes in (ways | {rule: {"calibration.by": rule} for rule in RULES}).items():
+        experiment = load_experiment(base, changes).experiment
+        if "kappa" in changes:
             prepare(experiment, loaded.base)
         settings.append(StudySetting(label, {"radii": label}, experiment))
     notes = [*notes, f"largest radius {largest}, at most {base.calibration.byte_budget:.0%} of its payload"]
@@ -120,7 +120,7 @@ def evaluate_budget(
     for label in dict.fromkeys(setting.label for setting in study.settings):
         own = np.array([returns[label, seed] for seed in study.seeds])
         each = [runs[label, seed] for seed in study.seeds]
-        chosen = [facts for run in each if (facts := run.chosen_radii) is not None]
+        calibrations = [facts for run in each if (facts := run.chosen_radii) is not None]
         radii = np.mean([[run.setup.reach[kind].radii for kind in RadiusKind] for run in each], axis=(0, 2))
         rows.append(
             BudgetRow(
@@ -131,7 +131,7 @@ def evaluate_budget(
                 mean_interval(1.0 - (best - own) / np.where(best == 0.0, np.nan, np.abs(best))),
                 mean_interval((own - first) / np.where(best > first, best - first, np.nan)),
                 float(np.mean([payload[label, seed] / max(payload[LARGEST, seed], 1.0) for seed in study.seeds])),
-                float(np.mean([facts.iterations for facts in chosen])) if chosen else 0.0,
+                float(np.mean([facts.iterations for facts in calibrations])) if calibrations else 0.0,
                 (float(radii[0]), float(radii[1]), float(radii[2])),
             )
         )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from netagents.exact import decay_rate, exact_experiment
 from netagents.experiment import Experiment, load_experiment
 from netagents.intervals import Interval, run_interval, standard_half_width
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import launch
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.records.run_reader import Run
 from netagents.studies.cost_model import predict
 from netagents.studies.crash_returns import play_frozen

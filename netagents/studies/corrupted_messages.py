@@ -64,10 +64,10 @@ def _moments(setup: Setup, environment: NetworkedMDP, policies: Sequence[Policy]
     steps: list[Sequence[Step]] = [move.before for move in played]
     count = len(steps) * COPIES
     generator = stream(SEED, 0, Purpose.STATISTICS, 0)
-    chosen = np.sort(generator.choice(count, min(MOMENTS, count), replace=False))
+    sample = np.sort(generator.choice(count, min(MOMENTS, count), replace=False))
 
     def picked(arrays: list[NDArray[np.generic]]) -> NDArray[np.generic]:
-        return np.concatenate(arrays)[chosen]
+        return np.concatenate(arrays)[sample]
 
     received = []
     for agent, policy in enumerate(policies):
@@ -76,9 +76,9 @@ def _moments(setup: Setup, environment: NetworkedMDP, policies: Sequence[Policy]
         if setup.spec.capabilities.moving:
             nearby = ContactFilter(setup, agent)
             marks = [nearby.marks(Kind.STATE, policy.window, hops) for messages in steps if (hops := messages[agent].hops) is not None]
-            near = np.concatenate(marks, axis=1)[:, chosen]
+            near = np.concatenate(marks, axis=1)[:, sample]
         masks = [messages[agent].mask for messages in steps]
         if masks[0] is not None:
-            mask = np.concatenate([each for each in masks if each is not None])[chosen]
+            mask = np.concatenate([each for each in masks if each is not None])[sample]
         received.append(Received(states, near, mask))
     return received

@@ -282,8 +282,8 @@ def _step_work(setup: Setup, relay: RelayCost, direct_states: float) -> tuple[Wo
     farthest = relay.hops.get(Kind.STATE, 0)
     # News from afar comes hop by hop, and every hop is a wake-up; where it is aged, nobody waits for it within the step.
     in_a_row = 0 if farthest == 0 else farthest if relayed and setup.experiment.information == "fresh" else 1
-    hearing = sum(1 for agent in range(n) if setup.in_neighbours(Kind.STATE, agent))
-    return Work(n + hearing * in_a_row, 2 * n + states / (setup.steps + 1)), 2 + in_a_row
+    listeners = sum(1 for agent in range(n) if setup.in_neighbours(Kind.STATE, agent))
+    return Work(n + listeners * in_a_row, 2 * n + states / (setup.steps + 1)), 2 + in_a_row
 
 
 def parse_link(word: str) -> Link:

@@ -62,8 +62,8 @@ def play_frozen(
             return players.draw(agent, messages, uniforms[agent])
         (size,) = setup.action_sizes((agent,))
         drawn = uniforms[agent].random(copies)
-        chosen = (drawn * size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
-        return chosen.astype(space_dtype(setup.spec.action_spaces[agent]))
+        actions = (drawn * size).astype(np.int64) if failure == "uniform" else np.zeros(copies, dtype=np.int64)
+        return actions.astype(space_dtype(setup.spec.action_spaces[agent]))
 
     plain, discounted = players.returns(session, 0, setup.horizon, setup.discount, choose)
     errors = [_standard_error(returns.mean(axis=1)) for returns in (plain, discounted)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netagents.exact import ExactValues, JointModel, compare_gradients, learning_signals, objective, softmax_policy, windows
 from netagents.exact.joint_policy import policy_contexts
 from netagents.exact.truncated_gradient import truncated_gradient
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.messages import RadiusKind
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.studies.exact_errors import utilities_of

@@ -27,11 +27,11 @@ from netagents.exact import (
     split_error,
     windows,
 )
-from netagents.exact.experiment_tables import knows
+from netagents.exact.experiment_tables import has_tables
 from netagents.exact.joint_model import required_bytes
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.policies import SoftmaxTable
 from netagents.records.column_table import ColumnTable
@@ -69,27 +69,27 @@ def consult(base: Experiment, kappas: Sequence[int], iterations: int = 20) -> Or
     """
     if base.uses_networks:
         return Oracle({}, "no exact values: the policies are networks, and exact methods know tables")
-    if not knows(base):
+    if not has_tables(base):
         return Oracle({}, "no exact values: agents have incentives, interventions or terms of a signal that exact methods do not know")
     aged = base.information == "aged"
     try:
-        chosen, changed = _that_fits(base.model_copy(update={"information": "fresh"}))
+        experiment, changed = _that_fits(base.model_copy(update={"information": "fresh"}))
     except NetagentsError as error:
         return Oracle({}, f"no exact values: {error.what}")
-    prepared = prepare(chosen)
+    prepared = prepare(experiment)
     setup, kernel = prepared.setup, prepared.environment.kernel()
     radii = [kappa for kappa in range(diameter(setup.topology) + 1) if kappa in kappas or changed]
     widest = max(radii)
-    trained = _train(chosen, widest, iterations, None)
+    trained = _train(experiment, widest, iterations, None)
     tables: dict[str, list[dict[str, Any]]] = {"exact_truncation": [], "exact_gradient": []}
     for policies, logits in (("untrained", None), ("trained", [policy.logits for policy in trained])):
-        exact = exact_experiment(_with_radius(chosen, widest), None, logits, kappas=radii)
+        exact = exact_experiment(_with_radius(experiment, widest), None, logits, kappas=radii)
         for name in ("truncation", "gradient"):
             table = exact[name]
             tables[f"exact_{name}"] += [{"policies": policies, **dict(zip(table.columns, row, strict=True))} for row in table.rows]
     discount = setup.discount
     evaluation = ExactValues(JointModel(kernel, discount), joint_policy_of(_untrained(setup)))
-    split = [_split(chosen, evaluation, kappa, 1) for kappa in radii]
+    split = [_split(experiment, evaluation, kappa, 1) for kappa in radii]
     named = {name: _table(rows) for name, rows in {**tables, "exact_split": split}.items()}
     size = f"{setup.n} agents, {kernel_size(prepared.environment)}"
     which = f"a smaller copy of the experiment ({changed}; {size})" if changed else f"the experiment itself ({size})"
@@ -191,8 +191,8 @@ def _split(experiment: Experiment, evaluation: ExactValues, kappa: int, iteratio
     widest = diameter(prepare(experiment).topology)
     frozen = _with_radius(experiment, widest, iterations=iterations, learning_rate=FROZEN)
     words = {"kappa_critic": kappa, "kappa_gradient": kappa, "kappa_policy": frozen.radius("policy"), "learning.critic.solver": "lstd"}
-    chosen = load_experiment(frozen, words).experiment
-    prepared = prepare(chosen)
+    variant = load_experiment(frozen, words).experiment
+    prepared = prepare(variant)
     network = InProcessNetwork(prepared.setup, prepared.environment)
     for agent in network.tabular_agents:
         agent.reads_task = True

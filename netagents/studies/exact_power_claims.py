@@ -25,7 +25,7 @@ from netagents.exact.exact_power import ex_ante_power, realized_power
 from netagents.exact.power_regularization import aggregated_power
 from netagents.experiment import load_experiment
 from netagents.intervals import Interval, mean_interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.power.double_estimator import double_estimate, single_estimate
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 

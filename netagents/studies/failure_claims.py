@@ -12,7 +12,7 @@ from netagents.exact import ExactValues, JointModel, JointPolicy, best_response
 from netagents.exact.exact_power import deviation_values
 from netagents.experiment import Experiment
 from netagents.intervals import Interval, run_interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.failure_play import FailurePlay
 from netagents.studies.power_claims import trained_policies
 from netagents.studies.power_study import NONE, power_study
@@ -75,8 +75,8 @@ def _value_of_others(model: JointModel, policy: JointPolicy, agent: int, kind: K
     else:
         evaluation = ExactValues(model, policy)
         if kind == "incentive":
-            chosen = best_response(model, policy, (agent,), model.rewards[agent]).actions
-            played = np.eye(actions)[chosen]
+            response = best_response(model, policy, (agent,), model.rewards[agent]).actions
+            played = np.eye(actions)[response]
         else:
             q = evaluation.action_values(others[None])[0]
             worst = deviation_values(evaluation, q, agent).argmin(axis=1)

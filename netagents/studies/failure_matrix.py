@@ -65,7 +65,7 @@ class FailurePlan:
         return json.dumps(facts, sort_keys=True) + "\n"
 
 
-def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Train, say: Say) -> dict[str, Any]:
+def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Train, report: Say) -> dict[str, Any]:
     """Play every cell that has not been played yet, and write ``failures.json``.
 
     Args:
@@ -73,7 +73,7 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
         plan: what is played.
         out: folder; the same one again goes on.
         train: carries out the training runs of a study.
-        say: told of each cell.
+        report: told of each cell.
 
     Raises:
         UsageError: runs are not of one environment and size, one is named twice, or the folder holds cells of another plan.
@@ -97,7 +97,7 @@ def failure_matrix(runs: Sequence[Run], plan: FailurePlan, out: Path, train: Tra
             trained: dict[str, Mapping[int, Policy]] = {
                 kind: _trained(run, number, plan, kind, out, train) for kind in TRAINED if any(kind == each for _, each in missing)
             }
-            for row in _rows(run, number, plan, missing, trained, cells, say):
+            for row in _rows(run, number, plan, missing, trained, cells, report):
                 writer.write(row)
                 cells[row["run"], row["agent"], row["kind"]] = row
     finally:
@@ -165,7 +165,7 @@ def _rows(
     missing: Sequence[tuple[int, FailureKind]],
     trained: Mapping[str, Mapping[int, Policy]],
     known: Mapping[tuple[int, int, str], Any],
-    say: Say,
+    report: Say,
 ) -> Any:
     """The rows of cells that have not been played."""
     setup, horizon = run.setup, run.setup.horizon
@@ -183,7 +183,7 @@ def _rows(
             }
         clean: dict[int, Played] = {}
         for count, (agent, kind) in enumerate(missing):
-            say(f"{run.path.name}: agent {agent}, {kind} ({count + 1} of {len(missing)})")
+            report(f"{run.path.name}: agent {agent}, {kind} ({count + 1} of {len(missing)})")
             reason = _impossible(play, agent, kind)
             if reason is not None:
                 yield {"run": number, "agent": agent, "kind": kind, "reason": reason}
@@ -225,11 +225,11 @@ def recovery_steps(losses: FloatArray, last: int) -> int | None:
     mean = losses.mean(axis=0)
     half = standard_half_width(losses.std(axis=0, ddof=1), len(losses))
     peak = float(mean.max(initial=0.0))
-    felt = np.flatnonzero((mean - half > 0.0) & (mean > 0.05 * peak))
-    felt = felt[felt >= last]
-    if not felt.size:
+    affected = np.flatnonzero((mean - half > 0.0) & (mean > 0.05 * peak))
+    affected = affected[affected >= last]
+    if not affected.size:
         return 0
-    final = int(felt[-1])
+    final = int(affected[-1])
     return None if final == losses.shape[1] - 1 else final + 1 - last
 
 

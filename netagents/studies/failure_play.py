@@ -90,11 +90,11 @@ class FailurePlay:
         def choose(j: int, step: int, messages: Sequence[Step]) -> NDArray[Any]:
             if kind == "removed" and j == 0 and step == first < last:
                 session.remove(agent)
-            seen = messages if listener is None or j == agent else listener.of(step, messages)
+            delayed = messages if listener is None or j == agent else listener.of(step, messages)
             if j == agent and stand_in is not None and stand_in.policies[j].units:
                 # A policy with memory reads every step, also those at which it does not act.
                 stand_in.context(j, messages)
-            own = players.greedy(j, seen) if self.greedy else players.draw(j, seen, generators[j])
+            own = players.greedy(j, delayed) if self.greedy else players.draw(j, delayed, generators[j])
             return fail(step, messages, own) if fail is not None and j == agent and first <= step < last else own
 
         others = [j for j in range(n) if j != agent]

@@ -96,7 +96,7 @@ def open_study(study: Study, path: str | Path | None = None) -> StudyDirectory:
 
 
 def write_tables_of(
-    study: Study, directory: StudyDirectory, *, exact: bool, times: int, states: int = 0, say: Callable[[str], None] = lambda _: None
+    study: Study, directory: StudyDirectory, *, exact: bool, times: int, states: int = 0, report: Callable[[str], None] = lambda _: None
 ) -> None:
     """Collect the finished runs of a study into its tables.
 
@@ -106,7 +106,7 @@ def write_tables_of(
         exact: of a radius study also exact errors.
         times: iterations with one process per agent, to time steps; 0 skips them.
         states: of a power study, branched per agent where power is not exact.
-        say: called with a line before what takes long.
+        report: called with a line before what takes long.
     """
     from netagents.studies.exact_errors import consult
     from netagents.studies.saved_tables import save_tables
@@ -116,17 +116,17 @@ def write_tables_of(
     collected = collect(study, directory)
     tables, facts = dict(collected.tables), dict(collected.facts)
     if times:
-        say("timing: one process per agent, one run at a time")
+        report("timing: one process per agent, one run at a time")
         tables["timing"] = time_settings(study, directory, times)
     if exact and study.question == "radius":
-        say("exact values")
+        report("exact values")
         oracle = consult(study.base, sorted({int(setting.values["kappa"]) for setting in study.settings}))
         tables |= oracle.tables
         facts["oracle"] = oracle.note
     if study.question == "power" and "runs" in tables:
         from netagents.studies.power_tables import power_tables
 
-        more, about_power = power_tables(study, directory, tables["runs"], facts["untrained"], states, say)
+        more, about_power = power_tables(study, directory, tables["runs"], facts["untrained"], states, report)
         tables |= more
         facts |= about_power
     save_tables(directory, tables, facts)

@@ -51,8 +51,8 @@ def allocation_correlation(
     source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int = 3, of: str = "influence"
 ) -> Interval:
     """Rank correlation over scenarios of a measure with the gain of the largest population, with its interval over scenarios."""
-    found = allocation_result(source, overrides, axes, seeds).by_gain[of]
-    return Interval(found.value, found.low, found.high, found.n)
+    result = allocation_result(source, overrides, axes, seeds).by_gain[of]
+    return Interval(result.value, result.low, result.high, result.n)
 
 
 def allocation_rank(
@@ -63,14 +63,14 @@ def allocation_rank(
     rule: Literal["published", "ranks", "gain"] = "published",
 ) -> Interval:
     """Share of the allocations of the same budget that are better than a rule's, with its interval over seeds."""
-    found = allocation_result(source, overrides, axes, seeds).ranks[rule]
-    return Interval(found.rank.percentile, found.low, found.high, found.replicates)
+    result = allocation_result(source, overrides, axes, seeds).ranks[rule]
+    return Interval(result.rank.percentile, result.low, result.high, result.replicates)
 
 
 def allocation_gain(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int = 3) -> Interval:
     """Gain of the largest population over self-play, relative to the game's mean return; interval over seeds and scenarios."""
-    found = allocation_result(source, overrides, axes, seeds)
-    return gain_of_largest(found.scenarios, found.samples)
+    result = allocation_result(source, overrides, axes, seeds)
+    return gain_of_largest(result.scenarios, result.samples)
 
 
 def gain_of_largest(scenarios: Sequence[str], samples: np.ndarray) -> Interval:
@@ -87,8 +87,8 @@ def allocation_selection(
     rule: Literal["published", "ranks", "gain"] = "published",
 ) -> float:
     """By how much keeping the best half of the samples of each cell lowers the share of allocations that are better than a rule's."""
-    found = allocation_result(source, overrides, axes, seeds)
-    return found.ranks[rule].rank.percentile - found.selected[rule].rank.percentile
+    result = allocation_result(source, overrides, axes, seeds)
+    return result.ranks[rule].rank.percentile - result.selected[rule].rank.percentile
 
 
 def radii_kept(source: Source, overrides: Sequence[str], budget: float = 0.5, seeds: int = 3, rule: str = "influence") -> Interval:

@@ -60,11 +60,11 @@ def predict_lossy_wait(setup: Setup) -> LossyWait | None:
         return None
     iteration = worst[1]
     both = np.array([[loss_of(experiment, i, j, iteration), loss_of(experiment, j, i, iteration)] for i, j in pairs])
-    answered = np.prod(1.0 - both, axis=1)
-    if answered.min() <= 0.0:
+    answer_probability = np.prod(1.0 - both, axis=1)
+    if answer_probability.min() <= 0.0:
         return None
     step, whole = _Iteration(setup, iteration).seconds()
-    return LossyWait(iteration, float(both.max()), float(answered.min()), float((1.0 / answered).mean()), step, whole)
+    return LossyWait(iteration, float(both.max()), float(answer_probability.min()), float((1.0 / answer_probability).mean()), step, whole)
 
 
 class _Edges(NamedTuple):

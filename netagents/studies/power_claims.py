@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from netagents.exact import ExactValues, JointModel, JointPolicy, Regularization, regularized_values
 from netagents.experiment import Experiment, load_experiment
 from netagents.intervals import Interval, run_interval
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies import TabularPolicy
 from netagents.studies.power_study import power_study
 
@@ -38,8 +38,8 @@ def spread_difference(source: Source, overrides: Sequence[str], price: float, se
         outcomes = [exact_outcome(each) for each in changed]
         samples.append(np.array([task - price * power for task, power in outcomes]))
     generator = np.random.default_rng(0)
-    chosen = generator.integers(0, seeds, (2, RESAMPLES, seeds))
-    drawn = samples[0][chosen[0]].std(axis=1, ddof=1) - samples[1][chosen[1]].std(axis=1, ddof=1)
+    resamples = generator.integers(0, seeds, (2, RESAMPLES, seeds))
+    drawn = samples[0][resamples[0]].std(axis=1, ddof=1) - samples[1][resamples[1]].std(axis=1, ddof=1)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Interval(float(samples[0].std(ddof=1) - samples[1].std(ddof=1)), float(low), float(high), seeds)
 

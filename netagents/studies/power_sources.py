@@ -15,7 +15,7 @@ from netagents.launchers.branching import action_sequences
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.power_audit import audit
 from netagents.learning.branch_checks import check_branchable
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.run_reader import Run
 from netagents.studies.power_study import aggregate_of
 from netagents.studies.study_specification import Study

@@ -12,7 +12,7 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.base import Settings
 from netagents.experiment.intervention_settings import SbprSettings, sbpr_of
 from netagents.experiment.signal_settings import POWER_TERM, Aggregate, PowerTermSettings
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.study_specification import Measure, Study, StudySetting, default_measure, self_contained
 
 NONE, SBPR = "none", "sbpr"
@@ -116,7 +116,7 @@ def methods_of(template: PowerTermSettings | None, lottery: SbprSettings | None,
 
     Schedule, agents and aggregate of a method that the experiment does not have are those of the other one.
     """
-    chosen = {} if aggregate is None else {"aggregate": aggregate}
+    options = {} if aggregate is None else {"aggregate": aggregate}
 
     def schedule(base: Experiment) -> dict[str, Any]:
         other = template or lottery
@@ -128,13 +128,13 @@ def methods_of(template: PowerTermSettings | None, lottery: SbprSettings | None,
     def prim(shared: bool) -> Method:
         def regularized(base: Experiment, price: float) -> Experiment:
             written = {"kind": POWER_TERM, **schedule(base)} if template is None else template.model_dump(mode="json")
-            return _changed(base, signals=[*base.signals, {**written, "lambda": price, "shared": shared, **chosen}])
+            return _changed(base, signals=[*base.signals, {**written, "lambda": price, "shared": shared, **options}])
 
         return regularized
 
     def sbpr(base: Experiment, price: float) -> Experiment:
         written = {"kind": SBPR, **schedule(base)} if lottery is None else lottery.model_dump(mode="json")
-        return _changed(base, interventions=[*base.interventions, {**written, "probability": price, **chosen}])
+        return _changed(base, interventions=[*base.interventions, {**written, "probability": price, **options}])
 
     return {NONE: lambda base, _: base, "prim": prim(True), "prim_selfish": prim(False), SBPR: sbpr}
 

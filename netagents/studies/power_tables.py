@@ -26,7 +26,7 @@ def power_tables(
     runs: ColumnTable,
     untrained: float,
     states: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[dict[str, ColumnTable], dict[str, Any]]:
     """A row per run and per setting, and the facts of the report.
 
@@ -39,7 +39,7 @@ def power_tables(
         runs: its table of finished runs, whose return and cost are taken over.
         untrained: return of policies that have learned nothing.
         states: that are branched per agent where the model cannot be enumerated; 0: none.
-        say: told what is being computed.
+        report: told what is being computed.
     """
     aggregate = aggregate_of(study)
     source = power_source(study, states)
@@ -48,7 +48,7 @@ def power_tables(
     for at in range(runs.rows):
         row = {name: _plain(runs[name][at]) for name in ("setting", "method", "lambda", "seed", "cpu_per_iteration", "bytes_per_step")}
         row |= {"return": float(runs["final_return"][at]), "power": float(runs["power_mean"][at])}
-        say(f"{source.name}: power of {row['setting']}, seed {row['seed']}")
+        report(f"{source.name}: power of {row['setting']}, seed {row['seed']}")
         path = directory.run_path(_run_of(study, str(row["setting"]), int(row["seed"])))
         row |= source.numbers(Run.open(path, names_of(experiments[row["setting"]])))
         rows.append(row)
@@ -57,7 +57,7 @@ def power_tables(
         baseline = first.get(row["seed"])
         if baseline is not None:
             row["power_left"] = row["power"] / baseline["power"] if baseline["power"] > 0.0 else float("nan")
-            row["return_kept"] = kept(row["return"], baseline["return"], untrained)
+            row["return_kept"] = share_of_return(row["return"], baseline["return"], untrained)
             row["time_ratio"] = row["cpu_per_iteration"] / baseline["cpu_per_iteration"]
             row["bytes_ratio"] = row["bytes_per_step"] / baseline["bytes_per_step"] if baseline["bytes_per_step"] > 0.0 else 1.0
     summary, verdicts = [], []
@@ -83,7 +83,7 @@ def power_tables(
     return tables, {"power_source": source.words, "aggregate": aggregate, "verdicts": verdicts}
 
 
-def kept(value: float, baseline: float, untrained: float) -> float:
+def share_of_return(value: float, baseline: float, untrained: float) -> float:
     """The share of the baseline's return that is kept; where returns are not positive, of what it has learned beyond untrained policies."""
     if baseline > 0.0:
         return value / baseline

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from netagents.errors import CapacityError, UsageError
 from netagents.experiment import Experiment, load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.study_specification import Measure, Study, StudySetting, default_measure, diameter, self_contained
 
 RADII: tuple[Literal["policy", "critic", "gradient"], ...] = ("policy", "critic", "gradient")
@@ -44,23 +44,23 @@ def radius_study(
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
     """
-    chosen = next((word for word in overrides if word.startswith("kappa=")), None)
-    if chosen is not None:
-        raise UsageError(f"'{chosen}' sets what this study moves", where="override", fix="name the radii with --kappa")
+    override = next((word for word in overrides if word.startswith("kappa=")), None)
+    if override is not None:
+        raise UsageError(f"'{override}' sets what this study moves", where="override", fix="name the radii with --kappa")
     loaded = load_experiment(source, overrides)
     base, topology, notes = self_contained(loaded)
     held = _held(base, hold or {}, notes)
     widest = diameter(topology)
-    wanted = sorted({min(kappa, widest) for kappa in kappas})
+    radii = sorted({min(kappa, widest) for kappa in kappas})
     if max(kappas) > widest:
         notes.append(f"kappa {max(kappas)} is beyond the graph's diameter and was clipped to {widest}, where everyone hears everyone")
-    every = sorted({*wanted, 0, widest}) if baselines else wanted
+    every = sorted({*radii, 0, widest}) if baselines else radii
     settings = []
     routings, informations = routings or (base.routing,), informations or (base.information,)
     kinds = itertools.product(credits or (base.learning.credit,), informations, routings)
     for credit, information, routing in kinds:
         compared = [(credits, "credit", credit), (informations, "information", information), (routings, "routing", routing)]
-        labels = {name: value for chosen, name, value in compared if chosen is not None and len(chosen) > 1}
+        labels = {name: value for override, name, value in compared if override is not None and len(override) > 1}
         for kappa in every:
             words: dict[str, Any] = {"kappa": kappa, "learning.credit": credit, "information": information, "routing": routing}
             for name in RADII:
@@ -76,7 +76,7 @@ def radius_study(
             try:
                 prepare(experiment, loaded.base)
             except CapacityError as error:
-                if kappa in wanted:
+                if kappa in radii:
                     raise
                 notes.append(f"no baseline at kappa {kappa}: {error.what}")
                 continue

@@ -14,12 +14,12 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.games import RelyRules
 from netagents.experiment.signal_settings import Aggregate
 from netagents.intervals import Interval, run_interval
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import launch
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.power_sources import branched_power
 from netagents.studies.power_study import NONE, aggregate_of, power_study
-from netagents.studies.power_tables import kept
+from netagents.studies.power_tables import share_of_return
 from netagents.studies.true_power import TruePower, enumerable, true_power
 
 RULES = RelyRules(self_reward=0.0, split_cost=0.3, wage=2.0)
@@ -80,7 +80,7 @@ def power_left(
         return run_interval([regularized.power / plain.power for plain, regularized in outcomes])
     if what == "truncation":
         return run_interval([regularized.reading / plain.reading for plain, regularized in outcomes])
-    return run_interval([kept(regularized.task, plain.task, float("nan")) for plain, regularized in outcomes])
+    return run_interval([share_of_return(regularized.task, plain.task, float("nan")) for plain, regularized in outcomes])
 
 
 def exact_outcomes(
@@ -108,14 +108,14 @@ def branched_left(
     shares = []
     with TemporaryDirectory() as folder:
         for seed in range(seeds):
-            left = {}
+            values_of_method = {}
             for setting in study.settings:
                 key = setting.at(seed).model_dump_json(), states
                 if key not in _BRANCHED:
                     finished = launch(load_experiment(setting.at(seed)), path=Path(folder) / f"{setting.values['method']}-{seed}")
                     _BRANCHED[key] = branched_power(finished, states, aggregate_of(study))
-                left[setting.values["method"]] = _BRANCHED[key][what]
-            shares.append(left["prim"] / left[NONE] if left[NONE] > 0.0 else float("nan"))
+                values_of_method[setting.values["method"]] = _BRANCHED[key][what]
+            shares.append(values_of_method["prim"] / values_of_method[NONE] if values_of_method[NONE] > 0.0 else float("nan"))
     return run_interval(shares)
 
 

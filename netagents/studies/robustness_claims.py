@@ -15,8 +15,8 @@ from netagents.exact.robust_q import robust_values, value_under_attack
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import resolved
 from netagents.intervals import Interval, run_interval
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import Prepared, prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.policies import TabularPolicy
 from netagents.studies.attack_returns import Attack
 from netagents.studies.robustness_study import attack_all, robustness_study

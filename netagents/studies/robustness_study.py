@@ -14,7 +14,7 @@ from netagents.errors import UsageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.named_code import names_of
 from netagents.intervals import run_interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.atomic_files import write_atomically
 from netagents.records.regular_files import check_real_folder
 from netagents.records.run_reader import Run

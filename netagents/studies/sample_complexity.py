@@ -23,8 +23,8 @@ import numpy as np
 from netagents.errors import CapacityError, UsageError
 from netagents.experiment import load_experiment
 from netagents.intervals import ENOUGH, UNKNOWN, Interval, run_interval, standard_half_width
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies import SoftmaxTable
 from netagents.records.column_table import ColumnTable
 from netagents.studies.exact_errors import exact_squared_norm
@@ -50,8 +50,8 @@ class SampleComplexity:
     def samples(self, agents: int, kappa: int, level: float) -> Interval:
         """Samples until one level, over the seeds that reached it."""
         table = self.table
-        chosen = (table["agents"] == agents) & (table["kappa"] == kappa) & (table["level"] == level)
-        return run_interval(table["samples"][chosen])
+        rows = (table["agents"] == agents) & (table["kappa"] == kappa) & (table["level"] == level)
+        return run_interval(table["samples"][rows])
 
     def text(self) -> str:
         """Samples to the coarsest and the finest level, and the exponents, as lines."""
@@ -103,7 +103,7 @@ def sample_complexity(
     agents: Sequence[int],
     kappas: Sequence[int],
     seeds: Sequence[int],
-    say: Callable[[str], None] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> SampleComplexity:
     """Run to every level of the squared norm, for every number of agents and radius.
 
@@ -145,8 +145,8 @@ def sample_complexity(
             here.append((1.0 / level, samples))
         if here:
             exponents[n, kappa] = fit_power_law([x for x, _ in here], [y for _, y in here])
-            if say is not None:
-                say(f"{n} agents, kappa {kappa}: exponent {exponents[n, kappa].value:.2f}")
+            if report is not None:
+                report(f"{n} agents, kappa {kappa}: exponent {exponents[n, kappa].value:.2f}")
     if not rows:
         raise CapacityError("no radius lies within any of the graphs' diameters", where="--kappa", fix="use smaller radii or more agents")
     names = list(rows[0])

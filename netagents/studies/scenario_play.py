@@ -165,14 +165,14 @@ def _trace(setup: Setup, environment: NetworkedMDP, ego: Policy, co_player: Poli
 
     def choose(agent: int, step: int, messages: Sequence[Step]) -> NDArray[Any]:
         context = players.context(agent, messages)
-        chosen = players.draw(agent, messages, generators[agent], COPIES)
-        actions[agent].append(chosen.astype(np.int64))
+        draw = players.draw(agent, messages, generators[agent], COPIES)
+        actions[agent].append(draw.astype(np.int64))
         if agent == EGO:
             contexts.append(context)
         elif step % STEPS_BETWEEN == 0:
             chances.append(co_player.probabilities_at(context))
             forced.append(_forced(session, environment, ego, actions[EGO][-1]))
-        return chosen
+        return draw
 
     rewards = [move.after[EGO].reward for move in players.play(session, 1, setup.horizon, choose)]
     traced = np.stack(actions[EGO]), np.stack(actions[CO_PLAYER])
@@ -215,8 +215,8 @@ def _gradient(trace: _Trace, ego: Policy, discount: float) -> FloatArray:
             hidden = hidden @ weight + bias
             hidden = torch.relu(hidden) if layout.activation == "relu" else torch.tanh(hidden)
         logits = bound * torch.tanh((hidden @ parts[-2] + parts[-1]) / bound)
-        chosen = torch.from_numpy(trace.actions[EGO].reshape(-1))
-        log = torch.log_softmax(logits, dim=1)[torch.arange(len(chosen)), chosen]
+        actions = torch.from_numpy(trace.actions[EGO].reshape(-1))
+        log = torch.log_softmax(logits, dim=1)[torch.arange(len(actions)), actions]
         (log * advantage).mean().backward()  # type: ignore[no-untyped-call]
         assert weights.grad is not None
         return np.asarray(weights.grad.numpy(), dtype=np.float64)

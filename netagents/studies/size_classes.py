@@ -50,8 +50,8 @@ class SizeClasses:
         classes = []
         self.agents: list[int] = []
         for agent in range(setup.n):
-            heard = tuple([len(reach.out_neighbours(agent)) for reach in setup.kind_reach.values()])
-            key = (equal[agent], header_class(agent), heard, setup.contact_count(agent) if moving else None)
+            receivers = tuple([len(reach.out_neighbours(agent)) for reach in setup.kind_reach.values()])
+            key = (equal[agent], header_class(agent), receivers, setup.contact_count(agent) if moving else None)
             number = numbers.setdefault(key, len(numbers))
             if number == len(self.agents):
                 self.agents.append(agent)

@@ -15,7 +15,7 @@ from netagents.experiment import load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.foreign.containment import contained
 from netagents.learning.frozen_play import Players
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Step
 from netagents.randomness import Purpose, stream
 from netagents.studies.cost_model import Rates, predict

@@ -40,10 +40,10 @@ class StudyProgress:
 
     def line(self) -> str:
         """All of it in one line."""
-        left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
+        remaining = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
         finished = f" ({self.finished_before} found finished)" if self.finished_before else ""
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        return f"{self.finished}/{self.total} runs{finished}, {len(self.working)} working{failed}{left}"
+        return f"{self.finished}/{self.total} runs{finished}, {len(self.working)} working{failed}{remaining}"
 
 
 @dataclass
@@ -61,7 +61,7 @@ def carry_out(
     jobs: int | None = None,
     copies: int = 256,
     show: Callable[[StudyProgress], None] | None = None,
-    say: Say | None = None,
+    report: Say | None = None,
 ) -> StudyProgress:
     """Make every run that is not finished yet.
 
@@ -69,7 +69,7 @@ def carry_out(
         jobs: runs at a time (default: the cores this process may use).
         copies: episodes for the evaluation of the trained policies; 0 skips it.
         show: called when something has changed, and every second.
-        say: called with one line about an interrupted run that is made again.
+        report: called with one line about an interrupted run that is made again.
 
     Raises:
         InterruptedRunError: Ctrl-C or SIGTERM; finished runs stay, and the same command goes on.
@@ -77,7 +77,7 @@ def carry_out(
         RunDirectoryError: somebody else is at it.
     """
     with directory.locked():
-        return _Executor(study, directory, jobs or len(os.sched_getaffinity(0)), copies, show, say).run()
+        return _Executor(study, directory, jobs or len(os.sched_getaffinity(0)), copies, show, report).run()
 
 
 class _Executor:
@@ -88,10 +88,10 @@ class _Executor:
         jobs: int,
         copies: int,
         show: Callable[[StudyProgress], None] | None,
-        say: Say | None,
+        report: Say | None,
     ) -> None:
         self._study, self._directory, self._jobs, self._copies = study, directory, jobs, copies
-        self._show, self._say = show, say
+        self._show, self._report = show, report
         self._took: dict[str, list[float]] = defaultdict(list)
         self._working: list[_Job] = []
         self._idle: list[WorkerProcess] = []
@@ -108,8 +108,8 @@ class _Executor:
                 self._took[setting.label].append(float(result["wall_seconds"]))
             else:
                 state = self._directory.sweep(name)
-                if state is not None and self._say is not None:
-                    self._say(f"{name}: was {state}; it is made again")
+                if state is not None and self._report is not None:
+                    self._report(f"{name}: was {state}; it is made again")
                 waiting.append((name, setting, seed))
         progress.finished_before = progress.finished
         interruptions = Interruptions()
@@ -175,9 +175,9 @@ class _Executor:
         progress.working = tuple(job.setting.label for job in self._working)
         now = time.perf_counter()
         if self._took:
-            left = sum(self._expected(setting) for setting in waiting)
-            left += sum(max(0.0, self._expected(job.setting) - (now - job.started)) for job in self._working)
-            progress.seconds_left = left / self._jobs
+            remaining = sum(self._expected(setting) for setting in waiting)
+            remaining += sum(max(0.0, self._expected(job.setting) - (now - job.started)) for job in self._working)
+            progress.seconds_left = remaining / self._jobs
         if self._show is not None:
             self._show(progress)
 

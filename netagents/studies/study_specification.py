@@ -17,7 +17,7 @@ from netagents.errors import UsageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.topology_settings import EdgesSettings
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import NEIGHBOUR_KINDS, radius_of
 from netagents.topology import Topology, build_topology
 
@@ -125,11 +125,11 @@ def sweep_study(
     base, _, notes = self_contained(loaded)
     settings = []
     for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
-        varied = load_experiment(base, chosen)
+        combination = dict(zip(axes, values, strict=True))
+        varied = load_experiment(base, combination)
         experiment, _, _ = self_contained(LoadedExperiment(varied.experiment, varied.origins, None, loaded.base))
         prepare(experiment, loaded.base)
-        plain = {key: value if isinstance(value, int | float | str) else json.dumps(value) for key, value in chosen.items()}
+        plain = {key: value if isinstance(value, int | float | str) else json.dumps(value) for key, value in combination.items()}
         settings.append(StudySetting(", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in plain.items()), plain, experiment))
     return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or default_measure(base), tuple(notes))
 
@@ -188,8 +188,8 @@ def parse_whole_numbers(text: str, option: str) -> list[int]:
         first = int(match[1])
         last = int(match[2] or first)
         if last < first or last > LARGEST_NUMBER:
-            why = f"'{part.strip()}' goes down" if last < first else f"{last} is above {LARGEST_NUMBER}"
-            raise UsageError(why, where=option, fix="write 0..4, or 0,1,3")
+            problem = f"'{part.strip()}' goes down" if last < first else f"{last} is above {LARGEST_NUMBER}"
+            raise UsageError(problem, where=option, fix="write 0..4, or 0,1,3")
         numbers.update(range(first, last + 1))
     return sorted(numbers)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.intervals import Interval, interquartile_mean, run_interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind, RadiusKind
 from netagents.records.column_table import ColumnTable
 from netagents.records.recorded_link_costs import total_costs
@@ -214,8 +214,8 @@ def _knee(study: Study, credit: str, intervals: Mapping[str, Mapping[str, Interv
     position = knee([intervals[setting.label]["final"] for setting in own], SMALL * abs(way))
     if position is None:
         return {"kappa": None, "setting": None, "bytes_per_step": None}
-    chosen = own[position]
-    return {"kappa": chosen.values["kappa"], "setting": chosen.label, "bytes_per_step": intervals[chosen.label]["bytes_per_step"].value}
+    entry = own[position]
+    return {"kappa": entry.values["kappa"], "setting": entry.label, "bytes_per_step": intervals[entry.label]["bytes_per_step"].value}
 
 
 def _credits(study: Study) -> list[str]:

@@ -32,7 +32,7 @@ def work(job: dict[str, Any]) -> None:
     from netagents.experiment import load_experiment
     from netagents.experiment.named_code import names_of
     from netagents.launchers.launch import launch
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.records.atomic_files import write_atomically
     from netagents.records.run_reader import Run
     from netagents.studies.crash_returns import FAILURES, play_frozen

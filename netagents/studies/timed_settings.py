@@ -11,7 +11,7 @@ import numpy as np
 
 from netagents.errors import RunDirectoryError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.atomic_files import write_atomically
 from netagents.records.column_table import ColumnTable
 from netagents.records.regular_files import read_regular

@@ -19,7 +19,7 @@ from netagents.exact.joint_model import JointModel, required_bytes
 from netagents.exact.joint_policy import JointPolicy
 from netagents.exact.power_regularization import Aggregate, Regularization, adversarial_values, combined
 from netagents.exact.truncation import fixed_point
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.learning.protocol.setup import Setup
 from netagents.messages.message_kinds import RadiusKind
 from netagents.policies import Policy, TabularPolicy
@@ -122,12 +122,12 @@ def true_power(model: JointModel, setup: Setup, policies: Sequence[Policy], aggr
     except CapacityError:
         deviating = float("nan")
     radii = setup.reach[RadiusKind.CRITIC]
-    chosen = [radii.window(agent) for agent in range(n)]
+    windows = [radii.window(agent) for agent in range(n)]
     means = (share * q).sum(axis=(1, 2))
     spread = np.sqrt((share * (q - means[:, None, None]) ** 2).sum(axis=(1, 2)))
     readings = []
     for i in range(n):
-        limit = fixed_point(evaluation, model.rewards[i : i + 1], chosen[i], visits)[0].expand()
+        limit = fixed_point(evaluation, model.rewards[i : i + 1], windows[i], visits)[0].expand()
         known = np.isfinite(limit)
         readings.append(float(np.sqrt((np.where(known, share, 0.0) * np.where(known, limit - q[i], 0.0) ** 2).sum())))
     return TruePower(
@@ -138,7 +138,7 @@ def true_power(model: JointModel, setup: Setup, policies: Sequence[Policy], aggr
         value=float(values.mean()),
         deviations=deviating,
         spread=float(spread.mean()),
-        truncation=float(np.mean([truncation_error(model, q[i], chosen[i]) for i in range(n)])),
+        truncation=float(np.mean([truncation_error(model, q[i], windows[i]) for i in range(n)])),
         reading=float(np.mean(readings)),
     )
 

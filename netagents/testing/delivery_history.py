@@ -100,8 +100,8 @@ def _broken(sent: list[Message], delivered: list[Message], reliable: Collection[
     newest = max((message[0] for message in sent), default=0)
     for incarnation in sorted({message[0] for message in sent}):
         due = [message for message in sent if message[0] == incarnation and message[1] in reliable]
-        came = [message for message in genuine if message[0] == incarnation and message[1] in reliable]
-        places = _places(due, came)
+        deliveries = [message for message in genuine if message[0] == incarnation and message[1] in reliable]
+        places = _places(due, deliveries)
         broken["in order"] += [message for message, place, farthest in places if place < farthest]
         arrived = {place for _, place, _ in places}
         last = len(due) if complete and incarnation == newest else max(arrived, default=-1)
@@ -109,13 +109,13 @@ def _broken(sent: list[Message], delivered: list[Message], reliable: Collection[
     return broken
 
 
-def _places(due: list[Message], came: list[Message]) -> list[tuple[Message, int, int]]:
+def _places(due: list[Message], deliveries: list[Message]) -> list[tuple[Message, int, int]]:
     """For each delivery the message, its place in the order of sending, and the farthest place that had been delivered before."""
     free: dict[Message, list[int]] = {}
     for place in range(len(due) - 1, -1, -1):
         free.setdefault(due[place], []).append(place)
     placed, farthest = [], -1
-    for message in came:
+    for message in deliveries:
         # Of equal messages the one sent first is the one delivered first: nobody could tell otherwise.
         place = free[message].pop()
         placed.append((message, place, farthest))

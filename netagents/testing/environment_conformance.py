@@ -87,8 +87,8 @@ def _check_all(environment: NetworkedMDP, batch: int, seed: int, steps: int, sam
     _check_spec(environment)
     rng = np.random.default_rng(seed)
     spec = environment.spec
-    began = rng.random((batch, *spec.reset_noise))
-    state = _check_reset(environment, began)
+    reset_noise = rng.random((batch, *spec.reset_noise))
+    state = _check_reset(environment, reset_noise)
     taken: list[PlayedStep] = []
     ended = np.zeros((batch, spec.n), dtype=np.bool_)
     for _ in range(min(steps, spec.horizon)):
@@ -112,7 +112,7 @@ def _check_all(environment: NetworkedMDP, batch: int, seed: int, steps: int, sam
         over = outcome.terminated | outcome.truncated
         ended = ended | (over if over.ndim == 2 else over[:, None])
     if not spec.capabilities.branchable:
-        check_replay(environment, began, taken)
+        check_replay(environment, reset_noise, taken)
     if spec.capabilities.enumerable and spec.observation_spaces == spec.state_spaces:
         check_kernel(environment, [(played.state, played.actions) for played in taken], samples=samples, rng=rng)
 
@@ -149,8 +149,8 @@ def _check_reset(environment: NetworkedMDP, noise: FloatArray) -> JointState:
 def _check_observations(environment: NetworkedMDP, state: JointState, ended: NDArray[np.bool_]) -> None:
     spec, copies = environment.spec, len(state)
     before = state.copy()
-    seen = guarded(environment, "observe", partial(environment.observe, state))
-    _check(environment, breach_of_observations(seen, spec.observation_spaces, copies, bounds=True))
+    observations = guarded(environment, "observe", partial(environment.observe, state))
+    _check(environment, breach_of_observations(observations, spec.observation_spaces, copies, bounds=True))
     masks = guarded(environment, "masks", partial(environment.action_masks, state))
     _check(environment, breach_of_masks(masks, spec.action_spaces, copies, masked=spec.capabilities.masked, ended=ended))
     near = guarded(environment, "graph", partial(environment.graph, state))

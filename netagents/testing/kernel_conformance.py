@@ -87,22 +87,22 @@ def _check_tables(environment: NetworkedMDP, kernel: FactoredKernel) -> None:
 def _check_start(environment: NetworkedMDP, kernel: FactoredKernel, samples: int, rng: np.random.Generator) -> None:
     state = environment.reset(rng.random((samples, *environment.spec.reset_noise)))
     laws = [agent.initial for agent in kernel.agents]
-    seen = np.stack(environment.observe(state), axis=1)
-    _check_laws(environment, seen, laws, "start")
-    _check_pairs(environment, seen, laws, rng)
+    states = np.stack(environment.observe(state), axis=1)
+    _check_laws(environment, states, laws, "start")
+    _check_pairs(environment, states, laws, rng)
 
 
-def _check_laws(environment: NetworkedMDP, seen: IntArray, laws: Sequence[FloatArray], what: str) -> None:
+def _check_laws(environment: NetworkedMDP, states: IntArray, laws: Sequence[FloatArray], what: str) -> None:
     for i, law in enumerate(laws):
-        frequency = np.bincount(seen[:, i], minlength=len(law)) / len(seen)
-        far = np.abs(frequency - law) > _tolerance(law, len(seen), environment.spec.n)
+        frequency = np.bincount(states[:, i], minlength=len(law)) / len(states)
+        far = np.abs(frequency - law) > _tolerance(law, len(states), environment.spec.n)
         if far.any():
             x = int(np.argmax(far))
-            actual = f"the {what} of agent {i} is {x} with probability {law[x]:.4f}, but in {frequency[x]:.4f} of {len(seen)} draws"
+            actual = f"the {what} of agent {i} is {x} with probability {law[x]:.4f}, but in {frequency[x]:.4f} of {len(states)} draws"
             raise _broken(environment, actual, "make the tables and the step the same model")
 
 
-def _check_pairs(environment: NetworkedMDP, seen: IntArray, laws: Sequence[FloatArray], rng: np.random.Generator) -> None:
+def _check_pairs(environment: NetworkedMDP, states: IntArray, laws: Sequence[FloatArray], rng: np.random.Generator) -> None:
     """Joint frequencies against products: what one noise number shared by two agents would give away."""
     n = len(laws)
     pairs = [(i, j) for i in range(n) for j in environment.topology.neighbours(i) if i < j]
@@ -110,18 +110,18 @@ def _check_pairs(environment: NetworkedMDP, seen: IntArray, laws: Sequence[Float
         pairs = [pairs[k] for k in rng.choice(len(pairs), size=PAIRS, replace=False)]
     for i, j in pairs:
         product = np.outer(laws[i], laws[j]).ravel()
-        joint = np.bincount(seen[:, i] * len(laws[j]) + seen[:, j], minlength=len(product)) / len(seen)
-        if (np.abs(joint - product) > _tolerance(product, len(seen), max(n, PAIRS))).any():
+        joint = np.bincount(states[:, i] * len(laws[j]) + states[:, j], minlength=len(product)) / len(states)
+        if (np.abs(joint - product) > _tolerance(product, len(states), max(n, PAIRS))).any():
             fix = "give each agent noise of its own; given states and actions, agents must move independently"
             raise _broken(environment, f"agents {i} and {j} do not move independently", fix)
 
 
-def _check_reward(environment: NetworkedMDP, i: int, expected: float, seen: FloatArray, span: float) -> None:
+def _check_reward(environment: NetworkedMDP, i: int, expected: float, rewards: FloatArray, span: float) -> None:
     # Empirical Bernstein (Maurer and Pontil 2009), with the widest range of rewards that draws and tables show.
-    draws = len(seen)
+    draws = len(rewards)
     log = math.log(4.0 * 8 * STATES * environment.spec.n / FALSE_ALARM)
-    slack = math.sqrt(2.0 * float(seen.var(ddof=1)) * log / draws) + 7.0 * span * log / (3.0 * (draws - 1))
-    mean = float(seen.mean())
+    slack = math.sqrt(2.0 * float(rewards.var(ddof=1)) * log / draws) + 7.0 * span * log / (3.0 * (draws - 1))
+    mean = float(rewards.mean())
     if abs(mean - expected) > slack + 1e-9 * max(1.0, abs(expected)):
         actual = f"the reward of agent {i} is {expected:.5f} in its table, but {mean:.5f} on average over {draws} draws"
         raise _broken(environment, actual, "make the tables and the step the same model")

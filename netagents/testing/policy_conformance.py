@@ -74,18 +74,18 @@ def _check_rows(policy: TabularPolicy, shape: tuple[int, int]) -> None:
 
 
 def _check_score(policy: TabularPolicy, credit: FloatArray) -> None:
-    got = _guarded("score_sum", lambda: policy.score_sum(credit))
-    wanted = np.empty_like(credit)
+    actual = _guarded("score_sum", lambda: policy.score_sum(credit))
+    expected = np.empty_like(credit)
     for place in np.ndindex(*credit.shape):
         ends = []
         for sign in (1.0, -1.0):
             theta = policy.logits.copy()
             theta[place] += sign * STEP
             ends.append(float((credit * np.log(policy.distribution(theta))).sum()))
-        wanted[place] = (ends[0] - ends[1]) / (2.0 * STEP)
-    if got.shape != credit.shape:
-        raise _broken("score", f"score_sum gives shape {got.shape}", f"give {credit.shape}, one number per parameter")
-    error = float(np.abs(got - wanted).max()) / (1.0 + float(np.abs(wanted).max()))
+        expected[place] = (ends[0] - ends[1]) / (2.0 * STEP)
+    if actual.shape != credit.shape:
+        raise _broken("score", f"score_sum gives shape {actual.shape}", f"give {credit.shape}, one number per parameter")
+    error = float(np.abs(actual - expected).max()) / (1.0 + float(np.abs(expected).max()))
     if not error <= SCORE_TOLERANCE:
         raise _broken("score", f"score_sum is off its central differences by {error:.2g}", "differentiate sum credit * log pi")
 

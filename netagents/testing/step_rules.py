@@ -69,8 +69,8 @@ def check_scopes(environment: NetworkedMDP, played: PlayedStep, rng: np.random.G
             other_state = state.copy()
             other_state[:, outside] = state[rng.permutation(len(state))][:, outside]
         drawn = random_actions(environment, other_state, rng)
-        kept = [played.actions[j] if j in spec.action_scopes[i] else drawn[j] for j in range(spec.n)]
-        changed = environment.step(other_state, kept, played.noise)
+        actions = [played.actions[j] if j in spec.action_scopes[i] else drawn[j] for j in range(spec.n)]
+        changed = environment.step(other_state, actions, played.noise)
         same_reward = close(outcome.rewards[:, i], changed.rewards[:, i])
         if not same_reward or not close(expected[i], environment.observe(changed.state)[i]):
             what = "the next state" if same_reward else "the reward"
@@ -94,22 +94,26 @@ def check_removal(environment: NetworkedMDP, played: PlayedStep, rng: np.random.
     actions = random_actions(environment, state, rng)
     changed = [other if j == agent else action for j, (action, other) in enumerate(zip(actions, played.actions, strict=True))]
     one, two = (guarded(environment, "removal", partial(environment.step, state, each, played.noise)) for each in (actions, changed))
-    seen, again = environment.observe(one.state), environment.observe(two.state)
-    if not all(close(one.rewards[:, j], two.rewards[:, j]) and close(seen[j], again[j]) for j in range(spec.n) if j != agent):
+    first_observations, second_observations = environment.observe(one.state), environment.observe(two.state)
+    if not all(
+        close(one.rewards[:, j], two.rewards[:, j]) and close(first_observations[j], second_observations[j])
+        for j in range(spec.n)
+        if j != agent
+    ):
         raise broken(environment, "removal", f"agent {agent} was taken out and still acts on others", "ignore its actions from then on")
     near = environment.graph(state)
     if near is not None and near[:, agent].any():
         raise broken(environment, "removal", f"agent {agent} was taken out and is still near others", "leave it out of the graph")
 
 
-def check_replay(environment: NetworkedMDP, began: FloatArray, taken: Sequence[PlayedStep]) -> None:
+def check_replay(environment: NetworkedMDP, reset_noise: FloatArray, taken: Sequence[PlayedStep]) -> None:
     """The same reset, noise and actions once more give the same observations, rewards and ends."""
     expected = [environment.observe(played.outcome.state) for played in taken]
-    state: JointState = guarded(environment, "replay", partial(environment.reset, began))
+    state: JointState = guarded(environment, "replay", partial(environment.reset, reset_noise))
     for step, played in enumerate(taken):
         again = guarded(environment, "replay", partial(environment.step, state, played.actions, played.noise))
-        seen = environment.observe(again.state)
-        alike = all(same(old, new) for old, new in zip(expected[step], seen, strict=True))
+        observations = environment.observe(again.state)
+        alike = all(same(old, new) for old, new in zip(expected[step], observations, strict=True))
         if not alike or not all(same(old, new) for old, new in zip(played.outcome[1:], again[1:], strict=True)):
             fix = "let all its luck come from the reset's noise, such as from the seed that it is reset with"
             raise broken(environment, "replay", f"step {step} went another way from the same reset, noise and actions", fix)

@@ -19,13 +19,13 @@ from netagents.topology.edge_list import add_nodes
 from netagents.topology.graph import Topology
 
 
-def parse_adjacency_list(text: str, shown: str) -> Topology:
-    """The graph of an adjacency list; ``shown`` is how messages name the file.
+def parse_adjacency_list(text: str, display_name: str) -> Topology:
+    """The graph of an adjacency list; ``display_name`` is how messages name the file.
 
     Raises:
         TopologyError: one line with file and line number.
     """
-    assembly = GraphAssembly(shown)
+    assembly = GraphAssembly(display_name)
     rows: dict[str, tuple[list[str], int]] = {}
     for line, content in content_lines(text):
         fields = split_fields(content)

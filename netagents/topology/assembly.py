@@ -18,13 +18,13 @@ class GraphAssembly:
     """Collects a graph while a file is read, and refuses at the line that is wrong.
 
     Args:
-        shown: how messages name the file.
+        display_name: how messages name the file.
         lenient: parallel edges count once, equal labels are told apart by the nodes' names, and positions that not all nodes have are
             left out, each with a note, as files of real networks need it; otherwise these are errors.
     """
 
-    def __init__(self, shown: str, *, lenient: bool = False) -> None:
-        self._shown = shown
+    def __init__(self, display_name: str, *, lenient: bool = False) -> None:
+        self._display_name = display_name
         self._lenient = lenient
         self._notes: list[str] = []
         self._parallel: list[int] = []
@@ -38,7 +38,7 @@ class GraphAssembly:
 
     def error(self, line: int, what: str, fix: str | None = None) -> TopologyError:
         """An error at a line of the file."""
-        return TopologyError(what, where=f"{self._shown}:{line}", fix=fix)
+        return TopologyError(what, where=f"{self._display_name}:{line}", fix=fix)
 
     def node(self, name: str, line: int, label: str | None = None) -> None:
         """Add a node under the name by which edges call it; nodes are numbered in the order they are added.
@@ -103,7 +103,7 @@ class GraphAssembly:
             TopologyError: there is no node, or some nodes have positions and others do not.
         """
         if not self._nodes:
-            raise TopologyError("holds no graph", where=f"{self._shown}:1", fix="write at least one node or edge")
+            raise TopologyError("holds no graph", where=f"{self._display_name}:1", fix="write at least one node or edge")
         positions = self._finished_positions()
         self._make_labels_distinct()
         if self._parallel:
@@ -144,7 +144,7 @@ class GraphAssembly:
         self._note(self._label_lines[first], f"{total} nodes share labels, such as {quoted(first)}; their ids stand behind them")
 
     def _note(self, line: int, what: str) -> None:
-        self._notes.append(f"{self._shown}:{line}: {what}")
+        self._notes.append(f"{self._display_name}:{line}: {what}")
 
     def _index(self, name: str, line: int) -> int:
         index = self._nodes.get(name)

@@ -28,13 +28,13 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _TUPLE = re.compile(r"\((?:-?[0-9]{1,9}\s*,\s*)+(?:-?[0-9]{1,9})?\)", re.ASCII)
 
 
-def parse_edge_list(text: str, shown: str) -> Topology:
-    """The graph of an edge list; ``shown`` is how messages name the file.
+def parse_edge_list(text: str, display_name: str) -> Topology:
+    """The graph of an edge list; ``display_name`` is how messages name the file.
 
     Raises:
         TopologyError: one line with file and line number.
     """
-    assembly = GraphAssembly(shown)
+    assembly = GraphAssembly(display_name)
     declared: int | None = None
     places: list[tuple[list[str], int]] = []
     rows: list[Row] = []
@@ -75,28 +75,28 @@ def add_nodes(assembly: GraphAssembly, names: Iterable[tuple[str, int]]) -> None
     Raises:
         TopologyError: whole numbers with a gap.
     """
-    seen: dict[str, int] = {}
+    line_of: dict[str, int] = {}
     for name, line in names:
-        seen.setdefault(name, line)
-    if all(_TUPLE.fullmatch(name) for name in seen):
-        for name in sorted(seen, key=lambda name: ([int(part) for part in re.findall(r"-?\d+", name)], name)):
-            assembly.node(name, seen[name])
+        line_of.setdefault(name, line)
+    if all(_TUPLE.fullmatch(name) for name in line_of):
+        for name in sorted(line_of, key=lambda name: ([int(part) for part in re.findall(r"-?\d+", name)], name)):
+            assembly.node(name, line_of[name])
         return
-    if not all(_NUMBER.fullmatch(name) for name in seen):
-        for name in sorted(seen):
-            assembly.node(name, seen[name])
+    if not all(_NUMBER.fullmatch(name) for name in line_of):
+        for name in sorted(line_of):
+            assembly.node(name, line_of[name])
         return
-    numbers = sorted(int(name) for name in seen)
+    numbers = sorted(int(name) for name in line_of)
     start = numbers[0] if numbers else 0
     for expected, number in enumerate(numbers, start=min(start, 1)):
         if number != expected:
             # Left in silence, a gap would either shift the numbers or add an agent that nobody asked for.
             raise assembly.error(
-                seen[str(number)],
+                line_of[str(number)],
                 f"node {number}, but no edge names node {expected}",
                 "number nodes from 0 or 1 without gaps, or say 'nodes: COUNT' if some have no edges",
             )
-        assembly.node(str(number), seen[str(number)])
+        assembly.node(str(number), line_of[str(number)])
 
 
 def _has_semicolons(lines: list[tuple[int, str]]) -> bool:

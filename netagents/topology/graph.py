@@ -98,17 +98,17 @@ class Topology:
     @cached_property
     def components(self) -> tuple[tuple[int, ...], ...]:
         """The connected parts, each ascending, in the order of their first nodes."""
-        seen = [False] * self.n
+        visited = [False] * self.n
         parts: list[tuple[int, ...]] = []
         for start in range(self.n):
-            if seen[start]:
+            if visited[start]:
                 continue
-            seen[start] = True
+            visited[start] = True
             part = [start]
             for node in part:
                 for near in self.adjacency[node]:
-                    if not seen[near]:
-                        seen[near] = True
+                    if not visited[near]:
+                        visited[near] = True
                         part.append(near)
             parts.append(tuple(sorted(part)))
         return tuple(parts)
@@ -147,7 +147,7 @@ def canonical_edges(n: int, edges: Iterable[Edge]) -> tuple[Edge, ...]:
     Raises:
         TopologyError: a self-loop, an edge twice, a node outside 0..n-1, or more than :data:`LIMIT_EDGES` edges.
     """
-    seen: set[Edge] = set()
+    known_edges: set[Edge] = set()
     for i, j in edges:
         i, j = int(i), int(j)
         if i == j:
@@ -155,12 +155,12 @@ def canonical_edges(n: int, edges: Iterable[Edge]) -> tuple[Edge, ...]:
         edge = (i, j) if i < j else (j, i)
         if edge[0] < 0 or edge[1] >= n:
             raise TopologyError(f"edge ({i}, {j}) in a graph of {n} nodes", fix=f"nodes are 0..{n - 1}")
-        if edge in seen:
+        if edge in known_edges:
             raise TopologyError(f"edge ({i}, {j}) stands twice", fix="edges have no direction: write each once")
-        seen.add(edge)
-        if len(seen) > LIMIT_EDGES:
-            raise too_many_edges(len(seen))
-    return tuple(sorted(seen))
+        known_edges.add(edge)
+        if len(known_edges) > LIMIT_EDGES:
+            raise too_many_edges(len(known_edges))
+    return tuple(sorted(known_edges))
 
 
 def too_many_edges(count: float) -> TopologyError:
@@ -174,14 +174,14 @@ def _checked_labels(n: int, labels: tuple[str, ...]) -> tuple[str, ...]:
     labels = tuple(labels)
     if len(labels) != n:
         raise TopologyError(f"{len(labels)} names for {n} nodes", fix="give each node one name, or none at all")
-    seen: set[str] = set()
+    names: set[str] = set()
     for name in labels:
         # Names end up in tables, in pictures and on terminals.
         if not name.isprintable() or not 0 < len(name) <= LIMIT_LABEL:
             raise TopologyError(f"node name {name[:40]!r}", fix=f"names are 1 to {LIMIT_LABEL} printable characters")
-        if name in seen:
+        if name in names:
             raise TopologyError(f"two nodes are named '{name}'", fix="give each node a name of its own")
-        seen.add(name)
+        names.add(name)
     return labels
 
 

@@ -56,16 +56,16 @@ def read_topology(path: str, base: Path | None = None) -> Topology:
         TopologyError: one line with file and line number.
     """
     path_of_topology = find_topology(path, base)
-    shown = path if path.endswith(path_of_topology.name) else path_of_topology.name
+    display_name = path if path.endswith(path_of_topology.name) else path_of_topology.name
     # A pipe or a device would block or never end.
     if path_of_topology.is_dir():
-        raise TopologyError("is a directory, not a graph file", where=shown, fix="name a file inside it")
+        raise TopologyError("is a directory, not a graph file", where=display_name, fix="name a file inside it")
     if not path_of_topology.is_file():
-        raise TopologyError("is not a regular file", where=shown, fix="write the graph to a file first")
+        raise TopologyError("is not a regular file", where=display_name, fix="write the graph to a file first")
     reader = next((reader for ending, reader in _READERS.items() if path_of_topology.name.lower().endswith(ending)), None)
     if reader is None:
-        raise TopologyError("not a graph file", where=shown, fix=f"the name must end in one of {' '.join(ENDINGS)}")
-    return reader(graph_text(path_of_topology, shown), shown)
+        raise TopologyError("not a graph file", where=display_name, fix=f"the name must end in one of {' '.join(ENDINGS)}")
+    return reader(graph_text(path_of_topology, display_name), display_name)
 
 
 def find_topology(path: str, base: Path | None = None) -> Path:
@@ -115,8 +115,8 @@ def _nearby(near: Path, name: str) -> str:
     return f"name a file relative to {near.parent}, or one of {', '.join(stems)}"
 
 
-def graph_text(path: Path, shown: str) -> str:
-    """The text of a graph file; ``shown`` is how messages name it.
+def graph_text(path: Path, display_name: str) -> str:
+    """The text of a graph file; ``display_name`` is how messages name it.
 
     Raises:
         TopologyError: it cannot be read, is too large or is no UTF-8 text.
@@ -125,15 +125,15 @@ def graph_text(path: Path, shown: str) -> str:
         with path.open("rb") as file:
             raw = file.read(LIMIT_BYTES + 1)
     except OSError as error:
-        raise TopologyError(f"cannot be read ({error.strerror or error})", where=shown) from None
+        raise TopologyError(f"cannot be read ({error.strerror or error})", where=display_name) from None
     if len(raw) > LIMIT_BYTES:
-        raise TopologyError(f"larger than {LIMIT_BYTES >> 20} MiB", where=shown, fix="use a smaller graph")
+        raise TopologyError(f"larger than {LIMIT_BYTES >> 20} MiB", where=display_name, fix="use a smaller graph")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise TopologyError("not UTF-8 text", where=f"{shown}:{line}", fix=f"use a text file: {' '.join(ENDINGS)}") from None
+        raise TopologyError("not UTF-8 text", where=f"{display_name}:{line}", fix=f"use a text file: {' '.join(ENDINGS)}") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise TopologyError("not text (holds a null byte)", where=f"{shown}:{line}", fix=f"use a text file: {' '.join(ENDINGS)}")
+        raise TopologyError("not text (holds a null byte)", where=f"{display_name}:{line}", fix=f"use a text file: {' '.join(ENDINGS)}")
     return text

@@ -107,13 +107,13 @@ def _search_order(graph: networkx.Graph[int], nodes: list[int]) -> list[int]:
     import networkx as nx
 
     order: list[int] = []
-    seen: set[int] = set()
+    visited: set[int] = set()
     for node in sorted(nodes):
-        if node in seen:
+        if node in visited:
             continue
         far = [node, *(j for _, j in nx.bfs_edges(graph, node, sort_neighbors=sorted))][-1]
         part = [far, *(j for _, j in nx.bfs_edges(graph, far, sort_neighbors=sorted))]
-        seen.update(part)
+        visited.update(part)
         order += part
     return order
 

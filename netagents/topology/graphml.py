@@ -29,8 +29,8 @@ class _Node:
 class _Reader:
     """Follows the elements; anything it does not know is skipped, anything that would change the graph is refused."""
 
-    def __init__(self, shown: str) -> None:
-        self.assembly = GraphAssembly(shown, lenient=True)
+    def __init__(self, display_name: str) -> None:
+        self.assembly = GraphAssembly(display_name, lenient=True)
         self.parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.StartElementHandler = self._start
@@ -130,8 +130,8 @@ class _Reader:
         return self.assembly.finish()
 
 
-def parse_graphml(text: str, shown: str) -> Topology:
-    """The graph of a GraphML text; ``shown`` is how messages name the file.
+def parse_graphml(text: str, display_name: str) -> Topology:
+    """The graph of a GraphML text; ``display_name`` is how messages name the file.
 
     Node data called ``label`` or ``name`` gives the names (the ids otherwise), ``x`` and ``y`` or ``longitude`` and ``latitude``
     the positions; other data, weights included, is ignored.  Files of real networks, such as those of the Internet Topology Zoo,
@@ -141,7 +141,7 @@ def parse_graphml(text: str, shown: str) -> Topology:
         TopologyError: one line with file and line number; a document type, directed edges, several or nested graphs, hyperedges
             and ports are refused.
     """
-    reader = _Reader(shown)
+    reader = _Reader(display_name)
     try:
         # The text is decoded already, so the parser is told its encoding whatever the declaration says.
         reader.parser.Parse(text.encode("utf-8"), True)

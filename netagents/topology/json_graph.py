@@ -109,8 +109,8 @@ class _Document:
                 return items
 
 
-def parse_json_graph(text: str, shown: str) -> Topology:
-    """The graph of a JSON text; ``shown`` is how messages name the file.
+def parse_json_graph(text: str, display_name: str) -> Topology:
+    """The graph of a JSON text; ``display_name`` is how messages name the file.
 
     Raises:
         TopologyError: one line with file and line number.
@@ -120,14 +120,14 @@ def parse_json_graph(text: str, shown: str) -> Topology:
         values = document.read()
     except JSONDecodeError as error:
         fix = 'write {"nodes": [...], "edges": [...]}, as json.dump(networkx.node_link_data(graph), file) does'
-        raise TopologyError(f"not JSON ({error.msg})", where=f"{shown}:{error.lineno}", fix=fix) from None
+        raise TopologyError(f"not JSON ({error.msg})", where=f"{display_name}:{error.lineno}", fix=fix) from None
     except _DuplicateKeyError as error:
-        where = f"{shown}:{document.line()}"
+        where = f"{display_name}:{document.line()}"
         raise TopologyError(f"{str(error)[:40]!r}: the key stands twice", where=where, fix="remove one of the two") from None
     except (RecursionError, ValueError) as error:
         what = f"nested deeper than {LIMIT_DEPTH} levels" if isinstance(error, RecursionError) else "a number of too many digits"
-        raise TopologyError(what, where=f"{shown}:{document.line()}", fix="a graph file holds plain lists and mappings") from None
-    return NodeLinkReader(values, lambda path: _line(document.lines, path), shown).topology()
+        raise TopologyError(what, where=f"{display_name}:{document.line()}", fix="a graph file holds plain lists and mappings") from None
+    return NodeLinkReader(values, lambda path: _line(document.lines, path), display_name).topology()
 
 
 def _line(lines: dict[KeyPath, int], path: KeyPath) -> int:

@@ -68,7 +68,7 @@ class Neighbourhoods:
                 if not ball.grow(self._adjacency):
                     return [ball.distances.get(j, UNREACHABLE) for j in nodes]
 
-    def found_from(self, i: int, k: int) -> Mapping[int, int]:
+    def known_distances(self, i: int, k: int) -> Mapping[int, int]:
         """Node -> hops from i, of all nodes at most k hops away, and of those beyond that have been looked for already."""
         self._check(i)
         ball = self._balls[i]
@@ -205,17 +205,17 @@ class _Ball:
         sizes: entry k is how many nodes are at most k hops away; none is added once a search finds nothing new.
     """
 
-    __slots__ = ("distances", "done", "order", "sizes")
+    __slots__ = ("complete", "distances", "order", "sizes")
 
     def __init__(self, node: int) -> None:
         self.order = [node]
         self.distances = {node: 0}
         self.sizes = [1]
-        self.done = False
+        self.complete = False
 
     def grow(self, adjacency: Sequence[tuple[int, ...]]) -> bool:
         """Search one hop further; False when there is nothing left to find."""
-        if self.done:
+        if self.complete:
             return False
         begin = self.sizes[-2] if len(self.sizes) > 1 else 0
         hop = len(self.sizes)
@@ -226,7 +226,7 @@ class _Ball:
                     reached[near] = hop
                     order.append(near)
         if len(order) == self.sizes[-1]:
-            self.done = True
+            self.complete = True
             return False
         self.sizes.append(len(order))
         return True

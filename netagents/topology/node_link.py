@@ -27,19 +27,19 @@ _LIMIT_VALUES = 4_000_000
 _DEEPEST_NAME = 4
 
 
-def parse_node_link(text: str, shown: str) -> Topology:
-    """The graph of a node-link text; ``shown`` is how messages name the file.
+def parse_node_link(text: str, display_name: str) -> Topology:
+    """The graph of a node-link text; ``display_name`` is how messages name the file.
 
     Raises:
         TopologyError: one line with file and line number.
     """
     try:
         # The same reader as for experiments: plain values only, no duplicate keys, bounded aliases.
-        document = parse(text, shown, limit=_LIMIT_VALUES, fast=True)
+        document = parse(text, display_name, limit=_LIMIT_VALUES, fast=True)
     except ExperimentError as error:
         fix = "a graph file holds plain lists and mappings" if error.fix is None else error.fix
         raise TopologyError(error.what, where=error.where, fix=fix) from None
-    return NodeLinkReader(document.values, lambda path: document.lines.get(path, 1), shown).topology()
+    return NodeLinkReader(document.values, lambda path: document.lines.get(path, 1), display_name).topology()
 
 
 class NodeLinkReader:
@@ -48,14 +48,14 @@ class NodeLinkReader:
     Args:
         values: the document.
         line_of: gives the line of a value; asked when something is wrong with it.
-        shown: how messages name the file.
+        display_name: how messages name the file.
     """
 
-    def __init__(self, values: Any, line_of: Callable[[KeyPath], int], shown: str) -> None:
+    def __init__(self, values: Any, line_of: Callable[[KeyPath], int], display_name: str) -> None:
         self._values = values
         self._line = line_of
-        self._shown = shown
-        self._assembly = GraphAssembly(shown)
+        self._display_name = display_name
+        self._assembly = GraphAssembly(display_name)
 
     def topology(self) -> Topology:
         values = self._values

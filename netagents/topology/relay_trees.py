@@ -14,12 +14,12 @@ class TreeNode(NamedTuple):
     Attributes:
         parent: the neighbour from which the origin's messages come; the origin is its own parent.
         children: the neighbours that they go on to, ascending; none at a leaf.
-        wanted: whether the node needs the messages itself, or only hands them on.
+        is_receiver: whether the node needs the messages itself, or only hands them on.
     """
 
     parent: int
     children: tuple[int, ...]
-    wanted: bool
+    is_receiver: bool
 
 
 def relay_tree(topology: Topology, origin: int, out_neighbours: Iterable[int]) -> dict[int, TreeNode]:
@@ -44,8 +44,8 @@ def relay_tree(topology: Topology, origin: int, out_neighbours: Iterable[int]) -
     for node, parent in parents.items():
         if node != origin:
             children[parent].append(node)
-    wanted = set(out_neighbours) - {origin}
-    return {node: TreeNode(parents[node], tuple(sorted(children[node])), node in wanted) for node in sorted(parents)}
+    receivers = set(out_neighbours) - {origin}
+    return {node: TreeNode(parents[node], tuple(sorted(children[node])), node in receivers) for node in sorted(parents)}
 
 
 def relay_parents(topology: Topology, origin: int, out_neighbours: Iterable[int]) -> dict[int, int]:
@@ -54,16 +54,16 @@ def relay_parents(topology: Topology, origin: int, out_neighbours: Iterable[int]
     Raises:
         ValueError: there is no path to one of the out-neighbours.
     """
-    wanted = sorted({*out_neighbours} - {origin})
-    far = topology.hops.distances(origin, wanted)
+    receivers = sorted({*out_neighbours} - {origin})
+    far = topology.hops.distances(origin, receivers)
     # Whoever is nearer than these has been found on the way.
-    found = topology.hops.found_from(origin, 0)
+    distances = topology.hops.known_distances(origin, 0)
     parents = {origin: origin}
-    for member, hops in zip(wanted, far, strict=True):
+    for member, hops in zip(receivers, far, strict=True):
         node = member
         while node not in parents:
             hops -= 1
-            parent = next((near for near in topology.adjacency[node] if found.get(near) == hops), None) if hops else origin
+            parent = next((near for near in topology.adjacency[node] if distances.get(near) == hops), None) if hops else origin
             if parent is None:
                 raise ValueError(f"no path leads from node {origin} to node {member}")
             parents[node] = parent

@@ -111,13 +111,13 @@ class RoadNetwork:
             onward.setdefault(begin, []).append(road)
         pairs = set()
         for start, number in at.items():
-            seen, open_ends = {start}, [start]
+            visited, open_ends = {start}, [start]
             while open_ends:
                 for road in onward.get(open_ends.pop(), ()):
                     end = self.roads[road][1]
-                    if end in seen:
+                    if end in visited:
                         continue
-                    seen.add(end)
+                    visited.add(end)
                     other = at.get(end)
                     if other is None:
                         open_ends.append(end)
@@ -129,8 +129,8 @@ class RoadNetwork:
 class _Reader:
     """Follows the elements; what signals do not need is skipped."""
 
-    def __init__(self, shown: str) -> None:
-        self.shown, self.assembly = shown, GraphAssembly(shown)
+    def __init__(self, display_name: str) -> None:
+        self.display_name, self.assembly = display_name, GraphAssembly(display_name)
         self.parser = expat.ParserCreate(encoding="utf-8")
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.StartElementHandler = self._start
@@ -197,7 +197,7 @@ class _Reader:
                 what = f"signal {quoted(signal.name)} has no green phase with a character for each of its {size} links"
                 raise self.assembly.error(signal.line, what, "write its program with SUMO's netconvert")
         if not signals:
-            raise TopologyError("no traffic signal controls a road", where=f"{self.shown}:1", fix="use a network with signals")
+            raise TopologyError("no traffic signal controls a road", where=f"{self.display_name}:1", fix="use a network with signals")
         return RoadNetwork(self.lanes, self.roads, self.junctions, signals)
 
 
@@ -206,13 +206,13 @@ def _shape(text: str) -> tuple[Point, ...]:
     return tuple((float(point[0]), float(point[1])) for point in points)
 
 
-def read_road_network(text: str, shown: str) -> RoadNetwork:
-    """The road network of a ``.net.xml`` text; ``shown`` is how messages name the file.
+def read_road_network(text: str, display_name: str) -> RoadNetwork:
+    """The road network of a ``.net.xml`` text; ``display_name`` is how messages name the file.
 
     Raises:
         TopologyError: one line with file and line number.
     """
-    reader = _Reader(shown)
+    reader = _Reader(display_name)
     try:
         reader.parser.Parse(text.encode("utf-8"), True)
     except expat.ExpatError as error:
@@ -222,14 +222,14 @@ def read_road_network(text: str, shown: str) -> RoadNetwork:
     return reader.finish()
 
 
-def parse_road_network(text: str, shown: str) -> Topology:
+def parse_road_network(text: str, display_name: str) -> Topology:
     """The graph of the traffic signals of a road network, under SUMO's names, in the order of the file.
 
     Raises:
         TopologyError: one line with file and line number.
     """
-    network = read_road_network(text, shown)
-    assembly = GraphAssembly(shown)
+    network = read_road_network(text, display_name)
+    assembly = GraphAssembly(display_name)
     for signal in network.signals:
         assembly.node(signal.name, signal.line)
         ends = [network.lanes[lane].shape[-1] for lane in signal.lanes]

@@ -46,10 +46,10 @@ def _probe(utility: Utility, shape: tuple[int, int], discount: float, where: str
         ) from error
     if not (isinstance(value, float) and np.isfinite(value)):
         raise UtilityError(f"its value at the uniform occupancy is {value!r}", where=where, fix="value returns a finite float")
-    wanted = f"gradient returns a fresh, finite, C-contiguous float64 array of shape {shape}"
+    requirement = f"gradient returns a fresh, finite, C-contiguous float64 array of shape {shape}"
     if not isinstance(gradient, np.ndarray):
-        raise UtilityError(f"its gradient is a {type(gradient).__name__}", where=where, fix=wanted)
+        raise UtilityError(f"its gradient is a {type(gradient).__name__}", where=where, fix=requirement)
     if gradient.shape != shape or gradient.dtype != np.float64 or not gradient.flags.c_contiguous:
-        raise UtilityError(f"its gradient is {gradient.dtype} of shape {gradient.shape}", where=where, fix=wanted)
+        raise UtilityError(f"its gradient is {gradient.dtype} of shape {gradient.shape}", where=where, fix=requirement)
     if not np.isfinite(gradient).all():
-        raise UtilityError("its gradient at the uniform occupancy is not finite", where=where, fix=wanted)
+        raise UtilityError("its gradient at the uniform occupancy is not finite", where=where, fix=requirement)

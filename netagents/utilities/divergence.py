@@ -86,7 +86,7 @@ class DivergenceUtility(DistributionUtility):
         return corner, 0.0 if self.normalise else float(np.exp(-1.0))
 
     def _dh_range(self) -> tuple[float, float]:
-        kept = self.target[self._support]
-        steep = float(np.log(kept.min() / (1.0 + self.floor)) - 1.0 / (1.0 + self.floor))
-        flat = float(np.log(kept.max() / self.floor))
+        target = self.target[self._support]
+        steep = float(np.log(target.min() / (1.0 + self.floor)) - 1.0 / (1.0 + self.floor))
+        flat = float(np.log(target.max() / self.floor))
         return (steep, flat) if self._support.all() else (min(steep, 0.0), max(flat, 0.0))

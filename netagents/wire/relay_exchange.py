@@ -221,7 +221,7 @@ class RelayExchange(Exchange):
             self._enqueue(child, frames)
         if tree_node.children:
             count_traffic(self.relay_counts.kinds, kind, len(tree_node.children), len(tree_node.children) * payload_bytes(envelope.message))
-        if tree_node.wanted:
+        if tree_node.is_receiver:
             self._accept(envelope, self.inbox.user_of(origin))
         return True
 

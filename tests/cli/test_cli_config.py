@@ -104,7 +104,7 @@ def test_ctrl_c_ends_with_the_code_that_shells_expect(monkeypatch: pytest.Monkey
 def test_a_reader_that_goes_away_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "netagents", "config", "show", "quickstart"],
         stdout=writer,
         stderr=subprocess.PIPE,
@@ -113,7 +113,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         check=False,
     )
     os.close(writer)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (result.returncode, result.stderr) == (141, b"")
 
 
 def test_version_and_the_bare_command_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,10 +135,10 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
         "heavy = ['torch', 'numpy', 'networkx', 'resvg_py', 'zmq', 'yaml', 'scipy', 'pyarrow', 'netagents.experiment']\n"
         "print(json.dumps([code, [name for name in heavy if name in sys.modules]]), file=sys.stderr)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(done.stderr) == [0, []]
-    assert "--help" in done.stdout
-    assert "completion" not in done.stdout
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(result.stderr) == [0, []]
+    assert "--help" in result.stdout
+    assert "completion" not in result.stdout
 
 
 def test_showing_settings_never_imports_torch() -> None:

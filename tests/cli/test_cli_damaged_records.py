@@ -34,7 +34,7 @@ def _lines(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], Non
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (Path.unlink, ": holds 0 iterations, but the newest checkpoint is that after iteration 3: rows were lost; restore the file, or"),
         (_lines(lambda rows: rows[:2]), ": holds 2 iterations, but the newest checkpoint is that after iteration 3: rows were lost"),
@@ -45,17 +45,17 @@ def _lines(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], Non
     ids=["gone", "short", "hole", "junk", "list"],
 )
 def test_lost_and_damaged_rows_are_one_line(
-    name: str, damage: Callable[[Path], None], says: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, damage: Callable[[Path], None], message: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     damage(copy / name)
     before = _digests(copy)
     assert main(["resume", str(copy), "learning.iterations=6", "-q"]) == 6
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"netagents: error: {copy / name}{says}")
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"netagents: error: {copy / name}{message}")
+    assert output.err.count("\n") == 1
     assert _digests(copy) == before
 
 

@@ -57,10 +57,10 @@ def test_odd_input_is_one_line_and_writes_nothing(
 ) -> None:
     before = {path.name for path in Path().iterdir()}
     assert main(arguments) == code
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"netagents: error: {message}"), said.err
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"netagents: error: {message}"), output.err
+    assert output.err.count("\n") == 1
     assert {path.name for path in Path().iterdir()} == before
     assert Path("letter").read_text() == "keep me"
 
@@ -68,8 +68,8 @@ def test_odd_input_is_one_line_and_writes_nothing(
 def test_tables_that_cannot_be_written_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["exact", "small.yaml", "--out", "letter/inside"]) == 6
     # What it will take is said first.
-    said = capsys.readouterr().err.splitlines()
-    assert [line for line in said if not line.startswith("exact: ")] == [
+    error_text = capsys.readouterr().err.splitlines()
+    assert [line for line in error_text if not line.startswith("exact: ")] == [
         "netagents: error: letter/inside: cannot be written: Not a directory; name another folder"
     ]
 

@@ -35,8 +35,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def _command(*words: Any) -> tuple[int, str, str]:
         code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return _command
 
@@ -56,7 +56,7 @@ def test_no_run_an_older_one_and_a_damaged_one_are_one_line(name: str, command: 
     (older / "manifest.json").write_text(json.dumps(manifest | {"format_version": 0}))
     (damaged / "manifest.json").write_text("{")
     extra = (finished,) if name == "compare" else ()
-    for path, said in (
+    for path, message in (
         (tmp_path / "none", "no such run directory"),
         (empty, "is no run"),
         (older, "older netagents"),
@@ -64,7 +64,7 @@ def test_no_run_an_older_one_and_a_damaged_one_are_one_line(name: str, command: 
     ):
         code, out, err = command(name, path, *extra)
         assert (code, out) == (6, "")
-        assert said in err
+        assert message in err
         assert err.count("\n") == 1
 
 
@@ -206,6 +206,6 @@ HEAVY = {"numpy", "torch", "zmq", "resvg_py", "networkx", "pyarrow", "scipy", "m
 @pytest.mark.parametrize("words", [["--help"], *[[name, "--help"] for name in COMMANDS]], ids=lambda words: words[0])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = f"import sys; from netagents.cli.main import main; main({words}); print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"TERM": "dumb"})
-    assert done.stderr.strip() == "[]"
-    assert "Usage" in done.stdout
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"TERM": "dumb"})
+    assert result.stderr.strip() == "[]"
+    assert "Usage" in result.stdout

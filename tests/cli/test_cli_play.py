@@ -48,8 +48,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
     def _command(*words: Any) -> tuple[int, str, str]:
         code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return _command
 
@@ -115,9 +115,9 @@ def test_every_environment_that_can_draw_itself_becomes_a_gif_and_a_page(name: s
 
 
 def facts_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script id="facts" type="application/json">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    facts: dict[str, Any] = json.loads(found[1])
+    match = re.search(r'<script id="facts" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
+    facts: dict[str, Any] = json.loads(match[1])
     return facts
 
 
@@ -230,7 +230,7 @@ def test_captions_say_what_was_earned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (
             ("simple_spread",),
@@ -244,11 +244,11 @@ def test_captions_say_what_was_earned() -> None:
     ],
 )
 def test_what_cannot_be_played_is_one_line(
-    words: tuple[str, ...], code: int, said: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], code: int, message: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ended, _, err = command("play", *words, "--steps", 1)
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert ended == code
 

@@ -32,8 +32,8 @@ def test_a_registry_that_is_none_is_one_line(content: bytes, tmp_path: Path, cap
     file = tmp_path / "claims.yaml"
     file.write_bytes(content)
     assert main(["reproduce", "--registry", str(file)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"netagents: error: {file}: ")
-    assert said.err.endswith("; docs/claims.yaml shows how\n")
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"netagents: error: {file}: ")
+    assert output.err.endswith("; docs/claims.yaml shows how\n")
+    assert output.err.count("\n") == 1

@@ -9,10 +9,10 @@ import pytest
 from netagents.cli.main import main
 
 
-def shown(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+def shown_settings(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     assert main(["config", "show", "--json", *words]) == 0
-    found: dict[str, object] = json.loads(capsys.readouterr().out)
-    return found
+    values: dict[str, object] = json.loads(capsys.readouterr().out)
+    return values
 
 
 def test_top_and_dotted_settings_may_be_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,10 +21,10 @@ def test_top_and_dotted_settings_may_be_options(capsys: pytest.CaptureFixture[st
         ("--seed=3", "line_msg", "kappa=1", "--learning.iterations=7"),
         ("--kappa", "1", "--seed", "3", "line_msg", "learning.iterations=7"),
     ):
-        found = shown(capsys, *words)
-        assert (found["seed"], found["kappa"], found["learning"]["iterations"]) == (3, 1, 7)  # type: ignore[index]
-    assert shown(capsys, "line_msg", "--kappa-policy", "0")["kappa_policy"] == 0
-    assert shown(capsys, "line_msg", "--", "seed=4")["seed"] == 4
+        result = shown_settings(capsys, *words)
+        assert (result["seed"], result["kappa"], result["learning"]["iterations"]) == (3, 1, 7)  # type: ignore[index]
+    assert shown_settings(capsys, "line_msg", "--kappa-policy", "0")["kappa_policy"] == 0
+    assert shown_settings(capsys, "line_msg", "--", "seed=4")["seed"] == 4
 
 
 @pytest.mark.parametrize("word", ["-h", "--help"])
@@ -60,9 +60,9 @@ def test_help_has_a_short_form(word: str, command: list[str], capsys: pytest.Cap
 )
 def test_what_is_none_is_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) in (2, 3)
-    said = capsys.readouterr()
-    assert line in said.err
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert line in output.err
+    assert output.err.count("\n") == 1
 
 
 def test_an_earlier_name_is_noted_once(capsys: pytest.CaptureFixture[str]) -> None:

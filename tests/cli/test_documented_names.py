@@ -116,10 +116,10 @@ def test_the_architecture_page_shows_the_order_inside_rooms() -> None:
     for contract in contracts:
         if contract["id"] == "house" or contract["type"] != "layers":
             continue
-        wanted = [{name.strip().split(".")[-1] for name in layer.split("|")} for layer in contract["layers"]]
+        expected = [{name.strip().split(".")[-1] for name in layer.split("|")} for layer in contract["layers"]]
         row = re.search(rf"^\| `{contract['id']}` \| (.*) \|$", table, re.MULTILINE)
         assert row is not None, f"the table of sub-rooms has no row for {contract['id']}"
-        assert [set(re.findall(r"`(\w+)`", layer)) for layer in row[1].split(";")] == wanted
+        assert [set(re.findall(r"`(\w+)`", layer)) for layer in row[1].split(";")] == expected
 
 
 def test_the_figure_of_rooms_shows_every_room() -> None:

@@ -35,10 +35,10 @@ def command(
     err: IO[Any] | str | int = subprocess.PIPE,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    shut = [number for number, stream in ((1, out), (2, err)) if stream == CLOSED]
+    closed = [number for number, stream in ((1, out), (2, err)) if stream == CLOSED]
 
     def close() -> None:
-        for number in shut:
+        for number in closed:
             os.close(number)
 
     return subprocess.run(
@@ -236,5 +236,5 @@ def test_no_file_is_opened_in_the_encoding_of_the_locale(folder: Path) -> None:
     ):
         ended = subprocess.run([sys.executable, *words, *command_words], cwd=folder, capture_output=True, text=True, timeout=120)
         assert ended.returncode == 0, ended.stderr
-        ours = [line for line in ended.stderr.splitlines() if "EncodingWarning" in line and "/netagents/" in line]
-        assert ours == []
+        warnings = [line for line in ended.stderr.splitlines() if "EncodingWarning" in line and "/netagents/" in line]
+        assert warnings == []

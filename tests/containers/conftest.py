@@ -66,7 +66,7 @@ def held(engine: Engine) -> dict[str, set[str]]:
 
 
 def _more(now: dict[str, set[str]], before: dict[str, set[str]]) -> dict[str, set[str]]:
-    return {kind: its - before[kind] for kind, its in now.items() if its - before[kind]}
+    return {kind: count - before[kind] for kind, count in now.items() if count - before[kind]}
 
 
 class ContainerRun:
@@ -109,7 +109,7 @@ class ContainerRun:
         """Iterations recorded so far."""
         return (self.path / "metrics.jsonl").read_bytes().count(b"\n")
 
-    def said(self, role: str) -> list[str]:
+    def log_lines(self, role: str) -> list[str]:
         """The messages in the log of a role."""
         return [str(entry.get("message", "")) for entry in read_log(self.path / "logs" / f"{role}.jsonl")]
 

@@ -49,13 +49,13 @@ class Project:
         facts = json.loads(self.engine.run("inspect", self.container(service)))[0]["State"]
         return facts["Status"], facts["ExitCode"]
 
-    def said(self, service: str) -> str:
-        done = subprocess.run([*self.engine.docker, "logs", self.container(service)], capture_output=True, text=True, check=True)
-        return done.stdout + done.stderr
+    def log_text(self, service: str) -> str:
+        result = subprocess.run([*self.engine.docker, "logs", self.container(service)], capture_output=True, text=True, check=True)
+        return result.stdout + result.stderr
 
     def run_directory(self) -> Path:
-        (found,) = (path for path in (self.folder / "runs").iterdir() if path.name.startswith("line-"))
-        return found
+        (directory,) = (path for path in (self.folder / "runs").iterdir() if path.name.startswith("line-"))
+        return directory
 
     def rows(self) -> int:
         files = list((self.folder / "runs").glob("line-*/metrics.jsonl"))
@@ -66,11 +66,11 @@ class Project:
         mount = (
             ["--volume", f"{self.name}_{keys}:/keys:ro"] if keys.startswith("keys-") else ["--volume", f"{keys}:/keys:ro"] if keys else []
         )
-        given = ["--keys", "/keys"] if keys else []
+        arguments = ["--keys", "/keys"] if keys else []
         command = [*self.engine.docker, "run", "--rm", "--init", "--network", f"{self.name}_run", "--user", "10001:10001", *mount]
-        command += [default_image(), "node", *words, "--join", "tcp://environment:5701", *given, "--replace"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=patience(60.0), check=False)
-        return done.returncode, [line for line in done.stderr.splitlines() if "error" in line]
+        command += [default_image(), "node", *words, "--join", "tcp://environment:5701", *arguments, "--replace"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=patience(60.0), check=False)
+        return result.returncode, [line for line in result.stderr.splitlines() if "error" in line]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_compose_up_alone_runs_refuses_strangers_restarts_and_ends_cleanly(proje
     up = project.compose("up", "--detach", "--no-build")
     assert up.returncode == 0, up.stderr
     wait_until(lambda: project.rows() > 5, "rows", 60.0)
-    assert "netagents: error" not in "".join(project.said(name) for name in ("environment", "monitor", "agent-0"))
+    assert "netagents: error" not in "".join(project.log_text(name) for name in ("environment", "monitor", "agent-0"))
     assert engine.run("exec", project.container("agent-1"), "netagents", "health").startswith("agent_1: iteration ")
     # No keys, another agent's keys, the keys of another run.
     code, lines = project.stranger("", "agent-1")
@@ -115,7 +115,7 @@ def test_compose_up_alone_runs_refuses_strangers_restarts_and_ends_cleanly(proje
     wait_until(lambda: project.rows() > rows + 30, "rows after the restart", 60.0)
     # A stop is a clean end.
     engine.run("stop", project.container("environment"), seconds=60.0)
-    assert project.state("environment") == ("exited", 143), project.said("environment")
+    assert project.state("environment") == ("exited", 143), project.log_text("environment")
     run = netagents.Run.open(project.run_directory())
     assert run.state == "interrupted"
     assert (run.path / "report.html").is_file()

@@ -84,10 +84,10 @@ def test_a_paused_agent_is_waited_for_and_the_bits_stay(start: Start, engine: En
     wait_seconds(5.0)
     assert run.rows() <= rows + 1
     engine.run("unpause", agent)
-    code, said = run.ended()
-    assert code == 0, said
-    assert "agent_2 was paused; the others wait for it" in said
-    assert "agent_2 goes on after a pause" in said
+    code, output = run.ended()
+    assert code == 0, output
+    assert "agent_2 was paused; the others wait for it" in output
+    assert "agent_2 goes on after a pause" in output
     assert same_as_undisturbed(run, LONG, tmp_path / "one") == []
 
 
@@ -97,17 +97,17 @@ def test_a_killed_agent_has_the_outcome_that_the_policy_names(policy: str, start
     run = start(settings)
     run.wait_for_rows(20)
     engine.run("kill", run.container("agent_1").id)
-    code, said = run.ended(180.0)
-    print(policy, code, said.splitlines()[-1] if said else "")
+    code, output = run.ended(180.0)
+    print(policy, code, output.splitlines()[-1] if output else "")
     if policy == "stop_all":
         assert code == 10
-        assert "agent_1: killed by SIGKILL" in said
+        assert "agent_1: killed by SIGKILL" in output
         return
-    assert code == 0, said
+    assert code == 0, output
     if policy == "restart":
         assert same_as_undisturbed(run, settings, tmp_path / "one") == []
     else:
-        assert "agent_1 was killed by SIGKILL; the run goes on without it" in said
+        assert "agent_1 was killed by SIGKILL; the run goes on without it" in output
         assert len(netagents.Run.open(run.path).iterations) == 400
 
 
@@ -120,23 +120,23 @@ def test_a_partition_of_ten_seconds_has_the_outcome_that_the_policy_names(
     run.wait_for_rows(20)
     agent = run.container("agent_3")
     network, _ = network_of(engine, run, agent)
-    began = time.monotonic()
+    start_time = time.monotonic()
     engine.run("network", "disconnect", network, agent.id)
     wait_seconds(10.0)
     with contextlib.suppress(netagents.errors.EngineError):
         engine.run("network", "connect", "--alias", "agent-3", network, agent.id)
-    code, said = run.ended(240.0)
-    print(policy, code, f"{time.monotonic() - began:.0f} s", said.splitlines()[-1] if said else "")
+    code, output = run.ended(240.0)
+    print(policy, code, f"{time.monotonic() - start_time:.0f} s", output.splitlines()[-1] if output else "")
     if policy == "stop_all":
         # Nobody is asked for a sign of life: the links go on if the engine gives the same address again, and else the deadline ends it.
-        assert code in (0, 10), said
-        assert code == 0 or "waited 30 s" in said
+        assert code in (0, 10), output
+        assert code == 0 or "waited 30 s" in output
     elif policy == "restart":
-        assert code == 0, said
+        assert code == 0, output
         assert same_as_undisturbed(run, settings, tmp_path / "one") == []
     else:
-        assert code == 0, said
-        assert "the run goes on without it" in said
+        assert code == 0, output
+        assert "the run goes on without it" in output
 
 
 def test_loss_of_a_fifth_at_one_agent_slows_the_run_and_changes_no_bit(start: Start, tmp_path: Path) -> None:
@@ -144,10 +144,10 @@ def test_loss_of_a_fifth_at_one_agent_slows_the_run_and_changes_no_bit(start: St
     run = start(settings)
     run.wait_for_rows(3)
     with loss(run.container("agent_1"), 0.2):
-        began, rows = time.monotonic(), run.rows()
-        code, said = run.ended(400.0)
-        print(f"20 % loss: {(time.monotonic() - began) / max(1, 40 - rows):.2f} s per iteration")
-    assert code == 0, said
+        start_time, rows = time.monotonic(), run.rows()
+        code, output = run.ended(400.0)
+        print(f"20 % loss: {(time.monotonic() - start_time) / max(1, 40 - rows):.2f} s per iteration")
+    assert code == 0, output
     assert same_as_undisturbed(run, settings, tmp_path / "one") == []
 
 
@@ -156,8 +156,8 @@ def test_a_delay_at_one_agent_slows_the_run_and_changes_no_bit(start: Start, tmp
     run = start(settings)
     run.wait_for_rows(1)
     with delay(run.container("agent_1"), 50):
-        code, said = run.ended(400.0)
-    assert code == 0, said
+        code, output = run.ended(400.0)
+    assert code == 0, output
     assert same_as_undisturbed(run, settings, tmp_path / "one") == []
 
 
@@ -170,8 +170,8 @@ def test_many_containers_start_and_finish(rows: int, start: Start, tmp_path: Pat
         "learning": {"iterations": 5, "batch": 8, "horizon": 8},
     }
     run = start(settings)
-    code, said = run.ended(300.0)
-    assert code == 0, said
+    code, output = run.ended(300.0)
+    assert code == 0, output
     created, gathered = (run.events(name)[0]["time"] for name in ("created", "gathered"))
     print(f"{rows * rows} agents: {float(str(gathered)) - float(str(created)):.1f} s to all roles ready, load {os.getloadavg()[0]:.1f}")
     assert same_as_undisturbed(run, settings, tmp_path / "one") == []

@@ -34,9 +34,9 @@ def test_visited_keys_and_the_full_table_learn_the_same_values(seed: int) -> Non
             batch = compact(critic, keys, 10, 4, alive, bootstrap, iteration)
             batch_td(critic, {1: signal}, batch, 0.9, 3)
         every = np.arange(WINDOW.total)
-        seen = visited.find(every) >= 0
-        assert np.array_equal(full.values[:, every[seen]], visited.values[:, visited.find(every[seen])])
-        assert full.entries == visited.entries == seen.sum()
+        known = visited.find(every) >= 0
+        assert np.array_equal(full.values[:, every[known]], visited.values[:, visited.find(every[known])])
+        assert full.entries == visited.entries == known.sum()
 
 
 def test_the_age_of_an_entry_counts_from_its_last_visit() -> None:
@@ -54,8 +54,8 @@ def test_the_longest_unvisited_entries_leave_first_and_are_counted() -> None:
         critic.values[:, slots] = iteration
     critic.visit(np.array([20]), 8)
     assert critic.evicted == 5
-    kept = [key for key in range(24) if critic.find(np.array([key]))[0] >= 0]
-    assert kept == [5, 6, 7, 20]
+    survivors = [key for key in range(24) if critic.find(np.array([key]))[0] >= 0]
+    assert survivors == [5, 6, 7, 20]
     assert critic.values[0, critic.find(np.array([5, 6, 7, 20]))].tolist() == [5, 6, 7, 0]
 
 
@@ -78,12 +78,12 @@ def test_eviction_spares_the_present_batch_and_never_exceeds_its_limit(seed: int
         held = set(everything[critic.find(everything) >= 0].tolist())
         assert len(held) == critic.entries <= limit
         assert held >= set(keys.tolist())
-        gone = before - held
-        assert not gone or len(before | set(keys.tolist())) > limit
+        evicted = before - held
+        assert not evicted or len(before | set(keys.tolist())) > limit
         # Nobody else left who was visited after somebody who stayed.
         stayed = before & held - set(keys.tolist())
-        assert max((last[key] for key in gone), default=-1) <= min((last[key] for key in stayed), default=99)
-        last = {key: it for key, it in last.items() if key in held} | dict.fromkeys(keys.tolist(), iteration)
+        assert max((last[key] for key in evicted), default=-1) <= min((last[key] for key in stayed), default=99)
+        last = {key: iteration_of for key, iteration_of in last.items() if key in held} | dict.fromkeys(keys.tolist(), iteration)
         written |= dict(zip(keys.tolist(), values.tolist(), strict=True))
         for key in held:
             slot = critic.find(np.array([key]))
@@ -130,10 +130,10 @@ def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int)
     honest, colliding = WindowKeys(*window), Colliding(*window)
     assert honest.words == 2
     tables = [CriticTable(keys, 1, 1, 40) for keys in (honest, colliding)]
-    seen: dict[tuple[int, ...], int] = {}
+    visited: dict[tuple[int, ...], int] = {}
     for iteration in range(6):
-        chosen = rng.integers(0, 2, (12, 3))
-        columns = [chosen[:, k % 3] for k in range(36)]
+        rows = rng.integers(0, 2, (12, 3))
+        columns = [rows[:, k % 3] for k in range(36)]
         for table in tables:
             keys = table.keys.encode(columns[:18], columns[18:])
             unique, inverse, counts = table.keys.distinct(keys)
@@ -141,9 +141,9 @@ def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int)
             slots = table.visit(unique, iteration)
             assert len(set(slots.tolist())) == len(unique)
             table.values[0, slots] += unique[:, 0] % 97 + counts
-        for row in map(tuple, chosen.tolist()):
-            seen[row] = seen.get(row, 0) + 1
-    everything = np.array(list(seen))
+        for row in map(tuple, rows.tolist()):
+            visited[row] = visited.get(row, 0) + 1
+    everything = np.array(list(visited))
     columns = [everything[:, k % 3] for k in range(36)]
     read = []
     for table in tables:
@@ -151,7 +151,7 @@ def test_wide_keys_are_told_apart_although_their_fingerprints_collide(seed: int)
         restored.restore(table.arrays())
         slots = restored.find(table.keys.encode(columns[:18], columns[18:]))
         assert (slots >= 0).all()
-        assert restored.entries == len(seen)
+        assert restored.entries == len(visited)
         read.append(restored.values[0, slots])
         absent = table.keys.encode([np.full(1, 3)] * 18, [np.full(1, 8)] * 18)
         assert restored.find(absent).tolist() == [-1]

@@ -71,8 +71,8 @@ def test_it_converges_to_the_values_of_a_small_chain() -> None:
     critic = critic_of(steps=1500, minibatch=64, learning_rate=0.02, tau=0.2)
     with repeatable_torch():
         critic.learn(batch, signal, exact[path[:-1]], GAMMA, np.random.default_rng(2), "iteration 0")
-        found = critic.pair(tensor(np.eye(4)[:3]))
-    np.testing.assert_allclose(found, np.broadcast_to(exact, (2, 3)), atol=0.05)
+        result = critic.pair(tensor(np.eye(4)[:3]))
+    np.testing.assert_allclose(result, np.broadcast_to(exact, (2, 3)), atol=0.05)
 
 
 @settings(max_examples=30, deadline=None)
@@ -97,8 +97,8 @@ def test_a_state_value_fits_what_it_is_shown() -> None:
     inputs = np.linspace(-1, 1, 64)[:, None]
     with repeatable_torch():
         value.fit(tensor(inputs), 300.0 + 50.0 * inputs[:, 0] ** 2, 2, np.random.default_rng(1), "iteration 0")
-        found = value.values(tensor(inputs))
-    np.testing.assert_allclose(found, 300.0 + 50.0 * inputs[:, 0] ** 2, atol=3.0)
+        result = value.values(tensor(inputs))
+    np.testing.assert_allclose(result, 300.0 + 50.0 * inputs[:, 0] ** 2, atol=3.0)
 
 
 def test_a_signal_that_is_not_finite_names_critic_agent_iteration_and_step() -> None:

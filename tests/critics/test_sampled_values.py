@@ -24,7 +24,7 @@ def test_each_step_is_the_sum_of_signals_up_to_the_next_key_that_was_evaluated(s
     last = rng.integers(0, 2 * steps, copies)  # the last step of the agent's part in each copy
     alive = np.arange(steps)[:, None] <= last
     terminal = np.arange(steps)[:, None] == np.where(rng.random(copies) < 0.5, last, -1)
-    got = values_along(np.where(evaluated, values, np.nan), evaluated, signal, alive, np.where(terminal, 0.0, 1.0), GAMMA)
+    actual = values_along(np.where(evaluated, values, np.nan), evaluated, signal, alive, np.where(terminal, 0.0, 1.0), GAMMA)
     for b in range(copies):
         for t in range(steps):
             expected, weight, now = 0.0, 1.0, t
@@ -37,7 +37,7 @@ def test_each_step_is_the_sum_of_signals_up_to_the_next_key_that_was_evaluated(s
                 if terminal[now, b]:
                     break
                 weight, now = weight * GAMMA, now + 1
-            assert got[t, b] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+            assert actual[t, b] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("full_limit", [100, 1])

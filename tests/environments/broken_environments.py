@@ -205,11 +205,11 @@ class ReachesTooSoon(Sound):
 
 class KernelOfAnotherModel(Sound):
     def kernel(self):
-        kept, self.coupling = self.coupling, 0.6
+        coupling, self.coupling = self.coupling, 0.6
         try:
             return super().kernel()
         finally:
-            self.coupling = kept
+            self.coupling = coupling
 
 
 class _Tables(Sound):

@@ -78,11 +78,11 @@ class MatrixGridReference:
         n = len(players)
         movers, shooters = noise[:n], noise[n : 2 * n]
         free = [p["frozen"] == 0 and p["away"] == 0 for p in players]
-        nobody = all(player["away"] > 0 for player in players)
+        all_away = all(player["away"] > 0 for player in players)
         returning = [
             resource["gone"] > 0
             and (
-                nobody
+                all_away
                 or (
                     resource["gone"] >= self.settings.regeneration_delay + 2
                     and luck < self.settings.regeneration
@@ -181,7 +181,7 @@ class MatrixGridReference:
         for i, player in enumerate(players):
             player["frozen"] = max(0, player["frozen"] - 1)
             if due[i]:
-                mine, theirs = shares[i], shares[player["partner"]]
-                rewards[i] = sum(mine[a] * self.payoffs[a][b] * theirs[b] for a in range(2) for b in range(2))
+                own_share, partner_share = shares[i], shares[player["partner"]]
+                rewards[i] = sum(own_share[a] * self.payoffs[a][b] * partner_share[b] for a in range(2) for b in range(2))
                 player.update(held=[1, 1], place=None, away=self.settings.respawn + 1)
         return rewards

@@ -71,24 +71,24 @@ class KitchenReference:
         return 0.0, 0
 
     def move(self, actions):
-        here, wanted = [cook["place"] for cook in self.cooks], []
+        here, targets = [cook["place"] for cook in self.cooks], []
         for cook, action in zip(self.cooks, actions, strict=True):
             to = cook["place"]
             if action < 4:
                 cook["facing"] = COMPASS[action]
                 ahead = tuple(a + b for a, b in zip(to, COMPASS[action], strict=True))
                 to = ahead if self.kind(ahead) == " " else to
-            wanted.append(to)
+            targets.append(to)
 
         def clash(i, j):
-            return wanted[i] == wanted[j] or (wanted[i] == here[j] and wanted[j] == here[i])
+            return targets[i] == targets[j] or (targets[i] == here[j] and targets[j] == here[i])
 
         n = len(here)
         while True:
-            stuck = {i for i in range(n) for j in range(n) if i != j and clash(i, j) and wanted[i] != here[i]}
+            stuck = {i for i in range(n) for j in range(n) if i != j and clash(i, j) and targets[i] != here[i]}
             if not stuck:
                 break
             for i in stuck if self.pairwise else range(n):
-                wanted[i] = here[i]
-        for cook, place in zip(self.cooks, wanted, strict=True):
+                targets[i] = here[i]
+        for cook, place in zip(self.cooks, targets, strict=True):
             cook["place"] = place

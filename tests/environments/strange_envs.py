@@ -21,7 +21,7 @@ class Leaving(ParallelEnv):
     def __init__(self, names=("ann", "bob", "cleo"), longest=4):
         self.possible_agents = list(names)
         self.longest = longest
-        self.heard: list[dict] = []
+        self.actions_received: list[dict] = []
 
     def observation_space(self, _agent):
         return spaces.Box(-1.0, 99.0, (2,), np.float32)
@@ -34,23 +34,23 @@ class Leaving(ParallelEnv):
         self.agents = list(self.possible_agents)
         self.left = {name: int(self.rng.integers(1, self.longest + 1)) for name in self.agents}
         self.lasts = dict(self.left)
-        return self._seen(), {name: {} for name in self.agents}
+        return self._views(), {name: {} for name in self.agents}
 
-    def _seen(self):
+    def _views(self):
         return {name: np.array([self.left[name], self.rng.integers(2)], np.float32) for name in self.agents}
 
     def step(self, actions):
         assert set(actions) == set(self.agents)
-        self.heard.append(dict(actions))
+        self.actions_received.append(dict(actions))
         for name in self.agents:
             self.left[name] -= 1
-        told = self._seen()
+        observations = self._views()
         rewards = {name: float(actions[name]) for name in self.agents}
-        gone = [name for name in self.agents if self.left[name] == 0]
-        ended = {name: name in gone and self.lasts[name] % 2 == 0 for name in self.agents}
-        cut = {name: name in gone and self.lasts[name] % 2 == 1 for name in self.agents}
-        self.agents = [name for name in self.agents if name not in gone]
-        return told, rewards, ended, cut, {name: {} for name in told}
+        leavers = [name for name in self.agents if self.left[name] == 0]
+        ended = {name: name in leavers and self.lasts[name] % 2 == 0 for name in self.agents}
+        cut = {name: name in leavers and self.lasts[name] % 2 == 1 for name in self.agents}
+        self.agents = [name for name in self.agents if name not in leavers]
+        return observations, rewards, ended, cut, {name: {} for name in observations}
 
 
 class Masked(ParallelEnv):
@@ -72,9 +72,9 @@ class Masked(ParallelEnv):
     def reset(self, seed=None, options=None):  # noqa: ARG002 - theirs
         self.agents = list(self.possible_agents)
         self.last = dict.fromkeys(self.agents, (seed or 0) % 3)
-        return self._told()
+        return self._views()
 
-    def _told(self):
+    def _views(self):
         masks = {name: (np.arange(3) != last).astype(np.int8) for name, last in self.last.items()}
         if self.where == "observation":
             return {name: {"observation": self.last[name], "action_mask": mask} for name, mask in masks.items()}, {
@@ -86,9 +86,9 @@ class Masked(ParallelEnv):
         for name, action in actions.items():
             assert action != self.last[name], "an illegal action"
         self.last = {name: int(action) for name, action in actions.items()}
-        told, infos = self._told()
+        observations, infos = self._views()
         never = dict.fromkeys(self.agents, False)
-        return told, dict.fromkeys(self.agents, 1.0), never, dict(never), infos
+        return observations, dict.fromkeys(self.agents, 1.0), never, dict(never), infos
 
 
 class Steered(ParallelEnv):
@@ -119,19 +119,19 @@ class Steered(ParallelEnv):
 
     def step(self, actions):
         self.time += 1
-        told = {name: np.array([*action, float(i), 0.0]) for i, (name, action) in enumerate(actions.items())}
+        observations = {name: np.array([*action, float(i), 0.0]) for i, (name, action) in enumerate(actions.items())}
         rewards = dict.fromkeys(actions, 0.0)
         if self.time == 2:
             if self.broken == "observation":
-                told["robot_1"][2] = np.nan
+                observations["robot_1"][2] = np.nan
             if self.broken == "reward":
                 rewards["robot_1"] = np.nan
             if self.broken == "size":
-                told["robot_1"] = np.zeros(5)
+                observations["robot_1"] = np.zeros(5)
             if self.broken == "crash":
                 raise ZeroDivisionError("float division by zero")
         never = dict.fromkeys(self.agents, False)
-        return told, rewards, never, dict(never), {name: {} for name in self.agents}
+        return observations, rewards, never, dict(never), {name: {} for name in self.agents}
 
 
 def not_one():

@@ -121,8 +121,8 @@ try:
 except ExperimentError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    name, complaint = done.stdout.splitlines()
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    name, complaint = result.stdout.splitlines()
     assert name == "line_msg"
     assert "loading the entry point failed" in complaint
 
@@ -133,5 +133,5 @@ def test_only_the_chosen_environment_is_imported():
         "from netagents.environments import build_environment\n"
         "print([m for m in sys.modules if m.startswith('netagents.environments.') and m.endswith(('msg', 'sis', 'spdac', 'lin'))])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == "[]"

@@ -16,29 +16,29 @@ from netagents.errors import EnvironmentMismatchError
 
 def test_each_number_of_a_box_keeps_its_own_bounds() -> None:
     largest = np.finfo(np.float32).max
-    theirs = spaces.Box(np.array([0, -largest, -np.inf], np.float32), np.array([1, largest, 4], np.float32))
-    adapter = adapt_observation(theirs, "x")
-    assert adapter.space == Box.of(theirs.low, theirs.high)
+    gym_space = spaces.Box(np.array([0, -largest, -np.inf], np.float32), np.array([1, largest, 4], np.float32))
+    adapter = adapt_observation(gym_space, "x")
+    assert adapter.space == Box.of(gym_space.low, gym_space.high)
     assert adapter.read(np.array([0.5, 2.0, -3.0], np.float32)).tolist() == [0.5, 2.0, -3.0]
     assert "numbers 1, 2 of its observation have no usable bounds" in adapter.notes[0]
     assert adapt_observation(spaces.Box(0, 255, (2, 2), np.uint8), "x").notes == ()
 
 
 def test_composite_observations_stand_one_behind_the_other() -> None:
-    theirs = spaces.Dict(
+    gym_space = spaces.Dict(
         {
             "inner": spaces.Tuple([spaces.Discrete(3, start=-1), spaces.MultiBinary(2)]),
             "place": spaces.Box(-2.0, 2.0, (2,), np.float64),
             "rooms": spaces.MultiDiscrete([2, 3]),
         }
     )
-    adapter = adapt_observation(theirs, "x")
+    adapter = adapt_observation(gym_space, "x")
     value = {"inner": (1, np.array([0, 1])), "place": np.array([0.5, -1.5]), "rooms": np.array([1, 0])}
     assert adapter.read(value).tolist() == [0, 0, 1, 0, 1, 0.5, -1.5, 0, 1, 1, 0, 0]
     assert adapter.width == 12
     for seed in range(20):
-        theirs.seed(seed)
-        flat = adapter.read(theirs.sample())
+        gym_space.seed(seed)
+        flat = adapter.read(gym_space.sample())
         low, high = adapter.space.bounds()
         assert ((flat >= low) & (flat <= high)).all()
 
@@ -86,8 +86,8 @@ def test_values_that_are_meant_well_are_taken(space, value, expected) -> None:
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint8])
 def test_every_integer_of_a_box_has_an_equal_share(dtype) -> None:
-    theirs = spaces.Box(np.array([0, 2], dtype), np.array([3, 4], dtype), dtype=dtype)
-    adapter = adapt_action(theirs, "x")
+    gym_space = spaces.Box(np.array([0, 2], dtype), np.array([3, 4], dtype), dtype=dtype)
+    adapter = adapt_action(gym_space, "x")
     assert adapter.space == Box((2,), -1.0, 1.0)
     points = np.linspace(-1.0, 1.0, 1200, endpoint=False)
     written = np.array([adapter.write(np.array([point, point])) for point in points])

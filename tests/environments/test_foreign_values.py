@@ -10,7 +10,7 @@ from netagents.environments.adapters.gymnasium_spaces import MisfitError
 
 
 @pytest.mark.parametrize(
-    ("given", "line"),
+    ("value", "line"),
     [
         ({"a": 1}, "gave a dict, not observations and infos"),
         (({"a": 1}, None), "gave infos that are None, not a dictionary by agent"),
@@ -19,11 +19,11 @@ from netagents.environments.adapters.gymnasium_spaces import MisfitError
         (([1], {}), r"gave observations that are \[1\]"),
     ],
 )
-def test_other_resets_are_told(given, line) -> None:
+def test_other_resets_are_told(value, line) -> None:
     with pytest.raises(MisfitError, match=line):
-        reset_result(given)
+        reset_result(value)
     with pytest.raises(MisfitError, match="gave"):
-        step_result(given)
+        step_result(value)
 
 
 def test_the_old_step_is_told() -> None:

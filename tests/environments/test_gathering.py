@@ -44,8 +44,8 @@ def test_what_an_agent_observes_is_how_many_others_stand_where_and_not_where_it_
     # Nobody, one or two of two others in five cells: 1 + 5 + 15.
     assert counts.shape == (21, 5) == (environment.spec.observations[0].size, 5)
     states = np.array(list(product(range(12), repeat=3)))
-    for i, seen in enumerate(environment.observe(states)):
-        for cells, number in zip(states[::7].tolist(), seen[::7].tolist(), strict=True):
+    for i, observations in enumerate(environment.observe(states)):
+        for cells, number in zip(states[::7].tolist(), observations[::7].tolist(), strict=True):
             around = [sum(cells[j] == (cells[i] + step) % 12 for j in range(3) if j != i) for step in (-2, -1, 0, 1, 2)]
             assert counts[number].tolist() == around
     turned = environment.observe((states + 5) % 12)

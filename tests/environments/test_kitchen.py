@@ -39,8 +39,8 @@ def as_reference(environment, row, reference):
     counters = {tuple(place): NAMES[item] for place, item in zip(plan.counters.tolist(), lying, strict=True) if item}
     filled = row[2 * n + len(plan.counters) :][: len(plan.pots)].tolist()
     pots = {tuple(place): (*CONTENTS[pot // span], pot % span - 1) for place, pot in zip(plan.pots.tolist(), filled, strict=True) if pot}
-    theirs = {place: (pot["items"].count("onion"), pot["items"].count("tomato"), pot["tick"]) for place, pot in reference.pots.items()}
-    return (cooks, counters, pots), (reference.cooks, reference.counters, theirs)
+    expected = {place: (pot["items"].count("onion"), pot["items"].count("tomato"), pot["tick"]) for place, pot in reference.pots.items()}
+    return (cooks, counters, pots), (reference.cooks, reference.counters, expected)
 
 
 CASES = [
@@ -77,8 +77,8 @@ def test_every_step_is_that_of_the_reference(layout, dynamics, collisions, n):
         for b, reference in enumerate(references):
             before = [each["place"] for each in reference.cooks]
             rewards, shaped = reference.step(joint[:, b].tolist())
-            mine, theirs = as_reference(environment, outcome.state[b], reference)
-            assert mine == theirs
+            actual, expected = as_reference(environment, outcome.state[b], reference)
+            assert actual == expected
             assert outcome.rewards[b].tolist() == rewards
             assert points[b].tolist() == shaped
             paid += any(rewards)

@@ -109,8 +109,8 @@ class Engine:
 
     def step(self, state, joint):
         """The next state, sparse and shaped rewards by agent."""
-        after, told = self.world.get_state_transition(state, [self.actions[action] for action in joint])
-        return after, told["sparse_reward_by_agent"], told["shaped_reward_by_agent"]
+        after, infos = self.world.get_state_transition(state, [self.actions[action] for action in joint])
+        return after, infos["sparse_reward_by_agent"], infos["shaped_reward_by_agent"]
 
 
 def random_rows(kitchen, copies, rng):
@@ -132,10 +132,10 @@ def random_rows(kitchen, copies, rng):
     pots = kitchen._cooking
     contents = rng.integers(len(CONTENTS), size=(copies, pots.stop - pots.start))
     times = np.array(rules.times)[contents]
-    begun = rng.random(contents.shape) < 0.6
+    cooking = rng.random(contents.shape) < 0.6
     if kitchen.settings.dynamics == "old":
-        begun = np.array([sum(held) for held in CONTENTS])[contents] == 3
-    tick = np.where(begun, np.minimum(rng.integers(0, 30, size=times.shape), times), -1)
+        cooking = np.array([sum(held) for held in CONTENTS])[contents] == 3
+    tick = np.where(cooking, np.minimum(rng.integers(0, 30, size=times.shape), times), -1)
     rows[:, pots] = np.where(contents > 0, contents * rules.span + tick + 1, 0)
     return rows
 
@@ -150,7 +150,7 @@ def test_a_hundred_thousand_joint_steps_are_those_of_the_engine(layout, dynamics
     others = [engine.world.get_standard_start_state() for _ in range(COPIES)]
     assert state[0, :-n].tolist() == engine.row(others[0])
     # Every second copy starts in a random state, and is thrown into another one every 5 steps: deliveries are rare in random play.
-    seen = {"deliveries": 0, "pots": 0, "dishes": 0, "soups": 0, "stopped": 0}
+    counts = {"deliveries": 0, "pots": 0, "dishes": 0, "soups": 0, "stopped": 0}
     for step in range(STEPS):
         if step % 5 == 0:
             state = state.copy()
@@ -166,14 +166,14 @@ def test_a_hundred_thousand_joint_steps_are_those_of_the_engine(layout, dynamics
             assert after.state[b, :-n].tolist() == engine.row(others[b]), (step, b)
             assert after.rewards[b].tolist() == sparse, (step, b)
             assert points[b].tolist() == shaped, (step, b)
-        seen["deliveries"] += int((after.rewards > 0).sum())
-        seen["soups"] += int((points == 5).sum())
+        counts["deliveries"] += int((after.rewards > 0).sum())
+        counts["soups"] += int((points == 5).sum())
         moved = (joint < 4).T & (kitchen._free.reshape(-1)[6 * state[:, :n] + joint.T] // 4 != after.state[:, :n] // 4)
-        seen["stopped"] += int(moved.any(axis=1).sum())
+        counts["stopped"] += int(moved.any(axis=1).sum())
         for name, taken in (("pots", state[:, n : 2 * n] != 0), ("dishes", state[:, n : 2 * n] == 0)):
-            seen[name] += int(((points == 3) & taken).sum())
+            counts[name] += int(((points == 3) & taken).sum())
         state = after.state
-    wanted = set(seen) - ({"dishes"} if n != 2 else set())
+    expected = set(counts) - ({"dishes"} if n != 2 else set())
     if layout in ("asymmetric_advantages", "forced_coordination"):
-        wanted -= {"stopped"}  # nobody meets anybody
-    assert all(seen[name] > 10 for name in wanted), seen
+        expected -= {"stopped"}  # nobody meets anybody
+    assert all(counts[name] > 10 for name in expected), counts

@@ -42,7 +42,7 @@ def test_cooks_without_a_digit_start_on_free_floor():
 
 
 @pytest.mark.parametrize(
-    ("n", "grid", "said"),
+    ("n", "grid", "message"),
     [
         (
             2,
@@ -84,10 +84,10 @@ def test_cooks_without_a_digit_start_on_free_floor():
     ],
     ids=["character", "border", "edge", "ragged", "twice", "no start", "crowd", "ten", "pot", "other room", "hatch", "two missing", "size"],
 )
-def test_a_bad_layout_gets_one_line(n, grid, said):
+def test_a_bad_layout_gets_one_line(n, grid, message):
     with pytest.raises(EnvironmentMismatchError) as caught:
         kitchen(n, grid=grid)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 

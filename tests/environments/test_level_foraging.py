@@ -59,14 +59,14 @@ def test_agents_are_neighbours_where_they_see_each_other_and_get_what_the_packag
     state = environment.reset(rng.random((copies, 1)))
     total, over = np.zeros((copies, 3)), np.zeros(copies, dtype=bool)
     for _ in range(50):
-        seen, graph = environment.observe(state), environment.graph(state)
+        observations, graph = environment.observe(state), environment.graph(state)
         for b in range(copies):
             game = environment.copies[b]._game
             for i in range(3):
-                assert tuple(seen[i][b, :2]) == game.players[i].position
+                assert tuple(observations[i][b, :2]) == game.players[i].position
                 # Levels of those in sight: the package gives 0 for whoever is not.
-                sees = int((seen[i][b, 2 + 9 :].reshape(3, 3)[1:, 2] > 0).sum())
-                assert graph[b, i].sum() == sees
+                visible = int((observations[i][b, 2 + 9 :].reshape(3, 3)[1:, 2] > 0).sum())
+                assert graph[b, i].sum() == visible
         outcome = environment.step(state, random_actions(environment, state, rng), np.zeros((copies, 0)))
         over |= outcome.terminated.all(axis=1) | outcome.truncated.all(axis=1)
         state, total = outcome.state, total + outcome.rewards
@@ -87,11 +87,11 @@ print(scripted_returns(foraging(size=5, players=4, foods=4), uniform, 40, 0).tol
 @with_foraging
 def test_other_processes_play_the_same():
     # The package keeps agents in sets; by the addresses of objects these would be in another order in each process.
-    told = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-c", junk + PROGRAM], capture_output=True, text=True, check=True, cwd=__file__.rpartition("/")[0]
         ).stdout
         for junk in ("", "keep = [object() for _ in range(12345)]\n")
     ]
-    assert told[0] == told[1]
-    assert "0." in told[0]
+    assert outputs[0] == outputs[1]
+    assert "0." in outputs[0]

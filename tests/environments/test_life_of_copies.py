@@ -19,7 +19,7 @@ from netagents.experiment import load_experiment
 from netagents.experiment.environment_settings import ParallelEnvSettings
 from netagents.experiment.topology_settings import CompleteSettings
 from netagents.foreign.containment import contained
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 
@@ -50,9 +50,9 @@ def test_facts_leave_no_copy_behind_and_use_makes_as_many_as_it_needs(tmp_path: 
     }
     prepared = prepare(load_experiment(settings).experiment)
     assert (notes(tmp_path, "made"), notes(tmp_path, "closed")) == (1, 1)
-    told: list[tuple[int, int]] = []
-    prepared.environment.open(3, lambda made, wanted: told.append((made, wanted)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    reports: list[tuple[int, int]] = []
+    prepared.environment.open(3, lambda made, total: reports.append((made, total)))
+    assert reports == [(1, 3), (2, 3), (3, 3)]
     play(prepared.environment, copies=3)
     assert notes(tmp_path, "made") == 4
     prepared.environment.close()

@@ -43,8 +43,8 @@ def unpacked(environment, row):
         }
         for i in range(n)
     ]
-    kept = row[8 * n : -1].reshape(3, -1).T.tolist()
-    return players, [dict(zip(("class", "gone", "hits"), each, strict=True)) for each in kept]
+    rows = row[8 * n : -1].reshape(3, -1).T.tolist()
+    return players, [dict(zip(("class", "gone", "hits"), each, strict=True)) for each in rows]
 
 
 def without_heading_of_the_absent(players):
@@ -151,7 +151,7 @@ def test_copies_end_at_random_only_where_asked_for_and_as_the_sheet_says():
 
 
 @pytest.mark.parametrize(
-    ("layout", "said"),
+    ("layout", "message"),
     [
         ("WWWW\nWn?W\nWWWW", "environment.layout, line 2, column 3: unknown character '?'; a map has W, n, 1, 2, a and blank"),
         ("WWWW\nWnnW\nW1 W\nWW W", "environment.layout, line 4, column 3: a gap in the wall around the map; surround the map with W"),
@@ -165,10 +165,10 @@ def test_copies_end_at_random_only_where_asked_for_and_as_the_sheet_says():
     ],
     ids=["character", "gap", "players", "no start", "no resource", "unreachable"],
 )
-def test_a_bad_map_gets_one_line(layout, said):
+def test_a_bad_map_gets_one_line(layout, message):
     with pytest.raises(EnvironmentMismatchError) as caught:
         MatrixGrid(players_of(2), MatrixGridSettings(layout=layout))
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_it_needs_two_players():

@@ -77,15 +77,15 @@ class Engine:
         first, second = (cells[known == kind].mean(axis=0) for kind in (0, 1))
         classes = (np.abs(cells - second).sum(axis=1) < np.abs(cells - first).sum(axis=1)).astype(int)
         assert (classes[known >= 0] == known[known >= 0]).all()
-        return self.seen(observed), classes
+        return self.observations(observed), classes
 
     def step(self, joint):
         """What can be seen after a step, and whether the episode ended."""
         words = {f"{i}.{key}": value for i, action in zip(self.players, joint, strict=True) for key, value in self.actions[action].items()}
         step = self.world.step(words)
-        return self.seen(step.observation), bool(step.last())
+        return self.observations(step.observation), bool(step.last())
 
-    def seen(self, observed):
+    def observations(self, observed):
         columns = self.environment.grid.columns
         text = observed["GLOBAL.TEXT"].item().decode().replace("\n", "")
 
@@ -105,47 +105,48 @@ class Engine:
         }
 
 
-def start(environment, seen, classes):
+def start(environment, observations, classes):
     """Our joint state, ``(1, numbers)``, of what the engine shows after a reset."""
     state = environment.reset(np.zeros((1, *environment.spec.reset_noise)))
     players, resources = environment._players(state), environment._resources(state)
-    players[0, CELL], players[0, HEADING] = seen["cells"], seen["headings"]
+    players[0, CELL], players[0, HEADING] = observations["cells"], observations["headings"]
     resources[0, 0] = classes
     return state
 
 
-def possible_noise(environment, states, seen):
+def possible_noise(environment, states, observations):
     """Copies of states and noise, ``(K, ...)`` each: all orders and all free starts, with what the engine shows of all else."""
     n = environment.spec.n
     orders = [np.argsort(order) / n for order in itertools.permutations(range(n))]
     due = (environment._players(states)[:, AWAY] == 1).any(axis=0)
     places = [(np.arange(PLACES) + 0.5) / PLACES if here else [0.0] for here in due]
-    looks = (seen["headings"] + 0.5) / 4
-    gone = environment._resources(states)[:, 1].max(axis=0) > environment.settings.regeneration_delay
+    looks = (observations["headings"] + 0.5) / 4
+    depleted = environment._resources(states)[:, 1].max(axis=0) > environment.settings.regeneration_delay
     back = [
-        {1: [0.0], 0: [1.0]}.get(there, [0.0, 1.0] if late else [1.0]) for there, late in zip(seen["resources"].tolist(), gone, strict=True)
+        {1: [0.0], 0: [1.0]}.get(there, [0.0, 1.0] if late else [1.0])
+        for there, late in zip(observations["resources"].tolist(), depleted, strict=True)
     ]
     rows = [
-        np.concatenate([*both, place, looks, kept, [1.0]])
+        np.concatenate([*both, place, looks, remaining, [1.0]])
         for both in itertools.product(orders, orders)
         for place in itertools.product(*places)
-        for kept in itertools.product(*back)
+        for remaining in itertools.product(*back)
     ]
     return np.repeat(states, len(rows), axis=0), np.tile(np.stack(rows), (len(states), 1))
 
 
-def agrees(environment, after, rewards, seen):
+def agrees(environment, after, rewards, observations):
     """Which of our outcomes, ``(K,)``, look like the engine's."""
     players, resources = environment._players(after), environment._resources(after)
     here = players[:, AWAY] == 0
-    same = ((resources[:, 1] == 0) == seen["resources"]) | (seen["resources"] < 0)
-    equal = same.all(axis=1) & np.isclose(rewards, seen["rewards"], rtol=1e-12).all(axis=1)
-    equal &= ((players[:, CELL] == seen["cells"]) | ~here).all(axis=1)
-    equal &= ((players[:, HEADING] == seen["headings"]) | ~here).all(axis=1)
-    equal &= ((1 - players[:, COOLING] / 2 == seen["ready"]) | ~here).all(axis=1)
-    held = (players[:, INVENTORY : INVENTORY + 2].swapaxes(1, 2) == seen["inventories"]).all(axis=2)
+    same = ((resources[:, 1] == 0) == observations["resources"]) | (observations["resources"] < 0)
+    equal = same.all(axis=1) & np.isclose(rewards, observations["rewards"], rtol=1e-12).all(axis=1)
+    equal &= ((players[:, CELL] == observations["cells"]) | ~here).all(axis=1)
+    equal &= ((players[:, HEADING] == observations["headings"]) | ~here).all(axis=1)
+    equal &= ((1 - players[:, COOLING] / 2 == observations["ready"]) | ~here).all(axis=1)
+    held = (players[:, INVENTORY : INVENTORY + 2].swapaxes(1, 2) == observations["inventories"]).all(axis=2)
     # The engine gives a winner who shot a new inventory at once, ours when both are paid; in between nothing can be done with it.
-    renewed = (seen["inventories"] == 1).all(axis=1) & (players[:, FROZEN] > 0)
+    renewed = (observations["inventories"] == 1).all(axis=1) & (players[:, FROZEN] > 0)
     return equal & (held | renewed).all(axis=1)
 
 
@@ -165,31 +166,31 @@ def test_every_step_of_the_engine_is_one_of_ours(game, name, n):
     count = dict.fromkeys(("steps", "payments", "destroyed", "could come back", "came back", "starts"), 0)
     looks: dict[bytes, tuple[float, ...]] = {}
     while count["steps"] < STEPS:
-        seen, classes = engine.reset()
-        states, ended = start(environment, seen, classes), False
+        observations, classes = engine.reset()
+        states, ended = start(environment, observations, classes), False
         while not ended and count["steps"] < STEPS:
             # Half of the time all actions alike, half of the time many beams, so that players meet and resources break.
             chances = [0.125] * 8 if count["steps"] % 1_000 < 500 else [0.02, 0.3, 0.05, 0.05, 0.05, 0.09, 0.09, 0.35]
             joint = rng.choice(8, size=n, p=chances)
-            seen, ended = engine.step(joint)
-            before, noise = possible_noise(environment, states, seen)
+            observations, ended = engine.step(joint)
+            before, noise = possible_noise(environment, states, observations)
             outcome = environment.step(before, list(np.repeat(joint[:, None], len(before), axis=1)), noise)
-            fits = agrees(environment, outcome.state, outcome.rewards, seen)
-            shown = {key: value.tolist() for key, value in seen.items() if key not in ("pictures", "beams")}
-            assert fits.any(), f"{count}: {joint} from {states.tolist()} gave {shown}, not {np.unique(outcome.state, axis=0).tolist()}"
+            fits = agrees(environment, outcome.state, outcome.rewards, observations)
+            output = {key: value.tolist() for key, value in observations.items() if key not in ("pictures", "beams")}
+            assert fits.any(), f"{count}: {joint} from {states.tolist()} gave {output}, not {np.unique(outcome.state, axis=0).tolist()}"
             players, resources = environment._players(states), environment._resources(states)
             if not (players[:, AWAY] > 0).all():
-                waits = (resources[:, 1] > environment.settings.regeneration_delay + 1).all(axis=0) & (seen["resources"] >= 0)
+                waits = (resources[:, 1] > environment.settings.regeneration_delay + 1).all(axis=0) & (observations["resources"] >= 0)
                 waits &= ~np.isin(environment.grid.resources, players[0, CELL])
                 count["could come back"] += int(waits.sum())
-                count["came back"] += int((waits & (seen["resources"] == 1)).sum())
+                count["came back"] += int((waits & (observations["resources"] == 1)).sum())
             count["steps"] += 1
-            count["payments"] += int(bool(seen["rewards"].any()))
+            count["payments"] += int(bool(observations["rewards"].any()))
             count["destroyed"] += int((resources[0, 2] > environment._resources(outcome.state[fits])[0, 2]).sum())
             count["starts"] += int((players[0, AWAY] == 1).sum())
             states = np.unique(outcome.state[fits], axis=0)
-            if len(states) == 1 and not seen["beams"]:
-                compare_sights(environment, states, seen["pictures"], looks)
+            if len(states) == 1 and not observations["beams"]:
+                compare_sights(environment, states, observations["pictures"], looks)
     assert min(count["payments"], count["destroyed"], count["starts"]) >= 1, count
     # Wall, two classes of resources, and others.
     assert set(looks.values()) == {(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)}, looks.values()
@@ -227,6 +228,6 @@ def test_random_players_earn_in_the_engine_what_they_earn_here():
             observed = engine.world.step(words).observation
             total += float(observed["1.REWARD"] + observed["2.REWARD"]) / 2
         totals.append(total)
-    ours = scripted_returns(environment, uniform, copies=400, seed=3, horizon=900)
-    error = np.sqrt(np.var(totals, ddof=1) / len(totals) + ours.var(ddof=1) / len(ours))
-    assert abs(np.mean(totals) - ours.mean()) < 4 * error, (np.mean(totals), ours.mean(), error)
+    returns = scripted_returns(environment, uniform, copies=400, seed=3, horizon=900)
+    error = np.sqrt(np.var(totals, ddof=1) / len(totals) + returns.var(ddof=1) / len(returns))
+    assert abs(np.mean(totals) - returns.mean()) < 4 * error, (np.mean(totals), returns.mean(), error)

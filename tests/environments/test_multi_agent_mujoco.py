@@ -11,8 +11,8 @@ pytest.importorskip("gymnasium_robotics", reason="needs the extra: pip install '
 
 from netagents.environments import Box, build_environment
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import EnvironmentWarning, check_environment
 from netagents.topology import build_topology
 

@@ -7,8 +7,8 @@ import pytest
 from netagents.errors import EnvironmentMismatchError
 from netagents.exact import exact_experiment
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.testing import check_environment
 
@@ -23,17 +23,17 @@ SETTINGS = {
 def test_tables_are_over_observations() -> None:
     prepared = prepare(load_experiment(SETTINGS).experiment)
     check_environment(prepared.environment)
-    seen: dict[Kind, set[int]] = {Kind.STEP: set(), Kind.STATE: set()}
+    values: dict[Kind, set[int]] = {Kind.STEP: set(), Kind.STATE: set()}
 
     def observe(_receiver: int, turn: object, messages: list) -> None:
         for message in messages:
-            if turn.kind in seen:  # type: ignore[attr-defined]
-                seen[turn.kind] |= set(message[0].tolist())  # type: ignore[attr-defined]
+            if turn.kind in values:  # type: ignore[attr-defined]
+                values[turn.kind] |= set(message[0].tolist())  # type: ignore[attr-defined]
 
     network = InProcessNetwork(prepared.setup, prepared.environment, observe)
     list(network.run(0, 1))
     assert [agent.policy.contexts for agent in network.tabular_agents] == [9, 27, 9]
-    assert seen == {Kind.STEP: {0, 1, 2}, Kind.STATE: {0, 1, 2}}
+    assert values == {Kind.STEP: {0, 1, 2}, Kind.STATE: {0, 1, 2}}
 
 
 def test_exact_values_of_policies_that_do_not_see_the_state_are_refused() -> None:

@@ -65,20 +65,20 @@ def test_every_copy_is_the_environment_itself_with_a_seed_of_its_own() -> None:
     state = environment.reset(noise)
     rng = np.random.default_rng(1)
     joint = rng.integers(5, size=(25, 3, 3))
-    seen, paid, cut = [environment.observe(state)], [], []
+    observations, paid, cut = [environment.observe(state)], [], []
     for actions in joint:
         after = environment.step(state, list(actions), np.zeros((3, 0)))
         state = after.state
-        seen.append(environment.observe(state))
+        observations.append(environment.observe(state))
         paid.append(after.rewards)
         cut.append(after.truncated)
     for copy in range(3):
-        theirs = simple_spread_v3.parallel_env(N=3, max_cycles=25)
-        told, _ = theirs.reset(seed=int(noise[copy, 0] * 2**31))
+        reference = simple_spread_v3.parallel_env(N=3, max_cycles=25)
+        reference_observations, _ = reference.reset(seed=int(noise[copy, 0] * 2**31))
         for step, actions in enumerate(joint):
-            for i, name in enumerate(theirs.possible_agents):
-                assert np.array_equal(seen[step][i][copy], told[name].astype(np.float64))
-            told, rewards, _, truncated, _ = theirs.step({f"agent_{i}": int(actions[i][copy]) for i in range(3)})
+            for i, name in enumerate(reference.possible_agents):
+                assert np.array_equal(observations[step][i][copy], reference_observations[name].astype(np.float64))
+            reference_observations, rewards, _, truncated, _ = reference.step({f"agent_{i}": int(actions[i][copy]) for i in range(3)})
             for i in range(3):
                 assert paid[step][copy, i] == rewards[f"agent_{i}"]
                 assert cut[step][copy, i] == truncated[f"agent_{i}"] == (step == 24)
@@ -121,9 +121,9 @@ def test_boxes_with_bounds_of_their_own_are_brought_to_one_range() -> None:
     assert environment.spec.action_spaces == (Box((2,), -1.0, 1.0),) * 2
     state = environment.reset(np.zeros((2, 1)))
     after = environment.step(state, [np.array([[-1.0, -1.0], [1.0, 1.0]]), np.array([[0.0, 0.0], [0.5, -0.5]])], np.zeros((2, 0)))
-    seen = environment.observe(after.state)
-    assert seen[0][:, :2].tolist() == [[0.0, -10.0], [1.0, 30.0]]
-    assert seen[1][:, :2].tolist() == [[0.5, 10.0], [0.75, 0.0]]
+    observations = environment.observe(after.state)
+    assert observations[0][:, :2].tolist() == [[0.0, -10.0], [1.0, 30.0]]
+    assert observations[1][:, :2].tolist() == [[0.5, 10.0], [0.75, 0.0]]
 
 
 def test_the_graph_is_computed_from_positions() -> None:

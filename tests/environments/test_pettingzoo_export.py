@@ -106,9 +106,9 @@ def test_the_same_actions_give_the_rewards_of_a_run(kind: str) -> None:
         for _ in range(5):
             for agent, name in enumerate(env.possible_agents):
                 np.testing.assert_array_equal(views[name], messages[agent].observation[0])
-            chosen = {name: env.action_space(name).sample() for name in env.agents}
-            views, rewards, *_ = env.step(chosen)
-            messages = session.advance([np.asarray(chosen[name])[None] for name in env.possible_agents])
+            actions = {name: env.action_space(name).sample() for name in env.agents}
+            views, rewards, *_ = env.step(actions)
+            messages = session.advance([np.asarray(actions[name])[None] for name in env.possible_agents])
             assert list(rewards.values()) == [float(message.reward[0]) for message in messages]
 
 

@@ -53,15 +53,15 @@ def test_nobody_sees_a_cook_who_has_gone(observation: Any) -> None:
     state = kitchen.reset(np.zeros((1, 0)))
     elsewhere = state.copy()
     elsewhere[:, 1] += FACINGS
-    gone = kitchen.without_body(state, 1)
-    assert np.array_equal(gone, kitchen.without_body(elsewhere, 1))
-    seen, without = kitchen.observe(state)[0], kitchen.observe(gone)[0]
-    assert (without <= seen).all()
-    assert (without < seen).any()
-    near = kitchen.graph(gone)
+    after = kitchen.without_body(state, 1)
+    assert np.array_equal(after, kitchen.without_body(elsewhere, 1))
+    observations, without = kitchen.observe(state)[0], kitchen.observe(after)[0]
+    assert (without <= observations).all()
+    assert (without < observations).any()
+    near = kitchen.graph(after)
     assert near is not None
     assert not near.any()
-    assert len(kitchen.picture(gone).markers) == len(kitchen.picture(state).markers) - 1
+    assert len(kitchen.picture(after).markers) == len(kitchen.picture(state).markers) - 1
 
 
 @pytest.mark.parametrize("hunters", [1, 2])

@@ -50,11 +50,11 @@ def test_two_hundred_decisions_agree_with_the_description_to_twelve_digits() -> 
     worst, at_the_wall = 0.0, False
     for _ in range(200):
         # Mostly forward, so that walls are met; sometimes beyond the bounds, which the environment clips.
-        chosen = [[[rng.uniform(-0.5, 1.3) for _ in range(2)] for _ in range(n)] for _ in range(copies)]
-        given = [np.array([chosen[b][i] for b in range(copies)]) for i in range(n)]
-        after = environment.step(state, given, np.zeros((copies, 0)))
+        speeds = [[[rng.uniform(-0.5, 1.3) for _ in range(2)] for _ in range(n)] for _ in range(copies)]
+        actions = [np.array([speeds[b][i] for b in range(copies)]) for i in range(n)]
+        after = environment.step(state, actions, np.zeros((copies, 0)))
         for b, team in enumerate(teams):
-            wheels = [[min(1.0, max(-1.0, a)) for a in pair] for pair in chosen[b]]
+            wheels = [[min(1.0, max(-1.0, a)) for a in pair] for pair in speeds[b]]
             for robot, (left, right) in zip(team, wheels, strict=True):
                 robot.drive(left, right)
                 at_the_wall = at_the_wall or robot.x in (0.0, 200.0)
@@ -63,9 +63,9 @@ def test_two_hundred_decisions_agree_with_the_description_to_twelve_digits() -> 
             shared -= 0.001 * sum(a * a for pair in wheels for a in pair) / (2 * n)
             assert after.rewards[b].mean() == pytest.approx(shared, abs=1e-12)
             for i, robot in enumerate(team):
-                mine = -sum(min(robot.distance(team[j]), 282.0) for j in range(n) if j != i) / 282.0 / (n - 1)
-                mine -= 0.001 * (wheels[i][0] ** 2 + wheels[i][1] ** 2) / 2
-                assert after.rewards[b, i] == pytest.approx(mine, abs=1e-12)
+                reward = -sum(min(robot.distance(team[j]), 282.0) for j in range(n) if j != i) / 282.0 / (n - 1)
+                reward -= 0.001 * (wheels[i][0] ** 2 + wheels[i][1] ** 2) / 2
+                assert after.rewards[b, i] == pytest.approx(reward, abs=1e-12)
                 x, y, heading = after.state[b, i]
                 worst = max(worst, abs(x - robot.x), abs(y - robot.y), abs(heading - robot.heading))
             returns[b] += shared

@@ -19,7 +19,7 @@ from netagents.environments.proximity import FAR, Contacts, contacts_within, hop
 from netagents.environments.specification_json import spec_from_json, spec_to_json
 from netagents.errors import EnvironmentMismatchError, NumericalError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENDED, TERMINATED, TRUNCATED
 
 
@@ -151,9 +151,9 @@ def test_agents_may_end_one_by_one() -> None:
 
 def test_the_distances_of_a_graph_that_moves_are_told_within_links_and_radii() -> None:
     def near(time, copies):
-        everybody = np.ones((copies, 3, 3), bool) & ~np.eye(3, dtype=bool)
-        everybody[1] &= time == 0  # in copy 1 nobody is near anybody from step 1 on
-        return everybody
+        all_agents = np.ones((copies, 3, 3), bool) & ~np.eye(3, dtype=bool)
+        all_agents[1] &= time == 0  # in copy 1 nobody is near anybody from step 1 on
+        return all_agents
 
     contacts = [Contacts((1, 2), np.array([1, 2], np.uint8)), Contacts((0,), np.array([1], np.uint8)), Contacts((), np.array([], np.uint8))]
     session = EnvironmentSession(Script(near=near), 2, 0.5, 0, contacts=contacts)

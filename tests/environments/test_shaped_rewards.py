@@ -12,7 +12,7 @@ from netagents.environments.environment_session import EnvironmentSession
 from netagents.errors import ForeignCodeError
 from netagents.experiment import load_experiment
 from netagents.launchers.policy_evaluation import evaluate
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 
 class Paid(NetworkedMDP):
@@ -65,16 +65,16 @@ def test_who_has_ended_gets_no_more():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (np.ones(2), r"shaped rewards are float64 \(2,\); return float64 \(2, 2\) or None"),
         (np.full((2, 2), np.nan), "a shaped reward is not finite; return finite numbers"),
     ],
     ids=["shape", "not finite"],
 )
-def test_wrong_ones_are_named(wrong, said):
+def test_wrong_ones_are_named(wrong, message):
     environment = Paid(lambda _state, _iteration: wrong)
-    with pytest.raises(ForeignCodeError, match=f"environment 'paid' breaks rule 'shaping' at step 0: {said}"):
+    with pytest.raises(ForeignCodeError, match=f"environment 'paid' breaks rule 'shaping' at step 0: {message}"):
         rewards(EnvironmentSession(environment, 2, 0.5, 0, shaped=True), 0)
 
 

@@ -54,7 +54,7 @@ def test_the_exact_worst_adversary_is_that_of_a_linear_programme():
     rng = np.random.default_rng(0)
     policy = JointPolicy(((0,), (1,)), tuple(rng.dirichlet(np.ones(4), size=5) for _ in range(2)))
     signal = -model.rewards[1]
-    found = best_response(model, policy, (0,), signal)
+    result = best_response(model, policy, (0,), signal)
     # The optimal values are the least v with v(s) >= u(s, b) + gamma E v(s') for every action b of the adversary.
     gamma, states = model.discount, list(product(range(5), repeat=2))
     kernel = model.kernel.agents
@@ -71,8 +71,8 @@ def test_the_exact_worst_adversary_is_that_of_a_linear_programme():
             rows.append(row)
             bounds.append(bound)
     solved = linprog(np.ones(25), A_ub=np.array(rows), b_ub=np.array(bounds), bounds=(None, None), method="highs")
-    np.testing.assert_allclose(found.values, solved.x, rtol=1e-7, atol=1e-6)
-    assert found.value == pytest.approx(solved.x[0], rel=1e-7)
+    np.testing.assert_allclose(result.values, solved.x, rtol=1e-7, atol=1e-6)
+    assert result.value == pytest.approx(solved.x[0], rel=1e-7)
 
 
 def test_executing_when_loaded_beats_chance_by_far():
@@ -105,12 +105,12 @@ def test_the_hunt_goes_as_in_the_reference(side, n, prey):
 def test_a_predator_sees_five_by_five_cells_around_itself():
     environment = PredatorPrey(complete(3), PredatorPreySettings(prey=2))
     state = np.array([[[0, 0], [0, 0], [2, 1], [1, 2], [4, 4]]])
-    seen = environment.observe(state)[0].reshape(3, 5, 5)
+    observations = environment.observe(state)[0].reshape(3, 5, 5)
     predators, prey, outside = np.zeros((5, 5)), np.zeros((5, 5)), np.zeros((5, 5))
     predators[2, 2], predators[4, 3] = 1 / 3, 1 / 3
     prey[3, 4] = 1 / 2
     outside[:2], outside[:, :2] = 1.0, 1.0
-    np.testing.assert_array_equal(seen, [predators, prey, outside])
+    np.testing.assert_array_equal(observations, [predators, prey, outside])
     # Two steps are in sight, three are not.
     assert environment.graph(np.array([[[0, 0], [2, 2], [0, 3], [0, 0], [0, 0]]]))[0].tolist() == [
         [False, True, False],

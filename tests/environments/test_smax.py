@@ -53,16 +53,16 @@ def test_the_number_of_agents_is_that_of_the_map(monkeypatch):
 def test_scripts_shoot_at_the_weakest_in_range_walk_to_the_nearest_and_stop_when_dead(monkeypatch):
     monkeypatch.setattr("netagents.environments.adapters.smax.importlib.util.find_spec", lambda _: object())
     environment = battle()
-    seen = np.zeros((4, UNIT * 5 + OWN))
-    seen[:3, -OWN] = 1.0
-    enemies = seen[:, UNIT * 2 : UNIT * 5].reshape(4, 3, UNIT)  # a view
+    observations = np.zeros((4, UNIT * 5 + OWN))
+    observations[:3, -OWN] = 1.0
+    enemies = observations[:, UNIT * 2 : UNIT * 5].reshape(4, 3, UNIT)  # a view
     enemies[0, :, :3] = [[1.0, 0.1, 0.1], [0.4, 0.3, 0.0], [0.1, 0.7, 0.0]]  # the weakest is out of range
     enemies[1, :, :3] = [[0, 0, 0], [1.0, -0.9, 0.2], [1.0, 0.1, -0.7]]
-    view = sight(environment, seen)
+    view = sight(environment, observations)
     assert view.in_range.tolist() == [[True, True, False], [False] * 3, [False] * 3, [False] * 3]
-    actions = shoot_weakest(environment, [seen], np.zeros((4, 1)))[0]
+    actions = shoot_weakest(environment, [observations], np.zeros((4, 1)))[0]
     assert actions.tolist() == [STOP + 2, 2, 1, STOP]  # shoot, south, east, stop
-    drawn = [uniform_legal(environment, [seen], np.full((4, 1), u))[0] for u in np.linspace(0, 0.999, 400)]
+    drawn = [uniform_legal(environment, [observations], np.full((4, 1), u))[0] for u in np.linspace(0, 0.999, 400)]
     assert [sorted(set(column)) for column in np.array(drawn).T.tolist()] == [[0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], [4]]
 
 
@@ -80,12 +80,12 @@ def test_steps_are_those_of_jaxmarl_played_alone():
     from jaxmarl.environments.smax.smax_env import Scenario
 
     environment, copies = battle("4m_vs_3m"), 3
-    theirs = HeuristicEnemySMAX(scenario=Scenario(jnp.zeros((7,), dtype=jnp.uint8), 4, 3, False, False), max_steps=FOREVER)
+    reference = HeuristicEnemySMAX(scenario=Scenario(jnp.zeros((7,), dtype=jnp.uint8), 4, 3, False, False), max_steps=FOREVER)
     rng = np.random.default_rng(0)
     noise = rng.random((copies, 2))
     keys = [jnp.array(np.floor(each * 2.0**32).astype(np.uint32)) for each in noise]
-    state, others = environment.reset(noise), [theirs.reset(key) for key in keys]
-    seen = [each[0] for each in others]
+    state, others = environment.reset(noise), [reference.reset(key) for key in keys]
+    observations = [each[0] for each in others]
     others = [each[1] for each in others]
     deaths = shots = 0
     for _ in range(25):
@@ -94,10 +94,10 @@ def test_steps_are_those_of_jaxmarl_played_alone():
         places, alive = facts.places, facts.alive
         graph = environment.graph(state)
         for b in range(copies):
-            legal = theirs.get_avail_actions(others[b])
-            for i, agent in enumerate(theirs.agents):
+            legal = reference.get_avail_actions(others[b])
+            for i, agent in enumerate(reference.agents):
                 assert np.array_equal(masks[i][b], np.asarray(legal[agent], dtype=bool))
-                assert np.allclose(view[i][b], seen[b][agent], atol=1e-5)
+                assert np.allclose(view[i][b], observations[b][agent], atol=1e-5)
             for i in range(4):
                 for j in range(4):
                     near = i != j and alive[b, i] and alive[b, j] and np.linalg.norm(places[b, i] - places[b, j]) <= 9.0
@@ -110,9 +110,9 @@ def test_steps_are_those_of_jaxmarl_played_alone():
         outcome = environment.step(state, actions, noise)
         for b in range(copies):
             key = jnp.array(np.floor(noise[b] * 2.0**32).astype(np.uint32))
-            chosen = {agent: jnp.int32(actions[i][b]) for i, agent in enumerate(theirs.agents)}
-            seen[b], others[b], rewards, dones, _ = theirs.step_env(key, others[b], chosen)
-            assert np.allclose(outcome.rewards[b], [rewards[agent] for agent in theirs.agents], atol=1e-6)
+            settings = {agent: jnp.int32(actions[i][b]) for i, agent in enumerate(reference.agents)}
+            observations[b], others[b], rewards, dones, _ = reference.step_env(key, others[b], settings)
+            assert np.allclose(outcome.rewards[b], [rewards[agent] for agent in reference.agents], atol=1e-6)
             assert outcome.terminated[b] == bool(dones["__all__"])
             row = np.concatenate([np.asarray(part, dtype=np.float64).ravel() for part in jax.tree.leaves(others[b])])
             assert np.allclose(outcome.state[b, 1:], row, atol=1e-4)

@@ -25,7 +25,7 @@ from netagents.experiment.games import (
     RelyRules,
     StagHuntRules,
 )
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 
 WAR = """\
@@ -102,7 +102,7 @@ def test_tit_for_tat_and_its_values_by_hand():
     tit_for_tat = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     tables = (
         np.array([tit_for_tat[other] for _, other in product(range(3), repeat=2)]),
-        np.array([tit_for_tat[mine] for mine, _ in product(range(3), repeat=2)]),
+        np.array([tit_for_tat[own_action] for own_action, _ in product(range(3), repeat=2)]),
     )
     policy = JointPolicy(((0, 1), (0, 1)), tables)
     values = ExactValues(model, policy).values(model.rewards)
@@ -198,7 +198,7 @@ def test_a_written_game_is_the_one_that_stands_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("{calm: 0.1, war: 0.9}", "{calm: 0.1, war: 0.8}", "war.yaml:10:29: chances sum to 0.9; make them sum to 1"),
         ("[war, war]", "[war, peace]", "war.yaml:11:47: no state is called 'peace'; states are calm, war"),
@@ -222,7 +222,7 @@ def test_a_written_game_is_the_one_that_stands_there(tmp_path):
         ("[calm, war], [war, {", "[calm, war], [war, {,", "war.yaml:10: not YAML (while parsing a flow node"),
     ],
 )
-def test_a_wrong_game_file_gets_one_line_with_line_and_column(old, new, said, tmp_path):
+def test_a_wrong_game_file_gets_one_line_with_line_and_column(old, new, message, tmp_path):
     assert old in WAR
     (tmp_path / "war.yaml").write_text(WAR.replace(old, new, 1))
     (tmp_path / "run.yaml").write_text("environment: {kind: game, rules: {kind: file, path: war.yaml}}\ntopology: {kind: complete, n: 2}\n")
@@ -230,10 +230,10 @@ def test_a_wrong_game_file_gets_one_line_with_line_and_column(old, new, said, tm
         load_experiment(tmp_path / "run.yaml")
     line = str(caught.value)
     assert "\n" not in line
-    if "not YAML" in said:
+    if "not YAML" in message:
         assert line.startswith("war.yaml:10: not YAML")
     else:
-        assert line == said
+        assert line == message
 
 
 def test_a_wrong_table_within_an_experiment_names_its_key():

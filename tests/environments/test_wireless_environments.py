@@ -141,11 +141,11 @@ def test_a_wrong_number_of_chances_is_refused():
 def test_aloha_sends_the_earliest_packet_in_proportion_to_the_chances():
     environment = WirelessQuLin(cells(3, 4, 2))
     table = aloha(environment, 0.4)[2]
-    worth = environment.chances[[0, 1]] / environment.chances[[0, 1]].sum()
+    chances = environment.chances[[0, 1]] / environment.chances[[0, 1]].sum()
     np.testing.assert_allclose(table[0], [1.0, 0.0, 0.0, 0.0, 0.0])
     for queue in (1, 3):
-        np.testing.assert_allclose(table[queue], [0.6, *(0.4 * worth), 0.0, 0.0])
-    np.testing.assert_allclose(table[2], [0.6, 0.0, 0.0, *(0.4 * worth)])
+        np.testing.assert_allclose(table[queue], [0.6, *(0.4 * chances), 0.0, 0.0])
+    np.testing.assert_allclose(table[2], [0.6, 0.0, 0.0, *(0.4 * chances)])
     assert [number(bits(queue, 2)) for queue in range(4)] == [0, 1, 2, 3]
     with pytest.raises(ExperimentError, match="between 0 and 1"):
         aloha(environment, 1.5)

@@ -87,10 +87,10 @@ def wireless_line(n, deadline=1, arrival=0.5, success=0.8) -> FactoredKernel:
         for queue in range(queues):
             for acts in itertools.product(range(3), repeat=len(scope)):
                 played = dict(zip(scope, acts, strict=True))
-                mine = played[i]
-                point = {0: None, 1: i - 1, 2: i}[mine]
+                own_points = played[i]
+                point = {0: None, 1: i - 1, 2: i}[own_points]
                 exists = point is not None and 0 <= point < n - 1
-                blocked = (mine == 1 and played.get(i - 1) == 2) or (mine == 2 and played.get(i + 1) == 1)
+                blocked = (own_points == 1 and played.get(i - 1) == 2) or (own_points == 2 and played.get(i + 1) == 1)
                 chance = success if exists and not blocked and queue > 0 else 0.0
                 reward[(queue, *acts)] = chance
                 for sent, probability in ((1, chance), (0, 1.0 - chance)):

@@ -19,17 +19,17 @@ def test_no_deterministic_policy_does_better(seed, group):
     model = JointModel(any_kernel(rng, largest=2), 0.8)
     policy = random_policy(model.kernel, ((0, 1), (1,), (0, 2)), rng)
     signal = rng.standard_normal((model.S, model.A))
-    found = best_response(model, policy, group, signal)
+    result = best_response(model, policy, group, signal)
     # What it plays is worth what it says.
-    played = deviating(model, policy, group, found.actions)
-    np.testing.assert_allclose(ExactValues(model, played).values(signal[None])[0], found.values, rtol=1e-9, atol=1e-12)
+    played = deviating(model, policy, group, result.actions)
+    np.testing.assert_allclose(ExactValues(model, played).values(signal[None])[0], result.values, rtol=1e-9, atol=1e-12)
     choices = int(np.prod([model.action_sizes[i] for i in group]))
     # Every policy of one state's change, and many at random: optimal ones admit no better anywhere.
-    trials = [np.where(np.arange(model.S) == s, b, found.actions) for s, b in product(range(model.S), range(choices))]
+    trials = [np.where(np.arange(model.S) == s, b, result.actions) for s, b in product(range(model.S), range(choices))]
     trials += [rng.integers(choices, size=model.S) for _ in range(50)]
     for actions in trials:
         values = ExactValues(model, deviating(model, policy, group, actions)).values(signal[None])[0]
-        assert (values <= found.values + 1e-9).all()
+        assert (values <= result.values + 1e-9).all()
 
 
 def test_a_horizon_of_one_is_the_best_single_action_and_longer_ones_approach_the_infinite_sum():

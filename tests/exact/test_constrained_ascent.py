@@ -60,7 +60,7 @@ class Chain:
         best = -np.inf
         for seed in range(4):
             start = np.full(2 * self.n, 0.5) if seed == 0 else np.random.default_rng(seed).uniform(0.2, 0.8, 2 * self.n)
-            found = minimize(
+            result = minimize(
                 lambda act: -self.reward(act),
                 start,
                 method="SLSQP",
@@ -68,8 +68,8 @@ class Chain:
                 constraints=[{"type": "ineq", "fun": self.slacks}],
                 options={"maxiter": 300, "ftol": 1e-10},
             )
-            if self.slacks(found.x).min() > -1e-6:
-                best = max(best, self.reward(found.x))
+            if self.slacks(result.x).min() > -1e-6:
+                best = max(best, self.reward(result.x))
         return best
 
 

@@ -97,7 +97,7 @@ def test_coupling_of_random_networked_is_the_matrix_it_was_built_from(kind, rho)
         np.testing.assert_allclose(signal.joint, np.eye(5)[i], rtol=0, atol=1e-12)
 
 
-def given(matrix):
+def coupling_of(matrix):
     """A coupling whose combined matrix is given and whose parts say no more than it does."""
     nothing = np.zeros_like(matrix)
     return Coupling(matrix, matrix, matrix, nothing, matrix, ())
@@ -113,16 +113,16 @@ def test_certificate_is_the_stated_series():
     for t in range(400):
         total += 0.9**t * float((power @ outside)[1]) * 5.0
         power = power @ matrix
-    assert certificates(given(matrix), 0.9, [signal], [(0, 1)])[0] == pytest.approx(total, rel=1e-12)
-    assert certificates(given(matrix), 0.9, [signal], [(0, 1, 2, 3)])[0] == 0.0
-    everything = given(np.full((4, 4), 1.0))
+    assert certificates(coupling_of(matrix), 0.9, [signal], [(0, 1)])[0] == pytest.approx(total, rel=1e-12)
+    assert certificates(coupling_of(matrix), 0.9, [signal], [(0, 1, 2, 3)])[0] == 0.0
+    everything = coupling_of(np.full((4, 4), 1.0))
     assert certificates(everything, 0.9, [signal], [(0, 1)])[0] == float("inf")
     assert refined_certificates(everything, 0.9, [signal], [(0, 1)])[0] == pytest.approx(5.0 * 0.9 / 0.1, rel=1e-9)
 
 
 def test_divergence_out_of_reach_does_not_spoil_the_bound():
     matrix = np.array([[0.5, 0.2, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 5.0]])
-    assert np.isfinite(certificates(given(matrix), 0.9, [local_sensitivity(3, 0, np.eye(2))], [(0,)])[0])
+    assert np.isfinite(certificates(coupling_of(matrix), 0.9, [local_sensitivity(3, 0, np.eye(2))], [(0,)])[0])
 
 
 def test_shadow_rewards_have_certificates_of_their_own():

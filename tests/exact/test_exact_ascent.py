@@ -14,25 +14,25 @@ def test_line_msg_ascent_reaches_the_value_of_acting_always_within_the_bound():
     """Acting always keeps every bit at 1, the largest reward there is; the bounded logits come as close as the bound lets them."""
     model = JointModel(line_msg(4), 0.9)
     scopes = scopes_of(line_distances(4), 0)
-    found = exact_ascent(model, scopes, bound=2.5, steps=60, restarts=2)
+    result = exact_ascent(model, scopes, bound=2.5, steps=60, restarts=2)
     best_of_bound = 1.0 / (1.0 + np.exp(-5.0))
     always = np.array([[1.0 - best_of_bound, best_of_bound]] * 2)
     value = objective(ExactValues(model, JointPolicy(scopes, (always,) * 4)))
-    assert found.value == pytest.approx(value, rel=1e-9)
-    assert len(found.values) == 2
-    assert found.value == max(found.values)
-    for logits in found.logits:
+    assert result.value == pytest.approx(value, rel=1e-9)
+    assert len(result.values) == 2
+    assert result.value == max(result.values)
+    for logits in result.logits:
         assert np.abs(logits).max() <= 2.5
 
 
 def test_history_increases_and_the_end_is_stationary():
     environment = random_networked("line", 3, rho=1.2, task_seed=5)
     model = JointModel(environment.kernel(), 0.9)
-    found = exact_ascent(model, scopes_of(line_distances(3), 1), [Entropy(0.9, 2.0)] * 3, 0.5, steps=400, restarts=1, tolerance=1e-6)
-    assert np.all(np.diff(found.history) > 0.0)
-    assert found.history[-1] == found.value
-    assert found.stationarity < 1e-4
-    assert found.value == pytest.approx(objective(ExactValues(model, found.policy), [Entropy(0.9, 2.0)] * 3, 0.5), rel=1e-14)
+    result = exact_ascent(model, scopes_of(line_distances(3), 1), [Entropy(0.9, 2.0)] * 3, 0.5, steps=400, restarts=1, tolerance=1e-6)
+    assert np.all(np.diff(result.history) > 0.0)
+    assert result.history[-1] == result.value
+    assert result.stationarity < 1e-4
+    assert result.value == pytest.approx(objective(ExactValues(model, result.policy), [Entropy(0.9, 2.0)] * 3, 0.5), rel=1e-14)
 
 
 def test_restarts_are_drawn_from_the_seed():

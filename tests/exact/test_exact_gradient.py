@@ -93,9 +93,9 @@ def test_truncated_gradient_at_full_radius_is_the_exact_one(credit, reading):
     signals = learning_signals(evaluation, utilities, 0.3)
     q = evaluation.action_values(signals)
     everyone = windows(line_distances(model.n), model.n)
-    found = truncated_gradient(evaluation, signals, q, everyone, everyone, credit=credit, reading=reading)
-    for mine, exact in zip(found, exact_gradient(evaluation, utilities, 0.3), strict=True):
-        np.testing.assert_allclose(mine, exact, rtol=0, atol=1e-12)
+    result = truncated_gradient(evaluation, signals, q, everyone, everyone, credit=credit, reading=reading)
+    for actual, exact in zip(result, exact_gradient(evaluation, utilities, 0.3), strict=True):
+        np.testing.assert_allclose(actual, exact, rtol=0, atol=1e-12)
 
 
 def line_evaluation(n=5, coupling=0.3, seed=2):
@@ -114,7 +114,7 @@ def test_conditional_means_add_no_bias_beyond_the_agents_left_out(credit):
     evaluation, q = line_evaluation()
     model, policy = evaluation.model, evaluation.policy
     near = windows(line_distances(5), 1)
-    found = truncated_gradient(evaluation, model.rewards, q, near, near, credit=credit, reading="conditional_mean")
+    result = truncated_gradient(evaluation, model.rewards, q, near, near, credit=credit, reading="conditional_mean")
     weights = evaluation.occupancy()
     for i in range(5):
         total = q[list(near[i])].sum(axis=0) / 5
@@ -124,7 +124,7 @@ def test_conditional_means_add_no_bias_beyond_the_agents_left_out(credit):
             for b in range(2):
                 psi = (model.action_digits[i] == b) - policy.tables[i][x, b]
                 by_hand[x, b] = (weights[here] * psi * total[here]).sum()
-        np.testing.assert_allclose(found[i], by_hand, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(result[i], by_hand, rtol=0, atol=1e-12)
 
 
 def test_under_td_the_two_credits_have_different_truncation_bias():
@@ -146,5 +146,5 @@ def test_unvisited_cells_do_not_poison_the_gradient():
     weights = evaluation.occupancy(horizon=2)
     assert np.any(weights == 0.0)
     for reading in ("conditional_mean", "fixed_point"):
-        found = truncated_gradient(evaluation, evaluation.model.rewards, q, near, near, reading=reading, weights=weights)
-        assert all(np.isfinite(table).all() for table in found)
+        result = truncated_gradient(evaluation, evaluation.model.rewards, q, near, near, reading=reading, weights=weights)
+        assert all(np.isfinite(table).all() for table in result)

@@ -95,8 +95,8 @@ def test_two_step_power_equals_the_worst_of_all_deviation_plans(seed):
     for j, i in ((0, 1), (1, 0)):
         b_of = np.array([a[j] for a in brute.actions])
         law = brute.pi[:, :, None] * (b_of[:, None] == np.arange(model.action_sizes[j]))
-        mine = law.sum(axis=1)[:, None, :]
-        law = np.divide(law, mine, out=np.zeros_like(law), where=mine > 0)
+        marginal = law.sum(axis=1)[:, None, :]
+        law = np.divide(law, marginal, out=np.zeros_like(law), where=marginal > 0)
         for x in range(model.S):
             worst = np.inf
             for now in range(model.action_sizes[j]):
@@ -154,8 +154,8 @@ def ring_calibration(seed):
 
 
 def test_on_rings_power_is_unreliable_at_distance_kappa_and_good_one_hop_closer():
-    found = [ring_calibration(seed) for seed in range(5)]
-    for errors in found:
+    results = [ring_calibration(seed) for seed in range(5)]
+    for errors in results:
         assert errors[1, 1] > 0.25
         assert errors[2, 2] > 0.25
         assert errors[2, 1] < 0.05

@@ -83,8 +83,8 @@ def test_json_is_strict_and_files_read_back(tables, tmp_path):
 
 def test_infinite_certificates_and_unknown_errors_survive_json():
     kernel = line_msg(3)
-    found = exact_tables(kernel, line_distances(3), uniform_policy(kernel, ((0, 1), (0, 1, 2), (1, 2))), 0.999999)
-    text = found.to_json()
+    result = exact_tables(kernel, line_distances(3), uniform_policy(kernel, ((0, 1), (0, 1, 2), (1, 2))), 0.999999)
+    text = result.to_json()
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text)["power_reading"]["rows"]
@@ -93,24 +93,24 @@ def test_infinite_certificates_and_unknown_errors_survive_json():
 def test_a_fixed_point_that_does_not_fit_leaves_the_other_tables_alone():
     kernel = line_msg(7)
     policy = uniform_policy(kernel, scopes_of(line_distances(7), 1))
-    found = exact_tables(kernel, line_distances(7), policy, 0.9, memory_limit=required_bytes(kernel), power_steps=1)
-    fixed, mean = (np.array(found["truncation"].column(name)) for name in ("fixed_point", "conditional_mean"))
+    result = exact_tables(kernel, line_distances(7), policy, 0.9, memory_limit=required_bytes(kernel), power_steps=1)
+    fixed, mean = (np.array(result["truncation"].column(name)) for name in ("fixed_point", "conditional_mean"))
     assert np.isnan(fixed).any()
     assert np.isfinite(fixed[:2]).all()
     assert np.isfinite(mean).all()
     # In the smallest joint model that fits, nothing else is missing.
-    kappas = {row[0] for row in found["gradient"].rows if row[2] == "conditional_mean"}
+    kappas = {row[0] for row in result["gradient"].rows if row[2] == "conditional_mean"}
     assert kappas == set(range(7))
 
 
 def test_an_experiment_gives_the_tables_of_its_model_at_its_policy_radius_and_horizon():
-    found = exact_experiment(experiment(kappa_policy=1, utility={"kind": "entropy"}, learning={"task_weight": 0.5, "gamma": 0.95}))
-    quantities = dict(found["model"].rows)
+    result = exact_experiment(experiment(kappa_policy=1, utility={"kind": "entropy"}, learning={"task_weight": 0.5, "gamma": 0.95}))
+    quantities = dict(result["model"].rows)
     assert quantities["discount"] == 0.95
     kernel = line_msg(4)
     evaluation = ExactValues(JointModel(kernel, 0.95), uniform_policy(kernel, scopes_of(line_distances(4), 1)))
     task = objective(evaluation, None, 0.5)
-    values = found["values"]
+    values = result["values"]
     assert sum(values.column("task")) * 0.5 / 4 == pytest.approx(task, rel=1e-12)
     assert quantities["objective"] == pytest.approx(task + sum(values.column("utility")) / 4, rel=1e-12)
 
@@ -124,12 +124,12 @@ def test_learned_logits_change_the_tables_and_must_fit():
 
 def test_wireless_on_a_king_grid_has_tables_although_all_actions_collide():
     described = experiment(environment={"kind": "wireless_spdac", "deadline": 1}, topology={"kind": "king_grid", "rows": 2, "columns": 2})
-    found = exact_experiment(described)
-    quantities = dict(found["model"].rows)
+    result = exact_experiment(described)
+    quantities = dict(result["model"].rows)
     assert (quantities["joint states"], quantities["joint actions"]) == (16, 625)
-    assert found["truncation"].column("fixed_point")[-1] < 1e-11
+    assert result["truncation"].column("fixed_point")[-1] < 1e-11
     # All four meet at one access point, so every pair can hurt each other alike.
-    power = np.array(found["power"].column("realized"))
+    power = np.array(result["power"].column("realized"))
     np.testing.assert_allclose(power, power[0], rtol=1e-9)
     assert power[0] > 0.0
 

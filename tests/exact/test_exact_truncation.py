@@ -60,8 +60,8 @@ def test_fixed_point_and_conditional_mean_satisfy_their_equations_under_any_weig
     signals = rng.standard_normal((2, model.S, model.A))
     known = mass > 0
     step = np.einsum("sat,tb->satb", brute.P, brute.pi).reshape(model.S * model.A, -1)
-    for k, found in enumerate(fixed_point(evaluation, signals, window, weights)):
-        table = found.table.reshape(-1)
+    for k, result in enumerate(fixed_point(evaluation, signals, window, weights)):
+        table = result.table.reshape(-1)
         np.testing.assert_array_equal(np.isnan(table), ~known)
         target = signals[k].reshape(-1) + model.discount * step @ np.nan_to_num(table)[index.reshape(-1)]
         mean = ((weights.reshape(-1) * target) @ member)[known] / mass[known]

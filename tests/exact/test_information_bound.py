@@ -39,38 +39,38 @@ def paths(model, policy):
 @pytest.mark.parametrize("seed", range(3))
 def test_terms_are_sums_over_all_paths(seed):
     model, policy, contexts = small(seed)
-    found = bound_terms(model, policy, contexts, HORIZON)
+    result = bound_terms(model, policy, contexts, HORIZON)
     visits, joint = paths(model, policy)
     weights = 0.9 ** np.arange(HORIZON)
-    assert found.clean == pytest.approx(np.einsum("t,ts,sa,isa->i", weights, visits, joint, model.rewards).mean(), rel=1e-12)
-    assert clean_return(model, policy, HORIZON) == pytest.approx(found.clean, rel=1e-12)
+    assert result.clean == pytest.approx(np.einsum("t,ts,sa,isa->i", weights, visits, joint, model.rewards).mean(), rel=1e-12)
+    assert clean_return(model, policy, HORIZON) == pytest.approx(result.clean, rel=1e-12)
     for i, table in enumerate(policy.tables):
         by_step, pooled = [], np.zeros(len(table))
         for visit in visits:
             met = np.bincount(contexts[i], weights=visit, minlength=len(table))
             pooled += met / HORIZON
             by_step.append(enumerate_information(met, table).information)
-        assert found.information[i] == pytest.approx(float(weights @ by_step), abs=1e-12)
-        assert found.pooled[i] == pytest.approx(enumerate_information(pooled, table).information, abs=1e-12)
+        assert result.information[i] == pytest.approx(float(weights @ by_step), abs=1e-12)
+        assert result.pooled[i] == pytest.approx(enumerate_information(pooled, table).information, abs=1e-12)
         present = pooled[pooled > 0]
-        assert found.coverage[i] == pytest.approx(float((present * np.log(present * len(pooled))).sum()), abs=1e-12)
-    np.testing.assert_allclose(found.attacked, attacked_returns(model, policy, HORIZON), rtol=1e-12)
+        assert result.coverage[i] == pytest.approx(float((present * np.log(present * len(pooled))).sum()), abs=1e-12)
+    np.testing.assert_allclose(result.attacked, attacked_returns(model, policy, HORIZON), rtol=1e-12)
     # Nobody else does worse under the worst adversary's policy than under agent i's own.
-    assert (found.attacked <= found.clean_victims + 1e-12).all()
-    assert ((found.shift[~np.eye(3, dtype=bool)] >= 0) & (found.shift[~np.eye(3, dtype=bool)] <= 1)).all()
+    assert (result.attacked <= result.clean_victims + 1e-12).all()
+    assert ((result.shift[~np.eye(3, dtype=bool)] >= 0) & (result.shift[~np.eye(3, dtype=bool)] <= 1)).all()
     # (1) holds exactly from least_lambda on.
-    least, worst = found.least_lambda, found.attacked.min()
-    assert found.right_side(least) == pytest.approx(worst) if least > 0 else found.right_side(0.0) <= worst
-    assert found.right_side(1.5 * least + 1e-3) < worst
+    least, worst = result.least_lambda, result.attacked.min()
+    assert result.right_side(least) == pytest.approx(worst) if least > 0 else result.right_side(0.0) <= worst
+    assert result.right_side(1.5 * least + 1e-3) < worst
 
 
 def test_the_bound_fails_for_every_lambda_where_actions_carry_no_information():
     model, policy, contexts = small(0)
     blind = JointPolicy(policy.scopes, tuple(np.repeat(table[:1], len(table), axis=0) for table in policy.tables))
-    found = bound_terms(model, blind, contexts, HORIZON)
-    assert found.information == pytest.approx(0.0, abs=1e-12)
-    assert found.attacked.min() < found.clean - 1e-3
-    assert found.least_lambda == np.inf
+    result = bound_terms(model, blind, contexts, HORIZON)
+    assert result.information == pytest.approx(0.0, abs=1e-12)
+    assert result.attacked.min() < result.clean - 1e-3
+    assert result.least_lambda == np.inf
 
 
 def test_noise_and_greed():

@@ -121,9 +121,9 @@ def test_softmax_tables_of_agents_become_a_joint_policy_that_reads_the_same_stat
     for table in tables:
         table.load(rng.standard_normal(table.logits.shape))
     model = JointModel(kernel, 0.9)
-    for i, found in enumerate(model.local_probabilities(joint_policy_of(tables))):
+    for i, result in enumerate(model.local_probabilities(joint_policy_of(tables))):
         context = tables[i].context([model.state_digits[j] for j in scopes[i]])
-        np.testing.assert_array_equal(found, tables[i].probabilities[context])
+        np.testing.assert_array_equal(result, tables[i].probabilities[context])
     again = softmax_policy(kernel, scopes, [table.logits for table in tables])
-    for mine, other in zip(again.tables, joint_policy_of(tables).tables, strict=True):
-        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-15)
+    for first, other in zip(again.tables, joint_policy_of(tables).tables, strict=True):
+        np.testing.assert_allclose(first, other, rtol=0, atol=1e-15)

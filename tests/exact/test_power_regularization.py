@@ -75,9 +75,9 @@ def by_value_iteration(evaluation: ExactValues, rule: Regularization, i: int) ->
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.aggregate}-{rule.variant}")
 def test_adversarial_values_are_the_fixed_point_of_their_equation(rule: Regularization) -> None:
     evaluation = game(7, largest=2)
-    found = adversarial_values(evaluation, rule)
+    result = adversarial_values(evaluation, rule)
     for i in range(evaluation.model.n):
-        np.testing.assert_allclose(found[i], by_value_iteration(evaluation, rule, i), atol=1e-9)
+        np.testing.assert_allclose(result[i], by_value_iteration(evaluation, rule, i), atol=1e-9)
 
 
 @settings(max_examples=15, deadline=None)
@@ -87,13 +87,13 @@ def test_power_with_independent_deviations_is_the_power_measured_with_the_value_
     evaluation = game(seed)
     model = evaluation.model
     for rule in RULES:
-        found = adversarial_values(evaluation, rule)
+        result = adversarial_values(evaluation, rule)
         for i in range(model.n):
-            q = model.rewards[i] + model.discount * model.expected_next(found[i][None])[0]
+            q = model.rewards[i] + model.discount * model.expected_next(result[i][None])[0]
             power = aggregated_power(evaluation, q, i, rule)
             assert power.min() >= 0.0
-            told = evaluation.values((model.rewards[i] - rule.strength * power)[None])[0]
-            np.testing.assert_allclose(found[i], told, atol=1e-9)
+            values = evaluation.values((model.rewards[i] - rule.strength * power)[None])[0]
+            np.testing.assert_allclose(result[i], values, atol=1e-9)
 
 
 @settings(max_examples=15, deadline=None)

@@ -43,24 +43,24 @@ def value_of(model: JointModel, policy: JointPolicy, agent: int, rule: Regulariz
 def test_with_realized_power_no_pure_policy_is_better_than_the_best_response(seed: int, aggregate: str) -> None:
     model, policy, _ = small_game(seed)
     rule = Regularization(0.4, aggregate)
-    found = regularized_response(model, policy, 0, rule)
+    result = regularized_response(model, policy, 0, rule)
     values = [
-        value_of(model, with_response(model, policy, 0, np.eye(model.action_sizes[0])[list(chosen)]), 0, rule)
-        for chosen in itertools.product(range(model.action_sizes[0]), repeat=model.S)
+        value_of(model, with_response(model, policy, 0, np.eye(model.action_sizes[0])[list(actions)]), 0, rule)
+        for actions in itertools.product(range(model.action_sizes[0]), repeat=model.S)
     ]
-    assert found.value == pytest.approx(max(values), abs=1e-9)
-    assert response_gaps(model, with_response(model, policy, 0, found.probabilities), rule)[0] == pytest.approx(0.0, abs=1e-7)
+    assert result.value == pytest.approx(max(values), abs=1e-9)
+    assert response_gaps(model, with_response(model, policy, 0, result.probabilities), rule)[0] == pytest.approx(0.0, abs=1e-7)
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "sum", "max"])
 def test_with_ex_ante_power_no_policy_near_or_far_is_better(aggregate: str) -> None:
     model, policy, rng = small_game(5)
     rule = Regularization(0.4, aggregate, "ex_ante")
-    found = regularized_response(model, policy, 0, rule)
-    shape = found.probabilities.shape
+    result = regularized_response(model, policy, 0, rule)
+    shape = result.probabilities.shape
     tried = [rng.dirichlet(np.full(shape[1], 0.5), size=shape[0]) for _ in range(60)]
-    tried += [0.95 * found.probabilities + 0.05 * each for each in tried]
-    assert max(value_of(model, with_response(model, policy, 0, each), 0, rule) for each in tried) <= found.value + 1e-9
+    tried += [0.95 * result.probabilities + 0.05 * each for each in tried]
+    assert max(value_of(model, with_response(model, policy, 0, each), 0, rule) for each in tried) <= result.value + 1e-9
 
 
 RULES = RelyRules(wage=0.5)
@@ -94,8 +94,8 @@ def test_best_responses_in_rely_switch_there_too_and_a_coin_beats_splitting_befo
     serve = np.array([[1.0, 0.0]])
     policy = JointPolicy(((0,), (1,), (2,)), (serve, serve, np.full((1, 4), 0.25)))
     for price, action in ((0.9 * at.rely_to_self, FIRST_HUB), (1.1 * at.rely_to_self, ALONE)):
-        found = regularized_response(model, policy, 2, Regularization(price, "sum", co_players=(0, 1)))
-        assert found.probabilities[0].argmax() == action
+        result = regularized_response(model, policy, 2, Regularization(price, "sum", co_players=(0, 1)))
+        assert result.probabilities[0].argmax() == action
     # A hub that knows the leaf's policy and not its action cannot tell whether it is relied on.
     price = 1.5 * at.rely_to_split
     coin = regularized_response(model, policy, 2, Regularization(price, "max", "ex_ante", (0, 1)))

@@ -118,13 +118,13 @@ def test_sampled_gradients_of_both_credits_converge_to_their_own_exact_truncated
     sampler = Sampler(model.kernel, evaluation.policy, 5)
     errors = np.zeros((2, len(sizes)))
     for column, size in enumerate(sizes):
-        found = np.array([estimate(sampler, model, tables, size, horizon) for _ in range(12 if size < 1600 else 6)])
-        errors[:, column] = np.sqrt(((found - np.array(exact)) ** 2).sum(axis=2).mean(axis=0))
+        result = np.array([estimate(sampler, model, tables, size, horizon) for _ in range(12 if size < 1600 else 6)])
+        errors[:, column] = np.sqrt(((result - np.array(exact)) ** 2).sum(axis=2).mean(axis=0))
     for row in errors:
         assert np.polyfit(np.log(sizes), np.log(row), 1)[0] == pytest.approx(-0.5, abs=0.1)
     # On the same samples the two differ by the difference of their own limits, not by noise.
     apart = exact[1] - exact[0]
-    assert np.linalg.norm((found[:, 1] - found[:, 0]).mean(axis=0) - apart) < 0.3 * np.linalg.norm(apart)
+    assert np.linalg.norm((result[:, 1] - result[:, 0]).mean(axis=0) - apart) < 0.3 * np.linalg.norm(apart)
 
 
 def learned_critic(sampler, model, agent, window, copies, horizon):
@@ -152,8 +152,8 @@ def test_td_error_splits_into_a_statistical_part_that_shrinks_and_a_truncation_p
     sampler = Sampler(model.kernel, evaluation.policy, 9)
     rows = []
     for copies in sizes:
-        found = [split_error(learned_critic(sampler, model, agent, window, copies, horizon), limit, q[agent], weights) for _ in range(8)]
-        rows.append(np.sqrt(np.mean([[part.statistical**2, part.truncation**2, part.total**2] for part in found], axis=0)))
+        results = [split_error(learned_critic(sampler, model, agent, window, copies, horizon), limit, q[agent], weights) for _ in range(8)]
+        rows.append(np.sqrt(np.mean([[part.statistical**2, part.truncation**2, part.total**2] for part in results], axis=0)))
     statistical, truncation, total = np.array(rows).T
     assert np.polyfit(np.log(sizes), np.log(statistical), 1)[0] == pytest.approx(-0.5, abs=0.1)
     np.testing.assert_allclose(truncation, truncation[-1], rtol=0.1)

@@ -44,12 +44,12 @@ PPO: dict[str, Any] = {**TABLES, "learning": {"algorithm": {"kind": "ppo"}}}
     ],
 )
 def test_another_name_is_the_same_setting_and_is_named(base: dict[str, Any], word: str, same: str) -> None:
-    found, expected = load_experiment(base, [word]), load_experiment(base, [same])
-    assert found.experiment == expected.experiment != load_experiment(base).experiment
+    result, expected = load_experiment(base, [word]), load_experiment(base, [same])
+    assert result.experiment == expected.experiment != load_experiment(base).experiment
     assert expected.notes == ()
-    assert len(found.notes) == 1
-    assert " is read as " in found.notes[0]
-    assert resolved(found.experiment) == resolved(expected.experiment)
+    assert len(result.notes) == 1
+    assert " is read as " in result.notes[0]
+    assert resolved(result.experiment) == resolved(expected.experiment)
 
 
 def test_a_file_with_an_earlier_name_keeps_its_line_and_an_override_by_either_name_wins(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 def circles(package: str) -> list[list[str]]:
     """The groups of modules of a package that import each other in a circle."""
     graph = grimp.build_graph(package, exclude_type_checking_imports=True, cache_dir=None)
-    imports = nx.DiGraph([(module, found) for module in graph.modules for found in graph.find_modules_directly_imported_by(module)])
+    imports = nx.DiGraph([(module, imported) for module in graph.modules for imported in graph.find_modules_directly_imported_by(module)])
     assert imports.number_of_edges() > 0
     return sorted(sorted(group) for group in nx.strongly_connected_components(imports) if len(group) > 1)
 

@@ -133,14 +133,14 @@ def _command(block: Block, command: Command, finished_runs: list[Path]) -> None:
 
 def _execute(block: Block, command: Command, words: list[str], target: str | None) -> None:
     out, err = io.StringIO(), io.StringIO()
-    wanted = 0 if not any(line.startswith("netagents: error:") for line in command.output) else None
+    expected_code = 0 if not any(line.startswith("netagents: error:") for line in command.output) else None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(_shortened(words, block.extra()) if wanted == 0 else words)
-    assert wanted is None or code == wanted, f"{block}: {command.line}: {err.getvalue()[-2000:]}"
+        code = main(_shortened(words, block.extra()) if expected_code == 0 else words)
+    assert expected_code is None or code == expected_code, f"{block}: {command.line}: {err.getvalue()[-2000:]}"
     if target is not None:
         Path(target).write_text(out.getvalue(), encoding="utf-8")
-    shown = out.getvalue() + err.getvalue()
-    assert [line for line in command.output if line not in shown] == [], f"{block}: {command.line} prints {shown}"
+    output = out.getvalue() + err.getvalue()
+    assert [line for line in command.output if line not in output] == [], f"{block}: {command.line} prints {output}"
 
 
 def _shortened(words: list[str], extra: list[str]) -> list[str]:
@@ -149,8 +149,8 @@ def _shortened(words: list[str], extra: list[str]) -> list[str]:
     if words[0] in TRAINS and "failures" not in words[:2] and "--launcher" not in words:
         settings += [word for word in SHORT if _key(word) not in map(_key, settings)]
     options = [word for word in extra if "=" not in word or word.startswith("-")]
-    kept = [word for word in words if word.startswith("-") or "=" not in word or _key(word) not in map(_key, settings)]
-    return [*kept, *settings, *options, *(["-q"] if words[0] == "run" else [])]
+    remaining = [word for word in words if word.startswith("-") or "=" not in word or _key(word) not in map(_key, settings)]
+    return [*remaining, *settings, *options, *(["-q"] if words[0] == "run" else [])]
 
 
 def _run_with(words: list[str], run: Callable[..., Any], source: Any, **changes: Any) -> Any:

@@ -25,10 +25,10 @@ def test_the_page_shows_the_tables_of_the_result() -> None:
 def test_the_claims_are_those_of_the_result() -> None:
     claims = read_claims(registry_path())
     gain, rank = FACTS["correlation_with_gain"]["influence"], FACTS["ranks"]["published"]
-    for name, found, value in (("influence-foretells-gain", gain, "value"), ("influence-allocation-rank", rank, "percentile")):
+    for name, actual, value in (("influence-foretells-gain", gain, "value"), ("influence-allocation-rank", rank, "percentile")):
         last = find_claim(claims, name).last
         assert last is not None
-        assert (last.value, last.low, last.high) == pytest.approx((found[value], found["low"], found["high"]), rel=1e-4)
+        assert (last.value, last.low, last.high) == pytest.approx((actual[value], actual["low"], actual["high"]), rel=1e-4)
 
 
 def test_allocations_and_ranks_follow_from_samples_and_influence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,8 +38,8 @@ def test_allocations_and_ranks_follow_from_samples_and_influence(capsys: pytest.
     samples = np.array(FACTS["samples"])
     relative = samples / game_scale(FACTS["scenarios"], samples)[None, None, :, None]
     for rule, pick in FACTS["allocations"].items():
-        found = rank_among_all(relative.mean(axis=(0, 1)), pick, PUBLISHED_SIZES)
-        assert (found.rank, found.total) == (FACTS["ranks"][rule]["rank"], FACTS["ranks"][rule]["of"])
+        actual = rank_among_all(relative.mean(axis=(0, 1)), pick, PUBLISHED_SIZES)
+        assert (actual.rank, actual.total) == (FACTS["ranks"][rule]["rank"], FACTS["ranks"][rule]["of"])
     scenarios: Path = RESULT.parent / "scenarios.csv"
     assert main(["allocate", str(scenarios), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["allocations"]["published"]["sizes"] == FACTS["allocations"]["published"]

@@ -51,8 +51,8 @@ def test_a_study_trains_plays_and_ranks_and_goes_on(tmp_path: Path, capsys: pyte
     ]
     words += ["--out", str(out), "--jobs", "2", "--episodes", "16"]
     assert main(words) == 0
-    said = capsys.readouterr().out
-    assert "rank of published, all samples:" in said
+    output = capsys.readouterr().out
+    assert "rank of published, all samples:" in output
     facts = json.loads((out / "allocation.json").read_text())
     assert facts["scenarios"] == ["stag_hunt", "chicken"]
     assert np.array(facts["samples"]).shape == (2, 3, 2, 2)
@@ -78,15 +78,15 @@ def made_up(influence: float, gain: float, seed: int, noise: float = 0.02, episo
 def test_influence_that_foretells_the_gain_is_found_to_do_so() -> None:
     strength = [0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.1]
     plays = [made_up(each, each, number) for number, each in enumerate(strength)]
-    found = judge([str(each) for each in strength], [1, 3, 5], plays, resamples=20)
-    assert found.by_gain["influence"].value > 0.9
-    assert found.by_gain["influence"].low > 0.5
-    assert abs(found.by_gain["causal_influence"].value) < 0.8
-    assert found.anova.p < 1e-6
-    assert (found.anova.between, found.anova.within) == (2, 2 * 31)
-    assert found.ranks["published"].rank.percentile < 0.05
-    assert found.budget == 24
-    assert sum(found.picks["published"]) == sum(found.picks["ranks"]) == 24
+    result = judge([str(each) for each in strength], [1, 3, 5], plays, resamples=20)
+    assert result.by_gain["influence"].value > 0.9
+    assert result.by_gain["influence"].low > 0.5
+    assert abs(result.by_gain["causal_influence"].value) < 0.8
+    assert result.anova.p < 1e-6
+    assert (result.anova.between, result.anova.within) == (2, 2 * 31)
+    assert result.ranks["published"].rank.percentile < 0.05
+    assert result.budget == 24
+    assert sum(result.picks["published"]) == sum(result.picks["ranks"]) == 24
 
 
 def test_within_each_game_influence_is_judged_by_itself() -> None:
@@ -94,9 +94,9 @@ def test_within_each_game_influence_is_judged_by_itself() -> None:
     names = [f"{game}, {k}" for game in ("follows", "opposes") for k in range(4)] + ["lonely, 0"]
     gains = [*strength, *reversed(strength), 0.5]
     plays = [made_up(each, gain, number) for number, (each, gain) in enumerate(zip([*strength, *strength, 1.0], gains, strict=True))]
-    found = judge(names, [1, 3, 5], plays, resamples=2)
-    assert list(found.games) == ["follows", "opposes"]
-    follows, opposes = found.games["follows"], found.games["opposes"]
+    result = judge(names, [1, 3, 5], plays, resamples=2)
+    assert list(result.games) == ["follows", "opposes"]
+    follows, opposes = result.games["follows"], result.games["opposes"]
     assert (follows.by_gain.value, opposes.by_gain.value) == pytest.approx((1.0, -1.0))
     assert follows.by_gain.n == 4
     assert (follows.anova.between, follows.anova.within) == (2, 2 * 15)
@@ -111,11 +111,11 @@ def test_a_scenario_in_which_nobody_earns_anything_gains_nothing() -> None:
     plays = [made_up(1.0, 0.5, 0), made_up(1.0, 0.5, 1), made_up(1.0, 0.5, 2)]
     noise = np.random.default_rng(3).random((4, 5, 3)) * 1e-3
     plays[1] = ScenarioPlay(noise, np.zeros((4, 5, 40)), plays[1].measures)
-    found = judge(names, [1, 3, 5], plays, resamples=2)
-    assert np.abs(found.gains[1]).max() < 1e-3
-    assert (found.influence[1].value, found.influence[1].p) == (0.0, 1.0)
-    assert found.gains[0, -1] == pytest.approx(0.75 / found.samples[:, :, :2].mean(), rel=0.1)
-    assert game_scale(names, found.samples) == pytest.approx([found.samples[:, :, :2].mean()] * 2 + [found.samples[:, :, 2].mean()])
+    result = judge(names, [1, 3, 5], plays, resamples=2)
+    assert np.abs(result.gains[1]).max() < 1e-3
+    assert (result.influence[1].value, result.influence[1].p) == (0.0, 1.0)
+    assert result.gains[0, -1] == pytest.approx(0.75 / result.samples[:, :, :2].mean(), rel=0.1)
+    assert game_scale(names, result.samples) == pytest.approx([result.samples[:, :, :2].mean()] * 2 + [result.samples[:, :, 2].mean()])
     with pytest.raises(ExperimentError, match="in scenario 'game' every return is 0"):
         game_scale(names[:2], np.zeros((2, 2, 2, 3)))
 
@@ -127,9 +127,9 @@ def test_influence_that_says_nothing_has_a_middling_rank() -> None:
         gains = rng.standard_normal(8)
         strength = rng.random(8)
         plays = [made_up(each, gain, 7 * trial + k, episodes=6) for k, (each, gain) in enumerate(zip(strength, gains, strict=True))]
-        found = judge(list("abcdefgh"), [1, 3, 5], plays, resamples=2)
-        shares.append(found.ranks["published"].rank.percentile)
-        p.append(found.by_gain["influence"].value)
+        result = judge(list("abcdefgh"), [1, 3, 5], plays, resamples=2)
+        shares.append(result.ranks["published"].rank.percentile)
+        p.append(result.by_gain["influence"].value)
     assert abs(np.mean(shares) - 0.5) < 3 * 0.29 / np.sqrt(12)
     assert abs(np.mean(p)) < 3 * 0.38 / np.sqrt(12)
 
@@ -139,11 +139,11 @@ def test_the_analysis_of_variance_is_that_of_randomised_blocks() -> None:
 
     rng = np.random.default_rng(3)
     values = rng.standard_normal((5, 4, 3)) + rng.standard_normal((5, 4, 1)) * 10
-    found = block_anova(values)
+    result = block_anova(values)
     blocks = values.reshape(-1, 3)
     # Against the one-way analysis of what is left after the blocks' means, whose F has more degrees of freedom within.
     one_way = f_oneway(*(blocks - blocks.mean(axis=1, keepdims=True)).T)
-    assert found.f == pytest.approx(one_way.statistic * found.within / (blocks.size - 3))
+    assert result.f == pytest.approx(one_way.statistic * result.within / (blocks.size - 3))
     many = [block_anova(rng.standard_normal((5, 4, 3))).p for _ in range(400)]
     assert 0.02 < np.mean(np.array(many) < 0.05) < 0.09
 
@@ -163,8 +163,8 @@ def test_causal_influence_is_the_mutual_information_of_the_two_actions() -> None
     rng = np.random.default_rng(1)
     chances, forced = rng.dirichlet(np.ones(3), 7), rng.dirichlet(np.ones(4), (7, 3))
     joint = chances[..., None] * forced
-    wanted = sum((each * np.log(each / (each.sum(1, keepdims=True) * each.sum(0, keepdims=True)))).sum() for each in joint) / 7
-    assert causal_influence(forced, chances) == pytest.approx(wanted)
+    expected = sum((each * np.log(each / (each.sum(1, keepdims=True) * each.sum(0, keepdims=True)))).sum() for each in joint) / 7
+    assert causal_influence(forced, chances) == pytest.approx(expected)
     assert causal_influence(np.eye(2)[None], np.array([[0.5, 0.5]])) == pytest.approx(np.log(2))
     assert causal_influence(np.full((1, 2, 2), 0.5), np.array([[0.5, 0.5]])) == pytest.approx(0.0)
 
@@ -202,9 +202,9 @@ def test_what_cannot_be_allocated_is_one_line(
     file = tmp_path / "scenarios.csv"
     file.write_text(text)
     assert main(["allocate", str(file), *words]) != 0
-    said = capsys.readouterr().err.strip()
-    assert line in said
-    assert "\n" not in said
+    error_text = capsys.readouterr().err.strip()
+    assert line in error_text
+    assert "\n" not in error_text
 
 
 def test_equal_influences_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,15 +228,15 @@ def test_a_budget_that_sizes_cannot_make_is_said(tmp_path: Path, capsys: pytest.
 def test_the_tables_of_the_page_say_what_the_result_says() -> None:
     names = [f"{game}, {k}" for game in ("chicken", "stag_hunt") for k in range(3)]
     plays = [made_up(0.5 * number, 0.4 * number, number) for number in range(6)]
-    found = judge(names, [1, 3, 5], plays, resamples=2)
-    text = page_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", json.loads(result_json(found)))
+    result = judge(names, [1, 3, 5], plays, resamples=2)
+    text = page_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", json.loads(result_json(result)))
     assert text.startswith(f"before\n{BEGIN}\n| scenario |")
     assert text.endswith(f"|\n{END}\nafter\n")
     rows = {row.split(" | ")[0].removeprefix("| "): row for row in text.splitlines()}
-    assert f"{found.influence[5].value:.3f} [" in rows["stag_hunt, 2"]
-    assert f"| {', '.join(str(found.picks[rule][5]) for rule in ('published', 'ranks', 'gain'))} |" in rows["stag_hunt, 2"]
-    game, chicken = found.games["chicken"], rows["chicken"]
+    assert f"{result.influence[5].value:.3f} [" in rows["stag_hunt, 2"]
+    assert f"| {', '.join(str(result.picks[rule][5]) for rule in ('published', 'ranks', 'gain'))} |" in rows["stag_hunt, 2"]
+    game, chicken = result.games["chicken"], rows["chicken"]
     assert f"F(2, {game.anova.within}) = {game.anova.f:.2f}" in chicken
     assert f"| {', '.join(map(str, game.pick))} | {game.rank.rank.percentile:.2f} [" in chicken
-    assert f"rank {found.ranks['published'].rank.rank:g} of {found.ranks['published'].rank.total}" in rows["published"]
-    assert f"| {found.by_gain['influence'].value:.2f} [" in rows["influence"]
+    assert f"rank {result.ranks['published'].rank.rank:g} of {result.ranks['published'].rank.total}" in rows["published"]
+    assert f"| {result.by_gain['influence'].value:.2f} [" in rows["influence"]

@@ -40,12 +40,12 @@ CHAIN: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def chosen(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def calibrated_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run(CHAIN, directory=tmp_path_factory.mktemp("auto") / "run")
 
 
-def test_the_calibration_finds_who_matters_and_pays_for_nobody_else(chosen: Run) -> None:
-    facts = read_record(chosen.path / RADII, RADII, 4)
+def test_the_calibration_finds_who_matters_and_pays_for_nobody_else(calibrated_run: Run) -> None:
+    facts = read_record(calibrated_run.path / RADII, RADII, 4)
     pairs = np.array(facts["pairs"])
     assert pairs[[1, 2, 3], [0, 1, 2]].min() > 3 * np.triu(pairs, 1).max(), "influence runs to the left"
     assert facts["policy"] == [0, 0, 0, 0], "that radius was set"
@@ -53,41 +53,41 @@ def test_the_calibration_finds_who_matters_and_pays_for_nobody_else(chosen: Run)
     assert (facts["critic"][3], facts["gradient"][0]) == (0, 0), "nobody is to the right of the last, and to the left of the first"
 
 
-def test_the_run_sends_what_was_foreseen_and_no_more_than_the_budget(chosen: Run) -> None:
-    facts = read_record(chosen.path / RADII, RADII, 4)
-    sent = sum(traffic.bytes for hop, traffic in chosen.ledger.by_hop().items() if hop > 0) / 4
+def test_the_run_sends_what_was_foreseen_and_no_more_than_the_budget(calibrated_run: Run) -> None:
+    facts = read_record(calibrated_run.path / RADII, RADII, 4)
+    sent = sum(traffic.bytes for hop, traffic in calibrated_run.ledger.by_hop().items() if hop > 0) / 4
     assert sent == facts["bytes_chosen"] <= 0.5 * facts["bytes_largest"]
-    whole = run(CHAIN, "kappa=3", "learning.iterations=1", directory=chosen.path.parent / "whole")
+    whole = run(CHAIN, "kappa=3", "learning.iterations=1", directory=calibrated_run.path.parent / "whole")
     assert sum(traffic.bytes for hop, traffic in whole.ledger.by_hop().items() if hop > 0) == facts["bytes_largest"]
 
 
-def test_the_settings_of_the_run_name_its_radii_and_repeat_it_without_a_calibration(chosen: Run) -> None:
-    experiment = chosen.experiment
+def test_the_settings_of_the_run_name_its_radii_and_repeat_it_without_a_calibration(calibrated_run: Run) -> None:
+    experiment = calibrated_run.experiment
     assert experiment.kappa == "auto"
     assert not experiment.chooses_radii
-    facts = read_record(chosen.path / RADII, RADII, 4)
+    facts = read_record(calibrated_run.path / RADII, RADII, 4)
     radii = {f"kappa_{name}": facts[name] for name in ("critic", "gradient")}
     assert {name: list(getattr(experiment, name)) for name in radii} == radii
-    again = run({**CHAIN, "kappa": 1, **radii}, directory=chosen.path.parent / "again")
-    assert np.array_equal(again.returns, chosen.returns)
-    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(again.tables(), chosen.tables(), strict=True))
+    again = run({**CHAIN, "kappa": 1, **radii}, directory=calibrated_run.path.parent / "again")
+    assert np.array_equal(again.returns, calibrated_run.returns)
+    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(again.tables(), calibrated_run.tables(), strict=True))
     assert not (again.path / RADII).exists()
 
 
-def test_a_run_that_stopped_goes_on_to_the_same_bits(chosen: Run) -> None:
-    path = chosen.path.parent / "stopped"
+def test_a_run_that_stopped_goes_on_to_the_same_bits(calibrated_run: Run) -> None:
+    path = calibrated_run.path.parent / "stopped"
     run(CHAIN, directory=path, on_iteration=lambda each: each.iteration < 1)
     resumed = resume(path)
-    assert not same_bits(chosen, resumed)
+    assert not same_bits(calibrated_run, resumed)
     with pytest.raises(ExperimentError, match="may not change what is learned"):
         resume(path, "calibration.byte_budget=0.9", "learning.iterations=9")
 
 
 @pytest.mark.system
-def test_processes_choose_and_learn_the_same_bits(chosen: Run) -> None:
-    processes = run(CHAIN, "runtime.launcher=local", directory=chosen.path.parent / "processes")
-    assert read_record(processes.path / RADII, RADII, 4) == read_record(chosen.path / RADII, RADII, 4)
-    assert not same_bits(chosen, processes)
+def test_processes_choose_and_learn_the_same_bits(calibrated_run: Run) -> None:
+    processes = run(CHAIN, "runtime.launcher=local", directory=calibrated_run.path.parent / "processes")
+    assert read_record(processes.path / RADII, RADII, 4) == read_record(calibrated_run.path / RADII, RADII, 4)
+    assert not same_bits(calibrated_run, processes)
 
 
 def calibrated(folder: Path, **changes: Any) -> RadiiFacts:
@@ -114,13 +114,15 @@ def test_a_group_keeps_its_radius_and_shared_rewards_keep_gradients_within_criti
     assert max(facts.gradient) > 0
 
 
-def test_the_command_writes_an_experiment_with_the_same_radii(tmp_path: Path, chosen: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_an_experiment_with_the_same_radii(
+    tmp_path: Path, calibrated_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     file, new = tmp_path / "chain.yaml", tmp_path / "chosen.yaml"
     file.write_text(yaml.safe_dump(CHAIN), encoding="utf-8")
     assert main(["radii", str(file), "--out", str(new)]) == 0
     assert "% of the payload" in capsys.readouterr().err
-    done = run(str(new), "runtime.launcher=in_process", directory=tmp_path / "run")
-    assert np.array_equal(done.returns, chosen.returns)
+    result = run(str(new), "runtime.launcher=in_process", directory=tmp_path / "run")
+    assert np.array_equal(result.returns, calibrated_run.returns)
     assert main(["radii", str(file), "--out", str(new)]) == 6, "nothing is overwritten"
 
 

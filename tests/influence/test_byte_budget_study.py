@@ -26,11 +26,11 @@ CHAIN: dict[str, Any] = {
 
 def test_every_rule_has_the_same_budget_and_the_largest_radius_is_the_diameter() -> None:
     study = byte_budget_study(CHAIN, seeds=[0, 1], budget=0.4)
-    found = {setting.label: setting.experiment for setting in study.settings}
-    assert list(found) == [LARGEST, NOBODY, *RULES]
-    assert found[LARGEST].kappa == 2
-    assert found[NOBODY].kappa == 0
-    assert {(found[rule].calibration.by, found[rule].calibration.byte_budget, found[rule].chooses_radii) for rule in RULES} == {
+    results = {setting.label: setting.experiment for setting in study.settings}
+    assert list(results) == [LARGEST, NOBODY, *RULES]
+    assert results[LARGEST].kappa == 2
+    assert results[NOBODY].kappa == 0
+    assert {(results[rule].calibration.by, results[rule].calibration.byte_budget, results[rule].chooses_radii) for rule in RULES} == {
         (rule, 0.4, True) for rule in RULES
     }
     assert len({name for name, _, _ in study.runs()}) == 12
@@ -43,8 +43,8 @@ def test_every_rule_has_the_same_budget_and_the_largest_radius_is_the_diameter()
     [(0.96, 1.1, 5, "yes"), (0.8, 0.9, 5, "no"), (0.9, 0.99, 5, "undecided"), (0.96, 1.1, 4, "undecided"), (0.8, 0.9, 4, "undecided")],
 )
 def test_a_verdict_needs_its_interval_and_five_seeds(low: float, high: float, seeds: int, verdict: str) -> None:
-    kept = Interval((low + high) / 2, low, high, seeds)
-    assert BudgetRow("influence", seeds, (), kept, kept, kept, 0.5, 2.0, (0.0, 0.0, 0.0)).keeps == verdict
+    share = Interval((low + high) / 2, low, high, seeds)
+    assert BudgetRow("influence", seeds, (), share, share, share, 0.5, 2.0, (0.0, 0.0, 0.0)).keeps == verdict
 
 
 @pytest.mark.system

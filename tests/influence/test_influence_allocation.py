@@ -91,7 +91,7 @@ def test_concave_gains_are_what_greedy_marginal_gains_reach(influence: list[floa
         level[best] += 1
     result = allocate_by_gain(gains, len(influence) + steps, sizes)
     reached = sum(gains[s, sizes.index(size)] for s, size in enumerate(result.sizes))
-    assert reached == pytest.approx(sum(gains[s, chosen] for s, chosen in enumerate(level)), abs=1e-9)
+    assert reached == pytest.approx(sum(gains[s, index] for s, index in enumerate(level)), abs=1e-9)
 
 
 def test_ranks_do_not_see_how_unequal_influences_are() -> None:

@@ -30,8 +30,8 @@ def test_intervals_end_where_information_does() -> None:
     generator = np.random.default_rng(1)
     # Two policies that are told apart by nearly every return: the information is just below ln 2.
     returns = 3.0 * np.arange(2.0)[:, None] + generator.normal(size=(2, 4))
-    found = estimate_influence(returns, VarianceInformation())
-    assert found.low < found.high == np.log(2)
+    result = estimate_influence(returns, VarianceInformation())
+    assert result.low < result.high == np.log(2)
     unbounded = assess(
         VarianceInformation().value, returns[None, None, ..., None], resampling="bootstrap", common_random_numbers=False, seed=0
     )
@@ -199,13 +199,13 @@ def test_adjusted_p_values_are_those_of_the_step_up_procedure() -> None:
     ordered = np.sort(p[~np.isnan(p)])
     passing = np.flatnonzero(ordered <= 0.1 * np.arange(1, 13) / 12)
     threshold = ordered[passing[-1]]
-    found = control_false_discoveries(p, 0.1)
-    assert found.tests == 12
-    np.testing.assert_array_equal(found.significant, np.where(np.isnan(p), False, p <= threshold))
-    assert np.isnan(np.diagonal(found.adjusted)).all()
+    result = control_false_discoveries(p, 0.1)
+    assert result.tests == 12
+    np.testing.assert_array_equal(result.significant, np.where(np.isnan(p), False, p <= threshold))
+    assert np.isnan(np.diagonal(result.adjusted)).all()
     stricter = control_false_discoveries(p, 0.1, "benjamini_yekutieli")
     harmonic = (1.0 / np.arange(1, 13)).sum()
-    np.testing.assert_allclose(stricter.adjusted, np.minimum(1.0, found.adjusted * harmonic))
+    np.testing.assert_allclose(stricter.adjusted, np.minimum(1.0, result.adjusted * harmonic))
     assert control_false_discoveries(np.full(3, np.nan)).tests == 0
 
 

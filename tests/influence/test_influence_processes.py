@@ -12,7 +12,7 @@ from netagents.cli.main import main
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
 from netagents.launchers import influence_processes
-from netagents.launchers.influence_jobs import play_missing, wanted
+from netagents.launchers.influence_jobs import play_missing, source_sets
 from netagents.launchers.influence_processes import play_as_processes, rollout_settings
 from netagents.launchers.influence_rollouts import make_plan
 from netagents.launchers.launch import run
@@ -34,21 +34,21 @@ CHAIN: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Bank]:
     folder = tmp_path_factory.mktemp("processes")
-    done = run(CHAIN, directory=folder / "run")
-    return done, make_bank(folder / "bank", [done.directory], untrained=True, faulty=[1])
+    finished_run = run(CHAIN, directory=folder / "run")
+    return finished_run, make_bank(folder / "bank", [finished_run.directory], untrained=True, faulty=[1])
 
 
 def both(learned: tuple[Run, Bank], folder: Path, everything: list[tuple[int, ...]], **plan: Any) -> list[list[np.ndarray]]:
-    done, bank = learned
-    chosen = make_plan(done, bank, **plan)
-    found = []
+    finished_run, bank = learned
+    plan_of_rollouts = make_plan(finished_run, bank, **plan)
+    results = []
     for name, play in (("one", play_missing), ("apart", play_as_processes)):
         path = folder / name
         path.mkdir()
-        kept = InfluenceReturns(path, chosen, done.n)
-        play(done, bank, kept, everything)
-        found.append([returns for sources in everything if (returns := kept.read(sources)) is not None])
-    return found
+        remaining = InfluenceReturns(path, plan_of_rollouts, finished_run.n)
+        play(finished_run, bank, remaining, everything)
+        results.append([returns for sources in everything if (returns := remaining.read(sources)) is not None])
+    return results
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_frozen_agents_of_a_run_play_the_same_episodes(
 
     monkeypatch.setattr(influence_processes, "rollout_settings", here)
     if changes:
-        done = run({**CHAIN, **changes}, directory=tmp_path / "run")
-        learned = done, make_bank(tmp_path / "bank", [done.directory], untrained=True)
-    one, apart = both(learned, tmp_path, wanted([0, 2], [(0, 1)], 3), **{"repetitions": 9, **plan})
+        finished_run = run({**CHAIN, **changes}, directory=tmp_path / "run")
+        learned = finished_run, make_bank(tmp_path / "bank", [finished_run.directory], untrained=True)
+    one, apart = both(learned, tmp_path, source_sets([0, 2], [(0, 1)], 3), **{"repetitions": 9, **plan})
     assert len(one) == 3
     for left, right in zip(one, apart, strict=True):
         assert left.shape == right.shape
@@ -79,8 +79,8 @@ def test_processes_leave_the_returns_of_one_process(learned: tuple[Run, Bank], t
 
 
 def test_bad_input_is_one_line(learned: tuple[Run, Bank], capsys: pytest.CaptureFixture[str]) -> None:
-    done, bank = learned
-    words = ["influence", str(done.path), "--bank", str(bank.path)]
+    finished_run, bank = learned
+    words = ["influence", str(finished_run.path), "--bank", str(bank.path)]
     assert main([*words, "--launcher", "compose"]) == 2
     assert "choose in_process or local" in capsys.readouterr().err
     assert main([*words, "--launcher", "local", "--pulse", "2"]) == 2

@@ -20,7 +20,7 @@ from netagents.launchers.influence_measurement import _by_seed
 from netagents.launchers.influence_rollouts import InfluenceRollouts, make_plan
 from netagents.launchers.launch import run
 from netagents.launchers.policy_evaluation import evaluation_environment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.influence import VarianceInformation, hop_decay, influence_matrix
 from netagents.records.bank_creation import make_bank
 from netagents.records.policy_bank import Bank
@@ -42,14 +42,14 @@ ONLY_2 = {
 
 
 def made(folder: Path, settings: dict[str, Any], **changes: Any) -> Run:
-    done = run(Experiment.model_validate({**settings, **changes, "runtime": {"launcher": "in_process", "directory": str(folder)}}))
-    return getattr(done, "records", done)
+    finished_run = run(Experiment.model_validate({**settings, **changes, "runtime": {"launcher": "in_process", "directory": str(folder)}}))
+    return getattr(finished_run, "records", finished_run)
 
 
 def returns_of(learned: Run, bank: Bank, repetitions: int, **plan: Any) -> np.ndarray:
-    chosen = make_plan(learned, bank, repetitions=repetitions, **plan)
+    members = make_plan(learned, bank, repetitions=repetitions, **plan)
     with evaluation_environment(learned) as environment:
-        rollouts = InfluenceRollouts(learned, bank, chosen, environment)
+        rollouts = InfluenceRollouts(learned, bank, members, environment)
         return np.stack([rollouts.source(agent) for agent in range(learned.n)])
 
 
@@ -128,10 +128,10 @@ def test_the_command_measures_goes_on_and_writes_a_page(chain: tuple[Run, Bank],
     assert main([*words, "--sources", "0..3", "--jobs", "1"]) == 0
     capsys.readouterr()
     assert main([*words, "--jobs", "1", "--group", "4,5"]) == 0
-    said = capsys.readouterr()
-    assert "56 rollouts of 16 episodes and 40 steps, 16 of them played before" in said.err
-    assert "pairs significant at a false-discovery rate of 0.05 (K = 4, M = 16, variance_information, 1799 permutations)" in said.out
-    folder = Path(re.search(r"returns and numbers\s+(\S+)", said.out)[1])  # type: ignore[index]
+    output = capsys.readouterr()
+    assert "56 rollouts of 16 episodes and 40 steps, 16 of them played before" in output.err
+    assert "pairs significant at a false-discovery rate of 0.05 (K = 4, M = 16, variance_information, 1799 permutations)" in output.out
+    folder = Path(re.search(r"returns and numbers\s+(\S+)", output.out)[1])  # type: ignore[index]
     facts = json.loads((folder / "influence.json").read_text())
     assert np.array(facts["matrix"]["values"], dtype=float).shape == (10, 10)
     assert facts["groups"][0]["sources"] == [4, 5]
@@ -150,14 +150,14 @@ def test_influence_is_compared_between_the_seeds_of_a_bank() -> None:
     members.append(BankMember(name="untrained", kind="untrained", seed=0))
     whole = np.random.default_rng(0).standard_normal((3, 6, 8, 3))
     bank: Any = SimpleNamespace(members=members)
-    found = _by_seed(whole, bank, VarianceInformation(), [0, 1, 2])
-    assert found is not None
-    assert found.shape == (2, 3, 3)
+    result = _by_seed(whole, bank, VarianceInformation(), [0, 1, 2])
+    assert result is not None
+    assert result.shape == (2, 3, 3)
     # Seed 0 has three policies and seed 1 two, so the last two of each count.
-    for seed, chosen in ((0, [2, 4]), (1, [1, 3])):
+    for seed, plan_of_returns in ((0, [2, 4]), (1, [1, 3])):
         for j, i in ((0, 1), (2, 0)):
-            assert found[seed, j, i] == pytest.approx(float(VarianceInformation().value(whole[j, chosen, :, i])))
-    assert np.isnan(found[:, [0, 1, 2], [0, 1, 2]]).all()
+            assert result[seed, j, i] == pytest.approx(float(VarianceInformation().value(whole[j, plan_of_returns, :, i])))
+    assert np.isnan(result[:, [0, 1, 2], [0, 1, 2]]).all()
     assert _by_seed(whole, SimpleNamespace(members=members[::2]), VarianceInformation(), [0]) is None  # type: ignore[arg-type]
 
 
@@ -197,9 +197,9 @@ def test_what_cannot_be_measured_is_one_line(
 ) -> None:
     learned, bank = chain
     assert main(["influence", str(learned.path), "--bank", str(bank.path), *words]) != 0
-    said = capsys.readouterr().err.strip()
-    assert line in said
-    assert "\n" not in said
+    error_text = capsys.readouterr().err.strip()
+    assert line in error_text
+    assert "\n" not in error_text
 
 
 def test_banks_that_do_not_fit_or_show_nothing_are_one_line(
@@ -228,7 +228,7 @@ def test_a_damaged_bank_is_noticed_before_anything_is_played(
     raw[-1] ^= 1
     file.write_bytes(bytes(raw))
     assert main(["influence", str(learned.path), "--bank", str(bank.path), "-m", "4", "--jobs", jobs]) == 6
-    said = capsys.readouterr().err.strip()
-    assert "agent-7.safetensors: component 'policy.logits' has SHA-256" in said
-    assert said.endswith("; make the bank again")
-    assert "\n" not in said
+    error_text = capsys.readouterr().err.strip()
+    assert "agent-7.safetensors: component 'policy.logits' has SHA-256" in error_text
+    assert error_text.endswith("; make the bank again")
+    assert "\n" not in error_text

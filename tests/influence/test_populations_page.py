@@ -54,8 +54,8 @@ def test_the_commands_of_fictitious_co_play_make_the_bank_that_it_needs(
     assert [words[0] for words in commands] == ["run", "bank", "run"]
     for words in commands:
         assert main([*words, *(["-q", *small] if words[0] == "run" else [])]) == 0, words
-    done = max((tmp_path / "runs").glob("matrix_grid_fcp-*"))
-    run = Run.open(done)
+    run_folder = max((tmp_path / "runs").glob("matrix_grid_fcp-*"))
+    run = Run.open(run_folder)
     assert len(run.returns) == 30
     weights = {run.parameters(1, None)[f"pool.{k}.policy.weights"].tobytes() for k in range(4)}
     assert len(weights) == 4, "four different partners"

@@ -15,8 +15,8 @@ from netagents.measures.influence.radius_choice import CRITIC, FREE, GRADIENT, P
 def random_rings(seed: int, n: int = 2, largest: int = 2) -> Rings:
     generator = np.random.default_rng(seed)
     shape = (3, n, largest)
-    worth = generator.random(shape) * (generator.random(shape) > 0.3)
-    return Rings(worth, generator.integers(1, 100, shape).astype(np.float64))
+    value = generator.random(shape) * (generator.random(shape) > 0.3)
+    return Rings(value, generator.integers(1, 100, shape).astype(np.float64))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -24,32 +24,32 @@ def random_rings(seed: int, n: int = 2, largest: int = 2) -> Rings:
 def test_no_other_radii_within_the_budget_are_worth_more(seed: int, within: bool) -> None:
     rings = random_rings(seed)
     budget = float(rings.cost.sum()) * (0.1 + 0.1 * seed)
-    chosen = choose_radii(rings, budget, gradient_within_critic=within)
-    worth, cost = rings.total(chosen)
+    settings = choose_radii(rings, budget, gradient_within_critic=within)
+    value, cost = rings.total(settings)
     assert cost <= budget
     tried = (np.array(each).reshape(3, 2) for each in product(range(3), repeat=6))
     allowed = [radii for radii in tried if rings.total(radii)[1] <= budget and not (within and (radii[GRADIENT] > radii[CRITIC]).any())]
-    assert worth == pytest.approx(max(rings.total(radii)[0] for radii in allowed), rel=1e-5)
-    assert not within or (chosen[GRADIENT] <= chosen[CRITIC]).all()
+    assert value == pytest.approx(max(rings.total(radii)[0] for radii in allowed), rel=1e-5)
+    assert not within or (settings[GRADIENT] <= settings[CRITIC]).all()
 
 
 def test_rings_without_worth_are_left_out_and_rings_on_the_way_to_worth_are_paid() -> None:
-    worth, cost = np.zeros((3, 2, 3)), np.ones((3, 2, 3))
-    worth[POLICY, 0, 1] = 1.0
-    chosen = choose_radii(Rings(worth, cost), 1e9)
+    value, cost = np.zeros((3, 2, 3)), np.ones((3, 2, 3))
+    value[POLICY, 0, 1] = 1.0
+    settings = choose_radii(Rings(value, cost), 1e9)
     expected = np.zeros((3, 2), dtype=np.int64)
     expected[POLICY, 0] = 2
-    assert np.array_equal(chosen, expected)
-    assert not choose_radii(Rings(worth, cost), 1.0).any(), "the second ring cannot be had without the first"
+    assert np.array_equal(settings, expected)
+    assert not choose_radii(Rings(value, cost), 1.0).any(), "the second ring cannot be had without the first"
 
 
 def test_given_radii_stay_and_are_paid_first() -> None:
     rings = Rings(np.ones((3, 2, 2)), np.ones((3, 2, 2)))
     fixed = np.full((3, 2), FREE)
     fixed[POLICY] = 2, 0
-    chosen = choose_radii(rings, 4.0, fixed=fixed)
-    assert chosen[POLICY].tolist() == [2, 0]
-    assert rings.total(chosen)[1] == 4.0
+    settings = choose_radii(rings, 4.0, fixed=fixed)
+    assert settings[POLICY].tolist() == [2, 0]
+    assert rings.total(settings)[1] == 4.0
     assert uniform_radii(rings, 4.0, fixed=fixed)[POLICY].tolist() == [2, 0]
     for choose in (choose_radii, uniform_radii):
         with pytest.raises(ExperimentError, match="the radii that are set need 2 bytes of 1"):
@@ -61,8 +61,8 @@ def test_uniform_radii_are_one_radius_and_what_the_rest_of_the_budget_pays_for()
     cost[POLICY] = 5.0
     rings = Rings(np.zeros((3, 4, 3)), cost)
     # One radius for all costs 4 x (5 + 1 + 1) = 28 bytes per hop.
-    found = {budget: uniform_radii(rings, budget)[:, 0].tolist() for budget in (27.0, 28.0, 32.0, 36.0, 63.0, 84.0)}
-    assert found == {27.0: [0, 3, 3], 28.0: [1, 1, 1], 32.0: [1, 2, 1], 36.0: [1, 3, 1], 63.0: [2, 3, 2], 84.0: [3, 3, 3]}
+    results = {budget: uniform_radii(rings, budget)[:, 0].tolist() for budget in (27.0, 28.0, 32.0, 36.0, 63.0, 84.0)}
+    assert results == {27.0: [0, 3, 3], 28.0: [1, 1, 1], 32.0: [1, 2, 1], 36.0: [1, 3, 1], 63.0: [2, 3, 2], 84.0: [3, 3, 3]}
     assert (uniform_radii(rings, 36.0) == uniform_radii(rings, 36.0)[:, :1]).all()
     within = uniform_radii(rings, 27.0, gradient_within_critic=True)
     assert (within[GRADIENT] <= within[CRITIC]).all()

@@ -89,8 +89,8 @@ def test_the_bootstrap_of_ten_runs_covers_what_the_module_says(name: str) -> Non
     draw = POPULATIONS[name]
     truth, rng = population_middle(draw), np.random.default_rng(10)
     # One by one: within one call all columns share the rows that are drawn.
-    found = [run_interval(draw(rng, (10,)), seed) for seed in range(600)]
-    covered = float(np.mean([each.low <= truth <= each.high for each in found]))
+    results = [run_interval(draw(rng, (10,)), seed) for seed in range(600)]
+    covered = float(np.mean([each.low <= truth <= each.high for each in results]))
     assert covered == pytest.approx(written()[name, 10], abs=0.03)
 
 

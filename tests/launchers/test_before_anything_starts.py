@@ -36,7 +36,7 @@ def tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_too_many_processes_for_the_limit_of_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 200))
-    monkeypatch.setattr("netagents.learning.prepare.build_environment", lambda *_: looked_at.append("environment"))
+    monkeypatch.setattr("netagents.learning.prepared_experiment.build_environment", lambda *_: looked_at.append("environment"))
     refused(tmp_path, CapacityError, "processes need .* open files, 200 are allowed", topology={"n": 200})
     # Nothing that takes long with many agents came before.
     assert looked_at == []
@@ -84,23 +84,23 @@ def test_a_directory_that_exists_is_refused_before_the_experiment_is_looked_at(t
 
 def test_long_work_says_what_it_is_at_and_short_work_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signs_of_life, "QUIET_SECONDS", 0.01)
-    said: list[str] = []
+    messages: list[str] = []
     second = threading.Event()
 
-    def say(line: str) -> None:
-        said.append(line)
+    def report(line: str) -> None:
+        messages.append(line)
         if line.startswith("plan: counting, "):
             second.set()
             raise BrokenPipeError
 
-    with signs_of_life.signs_of_life("plan", "reading", say) as stage:
-        while not said:
+    with signs_of_life.signs_of_life("plan", "reading", report) as stage:
+        while not messages:
             pass
         stage("counting")
         assert second.wait(30.0)
-    count = len(said)
-    assert said[0].startswith("plan: reading, ")
+    count = len(messages)
+    assert messages[0].startswith("plan: reading, ")
     monkeypatch.setattr(signs_of_life, "QUIET_SECONDS", 3600.0)
-    with signs_of_life.signs_of_life("plan", "reading", say):
+    with signs_of_life.signs_of_life("plan", "reading", report):
         pass
-    assert len(said) == count
+    assert len(messages) == count

@@ -19,7 +19,7 @@ from netagents.errors import EngineError, UsageError
 from netagents.experiment import load_experiment
 from netagents.launchers.scripts.kubernetes_manifests import RUN_LABEL, manifests, manifests_text, write_manifests
 from netagents.launchers.scripts.slurm_script import slurm_script, write_script
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENVIRONMENT
 from netagents.wire.security.key_bundles import load_bundle
 
@@ -187,16 +187,16 @@ def test_the_batch_script_has_one_step_per_role_over_all_hosts(tmp_path: Path) -
         (tools / name).chmod(0o755)
     path = write_script(text, folder)
     environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]"}
-    done = subprocess.run(["bash", path], env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 11, done.stderr
-    assert done.stderr == ""
+    result = subprocess.run(["bash", path], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 11, result.stderr
+    assert result.stderr == ""
     job = folder / "line_msg-7"
     assert (job.stat().st_mode & 0o777, sorted(each.name for each in job.iterdir())) == (0o700, ["logs"])
-    seen = {each.name: each.read_text().splitlines() for each in steps.iterdir()}
+    calls = {each.name: each.read_text().splitlines() for each in steps.iterdir()}
     roles = ["environment", "monitor", "agent-0", "agent-1", "agent-2", "agent-3"]
-    assert set(seen) == set(roles)
+    assert set(calls) == set(roles)
     for place, role in enumerate(roles):
-        words, host = seen[role], place % 2 + 1
+        words, host = calls[role], place % 2 + 1
         assert words[:5] == ["--exact", "-n1", "-N1", "-w", f"n{host}"]
         assert words[words.index("--advertise") + 1] == f"10.0.0.{host}"
         assert words[words.index("--keys") + 1] == str(job / "keys" / role)
@@ -209,9 +209,9 @@ def test_the_batch_script_has_one_step_per_role_over_all_hosts(tmp_path: Path) -
             assert words[words.index("--join") + 1] == f"file://{job / 'address'}"
     (job / "logs").rmdir()
     (tools / "srun").write_text("#!/bin/bash\nexit 1\n")
-    done = subprocess.run(["bash", path], env={**environment, "SLURM_JOB_ID": "8"}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr == f"netagents: n1 does not see {folder}/line_msg-8; name a folder of a shared file system with --out\n"
+    result = subprocess.run(["bash", path], env={**environment, "SLURM_JOB_ID": "8"}, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert result.stderr == f"netagents: n1 does not see {folder}/line_msg-8; name a folder of a shared file system with --out\n"
 
 
 def test_settings_stand_in_the_batch_script_as_they_were_written() -> None:

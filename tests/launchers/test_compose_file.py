@@ -20,7 +20,7 @@ from netagents.launchers.compose.container_image import source_digest
 from netagents.launchers.compose.container_networks import MOST_NETWORKS
 from netagents.launchers.compose.container_supervisor import _exit_code
 from netagents.launchers.node_commands import IMAGE_USER, default_image
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 TOP = Path(netagents.__file__).parent.parent
 
@@ -111,11 +111,11 @@ def test_a_launched_run_mounts_one_folder_of_keys_and_one_log_each(tmp_path: Pat
     folder = tmp_path / "a$b"
     places = HostPaths("1000:1001", folder / "run", folder / "keys", folder / "window", folder / "lines")
     file = yaml.safe_load(launched_file(prepare(loaded.experiment, loaded.base), places))
-    shown = str(folder).replace("$", "$$")
+    path_in_file = str(folder).replace("$", "$$")
     for name, service in file["services"].items():
         sources = [volume["source"] for volume in service["volumes"]]
-        own = [f"{shown}/keys/{name}", f"{shown}/run/logs/{name.replace('-', '_')}.jsonl"]
-        more = {"environment": [f"{shown}/run", f"{shown}/lines"], "monitor": [f"{shown}/window"]}.get(name, [])
+        own = [f"{path_in_file}/keys/{name}", f"{path_in_file}/run/logs/{name.replace('-', '_')}.jsonl"]
+        more = {"environment": [f"{path_in_file}/run", f"{path_in_file}/lines"], "monitor": [f"{path_in_file}/window"]}.get(name, [])
         assert sources == own + more
         assert (service["user"], service["image"], service["restart"]) == ("1000:1001", default_image(), "no")
         assert "ports" not in service
@@ -123,17 +123,17 @@ def test_a_launched_run_mounts_one_folder_of_keys_and_one_log_each(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["runtime.tensorboard=here"], "runtime.tensorboard: the monitor's container has no folder 'here' to write to"),
         (["policy={kind: 'import:my.own:Policy'}"], "the experiment names code of your own (import:my.own:Policy), which"),
     ],
 )
-def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str], said: str) -> None:
+def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str], message: str) -> None:
     from netagents.launchers.node_commands import check_fits_containers
 
     experiment = load_experiment("launch/line_msg.yaml", words).experiment
-    with pytest.raises(EngineError, match=re.escape(said)) as caught:
+    with pytest.raises(EngineError, match=re.escape(message)) as caught:
         check_fits_containers(experiment)
     assert "\n" not in str(caught.value)
     if "policy" in words[0]:
@@ -142,7 +142,7 @@ def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str]
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("message", "line"),
     [
         ("Got permission denied while trying to connect to the Docker daemon socket", "this user may not use the container engine"),
         ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "no container engine runs"),
@@ -153,8 +153,8 @@ def test_an_experiment_that_does_not_fit_containers_is_one_line(words: list[str]
         ("", "it failed without output"),
     ],
 )
-def test_what_an_engine_says_becomes_one_line(said: str, line: str) -> None:
-    error = explain(said)
+def test_what_an_engine_says_becomes_one_line(message: str, line: str) -> None:
+    error = explain(message)
     assert error.exit_code == 14
     assert line in str(error)
     assert "\n" not in str(error)
@@ -165,9 +165,9 @@ def test_without_an_engine_that_is_said() -> None:
         find_engine(lambda _: None)
 
 
-@pytest.mark.parametrize(("code", "meant"), [(0, 0), (10, 10), (137, -9), (139, -11), (143, 143), (1, 1), (255, 255)])
-def test_exit_codes_of_containers_mean_what_those_of_processes_mean(code: int, meant: int) -> None:
-    assert _exit_code(code) == meant
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (10, 10), (137, -9), (139, -11), (143, 143), (1, 1), (255, 255)])
+def test_exit_codes_of_containers_mean_what_those_of_processes_mean(code: int, expected: int) -> None:
+    assert _exit_code(code) == expected
 
 
 def test_the_digest_of_the_source_sees_names_and_contents(tmp_path: Path) -> None:

@@ -76,10 +76,10 @@ def test_a_follower_is_named_when_there_is_nobody_else(tmp_path: Path) -> None:
 
 
 def test_a_process_that_we_ended_never_wins(tmp_path: Path) -> None:
-    ours = ended("agent_0", -9, 5.0, asked=4.0)
+    ended_by_us = ended("agent_0", -9, 5.0, asked=4.0)
     in_ending = ended("agent_1", 1, 4.6, asked=4.0, log=written(tmp_path / "agent_1.jsonl", ValueError("while closing"), 4.5))
     before = ended("agent_2", 1, 5.0, asked=4.0, log=written(tmp_path / "agent_2.jsonl", ValueError("before"), 3.9))
-    failure = first_failure([ours, in_ending, before])
+    failure = first_failure([ended_by_us, in_ending, before])
     assert failure is not None
     assert failure.role == "agent_2"
 
@@ -88,7 +88,7 @@ def test_a_death_by_signal_explains_the_errors_around_it(tmp_path: Path) -> None
     error = ended("agent_0", 1, 1.0, log=written(tmp_path / "agent_0.jsonl", ValueError("bad frame"), 1.0))
     failure = first_failure([error, ended("environment", -9, 1.01)])
     assert failure is not None
-    assert failure.how == "killed by SIGKILL"
+    assert failure.cause == "killed by SIGKILL"
     assert failure.error().exit_code == 10
 
 

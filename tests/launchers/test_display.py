@@ -84,7 +84,7 @@ def test_silence_is_measured_against_the_usual_pace() -> None:
     for iteration in range(1, 5):
         now[0] += 2.0
         rate.update(view(iteration))
-    assert rate.left == pytest.approx(112.0)
+    assert rate.seconds_left == pytest.approx(112.0)
     assert rate.message_rate == pytest.approx(3 * 4890 / 6.0)
     now[0] += 11.0
     assert rate.silence() == 0.0

@@ -14,7 +14,7 @@ pytest.importorskip("pettingzoo", reason="needs the extra: pip install 'netagent
 from netagents.errors import EnvironmentMismatchError, ForeignCodeError, ForeignExitError, MissingPackageError
 from netagents.experiment import load_experiment
 from netagents.launchers.facts_process import prepare_apart
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 
 def experiment(make: str, n: int = 2, **arguments: Any):

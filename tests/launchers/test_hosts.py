@@ -27,7 +27,7 @@ from netagents.launchers.resumed_run import resume
 from netagents.launchers.slurm.slurm_launcher import job_script
 from netagents.launchers.ssh.hosts_file import ListedHost, read_hosts
 from netagents.learning.pair_traffic import pair_payload
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.run_directory import RunDirectory
 
 GRID = {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "king_grid", "rows": 4, "columns": 4}, "kappa": 1}
@@ -74,7 +74,7 @@ def test_a_file_of_hosts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "names no host"),
         ("node1\n", "hosts.txt:1: no number of agents for node1"),
@@ -85,9 +85,9 @@ def test_a_file_of_hosts(tmp_path: Path) -> None:
         ("node1 8 address=node1.example\n", "is not understood"),
     ],
 )
-def test_lines_that_are_no_hosts_are_refused(text: str, said: str, tmp_path: Path) -> None:
+def test_lines_that_are_no_hosts_are_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "hosts.txt").write_text(text)
-    with pytest.raises(EngineError, match=said):
+    with pytest.raises(EngineError, match=message):
         read_hosts(tmp_path / "hosts.txt")
     with pytest.raises(EngineError, match="cannot be read"):
         read_hosts(tmp_path / "none.txt")
@@ -101,7 +101,7 @@ def test_every_launcher_states_what_it_can_and_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         (line_msg(3, launcher="clock"), "no launcher is called 'clock'; choose one of compose, in_process, local, ray, slurm, ssh"),
         (line_msg(3, launcher="in_process", clock={"kind": "bounded_staleness", "steps": 1}), "needs processes, which launcher in_process"),
@@ -112,8 +112,8 @@ def test_every_launcher_states_what_it_can_and_is_found() -> None:
         ),
     ],
 )
-def test_settings_that_a_launcher_cannot_carry_out_are_refused(settings: dict[str, object], said: str) -> None:
-    with pytest.raises(ExperimentError, match=said):
+def test_settings_that_a_launcher_cannot_carry_out_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ExperimentError, match=message):
         load_experiment(settings)
 
 
@@ -156,11 +156,11 @@ def test_a_runner_that_does_not_see_the_run_directory_says_so_and_leaves_nothing
     settings = {"networks": False, "nodes": 1, "paths": [], "scale": 1.0, "run": directory.run_id.hex()}
     for logs in (tmp_path / "elsewhere" / "logs", tmp_path / "logs"):
         line = json.dumps({**settings, "logs": str(logs)}) + "\n"
-        done = subprocess.run(
+        result = subprocess.run(
             runner_command(), input=line, capture_output=True, text=True, timeout=100, env=os.environ | {"TMPDIR": str(temporary)}
         )
-        assert done.returncode == 6, done.stderr
-        fault = json.loads(done.stdout.splitlines()[-1])["fault"]
+        assert result.returncode == 6, result.stderr
+        fault = json.loads(result.stdout.splitlines()[-1])["fault"]
         assert f"does not see the run directory {logs.parent}" in fault
     temporary.rmdir()  # raises if anything is left in it
 

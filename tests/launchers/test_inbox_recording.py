@@ -17,9 +17,9 @@ from sample_run import make_sample
 import netagents
 from netagents.errors import RunDirectoryError
 from netagents.launchers.agent_replay import replay
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENVIRONMENT, Kind, Message, State, Step
 from netagents.nodes.agent.inbox_recording import InboxRecorder, InboxRecording, inbox_folder, segment_files, state_digest
 
@@ -47,7 +47,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 
 def test_an_agent_alone_repeats_the_run(recorded: netagents.Run) -> None:
     replayed = replay(recorded, 2)
-    assert (replayed.done, replayed.checkpoints, replayed.rows, replayed.ends_in) == ([0, 1, 2], [2], 3, None)
+    assert (replayed.iterations, replayed.checkpoints, replayed.rows, replayed.ends_in) == ([0, 1, 2], [2], 3, None)
     # The states in between were not recorded, so none is compared.
     assert replayed.compared == [2]
 

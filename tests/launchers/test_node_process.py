@@ -22,13 +22,13 @@ from netagents.records.process_log import failure_of, read_log
 
 
 def test_a_role_that_returns_ends_with_zero_and_gets_its_arguments(tmp_path: Path) -> None:
-    seen: list[object] = []
+    calls: list[object] = []
 
     def role(context: ProcessContext, arguments: Mapping[str, Any]) -> None:
-        seen.extend([context.role, context.parent_lost(), context.stop_requested(), dict(arguments)])
+        calls.extend([context.role, context.parent_lost(), context.stop_requested(), dict(arguments)])
 
     assert run_role("agent_0", lambda: role, {"index": 0}, log_path=tmp_path / "agent_0.jsonl") == 0
-    assert seen == ["agent_0", False, False, {"index": 0}]
+    assert calls == ["agent_0", False, False, {"index": 0}]
     assert [entry["message"] for entry in read_log(tmp_path / "agent_0.jsonl")] == ["started", "ended"]
 
 

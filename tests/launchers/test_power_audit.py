@@ -42,12 +42,12 @@ def test_branches_agree_with_exact_power(tmp_path: Path) -> None:
     q = values.action_values(values.model.rewards)
     true = power_matrices(values, q, values.visits(8))
     for variant, expected in (("realized", true.realized), ("ex_ante", true.ex_ante)):
-        found = audit(run, variant=variant, visits=256, replicates=32, tail=0.01)
+        result = audit(run, variant=variant, visits=256, replicates=32, tail=0.01)
         off = ~np.eye(3, dtype=bool)
-        assert (found.visits == 256).all()
-        assert found.power[1, 0] == pytest.approx(expected[1, 0], rel=0.1), variant
-        assert np.abs(found.power - expected)[off].mean() < 0.15 * np.mean(expected[off]), variant
-        inside = [found.interval(j, i).low <= expected[j, i] <= found.interval(j, i).high for j, i in np.argwhere(off)]
+        assert (result.visits == 256).all()
+        assert result.power[1, 0] == pytest.approx(expected[1, 0], rel=0.1), variant
+        assert np.abs(result.power - expected)[off].mean() < 0.15 * np.mean(expected[off]), variant
+        inside = [result.interval(j, i).low <= expected[j, i] <= result.interval(j, i).high for j, i in np.argwhere(off)]
         assert sum(inside) >= 5, variant
 
 
@@ -68,12 +68,12 @@ def test_an_audit_goes_on_where_it_ended_and_gives_the_same_numbers(tmp_path: Pa
     whole = audit(run, visits=64, replicates=4, seed=5)
     lines: list[int] = []
     (Path(whole.folder) / "branches.jsonl").unlink()
-    part = audit(run, visits=64, replicates=4, seed=5, seconds=0.0, show=lambda done, *_: lines.append(done))
+    part = audit(run, visits=64, replicates=4, seed=5, seconds=0.0, show=lambda count, *_: lines.append(count))
     assert not part.complete
     assert len(lines) == 1
     with (Path(whole.folder) / "branches.jsonl").open("ab") as file:
         file.write(b'{"holder": 1, "par')
-    rest = audit(run, visits=64, replicates=4, seed=5, show=lambda done, *_: lines.append(done))
+    rest = audit(run, visits=64, replicates=4, seed=5, show=lambda count, *_: lines.append(count))
     assert len(lines) == 6
     assert rest.complete
     for name in ("low", "high", "error"):
@@ -94,12 +94,12 @@ def test_boxes_graphs_that_move_and_masks_are_branched(tmp_path: Path) -> None:
     for environment in ({"kind": "rendezvous"}, {"kind": "gathering", "cells": 5, "sight": 1}, {"kind": "kitchen"}):
         n = 2 if environment["kind"] == "kitchen" else 3
         settings = {**networks, "topology": {"kind": "complete", "n": n}, "environment": environment, "learning": learning}
-        found = audit(run_of(settings, tmp_path), holders=[0], visits=32, replicates=2)
-        assert found.visits.tolist() == [32, *[0] * (n - 1)]
-        assert np.isfinite(found.power[0, 1:]).all()
-        assert np.isnan(found.power[1:]).all()
+        result = audit(run_of(settings, tmp_path), holders=[0], visits=32, replicates=2)
+        assert result.visits.tolist() == [32, *[0] * (n - 1)]
+        assert np.isfinite(result.power[0, 1:]).all()
+        assert np.isnan(result.power[1:]).all()
         # What it could do best for others is at least as much as what it does worst.
-        assert (found.high[0, 1:] >= found.low[0, 1:]).all()
+        assert (result.high[0, 1:] >= result.low[0, 1:]).all()
 
 
 def test_what_cannot_be_branched_is_one_line(tmp_path: Path) -> None:

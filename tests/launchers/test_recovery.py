@@ -21,17 +21,17 @@ def exited(role: str, code: int | None = -signal.SIGKILL, name: str | None = "SI
 
 
 def test_the_server_is_told_who_was_lost_and_how() -> None:
-    told: list[tuple[str, str]] = []
-    recovery = ContinueWithout(AGENTS, lambda role, how: told.append((role, how)))
+    losses: list[tuple[str, str]] = []
+    recovery = ContinueWithout(AGENTS, lambda role, how: losses.append((role, how)))
     assert not recovery.is_over(["agent_0"])
     assert recovery.plan(exited("agent_1"), ALL, 0.0)
     assert recovery.plan(exited("agent_0", 9, None), ALL, 1.0)
-    assert told == [("agent_1", "was killed by SIGKILL"), ("agent_0", "ended with exit code 9")]
+    assert losses == [("agent_1", "was killed by SIGKILL"), ("agent_0", "ended with exit code 9")]
     # Nobody goes on without the server, and nobody else is done without.
     assert not recovery.plan(exited("agent_0"), AGENTS, 2.0)
     assert not recovery.plan(exited("environment"), AGENTS, 2.0)
     assert not recovery.plan(exited("forkserver"), ALL, 2.0)
-    assert len(told) == 2
+    assert len(losses) == 2
     assert recovery.take(100.0) == []
     assert recovery.wait(100.0, 0.5) == 0.5
     assert recovery.is_over(["agent_0"])
@@ -61,7 +61,7 @@ def test_restarts_are_delayed_ever_longer_and_end_with_their_budget() -> None:
 )
 def test_whoever_fails_and_however_often_the_budget_is_never_exceeded(restarts: int, failures: list[tuple[str, float]]) -> None:
     recovery = Restarts(FailureSettings(agent="restart", restarts=restarts, delay=0.5), AGENTS)
-    now, begun, incarnations = 0.0, dict.fromkeys(AGENTS, 0), []
+    now, starts, incarnations = 0.0, dict.fromkeys(AGENTS, 0), []
     running = set(ALL)
     for role, pause in failures:
         now += pause
@@ -70,9 +70,9 @@ def test_whoever_fails_and_however_often_the_budget_is_never_exceeded(restarts: 
         for ready in recovery.take(now):
             assert ready not in running, "one process of a role at a time"
             running.add(ready)
-            begun[ready] += 1
+            starts[ready] += 1
             incarnations.append(recovery.next_incarnation(NodeSpec(ready, "a:b")).arguments["incarnation"])
-    assert max(begun.values()) <= restarts
+    assert max(starts.values()) <= restarts
     # No two processes of a run share a number, and later ones have higher ones.
     assert incarnations == [str(number) for number in range(1, len(incarnations) + 1)]
 

@@ -69,9 +69,11 @@ class Replacing:
         replaced = {}
         for (step, agent), instead in self.now.items():
             if step == self.step:
-                wanted = np.asarray(instead)
-                which = (wanted >= 0).reshape(self.batch, -1).any(axis=1) if wanted.dtype.kind == "i" else ~np.isnan(wanted).any(axis=1)
-                played[agent][which] = wanted[which].astype(played[agent].dtype)
+                expected = np.asarray(instead)
+                which = (
+                    (expected >= 0).reshape(self.batch, -1).any(axis=1) if expected.dtype.kind == "i" else ~np.isnan(expected).any(axis=1)
+                )
+                played[agent][which] = expected[which].astype(played[agent].dtype)
                 replaced[agent] = which
         self.step += 1
         return self.inner.advance(played, replaced)

@@ -10,9 +10,9 @@ from experiments import line_msg
 
 from netagents.exact import exact_experiment
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.power_facts import power_facts
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 N = 4
 

@@ -11,9 +11,9 @@ from experiments import line_msg
 from netagents.errors import ExperimentError
 from netagents.exact import exact_experiment
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.frozen_play import Players
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from netagents.nodes.agent.agent_process import plan
 from netagents.policies import TabularPolicy
@@ -33,10 +33,10 @@ def watched(ready: Prepared) -> tuple[InProcessNetwork, dict[int, list[Any]], di
     states: dict[int, list[Any]] = {agent.index: [] for agent in network.agents}
     for agent in network.agents:
 
-        def decide(members: Any, *given: Any, agent: Any = agent, real: Any = agent.policy.decide) -> Any:
+        def decide(members: Any, *arguments: Any, agent: Any = agent, real: Any = agent.policy.decide) -> Any:
             read[agent.index].append([np.array(member) for member in members])
             states[agent.index].append(np.array(members[agent.policy.window.index(agent.index)]))
-            return real(members, *given)
+            return real(members, *arguments)
 
         agent.policy.decide = decide  # type: ignore[method-assign]
     return network, read, states
@@ -66,22 +66,22 @@ def test_a_policy_reads_states_as_many_steps_old_as_their_agents_are_hops_away(o
 
 
 def test_nothing_is_aged_where_policies_read_nobody_else() -> None:
-    found = {}
+    results = {}
     for information in ("fresh", "aged"):
         ready = prepared(f"information={information}", "kappa_policy=0")
         network = InProcessNetwork(ready.setup, ready.environment)
-        found[information] = [record.team_return for record in network.run(0, 4)]
-    assert found["fresh"] == found["aged"]
+        results[information] = [record.team_return for record in network.run(0, 4)]
+    assert results["fresh"] == results["aged"]
 
 
 def test_age_changes_what_is_learned_and_not_what_travels() -> None:
-    found, ledgers = {}, {}
+    results, ledgers = {}, {}
     for information in ("fresh", "aged"):
         ready = prepared(f"information={information}")
         records = list(InProcessNetwork(ready.setup, ready.environment).run(0, 4))
-        found[information] = [record.team_return for record in records]
+        results[information] = [record.team_return for record in records]
         ledgers[information] = [record.ledger.tolist() for record in records]
-    assert found["fresh"] != found["aged"]
+    assert results["fresh"] != results["aged"]
     assert ledgers["fresh"] == ledgers["aged"]
 
 

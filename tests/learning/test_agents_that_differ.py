@@ -11,9 +11,9 @@ import pytest
 from netagents.cli.config import table
 from netagents.errors import ExperimentError, NetagentsError
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import IterationRecord
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.signals.neighbourhood_signal import neighbourhood_signal
 from netagents.messages import Kind, ShadowReward, Trace
 from tests.learning.test_incentives import LINE, policies
@@ -49,10 +49,10 @@ PARTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("one", "more"), PARTS)
 def test_what_is_said_of_a_group_of_all_is_what_is_said_of_all(one: dict[str, Any], more: dict[str, Any]) -> None:
-    said = {**one, **more}
-    everyone = {**LINE, **said, "learning": {**LINE["learning"], **said.get("learning", {})}}
-    own = {key: value for key, value in said.get("learning", {}).items() if key not in LINE["learning"]}
-    group = {**LINE, "agents": [{**said, "agents": ALL, "learning": own}]}
+    part = {**one, **more}
+    everyone = {**LINE, **part, "learning": {**LINE["learning"], **part.get("learning", {})}}
+    own = {key: value for key, value in part.get("learning", {}).items() if key not in LINE["learning"]}
+    group = {**LINE, "agents": [{**part, "agents": ALL, "learning": own}]}
     nets = [trained(settings)[0] for settings in (everyone, group)]
     assert same(*nets) == [True] * 5
     assert same(nets[0], trained(LINE)[0]) != [True] * 5

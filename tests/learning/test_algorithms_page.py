@@ -21,9 +21,9 @@ def paste(folder: Path) -> str:
 
 
 def succeeds(folder: Path, *arguments: str) -> str:
-    done = python(folder, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = python(folder, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def run(folder: Path, out: str, launcher: str, iterations: int) -> None:

@@ -15,9 +15,9 @@ from netagents.exact import ExactValues, JointModel
 from netagents.exact.joint_policy import uniform_policy
 from netagents.experiment import Experiment
 from netagents.experiment.learning_settings import CellSettings
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.algorithms.neural_agent import NeuralAgent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.utilities import build_utility
 
@@ -33,9 +33,9 @@ def test_groups_of_an_index_are_neighbours_of_nearly_one_size(size: int, groups:
         with pytest.raises(EnvironmentMismatchError, match="agent 3, learning"):
             cells_of(Discrete(size), Discrete(2), (groups,))
         return
-    found = cells_of(Discrete(size), Discrete(2), (groups,)).of_states(np.arange(size)[:, None])[:, 0]
-    sizes = np.bincount(found, minlength=groups)
-    assert (np.diff(found) >= 0).all()
+    result = cells_of(Discrete(size), Discrete(2), (groups,)).of_states(np.arange(size)[:, None])[:, 0]
+    sizes = np.bincount(result, minlength=groups)
+    assert (np.diff(result) >= 0).all()
     assert sizes.max() - sizes.min() <= 1
     assert sizes.min() >= 1
 
@@ -96,8 +96,8 @@ def test_its_error_against_the_exact_shadow_reward_falls_with_finer_cells_and_is
     """Shadow rewards matter up to a constant, which changes no gradient; so they are compared centred, over the exact one's spread."""
     errors = {}
     for groups in (1, 2, 4):
-        found, exact = shadows(groups)
-        difference = (found - found.mean()) - (exact - exact.mean())
+        result, exact = shadows(groups)
+        difference = (result - result.mean()) - (exact - exact.mean())
         errors[groups] = float(np.sqrt((difference**2).mean()) / exact.std())
     assert errors[1] == pytest.approx(1.0)  # one cell: nothing is left of the utility
     assert 0.05 < errors[2] < 1.0

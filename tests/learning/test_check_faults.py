@@ -9,7 +9,7 @@ from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 LINE = line_msg(6, kappa=2)
 

@@ -9,8 +9,8 @@ import pytest
 from experiments import line_msg
 
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 ENTROPY = {"kind": "entropy", "over": "state"}
 
@@ -41,11 +41,11 @@ def test_the_memoryless_multiplier_is_the_step_times_the_violation() -> None:
 def test_a_constraint_that_never_binds_changes_nothing_but_the_critic_that_learns_it() -> None:
     loose = {"utility": ENTROPY, "threshold": -1.0}
     plain, bound = (network(learning={"batch": 16}, constraints=constraints) for constraints in ([], [loose]))
-    for ours, theirs in zip(plain.run(0, 5), bound.run(0, 5), strict=True):
-        assert ours.team_return == theirs.team_return
-        assert (theirs.column("multiplier") == 0.0).all()
-    for ours, theirs in zip(plain.agents, bound.agents, strict=True):
-        assert np.array_equal(ours.policy.logits, theirs.policy.logits)
+    for left, right in zip(plain.run(0, 5), bound.run(0, 5), strict=True):
+        assert left.team_return == right.team_return
+        assert (right.column("multiplier") == 0.0).all()
+    for left, right in zip(plain.agents, bound.agents, strict=True):
+        assert np.array_equal(left.policy.logits, right.policy.logits)
 
 
 def test_agents_without_utility_or_constraint_report_nan_for_their_diagnostics() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 ALPHAS = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 MULTIPLIER, COST, WEIGHT, GAMMA, HORIZON = 1.5, 1.0, 1.2, 0.8, 10
@@ -20,9 +20,9 @@ def closed_form(alpha: float, n: int) -> float:
     """
     share = MULTIPLIER / 3.0
     own, other = 1.0 - alpha + alpha / n, alpha / n
-    worth = own * (share - COST) + 2.0 * other * share
+    value = own * (share - COST) + 2.0 * other * share
     discounted = (1.0 - GAMMA**HORIZON) / (1.0 - GAMMA)
-    return float(1.0 / (1.0 + np.exp(-discounted * worth / WEIGHT)))
+    return float(1.0 / (1.0 + np.exp(-discounted * value / WEIGHT)))
 
 
 def test_learned_points_follow_the_closed_form_of_the_dial() -> None:

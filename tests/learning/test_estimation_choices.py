@@ -10,10 +10,10 @@ from experiments import line_msg
 
 from netagents.experiment import Experiment
 from netagents.experiment.learning_settings import ConstantScheduleSettings, HarmonicScheduleSettings, LinearScheduleSettings
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
 from netagents.learning.algorithms.step_sizes import step_size_at
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 
 ENTROPY = {"kind": "entropy", "over": "state"}
@@ -74,7 +74,7 @@ def test_a_critic_that_is_not_carried_knows_only_its_last_batch() -> None:
 
 
 def test_the_occupancy_after_the_step_counts_where_the_action_led() -> None:
-    seen: dict[str, np.ndarray] = {}
+    occupancies: dict[str, np.ndarray] = {}
     rollouts = []
 
     def observer(agent: int, turn: ExchangeRequest, messages: list[Any]) -> None:
@@ -84,14 +84,14 @@ def test_the_occupancy_after_the_step_counts_where_the_action_led() -> None:
     for occupancy in ("before", "after"):
         net = network(observer, {"occupancy": occupancy}, utility=ENTROPY)
         list(net.run(0, 1))
-        seen[occupancy] = net.agents[0].objective.arrays()["occupancy"]
+        occupancies[occupancy] = net.agents[0].objective.arrays()["occupancy"]
     states, actions = rollouts[0].states, rollouts[0].actions
     weights = 0.99 ** np.arange(30)[:, None] / 16
     for occupancy, counted in (("before", states[:-1]), ("after", states[1:])):
         for s in range(2):
             for a in range(2):
                 direct = (weights * ((counted == s) & (actions[:-1] == a))).sum()
-                assert seen[occupancy][s, a] == pytest.approx(direct)
+                assert occupancies[occupancy][s, a] == pytest.approx(direct)
 
 
 def test_step_sizes_are_functions_of_the_iteration_alone() -> None:
@@ -136,13 +136,13 @@ def test_a_restored_agent_goes_on_to_the_same_bits(choice: str) -> None:
     for agent, saved in first.snapshots.items():
         second.agents[agent].restore({name: np.array(array) for name, array in saved.items()})
     resumed = list(second.run(3, 6))
-    for expected, got in zip(straight[3:], resumed, strict=True):
+    for expected, actual in zip(straight[3:], resumed, strict=True):
         for name in expected.names:
-            assert np.array_equal(expected.column(name), got.column(name), equal_nan=True), name
-    for ours, theirs in zip(whole.agents, second.agents, strict=True):
-        mine, its = ours.arrays(), theirs.arrays()
-        assert mine.keys() == its.keys()
-        assert all(np.array_equal(mine[name], its[name]) for name in mine)
+            assert np.array_equal(expected.column(name), actual.column(name), equal_nan=True), name
+    for left, right in zip(whole.agents, second.agents, strict=True):
+        left_arrays, right_arrays = left.arrays(), right.arrays()
+        assert left_arrays.keys() == right_arrays.keys()
+        assert all(np.array_equal(left_arrays[name], right_arrays[name]) for name in left_arrays)
 
 
 def test_logits_so_large_that_probabilities_vanish_leave_entropies_that_are_numbers() -> None:

@@ -12,9 +12,9 @@ from test_replaced_actions import GAMMA, B, H, N, line
 from netagents.environments import build_environment
 from netagents.exact import ExactValues, JointModel, truncated_gradient, uniform_policy, windows
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.topology import build_topology
 

@@ -12,9 +12,9 @@ from netagents.errors import EnvironmentMismatchError, NetagentsError
 from netagents.exact import ExactValues, JointModel, best_response
 from netagents.exact.joint_policy import JointPolicy
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import run
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.same_bits import same_bits
@@ -23,8 +23,8 @@ from tests.learning.test_incentives import LINE, NETWORKS, policies
 
 def run_of(settings: dict[str, Any], folder: Path, launcher: str = "in_process", **changes: Any) -> Any:
     runtime = {"launcher": launcher, "directory": str(folder)}
-    done = run(Experiment.model_validate({**settings, "runtime": runtime, **changes}))
-    return getattr(done, "records", done)
+    finished_run = run(Experiment.model_validate({**settings, "runtime": runtime, **changes}))
+    return getattr(finished_run, "records", finished_run)
 
 
 def test_who_is_frozen_hears_only_states_and_tells_what_critics_and_adversaries_need() -> None:
@@ -55,8 +55,8 @@ def test_a_policy_from_a_run_plays_as_it_was_learned(settings: dict[str, Any], t
     learned = run_of(settings, tmp_path)
     frozen = {"agents": [0, 1, 3, 4], "role": "frozen", "policy": {"run": str(learned.path)}}
     later = run_of(settings, tmp_path, agents=[frozen], seed=1)
-    for agent, (mine, theirs) in enumerate(zip(learned.policies(), later.policies(), strict=True)):
-        same = np.array_equal(getattr(mine, mine.component), getattr(theirs, theirs.component))
+    for agent, (left, right) in enumerate(zip(learned.policies(), later.policies(), strict=True)):
+        same = np.array_equal(getattr(left, left.component), getattr(right, right.component))
         assert same == (agent != 2)
 
 
@@ -65,18 +65,18 @@ def test_greedy_agents_play_the_most_probable_action(tmp_path: Path) -> None:
     frozen = {"agents": [0, 1, 2, 3, 4], "role": "frozen", "greedy": True, "policy": {"run": str(learned.path)}}
     prepared = prepare(Experiment.model_validate({**LINE, "agents": [frozen]}))
     net = InProcessNetwork(prepared.setup, prepared.environment)
-    seen: list[Any] = []
+    records: list[Any] = []
     decide = net.agents[2].substitute.act
 
     def spy(context: Any, *rest: Any) -> Any:
-        seen.append((np.array(context), decide(context, *rest)))
-        return seen[-1][1]
+        records.append((np.array(context), decide(context, *rest)))
+        return records[-1][1]
 
     net.agents[2].substitute.act = spy  # type: ignore[method-assign]
     list(net.run(0, 1))
     probabilities = learned.tables()[2].probabilities
-    assert len(seen) == 13
-    assert all(np.array_equal(actions, probabilities[context].argmax(axis=1)) for context, actions in seen)
+    assert len(records) == 13
+    assert all(np.array_equal(actions, probabilities[context].argmax(axis=1)) for context, actions in records)
 
 
 @pytest.mark.parametrize(

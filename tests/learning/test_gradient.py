@@ -41,9 +41,9 @@ def test_it_sums_weighted_scores_sample_by_sample(seed: int) -> None:
         score = -probabilities[x]
         score[a] += 1.0
         expected[x] += weight * value / 7 * score
-    got = truncated_policy_gradient(context, actions, q, weights, policy_with(probabilities), 7, baseline=False)
-    assert got == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    assert got.sum(axis=1) == pytest.approx(np.zeros(len(got)), abs=1e-12)
+    actual = truncated_policy_gradient(context, actions, q, weights, policy_with(probabilities), 7, baseline=False)
+    assert actual == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert actual.sum(axis=1) == pytest.approx(np.zeros(len(actual)), abs=1e-12)
 
 
 @settings(max_examples=60)
@@ -51,7 +51,7 @@ def test_it_sums_weighted_scores_sample_by_sample(seed: int) -> None:
 def test_the_baseline_is_the_policys_mean_of_the_batch_means(seed: int) -> None:
     context, actions, q, weights, probabilities = case(seed)
     cells = context * probabilities.shape[1] + actions
-    got = batch_baseline(cells, q, weights, probabilities)
+    actual = batch_baseline(cells, q, weights, probabilities)
     for x in range(len(probabilities)):
         means = {
             a: np.average(q[cells == x * probabilities.shape[1] + a], weights=weights[cells == x * probabilities.shape[1] + a])
@@ -59,10 +59,10 @@ def test_the_baseline_is_the_policys_mean_of_the_batch_means(seed: int) -> None:
             if (cells == x * probabilities.shape[1] + a).any()
         }
         if not means:
-            assert got[x] == 0.0
+            assert actual[x] == 0.0
             continue
         rest = np.mean(list(means.values()))
-        assert got[x] == pytest.approx(sum(p * means.get(a, rest) for a, p in enumerate(probabilities[x])), rel=1e-9, abs=1e-12)
+        assert actual[x] == pytest.approx(sum(p * means.get(a, rest) for a, p in enumerate(probabilities[x])), rel=1e-9, abs=1e-12)
 
 
 def test_a_baseline_changes_the_mean_of_the_estimate_by_less_than_its_error_and_cuts_its_variance() -> None:
@@ -73,8 +73,8 @@ def test_a_baseline_changes_the_mean_of_the_estimate_by_less_than_its_error_and_
     estimates: dict[bool, list[np.ndarray]] = {False: [], True: []}
     for _ in range(2000):
         actions = (rng.random(200) < 0.7).astype(np.int64)
-        for baseline, found in estimates.items():
-            found.append(
+        for baseline, result in estimates.items():
+            result.append(
                 truncated_policy_gradient(
                     np.zeros(200, dtype=np.int64),
                     actions,

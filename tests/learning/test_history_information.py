@@ -11,8 +11,8 @@ import pytest
 from netagents.errors import ExperimentError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.imported_parts import has_foreign_code
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.signals.history_information import HistoryInformation
 from netagents.learning.signals.information_inputs import HistoryReader, TeamReader
 from netagents.learning.signals.signal_term import SignalBatch
@@ -56,11 +56,11 @@ MODES = ("exact", "as_published", "as_released")
 class Watched(HistoryInformation):
     """Keeps the batches and values that pass through it."""
 
-    seen: list[tuple[SignalBatch, np.ndarray, np.ndarray]] = []  # noqa: RUF012 - the test reads it from the class
+    batches: list[tuple[SignalBatch, np.ndarray, np.ndarray]] = []  # noqa: RUF012 - the test reads it from the class
 
     def values(self, batch: SignalBatch) -> np.ndarray:
         values = super().values(batch)
-        Watched.seen.append((batch, values, batch.action_probabilities().copy()))
+        Watched.batches.append((batch, values, batch.action_probabilities().copy()))
         return values
 
 
@@ -75,10 +75,10 @@ def network(settings: dict[str, Any], *signals: dict[str, Any], seed: int = 0) -
 
 @pytest.mark.parametrize("settings", [TABLES, NETWORKS], ids=["tables", "networks"])
 def test_exact_equals_enumeration_over_the_contexts_of_the_batch(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Watched, "seen", [])
+    monkeypatch.setattr(Watched, "batches", [])
     watched = {"kind": f"import:{__name__}:Watched", "weight": -0.1, "name": "watched", "parameters": {"centre": False}}
     records = list(network(settings, watched).run(0, 3))
-    batches = Watched.seen[-4:]
+    batches = Watched.batches[-4:]
     assert sorted(batch.agent for batch, _, _ in batches) == [0, 1, 2, 3]
     for batch, values, probabilities in batches:
         agent = batch.agent
@@ -113,8 +113,8 @@ def test_runs_go_on_from_a_checkpoint_to_the_same_bits(settings: dict[str, Any],
     records = list(second.run(2, 4))
     for name in records[-1].names:
         assert np.array_equal(finished[-1].column(name), records[-1].column(name), equal_nan=True), name
-    for mine, theirs in zip(whole.agents, second.agents, strict=True):
-        left, right = mine.arrays(), theirs.arrays()
+    for left_value, right_value in zip(whole.agents, second.agents, strict=True):
+        left, right = left_value.arrays(), right_value.arrays()
         assert left.keys() == right.keys()
         for name in left:
             assert np.array_equal(left[name], right[name], equal_nan=True), name

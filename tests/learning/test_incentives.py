@@ -11,9 +11,9 @@ import pytest
 from netagents.errors import ExperimentError
 from netagents.exact.experiment_tables import exact_experiment
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import run
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.records.same_bits import same_bits
 

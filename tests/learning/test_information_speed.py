@@ -9,9 +9,9 @@ import pytest
 from experiments import line_msg
 
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 
 N, HORIZON, COPIES, DISTURBED = 13, 24, 256, 6

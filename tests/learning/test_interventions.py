@@ -10,9 +10,9 @@ import pytest
 
 from netagents.errors import NetagentsError, ProtocolError
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.interventions.agent_interventions import AgentInterventions
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.lotteries import strikes
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.requests import ExchangeRequest
@@ -128,8 +128,8 @@ def test_a_policy_of_another_run_plays_its_seat(tmp_path: Path) -> None:
     greedy = policy.probabilities[policy.context([each.reshape(-1) for each in states])].argmax(axis=1).reshape(H + 1, B)
     np.testing.assert_array_equal(watched.actions(2), greedy[:-1])
     # Its parameters are part of the agent's state, so that a resumed run does not need the other one.
-    kept = watched.net.agents[2].arrays()["intervention.0.logits"]
-    np.testing.assert_array_equal(kept, policy.logits)
+    logits = watched.net.agents[2].arrays()["intervention.0.logits"]
+    np.testing.assert_array_equal(logits, policy.logits)
 
 
 def test_the_worst_action_is_the_one_that_the_critic_of_the_other_agent_calls_so() -> None:
@@ -145,9 +145,9 @@ def test_the_worst_action_is_the_one_that_the_critic_of_the_other_agent_calls_so
     # Without a message it does not matter; with one, not passing it on does.
     assert (executed[struck & (states == 1)] == 0).mean() > 0.95
     ledger = records[-1].ledger
-    told = ledger[ledger[:, 1] == Kind.WORST_ACTION]
+    rows = ledger[ledger[:, 1] == Kind.WORST_ACTION]
     whole = strikes(watched.net.setup.experiment.interventions[0], 0, 0, 1, 7, H, 128)  # type: ignore[arg-type]
-    assert told.tolist() == [[0, Kind.WORST_ACTION, 1, 1, int(whole.any(axis=1).sum()), int(whole.sum())]]
+    assert rows.tolist() == [[0, Kind.WORST_ACTION, 1, 1, int(whole.any(axis=1).sum()), int(whole.sum())]]
 
 
 def test_what_is_told_must_fit_the_lottery() -> None:

@@ -13,8 +13,8 @@ from netagents.environments.builtin.threshold_rules import ALWAYS, best_threshol
 from netagents.errors import MissingPackageError
 from netagents.experiment import load_experiment
 from netagents.experiment.settings_of_agents import group_name
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import Prepared, prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.learning.protocol.iteration_record import IterationRecord
 from netagents.records.frozen_policies import borrows_policies
 

@@ -11,8 +11,8 @@ import pytest
 from netagents.environments.games import scripted
 from netagents.environments.games.scripted import scripted_returns
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,8 +53,8 @@ def test_cooks_learn_to_deliver_soups():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "games").glob("*.json")), ids=lambda path: path.stem)
 def test_the_shipped_results_leave_random_and_scripted_play_behind(path):
-    found = json.loads(path.read_text())
-    assert found["learned"]["n"] == 5
+    result = json.loads(path.read_text())
+    assert result["learned"]["n"] == 5
     # The page says of foraging that its interval and that of the rule overlap.
     beaten = ("random",) if path.stem == "foraging" else ("random", "scripted")
-    assert all(found["learned"]["low"] > found[who]["high"] for who in beaten)
+    assert all(result["learned"]["low"] > result[player]["high"] for player in beaten)

@@ -9,8 +9,8 @@ import pytest
 from experiments import line_msg
 
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 
 def network(**changes: Any) -> InProcessNetwork:

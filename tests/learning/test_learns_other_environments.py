@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 

@@ -11,10 +11,10 @@ import pytest
 from netagents.errors import CapacityError, ExperimentError
 from netagents.experiment import load_experiment
 from netagents.launchers import capacity
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import check_fits
 from netagents.learning.algorithms.maddpg import MaddpgAgent
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.studies.cost_model import predict
@@ -91,13 +91,13 @@ def perceptron(flat: Any, sizes: list[int], features: Any) -> Any:
 
 def slope(function: Any, at: Any, places: list[int], step: float = 1e-6) -> Any:
     """Central differences of a function in some of its coordinates."""
-    found = []
+    results = []
     for place in places:
         high, low = at.copy(), at.copy()
         high[place] += step
         low[place] -= step
-        found.append((function(high) - function(low)) / (2 * step))
-    return np.array(found)
+        results.append((function(high) - function(low)) / (2 * step))
+    return np.array(results)
 
 
 def test_one_step_of_critic_and_policy_is_that_of_an_independent_centralised_computation() -> None:
@@ -118,10 +118,10 @@ def test_one_step_of_critic_and_policy_is_that_of_an_independent_centralised_com
         own_reward = joint[:, 0] * joint[:, 1] - joint[:, 0] ** 2 / 2 if i == 0 else -((joint[:, 1] - 0.8) ** 2)
         assert paid == pytest.approx(own_reward, abs=1e-6)
         centre, scale = agent.q.units.centre, agent.q.units.scale
-        seen = np.ones((256, 2))
+        observed = np.ones((256, 2))
 
-        def q(weights: Any, actions: Any, seen: Any = seen) -> Any:
-            return perceptron(weights, q_sizes, np.concatenate([seen, actions], axis=1))[:, 0]  # in the units of the outputs
+        def q(weights: Any, actions: Any, observed: Any = observed) -> Any:
+            return perceptron(weights, q_sizes, np.concatenate([observed, actions], axis=1))[:, 0]  # in the units of the outputs
 
         # Terminal after one step: y = u; what follows is worth something nevertheless, and must not count.
         assert np.abs(q(before[i], following)).max() > 1e-3
@@ -153,11 +153,11 @@ def _assert_first_step_of_adam(change: Any, gradient: Any, rate: float) -> None:
 
 
 def test_target_actions_are_those_of_everybodys_target_policy_at_the_same_transitions() -> None:
-    told: dict[tuple[int, int], Any] = {}
+    messages_of: dict[tuple[int, int], Any] = {}
 
     def observer(agent: int, turn: Any, messages: list[Any]) -> None:
         if turn.kind is Kind.TARGET_ACTION:
-            told.update({(agent, sender): message.actions for sender, message in zip(turn.senders, messages, strict=True)})
+            messages_of.update({(agent, sender): message.actions for sender, message in zip(turn.senders, messages, strict=True)})
 
     net = network(GRID, "learning.iterations=1", observer=observer)
     agents = [agent for agent in net.agents if isinstance(agent, MaddpgAgent)]
@@ -165,8 +165,8 @@ def test_target_actions_are_those_of_everybodys_target_policy_at_the_same_transi
     list(net.run(0, 1))
     steps = net.setup.steps * 8
     rows = stream(0, ENVIRONMENT_OWNER, Purpose.REPLAY, 0).integers(0, steps, 32)
-    assert set(told) == {(i, j) for i in range(6) for j in net.setup.in_neighbours(Kind.TRACE, i)}
-    for (_, sender), actions in told.items():
+    assert set(messages_of) == {(i, j) for i in range(6) for j in net.setup.in_neighbours(Kind.TRACE, i)}
+    for (_, sender), actions in messages_of.items():
         context = agents[sender].replay_buffer.batch(0)["context"][rows + 8].astype(np.float64)
         bound = net.setup.experiment.learning.logit_bound
         hidden = agents[sender].actor.layout.sizes
@@ -263,7 +263,7 @@ def test_terms_of_the_signal_enter_what_it_learns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "overrides", "error", "said"),
+    ("document", "overrides", "error", "message"),
     [
         (ROBOTS, ["policy.box=gaussian"], ExperimentError, r"maddpg acts in boxes by a tanh, .* use policy.box=tanh"),
         (ROBOTS, ["learning.algorithm={kind: ppo}"], ExperimentError, r"ppo acts in boxes by a Gaussian .* use policy.box=gaussian"),
@@ -285,8 +285,8 @@ def test_terms_of_the_signal_enter_what_it_learns() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_one_line(document: dict[str, Any], overrides: list[str], error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_what_does_not_fit_is_one_line(document: dict[str, Any], overrides: list[str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         check_fits(prepared(document, *overrides).setup)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 import netagents
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.algorithms.maddpg import MaddpgAgent
 from netagents.learning.algorithms.replayed_contexts import ReplayedSequences, replayed_contexts
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies.recurrent_policy import RecurrentPolicy
 from netagents.records.same_bits import same_bits
 

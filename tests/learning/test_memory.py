@@ -15,12 +15,12 @@ from netagents.experiment import load_experiment
 from netagents.experiment.environment_settings import CueRecallSettings
 from netagents.experiment.intervention_settings import PolicyIntervention
 from netagents.experiment.topology_settings import LineSettings
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import run
 from netagents.launchers.policy_evaluation import evaluate
 from netagents.learning.frozen_play import Players
 from netagents.learning.interventions.action_sources import ActionSource
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.testing import check_environment
 from netagents.topology import build_topology
 
@@ -56,17 +56,17 @@ def test_the_optimum_is_one_with_memory_and_a_share_of_the_cues_without() -> Non
 
     def earned(answer: Any) -> float:
         state, total = environment.reset(first), np.zeros(k)
-        seen: list[np.ndarray] = []
+        observations: list[np.ndarray] = []
         for _ in range(delay + 1):
-            seen += environment.observe(state)
-            after = environment.step(state, [answer(seen)], np.zeros((k, 1)))
+            observations += environment.observe(state)
+            after = environment.step(state, [answer(observations)], np.zeros((k, 1)))
             state, total = after.state, total + after.rewards[:, 0]
         return float(total.mean())
 
     tables = map(np.array, itertools.product(range(k), repeat=k + 2))
-    memoryless = [earned(lambda seen, table=table: table[seen[-1]]) for table in tables]
+    memoryless = [earned(lambda history, table=table: table[history[-1]]) for table in tables]
     assert set(memoryless) == {1.0 / k}  # whatever they do, so that drawing among them gives no more
-    assert earned(lambda seen: np.clip(seen[0] - 1, 0, k - 1)) == 1.0
+    assert earned(lambda history: np.clip(history[0] - 1, 0, k - 1)) == 1.0
     assert environment.spec.best_return == 1.0
     assert environment.spec.untrained_return == 1.0 / k
 
@@ -90,11 +90,11 @@ def test_memory_begins_anew_with_each_episode_and_players_remember_as_agents_do(
     setup = prepared.setup
     policies = [setup.policy(agent) for agent in range(setup.n)]
     net = InProcessNetwork(setup, prepared.environment)
-    kept: list[Any] = []
+    contexts_of: list[Any] = []
     report = net.agents[0].report
 
     def spy(iteration: int, rollout: Any, *rest: Any) -> None:
-        kept.append(rollout.context.copy())
+        contexts_of.append(rollout.context.copy())
         report(iteration, rollout, *rest)
 
     net.agents[0].report = spy  # type: ignore[method-assign]
@@ -114,7 +114,7 @@ def test_memory_begins_anew_with_each_episode_and_players_remember_as_agents_do(
         list(players.play(session, iteration, setup.steps, choose))
         # Cues do not depend on actions: players read what agents read, and with the first weights remember the same to the bit.
         features = slice(None) if iteration == 0 else slice(policies[0].reader.size)  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(np.stack(memories)[:, :, features], kept[iteration][: setup.steps, :, features])
+        np.testing.assert_array_equal(np.stack(memories)[:, :, features], contexts_of[iteration][: setup.steps, :, features])
     # The first memory of an episode follows from its first observation alone.
     (first,) = {tuple(map(tuple, memories[0][cue])) for cue in [memories[0][:, 1] == 1.0]}
     assert len(set(first)) == 1
@@ -143,19 +143,19 @@ def test_memory_knows_nothing_from_beyond_the_radius() -> None:
 
     def contexts(disturb: bool) -> list[np.ndarray]:
         net = network(settings)
-        kept: list[Any] = [None] * 7
+        memories: list[Any] = [None] * 7
         for agent in net.agents:
             generator = np.random.default_rng(agent.index)
             agent.policy.load(generator.normal(size=agent.policy.weights.shape) * (3.0 if disturb and agent.index == 3 else 1.0))
             report = agent.report
 
             def spy(iteration: int, rollout: Any, *rest: Any, i: int = agent.index, report: Any = report) -> None:
-                kept[i] = rollout.context.copy()
+                memories[i] = rollout.context.copy()
                 report(iteration, rollout, *rest)
 
             agent.report = spy  # type: ignore[method-assign]
         list(net.run(0, 1))
-        return kept
+        return memories
 
     calm, stirred = contexts(False), contexts(True)
     for agent in range(7):

@@ -10,8 +10,8 @@ import pytest
 
 from netagents.environments.proximity import FAR, hop_distances
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.contact_filter import ContactFilter
 from netagents.messages import Kind, ShadowReward, State, Trace, TruncatedQ
 
@@ -43,26 +43,26 @@ def settings(**more: Any) -> dict[str, Any]:
 def delivered(**more: Any) -> dict[tuple[Kind, int, int, int], Any]:
     """Every message of one iteration by kind, step, sender and receiver; -1 sends the observations."""
     prepared = prepare(load_experiment(settings(**more)).experiment)
-    heard: dict[tuple[Kind, int, int, int], Any] = {}
+    deliveries: dict[tuple[Kind, int, int, int], Any] = {}
 
     def observe(receiver: int, turn: Any, messages: list[Any]) -> None:
         for sender, message in zip(turn.senders, messages, strict=True):
-            kept = type(message)(*(None if array is None else array.copy() for array in message))
-            heard[turn.kind, turn.step, sender, receiver] = kept
+            copied = type(message)(*(None if array is None else array.copy() for array in message))
+            deliveries[turn.kind, turn.step, sender, receiver] = copied
 
     list(InProcessNetwork(prepared.setup, prepared.environment, observe).run(0, 1))
-    return heard
+    return deliveries
 
 
 @pytest.fixture(scope="module")
-def heard() -> dict[tuple[Kind, int, int, int], Any]:
+def deliveries() -> dict[tuple[Kind, int, int, int], Any]:
     return delivered()
 
 
 @pytest.fixture(scope="module")
-def poses(heard: dict[tuple[Kind, int, int, int], Any]) -> np.ndarray:
+def poses(deliveries: dict[tuple[Kind, int, int, int], Any]) -> np.ndarray:
     """(T, B, n, 3) where everybody really was."""
-    return np.stack([np.stack([heard[Kind.STEP, t, -1, i].observation for i in range(N)], axis=1) for t in range(H + 1)])
+    return np.stack([np.stack([deliveries[Kind.STEP, t, -1, i].observation for i in range(N)], axis=1) for t in range(H + 1)])
 
 
 @pytest.fixture(scope="module")
@@ -79,26 +79,26 @@ def test_the_scene_has_all_that_is_asked_about(hops: np.ndarray) -> None:
     assert (ever & ~always).any(), "some pair meets or parts"
 
 
-def test_the_server_tells_distances_in_hops_and_no_positions_of_others(heard: Any, hops: np.ndarray) -> None:
+def test_the_server_tells_distances_in_hops_and_no_positions_of_others(deliveries: Any, hops: np.ndarray) -> None:
     limit = max(POLICY, CRITIC, GRADIENT)
     for t in range(H + 1):
         for i in range(N):
-            told = heard[Kind.STEP, t, -1, i]
+            message = deliveries[Kind.STEP, t, -1, i]
             others = [j for j in range(N) if j != i]
-            assert told.observation.shape == (B, 3)
+            assert message.observation.shape == (B, 3)
             expected = hops[t][:, i][:, others]
-            assert np.array_equal(told.hops, np.where(expected <= limit, expected, FAR))
-            assert told.mask is None
+            assert np.array_equal(message.hops, np.where(expected <= limit, expected, FAR))
+            assert message.mask is None
 
 
-def test_poses_reach_only_robots_within_the_sensing_radius(heard: Any, hops: np.ndarray, poses: np.ndarray) -> None:
+def test_poses_reach_only_robots_within_the_sensing_radius(deliveries: Any, hops: np.ndarray, poses: np.ndarray) -> None:
     empty = 0
     for t in range(H + 1):
         for j in range(N):
             for i in range(N):
                 if i == j:
                     continue
-                message = heard[Kind.STATE, t, j, i]
+                message = deliveries[Kind.STATE, t, j, i]
                 assert isinstance(message, State)
                 near = hops[t, :, i, j] <= POLICY
                 assert np.array_equal(message.values, np.where(near[:, None], poses[t, :, j], 0.0))
@@ -106,12 +106,14 @@ def test_poses_reach_only_robots_within_the_sensing_radius(heard: Any, hops: np.
     assert empty > 0
 
 
-def test_what_travels_once_per_iteration_counts_only_where_they_were_neighbours(heard: Any, hops: np.ndarray, poses: np.ndarray) -> None:
+def test_what_travels_once_per_iteration_counts_only_where_they_were_neighbours(
+    deliveries: Any, hops: np.ndarray, poses: np.ndarray
+) -> None:
     for j in range(N):
         for i in range(N):
             if i == j:
                 continue
-            trace, values = heard[Kind.TRACE, 0, j, i], heard[Kind.TRUNCATED_Q, 0, j, i]
+            trace, values = deliveries[Kind.TRACE, 0, j, i], deliveries[Kind.TRUNCATED_Q, 0, j, i]
             assert isinstance(trace, Trace)
             assert isinstance(values, TruncatedQ)
             near = hops[:, :, i, j] <= CRITIC
@@ -124,8 +126,8 @@ def test_what_travels_once_per_iteration_counts_only_where_they_were_neighbours(
 
 
 def test_signals_of_shared_rewards_count_only_where_they_were_neighbours(hops: np.ndarray) -> None:
-    heard = delivered(learning={**settings()["learning"], "credit": "shared_reward"})
-    sent = [heard[Kind.SHADOW_REWARD, 0, j, i] for j in range(N) for i in range(N) if i != j]
+    deliveries = delivered(learning={**settings()["learning"], "credit": "shared_reward"})
+    sent = [deliveries[Kind.SHADOW_REWARD, 0, j, i] for j in range(N) for i in range(N) if i != j]
     near = [hops[:-1, :, i, j] <= GRADIENT for j in range(N) for i in range(N) if i != j]
     for message, there in zip(sent, near, strict=True):
         assert isinstance(message, ShadowReward)

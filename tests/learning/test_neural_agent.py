@@ -12,10 +12,10 @@ import netagents
 from netagents.environments.networked_mdp import Transition
 from netagents.errors import EnvironmentMismatchError, ExperimentError, NumericalError
 from netagents.experiment import Experiment, load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.algorithms.actor_critic import ActorCriticAgent
 from netagents.learning.algorithms.neural_agent import NeuralAgent
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from netagents.records.same_bits import same_bits
 
@@ -81,18 +81,18 @@ def test_short_training_beats_untrained_policies(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["ppo", "actor_critic"])
 def test_the_summed_values_are_those_of_the_neighbourhood_and_nothing_else_is_told(kind: str) -> None:
-    heard: dict[tuple[int, Kind], set[int]] = {}
+    messages: dict[tuple[int, Kind], set[int]] = {}
 
     def observer(agent: int, turn: Any, _: list[Any]) -> None:
-        heard.setdefault((agent, turn.kind), set()).update(turn.senders)
+        messages.setdefault((agent, turn.kind), set()).update(turn.senders)
 
     prepared = prepare(Experiment.model_validate(small(kind, iterations=1)))
     for _ in InProcessNetwork(prepared.setup, prepared.environment, observer).run(0, 1):
         pass
     for agent in range(prepared.setup.n):
         near = {j for j in range(prepared.setup.n) if prepared.topology.hops.distance(agent, j) == 1}
-        for told in (Kind.STATE, Kind.TRACE, Kind.TRUNCATED_Q, Kind.SHADOW_REWARD):
-            assert heard[agent, told] == near
+        for message_kind in (Kind.STATE, Kind.TRACE, Kind.TRUNCATED_Q, Kind.SHADOW_REWARD):
+            assert messages[agent, message_kind] == near
 
 
 def test_a_learning_rate_schedule_reaches_adam() -> None:
@@ -124,14 +124,14 @@ def test_a_weight_that_is_not_finite_is_found_before_it_acts() -> None:
     list(network.run(0, 1))
     agent = network.agents[3]
     arrays = {name: np.array(array) for name, array in agent.arrays().items()}
-    for name, said in (("policy.weights", "policy"), ("task.weights", "task critic"), ("value.weights", "state value")):
+    for name, message in (("policy.weights", "policy"), ("task.weights", "task critic"), ("value.weights", "state value")):
         broken = {**arrays, name: np.full_like(arrays[name], np.nan)}
-        with pytest.raises(NumericalError, match=f"agent 3: a weight of the {said} is not finite"):
+        with pytest.raises(NumericalError, match=f"agent 3: a weight of the {message} is not finite"):
             agent.restore(broken)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"policy": {"kind": "softmax"}}, "learning.algorithm of kind ppo needs a policy that is a network, such as kind mlp"),
         ({"learning": {}}, "a policy of kind mlp learns with learning.algorithm of kind actor_critic, ppo or maddpg"),
@@ -145,10 +145,10 @@ def test_a_weight_that_is_not_finite_is_found_before_it_acts() -> None:
         ({"learning": {**SMALL["learning"], "algorithm": {"kind": "pop"}}}, "ppo"),
     ],
 )
-def test_settings_that_contradict_each_other_are_one_line(changes: dict[str, Any], said: str) -> None:
+def test_settings_that_contradict_each_other_are_one_line(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ExperimentError) as refused:
         load_experiment({**SMALL, **changes})
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -170,16 +170,16 @@ def test_the_reported_gradient_is_that_of_the_papers_estimate() -> None:
     _, network = network_of(settings)
     agent = network.agents[2]
     assert isinstance(agent, ActorCriticAgent)
-    seen: list[Any] = []
+    records: list[Any] = []
 
     def spy(batch: Any, values: Any) -> Any:
         beyond = original(batch, values)
-        seen.append((batch.rollout, beyond, batch.weights))
+        records.append((batch.rollout, beyond, batch.weights))
         return beyond
 
     original, agent._beyond_baseline = agent._beyond_baseline, spy  # type: ignore[method-assign]
     (record,) = list(network.run(0, 1))
-    ((rollout, advantages, weights),) = seen
+    ((rollout, advantages, weights),) = records
     total = torch.zeros(agent.actor.flat.shape)
     for step in range(rollout.steps):
         for copy in range(agent.setup.batch):

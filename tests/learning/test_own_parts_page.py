@@ -31,8 +31,8 @@ def test_the_first_tutorial_has_forty_lines_and_runs_alone(tmp_path: Path) -> No
     (tmp_path / "my_parts.py").write_text(environment)
     (tmp_path / "mine.yaml").write_text(experiment)
     run = "import netagents; netagents.run('mine.yaml', learning={'iterations': 2}, runtime={'launcher': 'in_process'})"
-    done = python(tmp_path, "-c", run)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = python(tmp_path, "-c", run)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -42,8 +42,8 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_its_checks_are_silent(tmp_path: Path) -> None:
     (tmp_path / "checks.py").write_text(paste(tmp_path))
-    done = python(tmp_path, "checks.py")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    result = python(tmp_path, "checks.py")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 @pytest.mark.system
@@ -56,13 +56,13 @@ def test_its_experiment_runs_as_processes_with_the_bits_of_one_process_and_learn
         "sys.exit(main(sys.argv[2:]))"
     )
     for launcher in ("local", "in_process"):
-        done = python(tmp_path, "-c", script, str(tmp_path), "run", "mine.yaml", "-q", "--out", launcher, f"runtime.launcher={launcher}")
-        assert done.returncode == 0, done.stderr
+        result = python(tmp_path, "-c", script, str(tmp_path), "run", "mine.yaml", "-q", "--out", launcher, f"runtime.launcher={launcher}")
+        assert result.returncode == 0, result.stderr
     compare = (
         "from netagents import Run; from netagents.records.same_bits import same_bits\n"
         "a, b = Run.open('local'), Run.open('in_process')\n"
         "assert same_bits(a, b) == [], same_bits(a, b)\n"
         "assert a.returns[-5:].mean() > a.returns[0] + 1.0, a.returns\n"
     )
-    done = python(tmp_path, "-c", compare)
-    assert done.returncode == 0, done.stderr
+    result = python(tmp_path, "-c", compare)
+    assert result.returncode == 0, result.stderr

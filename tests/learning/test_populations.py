@@ -12,8 +12,8 @@ import pytest
 import netagents
 from netagents.errors import NetagentsError
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.population import Population, member_seed
 from netagents.messages import Kind
 from netagents.records.bank_creation import make_bank
@@ -101,8 +101,8 @@ def test_of_a_population_only_the_member_that_plays_learns(settings: dict[str, A
         before = [parameters(member.policy) for member in seat.members]
         net._iterate(iteration)
         changed = [not np.array_equal(old, parameters(member.policy)) for old, member in zip(before, seat.members, strict=True)]
-        chosen = population.seats(iteration)[0]
-        assert changed == [number == chosen.member for number in range(3)]
+        seats = population.seats(iteration)[0]
+        assert changed == [number == seats.member for number in range(3)]
         visiting = population.seats(iteration)[1]
         if population.begins(iteration):
             assert np.array_equal(parameters(net.agents[1].policy), before[visiting.member])
@@ -112,10 +112,10 @@ def test_of_a_population_only_the_member_that_plays_learns(settings: dict[str, A
 def test_a_population_of_one_member_in_which_all_learn_is_a_group_of_selfish_learners(settings: dict[str, Any]) -> None:
     alone = network(settings, {"agents": [0, 1, 2], "role": "population"})
     selfish = network(settings, {"agents": [0, 1, 2], "incentive": {"kind": "selfish"}})
-    for ours, theirs in zip(alone.run(0, 4), selfish.run(0, 4), strict=True):
-        assert ours.team_return == theirs.team_return
-    for mine, other in zip(alone.agents, selfish.agents, strict=True):
-        assert np.array_equal(parameters(mine.policy), parameters(other.policy))
+    for left, right in zip(alone.run(0, 4), selfish.run(0, 4), strict=True):
+        assert left.team_return == right.team_return
+    for agent, other in zip(alone.agents, selfish.agents, strict=True):
+        assert np.array_equal(parameters(agent.policy), parameters(other.policy))
 
 
 def test_policies_move_only_from_homes_to_seats_and_are_counted() -> None:

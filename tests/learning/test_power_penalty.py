@@ -14,8 +14,8 @@ from netagents.exact import ExactValues, JointModel, joint_policy_of
 from netagents.exact.exact_power import ex_ante_power, realized_power
 from netagents.experiment import Experiment
 from netagents.experiment.games import RelyRules
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.signals.power_penalty import PowerPenalty
 from netagents.messages import Kind
 
@@ -141,11 +141,11 @@ def test_agents_go_on_from_a_checkpoint_between_two_copies_to_the_same_bits(sett
     list(first.run(0, 5))
     second.restore({agent: dict(arrays) for agent, arrays in first.snapshots.items()}, "here")
     list(second.run(5, 7))
-    for mine, theirs in zip(whole.agents, second.agents, strict=True):
-        ours, others = mine.arrays(), theirs.arrays()
-        assert ours.keys() == others.keys()
-        for name in ours:
-            np.testing.assert_array_equal(ours[name], others[name], err_msg=name)
+    for left, right in zip(whole.agents, second.agents, strict=True):
+        left_arrays, others = left.arrays(), right.arrays()
+        assert left_arrays.keys() == others.keys()
+        for name in left_arrays:
+            np.testing.assert_array_equal(left_arrays[name], others[name], err_msg=name)
 
 
 def test_networks_are_asked_as_they_were_when_they_were_copied() -> None:
@@ -153,10 +153,10 @@ def test_networks_are_asked_as_they_were_when_they_were_copied() -> None:
     list(net.run(0, 3))
     agent: Any = net.agents[0]
     (term,) = (each.term for each in agent.signal.terms)
-    kept = {name: array.copy() for name, array in term._frozen.items()}
+    copies = {name: array.copy() for name, array in term._frozen.items()}
     list(net.run(3, 6))
     # Iteration 3 copied anew, 4 and 5 did not.
-    assert not np.array_equal(kept["target"], term._frozen["target"])
+    assert not np.array_equal(copies["target"], term._frozen["target"])
     assert not np.array_equal(agent.task.target.numpy(), term._frozen["target"])
 
 

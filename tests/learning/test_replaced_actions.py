@@ -10,9 +10,9 @@ from by_hand import ByHand, Forced, Replacing, WatchedLine
 from experiments import line_msg
 
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest, make_agent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.policies.neural_policy import CategoricalPolicy
 from netagents.policies.torch_mlp import TrainedMlp, tensor
@@ -33,10 +33,10 @@ def test_an_iteration_comes_to_what_follows_from_the_executed_actions(forced: Fo
     utility = {"utility": {"kind": "entropy", "over": "state", "weight": entropy}} if entropy else {}
     prepared = prepare(Experiment.model_validate(line({"credit": credit, "baseline": baseline}, **utility)))
     watched = WatchedLine(prepared.setup.topology)
-    heard: dict[tuple[Kind, int], Any] = {}
+    received: dict[tuple[Kind, int], Any] = {}
 
     def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
-        heard.update({(turn.kind, sender): message for sender, message in zip(turn.senders, messages, strict=True)})
+        received.update({(turn.kind, sender): message for sender, message in zip(turn.senders, messages, strict=True)})
 
     network = InProcessNetwork(prepared.setup, watched, observer)
     network.session = Replacing(network.session, {0: forced})  # type: ignore[assignment]
@@ -50,13 +50,13 @@ def test_an_iteration_comes_to_what_follows_from_the_executed_actions(forced: Fo
     assert record.column("return").mean() == pytest.approx(record.team_return, rel=1e-12)
     assert record.column("discounted_return").mean() == pytest.approx(record.discounted_return, rel=1e-12)
     for j in range(N):
-        trace = heard[Kind.TRACE, j]
+        trace = received[Kind.TRACE, j]
         assert np.array_equal(trace.states, hand.states[:, :, j])
         assert np.array_equal(trace.actions[:-1], hand.executed[:, :, j])
         if entropy:
             assert record.column("utility")[j] == pytest.approx(entropy * hand.utility(j), rel=1e-9)
         if credit == "shared_q":
-            assert heard[Kind.TRUNCATED_Q, j].values == pytest.approx(hand.values[j], rel=1e-9, abs=1e-12)
+            assert received[Kind.TRUNCATED_Q, j].values == pytest.approx(hand.values[j], rel=1e-9, abs=1e-12)
         assert record.column("gradient_sq")[j] == pytest.approx((hand.gradients[j] ** 2).sum(), rel=1e-9)
         assert network.agents[j].policy.logits == pytest.approx(hand.logits[j], rel=1e-9, abs=1e-12)
 
@@ -123,11 +123,11 @@ def test_what_a_policy_would_have_done_where_it_was_replaced_leaves_no_trace(bas
 
 def test_lambda_returns_pass_through_replaced_steps() -> None:
     prepared_network = networks(WIRELESS, "actor_critic", "shared_q", gae_lambda=1.0)
-    told: dict[int, Any] = {}
+    values_of: dict[int, Any] = {}
 
     def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.TRUNCATED_Q:
-            told.update(dict(zip(turn.senders, messages, strict=True)))
+            values_of.update(dict(zip(turn.senders, messages, strict=True)))
 
     network = InProcessNetwork(prepared_network.setup, prepared_network.session.environment, observer)
     environment, rewards = network.session.environment, []
@@ -141,7 +141,7 @@ def test_lambda_returns_pass_through_replaced_steps() -> None:
     environment.step = step  # type: ignore[method-assign]
     network.session = Replacing(network.session, {0: {(1, 2): [0, 0, -1, 0], (3, 2): [1, 1, 1, 1]}})  # type: ignore[assignment]
     list(network.run(0, 1))
-    paid, values, gamma = np.stack(rewards)[:, :, 2], told[2].values, network.setup.discount
+    paid, values, gamma = np.stack(rewards)[:, :, 2], values_of[2].values, network.setup.discount
     # With lambda 1 the return of a step is its reward and the discounted return of the next, whoever acted.
     assert values[:-1] - gamma * values[1:] == pytest.approx(paid[:-1], abs=1e-9)
 
@@ -154,11 +154,11 @@ def test_the_gradient_of_a_network_is_that_of_the_actions_it_chose() -> None:
     settings = {**line(policy={"kind": "mlp", "hidden": [8]}), "learning": learning}
     prepared = prepare(Experiment.model_validate(settings))
     watched = WatchedLine(prepared.setup.topology)
-    told: dict[int, Any] = {}
+    values_of: dict[int, Any] = {}
 
     def observer(_: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.TRUNCATED_Q:
-            told.update({sender: message.values for sender, message in zip(turn.senders, messages, strict=True)})
+            values_of.update({sender: message.values for sender, message in zip(turn.senders, messages, strict=True)})
 
     network = InProcessNetwork(prepared.setup, watched, observer)
     network.session = Replacing(network.session, {0: FORCED})  # type: ignore[assignment]
@@ -167,14 +167,14 @@ def test_the_gradient_of_a_network_is_that_of_the_actions_it_chose() -> None:
     states, actions = np.stack(watched.states), np.stack(watched.actions)
     for i, policy in enumerate(policies):
         assert isinstance(policy, CategoricalPolicy)
-        chosen = [(t, b) for t in range(H) for b in range(B) if FORCED.get((t, i), [-1] * B)[b] < 0]
+        selection = [(t, b) for t in range(H) for b in range(B) if FORCED.get((t, i), [-1] * B)[b] < 0]
         net = TrainedMlp(policy.layout, [policy.weights], 1e-3, None, "policy", i)
         total = torch.zeros(())
-        for t, b in chosen:
+        for t, b in selection:
             context = policy.context([states[t, b : b + 1, j].astype(np.uint8) for j in policy.window])
-            worth = sum(told[j][t, b] for j in range(N) if abs(i - j) <= 1)
+            value = sum(values_of[j][t, b] for j in range(N) if abs(i - j) <= 1)
             outputs = policy.logit_bound.item() * torch.tanh(net(tensor(context))[0] / policy.logit_bound.item())
-            total = total + worth / B / N * torch.log_softmax(outputs, dim=1)[0, actions[t, b, i]]
+            total = total + value / B / N * torch.log_softmax(outputs, dim=1)[0, actions[t, b, i]]
         (gradient,) = torch.autograd.grad(total, net.flat)
         assert record.column("gradient_sq")[i] == pytest.approx(float(gradient.square().sum()), rel=1e-4)
 

@@ -58,26 +58,26 @@ def test_it_gives_rows_of_the_newest_iterations() -> None:
     buffer = filled(6)
     assert buffer.used == range(4, 7)
     which, rows = np.array([4, 6, 5, 6]), np.array([0, 5, 2, 5])
-    expected = np.stack([batch(its)["state"][row] for its, row in zip(which, rows, strict=True)])
+    expected = np.stack([batch(iteration)["state"][row] for iteration, row in zip(which, rows, strict=True)])
     assert np.array_equal(buffer.rows("state", which, rows), expected)
     with pytest.raises(ValueError, match="array 'reward' is not one of such a batch"):
         buffer.add(7, {**batch(7), "reward": np.zeros(5)})
 
 
 def test_what_it_tells_has_one_size_and_says_what_is_missing() -> None:
-    told = filled(6).arrays()
-    assert told["iterations"].tolist() == [4, 5, 6]
-    assert told["digests"][1].tobytes() == batch_digest(batch(5))
-    assert {name: array.shape for name, array in filled(0).arrays().items()} == {name: array.shape for name, array in told.items()}
+    arrays = filled(6).arrays()
+    assert arrays["iterations"].tolist() == [4, 5, 6]
+    assert arrays["digests"][1].tobytes() == batch_digest(batch(5))
+    assert {name: array.shape for name, array in filled(0).arrays().items()} == {name: array.shape for name, array in arrays.items()}
     empty = ReplayBuffer(LAYOUT, 3)
-    empty.restore(told)
+    empty.restore(arrays)
     assert empty.missing() == [4, 5, 6]
     with pytest.raises(ValueError, match="not the batch"):
         empty.accept(5, batch(4))
     for iteration in (4, 5, 6):
         empty.accept(iteration, batch(iteration))
     assert empty.missing() == []
-    assert empty.arrays()["digests"].tobytes() == told["digests"].tobytes()
+    assert empty.arrays()["digests"].tobytes() == arrays["digests"].tobytes()
 
 
 def test_going_back_two_iterations_needs_no_disk_and_further_back_what_was_overwritten() -> None:

@@ -17,7 +17,7 @@ from netagents.messages import ENDED, TERMINATED, TRUNCATED, Step
 def advantages_by_double_sum(signal: Any, values: Any, flags: Any, discount: float, decay: float) -> Any:
     """sum_l (gamma lambda)^l delta_{t+l} up to the end of the copy (arXiv 1506.02438, equation 16), one copy and step at a time."""
     steps, copies = signal.shape
-    found = np.zeros((steps, copies))
+    result = np.zeros((steps, copies))
     for copy in range(copies):
         for t in range(steps):
             total, weight = 0.0, 1.0
@@ -29,8 +29,8 @@ def advantages_by_double_sum(signal: Any, values: Any, flags: Any, discount: flo
                 weight *= discount * decay
                 if flags[later, copy]:
                     break
-            found[t, copy] = total
-    return found
+            result[t, copy] = total
+    return result
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,8 +58,8 @@ def test_they_are_the_double_sum_wherever_copies_end(steps: int, copies: int, di
     rollout.close()
     values = generator.standard_normal((steps + 1, copies))
     returns = lambda_returns(rollout.rewards, values[1:], rollout.bootstrap, rollout.alive, discount, decay)
-    found = (returns - values[:-1]) * rollout.alive
-    np.testing.assert_allclose(found, advantages_by_double_sum(rewards, values, flags, discount, decay), atol=1e-10)
+    result = (returns - values[:-1]) * rollout.alive
+    np.testing.assert_allclose(result, advantages_by_double_sum(rewards, values, flags, discount, decay), atol=1e-10)
 
 
 def test_with_lambda_zero_the_critic_is_trusted_after_one_step_and_with_one_at_the_end_only() -> None:

@@ -67,8 +67,8 @@ def test_the_minimax_step_has_its_length_and_goes_down_the_critic() -> None:
     free = acted.clone().requires_grad_()
     (own,) = torch.autograd.grad(method.values(q, observed, free).sum(), free)
     fixed = acted.clone().requires_grad_()
-    (wanted,) = torch.autograd.grad(q.values(observed, fixed + steps).sum(), fixed)
-    assert torch.equal(own, wanted)
+    (gradient,) = torch.autograd.grad(q.values(observed, fixed + steps).sum(), fixed)
+    assert torch.equal(own, gradient)
 
 
 # -- ROMAX ---------------------------------------------------------------------------------------------------------------
@@ -154,12 +154,12 @@ def test_the_derivative_of_a_network_in_its_input_is_that_of_differences(activat
     layout, generator = MlpLayout((3, 7, 5, 1), activation), np.random.default_rng(2)
     layers = layout.layers(layout.first_weights(generator, 1.0))
     at, width = generator.uniform(-1, 1, (4, 3)).astype(np.float32), 1e-3
-    found = input_gradient(layout, layers, at)
+    result = input_gradient(layout, layers, at)
     for place in range(3):
         step = np.zeros(3, np.float32)
         step[place] = width
         difference = (layout.forward(layers, at + step) - layout.forward(layers, at - step))[:, 0] / (2 * width)
-        assert found[:, place] == pytest.approx(difference, abs=2e-3)
+        assert result[:, place] == pytest.approx(difference, abs=2e-3)
 
 
 # -- ERNIE ---------------------------------------------------------------------------------------------------------------

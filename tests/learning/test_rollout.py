@@ -17,8 +17,8 @@ def observe(flags: list[list[int]], rewards: list[list[float]]) -> Rollout:
     states, actions = (np.empty((len(flags) + 1, copies), np.uint8) for _ in range(2))
     rollout = Rollout(3, states, actions, np.empty((len(flags) + 1, copies), np.int64))
     rollout.observe(Step(np.zeros(copies, np.uint8), np.zeros(copies), np.zeros(copies, np.uint8)))
-    for step, (its, paid) in enumerate(zip(flags, rewards, strict=True), start=1):
-        rollout.observe(Step(np.full(copies, step, np.uint8), np.array(paid), np.array(its, np.uint8)))
+    for step, (flag, paid) in enumerate(zip(flags, rewards, strict=True), start=1):
+        rollout.observe(Step(np.full(copies, step, np.uint8), np.array(paid), np.array(flag, np.uint8)))
     rollout.close()
     return rollout
 
@@ -43,9 +43,9 @@ def test_an_observation_that_is_not_finite_names_agent_and_step() -> None:
     states = np.zeros((3, 2, 4))
     rollout = Rollout(5, states, np.zeros((3, 2)), np.zeros((3, 2, 4)))
     for step in range(3):
-        seen = np.zeros((2, 4))
-        seen[1, 2] = np.inf if step == 2 else 0.0
-        rollout.observe(Step(seen, np.zeros(2), np.zeros(2, np.uint8)))
+        observations = np.zeros((2, 4))
+        observations[1, 2] = np.inf if step == 2 else 0.0
+        rollout.observe(Step(observations, np.zeros(2), np.zeros(2, np.uint8)))
     with pytest.raises(NumericalError, match="agent 5, step 2: observation is not finite"):
         rollout.close()
 
@@ -57,7 +57,7 @@ def test_steps_may_come_one_by_one_or_several_at_once(groups: list[int], copies:
     observations, rewards = rng.random((steps, copies, *shape)), rng.random((steps, copies))
     flags = rng.integers(0, 16, (steps, copies)).astype(np.uint8)
     decisions = rng.integers(0, 200, (2, steps, copies)).astype(np.uint8)
-    seen = []
+    batches = []
     for sizes in (groups, [1] * steps):
         block = (steps, copies)
         rollout = Rollout(0, np.empty((*block, *shape)), np.empty(block, np.uint8), np.empty(block, np.int64))
@@ -71,8 +71,8 @@ def test_steps_may_come_one_by_one_or_several_at_once(groups: list[int], copies:
             rollout.decided(actions if sizes is groups else actions.tobytes())
         rollout.close()
         parts = (rollout.states, rollout.rewards, rollout.alive, rollout.bootstrap, rollout.context, rollout.actions)
-        seen.append([part.tolist() for part in parts])
-    assert seen[0] == seen[1]
-    assert seen[0][0] == observations.tolist()
-    assert seen[0][1] == rewards[1:].tolist()
-    assert seen[0][4:] == decisions.tolist()
+        batches.append([part.tolist() for part in parts])
+    assert batches[0] == batches[1]
+    assert batches[0][0] == observations.tolist()
+    assert batches[0][1] == rewards[1:].tolist()
+    assert batches[0][4:] == decisions.tolist()

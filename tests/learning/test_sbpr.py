@@ -12,8 +12,8 @@ from netagents.exact import ExactValues, JointModel, Regularization, adversarial
 from netagents.experiment import Experiment
 from netagents.experiment.games import RelyRules
 from netagents.experiment.intervention_settings import SbprSettings
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.lotteries import advised_copies, draw_deviations
 from netagents.learning.protocol.replaced_actions import NOBODY
 from netagents.messages import Kind
@@ -69,11 +69,11 @@ def test_the_lottery_deviates_as_often_as_it_says(aggregate: Any, share: tuple[f
         # Weighted, deviations are as rare as they are meant to be, and weights have mean 1.
         assert (hit * drawn.ratios[:, drawn.egos == ego]).mean() == pytest.approx(share[ego], abs=0.015)
         assert drawn.ratios[:, drawn.egos == ego].mean() == pytest.approx(1.0, abs=0.03)
-        told = {j: advised_copies(settings, drawn, CO_PLAYERS, ego, j) for j in CO_PLAYERS[ego]}
+        masks = {j: advised_copies(settings, drawn, CO_PLAYERS, ego, j) for j in CO_PLAYERS[ego]}
         if aggregate == "max":
-            assert all(np.array_equal(mask[:, drawn.egos == ego], hit) for mask in told.values())
+            assert all(np.array_equal(mask[:, drawn.egos == ego], hit) for mask in masks.values())
         else:
-            shares = [mask.sum() for mask in told.values()]
+            shares = [mask.sum() for mask in masks.values()]
             assert sum(shares) == hit.sum()
             assert max(shares) < 1.15 * min(shares)
     again = draw_deviations(settings, CO_PLAYERS, 3, 7, 49, 600)
@@ -93,24 +93,24 @@ def test_what_egos_earn_is_their_exact_value_against_deviations_and_clean_return
     model = JointModel(net.session.environment.kernel(), gamma)
     exact = ExactValues(model, joint_policy_of([agent.policy for agent in net.tabular_agents]))  # type: ignore[misc]
     rule = Regularization(p, aggregate="mean", variant="ex_ante", co_players=(1,))
-    wanted = float((adversarial_values(exact, rule, (0,)) @ model.initial).reshape(-1)[0])
-    seen: list[Any] = []
+    expected = float((adversarial_values(exact, rule, (0,)) @ model.initial).reshape(-1)[0])
+    observations: list[Any] = []
     advance = net.session.advance
 
     def watch(actions: Any, *rest: Any) -> Any:
         messages = advance(actions, *rest)
-        seen.append(np.stack([message.reward for message in messages], axis=1))
+        observations.append(np.stack([message.reward for message in messages], axis=1))
         return messages
 
     net.session.advance = watch  # type: ignore[method-assign]
     records = list(net.run(0, 6))
-    rewards = np.stack(seen[-horizon:])
+    rewards = np.stack(observations[-horizon:])
     drawn = draw_deviations(net.setup.experiment.interventions[0], net.setup.advised, 0, 5, horizon, copies)  # type: ignore[arg-type]
     earned = (gamma ** np.arange(horizon)[:, None] * rewards[:, :, 0]).sum(axis=0)[drawn.egos == 0]
     plain = float((exact.values(model.rewards) @ model.initial)[0])
     error = earned.std() / np.sqrt(len(earned))
     assert earned.mean() < plain - 3 * error
-    assert earned.mean() == pytest.approx(wanted, abs=3 * error)
+    assert earned.mean() == pytest.approx(expected, abs=3 * error)
     # Undiscounted, without deviations: one number per iteration, all of them estimates of the same.
     clean = np.mean([record.column("clean_return")[0] for record in records])
     quiet = {**settings, "learning": {**settings["learning"], "batch": copies}}

@@ -12,8 +12,8 @@ from netagents.environments.spaces import Discrete
 from netagents.errors import ExperimentError, ForeignCodeError, MissingPackageError
 from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.signal_settings import CustomTermSettings
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import Prepared, prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.messages import Kind
 from tests.support.signal_terms import Asking
 
@@ -56,10 +56,10 @@ def learned(net: InProcessNetwork) -> list[dict[str, Any]]:
     ]
 
 
-def assert_same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        assert np.array_equal(mine[name], theirs[name], equal_nan=True), name
+def assert_same(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert left.keys() == right.keys()
+    for name in left:
+        assert np.array_equal(left[name], right[name], equal_nan=True), name
 
 
 def prepare_file(path: Path, signals: list[dict[str, Any]]) -> Prepared:
@@ -94,30 +94,30 @@ def test_a_term_without_weight_is_measured_and_changes_no_bit(path: Path) -> Non
         assert (after.column("counting_weight")[learners] == 0.0).all()
     # Members of a population count the iterations in which they learned.
     taking_turns = any(group.role == "population" for group in prepared[0].setup.experiment.agents)
-    seen = after.column("counting_seen")[learners]
-    assert (seen <= 3).all() if taking_turns else (seen == 3).all()
-    for mine, theirs in zip(learned(plain), learned(measured), strict=True):
-        assert_same(mine, theirs)
+    counts = after.column("counting_seen")[learners]
+    assert (counts <= 3).all() if taking_turns else (counts == 3).all()
+    for first, second in zip(learned(plain), learned(measured), strict=True):
+        assert_same(first, second)
 
 
 @pytest.mark.parametrize("kind", ALGORITHMS)
 def test_neighbours_feel_a_shared_term_and_not_one_that_is_kept(kind: str) -> None:
-    plain, kept, shared = (
+    plain, private, shared = (
         network(ALGORITHMS[kind], *terms)
         for terms in ([], [term("Counting", weight=2, agents=[2])], [term("Counting", weight=2, agents=[2], shared=True)])
     )
-    for net in (plain, kept, shared):
+    for net in (plain, private, shared):
         list(net.run(0, 1))
     before = learned(plain)
     changed = []
-    for net in (kept, shared):
+    for net in (private, shared):
         pairs = zip(before, learned(net), strict=True)
         policies = [name for name in before[0] if name in ("policy.logits", "policy.weights")]
         changed.append({agent for agent, (old, new) in enumerate(pairs) if not np.array_equal(old[policies[0]], new[policies[0]])})
     assert changed == [{2}, {1, 2, 3}]
     # What neighbours hear of agent 2 is what they heard before: all that they know is the same.
     for agent in (0, 1, 3, 4):
-        assert_same(before[agent], learned(kept)[agent])
+        assert_same(before[agent], learned(private)[agent])
 
 
 @pytest.mark.parametrize("evaluation", ["relabelled", "fresh"])
@@ -128,10 +128,10 @@ def test_the_critic_of_a_kept_term_adds_what_one_critic_of_both_would_have_said(
         "kappa_gradient": 0,
         "learning": {**TABLES["learning"], "evaluation": evaluation, "critic": {"solver": "lstd", "carry": False}},
     }
-    kept, shared, none = (
+    private, shared, none = (
         network(settings, *terms) for terms in ([term("Counting", weight=-0.7)], [term("Counting", weight=-0.7, shared=True)], [])
     )
-    for left, right, plain in zip(kept.run(0, 3), shared.run(0, 3), none.run(0, 3), strict=True):
+    for left, right, plain in zip(private.run(0, 3), shared.run(0, 3), none.run(0, 3), strict=True):
         assert left.column("gradient_sq") == pytest.approx(right.column("gradient_sq"), rel=1e-9)
         assert np.abs(left.column("gradient_sq") / plain.column("gradient_sq") - 1.0).max() > 0.01
 
@@ -186,8 +186,8 @@ def test_agents_with_terms_go_on_from_a_checkpoint_to_the_same_bits(kind: str) -
     records = list(second.run(2, 4))
     assert records[-1].column("counting_weight")[0] == 0.5
     assert records[-1].column("other_seen")[0] == 4
-    for mine, theirs in zip(whole.agents, second.agents, strict=True):
-        assert_same(mine.arrays(), theirs.arrays())
+    for left, right in zip(whole.agents, second.agents, strict=True):
+        assert_same(left.arrays(), right.arrays())
 
 
 def test_a_schedule_starts_and_grows() -> None:

@@ -12,7 +12,7 @@ from experiments import line_msg
 import netagents
 from netagents.errors import NumericalError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.wire_precision import rounded, widened
 from netagents.messages import Kind, ShadowReward, Trace, TruncatedQ
 from netagents.records.same_bits import same_bits
@@ -24,11 +24,11 @@ ERROR = {"float64": 0.0, "float32": 2.0**-24, "float16": 2.0**-11}
 
 
 def settings(precision: str, credit: str = "shared_q") -> dict[str, Any]:
-    chosen = line_msg(4, kappa=2, kappa_policy=1, iterations=1, batch=16, horizon=10)
-    chosen["utility"] = {"kind": "entropy"}
-    chosen["learning"] = {**chosen["learning"], "wire_precision": precision, "credit": credit}
-    chosen["runtime"] = {"launcher": "in_process"}
-    return chosen
+    document = line_msg(4, kappa=2, kappa_policy=1, iterations=1, batch=16, horizon=10)
+    document["utility"] = {"kind": "entropy"}
+    document["learning"] = {**document["learning"], "wire_precision": precision, "credit": credit}
+    document["runtime"] = {"launcher": "in_process"}
+    return document
 
 
 def payload(run: netagents.Run, kind: Kind) -> int:

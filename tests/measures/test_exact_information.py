@@ -106,8 +106,8 @@ def mixture_information(mean: np.ndarray, std: np.ndarray) -> float:
     """One-dimensional mixtures by quadrature."""
 
     def integrand(y: float, i: int) -> float:
-        mine = norm.logpdf(y, mean[i], std[i])
-        return float(np.exp(mine) * (mine - np.log(np.mean(norm.pdf(y, mean, std)))))
+        density = norm.logpdf(y, mean[i], std[i])
+        return float(np.exp(density) * (density - np.log(np.mean(norm.pdf(y, mean, std)))))
 
     edges = [(m - 10 * s, m + 10 * s) for m, s in zip(mean, std, strict=True)]
     return float(np.mean([quad(integrand, *edges[i], args=(i,), limit=200)[0] for i in range(len(mean))]))

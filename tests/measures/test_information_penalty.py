@@ -37,8 +37,8 @@ def generator_of(number: int) -> np.random.Generator:
 
 def team(samples: int, agents: int, actions: int) -> tuple[np.ndarray, np.ndarray]:
     generator = generator_of(1)
-    chosen = generator.integers(0, actions, (samples, agents))
-    return chosen, np.eye(actions)[chosen]
+    actions_taken = generator.integers(0, actions, (samples, agents))
+    return actions_taken, np.eye(actions)[actions_taken]
 
 
 def test_exact_values_are_the_expectation_over_actions_of_log_pi_over_its_marginal() -> None:
@@ -61,22 +61,22 @@ def test_published_values_are_defined_sample_by_sample() -> None:
 
 def test_a_factorised_q_gives_the_sum_of_the_agents_values() -> None:
     """Against the N x N form of the team's q over all joint actions."""
-    chosen, _ = team(40, 3, 4)
+    actions_taken, _ = team(40, 3, 4)
     log_q = log_softmax(generator_of(5).standard_normal((40 * 3, 4))).reshape(40, 3, 4)
-    joint = np.array([[sum(log_q[i, k, chosen[j, k]] for k in range(3)) for j in range(40)] for i in range(40)])
-    per_agent = [published_values(CategoricalConditional(log_q[:, k]), chosen[:, k], log_floor=None) for k in range(3)]
+    joint = np.array([[sum(log_q[i, k, actions_taken[j, k]] for k in range(3)) for j in range(40)] for i in range(40)])
+    per_agent = [published_values(CategoricalConditional(log_q[:, k]), actions_taken[:, k], log_floor=None) for k in range(3)]
     np.testing.assert_allclose(np.sum(per_agent, axis=0), np.diag(joint) - joint.mean(axis=1), atol=1e-12)
 
 
 def test_released_values_are_those_of_the_released_computation() -> None:
     """Cross-entropy of every pair of inputs and labels, labels by arg-max over the concatenated one-hot actions; torch as the reference."""
-    chosen, one_hots = team(30, 3, 4)
+    actions_taken, one_hots = team(30, 3, 4)
     logits = generator_of(6).standard_normal((30, 12))
     flat = torch.from_numpy(one_hots.reshape(30, 12))
     tall = torch.from_numpy(logits).repeat_interleave(30, dim=0)
     table = -torch.nn.functional.cross_entropy(tall, flat.argmax(dim=1).repeat(30), reduction="none").reshape(30, 30)
     np.testing.assert_allclose(released_values(logits, one_hots), (table.diag() - table.mean(dim=1)).numpy(), atol=1e-12)
-    np.testing.assert_array_equal(released_labels(one_hots), chosen[:, 0])
+    np.testing.assert_array_equal(released_labels(one_hots), actions_taken[:, 0])
 
 
 def test_the_released_value_does_not_see_anybody_but_the_first_agent() -> None:
@@ -176,5 +176,5 @@ def test_gaussian_densities_have_the_moment_bound_as_their_mean() -> None:
     generator = generator_of(22)
     mean, log_std = generator.standard_normal((40, 2)), np.array([-0.5, 0.2])
     drawn = mean + np.exp(log_std) * generator.standard_normal((4000, 40, 2))
-    found = np.mean([exact_gaussian_densities(mean, log_std, each).mean() for each in drawn])
-    assert found == pytest.approx(moment_bound(mean, np.broadcast_to(log_std, mean.shape)).value, rel=0.01)
+    result = np.mean([exact_gaussian_densities(mean, log_std, each).mean() for each in drawn])
+    assert result == pytest.approx(moment_bound(mean, np.broadcast_to(log_std, mean.shape)).value, rel=0.01)

@@ -23,7 +23,7 @@ def test_a_neighbour_of_a_table_is_enumerated() -> None:
     policy = SoftmaxTable((0, 1, 2), (2, 3, 2), 3)
     policy.load(generator.standard_normal((12, 3)))
     states = [generator.integers(0, size, 40) for size in (2, 3, 2)]
-    found = message_information(policy, Received(states), [1], generator)
+    result = message_information(policy, Received(states), [1], generator)
     table = policy.probabilities.reshape(2, 3, 2, 3)
     frequency = np.bincount(states[1], minlength=3) / 40
     information = movement = changed = 0.0
@@ -32,9 +32,9 @@ def test_a_neighbour_of_a_table_is_enumerated() -> None:
         information += float((clean * np.log(clean / (frequency @ corrupted))).sum()) / 40
         changed += float(frequency @ (corrupted.argmax(axis=1) != clean.argmax())) / 40
         movement += float(frequency @ (0.5 * np.abs(corrupted - clean).sum(axis=1))) / 40
-    assert found.information == pytest.approx(information, rel=1e-12)
-    assert found.movement == pytest.approx(movement, rel=1e-12)
-    assert found.changed == pytest.approx(changed, rel=1e-12)
+    assert result.information == pytest.approx(information, rel=1e-12)
+    assert result.movement == pytest.approx(movement, rel=1e-12)
+    assert result.changed == pytest.approx(changed, rel=1e-12)
 
 
 def test_independent_messages_carry_their_conditional_mutual_information() -> None:
@@ -42,10 +42,10 @@ def test_independent_messages_carry_their_conditional_mutual_information() -> No
     policy = SoftmaxTable((0, 1), (2, 4), 2)
     policy.load(3.0 * generator.standard_normal((8, 2)))
     own, message = (each.reshape(-1) for each in np.meshgrid(np.arange(2), np.arange(4), indexing="ij"))
-    found = message_information(policy, Received([own, message]), [1], generator)
+    result = message_information(policy, Received([own, message]), [1], generator)
     rows = policy.probabilities.reshape(2, 4, 2)
     expected = np.mean([np.mean(np.sum(r * np.log(r / r.mean(axis=0)), axis=1)) for r in rows])
-    assert found.information == pytest.approx(expected, rel=1e-12)
+    assert result.information == pytest.approx(expected, rel=1e-12)
 
 
 def test_who_does_not_listen_is_not_moved() -> None:
@@ -65,7 +65,7 @@ def test_draws_of_networks_agree_with_a_calculation_by_hand(action: Discrete | B
     )
     policy.load((policy.weights + 0.7 * generator.standard_normal(policy.weights.shape)).astype(np.float32))
     states = [generator.uniform(-1.0, 1.0, (30, 2)) for _ in range(2)]
-    found = message_information(policy, Received(states), [1], stream(9, 0, Purpose.STATISTICS, 0), draws=5)
+    result = message_information(policy, Received(states), [1], stream(9, 0, Purpose.STATISTICS, 0), draws=5)
     orders = stream(9, 0, Purpose.STATISTICS, 0)
     clean = policy.probabilities_at(policy.context(states))
     corrupted = [policy.probabilities_at(policy.context([states[0], states[1][orders.permutation(30)]])) for _ in range(5)]
@@ -83,5 +83,5 @@ def test_draws_of_networks_agree_with_a_calculation_by_hand(action: Discrete | B
         distances = np.sqrt(np.concatenate(squares))
         shifted = [np.exp(-0.5 * (line - d) ** 2) / np.sqrt(2.0 * np.pi) for d in distances]
         moved = np.mean([0.5 * np.abs(each - density).sum() * (line[1] - line[0]) for each in shifted])
-    assert found.information == pytest.approx(expected, rel=1e-5)
-    assert found.movement == pytest.approx(moved, rel=1e-3)
+    assert result.information == pytest.approx(expected, rel=1e-5)
+    assert result.movement == pytest.approx(moved, rel=1e-3)

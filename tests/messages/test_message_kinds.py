@@ -11,7 +11,7 @@ from experiments import line_msg
 
 from netagents.errors import ExperimentError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import NEIGHBOUR_KINDS, Absence, Kind, Pace
 
 MADE_UP = """
@@ -69,7 +69,7 @@ for scheme, address in {"memory": "memory://*", "unix": f"unix://{sys.argv[1]}/u
 
 A_WHOLE_RUN_KNOWS_IT = """
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.learning.protocol.missing_neighbours import LastKnown
 from netagents.learning.protocol.requests import ExchangeRequest
@@ -94,9 +94,9 @@ print("known")
 
 def run(*parts: str, argument: str = "") -> list[str]:
     code = "\n".join(parts)
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, argument], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code, argument], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
 
 
 def test_a_made_up_kind_travels_through_every_transport(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_nothing_is_wider_than_the_window_and_axe_finds_nothing_serious(browser:
             visitor.page.set_viewport_size({"width": wide, "height": 900})
             visitor.page.wait_for_timeout(100)
             assert visitor.page.evaluate("document.documentElement.scrollWidth") <= wide
-        found = axe.Axe().run(visitor.page).response["violations"]
-        serious = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in ("serious", "critical")]
+        result = axe.Axe().run(visitor.page).response["violations"]
+        serious = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in result if each["impact"] in ("serious", "critical")]
         assert serious == []
         visitor.page.close()

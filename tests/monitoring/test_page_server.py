@@ -136,18 +136,18 @@ def test_a_stream_tells_of_iterations_as_they_are_recorded(recorded: Run, copied
         page_of(copied) as page,
         opened(page, f"GET /api/runs/{run_key(copied)}/news HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()) as stream,
     ):
-        seen: list[int] = []
+        iterations: list[int] = []
         with stream.makefile("rb") as file:
             for line in file:
                 news = json.loads(line[6:]) if line.startswith(b"data: ") else {}
-                seen += news.get("team", {}).get("i", [])
-                if len(seen) in (4, 10):
-                    grow(copied, recorded.path, len(seen) + 6)
-                if len(seen) == 16 and not news.get("gone"):
+                iterations += news.get("team", {}).get("i", [])
+                if len(iterations) in (4, 10):
+                    grow(copied, recorded.path, len(iterations) + 6)
+                if len(iterations) == 16 and not news.get("gone"):
                     add_event(copied, event="failed", role="agent_2", exit_code=10, line="agent 2 was killed by SIGKILL")
                 if news.get("gone"):
                     break
-        assert seen == list(range(16))
+        assert iterations == list(range(16))
         assert news["gone"] == [2]
 
 
@@ -217,9 +217,9 @@ def test_many_visitors_are_answered_at_once(recorded: Run) -> None:
 
 def test_a_catalogue_holds_runs_studies_and_what_cannot_be_read(recorded: Run, copied: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    done, going = folder / "study" / "runs" / "kappa=1-seed=0", folder / "study" / "runs" / "kappa=2-seed=0"
-    done.parent.mkdir(parents=True)
-    shutil.copytree(recorded.path, done)
+    finished_folder, going = folder / "study" / "runs" / "kappa=1-seed=0", folder / "study" / "runs" / "kappa=2-seed=0"
+    finished_folder.parent.mkdir(parents=True)
+    shutil.copytree(recorded.path, finished_folder)
     shutil.copytree(copied, going)
     cut(going, 12)
     planned = [{"name": f"kappa={kappa}-seed={seed}", "setting": f"kappa={kappa}", "seed": seed} for kappa in (1, 2) for seed in (0, 1)]
@@ -256,9 +256,9 @@ def test_the_last_row_is_found_in_files_of_any_length(tmp_path: Path) -> None:
     long = "".join(json.dumps({"iteration": at, "team_return": at / 2, "rest": "x" * 100_000}) + "\n" for at in range(4))
     for text, iteration in ((long, 3), (long + '{"iteration": 9', 3), ('{"iteration": 0, "team_return": null}\n', 0)):
         file.write_text(text)
-        found = last_row(file)
-        assert found is not None
-        assert found["iteration"] == iteration
+        result = last_row(file)
+        assert result is not None
+        assert result["iteration"] == iteration
     for damaged in (
         "no row\n",
         '{"iteration": 1e999, "team_return": 0}\n',

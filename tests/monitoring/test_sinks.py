@@ -120,9 +120,9 @@ def test_a_sink_that_fails_or_blocks_is_cut_off_and_the_run_goes_on(
     assert words in lines[0]
     assert "\x1b" not in lines[0]
     assert not Path(f"/proc/{(plugged / 'pid').read_text()}").exists()
-    kept = [line.split() for line in (plugged / "rows").read_text().splitlines()]
-    assert [float(value) for _, value in kept] == run.returns[: len(kept)].tolist()
-    assert len(kept) == (24 if how == "linger" else 3)
+    rows = [line.split() for line in (plugged / "rows").read_text().splitlines()]
+    assert [float(value) for _, value in rows] == run.returns[: len(rows)].tolist()
+    assert len(rows) == (24 if how == "linger" else 3)
 
 
 def test_a_sink_that_takes_nothing_is_cut_off_while_the_run_goes_on(plugged: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,12 +213,12 @@ def test_hostile_names_are_text_in_files(tmp_path: Path) -> None:
     for file in (tmp_path / "seen-0123").iterdir():
         assert all(each.isprintable() or each == "\n" for each in file.read_text()), file.name
     assert json.loads((tmp_path / "seen-0123" / "settings.json").read_text()) == {name: {"name": name}}
-    shown = "'" + name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
+    escaped = "'" + name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
     with (tmp_path / "seen-0123" / "agents.csv").open() as text:
         (first, second) = csv.DictReader(text)
-    assert (first[shown], second[shown]) == ("1.0", "")
+    assert (first[escaped], second[escaped]) == ("1.0", "")
     with (tmp_path / "seen-0123" / "traffic.csv").open() as text:
-        assert next(csv.DictReader(text))["kind"] == shown
+        assert next(csv.DictReader(text))["kind"] == escaped
 
 
 def test_tensorboard_has_a_folder_named_as_the_run(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from netagents.environments.spaces import Box, Discrete
 from netagents.experiment import load_experiment
 from netagents.learning import ExchangeRequest, Setup, Turns
 from netagents.learning.interventions.action_sources import uniform_actions
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.age_counts import ABSENT, BINS, AgeCounts, ages_by_kind
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.learning.protocol.requests import Outgoing
@@ -50,7 +50,7 @@ def test_an_absent_neighbour_stands_still_at_what_was_last_heard(setup: Setup) -
     memory.remember(turn(Kind.STATE, 1, 6), 1, State(last))
     memory.remember(turn(Kind.TRACE, 1), 1, Trace(np.zeros((7, 5), np.uint8), actions))
     memory.remember(turn(Kind.SHADOW_REWARD, 1), 1, ShadowReward(np.ones((2, 2)), np.ones((6, 5))))
-    kept = memory.copy()
+    before = memory.copy()
     later = memory.substitute(turn(Kind.STATE, 3, 2), 1)
     trace = memory.substitute(turn(Kind.TRACE, 3), 1)
     shadow = memory.substitute(turn(Kind.SHADOW_REWARD, 3), 1)
@@ -76,19 +76,19 @@ def test_an_absent_neighbour_stands_still_at_what_was_last_heard(setup: Setup) -
     }
     # A copy goes on from where it was made.
     memory.remember(turn(Kind.STATE, 5, 0), 1, State(last + 1))
-    np.testing.assert_array_equal(kept.substitute(turn(Kind.STATE, 5, 1), 1).values, last)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(before.substitute(turn(Kind.STATE, 5, 1), 1).values, last)  # type: ignore[union-attr]
 
 
 def test_nothing_is_sent_to_the_lost_and_nothing_awaited_from_them(setup: Setup) -> None:
-    got: list[Any] = []
+    received: list[Any] = []
 
     def agent() -> Turns:
-        said = [
+        sent_messages = [
             Outgoing(Kind.STATE, 2, 0, State(np.zeros(5, np.uint8)), (0, 2)),
             Outgoing(Kind.STATE, 2, 0, State(np.zeros(5, np.uint8)), (2,)),
         ]
-        got.append((yield turn(Kind.STATE, 2, 0, (0, 2, 3), said)))
-        got.append((yield turn(Kind.STEP, 2, 1, (-1,))))
+        received.append((yield turn(Kind.STATE, 2, 0, (0, 2, 3), sent_messages)))
+        received.append((yield turn(Kind.STEP, 2, 1, (-1,))))
 
     turns = without_absent(agent(), LastKnown(setup, AgeCounts()), {2})
     first = next(turns)
@@ -96,7 +96,7 @@ def test_nothing_is_sent_to_the_lost_and_nothing_awaited_from_them(setup: Setup)
     assert [outgoing.receivers for outgoing in first.outgoing] == [(0,)]
     own = State(np.ones(5, np.uint8))
     second = turns.send([own, None])
-    np.testing.assert_array_equal([message.values for message in got[0]], [np.ones(5), np.zeros(5), np.zeros(5)])
+    np.testing.assert_array_equal([message.values for message in received[0]], [np.ones(5), np.zeros(5), np.zeros(5)])
     assert second.senders == (-1,)
     with pytest.raises(StopIteration):
         turns.send([step()])
@@ -140,9 +140,9 @@ def test_stand_ins_do_only_what_is_legal(setup: Setup) -> None:
 def test_an_action_that_is_no_longer_legal_gives_way_to_the_first_that_is() -> None:
     mask = np.array([[True, True, False], [False, True, True], [False, False, True], [True, False, False], [True, True, True]])
     actions = np.array([2, 0, 2, 1, 1], np.uint8)
-    given = legal(actions, step(mask=mask))
-    np.testing.assert_array_equal(given, [0, 1, 2, 0, 1])
-    assert given.dtype == np.uint8
+    replacement = legal(actions, step(mask=mask))
+    np.testing.assert_array_equal(replacement, [0, 1, 2, 0, 1])
+    assert replacement.dtype == np.uint8
     assert legal(actions, step()) is actions
     assert legal(actions, None) is actions
 

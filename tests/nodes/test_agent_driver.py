@@ -11,7 +11,7 @@ import pytest
 
 from netagents.experiment import load_experiment
 from netagents.learning import ExchangeRequest, Outgoing, Setup, Turns, make_agent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.requests import ROLLOUT_DONE
 from netagents.messages import ENVIRONMENT, Kind, Message, Report, TruncatedQ
 from netagents.nodes.agent.agent_driver import AgentDriver, RolloutDriver, StepDriver, make_driver
@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
 def driver_for(memory: Transport, recorder: InboxRecorder | None = None, fresh: bool = True, **changes: Any) -> AgentDriver:
     setup: Setup = prepare(load_experiment({**SETTINGS, **changes}).experiment).setup
     node_plan = plan(setup, 1)
-    make = Exchange if node_plan.tree_nodes is None else lambda *given: RelayExchange(*given, tree_nodes=node_plan.tree_nodes)
+    make = Exchange if node_plan.tree_nodes is None else lambda *arguments: RelayExchange(*arguments, tree_nodes=node_plan.tree_nodes)
     exchange = make(1, memory.listen("memory://*"), node_plan.inbox)
     membership = Membership(1, setup, exchange, memory, 0, None, lambda _: (0, None, frozenset()), fresh=fresh)
     return make_driver(membership, make_agent(1, setup), recorder, lambda report: report)

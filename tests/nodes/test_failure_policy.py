@@ -65,8 +65,8 @@ def test_every_cell_does_what_its_row_promises(name: str, state: AgentState, eve
         assert after is AgentState.LOST
         assert actions == ((PolicyAction.DROP,) if name == "continue_without" else (PolicyAction.FAIL,))
     elif event is AgentEvent.FAILED:
-        wanted = {"stop_all": AgentState.LOST, "restart": AgentState.RESTARTING, "continue_without": AgentState.LOST}[name]
-        assert after is (AgentState.SILENT if state is AgentState.SILENT else wanted)
+        target = {"stop_all": AgentState.LOST, "restart": AgentState.RESTARTING, "continue_without": AgentState.LOST}[name]
+        assert after is (AgentState.SILENT if state is AgentState.SILENT else target)
         assert (PolicyAction.FAIL in actions, PolicyAction.DROP in actions) == (name == "stop_all", name == "continue_without")
     elif event is AgentEvent.MISBEHAVED:
         # A liar is done with whatever it was doing: it ends the run, is killed and started again, or is done without.

@@ -78,8 +78,8 @@ def test_a_node_that_was_started_again_counts_from_zero_and_nothing_new_is_no_ev
     ],
 )  # fmt: skip
 def test_the_page_shows_them_in_words(event: dict[str, Any], line: str) -> None:
-    shown = shown_event(event)
-    assert (shown["event"], shown["line"], shown["tone"]) == (event["event"], line, "odd")
+    output = shown_event(event)
+    assert (output["event"], output["line"], output["tone"]) == (event["event"], line, "odd")
 
 
 @pytest.mark.parametrize("bad", [{"event": "overdue", "agents": [9]}, {"event": "late", "iteration": 1, "late": {"a": -1}}])

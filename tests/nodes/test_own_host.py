@@ -35,6 +35,6 @@ def test_none_that_comes_is_named_by_the_deadline(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_host_that_has_only_the_newer_family_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fd00::4", 0, 0, 0))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    addresses = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fd00::4", 0, 0, 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
     assert own_host(0.3) == "fd00::4"

@@ -13,7 +13,7 @@ import netagents.nodes.server.newcomers as module
 from netagents.errors import ProtocolError
 from netagents.experiment import load_experiment
 from netagents.learning import Setup
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import LINK_COSTS, DropCounts, Heartbeat, Hello, Kind, RelayStats, Report
 from netagents.nodes.server.newcomers import MOST_ANSWERS, MOST_PROCESSES, Newcomers
 from netagents.nodes.server.report_checks import LEAST, SLACK, ReportChecks

@@ -102,20 +102,20 @@ def play(nodes: dict[int, Exchange], drivers: Sequence[Driver], iterations: int)
 
 
 def test_both_drivers_give_agents_the_same(network: Callable[[], dict[int, Exchange]]) -> None:
-    seen = []
+    outcomes = []
     for drivers in ([step_by_step] * 4, [whole_rollout] * 4, [whole_rollout, step_by_step, whole_rollout, whole_rollout]):
         nodes = network()
         lines = play(nodes, drivers, 4)
         traffic = [(dict(nodes[index].traffic.sent), dict(nodes[index].traffic.received)) for index in NEIGHBOURS]
-        seen.append((lines, traffic))
+        outcomes.append((lines, traffic))
         for exchange in nodes.values():
             assert not exchange.inbox.dropped
             assert len(exchange.inbox) == 0
             assert exchange.traffic.wait_seconds > 4 * PAUSE or exchange.node == ENVIRONMENT
             assert exchange.traffic.serialise_seconds > 0.0
             exchange.close()
-    assert seen[0] == seen[1] == seen[2]
-    assert [len(lines) for lines in seen[0][0][1]] == [4 * (STEPS + 1)] * 2
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert [len(lines) for lines in outcomes[0][0][1]] == [4 * (STEPS + 1)] * 2
 
 
 def test_steps_of_two_alternating_shapes_are_read_correctly(memory: Transport) -> None:
@@ -123,17 +123,17 @@ def test_steps_of_two_alternating_shapes_are_read_correctly(memory: Transport) -
     for step in (1, 3, 4, 6):
         moving = make_step(np.array([step, 1, 2], np.uint8), step)._replace(hops=np.ones((COPIES, 2), np.uint8))
         messages[3 * step] = delivery(ENVIRONMENT, Kind.STEP, step, moving)
-    seen = [SingleAgent(memory, messages).run(driver) for driver in (step_by_step, whole_rollout)]
-    assert seen[0] == seen[1]
+    outcomes = [SingleAgent(memory, messages).run(driver) for driver in (step_by_step, whole_rollout)]
+    assert outcomes[0] == outcomes[1]
 
 
 def test_the_inbox_is_not_used_once_the_headers_are_known(memory: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = SingleAgent(memory, deliveries_in_order())
-    kept: list[int] = []
+    uses: list[int] = []
     put = Inbox.put
-    monkeypatch.setattr(Inbox, "put", lambda self, envelope, user: kept.append(envelope.step) or put(self, envelope, user))
+    monkeypatch.setattr(Inbox, "put", lambda self, envelope, user: uses.append(envelope.step) or put(self, envelope, user))
     agent.run(whole_rollout)
-    assert kept == [0, 0, 0]
+    assert uses == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_a_repeated_message_during_or_after_a_rollout_is_a_duplicate(memory: Tra
     messages = deliveries_in_order()
     in_their_step = [step_of(4), step_of(4), state_of(0, 4), state_of(2, 4), state_of(0, 5), state_of(0, 5), step_of(5), state_of(2, 5)]
     agent = SingleAgent(memory, [*messages[:12], *in_their_step, state_of(2, 2), *messages[18:], state_of(2, STEPS), step_of(STEPS)])
-    seen = agent.run(driver)
-    assert seen["dropped"] == {Drop.DUPLICATE: 5}
-    assert seen["waiting"] == {}
+    outcomes = agent.run(driver)
+    assert outcomes["dropped"] == {Drop.DUPLICATE: 5}
+    assert outcomes["waiting"] == {}
 
 
 @pytest.mark.parametrize("silent", [False, True])

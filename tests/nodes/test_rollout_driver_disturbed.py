@@ -90,11 +90,11 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
 def test_both_drivers_accept_and_refuse_the_same_messages(messages: list[Delivery]) -> None:
     transport = open_transport("memory://x")
     try:
-        seen = [SingleAgent(transport, messages).run(driver) for driver in (step_by_step, whole_rollout)]
+        outcomes = [SingleAgent(transport, messages).run(driver) for driver in (step_by_step, whole_rollout)]
     finally:
         transport.close()
-    assert seen[0] == seen[1]
-    assert len(seen[0]["observed"]) == len(seen[0]["decided"]) == STEPS + 1
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]["observed"]) == len(outcomes[0]["decided"]) == STEPS + 1
 
 
 @pytest.mark.parametrize("intruder", INTRUDERS)
@@ -103,8 +103,8 @@ def test_an_intruder_at_any_position_of_a_step_has_the_same_effect_on_both_drive
         for step, sender in ((4, 0), (4, 2), (STEPS, 2)):
             messages = deliveries_in_order()
             messages.insert(3 * step + place, INTRUDERS[intruder](step, sender))
-            seen = [SingleAgent(memory, messages).run(driver) for driver in (step_by_step, whole_rollout)]
-            assert seen[0] == seen[1]
+            outcomes = [SingleAgent(memory, messages).run(driver) for driver in (step_by_step, whole_rollout)]
+            assert outcomes[0] == outcomes[1]
 
 
 class Scripted(Listener):
@@ -130,7 +130,7 @@ def test_a_known_header_from_another_user_is_forged(memory: Transport) -> None:
     received = [ReceivedFrames(message.frames, users[message.source]) for message in deliveries_in_order()]
     forged = delivery(0, Kind.STATE, 4, State(np.array([9, 9, 9], np.uint8)))
     received.insert(3 * 4 + 1, ReceivedFrames(forged.frames, "two"))
-    seen = []
+    outcomes = []
     for driver in (step_by_step, whole_rollout):
         agent = SingleAgent(memory)
         agent.exchange._listener.close()
@@ -138,6 +138,6 @@ def test_a_known_header_from_another_user_is_forged(memory: Transport) -> None:
         inbox.identify(users)
         earlier, agent.exchange = agent.exchange, Exchange(1, Scripted(received), inbox)
         agent.exchange.adopt(earlier)
-        seen.append(agent.run(driver))
+        outcomes.append(agent.run(driver))
         assert inbox.dropped == {Drop.FORGED: 1}
-    assert seen[0] == seen[1]
+    assert outcomes[0] == outcomes[1]

@@ -79,8 +79,8 @@ def test_gradients_of_the_log_probability_are_those_of_finite_differences(action
     drawn = None if categorical else log_probability(net, policy, decisions).drawn.detach()  # type: ignore[union-attr]
 
     def value() -> Any:
-        found = log_probability(net, policy, decisions, drawn)
-        return found.log_probability.sum() + 0.3 * found.entropy.sum()
+        result = log_probability(net, policy, decisions, drawn)
+        return result.log_probability.sum() + 0.3 * result.entropy.sum()
 
     (gradient,) = torch.autograd.grad(value(), net.flat)
     step = 1e-6
@@ -106,8 +106,8 @@ def test_draws_follow_the_probabilities_and_spare_what_is_not_legal() -> None:
     mask = np.tile(np.array([True, False, True, False]), (80_000, 1))
     legal = policy.act(context, noise, mask).reshape(2, -1)
     for row in range(2):
-        wanted = probabilities[row] * mask[0] / (probabilities[row] * mask[0]).sum()
-        np.testing.assert_allclose(np.bincount(legal[row], minlength=4) / 40_000, wanted, atol=0.01)
+        expected = probabilities[row] * mask[0] / (probabilities[row] * mask[0]).sum()
+        np.testing.assert_allclose(np.bincount(legal[row], minlength=4) / 40_000, expected, atol=0.01)
     assert np.array_equal(policy.greedy(context)[::40_000], probabilities.argmax(axis=1))
     assert set(policy.greedy(context, ~mask)) <= {1, 3}
 
@@ -146,12 +146,14 @@ def test_gaussian_actions_stay_in_the_box_and_torch_finds_what_was_drawn() -> No
     assert actions.shape == (500, 2)
     assert (actions.min(), actions.max()) == (-1.0, 3.0)
     net = trained(policy)
-    found = log_probability(net, policy, Decisions(Steps(tensor(context)), tensor(noise), None, tensor(np.ones(500)), tensor(np.ones(500))))
-    assert found.drawn is not None
-    np.testing.assert_allclose(policy.executed(found.drawn.detach().numpy()), actions, atol=1e-5)
+    result = log_probability(
+        net, policy, Decisions(Steps(tensor(context)), tensor(noise), None, tensor(np.ones(500)), tensor(np.ones(500)))
+    )
+    assert result.drawn is not None
+    np.testing.assert_allclose(policy.executed(result.drawn.detach().numpy()), actions, atol=1e-5)
     # N(u; mu, sigma) with u = mu + sigma z: -z^2/2 - log sigma - log(2 pi)/2, summed.
     by_hand = (-0.5 * noise**2 - np.log(policy.deviation) - 0.5 * np.log(2 * np.pi)).sum(axis=1)
-    np.testing.assert_allclose(found.log_probability.detach().numpy(), by_hand, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result.log_probability.detach().numpy(), by_hand, rtol=1e-4, atol=1e-4)
 
 
 def test_missing_neighbours_are_marked_and_what_they_would_have_said_is_not_read() -> None:

@@ -52,11 +52,11 @@ def test_who_is_missing_is_not_counted_and_stays_zero() -> None:
 def test_a_restored_scale_forgets_what_was_pending() -> None:
     scale, other = ObservedScale([(0, -1)]), ObservedScale([(0, -1)])
     scale.normalise(np.array([[1.0], [2.0]]))
-    kept = scale.array()
+    array = scale.array()
     scale.normalise(np.array([[50.0]]))
-    scale.restore(kept)
+    scale.restore(array)
     scale.settle()
-    other.restore(kept)
+    other.restore(array)
     assert np.array_equal(scale.array(), other.array())
     with pytest.raises(ValueError, match="statistics of shape"):
         scale.restore(np.zeros((3, 2)))

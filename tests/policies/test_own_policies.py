@@ -11,8 +11,8 @@ from experiments import line_msg
 
 from netagents.errors import EnvironmentMismatchError
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
-from netagents.learning.prepare import prepare
+from netagents.launchers.in_process_network import InProcessNetwork
+from netagents.learning.prepared_experiment import prepare
 from netagents.policies import SoftmaxTable
 from netagents.testing import check_policy
 
@@ -92,6 +92,6 @@ def test_another_parametrisation_of_the_same_policies_learns_the_same() -> None:
     plain = trained({"kind": "softmax"}, 8.0, 2.0)
     tempered = trained({"kind": f"import:{__name__}:Tempered", "parameters": {"heat": 2.0}}, 2.0, 1.0)
     assert plain[0] == tempered[0]
-    for ours, theirs in zip(plain[1], tempered[1], strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-9)
+    for left, right in zip(plain[1], tempered[1], strict=True):
+        assert left == pytest.approx(right, rel=1e-9)
     assert plain[0][-1] > plain[0][0]

@@ -72,18 +72,18 @@ def test_training_sees_the_outputs_that_acting_had(action: Space) -> None:
     acted = policy.outputs(contexts.reshape(STEPS * COPIES, -1))
     np.testing.assert_allclose(everything.outputs(net).detach().numpy(), acted, rtol=0, atol=3e-6)
     # Some copies, and of each only the steps that count; what comes after an end is not seen.
-    chosen = np.arange(STEPS)[:, None] < np.array([11, 3, 0, 7, 1])
-    part = read_by(policy, contexts, chosen)
+    trained_on = np.arange(STEPS)[:, None] < np.array([11, 3, 0, 7, 1])
+    part = read_by(policy, contexts, trained_on)
     assert isinstance(part, Sequences)
     copies = torch.tensor([3, 1, 2])
     rows = part.rows(copies).numpy()
     np.testing.assert_allclose(part.outputs(net, copies).detach().numpy(), part.outputs(net).detach().numpy()[rows], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(part.outputs(net).detach().numpy(), acted.reshape(STEPS, COPIES, -1)[chosen], rtol=0, atol=3e-6)
-    assert sorted(rows) == sorted(np.flatnonzero(np.isin(np.nonzero(chosen)[1], [3, 1, 2])))
+    np.testing.assert_allclose(part.outputs(net).detach().numpy(), acted.reshape(STEPS, COPIES, -1)[trained_on], rtol=0, atol=3e-6)
+    assert sorted(rows) == sorted(np.flatnonzero(np.isin(np.nonzero(trained_on)[1], [3, 1, 2])))
     later = contexts.copy()
     later[7:, 3] = 9.0
     np.testing.assert_array_equal(
-        read_by(policy, later, chosen).outputs(net, copies).detach().numpy(), part.outputs(net, copies).detach().numpy()
+        read_by(policy, later, trained_on).outputs(net, copies).detach().numpy(), part.outputs(net, copies).detach().numpy()
     )
     drawn = part.minibatches(np.random.default_rng(0), 5, 2)
     assert all(bool(part.chosen[each].any()) for each in drawn)

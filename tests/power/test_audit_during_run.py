@@ -15,10 +15,10 @@ from netagents.exact import ExactValues, JointModel
 from netagents.exact.exact_power import power_matrices
 from netagents.exact.joint_policy import JointPolicy
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
 from netagents.learning.branch_audit import BranchAudit
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.measures.power.branched_power import power_at_visits
 from netagents.messages import ENVIRONMENT, BranchStep, Kind
 from netagents.records import Run
@@ -96,8 +96,8 @@ def test_bits_are_the_same_with_and_without_audits(case: str) -> None:
     for one, other in zip(without, audits, strict=True):
         np.testing.assert_array_equal(one.metrics, other.metrics)
         assert (one.team_return, one.discounted_return) == (other.team_return, other.discounted_return)
-        for mine, theirs in zip(one.power, other.power, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for left, right in zip(one.power, other.power, strict=True):
+            np.testing.assert_array_equal(left, right)
     for agent, arrays in plain.snapshots.items():
         for name in arrays:
             if not name.startswith("ledger."):
@@ -132,11 +132,11 @@ def test_an_audit_measures_the_exact_power_of_the_policies_that_play() -> None:
             continue
         values = ExactValues(model, policies[record.iteration])
         expected = power_matrices(values, values.action_values(model.rewards), values.visits(8)).realized
-        found = record.audited
-        assert found.visits.tolist() == [256, 256, 256]
-        inside = [found.interval(j, i).low <= expected[j, i] <= found.interval(j, i).high for j, i in np.argwhere(off)]
+        result = record.audited
+        assert result.visits.tolist() == [256, 256, 256]
+        inside = [result.interval(j, i).low <= expected[j, i] <= result.interval(j, i).high for j, i in np.argwhere(off)]
         assert sum(inside) >= 5
-        assert found.power[1, 0] == pytest.approx(expected[1, 0], rel=0.1)
+        assert result.power[1, 0] == pytest.approx(expected[1, 0], rel=0.1)
 
 
 def test_branches_take_up_what_an_agent_with_memory_had_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,31 +144,31 @@ def test_branches_take_up_what_an_agent_with_memory_had_read(monkeypatch: pytest
     settings["learning"] = {"iterations": 1, "batch": 16, "gamma": 0.3, **PPO}
     prepared = prepare(load_experiment(settings).experiment)
     rewards: list[Any] = []
-    kept: list[Any] = []
+    memories: list[Any] = []
 
     def observe(agent: int, turn: ExchangeRequest, messages: list[Any]) -> None:
         if turn.kind is Kind.STEP and agent == 0:
             rewards.append(messages[0].reward)
         if turn.kind is Kind.BRANCH_STEP and turn.step == 0 and agent == 0:
-            kept.append(messages[0].origins)
+            memories.append(messages[0].origins)
 
     network = InProcessNetwork(prepared.setup, prepared.environment, observe)
     for agent in network.agents:
         weights = agent.policy.weights  # type: ignore[attr-defined]
         # Far from zero, so that answers differ between memories.
         agent.policy.load(np.random.default_rng(agent.index).normal(0.0, 1.5, weights.shape).astype(np.float32))
-    found: list[Any] = []
+    result: list[Any] = []
     power = BranchAudit._power
-    monkeypatch.setattr(BranchAudit, "_power", lambda self, values, legal: found.append(values) or power(self, values, legal))
-    monkeypatch.setattr("netagents.launchers.in_process.load_frozen_policy", lambda _: None)
+    monkeypatch.setattr(BranchAudit, "_power", lambda self, values, legal: result.append(values) or power(self, values, legal))
+    monkeypatch.setattr("netagents.launchers.in_process_network.load_frozen_policy", lambda _: None)
     next(network.run(0, 1))
-    steps, copies = np.divmod(kept[0], 16)
+    steps, copies = np.divmod(memories[0], 16)
     # A rollout of one step: what was rewarded at the visit; all is deterministic after the cue.
     length = prepared.setup.branch_plan.length  # type: ignore[union-attr]
     gain = np.array(rewards)[1:]
     horizon = len(gain)
     expected = [sum(0.3**k * gain[t + k, c] for k in range(length) if t + k < horizon) for t, c in zip(steps, copies, strict=True)]
-    np.testing.assert_allclose(found[0][0, :, :, 0].mean(axis=1), expected)
+    np.testing.assert_allclose(result[0][0, :, :, 0].mean(axis=1), expected)
     assert len(set(steps.tolist())) > 2
     assert np.std(expected) > 0.0
 
@@ -182,11 +182,11 @@ def test_a_disturbance_spreads_in_branches_no_faster_than_the_radius_allows(kapp
     settings = {**audited(settings, visits=32, replicates=8, holders=[0]), "learning": {**settings["learning"], "gamma": 0.75}}
 
     def branches(*, disturb: bool) -> dict[tuple[int, int], Any]:
-        seen: dict[tuple[int, int], Any] = {}
+        states: dict[tuple[int, int], Any] = {}
 
         def observe(agent: int, turn: ExchangeRequest, messages: list[Any]) -> None:
             if turn.kind is Kind.BRANCH_STEP:
-                seen[turn.step, agent] = messages[0].observation[:256]
+                states[turn.step, agent] = messages[0].observation[:256]
             if turn.kind in (Kind.BRANCH_STATE, Kind.STATE):
                 assert all(abs(sender - agent) <= kappa_policy for sender in turn.senders)
 
@@ -198,7 +198,7 @@ def test_a_disturbance_spreads_in_branches_no_faster_than_the_radius_allows(kapp
             policy: Any = network.agents[disturbed].policy
             policy.load(policy.logits + np.array([[0.0, -2.0]]))
         list(network.run(0, 1))
-        return seen
+        return states
 
     calm, stirred = branches(disturb=False), branches(disturb=True)
     arrived = set()
@@ -239,8 +239,8 @@ def test_an_environment_that_keeps_its_state_is_refused(monkeypatch: pytest.Monk
 
     made = LineMsg.__init__
 
-    def secretive(self: Any, *given: Any, **named: Any) -> None:
-        made(self, *given, **named)
+    def secretive(self: Any, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
         object.__setattr__(self.spec, "capabilities", self.spec.capabilities.__class__(branchable=False))
 
     monkeypatch.setattr(LineMsg, "__init__", secretive)
@@ -267,18 +267,18 @@ def test_branches_begin_only_where_the_agent_has_been() -> None:
 def test_illegal_actions_are_never_the_worst() -> None:
     own = np.ones((1, 2, 1))
     forced = np.array([[[[np.inf], [np.inf]]], [[[0.5], [0.75]]]])
-    found = power_at_visits(own, forced)
-    assert found.low.tolist() == found.high.tolist() == [[0.375]]
+    result = power_at_visits(own, forced)
+    assert result.low.tolist() == result.high.tolist() == [[0.375]]
 
 
 def test_audits_are_recorded_cut_off_by_a_resume_and_read_again(tmp_path: Path) -> None:
     settings = audited({**CASES["tables"], "checkpoints": {"every": 1}}, holders=[1, 3])
     whole = run_of(settings, tmp_path)
     assert sorted(whole.audited_power) == [0, 2]
-    found = whole.audited_power[2]
-    assert found.visits.tolist() == [0, 6, 0, 6]
-    assert np.isnan(found.power[[0, 2]]).all()
-    assert np.isfinite(found.power[1, [0, 2, 3]]).all()
+    result = whole.audited_power[2]
+    assert result.visits.tolist() == [0, 6, 0, 6]
+    assert np.isnan(result.power[[0, 2]]).all()
+    assert np.isfinite(result.power[1, [0, 2, 3]]).all()
     assert {path.name for path in (whole.path / "tables").iterdir()} > {"audited.parquet"}
     plain = run_of({**CASES["tables"], "name": "plain"}, tmp_path)
     assert plain.audited_power == {}
@@ -302,6 +302,6 @@ def test_a_misspelt_holder_is_refused_before_a_run_directory_exists(tmp_path: Pa
 def test_the_page_prints_what_it_says(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "power.md").read_text()
     blocks = re.findall(r"^```(yaml|python|text)\n(.*?)^```", text[text.index("## Audits during a run") :], flags=re.DOTALL | re.MULTILINE)
-    yaml, python, said = (content for _, content in blocks[:3])
+    yaml, python, printed = (content for _, content in blocks[:3])
     (tmp_path / "audited.yaml").write_text(yaml + "runtime: {launcher: in_process}\n")
-    assert succeeds(tmp_path, "-c", python) == said
+    assert succeeds(tmp_path, "-c", python) == printed

@@ -110,7 +110,7 @@ def test_noise_between_those_that_cannot_influence_each_other_is_no_power() -> N
 
 def test_readings_below_zero_hold_nothing() -> None:
     read = matrix([[np.nan, -0.2, -0.1], [3.0, np.nan, 1.0], [-0.3, 0.0, np.nan]])
-    found = concentration(read)
-    assert found.held.tolist() == pytest.approx([0.0, 4.0, 0.0])
-    assert (found.top_holder, found.top_share, found.herfindahl) == (1, 1.0, 1.0)
-    assert found.gini == pytest.approx(2 / 3)
+    result = concentration(read)
+    assert result.held.tolist() == pytest.approx([0.0, 4.0, 0.0])
+    assert (result.top_holder, result.top_share, result.herfindahl) == (1, 1.0, 1.0)
+    assert result.gini == pytest.approx(2 / 3)

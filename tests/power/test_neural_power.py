@@ -134,18 +134,18 @@ def test_ex_ante_power_is_the_expectation_over_what_the_others_say_they_will_do(
     power, critic, batch, _, states, reader = made(PowerSettings(min_visits=1, draws=400))
     generator = np.random.default_rng(3)
     intentions = [generator.dirichlet(np.ones(space.size), (STEPS + 1, COPIES)) for space in reader.spaces]
-    chosen = np.flatnonzero(batch.alive)[::8]
-    expected, alternatives = power._ex_ante(critic, batch, chosen, 0, intentions, np.random.default_rng(4))
+    settings = np.flatnonzero(batch.alive)[::8]
+    expected, alternatives = power._ex_ante(critic, batch, settings, 0, intentions, np.random.default_rng(4))
     double, single = double_estimate(expected, alternatives), single_estimate(expected, alternatives)
-    wanted = []
-    for place in chosen:
-        said = [each.reshape(-1, each.shape[2])[place] for each in intentions]
+    target = []
+    for place in settings:
+        intended = [each.reshape(-1, each.shape[2])[place] for each in intentions]
         joint = np.array(list(np.ndindex(3, 2, 3)))
         block = np.repeat(states[place : place + 1], len(joint), axis=0)
         table = critic.pair(tensor(np.concatenate([block, reader.read(list(joint.T))], axis=1))).reshape(2, 3, 2, 3)
-        given = np.einsum("cxyz,y,z->cx", table, said[1], said[2])  # agent 4 is the first member
-        wanted.append(np.mean([given[1 - c] @ said[0] - given[1 - c, given[c].argmin()] for c in (0, 1)]))
-    assert double.mean() == pytest.approx(np.mean(wanted), abs=0.03)
+        weighted = np.einsum("cxyz,y,z->cx", table, intended[1], intended[2])  # agent 4 is the first member
+        target.append(np.mean([weighted[1 - c] @ intended[0] - weighted[1 - c, weighted[c].argmin()] for c in (0, 1)]))
+    assert double.mean() == pytest.approx(np.mean(target), abs=0.03)
     assert single.mean() >= double.mean() - 1e-9
 
 
@@ -162,9 +162,9 @@ def test_power_is_unknown_until_every_action_was_played_often_enough_and_again_w
         assert np.isnan(spared[1])
         assert spared[3] == spared[4] == 0.0
     for iteration in range(8, 12):
-        seen = row(taken, iteration)
-    assert seen[3] == 1.0
-    assert seen[4] >= 30.0
+        observations = row(taken, iteration)
+    assert observations[3] == 1.0
+    assert observations[4] >= 30.0
     resumed = made(PowerSettings(min_visits=30, window=2))[0]
     resumed.restore(power.arrays())
     assert np.array_equal(resumed.played, power.played)
@@ -185,9 +185,9 @@ def test_in_a_box_the_worst_is_looked_for_at_corners_and_middle() -> None:
 def test_who_cannot_influence_whom_shows_a_floor_near_zero_beside_real_power() -> None:
     """On LineMsg influence runs one way: what is measured the other way is the floor of the measurement."""
     from netagents.experiment import load_experiment
-    from netagents.launchers.in_process import InProcessNetwork
+    from netagents.launchers.in_process_network import InProcessNetwork
     from netagents.learning.power_facts import power_facts
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
 
     settings = line_msg(
         4,

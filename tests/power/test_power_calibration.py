@@ -11,7 +11,7 @@ from netagents.exact import ExactValues, JointModel
 from netagents.exact.exact_power import power_matrices
 from netagents.exact.joint_policy import joint_policy_of
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 
 @pytest.mark.parametrize("task", QUICK, ids=[task.name for task in QUICK])

@@ -13,8 +13,8 @@ AFTER = np.clip((STEP - 20.0) / 10.0, 0.0, 1.0)
 
 
 def names(**changes: object) -> set[str]:
-    given = {"task": 10.0 + NOISE, "power": 4.0 - 3.0 * AFTER + NOISE, "weight": -0.5 * AFTER, "known": np.ones(K), **changes}
-    return {warning.name for warning in price_warnings(PricedHistory(**given))}  # type: ignore[arg-type]
+    values = {"task": 10.0 + NOISE, "power": 4.0 - 3.0 * AFTER + NOISE, "weight": -0.5 * AFTER, "known": np.ones(K), **changes}
+    return {warning.name for warning in price_warnings(PricedHistory(**values))}  # type: ignore[arg-type]
 
 
 def test_a_price_that_takes_power_and_no_return_warns_of_nothing() -> None:

@@ -11,7 +11,7 @@ from experiments import line_msg
 
 from netagents.environments import build_environment
 from netagents.experiment import Experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import IterationRecord, Setup, make_setup
 from netagents.records import Recorder, Run, RunDirectory
 from netagents.topology import build_topology

@@ -51,7 +51,7 @@ def test_the_same_iteration_written_again_replaces_the_first(written: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda c: c["policy.logits"].update(sha256="0" * 64), "SHA-256"),
         (lambda c: c["policy.logits"].update(shape=[3, 2]), "shape"),
@@ -60,12 +60,12 @@ def test_the_same_iteration_written_again_replaces_the_first(written: Path) -> N
         (lambda c: c.update(other=c["count"]), "missing"),
     ],
 )
-def test_a_component_that_is_not_what_the_manifest_says_is_refused(written: Path, change, says: str) -> None:
+def test_a_component_that_is_not_what_the_manifest_says_is_refused(written: Path, change, message: str) -> None:
     file = written / "manifest.json"
     manifest = json.loads(file.read_text())
     change(manifest["owners"]["agent-0"]["components"])
     file.write_text(json.dumps(manifest))
-    with pytest.raises(RunDirectoryError, match=says):
+    with pytest.raises(RunDirectoryError, match=message):
         load_checkpoint(written)
 
 

@@ -27,10 +27,10 @@ def written(path: Path, payloads: list[bytes]) -> Path:
 
 
 def read(path: Path, most: int = 1000) -> list[bytes]:
-    found = list(read_framed(path, MAGIC, most))
+    result = list(read_framed(path, MAGIC, most))
     data = path.read_bytes()
-    assert all(data[position : position + len(payload)] == payload for position, payload in found)
-    return [payload for _, payload in found]
+    assert all(data[position : position + len(payload)] == payload for position, payload in result)
+    return [payload for _, payload in result]
 
 
 @settings(max_examples=200, deadline=None)
@@ -57,9 +57,9 @@ def test_no_changed_byte_is_read_as_if_it_had_been_written(
     place = data.draw(st.integers(0, len(whole) - 1))
     whole[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(whole)
-    found, damage = [], ""
+    result, damage = [], ""
     try:
-        found = read(path)
+        result = read(path)
     except RunDirectoryError as error:
         damage = str(error)
     if damage:
@@ -67,8 +67,8 @@ def test_no_changed_byte_is_read_as_if_it_had_been_written(
         assert place < len(MAGIC) or "is damaged at byte" in damage
     else:
         # A length that leads beyond the end looks like a cut.
-        assert found == payloads[: len(found)]
-        assert len(found) < len(payloads)
+        assert result == payloads[: len(result)]
+        assert len(result) < len(payloads)
 
 
 def test_a_record_larger_than_allowed_is_not_read(tmp_path: Path) -> None:

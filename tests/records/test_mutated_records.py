@@ -39,8 +39,8 @@ def test_a_sample_of_mutations(family: str, scene: Path) -> None:
     wrong: list[dict[str, object]] = []
     for number, name in enumerate(files_of(scene, family)):
         for seed in (number, number + 20):
-            chosen = sorted({(seed * 5 + step * 3) % count for step in range(3)} | {min(4, count - 1)})
-            wrong += mutator.mutate(name, seed, chosen)
+            sample = sorted({(seed * 5 + step * 3) % count for step in range(3)} | {min(4, count - 1)})
+            wrong += mutator.mutate(name, seed, sample)
     assert wrong == []
 
 
@@ -61,9 +61,9 @@ def test_a_command_that_is_skipped_does_not_look_at_the_file(scene: Path) -> Non
 @pytest.mark.parametrize("family", FAMILIES)
 def test_300_mutations_of_every_file_through_every_command(family: str, whole_scene: Path) -> None:
     words = [sys.executable, str(record_mutations.__file__), str(whole_scene), family, "all", "0", str(MUTATIONS)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=7000, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=7000, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
     summaries = [line for line in lines if "mutations" in line]
     print(*summaries, sep="\n")
     assert [line for line in lines if "wrong" in line] == []
-    assert [summary["file"] for summary in summaries] == files_of(whole_scene, family), done.stderr
+    assert [summary["file"] for summary in summaries] == files_of(whole_scene, family), result.stderr

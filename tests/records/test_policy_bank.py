@@ -15,7 +15,7 @@ from netagents.cli.main import main
 from netagents.errors import NetagentsError
 from netagents.experiment import Experiment
 from netagents.launchers.launch import run
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.bank_creation import make_bank
 from netagents.records.frozen_policies import check_frozen_policies
 from netagents.records.policy_bank import BANK, Bank
@@ -27,8 +27,8 @@ NETWORKS = {**LINE, "policy": {"kind": "mlp", "hidden": [8]}, "learning": {**LIN
 
 def made(folder: Path, settings: dict[str, Any] = LINE, **changes: Any) -> Run:
     runtime = {"launcher": "in_process", "directory": str(folder)}
-    done = run(Experiment.model_validate({**settings, **changes, "runtime": runtime}))
-    return getattr(done, "records", done)
+    finished_run = run(Experiment.model_validate({**settings, **changes, "runtime": runtime}))
+    return getattr(finished_run, "records", finished_run)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_a_frozen_agent_plays_a_member_as_it_plays_the_run(settings: dict[str, A
     )
     assert np.array_equal(first.returns, second.returns)
     for agent in range(4):
-        ours, theirs = first.parameters(agent), second.parameters(agent)
-        assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+        left, right = first.parameters(agent), second.parameters(agent)
+        assert all(np.array_equal(left[key], right[key]) for key in left)
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_monitor_and_records_say_the_same_and_the_terminal_shows_it(priced: obje
         for event in warned(priced.run)
     ]
     assert lines == expected == [event["line"] for event in warned(priced.run)]
-    shown = capsys.readouterr().err.splitlines()
-    assert [line for line in shown if line.startswith("price of power")] == expected
+    output = capsys.readouterr().err.splitlines()
+    assert [line for line in output if line.startswith("price of power")] == expected
 
 
 def test_a_resumed_run_says_nothing_twice_and_goes_on_where_it_was(priced: object) -> None:
@@ -61,9 +61,9 @@ def test_a_resumed_run_says_nothing_twice_and_goes_on_where_it_was(priced: objec
     whole, resumed = PriceWatch(setup), PriceWatch(setup)
     notices = [whole.add(each) for each in records]
     first = min(event["iteration"] for event in warned(run)) + 1
-    said = {("power", notice.warning.name) for each in notices[:first] for notice in each}
-    resumed.recall(run.discounted_returns[:first], {name: run.agent_metric(name)[:first] for name in resumed.metrics}, said)
-    assert said
+    reported = {("power", notice.warning.name) for each in notices[:first] for notice in each}
+    resumed.recall(run.discounted_returns[:first], {name: run.agent_metric(name)[:first] for name in resumed.metrics}, reported)
+    assert reported
     assert [resumed.add(each) for each in records[first:]] == notices[first:]
 
 

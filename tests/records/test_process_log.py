@@ -62,12 +62,12 @@ def test_a_failure_carries_its_line_exit_code_and_traceback(tmp_path: Path) -> N
         log.failure(error)
     log.failure(ValueError("what came after"))
     log.close()
-    found = failure_of(path)
-    assert found is not None
-    assert found["error"] == "DeadlineError"
-    assert found["exit_code"] == DeadlineError.exit_code
-    assert found["line"] == "iteration 3, step 1: no action from agent 7"
-    assert "test_a_failure_carries" in found["traceback"]
+    result = failure_of(path)
+    assert result is not None
+    assert result["error"] == "DeadlineError"
+    assert result["exit_code"] == DeadlineError.exit_code
+    assert result["line"] == "iteration 3, step 1: no action from agent 7"
+    assert "test_a_failure_carries" in result["traceback"]
     text = tail(path, 100)
     assert any("no action from agent 7" in line for line in text)
     assert any("Traceback" in line for line in text)

@@ -65,8 +65,8 @@ def test_the_power_matrix_is_that_of_the_reports_and_averages_known_entries(reco
     np.testing.assert_allclose(mean.known, np.mean([matrix.known for matrix in each[1:]], axis=0), rtol=1e-12)
     assert (np.isnan(held_entries(mean)) | (mean.reliable & ~mean.impossible)).all()
     np.testing.assert_allclose(mean.visits, np.mean([matrix.visits for matrix in each[1:]], axis=0), rtol=1e-12)
-    for read, wanted in zip(run.concentration(last=3), concentration(mean), strict=True):
-        np.testing.assert_array_equal(read, wanted)
+    for read, target in zip(run.concentration(last=3), concentration(mean), strict=True):
+        np.testing.assert_array_equal(read, target)
     for outside in (4, -5):
         with pytest.raises(RunDirectoryError, match="is not among the 4 recorded ones"):
             run.power_matrix(outside)
@@ -140,25 +140,25 @@ def test_the_same_experiment_leaves_the_same_bits_and_another_seed_does_not(reco
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "says"),
+    ("file", "old", "new", "message"),
     [
         ("metrics.jsonl", '"return":[', '"return":[1e-300,', None),
         ("ledger.jsonl", '"whole":true,"rows":[[-1,10,0,0,', '"whole":true,"rows":[[-1,10,0,0,1', "ledger: step from -1 to 0"),
     ],
 )
-def test_one_changed_number_is_found(record: Callable, file: str, old: str, new: str, says: str | None, tmp_path: Path) -> None:
+def test_one_changed_number_is_found(record: Callable, file: str, old: str, new: str, message: str | None, tmp_path: Path) -> None:
     run = record().run
     copy = tmp_path / "copy"
     shutil.copytree(run.path, copy)
     text = (copy / file).read_text()
-    if says is None:
+    if message is None:
         # Take the place of agent 0's first number, keeping the others.
         head, _, rest = text.partition(old)
-        text, says = head + new + rest.partition(",")[2], "metrics: return differs first in row 0 at agent 0"
+        text, message = head + new + rest.partition(",")[2], "metrics: return differs first in row 0 at agent 0"
     else:
         text = text.replace(old, new, 1)
     (copy / file).write_text(text)
-    assert any(line.startswith(says) for line in same_bits(run, Run.open(copy)))
+    assert any(line.startswith(message) for line in same_bits(run, Run.open(copy)))
 
 
 def test_recording_on_after_a_cut_equals_recording_in_one_go(record: Callable, tmp_path: Path) -> None:

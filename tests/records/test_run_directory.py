@@ -108,7 +108,7 @@ SHORT_ID = json.dumps({"format_version": FORMAT_VERSION, "run": "00"})
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (lambda path: (path / "manifest.json").unlink(), "is no run: it has no manifest"),
         (lambda path: (path / "manifest.json").write_text("{"), "is not the manifest of a run"),
@@ -125,11 +125,11 @@ SHORT_ID = json.dumps({"format_version": FORMAT_VERSION, "run": "00"})
         (lambda path: (path / "experiment.json").unlink(), "experiment.json: cannot be read"),
     ],
 )
-def test_what_is_no_run_any_more_is_one_clear_line(tmp_path: Path, make_network: Callable, damage: Callable, says: str) -> None:
+def test_what_is_no_run_any_more_is_one_clear_line(tmp_path: Path, make_network: Callable, damage: Callable, message: str) -> None:
     setup, _ = make_network()
     path = RunDirectory.create(tmp_path, "tiny", setup).path
     damage(path)
-    with pytest.raises(RunDirectoryError, match=says) as caught:
+    with pytest.raises(RunDirectoryError, match=message) as caught:
         RunDirectory.open(path).setup()
     assert "\n" not in str(caught.value)
 
@@ -209,6 +209,6 @@ def test_the_runs_of_a_folder_are_listed_oldest_first_and_other_things_passed_ov
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "manifest.json").write_text("?")
     paths = [RunDirectory.create(tmp_path, name, setup).path for name in ("a", "b")]
-    assert sorted(found.path for found in run_directories(tmp_path)) == sorted(paths)
+    assert sorted(directory.path for directory in run_directories(tmp_path)) == sorted(paths)
     assert len(runs(tmp_path)) == 2
     assert run_directories(tmp_path / "nowhere") == []

@@ -41,22 +41,22 @@ def test_a_resume_that_is_just_starting_keeps_others_out(finished: Path, capsys:
 
 
 def test_a_new_run_is_locked_from_its_first_moment_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+    states: list[str] = []
 
     def look(path: Path) -> None:
         assert main(["clean", str(path.parent)]) == 0
-        seen.append(path.name)
+        states.append(path.name)
 
     create = RunDirectory.create.__func__  # type: ignore[attr-defined]
 
-    def create_and_look(*given: object, **named: object) -> RunDirectory:
-        made: RunDirectory = create(RunDirectory, *given, **named)
+    def create_and_look(*arguments: object, **named: object) -> RunDirectory:
+        made: RunDirectory = create(RunDirectory, *arguments, **named)
         look(made.path)
         return made
 
     monkeypatch.setattr(RunDirectory, "create", create_and_look)
     run = launch(load_experiment(SETTINGS), path=tmp_path / "runs" / "new")
-    assert seen == ["new"]
+    assert states == ["new"]
     assert run.state == "finished"
     assert not run.directory.lock.is_held_elsewhere()
     assert not RunDirectory.open(run.path).lock.is_held_elsewhere()
@@ -89,11 +89,11 @@ def test_of_six_resumes_at_once_one_goes_on_and_the_record_knows_of_no_other(fin
     words = [sys.executable, "-m", "netagents", "resume", str(finished), "learning.iterations=400", "-q"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     started = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) for _ in range(6)]
-    said = [process.communicate(timeout=100)[1] for process in started]
+    outputs = [process.communicate(timeout=100)[1] for process in started]
     codes = [process.returncode for process in started]
     # Whoever comes when the first has finished finds nothing left to do.
-    assert codes.count(0) == 1, said
-    assert codes.count(6) == 5, said
+    assert codes.count(0) == 1, outputs
+    assert codes.count(6) == 5, outputs
     events = [event["event"] for event in Run.open(finished).events]
     assert events.count("resumed") == 1
     assert events.count("failed") == 0

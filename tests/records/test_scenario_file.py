@@ -19,7 +19,7 @@ def test_scenarios_with_and_without_an_interval(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name,influence\n", "has no column scenario"),
         ("scenario,influence\n", "has no scenario"),
@@ -30,12 +30,12 @@ def test_scenarios_with_and_without_an_interval(tmp_path: Path) -> None:
         ("scenario,influence,low,high\na,1,2,0\n", "low 2 is above high 0"),
     ],
 )
-def test_what_is_no_scenario_is_told_in_one_short_line(text: str, said: str, tmp_path: Path) -> None:
+def test_what_is_no_scenario_is_told_in_one_short_line(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "scenarios.csv"
     file.write_text(text)
     with pytest.raises(ExperimentError) as raised:
         read_scenarios(file)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert len(str(raised.value)) < 1000
 
 

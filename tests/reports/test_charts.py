@@ -21,9 +21,9 @@ HOSTILE = "<script>alert(1)</script> \x1b[31m \u202e & \"quoted\" 'x'"
 
 
 def facts(chart: Chart) -> dict[str, Any]:
-    found = re.search(r'data-chart="([^"]*)"', draw(chart))
-    assert found
-    parsed: dict[str, Any] = json.loads(unescape(found[1]))
+    match = re.search(r'data-chart="([^"]*)"', draw(chart))
+    assert match
+    parsed: dict[str, Any] = json.loads(unescape(match[1]))
     return parsed
 
 

@@ -24,8 +24,8 @@ def test_runs_that_differ_by_seed_alone_are_one_group(recorded_run: Callable[...
     assert comparison.differences == (("kappa", ["0", "2"]),)
     for group in comparison.groups:
         returns = np.stack([run.returns for run in group.runs])
-        for found, expected in zip((group.middle, group.low, group.high), run_intervals(returns), strict=True):
-            assert np.array_equal(found, expected)
+        for result, expected in zip((group.middle, group.low, group.high), run_intervals(returns), strict=True):
+            assert np.array_equal(result, expected)
         assert group.final.value == pytest.approx(returns[:, -1].mean())
         assert group.area.value == pytest.approx(returns.mean())
         assert group.final.n == 2

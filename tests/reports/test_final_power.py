@@ -10,7 +10,7 @@ import pytest
 
 from netagents.cli.main import main
 from netagents.errors import RunDirectoryError
-from netagents.launchers.audited_power import newest_audit
+from netagents.launchers.audit_result import newest_audit
 from netagents.launchers.power_audit import audit
 from netagents.records import Run
 from netagents.reports.final_power import final_power

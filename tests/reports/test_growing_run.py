@@ -37,10 +37,10 @@ def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     read = JsonLinesReader.new_rows
 
     def read_and_grow(reader: JsonLinesReader) -> list[dict[str, Any]]:
-        found = read(reader)
+        result = read(reader)
         if reader.path.parent == path and reader.path.name in ROWS:
             grow(held[0] + 1)
-        return found
+        return result
 
     grow(3)
     monkeypatch.setattr(JsonLinesReader, "new_rows", read_and_grow)

@@ -61,10 +61,10 @@ def test_a_general_utility_gets_its_objective_drawn(recorded_run: Callable) -> N
 def test_the_power_picture_names_the_top_holder_and_the_noise_floor(recorded_run: Callable) -> None:
     run = recorded_run(iterations=4, much=True)
     assert power_picture(run, last=3).startswith(PNG)
-    found = concentration(run.power_matrix(last=3))
+    result = concentration(run.power_matrix(last=3))
     text = words(power_svg(run, last=3))
-    assert f"agent {found.top_holder} holds most power" in text
-    assert f"Herfindahl {found.herfindahl:.3f}" in text
+    assert f"agent {result.top_holder} holds most power" in text
+    assert f"Herfindahl {result.herfindahl:.3f}" in text
     assert "hatched: too far, or error too large" in text
     assert f"noise floor {run.power_matrix(last=3).noise_floor:.2g}" in text
 
@@ -111,5 +111,5 @@ def test_neither_reports_nor_records_import_a_heavy_library_before_they_need_it(
         "import sys, netagents.reports, netagents.records\n"
         "print([name for name in ('torch', 'resvg_py', 'pyarrow', 'pandas', 'rich', 'safetensors') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

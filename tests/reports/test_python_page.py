@@ -17,9 +17,9 @@ def test_the_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     cells = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(cells) >= 7
     names: dict[str, object] = {}
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         for cell in cells:
             exec(compile(cell, PAGE.name, "exec"), names)  # noqa: S102 - the page is ours, and running it is the test
-    assert "of all power" in said.getvalue()
-    assert "greedy" in said.getvalue()
+    assert "of all power" in output.getvalue()
+    assert "greedy" in output.getvalue()

@@ -63,11 +63,11 @@ def test_the_page_needs_nothing_besides_itself(recorded_run: Callable[..., Run])
 def test_the_page_says_return_power_and_bytes_as_the_records_do(recorded_run: Callable[..., Run]) -> None:
     run = recorded_run(iterations=6, much=True)
     text = words(report(run))
-    found = run.concentration(last=6)
-    assert found.leaders == (found.top_holder,)
-    assert f"Agent {found.top_holder} holds most power: {percent(found.top_share)} of all power (± {percent(found.top_error)})" in text
-    assert f"agent {found.top_holder}: {percent(found.top_share)}" in text
-    assert f"Herfindahl {found.herfindahl:.3f}" in text
+    result = run.concentration(last=6)
+    assert result.leaders == (result.top_holder,)
+    assert f"Agent {result.top_holder} holds most power: {percent(result.top_share)} of all power (± {percent(result.top_error)})" in text
+    assert f"agent {result.top_holder}: {percent(result.top_share)}" in text
+    assert f"Herfindahl {result.herfindahl:.3f}" in text
     assert f"{run.ledger.total.messages:,}" in text
     for (kind, hop), traffic in run.ledger.by_kind_and_hop().items():
         way = "environment" if hop == 0 else f"{hop} hop{'s' if hop > 1 else ''}"
@@ -86,8 +86,8 @@ def test_shares_over_time_are_those_of_each_iteration(recorded_run: Callable[...
     run = recorded_run(iterations=9, much=True)
     history = power_history(run, last=4)
     for position in range(9):
-        found = run.concentration(position)
-        expected_shares = found.held / found.held.sum() if found.top_holder >= 0 else np.full(run.n, np.nan)
+        result = run.concentration(position)
+        expected_shares = result.held / result.held.sum() if result.top_holder >= 0 else np.full(run.n, np.nan)
         assert history.shares[position] == pytest.approx(expected_shares, nan_ok=True)
     assert np.isfinite(history.shares[-1]).all()
     expected = run.power_matrix(last=4)
@@ -101,9 +101,9 @@ def test_shares_over_time_are_those_of_each_iteration(recorded_run: Callable[...
 def test_each_entry_of_the_map_can_be_read_and_unreliable_ones_are_hatched(recorded_run: Callable[..., Run]) -> None:
     run = recorded_run(iterations=4, much=True)
     page = report(run)
-    found = re.search(r'id="power-data">(.*?)</script>', page)
-    assert found is not None
-    data = json.loads(found[1])
+    match = re.search(r'id="power-data">(.*?)</script>', page)
+    assert match is not None
+    data = json.loads(match[1])
     matrix = run.power_matrix(last=4)
     distances = run.distances
     numbers = zip(data["frames"][-1], data["errors"][-1], data["reliable"][-1], strict=True)
@@ -135,15 +135,15 @@ def test_a_general_utility_is_shown_per_agent(recorded_run: Callable[..., Run]) 
     assert "Objective per agent" in text
 
 
-@pytest.mark.parametrize(("close", "said"), [("failed", "agent_3 agent 3 is gone"), ("interrupted", "interrupted"), (None, "killed")])
-def test_a_run_that_did_not_finish_says_how_it_ended(recorded_run: Callable[..., Run], close: str | None, said: str) -> None:
+@pytest.mark.parametrize(("close", "state_text"), [("failed", "agent_3 agent 3 is gone"), ("interrupted", "interrupted"), (None, "killed")])
+def test_a_run_that_did_not_finish_says_how_it_ended(recorded_run: Callable[..., Run], close: str | None, state_text: str) -> None:
     run = recorded_run(close=close)
     if close is None:
         # The recorder of this process still holds the lock: the run goes on.
         assert run.state == "running"
-        said = "The run still goes on"
+        state_text = "The run still goes on"
     text = words(report(run))
-    assert said in text
+    assert state_text in text
     assert f"small {run.state}" in text
 
 
@@ -194,6 +194,6 @@ def test_defaults_of_an_algorithm_of_another_kind_are_not_shown_as_chosen() -> N
             "learning": {"algorithm": {"kind": "ppo", "epochs": 6, "critic": {"steps": 7}}},
         }
     ).experiment
-    chosen = {row.key for row in settings_rows(experiment) if row.changed and row.key.startswith("learning")}
-    assert chosen == {"learning.algorithm.kind", "learning.algorithm.epochs", "learning.algorithm.critic.steps"}
+    settings = {row.key for row in settings_rows(experiment) if row.changed and row.key.startswith("learning")}
+    assert settings == {"learning.algorithm.kind", "learning.algorithm.epochs", "learning.algorithm.critic.steps"}
     assert {row.key: row.default for row in settings_rows(experiment)}["learning.algorithm.epochs"] == "4"

@@ -34,9 +34,9 @@ def test_silent_and_dripping_visitors_delay_nobody(recorded_run: Callable[..., R
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None
-            found = re.search(r"http://127.0.0.1:(\d+)/", server.stderr.readline())
-            assert found is not None
-            port = int(found[1])
+            match = re.search(r"http://127.0.0.1:(\d+)/", server.stderr.readline())
+            assert match is not None
+            port = int(match[1])
 
             def opened(data: bytes = b"") -> socket.socket:
                 connection = socket.create_connection(("127.0.0.1", port), timeout=60)

@@ -56,9 +56,9 @@ def test_a_run_without_records_or_reliable_power_says_so(recorded_run: Callable)
 
 def test_warnings_of_a_price_of_power_are_told_where_the_run_ends(recorded_run: Callable) -> None:
     priced = recorded_run(iterations=6, signals=[{"kind": "power", "lambda": 0.5}])
-    said = [value for what, value in summary_rows(priced) if what == "price of power"]
-    assert said == [f"{each.name}: {each.what}; {each.advice}" for each in warnings_of(priced)]
-    assert said
+    warnings = [value for what, value in summary_rows(priced) if what == "price of power"]
+    assert warnings == [f"{each.name}: {each.what}; {each.advice}" for each in warnings_of(priced)]
+    assert warnings
 
 
 def test_groups_that_pay_for_power_are_warned_apart(recorded_run: Callable) -> None:
@@ -99,9 +99,9 @@ def test_violations_are_told_per_agent_the_worst_first(recorded_run: Callable) -
     mean = run.agent_metric("violation")[-10:].mean(axis=0)
     # At ten steps the occupancy has a tenth of its mass, and so little entropy that 0.35 is out of reach.
     order = sorted((0, 1, 3), key=lambda agent: -mean[agent])
-    told = dict(summary_rows(run))["constraints"]
+    text = dict(summary_rows(run))["constraints"]
     named = ", ".join(f"agent {agent} {mean[agent]:.3g}" for agent in order)
-    assert told == f"violated by 3 of 4 agents, worst first: {named} (mean of the last 10 iterations)"
+    assert text == f"violated by 3 of 4 agents, worst first: {named} (mean of the last 10 iterations)"
     listed = agent_violations(run)
     assert [each.agent for each in listed] == [*order, 4]
     assert [each.share for each in listed] == [1.0, 1.0, 1.0, 0.0]
@@ -115,8 +115,8 @@ def test_constraints_that_hold_are_told_with_the_narrowest_margin_and_no_constra
     run = recorded_run(constraints=[{"utility": {"kind": "entropy", "over": "state"}, "threshold": -1.0}])
     mean = run.agent_metric("violation").mean(axis=0)
     worst = int(mean.argmax())
-    told = dict(summary_rows(run))["constraints"]
-    assert told == f"met by all 5 agents that have any, agent {worst} by least: {-mean[worst]:.3g} (mean of the last 3 iterations)"
+    text = dict(summary_rows(run))["constraints"]
+    assert text == f"met by all 5 agents that have any, agent {worst} by least: {-mean[worst]:.3g} (mean of the last 3 iterations)"
     plain = recorded_run()
     assert "constraints" not in dict(summary_rows(plain))
     assert "<h2>Constraints</h2>" not in report(plain)

@@ -66,7 +66,7 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.005)
 
 
-def heard(listener: Listener) -> list[bytes]:
+def next_frames(listener: Listener) -> list[bytes]:
     message = None
     deadline = time.monotonic() + 10.0
     while message is None and time.monotonic() < deadline:
@@ -78,21 +78,21 @@ def heard(listener: Listener) -> list[bytes]:
 def test_a_frame_above_the_limit_ends_the_link_and_is_counted(ends: Ends) -> None:
     transport, listener, liar = ends
     liar.send(b"hello")
-    assert heard(listener) == [b"hello"]
+    assert next_frames(listener) == [b"hello"]
     assert transport.refused() == {}
     liar.send(bytes(LIMITS.message_bytes + 1))
     until(lambda: transport.refused() == {CUT: 1})
     assert listener.receive(0.1) is None
     # The link comes back by itself, and is only cut when that happens again.
     liar.send(b"sorry")
-    assert heard(listener) == [b"sorry"]
+    assert next_frames(listener) == [b"sorry"]
     assert transport.refused() == {CUT: 1}
 
 
 def test_a_listener_that_closes_counts_nobody(ends: Ends) -> None:
     transport, listener, liar = ends
     liar.send(b"hello")
-    assert heard(listener) == [b"hello"]
+    assert next_frames(listener) == [b"hello"]
     listener.close()
     liar.close()
     time.sleep(0.1)
@@ -168,10 +168,10 @@ def test_a_message_that_does_not_end_is_cut_before_it_fills_the_memory(
         thread.start()
         command = [sys.executable, "-c", SENDER, str(tmp_path / "keys"), listener.endpoint]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as sender, caplog.at_level(logging.WARNING):
-            assert heard(listener) == [b"an honest one", b"of two frames"]
+            assert next_frames(listener) == [b"an honest one", b"of two frames"]
             until(lambda: transport.refused() == {CUT: 1}, 30.0)
             # The link comes back, without the message of 600 MB.
-            assert heard(listener) == [b"another honest one"]
+            assert next_frames(listener) == [b"another honest one"]
             sender.communicate(timeout=10.0)
     finally:
         ended.set()
@@ -189,15 +189,15 @@ def resident() -> int:
 def test_frames_that_are_too_large_together_are_kept_up_to_the_limit_only(ends: Ends) -> None:
     _, listener, liar = ends
     liar.send_multipart([b"\xff" * (LIMITS.message_bytes // 2)] * 3)
-    kept = heard(listener)
-    assert sum(map(len, kept)) <= 2 * LIMITS.message_bytes
+    remaining = next_frames(listener)
+    assert sum(map(len, remaining)) <= 2 * LIMITS.message_bytes
     # A description that fits what was kept is refused all the same: it is more than a message may have.
     half = np.zeros((1, 6 * LIMITS.message_bytes // 10), np.uint8)
     honest = Codec().encode(Envelope(RUN, 0, 0, Kind.TRACE, 0, 0, Trace(half, half)))
     assert len(honest) == 3
     liar.send_multipart([*honest, b"", b""])
-    kept = heard(listener)
-    assert [len(frame) for frame in kept] == [len(frame) for frame in honest]
-    assert isinstance(Codec().decode(kept).message, Trace)
+    remaining = next_frames(listener)
+    assert [len(frame) for frame in remaining] == [len(frame) for frame in honest]
+    assert isinstance(Codec().decode(remaining).message, Trace)
     with pytest.raises(DecodeError):
-        Codec(LIMITS).decode(kept)
+        Codec(LIMITS).decode(remaining)

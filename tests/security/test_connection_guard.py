@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import zmq
-from test_bounded_messages import heard, resident, until
+from test_bounded_messages import next_frames, resident, until
 
 from netagents.messages import ENVIRONMENT
 from netagents.wire.security.connection_guard import MOST_HALF_OPEN, MOST_PER_MEMBER
@@ -90,7 +90,7 @@ def test_what_a_stranger_sends_before_its_handshake_does_not_fill_the_memory(
     assert sum("too many bytes before a handshake" in record.message for record in caplog.records) == 1
     agent = member(bundles[0])
     agent.connect(listener.endpoint, "environment").send([b"hello"], 5.0)
-    assert heard(listener) == [b"hello"]
+    assert next_frames(listener) == [b"hello"]
     agent.close()
 
 
@@ -117,7 +117,7 @@ def test_half_open_connections_leave_descriptors_for_members(
         until(lambda: descriptors() - before - len(strangers) <= 2 * most + 8)
         agent = member(bundles[1])
         agent.connect(listener.endpoint, "environment").send([b"hello"], 5.0)
-        assert heard(listener) == [b"hello"]
+        assert next_frames(listener) == [b"hello"]
         agent.close()
     until(lambda: transport.refused()[REFUSED] >= 300 - most - 1)
     assert sum("too many half-open connections" in record.message for record in caplog.records) == 1
@@ -139,11 +139,11 @@ def test_a_member_has_a_few_connections_and_no_more(
                 CurveCredentials(bundles[0]).secure_sender(liar, listener.endpoint, "environment")
                 liar.connect(listener.endpoint)
                 liar.send(b"me again")
-                assert heard(listener) == [b"me again"]
+                assert next_frames(listener) == [b"me again"]
             until(lambda: transport.refused() == {CUT: 20 - MOST_PER_MEMBER})
             honest = member(bundles[1])
             honest.connect(listener.endpoint, "environment").send([b"hello"], 5.0)
-            assert heard(listener) == [b"hello"]
+            assert next_frames(listener) == [b"hello"]
             honest.close()
     finally:
         for liar in sockets:

@@ -11,7 +11,7 @@ from experiments import line_msg
 from netagents.environments.specification_json import spec_to_json
 from netagents.errors import ProtocolError, SecurityError
 from netagents.experiment import Experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Welcome
 from netagents.nodes.bootstrap.foreign_code import imported_parts, refuse_foreign_code
 from netagents.nodes.bootstrap.welcome import read_welcome, write_welcome

@@ -85,9 +85,9 @@ def play(batches: Iterable[list[bytes]]) -> tuple[Counter[str], float]:
     counted: Counter[str] = Counter()
     longest = 0.0
     for frames in batches:
-        began = time.process_time()
+        start = time.process_time()
         counted[check(frames)] += 1
-        longest = max(longest, time.process_time() - began)
+        longest = max(longest, time.process_time() - start)
     return counted, longest
 
 

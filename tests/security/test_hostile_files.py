@@ -37,8 +37,8 @@ def tampered(path: Path, change: Change) -> None:
 
 
 def component(manifest: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = manifest["owners"]["agent-0"]["components"]["policy.logits"]
-    return found
+    mapping: dict[str, Any] = manifest["owners"]["agent-0"]["components"]["policy.logits"]
+    return mapping
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_what_is_measured_of_a_run_stays_in_its_directory(depth: int, tmp_path: 
     plan = AuditPlan(run="0" * 16, checkpoint=3, variant="realized", steps=1, points=2, replicates=2, length=8, seed=0)
     run = tmp_path / "run"
     run.mkdir()
-    kept = plan_folder(run, "audit", plan)
+    plan_path = plan_folder(run, "audit", plan)
     shutil.rmtree(run / "audit")
     if depth == 2:
         (run / "audit").mkdir()
-    elsewhere([run / "audit", kept][depth - 1], tmp_path / "elsewhere")
+    elsewhere([run / "audit", plan_path][depth - 1], tmp_path / "elsewhere")
     with pytest.raises(RunDirectoryError, match="is a link to somewhere else, not a folder"):
         plan_folder(run, "audit", plan)
     assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -32,7 +32,7 @@ class Page(HTMLParser):
         self.scripts: list[dict[str, str | None]] = []
         self.handlers: list[tuple[str, str]] = []
         self.fetched: list[str] = []
-        self.seen: list[str] = []
+        self.texts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -42,16 +42,16 @@ class Page(HTMLParser):
         self.fetched += [value or "" for name, value in attributes if name in ("src", "href", "action", "data")]
 
     def handle_data(self, text: str) -> None:
-        self.seen.append(text)
+        self.texts.append(text)
 
 
 def check(page: str, expected: bool = True) -> None:
-    found = Page(page)
-    assert found.handlers == []
-    assert len(found.scripts) <= ALLOWED_SCRIPTS
-    assert all(target.startswith(("#", "data:")) for target in found.fetched)
+    result = Page(page)
+    assert result.handlers == []
+    assert len(result.scripts) <= ALLOWED_SCRIPTS
+    assert all(target.startswith(("#", "data:")) for target in result.fetched)
     if expected:
-        assert "alert(2)" in " ".join(found.seen)
+        assert "alert(2)" in " ".join(result.texts)
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +188,8 @@ def test_a_terminal_is_told_nothing(command: str, sample: Path, tmp_path: Path, 
     folder = str(run.parent if name == "runs" else run)
     more = {"compare": [str(sample.parent / "other")], "resume": ["learning.iterations=5", "-q"], "evaluate": ["-n", "2"]}.get(name, [])
     code = main([name, folder, *more, *options])
-    said = capsys.readouterr()
-    text = said.out + said.err
+    output = capsys.readouterr()
+    text = output.out + output.err
     assert code in (0, 6)
     assert text
     assert not [each for each in text if not each.isprintable() and each not in "\n\t"]
@@ -231,11 +231,11 @@ def test_measurements_of_a_hostile_run_tell_neither_page_nor_terminal(
     for command, words in MEASUREMENTS.items():
         page = tmp_path / "page.html"
         page.unlink(missing_ok=True)
-        given = [word.format(run=run, bank=bank, out=tmp_path) for word in words]
-        code = main([*command.removesuffix(" in a terminal").split(), *given])
-        shown = capsys.readouterr()
-        assert code in ((0,) if text == TAGS else (0, 2, 3, 4, 6)), (command, shown.err)
-        assert not [each for each in shown.out + shown.err if not each.isprintable() and each not in "\n\t"], command
+        arguments = [word.format(run=run, bank=bank, out=tmp_path) for word in words]
+        code = main([*command.removesuffix(" in a terminal").split(), *arguments])
+        output = capsys.readouterr()
+        assert code in ((0,) if text == TAGS else (0, 2, 3, 4, 6)), (command, output.err)
+        assert not [each for each in output.out + output.err if not each.isprintable() and each not in "\n\t"], command
         page = tmp_path / "failures" / "failures.html" if command == "study failures" else page
         if code == 0 and page.exists():
             check(page.read_text(), expected=command in NAMED and text == TAGS)
@@ -250,9 +250,9 @@ def test_errors_of_a_hostile_name_are_one_printable_line(tmp_path: Path, capsys:
     path = tmp_path / f"none{CODES.replace(chr(0), '')}"
     for command in (["report", str(path)], ["resume", str(path)], ["plan", str(path)], ["runs", str(path)]):
         assert main(command) in (3, 6)
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert said[:-1].isprintable()
+        error_text = capsys.readouterr().err
+        assert error_text.count("\n") == 1
+        assert error_text[:-1].isprintable()
 
 
 def test_what_is_shown_is_what_stands_there(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from netagents.launchers.policy_evaluation import evaluate
 from netagents.launchers.slurm import slurm_launcher
 from netagents.launchers.slurm.job_folder import JobFollower, last_words, read_outcome
 from netagents.launchers.supervision.interruptions import Interruptions
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records import Run
 from netagents.records.run_directory import RunDirectory
 
@@ -108,8 +108,8 @@ READ_ONLY = {
 }
 
 
-def words(command: str, given: list[str], run: Path, sample: Path, out: Path) -> list[str]:
-    return [*command.split(), *(word.format(run=run, other=sample.parent / "other", out=out) for word in given)]
+def words(command: str, arguments: list[str], run: Path, sample: Path, out: Path) -> list[str]:
+    return [*command.split(), *(word.format(run=run, other=sample.parent / "other", out=out) for word in arguments)]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -118,15 +118,17 @@ def test_no_command_runs_what_a_run_directory_names(
 ) -> None:
     run = planted(sample, tmp_path, PARTS[part])
     events = (run / "events.jsonl").read_bytes()
-    for command, given in COMMANDS.items():
-        assert main(words(command, given, run, sample, tmp_path)) == 13, command
-        said = capsys.readouterr()
-        assert [line.startswith("netagents: error: ") for line in said.err.splitlines() if "true power by branching" not in line] == [True]
-        assert "its settings name code to run: " in said.err
-        assert "--trust" in said.err
+    for command, arguments in COMMANDS.items():
+        assert main(words(command, arguments, run, sample, tmp_path)) == 13, command
+        output = capsys.readouterr()
+        assert [line.startswith("netagents: error: ") for line in output.err.splitlines() if "true power by branching" not in line] == [
+            True
+        ]
+        assert "its settings name code to run: " in output.err
+        assert "--trust" in output.err
         assert not marker.exists(), command
-    for command, given in READ_ONLY.items():
-        assert main(words(command, given, run, sample, tmp_path)) == 0, command
+    for command, arguments in READ_ONLY.items():
+        assert main(words(command, arguments, run, sample, tmp_path)) == 0, command
         capsys.readouterr()
         assert not marker.exists(), command
     assert (run / "events.jsonl").read_bytes() == events
@@ -196,7 +198,7 @@ RUNTIMES: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_hosts_programs_and_sinks_that_a_run_names_need_trust(
     name: str, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runtime, said, instead = RUNTIMES[name]
+    runtime, message, instead = RUNTIMES[name]
     facts = json.loads((sample / "experiment.json").read_text())["runtime"]
     run = planted(
         sample,
@@ -206,7 +208,7 @@ def test_hosts_programs_and_sinks_that_a_run_names_need_trust(
     events = (run / "events.jsonl").read_bytes()
     for words in (["resume", str(run), "learning.iterations=6"], ["run", str(run / "experiment.json"), "--out", str(tmp_path / "new")]):
         assert main([*words, "-q"]) == 13
-        assert f"its settings name {said} is " in capsys.readouterr().err
+        assert f"its settings name {message} is " in capsys.readouterr().err
     # What only reads or plays starts nothing there.
     assert main(["evaluate", str(run), "-n", "2"]) == 0
     assert (run / "events.jsonl").read_bytes() == events
@@ -269,7 +271,7 @@ def test_a_copy_of_the_file_is_the_persons_own(sample: Path, tmp_path: Path, mar
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "message"),
     [
         ("os:system", "module os is one of Python's own"),
         ("subprocess:Popen", "module subprocess is one of Python's own"),
@@ -283,7 +285,7 @@ def test_a_copy_of_the_file_is_the_persons_own(sample: Path, tmp_path: Path, mar
     ],
 )
 def test_make_is_found_without_calling_what_is_no_environment(
-    make: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "hostile_names", raising=False)
     monkeypatch.setattr("netagents.foreign.part_modules._FOLDERS", [])
@@ -304,7 +306,7 @@ def test_make_is_found_without_calling_what_is_no_environment(
     }
     with pytest.raises(EnvironmentMismatchError) as caught:
         netagents.run(settings, directory=tmp_path / "run")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "it-ran").exists()
     sys.modules.pop("hostile_names", None)
 

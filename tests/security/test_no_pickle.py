@@ -35,7 +35,7 @@ def test_no_module_unpickles_or_evaluates_what_it_reads() -> None:
     package = Path(netagents.__file__).parent
     modules = sorted(package.rglob("*.py"))
     assert len(modules) > 200
-    assert {str(path): found for path in modules if (found := list(findings(path.read_text())))} == {}
+    assert {str(path): problems for path in modules if (problems := list(findings(path.read_text())))} == {}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from experiments import line_msg
 from netagents.cli.main import main
 from netagents.errors import SecurityError, UsageError
 from netagents.experiment import Experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.bootstrap.node_keys import known_users, link_settings, run_bundles
 from netagents.wire.security.key_bundles import PUBLIC_FILE, SECRET_FILE, load_bundle, role_index, role_name, write_bundles

@@ -67,7 +67,7 @@ def failure(transport: Transport, seconds: float = 10.0) -> SecurityError:
     return caught.value
 
 
-def heard(listener: Listener) -> tuple[list[bytes], str | None]:
+def next_message(listener: Listener) -> tuple[list[bytes], str | None]:
     message = listener.receive(10.0)
     assert message is not None
     return [bytes(frame) for frame in message.frames], message.user
@@ -84,7 +84,7 @@ def test_who_belongs_gets_through_under_the_name_that_its_key_proves(bundles: di
     for peer in (ENVIRONMENT, 0, 2):
         sender = opened(bundles[peer]).connect(listener.endpoint, "agent-1")
         sender.send([b"from", role_name(peer).encode()], 5.0)
-        assert heard(listener) == ([b"from", role_name(peer).encode()], role_name(peer))
+        assert next_message(listener) == ([b"from", role_name(peer).encode()], role_name(peer))
     assert listening.refused() == {}
 
 
@@ -93,7 +93,7 @@ def test_what_travels_is_encrypted(bundles: dict[int, KeyBundle], opened: Open) 
     tap = Tap(int(listener.endpoint.rpartition(":")[2]))
     try:
         opened(bundles[0]).connect(tap.endpoint, "agent-1").send([b"a secret that nobody else may read" * 20], 5.0)
-        assert heard(listener)[1] == "agent-0"
+        assert next_message(listener)[1] == "agent-0"
         assert len(tap.forth) > 680
         assert b"a secret" not in bytes(tap.forth)
     finally:
@@ -108,8 +108,8 @@ def test_an_agent_outside_the_radius_is_refused(bundles: dict[int, KeyBundle], o
     with pytest.raises(SecurityError, match="agent-0 has no key of agent-3; make keys of this experiment"):
         outsider.connect(listener.endpoint, "agent-3")
     # ... and if somebody gave it to agent 0, agent 3 still does not let it in.
-    told = replace(bundles[0], peers={**bundles[0].peers, "agent-3": bundles[3].public})
-    insistent = opened(told)
+    keys = replace(bundles[0], peers={**bundles[0].peers, "agent-3": bundles[3].public})
+    insistent = opened(keys)
     with caplog.at_level(logging.WARNING):
         assert_silent(listener, insistent.connect(listener.endpoint, "agent-3"))
         until(lambda: listening.refused() == {REFUSED: 1})
@@ -150,8 +150,8 @@ def test_a_node_with_keys_speaks_to_nobody_without(bundles: dict[int, KeyBundle]
     careful = opened(bundles[0])
     assert_silent(listener, careful.connect(listener.endpoint, "agent-1"))
     # Either end may notice first; when it is the other one, it closes the link without a word.
-    said = str(failure(careful))
-    assert "this node has keys and agent-1 has none" in said or "does not hold the key of agent-1" in said
+    message = str(failure(careful))
+    assert "this node has keys and agent-1 has none" in message or "does not hold the key of agent-1" in message
 
 
 def test_another_agents_public_key_without_its_secret_is_worth_nothing(bundles: dict[int, KeyBundle], opened: Open) -> None:
@@ -180,7 +180,7 @@ def test_a_recorded_connection_played_again_is_refused(
     tap = Tap(port)
     try:
         opened(bundles[0]).connect(tap.endpoint, "agent-1").send([b"once"], 5.0)
-        assert heard(listener) == ([b"once"], "agent-0")
+        assert next_message(listener) == ([b"once"], "agent-0")
         recorded = bytes(tap.forth)
         # The same bytes on a connection of their own: the key exchange is a new one.
         with socket.create_connection(("127.0.0.1", port)) as again:
@@ -203,7 +203,7 @@ def test_a_frame_above_the_limit_ends_the_link_and_is_counted(bundles: dict[int,
     listener = listening.listen(ADDRESS)
     sender = opened(bundles[0]).connect(listener.endpoint, "agent-1")
     sender.send([b"hello"], 5.0)
-    assert heard(listener)[0] == [b"hello"]
+    assert next_message(listener)[0] == [b"hello"]
     sender.send([bytes(10_001)], 5.0)
     until(lambda: listening.refused() == {CUT: 1})
     assert listener.receive(0.1) is None
@@ -249,7 +249,7 @@ def test_a_link_that_fails_later_on_explains_a_wait_until_it_is_mended(bundles: 
     wrong.close()
     mended = opened(bundles[1]).listen(endpoint)
     sender.send([b"at last"], 10.0)
-    assert heard(mended) == ([b"at last"], "agent-0")
+    assert next_message(mended) == ([b"at last"], "agent-0")
     until(lambda: transport.failure() is None)
 
 
@@ -262,7 +262,7 @@ def test_a_late_listener_is_found_and_no_failure(bundles: dict[int, KeyBundle], 
     sender.send([b"early"], 5.0)
     time.sleep(0.1)
     listener = opened(bundles[1]).listen(endpoint)
-    assert heard(listener) == ([b"early"], "agent-0")
+    assert next_message(listener) == ([b"early"], "agent-0")
     for check in transport.watched().values():
         check()
 

@@ -14,7 +14,7 @@ from netagents.exact import JointModel, observed_policy
 from netagents.exact.information_bound import attacked_returns, clean_return, greedy
 from netagents.experiment import load_experiment
 from netagents.launchers.launch import launch
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.records.run_reader import Run
 from netagents.studies.attack_results import load_attack
 from netagents.studies.attack_returns import Attack
@@ -122,16 +122,16 @@ def test_random_seats_are_noise_of_one(victims: Run) -> None:
 def test_messages_are_corrupted_neighbour_by_neighbour(tmp_path: Path) -> None:
     run = launch(load_experiment(LISTENING), path=tmp_path / "run")
     prepared = prepare(run.experiment)
-    found = corrupted_messages(run.setup, prepared.environment, run.policies())
-    assert {(each.agent, each.neighbour, each.hop) for each in found} == {
+    result = corrupted_messages(run.setup, prepared.environment, run.policies())
+    assert {(each.agent, each.neighbour, each.hop) for each in result} == {
         (i, j, abs(i - j)) for i in range(4) for j in range(4) if 0 < abs(i - j) <= 2
     }
-    assert all(0.0 <= each.effect.movement <= 1.0 and each.effect.information >= 0.0 for each in found)
-    assert max(each.effect.information for each in found) > 0.0
+    assert all(0.0 <= each.effect.movement <= 1.0 and each.effect.information >= 0.0 for each in result)
+    assert max(each.effect.information for each in result) > 0.0
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["7"], "there is no agent 7"),
         (["0,1,2"], "all 3 agents are adversaries, and nobody is left to harm"),
@@ -139,10 +139,10 @@ def test_messages_are_corrupted_neighbour_by_neighbour(tmp_path: Path) -> None:
         ([""], "'' is no list of whole numbers"),
     ],
 )
-def test_who_cannot_attack_is_one_line(words: list[str], said: str) -> None:
+def test_who_cannot_attack_is_one_line(words: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_adversaries(words, 3)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -152,7 +152,7 @@ def test_every_single_agent_and_a_group_are_asked_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--adversaries", "5"], "there is no agent 5"),
         (["--noise", "2"], "'2' is no list of shares"),
@@ -162,11 +162,11 @@ def test_every_single_agent_and_a_group_are_asked_once() -> None:
     ],
 )
 def test_bad_words_leave_nothing_behind(
-    victims: Run, words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    victims: Run, words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["attack", str(victims.path), *words, "--out", str(tmp_path / "out")]) != 0
     caught = capsys.readouterr()
-    assert said in caught.err
+    assert message in caught.err
     assert "Traceback" not in caught.err
     assert not (tmp_path / "out").exists()
 

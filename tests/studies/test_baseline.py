@@ -68,11 +68,11 @@ def test_the_difference_is_students_interval_of_paired_seeds(tmp_path: Path) -> 
     gap = difference(comparison)
     assert (gap.mean, gap.low, gap.high) == pytest.approx(((own - other).mean(), expected.low, expected.high))
     assert gap.seeds == 4
-    said = baseline_sentence(comparison)
-    assert f"{gap.mean:+.2f} [{gap.low:.2f}, {gap.high:.2f}]" in said
-    assert "95 % interval over 4 seeds" in said
-    assert ("may be chance" in said) == (not gap.certain)
-    assert said.replace("'", "&#x27;") in report(run)
+    sentence = baseline_sentence(comparison)
+    assert f"{gap.mean:+.2f} [{gap.low:.2f}, {gap.high:.2f}]" in sentence
+    assert "95 % interval over 4 seeds" in sentence
+    assert ("may be chance" in sentence) == (not gap.certain)
+    assert sentence.replace("'", "&#x27;") in report(run)
 
 
 def test_one_seed_says_that_it_is_one(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_the_command_ends_with_the_sentence_and_the_picture(tmp_path: Path, caps
     out = tmp_path / "run"
     words = ["quickstart", "learning.iterations=4", "learning.batch=32", "--against", "kappa=0", "--seeds", "2", "--out", str(out)]
     assert main(["run", *words]) == 0
-    said = capsys.readouterr()
-    assert "quickstart: 3 more runs to compare with kappa=0" in said.err
-    assert re.search(r"^kappa 1 ends at [\d.]+ per agent, kappa 0 at [\d.]+: .* over 2 seeds", said.out, re.MULTILINE)
+    sentence = capsys.readouterr()
+    assert "quickstart: 3 more runs to compare with kappa=0" in sentence.err
+    assert re.search(r"^kappa 1 ends at [\d.]+ per agent, kappa 0 at [\d.]+: .* over 2 seeds", sentence.out, re.MULTILINE)
     assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert "Beside" in (out / "report.html").read_text()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from netagents.experiment import load_experiment
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import Outgoing
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Envelope, Kind
 from netagents.records.ledger_view import LedgerView
 from netagents.records.relay_view import RelayView

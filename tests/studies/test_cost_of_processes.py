@@ -9,7 +9,7 @@ from experiments import line_msg
 
 from netagents.cli.main import main
 from netagents.launchers.launch import run
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind
 from netagents.reports.summary import summary_rows
 from netagents.studies import step_time_model as calibration

@@ -64,10 +64,10 @@ def test_a_body_that_is_taken_away_is_a_failure_of_its_own(tmp_path: Path, run: 
         play = FailurePlay(hunt.setup, environment, hunt.policies(None), 64, 0.1)
         clean = play.play(1, None, 0, 0)
         assert np.array_equal(clean.rewards, play.play(1, "removed", 9, 9).rewards)
-        gone, still = play.play(1, "removed", 10, 40), play.play(1, "noop", 10, 40)
-        assert np.array_equal(clean.rewards[:, :10], gone.rewards[:, :10])
+        removed, still = play.play(1, "removed", 10, 40), play.play(1, "noop", 10, 40)
+        assert np.array_equal(clean.rewards[:, :10], removed.rewards[:, :10])
         # It takes two to catch: one who stands still where it is may help all the same, one who has gone does not.
-        assert not gone.rewards[:, 10:].any()
+        assert not removed.rewards[:, 10:].any()
         assert still.rewards[:, 10:].any()
     out = tmp_path / "out"
     words = ["study", "failures", str(hunt.path), "--kinds", "noop,removed", "--episodes", "64", "--out", str(out)]
@@ -77,9 +77,9 @@ def test_a_body_that_is_taken_away_is_a_failure_of_its_own(tmp_path: Path, run: 
     # Asked for by name it is refused where bodies cannot leave, before anything is written; else its cells are empty and say why.
     words = ["study", "failures", str(run.path), "--episodes", "4", "--out", str(tmp_path / "line")]
     assert main([*words, "--kinds", "noop,removed"]) != 0
-    said = capsys.readouterr().err.strip()
-    assert "no agent can be taken out of environment 'line_msg'" in said
-    assert "\n" not in said
+    error_text = capsys.readouterr().err.strip()
+    assert "no agent can be taken out of environment 'line_msg'" in error_text
+    assert "\n" not in error_text
     assert not (tmp_path / "line").exists()
     assert main([*words, "--budget", "1", "--jobs", "1"]) == 0
     cells = [cell for cell in load_failures(tmp_path / "line")["cells"] if cell["kind"] == "removed"]
@@ -112,9 +112,9 @@ def test_the_command_goes_on_where_it_was_and_scores_are_between_untrained_and_w
     assert "noop" not in both.err
     assert "turned selfish" in both.out
     facts = load_failures(tmp_path / "out")
-    found = summary(facts, 0, "noop")
-    assert found is not None
-    assert found["worst"]["agent"] == 1
+    result = summary(facts, 0, "noop")
+    assert result is not None
+    assert result["worst"]["agent"] == 1
     assert normalised({"clean": [4.0], "failed": [3.0]}, 2.0) == 0.5
     assert normalised({"clean": [2.0], "failed": [3.0]}, 2.0) is None
     assert json.loads((tmp_path / "out" / "failures.json").read_text())["kinds"] == ["noop", "incentive", "forged"]
@@ -128,19 +128,19 @@ def test_what_cannot_be_compared_or_kept_is_one_line(run: Any, tmp_path: Path, c
     words = ["study", "failures", str(run.path), "--episodes", "4", "--kinds", "noop", "--jobs", "1"]
 
     def refused(*more: str) -> tuple[int, str]:
-        code, said = main([*words, *more]), capsys.readouterr().err.strip()
-        assert "\n" not in said
-        return code, said
+        code, error_text = main([*words, *more]), capsys.readouterr().err.strip()
+        assert "\n" not in error_text
+        return code, error_text
 
-    code, said = refused(str(run.path), "--out", str(tmp_path / "twice"))
-    assert (code, "is named twice" in said) == (2, True)
+    code, output = refused(str(run.path), "--out", str(tmp_path / "twice"))
+    assert (code, "is named twice" in output) == (2, True)
     other = run_of(LINE, tmp_path / "runs", topology={"kind": "line", "n": 2}, learning={"batch": 2, "iterations": 1})
-    code, said = refused(str(other.path), "--out", str(tmp_path / "unlike"))
-    assert (code, "with 2 agents" in said) == (2, True)
+    code, output = refused(str(other.path), "--out", str(tmp_path / "unlike"))
+    assert (code, "with 2 agents" in output) == (2, True)
     # A folder that holds something else stays as it is.
     before = sorted(path.name for path in other.path.iterdir())
-    code, said = refused("--out", str(other.path))
-    assert (code, "holds something else" in said) == (6, True)
+    code, output = refused("--out", str(other.path))
+    assert (code, "holds something else" in output) == (6, True)
     assert sorted(path.name for path in other.path.iterdir()) == before
     assert not (tmp_path / "twice").exists()
     assert not (tmp_path / "unlike").exists()
@@ -148,5 +148,5 @@ def test_what_cannot_be_compared_or_kept_is_one_line(run: Any, tmp_path: Path, c
     capsys.readouterr()
     with (tmp_path / "out" / "cells.jsonl").open("a") as cells:
         cells.write("{}\n")
-    code, said = refused("--out", str(tmp_path / "out"))
-    assert (code, "cells.jsonl" in said, "Field required" in said) == (6, True, True)
+    code, output = refused("--out", str(tmp_path / "out"))
+    assert (code, "cells.jsonl" in output, "Field required" in output) == (6, True, True)

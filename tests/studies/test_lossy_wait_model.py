@@ -11,7 +11,7 @@ from experiments import line_msg
 
 from netagents.cli.main import main
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies.lossy_wait_model import LossyWait, predict_lossy_wait
 from netagents.wire.links.reliable_delivery import LEAST_TIMEOUT, LONGEST_TIMEOUT
 
@@ -70,10 +70,12 @@ def test_plan_says_what_a_loss_rate_costs_and_from_which_rate_on_there_is_no_run
     file = tmp_path / "line.yaml"
     file.write_text(json.dumps({**LINE, "faults": [{"kind": "link", "loss": 0.3}]}))
     assert main(["plan", str(file)]) == 0
-    said = capsys.readouterr().out
-    assert "up to 30% lost one way; 49% of what is sent is acknowledged on the worst link (a run is refused below 25%)" in said
-    assert "s per iteration (an estimate for lockstep)" in said
+    output = capsys.readouterr().out
+    assert "up to 30% lost one way; 49% of what is sent is acknowledged on the worst link (a run is refused below 25%)" in output
+    assert "s per iteration (an estimate for lockstep)" in output
     assert main(["plan", str(file), "faults.0.loss=0.6"]) == 3
-    said = capsys.readouterr().err
-    assert said.startswith("netagents: error: faults: environment -> agent 0 loses 60% and 60% on the way back: 16% of what is sent would")
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith(
+        "netagents: error: faults: environment -> agent 0 loses 60% and 60% on the way back: 16% of what is sent would"
+    )
+    assert output.count("\n") == 1

@@ -9,7 +9,7 @@ import pytest
 
 from netagents.exact import JointModel, JointPolicy
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.studies import failure_claims
 
 RELY: dict[str, Any] = {

@@ -15,12 +15,12 @@ from netagents.exact import ExactValues, power_matrices, uniform_policy
 from netagents.experiment import Experiment
 from netagents.experiment.intervention_settings import SbprSettings
 from netagents.intervals import Interval
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.reports.power_study_page import power_answer
 from netagents.reports.study_data import load_study
 from netagents.studies.power_sources import aggregated, power_source
 from netagents.studies.power_study import aggregate_of, power_study
-from netagents.studies.power_tables import kept, verdict
+from netagents.studies.power_tables import share_of_return, verdict
 from netagents.studies.true_power import as_joint_policy, enumerable, true_power
 from tests.learning.test_frozen_agents import run_of
 
@@ -110,13 +110,13 @@ def test_true_power_is_that_of_the_oracle_for_tables_and_for_networks() -> None:
         setup = prepared.setup
         policies = [setup.policy(agent) for agent in range(3)]
         model = enumerable(prepared)
-        found = true_power(model, setup, policies, "mean")
+        result = true_power(model, setup, policies, "mean")
         evaluation = ExactValues(model, as_joint_policy(policies, setup))
         expected = power_matrices(evaluation, evaluation.action_values(model.rewards), evaluation.visits(setup.horizon)).realized
-        np.testing.assert_allclose(found.matrix, expected)
-        assert found.power == pytest.approx(np.nanmean(expected))
-        assert found.deviations <= found.value
-        assert found.task == pytest.approx(float((evaluation.visits(10) * model.rewards).sum() / 3))
+        np.testing.assert_allclose(result.matrix, expected)
+        assert result.power == pytest.approx(np.nanmean(expected))
+        assert result.deviations <= result.value
+        assert result.task == pytest.approx(float((evaluation.visits(10) * model.rewards).sum() / 3))
     # The table's policies are uniform at first.
     uniform = ExactValues(model, uniform_policy(model.kernel, ((0, 1), (0, 1, 2), (1, 2))))
     np.testing.assert_allclose(uniform.local[0], 0.5)
@@ -140,12 +140,12 @@ def test_where_a_model_cannot_be_enumerated_branching_takes_the_place_of_exact_p
     branching, readings = power_source(study, 256), power_source(study, 0)
     assert (exact.name, branching.name, readings.name) == ("exact", "branching", "readings")
     assert "256 states per agent (the exact model of 3 agents is too large)" in branching.words
-    found = branching.numbers(run)
+    result = branching.numbers(run)
     # Of 256 states with 8 rollouts each; below and above enclose the truth up to the states' sampling error.
     true = exact.numbers(run)["power"]
-    assert found["power"] == pytest.approx(true, rel=0.15)
-    assert 0.85 * found["power_from_below"] < true < 1.15 * found["power_from_above"]
-    assert found["power_from_below"] <= found["power"] <= found["power_from_above"]
+    assert result["power"] == pytest.approx(true, rel=0.15)
+    assert 0.85 * result["power_from_below"] < true < 1.15 * result["power_from_above"]
+    assert result["power_from_below"] <= result["power"] <= result["power_from_above"]
     assert "power" not in readings.numbers(run)
     aged = power_study({**line, "information": "aged"}, lambdas=[0.2], seeds=[0])
     assert power_source(aged, 64).name == "readings"
@@ -169,9 +169,9 @@ def test_verdicts_follow_the_edges_of_intervals() -> None:
     assert verdict(around(0.95), around(1.0)) == "not told apart"
     assert verdict(around(0.95), around(1.2)) == "no safer"
     assert verdict(around(0.95), Interval(float("nan"), float("nan"), float("nan"), 0)) == "not told apart"
-    assert kept(9.0, 10.0, 5.0) == pytest.approx(0.9)
-    assert kept(-2.0, -1.0, -11.0) == pytest.approx(0.9)
-    assert np.isnan(kept(-2.0, -1.0, -1.0))
+    assert share_of_return(9.0, 10.0, 5.0) == pytest.approx(0.9)
+    assert share_of_return(-2.0, -1.0, -11.0) == pytest.approx(0.9)
+    assert np.isnan(share_of_return(-2.0, -1.0, -1.0))
 
 
 def test_a_study_from_the_command_line_ends_in_a_page_with_exact_power(tmp_path: Path) -> None:
@@ -219,11 +219,11 @@ def test_return_and_power_by_play_and_branching_agree_with_exact_ones(tmp_path: 
     assert branching["bytes_ratio"][1] > 1.0
 
 
-@pytest.mark.parametrize(("words", "said"), [(["--lambda", "much"], "no list of numbers"), (["--aggregate", "median"], "median")])
-def test_bad_words_on_the_command_line_are_one_line(words: list[str], said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("words", "message"), [(["--lambda", "much"], "no list of numbers"), (["--aggregate", "median"], "median")])
+def test_bad_words_on_the_command_line_are_one_line(words: list[str], message: str, tmp_path: Path) -> None:
     file = tmp_path / "rely.yaml"
     file.write_text(Experiment.model_validate(RELY).model_dump_json())
     result = CliRunner().invoke(app, ["study", "power", str(file), *words, "--out", str(tmp_path / "study")])
     assert isinstance(result.exception, UsageError)
-    assert said in str(result.exception)
+    assert message in str(result.exception)
     assert not (tmp_path / "study").exists()

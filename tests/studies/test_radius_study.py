@@ -19,7 +19,7 @@ from netagents.cli.main import main
 from netagents.environments.builtin.line_msg import LineMsg
 from netagents.errors import NodeFailedError, RunDirectoryError, UsageError, exit_code_of
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.reports.study_data import load_study
 from netagents.reports.study_report import write_study_figures, write_study_report
 from netagents.studies.exact_errors import consult
@@ -68,8 +68,8 @@ def first_draw(seed: int) -> float:
 
 
 def _study(**changes: Any) -> Study:
-    given: dict[str, Any] = {"kappas": [0, 1], "seeds": [0, 1], "hold": {"policy": 0}} | changes
-    return radius_study(BASE, **given)
+    options: dict[str, Any] = {"kappas": [0, 1], "seeds": [0, 1], "hold": {"policy": 0}} | changes
+    return radius_study(BASE, **options)
 
 
 def test_a_radius_beyond_the_diameter_is_clipped_and_both_baselines_are_there() -> None:
@@ -280,9 +280,9 @@ def _writes(path: Path) -> bool:
 
 def test_the_plan_is_printed_with_links(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "line_msg", "topology.n=200", "--link", "1Gbit/0.2ms"]) == 0
-    told = capsys.readouterr().out
-    assert "truncated_q" in told
-    assert "1Gbit/0.2ms" in told
+    output = capsys.readouterr().out
+    assert "truncated_q" in output
+    assert "1Gbit/0.2ms" in output
     assert main(["plan", "line_msg", "--link", "fast"]) == 2
     assert main(["study", "radius", "line_msg", "--routing", "by_post"]) == 2
     assert "choose direct, relay or both" in capsys.readouterr().err

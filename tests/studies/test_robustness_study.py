@@ -133,7 +133,7 @@ def test_a_small_study_of_robots_runs_through(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--mir2", "-1"], "'-1' is no list of lambdas above 0"),
         (["--relatives", "m3ddpg"], "truncated_pg has no relative 'm3ddpg'; take a backbone with learning.algorithm.kind maddpg"),
@@ -143,8 +143,8 @@ def test_a_small_study_of_robots_runs_through(tmp_path: Path) -> None:
         (["learning.iterations=0"], "learning.iterations"),
     ],
 )
-def test_bad_words_leave_nothing_behind(words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_words_leave_nothing_behind(words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "study"
     assert main(["study", "robustness", write(tmp_path, "blind"), *words, "--out", str(out)]) != 0
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not out.exists()

@@ -22,9 +22,9 @@ def test_more_loss_costs_more_and_changes_no_bit(tmp_path: Path) -> None:
     study = sweep_study(BASE, {"faults.0.loss": [0, 0.1, 0.3]}, [LINK], seeds=[0])
     assert [setting.label for setting in study.settings] == ["loss=0", "loss=0.1", "loss=0.3"]
     assert len({name for name, _, _ in study.runs()}) == 3
-    found = [netagents.run(setting.at(0).model_dump(mode="json"), directory=tmp_path / name) for name, setting, _ in study.runs()]
-    assert same_bits(found[0], found[1]) == same_bits(found[0], found[2]) == []
-    totals = [total_costs(run.link_costs) for run in found]
+    results = [netagents.run(setting.at(0).model_dump(mode="json"), directory=tmp_path / name) for name, setting, _ in study.runs()]
+    assert same_bits(results[0], results[1]) == same_bits(results[0], results[2]) == []
+    totals = [total_costs(run.link_costs) for run in results]
     assert len({total["messages"] for total in totals}) == 1
     assert totals[0]["lost"] == totals[0]["resent"] == 0
     assert (np.diff([total["transmissions_bytes"] for total in totals]) > 0).all()

@@ -27,8 +27,8 @@ def parsed(words: list[str]) -> dict[str, Any]:
         UsageError: there is no such command or option.
     """
     command: Any = typer.main.get_command(app)
-    given = translate_settings(command, typer.Context(command, info_name="netagents"), list(words))
-    context: Any = command.make_context("netagents", given)
+    translated = translate_settings(command, typer.Context(command, info_name="netagents"), list(words))
+    context: Any = command.make_context("netagents", translated)
     while hasattr(command, "resolve_command"):
         rest = [*context._protected_args, *context.args]
         name, command, rest = command.resolve_command(context, rest)

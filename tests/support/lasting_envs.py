@@ -37,24 +37,24 @@ class Plain(ParallelEnv):
     def action_space(self, _agent):
         return spaces.Discrete(2)
 
-    def told(self):
+    def views(self):
         return {name: np.array([1e4 * self.place[name], float(self.rng.random())]) for name in self.agents}
 
     def reset(self, seed=None, options=None):  # noqa: ARG002 - theirs
         self.rng, self.time = np.random.default_rng(seed), 0
         self.agents = list(self.possible_agents)
         self.place = {name: int(self.rng.integers(-3, 4)) for name in self.agents}
-        return self.told(), {name: {} for name in self.agents}
+        return self.views(), {name: {} for name in self.agents}
 
     def step(self, actions):
         self.time += 1
         for name, action in actions.items():
             self.place[name] += 1 if action else -1
-        given, live, cut = self.told(), list(self.agents), self.time >= 6
+        observations, live, cut = self.views(), list(self.agents), self.time >= 6
         if cut:
             self.agents = []
         rewards = {name: np.array([float(actions[name])]) for name in live}
-        return given, rewards, dict.fromkeys(live, False), dict.fromkeys(live, cut), {name: {} for name in live}
+        return observations, rewards, dict.fromkeys(live, False), dict.fromkeys(live, cut), {name: {} for name in live}
 
     def close(self):
         self.note("closed")
@@ -161,10 +161,10 @@ class Returning(Plain):
             self.agents = list(self.possible_agents)
         live = list(self.agents)
         ended = {name: name == "right" and self.time == 2 for name in live}
-        given = self.told()
+        observations = self.views()
         if self.time == 2:
             self.agents = ["left"]
-        return given, dict.fromkeys(live, 1.0), ended, dict.fromkeys(live, False), {name: {} for name in live}
+        return observations, dict.fromkeys(live, 1.0), ended, dict.fromkeys(live, False), {name: {} for name in live}
 
 
 class Legal(Plain):
@@ -175,18 +175,18 @@ class Legal(Plain):
         self.first, self.last, self.mask, self.illegal = first, last, mask, 0
 
     def infos(self, names):
-        told = self.first <= self.time <= self.last
-        return {name: {"action_mask": np.array(self.mask)} if told else {} for name in names}
+        with_masks = self.first <= self.time <= self.last
+        return {name: {"action_mask": np.array(self.mask)} if with_masks else {} for name in names}
 
     def reset(self, seed=None, options=None):
-        given, _ = super().reset(seed, options)
-        return given, self.infos(given)
+        observations, _ = super().reset(seed, options)
+        return observations, self.infos(observations)
 
     def step(self, actions):
         if self.first <= self.time <= self.last:
             self.illegal += sum(actions.values())
-        *given, _ = super().step(actions)
-        return *given, self.infos(given[0])
+        *observations, _ = super().step(actions)
+        return *observations, self.infos(observations[0])
 
 
 class Cued(Plain):
@@ -205,7 +205,7 @@ class Cued(Plain):
             "index": spaces.Discrete(90, start=3),
         }[self.sight]
 
-    def told(self):
+    def views(self):
         self.cue = {name: int(self.rng.integers(2)) for name in self.agents}
         if self.sight == "index":
             return {name: np.int64(3 + 2 * int(self.rng.integers(45)) + cue) for name, cue in self.cue.items()}
@@ -214,5 +214,5 @@ class Cued(Plain):
 
     def step(self, actions):
         before = dict(self.cue)
-        given, _, *flags, infos = super().step(actions)
-        return given, {name: float(action == before[name]) for name, action in actions.items()}, *flags, infos
+        observations, _, *flags, infos = super().step(actions)
+        return observations, {name: float(action == before[name]) for name, action in actions.items()}, *flags, infos

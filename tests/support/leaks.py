@@ -36,17 +36,17 @@ class LeakWatch:
 
     def processes(self) -> dict[int, str]:
         """All running processes of runs started by this test: number to command line."""
-        found: dict[int, str] = {}
+        result: dict[int, str] = {}
         marker = f"{RUN_MARKER}={self.root}".encode()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
                 if any(variable.startswith(marker) for variable in (entry / "environ").read_bytes().split(b"\0")):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    result[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-        return found
+        return result
 
     def files(self) -> list[str]:
         """Everything below the test's folder for temporary files."""
@@ -54,13 +54,13 @@ class LeakWatch:
 
     def leftovers(self) -> dict[str, object]:
         """Everything that is there now and was not before; empty when the test left nothing."""
-        found: dict[str, object] = {
+        result: dict[str, object] = {
             "processes": self.processes(),
             "zombies": _zombies() - self.zombies,
             "files": self.files(),
             "descriptors": {number: target for number, target in _descriptors().items() if self.descriptors.get(number) != target},
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in result.items() if value}
 
     def accept_descriptors(self) -> None:
         """Take the descriptors that are open now for those that were open before."""
@@ -75,19 +75,19 @@ class LeakWatch:
 
 
 def _descriptors() -> dict[str, str]:
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for entry in Path("/proc/self/fd").iterdir():
         try:
             target = str(entry.readlink())
         except OSError:
             continue
         if target not in (f"/proc/{os.getpid()}/fd", "/proc/self/fd"):
-            found[entry.name] = target
-    return found
+            result[entry.name] = target
+    return result
 
 
 def _zombies() -> set[int]:
-    found: set[int] = set()
+    result: set[int] = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -95,8 +95,8 @@ def _zombies() -> set[int]:
             except OSError:
                 continue
             if fields[0] == "Z" and int(fields[1]) == os.getpid():
-                found.add(int(entry.name))
-    return found
+                result.add(int(entry.name))
+    return result
 
 
 @pytest.fixture

@@ -97,9 +97,9 @@ class Block:
     def reasons(self) -> Iterator[tuple[str, str]]:
         """The word of the lines that nobody runs, empty for all lines, and why."""
         for mark in self.marks:
-            found = re.fullmatch(r"not executed(?: \[(.+?)\])?: (.+)", " ".join(mark.split()))
-            if found:
-                yield found[1] or "", found[2]
+            match = re.fullmatch(r"not executed(?: \[(.+?)\])?: (.+)", " ".join(mark.split()))
+            if match:
+                yield match[1] or "", match[2]
 
     def left_out(self, line: str = "") -> bool:
         """Whether a mark says of the block, or of a line of it, that nobody runs it here."""

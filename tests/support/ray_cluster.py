@@ -74,14 +74,14 @@ class RayCluster:
         command = [sys.executable, "-P", "-m", "netagents.launchers.ray.ray_bridge", "nodes", settings]
         deadline = time.monotonic() + 200.0
         while True:
-            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **self.environment}, timeout=100)
-            answer = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
+            result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **self.environment}, timeout=100)
+            answer = json.loads(result.stdout.strip().splitlines()[-1]) if result.stdout.strip() else {}
             known = {identity for _, identity, *_ in answer.get("nodes", [])}
             new = known - {*self.living, *self.killed}
             if new and not known & self.killed:
                 self.living += new
                 return
-            assert time.monotonic() < deadline, f"waited for a raylet: {done.stdout} {done.stderr[-500:]}"
+            assert time.monotonic() < deadline, f"waited for a raylet: {result.stdout} {result.stderr[-500:]}"
             time.sleep(0.5)
 
     def kill_raylet(self) -> None:

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -26,135 +25,23 @@ from pathlib import Path
 from typing import Any
 
 from page_visit import visit
+from record_damage import damage, hostile
 from record_scene import FAMILIES, PAGE, files_of
 
 WALL_SECONDS = 240
 """For each command; whoever waits for a pipe or a lock waits for ever."""
 
+
 CPU_SECONDS = 60
 """For all commands of one mutation."""
+
 
 MEMORY = 1 << 30
 """Bytes of address space beyond what the warm process has."""
 
+
 DOCUMENTED = frozenset({0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 15, 16})
 """Exit codes that a damaged run directory may end in; 1 is a fault of netagents."""
-
-NASTY: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    1.5,
-    -1e308,
-    1e308,
-    10**9,
-    2**31,
-    2**53,
-    2**63,
-    -(2**62),
-    10**30,
-    "",
-    "inf",
-    "NaN",
-    "\x1b]0;owned\x07\x9b31m\u202e",
-    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>",
-    "x" * 100_000,
-    "../../../etc/passwd",
-    [],
-    {},
-    [[]],
-    [1] * 50_000,
-    {"size": 10**9},
-)
-
-
-def json_paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where values stand in a JSON document; of long lists the first entries only."""
-    yield path
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from json_paths(inner, (*path, key))
-    elif isinstance(value, list):
-        for at, inner in enumerate(value[:4]):
-            yield from json_paths(inner, (*path, at))
-
-
-def changed_json(value: Any, rng: random.Random) -> Any:
-    """A document with one value removed, retyped, made huge, negative, deep or many."""
-    path = rng.choice([path for path in json_paths(value) if path] or [()])
-    if not path:
-        return rng.choice(NASTY)
-    holder = value
-    for key in path[:-1]:
-        holder = holder[key]
-    last = path[-1]
-    what = rng.randrange(10)
-    if what == 0:
-        del holder[last]
-    elif what == 1:
-        holder[last] = "DEEP"
-    elif what == 2 and isinstance(holder[last], int | float):
-        holder[last] = -holder[last] * rng.choice((1, 10**6, 10**12))
-    elif what == 3 and isinstance(holder, list):
-        holder.extend([holder[last]] * rng.choice((1, 1000)))
-    elif what == 4 and isinstance(holder, dict):
-        holder["\x1b[2J"] = holder[last]
-    else:
-        holder[last] = rng.choice(NASTY)
-    return value
-
-
-def dumped(value: Any, rng: random.Random) -> bytes:
-    depth = rng.choice((150, 100_000))
-    return json.dumps(value, separators=(",", ":")).replace('"DEEP"', "[" * depth + "]" * depth).encode()
-
-
-def damage(file: Path, seed: int) -> str:
-    """Damage a file as its seed says; gives what was done."""
-    rng = random.Random(f"{file.name} {seed}")
-    how = rng.randrange(20)
-    data = file.read_bytes()
-    whole: dict[int, Callable[[], Any]] = {
-        0: lambda: None,
-        1: lambda: os.mkfifo(file),
-        2: lambda: file.mkdir(),
-        3: lambda: file.symlink_to(rng.choice(("/etc/passwd", "/dev/zero", "/dev/tty", str(file), "/proc/self/environ"))),
-        4: lambda: os.truncate(os.open(file, os.O_CREAT | os.O_WRONLY), 1 << 33),
-        5: lambda: file.write_bytes(rng.choice((b"", b"\n", b"{}", b"{}\n", b"[]\n", b"null\n", b"\xff\xfe\n", b"[" * 100_000))),
-    }
-    if how in whole:
-        file.unlink()
-        whole[how]()
-        return ("removed", "fifo", "folder", "link", "sparse", "junk")[how]
-    binary = file.suffix in (".safetensors", ".inbox", ".parquet")
-    if how in (6, 7) or binary:
-        changed = bytearray(data)
-        for _ in range(rng.choice((1, 3, 50))):
-            if changed:
-                changed[rng.randrange(len(changed))] = rng.randrange(256)
-        file.write_bytes(bytes(changed[: rng.choice((len(changed), len(changed) // 2, len(changed) + 1))]))
-        return "bytes"
-    if file.suffix == ".json":
-        file.write_bytes(dumped(changed_json(json.loads(data), rng), rng))
-        return "value"
-    rows = data.splitlines(keepends=True)
-    at = rng.randrange(len(rows))
-    if how == 8:
-        del rows[at]
-    elif how == 9:
-        rows.insert(at, rows[at])
-    elif how == 10:
-        rng.shuffle(rows)
-    else:
-        rows[at] = dumped(changed_json(json.loads(rows[at]), rng), rng) + b"\n"
-    file.write_bytes(b"".join(rows))
-    return "row"
-
-
-def hostile(text: str) -> bool:
-    """Whether a text holds what a terminal would obey."""
-    return any(not each.isprintable() and each not in "\n\t" for each in text)
 
 
 def call(words: list[str]) -> str | None:
@@ -168,15 +55,15 @@ def call(words: list[str]) -> str | None:
             code = 0
         else:
             code = main(words)
-    said = err.getvalue()
+    error_text = err.getvalue()
     if code not in DOCUMENTED:
-        return f"exit code {code}: {said[-600:]}"
-    if code and sum(line.startswith("netagents: error: ") for line in said.splitlines()) != 1:
-        return f"not one line: {said[-600:]}"
-    if "Traceback" in said or "Warning" in said:
-        return f"a traceback or warning: {said[-600:]}"
-    if hostile(said) or hostile(out.getvalue()):
-        return f"control characters: {(said + out.getvalue())[-600:]!r}"
+        return f"exit code {code}: {error_text[-600:]}"
+    if code and sum(line.startswith("netagents: error: ") for line in error_text.splitlines()) != 1:
+        return f"not one line: {error_text[-600:]}"
+    if "Traceback" in error_text or "Warning" in error_text:
+        return f"a traceback or warning: {error_text[-600:]}"
+    if hostile(error_text) or hostile(out.getvalue()):
+        return f"control characters: {(error_text + out.getvalue())[-600:]!r}"
     return None
 
 
@@ -212,7 +99,7 @@ class Mutator:
         scene: the folder of :func:`record_scene.make_scene`.
         name: of the family.
         reads: for each command the files of the family that it looks at, as long as none is damaged; none are skipped without it.
-        seen: states of files that have been tried.
+        states: states of files that have been tried.
         calls, skipped, repeated: how many commands were called, were not because they do not look at the file, and how many mutations left
             a state that had been tried.
     """
@@ -220,7 +107,7 @@ class Mutator:
     scene: Path
     name: str
     reads: list[set[str]] | None = None
-    seen: set[bytes] = field(default_factory=set)
+    states: set[bytes] = field(default_factory=set)
     calls: int = 0
     skipped: int = 0
     repeated: int = 0
@@ -250,34 +137,34 @@ class Mutator:
         with self.copy() as (copy, _, words):
             self.reads = [{each["path"] for each in in_child(lambda each=each: traced(each, copy))} for each in words]  # type: ignore[misc]
 
-    def mutate(self, name: str, seed: int, chosen: list[int] | None = None) -> list[dict[str, Any]]:
-        """Damage one file of a copy, call the commands (of those, only the ``chosen`` ones), and give what went wrong."""
+    def mutate(self, name: str, seed: int, positions: list[int] | None = None) -> list[dict[str, Any]]:
+        """Damage one file of a copy, call the commands (of those, only the ``positions`` ones), and give what went wrong."""
         with self.copy() as (copy, progress, words):
             how = damage(copy / name, seed)
             state = fingerprint(copy / name)
-            if state in self.seen:
+            if state in self.states:
                 self.repeated += 1
                 return []
-            self.seen.add(state)
+            self.states.add(state)
             readers = [at for at in range(len(words)) if self.reads is None or name in self.reads[at]]
-            at_all = [at for at in readers if chosen is None or at in chosen]
+            at_all = [at for at in readers if positions is None or at in positions]
             self.calls += len(at_all)
             self.skipped += len(words) - len(readers)
 
             def work() -> list[dict[str, Any]]:
-                found = []
+                results = []
                 # What is printed from within would mix with the results.
                 for at in at_all:
                     progress.write_text(words[at][0])
                     signal.alarm(WALL_SECONDS)
                     wrong = call(words[at])
                     if wrong is not None:
-                        found.append({"command": " ".join(words[at][:2]), "wrong": wrong})
-                return found
+                        results.append({"command": " ".join(words[at][:2]), "wrong": wrong})
+                return results
 
-            found = in_child(work) if at_all else []
+            result = in_child(work) if at_all else []
             at = progress.read_text() if progress.exists() else ""
-            return [{"family": self.name, "file": name, "seed": seed, "how": how, "command": at, **each} for each in found]
+            return [{"family": self.name, "file": name, "seed": seed, "how": how, "command": at, **each} for each in result]
 
 
 def fingerprint(file: Path) -> bytes:
@@ -296,13 +183,13 @@ def fingerprint(file: Path) -> bytes:
 
 def traced(words: list[str], root: Path) -> list[dict[str, Any]]:
     """The files below ``root`` that a command opens, or asks the system about."""
-    found: set[str] = set()
+    result: set[str] = set()
 
     def note(path: object) -> None:
         if isinstance(path, str | bytes | os.PathLike):
             whole = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - without following links
             if whole.startswith(f"{root}/"):
-                found.add(whole[len(str(root)) + 1 :])
+                result.add(whole[len(str(root)) + 1 :])
 
     def noting(original: Callable[..., Any]) -> Callable[..., Any]:
         def ask(path: Any, *arguments: Any, **named: Any) -> Any:
@@ -320,7 +207,7 @@ def traced(words: list[str], root: Path) -> list[dict[str, Any]]:
         setattr(os, name, noting(getattr(os, name)))
     sys.addaudithook(hook)
     call(words)
-    return [{"path": each} for each in sorted(found)]
+    return [{"path": each} for each in sorted(result)]
 
 
 def main() -> None:
@@ -333,7 +220,7 @@ def main() -> None:
 
 
 def _one_file(mutator: Mutator, file: str, first: int, count: int) -> None:
-    began, cpu, failures, calls, repeated = time.monotonic(), time.process_time(), 0, mutator.calls, mutator.repeated
+    start, cpu, failures, calls, repeated = time.monotonic(), time.process_time(), 0, mutator.calls, mutator.repeated
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for seed in range(first, first + count):
         for each in mutator.mutate(file, seed):
@@ -347,7 +234,7 @@ def _one_file(mutator: Mutator, file: str, first: int, count: int) -> None:
         "failures": failures,
         "calls": mutator.calls - calls,
         "repeated": mutator.repeated - repeated,
-        "seconds": round(time.monotonic() - began),
+        "seconds": round(time.monotonic() - start),
         "cpu_seconds": round(used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime + time.process_time() - cpu),
         "peak_kib": used.ru_maxrss,
     }

@@ -128,12 +128,15 @@ def _prices_commands(study: Path, scene: Path, _out: Path) -> list[list[str]]:
     return [["study", "report", str(study)], [PAGE, str(study)], again]
 
 
+_MEASURE = ("power", "influence")
+"""Commands that leave measurements in the run."""
+
 FAMILIES = {
     "run": Family("run", (), run_commands),
     "measured": Family(
         "measured",
         ("audit/*/plan.json", "audit/*/branches.jsonl", "influence/*/plan.json", "influence/*/source-0.safetensors"),
-        lambda run, scene, out: run_commands(run, scene, out)[19:21],
+        lambda run, scene, out: [each for each in run_commands(run, scene, out) if each[0] in _MEASURE],
     ),
     "bank": Family(
         "bank",

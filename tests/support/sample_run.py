@@ -9,9 +9,9 @@ from typing import Any
 from experiments import line_msg
 
 import netagents
-from netagents.launchers.in_process import InProcessNetwork
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning import ExchangeRequest
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import LINK_COSTS, Message
 from netagents.nodes.agent.inbox_recording import InboxRecorder, inbox_folder
 

@@ -18,21 +18,21 @@ class Counting(SignalTerm):
 
     def __init__(self, agent: int, setup: Any, scale: float = 1.0) -> None:
         super().__init__(agent, setup)
-        self.scale, self.seen = scale, 0
+        self.scale, self.count = scale, 0
 
     def values(self, batch: SignalBatch) -> Any:
         actions = batch.own.actions[:-1].reshape(*batch.shape, -1)[..., 0]
-        self.seen += 1
+        self.count += 1
         return self.scale * (actions > 0).astype(np.float64)
 
     def numbers(self) -> Mapping[str, float]:
-        return {"seen": self.seen}
+        return {"seen": self.count}
 
     def arrays(self) -> dict[str, Any]:
-        return {"seen": np.array([self.seen])}
+        return {"seen": np.array([self.count])}
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
-        self.seen = int(arrays["seen"][0])
+        self.count = int(arrays["seen"][0])
 
 
 class TaskAgain(SignalTerm):

@@ -80,13 +80,13 @@ class SshServers:
 
     def connections(self) -> dict[int, int]:
         """The processes of sshd that serve a connection, with the one that runs its command."""
-        found = {}
+        results = {}
         for child in _children(self.process.pid):
             below = _children(child)
             # With privileges separated, the monitor's child serves the connection.
             for serving in below:
-                found[child] = serving
-        return found
+                results[child] = serving
+        return results
 
     def stop(self) -> None:
         """End it and all its connections."""

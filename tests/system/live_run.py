@@ -138,14 +138,14 @@ class LiveRun:
 
     def socket(self, name: str) -> Path:
         """One of the run's sockets."""
-        (found,) = self.leaks.root.glob(f"netagents-*/{name}")
-        return found
+        (path,) = self.leaks.root.glob(f"netagents-*/{name}")
+        return path
 
     def ended(self, seconds: float) -> Ended:
         """Wait for the end; it must come within ``seconds``."""
-        began = time.monotonic()
+        start = time.monotonic()
         out, err = self.process.communicate(timeout=patience(seconds))
-        return Ended(self.process.returncode, time.monotonic() - began, out, err)
+        return Ended(self.process.returncode, time.monotonic() - start, out, err)
 
     def assert_nothing_left(self, *, swept: bool = True) -> None:
         """Two seconds after the end there is no process, no socket, no socket directory and no temporary file.

@@ -29,7 +29,7 @@ class ByHand:
     def code(self, name: str, seconds: float = 30.0) -> int:
         return self.nodes[name].wait(patience(seconds))
 
-    def said(self, name: str) -> list[str]:
+    def log_lines(self, name: str) -> list[str]:
         return (self.folder / f"{name}.err").read_text().splitlines()
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from live_run import LiveRun, Settings
 from netagents.environments.environment_session import EnvironmentSession
 from netagents.experiment import load_experiment
 from netagents.learning import NetworkedAgent, make_agent
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.age_counts import AgeCounts
 from netagents.learning.protocol.missing_neighbours import LastKnown, without_absent
 from netagents.messages import ENVIRONMENT, Action, Kind, Step
@@ -59,14 +59,14 @@ class Oracle:
                 for receiver in receivers:
                     mail[receiver, kind, step, agent] = message
 
-        def tell(steps: list[Step], step: int) -> None:
+        def send_steps(steps: list[Step], step: int) -> None:
             for agent in living:
                 mail[agent, Kind.STEP, step, ENVIRONMENT] = steps[agent]
 
         for agent in living:
             post(agent)
-        tell(self.session.begin(iteration), 0)
-        done = 0
+        send_steps(self.session.begin(iteration), 0)
+        count = 0
         while waiting:
             for agent in list(waiting):
                 turn = waiting[agent]
@@ -78,16 +78,16 @@ class Oracle:
                         del waiting[agent]
                     else:
                         post(agent)
-            came = {agent: mail.get((ENVIRONMENT, Kind.ACTION, done, agent)) for agent in living}
-            if done < setup.steps and all(isinstance(action, Action) for action in came.values()):
-                late = {agent for agent in living if (agent, iteration, done) in self.replaced}
-                played = {agent: action.actions for agent, action in came.items() if isinstance(action, Action)}
+            received = {agent: mail.get((ENVIRONMENT, Kind.ACTION, count, agent)) for agent in living}
+            if count < setup.steps and all(isinstance(action, Action) for action in received.values()):
+                late = {agent for agent in living if (agent, iteration, count) in self.replaced}
+                played = {agent: action.actions for agent, action in received.items() if isinstance(action, Action)}
                 for agent in sorted(lost | late):
                     played[agent] = self.instead(agent, draws.get(agent))
-                done += 1
+                count += 1
                 everywhere = np.ones(setup.batch, dtype=np.bool_)
-                tell(self.session.advance([played[agent] for agent in range(setup.n)], dict.fromkeys(late, everywhere)), done)
-                if self.replaced or done == setup.steps:
+                send_steps(self.session.advance([played[agent] for agent in range(setup.n)], dict.fromkeys(late, everywhere)), count)
+                if self.replaced or count == setup.steps:
                     self.last = {agent: np.array(played[agent]) for agent in range(setup.n)}
 
     def instead(self, agent: int, draws: np.random.Generator | None) -> np.ndarray:
@@ -102,8 +102,8 @@ class Oracle:
 def assert_same_parameters(run: LiveRun, oracle: Oracle, living: list[int]) -> None:
     records = run.records
     for agent in living:
-        mine, theirs = records.parameters(agent), oracle.agents[agent].arrays()
-        assert mine.keys() == theirs.keys()
-        for name in mine:
+        left, right = records.parameters(agent), oracle.agents[agent].arrays()
+        assert left.keys() == right.keys()
+        for name in left:
             if name != "ledger.open":
-                np.testing.assert_array_equal(mine[name], theirs[name], err_msg=f"{name} of agent {agent}")
+                np.testing.assert_array_equal(left[name], right[name], err_msg=f"{name} of agent {agent}")

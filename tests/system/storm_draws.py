@@ -111,10 +111,10 @@ def slowness() -> float:
 
 def carry_out(storm: Draw, run: LiveRun) -> list[Struck]:
     """Strike, each at its moment; gives the strikes that met anybody.  A launcher that was stopped goes on three seconds later."""
-    began = time.monotonic()
+    start = time.monotonic()
     met: list[Struck] = []
     for strike in storm.strikes:
-        if not _await_moment(strike, run, began):
+        if not _await_moment(strike, run, start):
             break
         pid = _process(strike.role, run)
         if pid is None:
@@ -130,7 +130,7 @@ def carry_out(storm: Draw, run: LiveRun) -> list[Struck]:
     return met
 
 
-def _await_moment(strike: Strike, run: LiveRun, began: float) -> bool:
+def _await_moment(strike: Strike, run: LiveRun, start: float) -> bool:
     """Wait for the moment of a strike; False if the run ends, or stands still, before it."""
     rows = {"start": 0, "middle": strike.row, "end": ITERATIONS}[strike.moment]
     file, limit = run.path / "metrics.jsonl", time.monotonic() + patience(6.0)
@@ -141,7 +141,7 @@ def _await_moment(strike: Strike, run: LiveRun, began: float) -> bool:
         if time.monotonic() > limit:
             break
         time.sleep(0.005)
-    due = began + slowness() * strike.after if strike.moment == "start" else time.monotonic() + strike.after
+    due = start + slowness() * strike.after if strike.moment == "start" else time.monotonic() + strike.after
     time.sleep(max(0.0, due - time.monotonic()))
     return run.process.poll() is None
 
@@ -232,6 +232,6 @@ def _check_name(storm: Draw, met: list[Struck], line: str) -> None:
 def _resume(run: LiveRun) -> None:
     """Resume as a person would, and wait for the end."""
     command = [sys.executable, "-m", "netagents", "resume", str(run.path), "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(SECONDS), check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, timeout=patience(SECONDS), check=False)
+    assert result.returncode == 0, result.stderr
     run.assert_nothing_left()

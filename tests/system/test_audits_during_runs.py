@@ -41,8 +41,8 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> netagents.Run:
 def test_processes_audit_to_the_bits_of_one_process_and_learn_what_they_would_without(
     link: str, one: netagents.Run, tmp_path: Path
 ) -> None:
-    chosen = {"routing": "relay"} if link == "relay" else {"runtime": {"transport": link}}
-    many = netagents.run(merged(AUDITED, chosen, {"runtime": {"launcher": "local"}}), directory=tmp_path / "many")
+    settings = {"routing": "relay"} if link == "relay" else {"runtime": {"transport": link}}
+    many = netagents.run(merged(AUDITED, settings, {"runtime": {"launcher": "local"}}), directory=tmp_path / "many")
     assert same_bits(one, many) == []
     assert sorted(many.audited_power) == [0, 2, 4]
     if link == "unix":
@@ -61,7 +61,7 @@ def test_nodes_started_by_hand_audit_to_the_bits_of_one_process(one: netagents.R
     for role in roles:
         shell.node(role, role, "--join", f"file://{tmp_path}/address")
     codes = {role: shell.code(role, 120.0) for role in ("environment", *roles)}
-    assert set(codes.values()) == {0}, {role: shell.said(role) for role in codes}
+    assert set(codes.values()) == {0}, {role: shell.log_lines(role) for role in codes}
     assert same_bits(one, netagents.Run.open(tmp_path / "run")) == []
 
 

@@ -49,7 +49,7 @@ def test_nodes_started_by_hand_in_any_order_leave_the_same_bits(transport: str, 
     random.Random(transport).shuffle(roles)
     for role in roles:
         shell.node(role, role, *(words if role == "environment" else ["--join", join]), *keys)
-    assert {role: shell.code(role) for role in roles} == dict.fromkeys(roles, 0), [shell.said(role) for role in roles]
+    assert {role: shell.code(role) for role in roles} == dict.fromkeys(roles, 0), [shell.log_lines(role) for role in roles]
     by_hand = netagents.Run.open(tmp_path / "run")
     assert by_hand.state == "finished"
     assert by_hand.manifest["launcher"] == "by_hand"
@@ -81,8 +81,8 @@ def test_a_run_by_hand_that_was_killed_goes_on_by_hand_to_the_same_bits(tmp_path
     shell.node("again", "environment", "--resume", str(out), *address)
     for role in members:
         shell.node(f"{role} again", role, *join)
-    assert {role: shell.code(f"{role} again") for role in members} == dict.fromkeys(members, 0), shell.said("again")
-    assert shell.code("again") == 0, shell.said("again")
+    assert {role: shell.code(f"{role} again") for role in members} == dict.fromkeys(members, 0), shell.log_lines("again")
+    assert shell.code("again") == 0, shell.log_lines("again")
     run = netagents.Run.open(out)
     assert run.state == "finished"
     one = netagents.run(merged(long, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
@@ -90,7 +90,7 @@ def test_a_run_by_hand_that_was_killed_goes_on_by_hand_to_the_same_bits(tmp_path
     # Nothing is left to do, and words that contradict each other are refused.
     shell.node("done", "environment", "--resume", str(out), *address)
     assert shell.code("done") == 6
-    assert "has finished its 40 iterations" in shell.said("done")[-1]
+    assert "has finished its 40 iterations" in shell.log_lines("done")[-1]
     shell.node("both", "environment", "--resume", str(out), "--experiment", str(file), *address)
     assert shell.code("both") == 2
 
@@ -102,16 +102,16 @@ def test_strangers_and_doubles_are_sent_away_in_one_line_and_the_run_goes_on(tmp
     wait_until((tmp_path / "address").exists, "the server's address")
     shell.node("stranger", "agent-9", *join)
     assert shell.code("stranger") == 12
-    assert shell.said("stranger")[-1].startswith("netagents: error: tcp://127.0.0.1:")
-    assert shell.said("stranger")[-1].endswith("agent 9 is not part of this run; its agents are 0 to 2")
-    wait_until(lambda: shell.nodes["first"].poll() is None and "joining" not in shell.said("first"), "the first")
+    assert shell.log_lines("stranger")[-1].startswith("netagents: error: tcp://127.0.0.1:")
+    assert shell.log_lines("stranger")[-1].endswith("agent 9 is not part of this run; its agents are 0 to 2")
+    wait_until(lambda: shell.nodes["first"].poll() is None and "joining" not in shell.log_lines("first"), "the first")
     shell.node("double", "agent-1", *join)
     assert shell.code("double") == 12
-    assert "two nodes claim to be agent 1" in shell.said("double")[-1]
-    assert shell.said("double")[-1].endswith("start each role once")
+    assert "two nodes claim to be agent 1" in shell.log_lines("double")[-1]
+    assert shell.log_lines("double")[-1].endswith("start each role once")
     for name in ("stranger", "double"):
-        assert sum("error" in line for line in shell.said(name)) == 1
-        assert not any("Traceback" in line for line in shell.said(name))
+        assert sum("error" in line for line in shell.log_lines(name)) == 1
+        assert not any("Traceback" in line for line in shell.log_lines(name))
     # A node of another version is told so as well.
     transport = open_transport("tcp://127.0.0.1:0", LinkSettings(linger_seconds=0.0, insecure=True))
     listener = transport.listen("tcp://127.0.0.1:0")
@@ -120,9 +120,9 @@ def test_strangers_and_doubles_are_sent_away_in_one_line_and_the_run_goes_on(tmp
     assert link.try_send(Codec().encode(Envelope(UNKNOWN_RUN, 0, 0, Kind.HELLO, 0, 0, old)))
     answer = listener.receive(patience(5.0))
     assert answer is not None
-    told = Codec().decode(answer.frames)
-    assert (told.kind, told.sender) == (Kind.STOP, ENVIRONMENT)
-    assert "runs netagents 0.0.1, the server" in told.message.reason
+    answer_message = Codec().decode(answer.frames)
+    assert (answer_message.kind, answer_message.sender) == (Kind.STOP, ENVIRONMENT)
+    assert "runs netagents 0.0.1, the server" in answer_message.message.reason
     transport.close()
     # Whom it was waiting for may still come.
     for role in ("agent-0", "agent-2", "monitor"):
@@ -143,8 +143,8 @@ def test_a_double_cannot_disturb_a_run_that_goes_on(tmp_path: Path, shell: ByHan
         shell.node(role, role, *join)
     wait_until(lambda: (tmp_path / "run" / "metrics.jsonl").exists() and netagents.Run.open(tmp_path / "run").returns.size > 1, "a start")
     shell.node("double", "agent-1", *join)
-    assert shell.code("double") == 12, shell.said("double")
-    assert "two nodes claim to be agent 1" in shell.said("double")[-1]
+    assert shell.code("double") == 12, shell.log_lines("double")
+    assert "two nodes claim to be agent 1" in shell.log_lines("double")[-1]
     assert shell.code("environment") == 0
     one = netagents.run(merged(SETTINGS, long, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
     assert same_bits(one, netagents.Run.open(tmp_path / "run")) == []
@@ -155,7 +155,7 @@ def test_a_server_that_waits_in_vain_names_who_never_came(tmp_path: Path, shell:
     shell.node("environment", "environment", "timeouts.join=1.5", *words)
     shell.node("agent-1", "agent-1", "--join", f"file://{tmp_path}/address")
     assert shell.code("environment") == 11
-    last = shell.said("environment")[-1]
+    last = shell.log_lines("environment")[-1]
     assert last.startswith("netagents: error: environment: waiting for ")
     assert "(never said hello), no time left" in last
     assert "monitor, agents 0, " in last
@@ -170,14 +170,14 @@ def test_who_waits_says_for_whom_and_an_agent_of_a_failed_run_does_not_end_well(
     shell.node("agent-1", "agent-1", *join)
     shell.node("agent-2", "agent-2", *join, "--replace")
     assert shell.code("environment", 60.0) == 11
-    assert shell.code("agent-1") == 10, shell.said("agent-1")
-    assert shell.said("agent-1")[-1] == "netagents: error: agent_1: the run did not finish: environment failed"
+    assert shell.code("agent-1") == 10, shell.log_lines("agent-1")
+    assert shell.log_lines("agent-1")[-1] == "netagents: error: agent_1: the run did not finish: environment failed"
     assert shell.code("agent-2") == 0, "whoever starts agents again when they fail must not do so when they were sent home"
-    notes = [line for line in shell.said("environment") if "waiting for 2 of 4: monitor, agent 0 (never said hello), " in line]
-    assert any(line.endswith(" s left") and "no time left" not in line for line in notes), shell.said("environment")
-    assert any("waiting for a welcome from the environment server, " in line for line in shell.said("agent-1"))
+    notes = [line for line in shell.log_lines("environment") if "waiting for 2 of 4: monitor, agent 0 (never said hello), " in line]
+    assert any(line.endswith(" s left") and "no time left" not in line for line in notes), shell.log_lines("environment")
+    assert any("waiting for a welcome from the environment server, " in line for line in shell.log_lines("agent-1"))
     assert shell.code("early") == 11
-    assert any("waiting for the environment server to announce its address in" in line for line in shell.said("early"))
+    assert any("waiting for the environment server to announce its address in" in line for line in shell.log_lines("early"))
 
 
 def test_an_agent_of_an_interrupted_run_does_not_end_well(tmp_path: Path, shell: ByHand) -> None:
@@ -188,7 +188,7 @@ def test_an_agent_of_an_interrupted_run_does_not_end_well(tmp_path: Path, shell:
     shell.nodes["environment"].terminate()
     assert shell.code("environment") == 143
     assert [shell.code(f"agent-{i}") for i in range(3)] == [10, 10, 10]
-    assert shell.said("agent-0")[-1] == "netagents: error: agent_0: the run did not finish: interrupted"
+    assert shell.log_lines("agent-0")[-1] == "netagents: error: agent_0: the run did not finish: interrupted"
 
 
 def test_the_lines_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_the_lines_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     assert lines.count("5701") == 3
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", f"set -e\n{lines.replace('5701', str(port))}"],
         cwd=tmp_path,
         env={**os.environ, "PATH": path},
@@ -208,6 +208,6 @@ def test_the_lines_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
         timeout=patience(60.0),
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert netagents.Run.open(tmp_path / "runs" / "by-hand").state == "finished"
     assert (tmp_path / "runs" / "by-hand" / "report.html").exists()

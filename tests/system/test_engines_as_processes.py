@@ -52,8 +52,8 @@ def test_processes_leave_the_same_bits_as_one_process(name: str, tmp_path: Path)
         # Engines with threads stay out of the process that runs the tests.
         out = tmp_path / launcher
         words = ["run", str(file), f"runtime.launcher={launcher}", "--out", str(out), "--quiet"]
-        done = subprocess.run([sys.executable, "-m", "netagents", *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        result = subprocess.run([sys.executable, "-m", "netagents", *words], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
         runs.append(netagents.Run.open(out))
     one, many = runs
     assert one.state == many.state == "finished"

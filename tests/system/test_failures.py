@@ -133,9 +133,9 @@ def test_a_stopped_agent_is_named_within_the_deadline(start: Starter) -> None:
     run = start(merged(ENDLESS, {"timeouts": {"exchange": 2.0}}))
     run.wait_for_rows(3)
     run.send("agent_3", signal.SIGSTOP)
-    began = time.monotonic()
+    start_time = time.monotonic()
     ended = run.ended(2.0 + END_SECONDS)
-    assert time.monotonic() - began >= 1.5
+    assert time.monotonic() - start_time >= 1.5
     run.assert_nothing_left()
     assert ended.code == 10
     # Whoever's patience ended first speaks; the earliest wait of all names the one that stands still, and nobody else.
@@ -184,9 +184,9 @@ def test_clean_removes_what_is_left_of_dead_runs_and_keeps_the_living(start: Sta
     dead.send("agent_0", signal.SIGKILL)
     dead.ended(END_SECONDS)
     assert main(["clean", str(dead.path.parent)]) == 0
-    said = capsys.readouterr().out
-    assert f"removed  {dead.path}  (failed)" in said
-    assert f"kept     {living.path}  (still running)" in said
+    output = capsys.readouterr().out
+    assert f"removed  {dead.path}  (failed)" in output
+    assert f"kept     {living.path}  (still running)" in output
     assert not dead.path.exists()
     assert living.process.poll() is None
     living.send("launcher", signal.SIGTERM)

@@ -57,16 +57,16 @@ def test_a_script_needs_no_main_guard_and_is_run_once(tmp_path: Path) -> None:
         "    print(run.state, run.experiment.kappa)\n"
         "print('end')\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=patience(40.0))
-    assert done.stdout.splitlines() == ["begin", "finished 1", "finished 2", "end"], done.stderr
-    assert done.stderr == ""
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=patience(40.0))
+    assert result.stdout.splitlines() == ["begin", "finished 1", "finished 2", "end"], result.stderr
+    assert result.stderr == ""
 
 
 def test_runs_side_by_side_in_threads_do_not_meet(tmp_path: Path) -> None:
-    found: dict[int, netagents.Run] = {}
+    mapping: dict[int, netagents.Run] = {}
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     threads = [
-        threading.Thread(target=lambda seed=seed: found.update({seed: netagents.run(SMALL, seed=seed, directory=tmp_path / str(seed))}))
+        threading.Thread(target=lambda seed=seed: mapping.update({seed: netagents.run(SMALL, seed=seed, directory=tmp_path / str(seed))}))
         for seed in (0, 1)
     ]
     for thread in threads:
@@ -80,7 +80,7 @@ def test_runs_side_by_side_in_threads_do_not_meet(tmp_path: Path) -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits
     for seed in (0, 1):
         alone = netagents.run(SMALL, seed=seed, runtime={"launcher": "in_process"}, directory=tmp_path / f"alone-{seed}")
-        assert same_bits(alone, found[seed]) == []
+        assert same_bits(alone, mapping[seed]) == []
 
 
 def test_mistakes_are_exceptions_of_one_line_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,14 +106,14 @@ def test_a_failure_is_an_exception_with_its_story(tmp_path: Path) -> None:
 
 
 def test_a_callback_sees_every_iteration_of_processes_and_ends_the_run(tmp_path: Path) -> None:
-    seen: list[float] = []
+    returns: list[float] = []
     plain = netagents.run(SMALL, directory=tmp_path / "plain")
     # Without the monitor, too: rows come from the records.
     run = netagents.run(
-        SMALL, directory=tmp_path / "watched", runtime={"monitor": False}, on_iteration=lambda each: seen.append(each.team_return)
+        SMALL, directory=tmp_path / "watched", runtime={"monitor": False}, on_iteration=lambda each: returns.append(each.team_return)
     )
     assert same_bits(plain, run) == []
-    np.testing.assert_array_equal(seen, run.returns)
+    np.testing.assert_array_equal(returns, run.returns)
 
     calls: list[int] = []
 

@@ -36,7 +36,7 @@ class Liar(Intruder):
         super().__init__(run)
         self.door = self.link(self.own(LIAR), "environment")
 
-    def say(self, kind: Kind, iteration: int, message: Message, incarnation: int = 0) -> None:
+    def send(self, kind: Kind, iteration: int, message: Message, incarnation: int = 0) -> None:
         own = self.run.records.directory.run_id
         self.door.send(Codec().encode(Envelope(own, incarnation, LIAR, kind, iteration, 0, message)), 5.0)
 
@@ -45,7 +45,7 @@ def lie_about_an_action(liar: Liar) -> None:
     """Before the honest one of the next iterations: the first message counts."""
     now = len(liar.run.records.returns)
     for later in range(1, 4):
-        liar.say(Kind.ACTION, now + later, Action(np.full(BATCH, 250, np.uint8)))
+        liar.send(Kind.ACTION, now + later, Action(np.full(BATCH, 250, np.uint8)))
 
 
 def lie_about_counts(liar: Liar) -> None:
@@ -53,11 +53,11 @@ def lie_about_counts(liar: Liar) -> None:
     ledger = np.array([[Kind.ACTION, -1, 0, HUGE, HUGE]], np.int64)
     power = np.zeros((0, 6))
     for later in range(1, 4):
-        liar.say(Kind.REPORT, now + later, Report(np.zeros(len(setup.metric_names)), power, ledger, np.zeros(3)))
+        liar.send(Kind.REPORT, now + later, Report(np.zeros(len(setup.metric_names)), power, ledger, np.zeros(3)))
 
 
 def lie_about_refusals(liar: Liar) -> None:
-    liar.say(Kind.DROP_COUNTS, 0, DropCounts(np.full(3, HUGE, np.int64)))
+    liar.send(Kind.DROP_COUNTS, 0, DropCounts(np.full(3, HUGE, np.int64)))
 
 
 LIES = {
@@ -77,10 +77,10 @@ def run(request: pytest.FixtureRequest, start: Starter) -> LiveRun:
 @pytest.mark.parametrize("lie", ["action", "tally"])
 @pytest.mark.parametrize("run", ["stop_all"], indirect=True)
 def test_a_lie_ends_the_run_and_names_the_liar(lie: str, run: LiveRun) -> None:
-    tell, what = LIES[lie]
+    lie_of, what = LIES[lie]
     liar = Liar(run)
     try:
-        tell(liar)
+        lie_of(liar)
         ended = run.ended(60.0)
     finally:
         liar.close()
@@ -131,7 +131,7 @@ def test_thousands_of_hellos_take_a_few_descriptors_and_change_no_bit(run: LiveR
         for number in range(2000):
             # Another address each time, under the same incarnation: two that claim to be agent 1.
             hello = Hello("agent", f"tcp://127.0.0.1:{2000 + number}", netagents.__version__, number)
-            liar.say(Kind.HELLO, 0, hello)
+            liar.send(Kind.HELLO, 0, hello)
             if number % 20 == 0 and run.process.poll() is None:
                 most = max(most, len(list(server.iterdir())))
     finally:

@@ -57,9 +57,9 @@ class Intruder:
     def own(self, index: int) -> KeyBundle:
         return load_bundle(self.keys, index)
 
-    def link(self, bundle: KeyBundle | None, role: str, *, told: bool = False) -> Sender:
-        """A link to ``role``; ``told`` gives the intruder the public key that it should not have."""
-        if bundle is not None and told:
+    def link(self, bundle: KeyBundle | None, role: str, *, knows_peer: bool = False) -> Sender:
+        """A link to ``role``; ``knows_peer`` gives the intruder the public key that it should not have."""
+        if bundle is not None and knows_peer:
             known = self.own(ENVIRONMENT if role == "environment" else int(role.removeprefix("agent-"))).public
             bundle = replace(bundle, peers={**bundle.peers, role: known})
         credentials = None if bundle is None else CurveCredentials(bundle)
@@ -98,11 +98,13 @@ def test_strangers_and_liars_change_no_bit(run: LiveRun, intruder: Intruder, tmp
         "a stale run's key": (make_bundles({0: {ENVIRONMENT, 1}, 1: {0}, ENVIRONMENT: {0, 1}})[1], True),
         "another agent's public key": (replace(intruder.own(1), secret=zmq.curve_keypair()[1]), False),
     }
-    for bundle, told in at_the_door.values():
+    for bundle, knows_peer in at_the_door.values():
         for role in ("agent-0", "environment"):
-            intruder.link(bundle, role, told=told).try_send(frames(1, Kind.STATE, 1, lie)[:1])
+            intruder.link(bundle, role, knows_peer=knows_peer).try_send(frames(1, Kind.STATE, 1, lie)[:1])
     # Agent 5 is beyond every radius of agent 0, whoever told it the key.
-    intruder.link(intruder.own(5), "agent-0", told=True).try_send(frames(5, Kind.TRUNCATED_Q, 1, TruncatedQ(np.ones((HORIZON, BATCH)))))
+    intruder.link(intruder.own(5), "agent-0", knows_peer=True).try_send(
+        frames(5, Kind.TRUNCATED_Q, 1, TruncatedQ(np.ones((HORIZON, BATCH))))
+    )
 
     now = len(run.records.returns)
     inside = intruder.own(1)  # an agent within the radius, that lies
@@ -145,12 +147,12 @@ def test_strangers_and_liars_change_no_bit(run: LiveRun, intruder: Intruder, tmp
         assert reasons["past iteration"] >= 20, reasons
         assert reasons["malformed"] >= 7, reasons
         assert reasons["other run"] == 1, reasons
-        heard = [str(entry.get("message")) for entry in read_log(run.path / "logs" / f"{log}.jsonl")]
-        assert sum("refused a key from 127.0.0.1" in line for line in heard) == 1
-        assert sum("forged sender" in line and "agent 2" in line for line in heard) >= 1
+        log_messages = [str(entry.get("message")) for entry in read_log(run.path / "logs" / f"{log}.jsonl")]
+        assert sum("refused a key from 127.0.0.1" in line for line in log_messages) == 1
+        assert sum("forged sender" in line and "agent 2" in line for line in log_messages) >= 1
         # One line each, however many came.
-        assert len([line for line in heard if "past iteration" in line and "dropped" in line]) == 1
-        assert len([line for line in heard if "malformed" in line and "dropped" in line]) == 1
+        assert len([line for line in log_messages if "past iteration" in line and "dropped" in line]) == 1
+        assert len([line for line in log_messages if "malformed" in line and "dropped" in line]) == 1
 
 
 def test_links_without_keys_are_said_and_leave_the_same_bits(start: Starter, tmp_path: Path) -> None:
@@ -158,8 +160,8 @@ def test_links_without_keys_are_said_and_leave_the_same_bits(start: Starter, tmp
     bare = start(merged(settings, {"runtime": {"insecure": True}}))
     ended = bare.ended(60.0)
     assert ended.code == 0, ended.err
-    said = [str(entry.get("message")) for entry in read_log(bare.path / "logs" / "environment.jsonl")]
-    assert sum("every user of this machine can read, steer and stop the run" in line for line in said) == 1
+    messages = [str(entry.get("message")) for entry in read_log(bare.path / "logs" / "environment.jsonl")]
+    assert sum("every user of this machine can read, steer and stop the run" in line for line in messages) == 1
     bare.assert_nothing_left()
     keyed = start(settings)
     assert keyed.ended(60.0).code == 0
@@ -201,12 +203,14 @@ def test_a_node_with_the_wrong_keys_is_told_why(run: LiveRun, intruder: Intruder
     join = intruder.endpoint("environment")
     code = start_member("agent-0", join, listen=None, log=log, timeout_scale=1.0, keys=stale)
     assert code == 13
-    said = " ".join(str(entry.get("message")) for entry in read_log(log))
-    assert f"{join}: the listener there does not hold the key of environment: it is of another run, another node, or has no keys" in said
+    messages = " ".join(str(entry.get("message")) for entry in read_log(log))
+    assert (
+        f"{join}: the listener there does not hold the key of environment: it is of another run, another node, or has no keys" in messages
+    )
     code = start_member("agent-0", join, listen=None, log=log.with_name("none.jsonl"), timeout_scale=1.0, insecure=True)
     assert code == 13
-    said = " ".join(str(entry.get("message")) for entry in read_log(log.with_name("none.jsonl")))
-    assert f"{join}: environment asks for keys and this node has none; give --keys DIR" in said
+    messages = " ".join(str(entry.get("message")) for entry in read_log(log.with_name("none.jsonl")))
+    assert f"{join}: environment asks for keys and this node has none; give --keys DIR" in messages
     ended = run.ended(90.0)
     assert ended.code == 0, ended.err
     assert set(refused(run.records)) == {"environment"}

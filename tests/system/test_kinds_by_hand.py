@@ -53,7 +53,7 @@ def test_nodes_started_by_hand_leave_the_bits_of_one_process(kind: str, tmp_path
     for role in roles:
         shell.node(role, role, "--join", f"file://{tmp_path}/address")
     codes = {role: shell.code(role, 120.0) for role in ("environment", *roles)}
-    assert set(codes.values()) == {0}, {role: shell.said(role) for role in codes}
+    assert set(codes.values()) == {0}, {role: shell.log_lines(role) for role in codes}
     by_hand = netagents.Run.open(tmp_path / "run")
     assert by_hand.state == "finished"
     one = netagents.run(merged(settings, {"runtime": {"launcher": "in_process"}}), directory=tmp_path / "one")
@@ -69,5 +69,5 @@ def test_a_population_that_was_ended_goes_on_by_hand_to_the_same_bits(tmp_path: 
     shell.node("environment", "environment", "learning.iterations=4", "--resume", str(tmp_path / "run"), *listen)
     for role in ("monitor", "agent-0", "agent-1", "agent-2"):
         shell.node(role, role, "--join", f"file://{tmp_path}/address")
-    assert shell.code("environment", 60.0) == 0, shell.said("environment")
+    assert shell.code("environment", 60.0) == 0, shell.log_lines("environment")
     assert same_bits(whole, netagents.Run.open(tmp_path / "run")) == []

@@ -56,11 +56,11 @@ def test_one_agent_that_is_stopped_alone_is_still_missed(start: Starter) -> None
     run.assert_nothing_left()
 
 
-@pytest.mark.parametrize("everybody", [False, True], ids=["launcher", "group"])
-def test_a_lost_terminal_ends_a_run_in_good_order(everybody: bool, start: Starter) -> None:
+@pytest.mark.parametrize("all_roles", [False, True], ids=["launcher", "group"])
+def test_a_lost_terminal_ends_a_run_in_good_order(all_roles: bool, start: Starter) -> None:
     run = start(ENDLESS)
     run.wait_for_rows(3)
-    if everybody:
+    if all_roles:
         os.killpg(run.process.pid, signal.SIGHUP)
     else:
         run.send("launcher", signal.SIGHUP)

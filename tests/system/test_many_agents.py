@@ -33,12 +33,12 @@ def private_bytes(pid: int) -> int:
 
 
 def test_a_hundred_agents_start_train_and_are_small(start: Starter) -> None:
-    began = time.time()
+    start_time = time.time()
     run = start(HUNDRED)
     run.wait_for_rows(3, seconds=60.0)
     (gathered,) = [event for event in run.records.events if event["event"] == "gathered"]
     assert gathered["nodes"] == 101
-    assert gathered["time"] - began <= patience(START_SECONDS)
+    assert gathered["time"] - start_time <= patience(START_SECONDS)
     agents = [run.pid(f"agent_{index}") for index in range(100)]
     assert len(set(agents)) == 100
     largest = max(private_bytes(pid) for pid in agents)
@@ -46,7 +46,7 @@ def test_a_hundred_agents_start_train_and_are_small(start: Starter) -> None:
     for pid in [*agents, run.pid("environment"), run.pid("monitor"), run.pid("forkserver"), run.pid("launcher")]:
         assert "libtorch" not in Path(f"/proc/{pid}/maps").read_text()
         assert len(os.listdir(f"/proc/{pid}/task")) <= 8  # noqa: PTH208 - a count of threads
-    print(f"100 agents gathered after {gathered['time'] - began:.1f} s; largest private memory {largest / 2**20:.1f} MiB")
+    print(f"100 agents gathered after {gathered['time'] - start_time:.1f} s; largest private memory {largest / 2**20:.1f} MiB")
     run.process.terminate()
     ended = run.ended(10.0)
     assert ended.code == 143, ended.err
@@ -58,8 +58,8 @@ def test_a_hundred_agents_start_train_and_are_small(start: Starter) -> None:
 def test_help_and_settings_import_neither_torch_nor_anything_heavy(words: list[str]) -> None:
     heavy = ["torch", "resvg_py", "scipy", "pyarrow", *(["numpy", "zmq", "netagents.experiment"] if "--help" in words else [])]
     script = f"import sys; from netagents.cli.main import main; main({words!r}); print([m for m in {heavy!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=patience(20.0))
-    assert done.stdout.splitlines()[-1] == "[]"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=patience(20.0))
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_tabular_run_never_imports_torch(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_tabular_run_never_imports_torch(tmp_path: Path) -> None:
         # Whichever process imports it, this one is what it finds.
         (tmp_path / "torch.py").write_text("raise ImportError('a tabular run has imported torch')")
         paths = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=patience(30.0), env=paths
         )
-        assert done.stdout.split() == ["finished", "False"], done.stderr
+        assert result.stdout.split() == ["finished", "False"], result.stderr

@@ -27,16 +27,16 @@ def neural(settings: Settings, kind: str, credit: str) -> Settings:
 
 
 def test_actor_critic_leaves_the_same_bits_as_one_process(tmp_path: Path) -> None:
-    chosen = neural(WIRELESS, "actor_critic", "shared_q")
-    one = netagents.run(merged(chosen, IN_PROCESS), directory=tmp_path / "one")
-    many = netagents.run(merged(chosen, LOCAL), directory=tmp_path / "many")
+    settings = neural(WIRELESS, "actor_critic", "shared_q")
+    one = netagents.run(merged(settings, IN_PROCESS), directory=tmp_path / "one")
+    many = netagents.run(merged(settings, LOCAL), directory=tmp_path / "many")
     assert same_bits(one, many) == []
 
 
 def test_ppo_resumed_in_processes_leaves_the_bits_of_one_process_that_went_through(tmp_path: Path) -> None:
-    chosen = neural(LINE, "ppo", "shared_reward")
-    one = netagents.run(merged(chosen, IN_PROCESS), directory=tmp_path / "one")
-    netagents.run(merged(chosen, {"learning": {"iterations": 2}}, LOCAL), directory=tmp_path / "many")
+    settings = neural(LINE, "ppo", "shared_reward")
+    one = netagents.run(merged(settings, IN_PROCESS), directory=tmp_path / "one")
+    netagents.run(merged(settings, {"learning": {"iterations": 2}}, LOCAL), directory=tmp_path / "many")
     many = netagents.resume(tmp_path / "many", "learning.iterations=4")
     assert same_bits(one, many) == []
     # Nobody had to import torch for itself: what is missing would be named in the first line of its log.
@@ -53,5 +53,5 @@ def test_training_networks_never_imports_torchs_compiler(tmp_path: Path) -> None
         "    learning={'iterations': 1}, runtime={'launcher': 'in_process'})\n"
         "print(run.state, 'torch' in sys.modules, 'torch._dynamo' in sys.modules, 'torch._inductor' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
-    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["finished", "True", "False", "False"], "")
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
+    assert (result.returncode, result.stdout.split(), result.stderr) == (0, ["finished", "True", "False", "False"], "")

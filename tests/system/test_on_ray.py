@@ -13,6 +13,7 @@ from conftest import Starter
 from leaks import LeakWatch
 from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
 from ray_cluster import RayCluster, why_no_ray
+from running_cluster import running
 
 import netagents
 from netagents.errors import EngineError
@@ -23,15 +24,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    reason = why_no_ray()
-    if reason is not None:
-        pytest.skip(reason)
-    cluster = RayCluster(Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp")))
-    try:
-        cluster.start()
+    with running(lambda: RayCluster(Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))), why_no_ray()) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from conftest import Starter
 from leaks import LeakWatch
 from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
+from running_cluster import running
 from slurm_cluster import SlurmCluster, why_no_slurm
 
 import netagents
@@ -30,16 +31,11 @@ def on_slurm(settings: Settings, **more: object) -> Settings:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[SlurmCluster]:
-    reason = why_no_slurm()
-    if reason is not None:
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as folder:
-        cluster = SlurmCluster(Path(folder))
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as folder,
+        running(lambda: SlurmCluster(Path(folder)), why_no_slurm()) as cluster,
+    ):
+        yield cluster
 
 
 @pytest.fixture
@@ -65,9 +61,9 @@ def test_a_detached_run_goes_on_alone_and_a_cancelled_one_keeps_its_records(slur
     file = tmp_path / "slow.yaml"
     file.write_text(json.dumps(dict(on_slurm(merged(LINE, SLOW)))))
     command = [sys.executable, "-m", "netagents", "run", str(file), "--detach", "--quiet", "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(30))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(tmp_path / "run")
+    result = subprocess.run(command, capture_output=True, text=True, timeout=patience(30))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(tmp_path / "run")
     rows = tmp_path / "run" / "metrics.jsonl"
     wait_until(lambda: rows.read_bytes().count(b"\n") > 1, "two iterations", 60.0)
     assert netagents.Run.open(tmp_path / "run").state == "running"
@@ -149,10 +145,10 @@ def test_bad_input_is_one_line_with_the_words_of_slurm(slurm: SlurmCluster, tmp_
     assert "no partition is called 'fast'; there are main" in fails(partition="fast")
     assert "not available" in fails(nodes=7)
     assert slurm.jobs() == []
-    nobody = tmp_path / "slurm.conf"
+    configuration = tmp_path / "slurm.conf"
     text = (slurm.folder / "slurm.conf").read_text()
-    nobody.write_text(
+    configuration.write_text(
         text.replace("SlurmctldPort=", "SlurmctldTimeout=5\nSlurmctldPort=1", 1).replace("MessageTimeout=10", "MessageTimeout=2")
     )
-    monkeypatch.setenv("SLURM_CONF", str(nobody))
+    monkeypatch.setenv("SLURM_CONF", str(configuration))
     assert "Unable to contact slurm controller" in fails()

@@ -28,7 +28,7 @@ def test_visitors_change_no_bit(tmp_path: Path) -> None:
     file = tmp_path / "watched.json"
     file.write_text(json.dumps(settings))
     words = [sys.executable, "-m", "netagents", "run", str(file), "--watch", "--quiet", "--out", str(tmp_path / "run")]
-    seen: list[set[int]] = [set() for _ in range(4)]
+    received_iterations: list[set[int]] = [set() for _ in range(4)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stderr is not None
@@ -41,7 +41,7 @@ def test_visitors_change_no_bit(tmp_path: Path) -> None:
             visitors = [socket.create_connection((where.hostname, where.port), timeout=60) for _ in range(5)]
             for visitor in visitors:
                 visitor.sendall(request)
-            threads = [threading.Thread(target=_listen, args=pair) for pair in zip(visitors[1:], seen, strict=True)]
+            threads = [threading.Thread(target=_listen, args=pair) for pair in zip(visitors[1:], received_iterations, strict=True)]
             for thread in threads:
                 thread.start()
             assert process.wait(90) == 0
@@ -54,8 +54,10 @@ def test_visitors_change_no_bit(tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run")
     assert run.state == "finished"
     assert same_bits(run, alone) == []
-    assert [len(iterations) > 20 for iterations in seen] == [True] * 4, [len(iterations) for iterations in seen]
-    assert all(iterations <= set(range(200)) for iterations in seen)
+    assert [len(iterations) > 20 for iterations in received_iterations] == [True] * 4, [
+        len(iterations) for iterations in received_iterations
+    ]
+    assert all(iterations <= set(range(200)) for iterations in received_iterations)
     # The page has ended with the command.
     assert _refused(str(where.hostname), int(where.port or 0))
 
@@ -71,11 +73,11 @@ def _refused(host: str, port: int) -> bool:
     return False
 
 
-def _listen(visitor: socket.socket, seen: set[int]) -> None:
+def _listen(visitor: socket.socket, received_iterations: set[int]) -> None:
     with visitor.makefile("rb") as file:
         try:
             for line in file:
                 if line.startswith(b"data: "):
-                    seen.update(json.loads(line[6:]).get("team", {}).get("i", []))
+                    received_iterations.update(json.loads(line[6:]).get("team", {}).get("i", []))
         except OSError:
             return

@@ -41,9 +41,11 @@ def test_a_partition_is_survived_and_leaves_a_dent_that_heals(clock: Settings, t
     # Every message between neighbours of that time was done without, and hardly any other.
     ages = next(event for event in run.events if event["event"] == "staleness")["ages"]
     for agent in range(6):
-        heard = 1 if agent in (0, 5) else 2
+        neighbours = 1 if agent in (0, 5) else 2
         missed = ages[f"agent {agent}"]["truncated_q"]
-        assert (UNTIL - START) * heard <= missed["absent"] + missed.get("1", 0) + missed.get("2", 0) <= (UNTIL - START + 6) * heard
+        assert (
+            (UNTIL - START) * neighbours <= missed["absent"] + missed.get("1", 0) + missed.get("2", 0) <= (UNTIL - START + 6) * neighbours
+        )
     assert [(span.name, span.begin, span.end) for span in spans(run)] == [("partition", START, UNTIL)]
     page = report(run)
     assert "How old what was used was" in page

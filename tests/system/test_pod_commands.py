@@ -16,7 +16,7 @@ import pytest
 import netagents
 from netagents.experiment import load_experiment
 from netagents.launchers.scripts.kubernetes_manifests import RUN_LABEL, manifests
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 
 WORDS = ("topology.n=3", "learning.iterations=2", "learning.batch=8")
 

@@ -48,8 +48,8 @@ def in_process(settings: Settings, path: Path) -> netagents.Run:
 
 def account(run: netagents.Run) -> dict[str, Any]:
     (traffic,) = [event for event in run.events if event["event"] == "traffic"]
-    found: dict[str, Any] = traffic["carried"]
-    return found
+    mapping: dict[str, Any] = traffic["carried"]
+    return mapping
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_a_liar_with_a_neighbours_key_hands_on_nothing_that_is_not_on_its_way(st
     run = start(settings)
     run.wait_for_rows(3)
     (keys,) = run.leaks.root.glob("netagents-*/keys")
-    stolen = load_bundle(keys, 1)
+    stolen_bundle = load_bundle(keys, 1)
     # Agent 1 of a line knows its neighbours and the server, and no other agent.
-    assert set(stolen.peers) == {"agent-0", "agent-2", "environment"}
-    transport = open_transport("tcp://x", LinkSettings(linger_seconds=1.0, credentials=CurveCredentials(stolen)))
+    assert set(stolen_bundle.peers) == {"agent-0", "agent-2", "environment"}
+    transport = open_transport("tcp://x", LinkSettings(linger_seconds=1.0, credentials=CurveCredentials(stolen_bundle)))
     (endpoint,) = [
         str(entry["message"]).split()[2]
         for entry in read_log(run.path / "logs" / "agent_2.jsonl")

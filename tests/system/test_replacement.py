@@ -97,7 +97,7 @@ def test_an_agent_with_keys_that_died_takes_its_place_again_and_the_bits_stay(no
     for role in ROLES:
         nodes.start(role, *(["--replace"] if role.startswith("agent") else []))
     for kill, victim in enumerate(("agent-1", "agent-3")):
-        wait_until(lambda done=kill: nodes.restarts() == done, "the restart", 60.0)  # type: ignore[misc]
+        wait_until(lambda count=kill: nodes.restarts() == count, "the restart", 60.0)  # type: ignore[misc]
         # More rows mean that all of them are back.
         before = nodes.rows()
         wait_until(lambda before=before: nodes.rows() >= before + 8, "rows", 60.0)  # type: ignore[misc]

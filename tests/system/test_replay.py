@@ -45,22 +45,22 @@ def command(*words: object) -> subprocess.CompletedProcess[str]:
 
 def test_a_replay_ends_with_the_state_of_the_run(finished: netagents.Run) -> None:
     whole = replay(finished, 3)
-    assert (whole.first, whole.done, whole.ends_in) == (0, list(range(14)), None)
+    assert (whole.first, whole.iterations, whole.ends_in) == (0, list(range(14)), None)
     assert whole.checkpoints == [7, 11, 13]
     # Every row of metrics, the last one included, which only the farewell tells.
     assert whole.rows == 14
     late = replay(finished, 3, start=10)
     assert (late.first, late.source) == (8, "checkpoints/iteration-00000007")
-    assert (late.done, late.digest) == (list(range(8, 14)), whole.digest)
-    assert replay(finished, 3, start=10, last=10).done == [8, 9, 10]
+    assert (late.iterations, late.digest) == (list(range(8, 14)), whole.digest)
+    assert replay(finished, 3, start=10, last=10).iterations == [8, 9, 10]
     assert replay(finished, 2).digest != whole.digest
 
 
 def test_the_command_prints_what_was_compared_and_stops_in_the_debugger(finished: netagents.Run) -> None:
-    told = command(finished.path, "--agent", 3, "--from", 10)
-    assert told.returncode == 0, told.stderr
+    output = command(finished.path, "--agent", 3, "--from", 10)
+    assert output.returncode == 0, output.stderr
     digest = replay(finished, 3).digest
-    assert told.stdout.splitlines() == [
+    assert output.stdout.splitlines() == [
         f"agent 3 of {finished.path.name}: the state before iteration 8 from checkpoints/iteration-00000007",
         "iterations 8 to 13 replayed: the same state after each as in the run",
         f"  state after iteration 13: SHA-256 {digest}",
@@ -71,13 +71,13 @@ def test_the_command_prints_what_was_compared_and_stops_in_the_debugger(finished
     assert stopped.returncode == 0, stopped.stderr
     assert "agent 3 is about to begin iteration 10" in stopped.stdout
     assert "(Pdb) 10\n" in stopped.stdout
-    seen: list[tuple[int, int]] = []
+    states: list[tuple[int, int]] = []
 
     def before(agent: NetworkedAgent, iteration: int) -> None:
-        seen.append((agent.index, iteration))
+        states.append((agent.index, iteration))
 
     replay(finished, 3, start=10, before=before)
-    assert seen == [(3, 10)]
+    assert states == [(3, 10)]
 
 
 def test_mistakes_get_one_line(finished: netagents.Run, tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_mistakes_get_one_line(finished: netagents.Run, tmp_path: Path) -> None:
         (("--agent", 3, "--from", 14), 6, "iteration 14 cannot be replayed; the recording of agent 3 goes from 0 to 13"),
         (("--agent", 3, "--from", 9, "--to", 5), 2, "--to: 5 lies before 9, the iteration of --from"),
     ):
-        told = command(finished.path, *words)
-        assert (told.returncode, told.stderr.count("\n")) == (code, 1), told.stderr
-        assert line in told.stderr
+        output = command(finished.path, *words)
+        assert (output.returncode, output.stderr.count("\n")) == (code, 1), output.stderr
+        assert line in output.stderr
     for runtime, what in (
         ({"record_inbox": [6]}, "there is no agent 6"),
         ({"record_inbox": "all", "launcher": "in_process"}, "needs runtime.launcher local"),
@@ -118,7 +118,7 @@ def test_damage_is_named_with_its_place(finished: netagents.Run, tmp_path: Path)
     segment.write_bytes(finished.path.joinpath("inbox/agent-3/000000.inbox").read_bytes()[: len(data) // 2])
     cut = replay(run, 3)
     assert cut.ends_in is not None
-    assert 3 <= len(cut.done) < 14
+    assert 3 <= len(cut.iterations) < 14
     # Somebody else's recording.
     segment.write_bytes(finished.path.joinpath("inbox/agent-2/000000.inbox").read_bytes())
     with pytest.raises(RunDirectoryError, match="is of agent 2 of run"):
@@ -150,7 +150,7 @@ def test_runs_that_did_not_finish_can_be_replayed_to_where_they_ended(settings: 
     run.ended(15.0)
     run.assert_nothing_left()
     replayed = replay(run.records, 3, start=9)
-    assert replayed.done[-1] >= 8
+    assert replayed.iterations[-1] >= 8
     assert replayed.ends_in is not None
     assert replayed.rows >= 1
     assert replayed.source.startswith("checkpoints/")
@@ -167,7 +167,7 @@ def test_a_restarted_and_resumed_run_is_one_recording(start: Starter) -> None:
     run.assert_nothing_left()
     subprocess.run([sys.executable, "-m", "netagents", "resume", str(run.path), "--quiet"], check=True, capture_output=True, timeout=60)
     whole = replay(run.records, 3)
-    assert whole.done == list(range(40))
+    assert whole.iterations == list(range(40))
     assert whole.rows == 40
     # The first process, the one after the kill, and the resumed one.
     assert len(segment_files(inbox_folder(run.path, 3))) >= 3
@@ -180,10 +180,10 @@ def test_a_recording_keeps_to_its_bound_and_stays_replayable(tmp_path: Path) -> 
     segments = segment_files(inbox_folder(run.path, 3))
     assert int(segments[0].stem) > 0, "nothing had to go"
     assert sum(segment.stat().st_size for segment in segments) <= 1.1 * bound
-    kept = replay(run, 3)
-    assert kept.first > 0
-    assert kept.source.startswith("inbox/agent-3/")
-    assert kept.done[-1] == 119
+    replayed = replay(run, 3)
+    assert replayed.first > 0
+    assert replayed.source.startswith("inbox/agent-3/")
+    assert replayed.iterations[-1] == 119
     with pytest.raises(RunDirectoryError, match=r"iteration 0 cannot be replayed; the recording of agent 3 goes from \d+ to 119"):
         replay(run, 3, start=0)
 
@@ -201,7 +201,7 @@ def test_a_recording_keeps_to_its_bound_and_stays_replayable(tmp_path: Path) -> 
 def test_whatever_stands_between_an_agent_and_its_messages(changes: Settings, tmp_path: Path) -> None:
     run = netagents.run(merged(LINE, RECORD, changes, {"learning": {"iterations": 14}}), directory=tmp_path / "run")
     whole = replay(run, 3)
-    assert whole.done == whole.compared == list(range(14))
+    assert whole.iterations == whole.compared == list(range(14))
     assert whole.ends_in is None
 
 
@@ -214,4 +214,4 @@ def test_an_agent_that_went_on_without_another_is_replayed_with_what_stood_in_fo
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
     whole = replay(run.records, 3)
-    assert whole.done == whole.compared == list(range(60))
+    assert whole.iterations == whole.compared == list(range(60))

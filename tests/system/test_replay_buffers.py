@@ -37,10 +37,10 @@ def replayed(settings: Settings, *changes: Settings) -> Settings:
 def test_processes_resumed_with_their_buffers_leave_the_bits_of_one_process_that_went_through(
     transport: str, routing: str, tmp_path: Path
 ) -> None:
-    chosen = replayed(LINE, {"routing": routing}, {"agents": [{"agents": [2], "role": "adversary"}]})
-    one = undisturbed(chosen, tmp_path / "one")
+    settings = replayed(LINE, {"routing": routing}, {"agents": [{"agents": [2], "role": "adversary"}]})
+    one = undisturbed(settings, tmp_path / "one")
     local = {"runtime": {"launcher": "local", "transport": transport}}
-    netagents.run(merged(chosen, {"learning": {"iterations": 2}}, local), directory=tmp_path / "many")
+    netagents.run(merged(settings, {"learning": {"iterations": 2}}, local), directory=tmp_path / "many")
     many = netagents.resume(tmp_path / "many", "learning.iterations=4")
     assert same_bits(one, many) == []
     assert many.ledger.by_kind()["target_action"].messages == one.ledger.by_kind()["target_action"].messages > 0
@@ -49,24 +49,24 @@ def test_processes_resumed_with_their_buffers_leave_the_bits_of_one_process_that
 def test_a_restarted_agent_leaves_the_bits_of_an_undisturbed_run(start: Starter, tmp_path: Path) -> None:
     """It reads its buffer from the disk; the others have theirs in memory, and go back as well."""
     restart = {"failures": {"agent": "restart", "restarts": 3, "delay": 0.1}, "checkpoints": {"every": 4}}
-    chosen = replayed(WIRELESS, restart, {"learning": {"iterations": 25}})
-    run = start(chosen)
+    settings = replayed(WIRELESS, restart, {"learning": {"iterations": 25}})
+    run = start(settings)
     run.wait_for_rows(10)
     os.kill(run.newest_pid("agent_4"), signal.SIGKILL)
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
     assert [event["event"] for event in run.records.events].count("restarted") == 1
-    assert same_bits(undisturbed(chosen, tmp_path / "whole"), run.records) == []
+    assert same_bits(undisturbed(settings, tmp_path / "whole"), run.records) == []
 
 
 def test_those_who_go_on_without_an_agent_go_back_with_what_their_memory_holds(tmp_path: Path) -> None:
-    chosen = replayed(
+    settings = replayed(
         WIRELESS,
         LOCAL,
         {"failures": {"agent": "continue_without"}, "timeouts": {"answer": 2.0}, "learning": {"iterations": 8}},
         {"faults": [{"kind": "crash", "agent": 4, "iteration": 3, "phase": "target_action"}]},
     )
-    first, second = (netagents.run(chosen, directory=tmp_path / name) for name in ("first", "second"))
+    first, second = (netagents.run(settings, directory=tmp_path / name) for name in ("first", "second"))
     assert first.state == "finished"
     assert same_bits(first, second) == []

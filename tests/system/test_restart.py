@@ -34,7 +34,7 @@ def kill_agents(run: LiveRun, kills: int, seed: int) -> None:
         run.wait_for_rows(5 + 15 * kill)
         role = f"agent_{chance.integers(6)}"
         os.kill(run.newest_pid(role), signal.SIGKILL)
-        wait_until(lambda done=kill: restarts(run) > done or run.process.poll() is not None, "the restart")  # type: ignore[misc]
+        wait_until(lambda count=kill: restarts(run) > count or run.process.poll() is not None, "the restart")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("settings", "kills", "count"), [(LINE, 3, 60), (WIRELESS, 1, 25)], ids=["line_msg", "wireless"])

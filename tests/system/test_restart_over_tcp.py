@@ -55,8 +55,8 @@ def test_an_agent_that_comes_back_with_other_keys_is_named_as_the_one_that_faile
     assert ended.code == 10
     assert ended.last_line.startswith("netagents: error: agent_3: "), ended.err
     assert "environment refused this node's key: it is of another run, or this node is outside its radius" in ended.err
-    said = [str(entry.get("message")) for entry in read_log(run.path / "logs" / "environment.jsonl")]
-    assert sum("refused a key from 127.0.0.1" in line for line in said) == 1
+    messages = [str(entry.get("message")) for entry in read_log(run.path / "logs" / "environment.jsonl")]
+    assert sum("refused a key from 127.0.0.1" in line for line in messages) == 1
 
 
 def test_a_link_that_cannot_be_made_again_is_what_the_others_fail_with(start: Starter) -> None:
@@ -75,7 +75,9 @@ def test_a_link_that_cannot_be_made_again_is_what_the_others_fail_with(start: St
     ended = run.ended(30.0)
     run.assert_nothing_left()
     assert ended.code == 10
-    said = [str(entry.get("message")) for entry in read_log(run.path / "logs" / "agent_2.jsonl")]
-    assert sum("agent-3 refused this node's key: it is of another run, or this node is outside its radius" in line for line in said) >= 1
+    messages = [str(entry.get("message")) for entry in read_log(run.path / "logs" / "agent_2.jsonl")]
+    assert (
+        sum("agent-3 refused this node's key: it is of another run, or this node is outside its radius" in line for line in messages) >= 1
+    )
     assert ended.last_line.startswith("netagents: error: agent_2: "), ended.err
     assert "agent-3 refused this node's key" in ended.err

@@ -156,7 +156,7 @@ def test_a_running_run_is_not_resumed(start: Starter) -> None:
 def test_every_component_must_be_there_to_be_restored() -> None:
     from netagents.experiment import load_experiment
     from netagents.learning import TabularAgent
-    from netagents.learning.prepare import prepare
+    from netagents.learning.prepared_experiment import prepare
     from netagents.learning.protocol.agent_checkpoint import restore_agent
 
     setup = prepare(load_experiment(merged(SIS, iterations(N))).experiment).setup

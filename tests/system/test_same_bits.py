@@ -27,16 +27,16 @@ def in_process(settings: Settings, path: Path) -> netagents.Run:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Settings, credit: str, tmp_path: Path) -> None:
     agents = {"n": 6 + 2 * seed} if settings is LINE else {}
-    chosen = merged(settings, {"seed": seed, "topology": agents, "learning": {"credit": credit}})
-    one = in_process(chosen, tmp_path / "one")
+    selection = merged(settings, {"seed": seed, "topology": agents, "learning": {"credit": credit}})
+    one = in_process(selection, tmp_path / "one")
     # Started in a random order, each message delayed by a random time; one of the twelve runs over tcp.
     transport = "tcp" if (seed, settings, credit) == (1, LINE, "shared_q") else "auto"
     local = {"runtime": {"launcher": "local", "start_order_seed": seed, "transport": transport}}
-    many = netagents.run(merged(chosen, DELAYS, local), directory=tmp_path / "many")
+    many = netagents.run(merged(selection, DELAYS, local), directory=tmp_path / "many")
     assert many.state == one.state == "finished"
     assert same_bits(one, many) == []
     # The comparison compared something.
-    assert len(many.iterations) == chosen["learning"]["iterations"]
+    assert len(many.iterations) == selection["learning"]["iterations"]
     assert len(many.power_readings()) == len(many.iterations)
     assert len(many.policies()) == many.n
     assert many.experiment.runtime.transport == transport
@@ -45,13 +45,13 @@ def test_processes_leave_the_same_bits_as_one_process(seed: int, settings: Setti
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("transport", ["unix", "ipc"])
 def test_rounded_messages_leave_the_same_bits_over_every_transport(transport: str, precision: str, tmp_path: Path) -> None:
-    chosen = merged(
+    settings = merged(
         LINE, {"topology": {"n": 4}, "utility": {"kind": "entropy"}, "learning": {"wire_precision": precision, "iterations": 3}}
     )
-    one = in_process(chosen, tmp_path / "one")
-    many = netagents.run(merged(chosen, {"runtime": {"transport": transport}}), directory=tmp_path / "many")
+    one = in_process(settings, tmp_path / "one")
+    many = netagents.run(merged(settings, {"runtime": {"transport": transport}}), directory=tmp_path / "many")
     assert same_bits(one, many) == []
-    exact = in_process(merged(chosen, {"learning": {"wire_precision": "float64"}}), tmp_path / "exact")
+    exact = in_process(merged(settings, {"learning": {"wire_precision": "float64"}}), tmp_path / "exact")
     assert same_bits(one, exact) != []
 
 
@@ -61,7 +61,7 @@ def test_another_seed_leaves_other_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ({"message": "truncated_q", "sender": 1, "receiver": 3, "iteration": 1}, "truncated_q of iteration 1, step 0 from agent 1"),
         ({"message": "state", "sender": 4, "receiver": 3, "iteration": 2, "step": 5}, "state of iteration 2, step 5 from agent 4"),
@@ -70,7 +70,7 @@ def test_another_seed_leaves_other_bits(tmp_path: Path) -> None:
     ],
     ids=lambda value: value["message"] if isinstance(value, dict) else "",
 )
-def test_a_lost_message_ends_the_run_and_is_named(fault: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_a_lost_message_ends_the_run_and_is_named(fault: dict[str, Any], message: str, tmp_path: Path) -> None:
     settings = merged(LINE, {"faults": [{"kind": "drop", **fault}], "timeouts": {"exchange": 1.5}})
     with pytest.raises(NodeFailedError) as caught:
         netagents.run(settings, directory=tmp_path / "lost")
@@ -78,12 +78,12 @@ def test_a_lost_message_ends_the_run_and_is_named(fault: dict[str, Any], said: s
     line = str(caught.value)
     assert "exit code 11" in line
     assert "waited 1.5 s for" in line
-    assert said in line
+    assert message in line
     receiver = fault["receiver"]
     assert ("environment" if receiver < 0 else f"agent_{receiver}") in line
     lost = netagents.Run.open(tmp_path / "lost")
     assert lost.state == "failed"
-    assert said in lost.ending["line"]
+    assert message in lost.ending["line"]
     one = in_process(settings, tmp_path / "one")
     assert same_bits(one, lost) != []
 

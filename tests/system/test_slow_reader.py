@@ -54,12 +54,12 @@ def test_an_agent_that_pauses_again_and_again_makes_others_wait_and_nothing_else
     for _ in range(6):
         run.send("agent_3", signal.SIGSTOP)
         time.sleep(0.4)
-        stood = rows.read_bytes().count(b"\n")
+        rows_before = rows.read_bytes().count(b"\n")
         time.sleep(0.2)
         # Nobody runs ahead of who does not answer.
-        assert rows.read_bytes().count(b"\n") <= stood + 1
+        assert rows.read_bytes().count(b"\n") <= rows_before + 1
         run.send("agent_3", signal.SIGCONT)
-        wait_until(lambda stood=stood: rows.read_bytes().count(b"\n") > stood + 1, "it to go on")  # type: ignore[misc]
+        wait_until(lambda rows_before=rows_before: rows.read_bytes().count(b"\n") > rows_before + 1, "it to go on")  # type: ignore[misc]
     grown = {role: resident(run, role) - before[role] for role in watched}
     ended = run.ended(60.0)
     assert ended.code == 0, ended.err

@@ -22,8 +22,8 @@ def why_not() -> str | None:
         return "Slurm is not installed: no command sbatch"
     if "SLURM_CONF" not in os.environ:
         return "SLURM_CONF names no Slurm that tests may use"
-    done = subprocess.run(["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, timeout=30)
-    return None if done.returncode == 0 else f"no Slurm answers: {done.stderr.strip()[:200]}"
+    result = subprocess.run(["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, timeout=30)
+    return None if result.returncode == 0 else f"no Slurm answers: {result.stderr.strip()[:200]}"
 
 
 @pytest.mark.system
@@ -38,10 +38,10 @@ def test_a_job_writes_the_records_of_the_same_run_in_process(tmp_path: Path) -> 
     )
     assert made.returncode == 0, made.stderr
     submit = ["sbatch", "--wait", "--parsable", str(shared / "job.sbatch")]
-    done = subprocess.run(submit, capture_output=True, text=True, timeout=110, env={**os.environ, "NETAGENTS": command})
+    result = subprocess.run(submit, capture_output=True, text=True, timeout=110, env={**os.environ, "NETAGENTS": command})
     output = "".join(path.read_text() for path in shared.glob("slurm-*.out"))
-    assert done.returncode == 0, done.stderr + output
-    folder = shared / f"line_msg-{done.stdout.strip()}"
+    assert result.returncode == 0, result.stderr + output
+    folder = shared / f"line_msg-{result.stdout.strip()}"
     assert sorted(path.name for path in folder.iterdir()) == ["logs", "run"]
     assert {path.stem for path in (folder / "logs").iterdir()} == {"environment", "agent-0", "agent-1", "agent-2"}
     alone = netagents.run("launch/line_msg.yaml", *WORDS, "runtime.launcher=in_process", directory=tmp_path / "alone")

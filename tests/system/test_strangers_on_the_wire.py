@@ -50,7 +50,7 @@ def messages(run: LiveRun) -> list[list[bytes | memoryview]]:
     """What nobody may say to agent 0 of a line with kappa_policy 1 and kappa_gradient 2."""
     own, iteration = run.records.directory.run_id, len(run.records.returns)
     lie = State(np.ones(BATCH, dtype=np.uint8))
-    spoken = [
+    messages_sent = [
         # Of this run, by agents that are too far away for that kind; now, soon and far in the future.
         *(frames(own, sender, Kind.STATE, iteration + later, step, lie) for sender in (2, 5) for later in (0, 1, 2, 9) for step in (0, 5)),
         *(frames(own, 4, Kind.TRUNCATED_Q, iteration + later, 0, TruncatedQ(np.ones((HORIZON, BATCH)))) for later in (0, 1)),
@@ -75,9 +75,9 @@ def messages(run: LiveRun) -> list[list[bytes | memoryview]]:
     noise = np.random.default_rng(0)
     good = bytes(frames(own, 1, Kind.STATE, iteration + 1, 0, lie)[0])
     for _ in range(50):
-        spoken.append([noise.bytes(int(noise.integers(1, 300)))])
-        spoken.append([good[: int(noise.integers(4, len(good)))]])
-    return spoken
+        messages_sent.append([noise.bytes(int(noise.integers(1, 300)))])
+        messages_sent.append([good[: int(noise.integers(4, len(good)))]])
+    return messages_sent
 
 
 def is_action(message: list[bytes | memoryview]) -> bool:
@@ -91,12 +91,12 @@ def test_what_no_agent_may_say_changes_no_bit(start: Starter, scheme: str, raw: 
     run = start(merged(SETTINGS, {"runtime": {"transport": scheme}}))
     run.wait_for_rows(5)
     links = {name: raw.connect(f"{scheme}://{run.socket(name)}") for name in ("agent_0", "environment")}
-    spoken = messages(run)
-    for message in spoken:
+    messages_sent = messages(run)
+    for message in messages_sent:
         links["agent_0"].send(message, 5.0)
     # The server hears the same, but for the action: the private directory vouches for who speaks, and agent 1 may act.
-    forged = [message for message in spoken if not is_action(message)]
-    assert len(forged) == len(spoken) - 1
+    forged = [message for message in messages_sent if not is_action(message)]
+    assert len(forged) == len(messages_sent) - 1
     for message in forged:
         links["environment"].send(message, 5.0)
     assert len(run.records.returns) < 39, "the run was over before it was disturbed"
@@ -104,9 +104,9 @@ def test_what_no_agent_may_say_changes_no_bit(start: Starter, scheme: str, raw: 
     assert ended.code == 0, ended.err
     run.assert_nothing_left()
     assert same_bits(undisturbed(tmp_path / "undisturbed"), run.records) == []
-    heard = " ".join(str(entry.get("message")) for entry in read_log(run.path / "logs" / "agent_0.jsonl"))
+    log_text = " ".join(str(entry.get("message")) for entry in read_log(run.path / "logs" / "agent_0.jsonl"))
     for reason in ("outside radius", "unknown sender", "other run", "kind not allowed", "malformed"):
-        assert reason in heard, (reason, heard)
+        assert reason in log_text, (reason, log_text)
     (traffic,) = [event for event in run.records.events if event["event"] == "traffic"]
     assert traffic["dropped"]["malformed"] >= 50
 

@@ -39,24 +39,24 @@ def faithful(draw: st.DrawFn) -> Histories:
     return histories
 
 
-def _arrive(histories: Histories, on_way: dict[tuple[int, int], list[LinkEvent]], sender: int, receiver: int, kept: bool) -> None:
+def _arrive(histories: Histories, on_way: dict[tuple[int, int], list[LinkEvent]], sender: int, receiver: int, is_delivered: bool) -> None:
     queue = on_way[sender, receiver]
     event = queue.pop(0)
     if not queue:
         del on_way[sender, receiver]
-    if event.kind in RELIABLE or kept:
+    if event.kind in RELIABLE or is_delivered:
         histories[receiver].append(event._replace(what="delivered", peer=sender))
 
 
 def delivered(histories: Histories) -> list[tuple[int, int]]:
     """(node, place) of every delivery of a reliable message whose like was not sent twice on its link."""
-    found = []
+    results = []
     for node, history in histories.items():
         for place, event in enumerate(history):
             twins = [other for other in history if other == event]
             if event.what == "delivered" and event.kind in RELIABLE and len(twins) == 1:
-                found.append((node, place))
-    return found
+                results.append((node, place))
+    return results
 
 
 def promises(histories: Histories, *, complete: bool = True) -> list[str]:
@@ -104,15 +104,15 @@ def test_a_loss_is_found_at_once_inside_and_at_the_end_when_the_histories_are_co
     places = delivered(histories)
     if places:
         node, place = data.draw(st.sampled_from(places))
-        gone = histories[node].pop(place)
-        sender = gone.peer
+        lost_event = histories[node].pop(place)
+        sender = lost_event.peer
         sent = [event for event in histories[sender] if event.what == "sent" and event.peer == node and event.kind in RELIABLE]
         newest = max(event.incarnation for event in histories[sender] if event.what == "sent" and event.peer == node)
-        mine = [event.message for event in sent if event.incarnation == gone.incarnation]
-        last = mine[-1] == gone.message
+        messages = [event.message for event in sent if event.incarnation == lost_event.incarnation]
+        last = messages[-1] == lost_event.message
         inside = [] if last else ["no loss"]
         assert promises(histories, complete=False) == inside
-        assert promises(histories) == (["no loss"] if gone.incarnation == newest else inside)
+        assert promises(histories) == (["no loss"] if lost_event.incarnation == newest else inside)
 
 
 @settings(max_examples=150, deadline=None)

@@ -27,9 +27,9 @@ def test_every_error_of_the_tree_is_on_the_page_with_its_code() -> None:
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) > 4 and cells[1].isdecimal():
             rows.update({name: cells[1] for name in re.findall(r"`(\w+)`", cells[2]) if name not in rows})
-    ours = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.NetagentsError)]
-    assert {error.__name__ for error in ours} == set(rows)
-    for error in ours:
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.NetagentsError)]
+    assert {error.__name__ for error in classes} == set(rows)
+    for error in classes:
         assert rows[error.__name__] == str(error.exit_code)
 
 
@@ -80,12 +80,12 @@ def test_every_link_between_our_pages_leads_somewhere() -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "launch").glob("*.yaml")), ids=lambda file: file.stem)
 def test_a_launch_file_says_what_it_shows_how_long_it_takes_and_what_one_should_see(file: Path) -> None:
-    found = experiments_page.header(file)
-    assert len(" ".join(found.shows)) > 40
-    assert re.fullmatch(r"about (a|an|two|three|five|ten|twenty|half|\d+)\b.*", found.takes), found.takes
-    assert found.see
-    assert found.see[0].startswith("You should see: ")
-    assert any(f"launch/{file.name}" in command for command in found.commands)
+    result = experiments_page.header(file)
+    assert len(" ".join(result.subject)) > 40
+    assert re.fullmatch(r"about (a|an|two|three|five|ten|twenty|half|\d+)\b.*", result.takes), result.takes
+    assert result.see
+    assert result.see[0].startswith("You should see: ")
+    assert any(f"launch/{file.name}" in command for command in result.commands)
     assert experiments_page.picture(file) is not None, "no picture of its environment in docs/figures/gallery"
 
 
@@ -96,5 +96,5 @@ def test_the_pictures_of_papers_and_the_badges_show_what_is_committed() -> None:
     for name, svg in badges.badges().items():
         assert (figures / "badges" / name).read_text(encoding="utf-8") == svg, f"{name}: run `python -m tools.badges`"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"figures/(?:papers|badges)/([\w-]+\.\w+)", readme)
-    assert sorted(shown) == sorted(path.name for folder in ("papers", "badges") for path in (figures / folder).iterdir())
+    names = re.findall(r"figures/(?:papers|badges)/([\w-]+\.\w+)", readme)
+    assert sorted(names) == sorted(path.name for folder in ("papers", "badges") for path in (figures / folder).iterdir())

@@ -45,9 +45,9 @@ def test_a_grid_is_cut_straight() -> None:
 
 def test_halves_of_a_grid_cost_far_less_than_random_ones() -> None:
     weights, draws = grid(10, 10), np.random.default_rng(0)
-    found = cut_weight(weights, partition(100, weights, [50, 50]))
+    result = cut_weight(weights, partition(100, weights, [50, 50]))
     random = [cut_weight(weights, [order[:50], order[50:]]) for order in (draws.permutation(100).tolist() for _ in range(200))]
-    assert found < 0.7 * min(random)
+    assert result < 0.7 * min(random)
 
 
 def test_two_rings_with_one_heavy_bridge_stay_whole() -> None:

@@ -14,8 +14,8 @@ from netagents.topology import UNREACHABLE, Neighbourhoods, Reach, Topology, spr
 def graphs(draw: st.DrawFn, largest: int = 12) -> Topology:
     n = draw(st.integers(1, largest))
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
-    return Topology(n, tuple(chosen))
+    selection = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
+    return Topology(n, tuple(selection))
 
 
 @st.composite
@@ -81,12 +81,12 @@ def test_a_larger_radius_never_loses_anyone(pair, agent):
 
 @given(graphs())
 def test_radius_zero_is_silence_and_a_radius_of_n_is_the_component(graph):
-    nobody, everybody = Reach(graph.hops, [0] * graph.n), Reach(graph.hops, [graph.n] * graph.n)
+    nothing_near, all_nodes = Reach(graph.hops, [0] * graph.n), Reach(graph.hops, [graph.n] * graph.n)
     for part in graph.components:
         for i in part:
-            assert nobody.window(i) == (i,)
-            assert nobody.in_neighbours(i) == nobody.out_neighbours(i) == ()
-            assert everybody.window(i) == part
+            assert nothing_near.window(i) == (i,)
+            assert nothing_near.in_neighbours(i) == nothing_near.out_neighbours(i) == ()
+            assert all_nodes.window(i) == part
 
 
 def test_radii_of_ones_own_make_hearing_and_being_needed_two_sets():

@@ -11,8 +11,8 @@ from netagents.topology import UNREACHABLE, Topology, TreeNode, relay_tree
 def questions(draw: st.DrawFn) -> tuple[Topology, int, set[int]]:
     n = draw(st.integers(1, 12))
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
-    graph = Topology(n, tuple(chosen))
+    settings = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3 * n)) if pairs else []
+    graph = Topology(n, tuple(settings))
     origin = draw(st.integers(0, n - 1))
     reachable = [j for j in range(n) if graph.hops.distance(origin, j) != UNREACHABLE]
     return graph, origin, draw(st.sets(st.sampled_from(reachable)))
@@ -23,7 +23,7 @@ def test_everybody_in_the_audience_hears_the_origin_over_as_few_hops_as_there_ar
     graph, origin, out_neighbours = question
     tree = relay_tree(graph, origin, out_neighbours)
     assert tree[origin].parent == origin
-    assert {node for node, place in tree.items() if place.wanted} == out_neighbours - {origin}
+    assert {node for node, place in tree.items() if place.is_receiver} == out_neighbours - {origin}
     for node, place in tree.items():
         hops, at = 0, node
         while at != origin:
@@ -32,7 +32,7 @@ def test_everybody_in_the_audience_hears_the_origin_over_as_few_hops_as_there_ar
         assert hops == graph.hops.distance(origin, node)
         # Children and parents are each other's mirror, and nobody but the origin stands there for nothing.
         assert place.children == tuple(sorted(j for j, other in tree.items() if other.parent == node and j != origin))
-        assert node == origin or place.wanted or place.children
+        assert node == origin or place.is_receiver or place.children
 
 
 @given(questions())

@@ -61,8 +61,8 @@ def test_signals_are_neighbours_along_roads_past_junctions_without_signals():
 
 
 def test_the_grid_that_comes_along_is_a_grid_of_signals():
-    ours = read_topology("traffic_grid")
-    assert ours.edges == grid(3, 3).edges
+    packaged = read_topology("traffic_grid")
+    assert packaged.edges == grid(3, 3).edges
     network = read_road_network((packaged_directory("topologies") / "traffic_grid.net.xml").read_text(), "grid")
     assert all(len(signal.lanes) == 8 and len(signal.greens) == 4 for signal in network.signals)
     assert len(network.entries) == len(network.exits) == 12
@@ -84,7 +84,7 @@ def test_midtown_is_the_part_of_manhattan_that_is_a_graph_already():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ('<net version="1.20">', "<graph>", "n:2: not a road network but XML of 'graph'"),
         ('<?xml version="1.0"?>', "<!DOCTYPE net>", "n:1: a document type (DTD) is not allowed"),
@@ -95,11 +95,11 @@ def test_midtown_is_the_part_of_manhattan_that_is_a_graph_already():
         ("</net>", "", "not XML"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(old, new, said):
+def test_what_is_wrong_is_said_with_its_line(old, new, message):
     assert old in NETWORK
     with pytest.raises(TopologyError) as error:
         parse_road_network(NETWORK.replace(old, new, 1), "n")
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_network_without_signals_is_refused():

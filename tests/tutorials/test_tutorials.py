@@ -22,10 +22,10 @@ TIMES = re.compile(r"\d+(\.\d+)? (s|seconds|minutes)\b|\d{8}-\d{6}-[0-9a-f]{4}|[
 def test_a_tutorial_runs_and_prints_what_the_site_shows(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     words = [sys.executable, str(Path(__file__).with_name("notebook_process.py")), str(path), str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=550)
-    assert done.returncode == 0, done.stderr[-4000:]
-    executed, shown = nbformat.read(tmp_path / "executed.ipynb", 4), nbformat.read(path, 4)
-    for number, (cell, before) in enumerate(zip(executed.cells, shown.cells, strict=True)):
+    result = subprocess.run(words, capture_output=True, text=True, timeout=550)
+    assert result.returncode == 0, result.stderr[-4000:]
+    executed, output = nbformat.read(tmp_path / "executed.ipynb", 4), nbformat.read(path, 4)
+    for number, (cell, before) in enumerate(zip(executed.cells, output.cells, strict=True)):
         assert _printed(cell) == _printed(before), f"cell {number} of {path.name}"
 
 

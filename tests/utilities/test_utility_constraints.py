@@ -45,10 +45,10 @@ def test_the_memoryless_multiplier_forgets_and_projected_ascent_accumulates_to_i
         {"utility": g, "threshold": 0.1, "step_size": 0.5},
         {"utility": g, "threshold": 0.1, "step_size": 0.5, "update": "projected_ascent", "maximum": 1.25, "initial": 0.25},
     )
-    seen = [(memoryless.initial, ascent.initial)]
+    multipliers = [(memoryless.initial, ascent.initial)]
     for _ in range(3):
-        seen.append((memoryless.next_multiplier(seen[-1][0], 1.0), ascent.next_multiplier(seen[-1][1], 1.0)))
-    assert seen == [(0.0, 0.25), (0.5, 0.75), (0.5, 1.25), (0.5, 1.25)]
+        multipliers.append((memoryless.next_multiplier(multipliers[-1][0], 1.0), ascent.next_multiplier(multipliers[-1][1], 1.0)))
+    assert multipliers == [(0.0, 0.25), (0.5, 0.75), (0.5, 1.25), (0.5, 1.25)]
     assert memoryless.next_multiplier(0.5, -1.0) == 0.0
     assert ascent.next_multiplier(1.25, -1.0) == 0.75
 
@@ -101,10 +101,10 @@ def test_two_outcomes_of_less_than_full_mass_do_beat_log_two() -> None:
 
 
 def test_constraints_bind_whom_they_name_in_the_order_of_the_file() -> None:
-    everybody = {"utility": {"kind": "entropy"}, "threshold": 0.3}
+    all_agents = {"utility": {"kind": "entropy"}, "threshold": 0.3}
     some = {"utility": {"kind": "linear", "rewards": [[1, 1], [1, 1]]}, "threshold": 2.0, "agents": [1, 2]}
-    assert [len(constrain(some, everybody, agent=agent)) for agent in range(4)] == [1, 2, 2, 1]
-    assert [one.threshold for one in constrain(some, everybody, agent=1)] == [2.0, 0.3]
+    assert [len(constrain(some, all_agents, agent=agent)) for agent in range(4)] == [1, 2, 2, 1]
+    assert [one.threshold for one in constrain(some, all_agents, agent=1)] == [2.0, 0.3]
 
 
 def test_the_memoryless_multiplier_is_a_quadratic_penalty() -> None:

@@ -17,25 +17,25 @@ def envelope(sender: int, step: int, kind: Kind = Kind.STATE) -> Envelope:
 
 def deliveries(feed: FaultyFeed, arrivals: list[tuple[float, Envelope]]) -> list[tuple[float, int, int]]:
     """(time, sender, step) of each delivery, read in steps of 0.1 ms."""
-    got = []
+    received = []
     for now in np.arange(0.0, 2.0, 1e-4):
         while arrivals and arrivals[0][0] <= now:
             feed.push((arrivals.pop(0)[1], None), now)
-        got += [(float(now), item.sender, item.step) for item, _ in feed.due(now)]
+        received += [(float(now), item.sender, item.step) for item, _ in feed.due(now)]
     assert feed.next_due() is None
-    return got
+    return received
 
 
 def test_delays_lie_in_their_range_and_keep_each_links_order() -> None:
     arrivals = [(0.001 * step, envelope(sender, step)) for step in range(200) for sender in (1, 2, ENVIRONMENT)]
-    got = deliveries(FaultyFeed((DelayFault(low=0.01, high=0.05),), 0, 9), list(arrivals))
-    assert len(got) == 600
+    received = deliveries(FaultyFeed((DelayFault(low=0.01, high=0.05),), 0, 9), list(arrivals))
+    assert len(received) == 600
     for sender in (1, 2, ENVIRONMENT):
-        assert [step for _, who, step in got if who == sender] == list(range(200))
-    waits = np.array([now - 0.001 * step for now, _, step in got])
+        assert [step for _, origin, step in received if origin == sender] == list(range(200))
+    waits = np.array([now - 0.001 * step for now, _, step in received])
     assert waits.min() >= 0.01 - 1e-9
     assert waits.max() <= 0.05 + 3e-4
-    assert [sender for _, sender, _ in got] != [message.sender for _, message in arrivals]  # across links the order does change
+    assert [sender for _, sender, _ in received] != [message.sender for _, message in arrivals]  # across links the order does change
 
 
 def test_delays_are_a_function_of_seed_and_link_whatever_the_interleaving() -> None:
@@ -61,8 +61,8 @@ def test_only_the_named_message_is_dropped_and_only_at_its_receiver() -> None:
     for _, item in arrivals:
         feed.push((item, None), 0.0)
         elsewhere.push((item, None), 0.0)
-    kept = [(item.kind, item.sender, item.step) for item, _ in feed.due(0.0)]
-    assert kept == [
+    delivered = [(item.kind, item.sender, item.step) for item, _ in feed.due(0.0)]
+    assert delivered == [
         (item.kind, item.sender, item.step) for _, item in arrivals if (item.kind, item.sender, item.step) != (Kind.STATE, 1, 3)
     ]
     assert len(elsewhere.due(0.0)) == len(arrivals)
@@ -73,8 +73,10 @@ def test_a_swap_exchanges_contents_and_nothing_else() -> None:
     for step in (3, 4):
         for sender in (2, 3, 1):
             feed.push((envelope(sender, step), f"agent_{sender}"), 0.0)
-    got = {(item.sender, item.step, user): item.message.values.tolist() for item, user in feed.due(0.0) if isinstance(item.message, State)}
-    assert got == {(s, t, f"agent_{s}"): [{1: 2, 2: 1}.get(s, s) if t == 3 else s, t] for t in (3, 4) for s in (1, 2, 3)}
+    received = {
+        (item.sender, item.step, user): item.message.values.tolist() for item, user in feed.due(0.0) if isinstance(item.message, State)
+    }
+    assert received == {(s, t, f"agent_{s}"): [{1: 2, 2: 1}.get(s, s) if t == 3 else s, t] for t in (3, 4) for s in (1, 2, 3)}
 
 
 @pytest.mark.parametrize(

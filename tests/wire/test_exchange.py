@@ -90,9 +90,9 @@ def test_lockstep_rounds_give_every_node_every_state_in_order(build: Build) -> N
     for node in range(4):
         assert received[node] == [[[peer, number] for peer in range(4) if peer != node] for number in range(rounds)]
         assert not network[node].inbox.dropped
-        sent, heard = network[node].traffic.sent[Kind.STATE], network[node].traffic.received[Kind.STATE]
-        assert sent[0] == heard[0] == 3 * rounds
-        assert sent[1] == heard[1] == 3 * rounds * 42  # counters of 16, a header of 18 with one field, padding to 40, two values
+        sent, deliveries = network[node].traffic.sent[Kind.STATE], network[node].traffic.received[Kind.STATE]
+        assert sent[0] == deliveries[0] == 3 * rounds
+        assert sent[1] == deliveries[1] == 3 * rounds * 42  # counters of 16, a header of 18 with one field, padding to 40, two values
     assert sum(network[node].traffic.sent[Kind.STATE][1] for node in range(4)) == sum(
         network[node].traffic.received[Kind.STATE][1] for node in range(4)
     )
@@ -102,15 +102,15 @@ def test_lockstep_rounds_give_every_node_every_state_in_order(build: Build) -> N
 
 def test_messages_carry_the_incarnation_and_the_run_of_the_moment(build: Build) -> None:
     network = build(2)
-    codec, told = Codec(), []
+    codec, headers = Codec(), []
     for change in (lambda: None, lambda: network[1].restart(0, 3), lambda: setattr(network[1].inbox, "run", b"another!")):
         change()
         for value in (1, 2):
             network[1].send(state(value), Kind.STATE, 0, 0, [0])
             received = network[0]._listener.receive(5.0)
             assert received is not None
-            told.append(codec.decode(received.frames)[:2])
-    assert told == [(RUN, 0), (RUN, 0), (RUN, 3), (RUN, 3), (b"another!", 3), (b"another!", 3)]
+            headers.append(codec.decode(received.frames)[:2])
+    assert headers == [(RUN, 0), (RUN, 0), (RUN, 3), (RUN, 3), (b"another!", 3), (b"another!", 3)]
 
 
 def test_the_number_of_remembered_channels_is_bounded(build: Build) -> None:
@@ -132,10 +132,10 @@ def test_a_deadline_names_phase_iteration_step_and_missing_peers(build: Build) -
 
 def test_who_waits_is_asleep(build: Build) -> None:
     network = build(2)
-    began = time.thread_time()
+    start = time.thread_time()
     with pytest.raises(DeadlineError):
         network[0].receive(0, Kind.STATE, 0, (1,), 0.5)
-    assert time.thread_time() - began < 0.25
+    assert time.thread_time() - start < 0.25
     assert network[0].traffic.wait_seconds > 0.25
 
 
@@ -256,12 +256,12 @@ def test_garbage_is_counted_and_disturbs_nobody(build: Build) -> None:
 
 def test_serve_answers_control_messages_until_done(build: Build) -> None:
     network = build(3)
-    heard: list[int] = []
-    network[ENVIRONMENT].on_control = lambda envelope, _: heard.append(envelope.sender)
+    received: list[int] = []
+    network[ENVIRONMENT].on_control = lambda envelope, _: received.append(envelope.sender)
     for node in (2, 0, 1):
         network[node].send(Ready(), Kind.READY, 0, 0, [ENVIRONMENT])
-    network[ENVIRONMENT].serve(lambda: len(heard) == 3, 5.0, lambda _: "unused")
-    assert sorted(heard) == [0, 1, 2]
+    network[ENVIRONMENT].serve(lambda: len(received) == 3, 5.0, lambda _: "unused")
+    assert sorted(received) == [0, 1, 2]
     with pytest.raises(DeadlineError, match="environment: waiting for more"):
         network[ENVIRONMENT].serve(lambda: False, 0.05, lambda _: "waiting for more")
 

@@ -7,7 +7,7 @@ import pytest
 
 from netagents.errors import DecodeError
 from netagents.experiment import load_experiment
-from netagents.learning.prepare import prepare
+from netagents.learning.prepared_experiment import prepare
 from netagents.messages import ENVIRONMENT, Action, Envelope, Kind, ShadowReward, State, Step, Trace, TruncatedQ
 from netagents.nodes.bootstrap.run_shapes import action_shapes, shapes_of
 from netagents.wire.codec import Codec

@@ -165,11 +165,11 @@ def test_of_two_restarted_at_once_the_earlier_one_may_come_last() -> None:
     for index in range(3):
         server.handle(envelope(index, Ready()))
     assert [reply.receiver for reply in server.handle(envelope(2, hello(2, pid=200), incarnation=2))] == [0, 1, 2]
-    told = server.incarnation
+    before = server.incarnation
     again = server.handle(envelope(1, hello(1, pid=201), incarnation=1))
     # Whoever was told of agent 2 has an old address of agent 1 and must hear of it under an incarnation that is new to it.
     assert [reply.receiver for reply in again] == [0, 1, 2]
-    assert server.incarnation > told
+    assert server.incarnation > before
     assert server.ready == set()
 
 
@@ -282,21 +282,21 @@ def test_the_machines_start_real_nodes_over_ipc_in_random_order(tmp_path: Path) 
         node = NodeHandshake(index, listener.endpoint, "1.0", index)
         peers = {peer for peer in (index - 1, index + 1) if 0 <= peer < n}
 
-        def say(replies: list[Reply]) -> None:
+        def deliver(replies: list[Reply]) -> None:
             for reply in replies:
                 exchange.send(reply.message, reply.kind, 0, 0, [reply.receiver])
 
         def on_control(message: Envelope, _: str | None) -> None:
-            say(node.handle(message))
+            deliver(node.handle(message))
             if node.phase is Phase.WELCOMED and node.welcome is not None:
                 exchange.inbox.run = node.run
                 for peer in peers:
                     exchange.link(peer, transport.connect(node.welcome.peers[peer]))
-                say(node.link(peers, peers))
+                deliver(node.link(peers, peers))
 
         exchange.on_control = on_control
         while node.phase is Phase.HELLO:
-            say([node.hello()])
+            deliver([node.hello()])
             exchange.pump(0.1)
         exchange.serve(lambda: node.phase is Phase.STARTED, 10.0, node.status)
         started[index] = node.iteration

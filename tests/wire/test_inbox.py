@@ -68,9 +68,9 @@ def test_any_order_of_arrival_gives_the_same_phases(arrivals: list[tuple[Kind, i
         box.advance(iteration)
         for step in (0, 1):
             for kind in (Kind.STATE, Kind.TRACE):
-                got = box.collect(iteration, kind, step, (1, 2))
-                assert got is not None
-                assert [item.values.tolist() for item in got if isinstance(item, State)] == [
+                received = box.collect(iteration, kind, step, (1, 2))
+                assert received is not None
+                assert [item.values.tolist() for item in received if isinstance(item, State)] == [
                     [kind, iteration, step, 1],
                     [kind, iteration, step, 2],
                 ]
@@ -140,9 +140,9 @@ def test_a_tolerant_inbox_counts_duplicates_and_keeps_the_first() -> None:
     box = inbox(strict=False)
     box.put(message())
     assert not box.put(message(message=State(np.array([99], np.uint8))))
-    (kept,) = box.collect(0, Kind.STATE, 0, (1,)) or ()
-    assert isinstance(kept, State)
-    assert kept.values.tolist() == [1]
+    (stored,) = box.collect(0, Kind.STATE, 0, (1,)) or ()
+    assert isinstance(stored, State)
+    assert stored.values.tolist() == [1]
     assert not box.put(message())
     assert box.dropped == {Drop.DUPLICATE: 2}
 

@@ -43,8 +43,8 @@ def test_the_newest_messages_are_stored_and_the_newest_not_later_is_found(arriva
     if arrivals:
         assert max(arrivals) in stored
     newest = inbox.newest(Kind.STATE, 1, at)
-    kept = [time for time in stored if time <= at]
-    assert (None if newest is None else (newest.iteration, newest.step)) == max(kept, default=None)
+    candidates = [time for time in stored if time <= at]
+    assert (None if newest is None else (newest.iteration, newest.step)) == max(candidates, default=None)
     if newest is not None:
         np.testing.assert_array_equal(newest.message.values, [newest.iteration, newest.step])
     assert inbox.stored(Kind.STATE, 2) == {}

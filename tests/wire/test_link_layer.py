@@ -75,7 +75,7 @@ class Net:
     def rounds(self, count: int, large: bool = False) -> dict[int, list[list[list[int]]]]:
         """What every agent hears from the others in so many lockstep rounds, each agent in a thread of its own."""
         agents = [node for node in self.nodes if node >= 0]
-        heard: dict[int, list[list[list[int]]]] = {node: [] for node in agents}
+        deliveries: dict[int, list[list[list[int]]]] = {node: [] for node in agents}
         errors: list[BaseException] = []
 
         def run(node: int) -> None:
@@ -88,9 +88,9 @@ class Net:
                     values[1] = number % 256
                     exchange.send(State(values), Kind.STATE, iteration, step, peers)
                     messages = exchange.receive(iteration, Kind.STATE, step, peers)
-                    heard[node].append([message.values[:2].tolist() for message in messages if isinstance(message, State)])
+                    deliveries[node].append([message.values[:2].tolist() for message in messages if isinstance(message, State)])
                 # Who is done still answers those who are not.
-                while not errors and (any(len(heard[peer]) < count for peer in agents) or self.unacknowledged()):
+                while not errors and (any(len(deliveries[peer]) < count for peer in agents) or self.unacknowledged()):
                     exchange.pump(0.005)
             except BaseException as error:
                 errors.append(error)
@@ -102,7 +102,7 @@ class Net:
             thread.join()
         if errors:
             raise errors[0]
-        return heard
+        return deliveries
 
     def unacknowledged(self) -> bool:
         return any(end.outbox.pending for layer in self.layers.values() for end in layer._ends.values())
@@ -179,9 +179,9 @@ def test_a_one_way_fault_leaves_the_way_back_alone(memory: Build) -> None:
 
 def test_the_bandwidth_bounds_what_passes(memory: Build) -> None:
     net = memory(2, LinkFault(bandwidth=2_000_000, burst=40_000))
-    began = perf_counter()
+    start = perf_counter()
     assert net.rounds(30, large=True) == expected(2, 30)
-    seconds = perf_counter() - began
+    seconds = perf_counter() - start
     carried = min(row["transmissions_bytes"] for row in net.costs().values())
     assert carried > 900_000
     # A token bucket lets pass at most the burst and the rate times the time.
@@ -230,10 +230,10 @@ def test_kinds_that_the_clock_does_not_need_are_sent_once(memory: Build) -> None
             for exchange in (agent, server):
                 exchange.pump(0.005)
     assert len(agent.receive(0, Kind.STEP, 199, (ENVIRONMENT,))) == 1
-    came = [event for event in net.histories[0] if event.kind == "state"]
-    assert 60 < len(came) < 140
+    arrived = [event for event in net.histories[0] if event.kind == "state"]
+    assert 60 < len(arrived) < 140
     # But the first of an iteration arrives in any case.
-    assert 0 in [event.step for event in came]
+    assert 0 in [event.step for event in arrived]
     assert check_history(net.histories, {"step"}) == []
     assert "no loss" in [violation.promise for violation in check_history(net.histories, {"step", "state"})]
     row = net.costs()[ENVIRONMENT, 0]
@@ -261,11 +261,11 @@ def test_where_others_see_to_who_is_silent_messages_are_given_up(memory: Build) 
 
 def test_control_messages_go_around_the_model(memory: Build) -> None:
     net = memory(1, LinkFault(loss=1.0))
-    heard = []
-    net.exchanges[ENVIRONMENT].on_control = lambda envelope, _: heard.append(envelope.sender)
+    deliveries = []
+    net.exchanges[ENVIRONMENT].on_control = lambda envelope, _: deliveries.append(envelope.sender)
     net.exchanges[0].send(Ready(), Kind.READY, 0, 0, (ENVIRONMENT,))
     net.exchanges[ENVIRONMENT].pump(1.0)
-    assert heard == [0]
+    assert deliveries == [0]
     assert net.costs() == {}
 
 

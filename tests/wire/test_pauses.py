@@ -36,25 +36,25 @@ def clock(monkeypatch):
 
 
 def test_a_late_waking_is_taken_off_the_clock_and_a_punctual_one_is_not(clock):
-    began = pauses.waiting_clock()
+    start = pauses.waiting_clock()
     clock[0] += 0.5
-    pauses.note_waking(began + 0.5)
-    assert pauses.waiting_clock() == began + 0.5
+    pauses.note_waking(start + 0.5)
+    assert pauses.waiting_clock() == start + 0.5
     clock[0] += 0.5 + pauses.LATE_SECONDS
-    pauses.note_waking(began + 1.0)
+    pauses.note_waking(start + 1.0)
     assert pauses.paused_seconds() == 0.0
     clock[0] += 40.0
-    pauses.note_waking(began + 1.0 + pauses.LATE_SECONDS)
+    pauses.note_waking(start + 1.0 + pauses.LATE_SECONDS)
     assert pauses.paused_seconds() == 40.0
-    assert pauses.waiting_clock() == began + 1.0 + pauses.LATE_SECONDS
+    assert pauses.waiting_clock() == start + 1.0 + pauses.LATE_SECONDS
 
 
 def test_what_an_inner_wait_has_noted_is_not_noted_again(clock):
-    began = pauses.waiting_clock()
+    start = pauses.waiting_clock()
     clock[0] += 60.0
-    pauses.note_waking(began + 0.5)
-    pauses.note_waking(began + 0.5)
-    assert pauses.waiting_clock() == began + 0.5
+    pauses.note_waking(start + 0.5)
+    pauses.note_waking(start + 0.5)
+    assert pauses.waiting_clock() == start + 0.5
 
 
 @pytest.mark.system

@@ -36,7 +36,7 @@ class Suspended(Listener):
     """A listener in whose first sleep this process is stopped."""
 
     def __init__(self, inner: Listener, clock: Clock) -> None:
-        self.endpoint, self._inner, self._clock, self._done = inner.endpoint, inner, clock, False
+        self.endpoint, self._inner, self._clock, self._stopped = inner.endpoint, inner, clock, False
 
     def take(self, timeout_seconds: float) -> Any:
         return self._inner.take(timeout_seconds)
@@ -45,8 +45,8 @@ class Suspended(Listener):
         return self._inner.receive(timeout_seconds)
 
     def wait(self, descriptors: Sequence[int], timeout_seconds: float) -> WaitResult:
-        if timeout_seconds > 0.0 and not self._done:
-            self._done, self._clock.ahead = True, STOPPED
+        if timeout_seconds > 0.0 and not self._stopped:
+            self._stopped, self._clock.ahead = True, STOPPED
         return self._inner.wait(descriptors, timeout_seconds)
 
     def close(self) -> None:

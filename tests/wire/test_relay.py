@@ -69,13 +69,13 @@ class Network:
                 exchange.send(state(node, number), Kind.STATE, iteration, step, in_neighbours)
                 received[node].append(values(exchange.receive(iteration, Kind.STATE, step, in_neighbours)))
             exchange.send(TruncatedQ(np.full((4, 1000), float(node))), Kind.TRUNCATED_Q, iteration, 0, in_neighbours)
-            told = exchange.receive(iteration, Kind.TRUNCATED_Q, 0, in_neighbours)
-            received[node].append([[int(each.values.mean())] for each in told if isinstance(each, TruncatedQ)])
-            assert all(each.values.flags.aligned for each in told if isinstance(each, TruncatedQ))
+            messages = exchange.receive(iteration, Kind.TRUNCATED_Q, 0, in_neighbours)
+            received[node].append([[int(each.values.mean())] for each in messages if isinstance(each, TruncatedQ)])
+            assert all(each.values.flags.aligned for each in messages if isinstance(each, TruncatedQ))
             # Who has what it needs still hands on for others.
-            done.wait_for_all(lambda: exchange.pump(0.01))
+            finish_line.wait_for_all(lambda: exchange.pump(0.01))
 
-        done = Together(len(self.exchanges))
+        finish_line = Together(len(self.exchanges))
         threads = [threading.Thread(target=live, args=(node,)) for node in self.exchanges]
         for thread in threads:
             thread.start()

@@ -86,10 +86,10 @@ def test_what_a_loop_takes_is_what_take_gives(transport: Transport, address: Add
             sender.send(message, 5.0)
     received = [in_frames(listener.complete(take())) for _ in messages]
     assert [list(each.frames) for each in received] == messages
-    began = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(listener.timeout_error):
         take()
-    assert 0.15 < time.monotonic() - began < 5.0
+    assert 0.15 < time.monotonic() - start < 5.0
     # Neither a look at what is there nor a wait of another length changes how long the loop waits.
     assert listener.take(0.0) is None
     assert listener.take(0.01) is None
@@ -124,7 +124,7 @@ def test_many_senders_share_one_listener(transport: Transport, address: Address)
     received = [tuple(map(int, text.split())) for text in receive_all(listener, 600)]
     assert len(received) == 600
     for number in range(30):
-        assert [turn for who, turn in received if who == number] == list(range(20))
+        assert [turn for origin, turn in received if origin == number] == list(range(20))
 
 
 def test_a_receive_without_messages_ends_when_its_time_is_up(transport: Transport, address: Address) -> None:
@@ -223,11 +223,11 @@ def test_close_lets_messages_leave_and_abort_does_not_wait_for_them(scheme: str,
     receiving.close()
 
     lonely = open_transport(f"{scheme}://x", LinkSettings(insecure=True, linger_seconds=30.0))
-    nobody = lonely.connect(listener.endpoint + "9" if scheme != "tcp" else "tcp://127.0.0.1:9")
-    nobody.send([b"lost"], 1.0)
+    stranger = lonely.connect(listener.endpoint + "9" if scheme != "tcp" else "tcp://127.0.0.1:9")
+    stranger.send([b"lost"], 1.0)
     started = time.monotonic()
-    nobody.abort()
-    nobody.abort()
+    stranger.abort()
+    stranger.abort()
     lonely.close()
     assert time.monotonic() - started < 5.0
 

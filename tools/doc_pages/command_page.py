@@ -48,8 +48,8 @@ def _row(parameter: Any) -> Row | None:
     if option and not parameter.is_flag:
         word += f" {_TYPES.get(parameter.type_descriptor.annotation, 'text')}"
     default = parameter.default
-    shown = "" if default is None or default is False or callable(default) or parameter.required else f"`{default}`"
-    return word, shown, _sentence(getattr(parameter, "help", None))
+    default_text = "" if default is None or default is False or callable(default) or parameter.required else f"`{default}`"
+    return word, default_text, _sentence(getattr(parameter, "help", None))
 
 
 def _place(argument: Any) -> str:

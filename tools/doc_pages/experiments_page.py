@@ -23,12 +23,12 @@ class Header(NamedTuple):
     """The comment at the top of an experiment file.
 
     Attributes:
-        shows: lines about what it shows. takes: how long it takes.
+        subject: lines about what it shows. takes: how long it takes.
         see: lines about what one should see.
         commands: to be pasted, with remarks. after: lines behind the commands.
     """
 
-    shows: list[str]
+    subject: list[str]
     takes: str
     see: list[str]
     commands: list[str]
@@ -54,7 +54,7 @@ def experiment_lines(folder: Path = LAUNCH) -> Iterator[str]:
 def header(file: Path) -> Header:
     """The comment at the top of an experiment file, without its marks."""
     parts = Header([], "", [], [], [])
-    part = parts.shows
+    part = parts.subject
     for line in _comment(file):
         if line.startswith("  "):
             parts.commands.append(_command(line.strip()))
@@ -83,17 +83,17 @@ def _comment(file: Path) -> Iterator[str]:
 
 def _section(file: Path) -> Iterator[str]:
     """What it shows, how long it takes and what one should see as prose, the picture, and the commands as one block."""
-    found = header(file)
+    comment = header(file)
     drawn = picture(file)
     if drawn is not None:
         yield from (f"![{drawn}](figures/gallery/{drawn}.png)", "")
-    yield from "\n".join(found.shows).strip().splitlines()
-    yield from ("", f"Takes {found.takes} of processor time.", *found.see)
-    if found.commands:
+    yield from "\n".join(comment.subject).strip().splitlines()
+    yield from ("", f"Takes {comment.takes} of processor time.", *comment.see)
+    if comment.commands:
         yield from ("", "<!-- not executed: tests/learning/test_launch_experiments.py runs every file for two short iterations -->")
-        yield from ("```sh", *found.commands, "```")
-    if any(found.after):
-        yield from ("", *"\n".join(found.after).strip().splitlines())
+        yield from ("```sh", *comment.commands, "```")
+    if any(comment.after):
+        yield from ("", *"\n".join(comment.after).strip().splitlines())
 
 
 def _command(line: str) -> str:

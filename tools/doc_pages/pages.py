@@ -128,7 +128,7 @@ def _error_rows() -> Iterator[tuple[str, str, str, str]]:
         yield str(code), ", ".join(f"`{error.__name__}`" for error in group), group[0].symptom, group[0].action
 
 
-def _group(title: str, prefix: str, model: schema.Model, seen: dict[schema.Model, str]) -> Iterator[str]:
+def _group(title: str, prefix: str, model: schema.Model, titles: dict[schema.Model, str]) -> Iterator[str]:
     """A section for one settings class, then one for each group below it; a class that was shown before is only named."""
     below: list[tuple[str, FieldInfo]] = []
     rows: list[Row] = []
@@ -145,20 +145,20 @@ def _group(title: str, prefix: str, model: schema.Model, seen: dict[schema.Model
         yield from _table(("key", "type", "default", "what it does"), rows)
         yield ""
     for key, field in below:
-        yield from _below(key, field, seen)
+        yield from _below(key, field, titles)
 
 
-def _below(key: str, field: FieldInfo, seen: dict[schema.Model, str]) -> Iterator[str]:
+def _below(key: str, field: FieldInfo, titles: dict[schema.Model, str]) -> Iterator[str]:
     """The sections of one field that holds a group, a choice of groups, or a list of either."""
     kinds, single, is_list = _groups(field)
     prefix = f"{key}.0." if is_list else f"{key}."
     if single is not None:
         title = f"`{key}`" + (" (a list of groups)" if is_list else "")
-        if single in seen:
-            yield from (f"## {title}", "", f"Takes the keys of {seen[single]}.", "")
+        if single in titles:
+            yield from (f"## {title}", "", f"Takes the keys of {titles[single]}.", "")
             return
-        seen[single] = f"`{key}`"
-        yield from _group(title, prefix, single, seen)
+        titles[single] = f"`{key}`"
+        yield from _group(title, prefix, single, titles)
         return
     yield from (f"## `{key}`" + (" (a list of groups)" if is_list else ""), "")
     if field.description:
@@ -168,16 +168,16 @@ def _below(key: str, field: FieldInfo, seen: dict[schema.Model, str]) -> Iterato
         if default is not None:
             yield from (f"Default: `kind: {default.kind}`.", "")
     names = dict(zip(kinds, schema.kind_names(kinds), strict=True))
-    known = [tag for tag, model in kinds.items() if model in seen]
+    known = [tag for tag, model in kinds.items() if model in titles]
     if known:
         yield from (
-            f"Takes these kinds with the keys they have in {seen[kinds[known[0]]]}: {', '.join(f'`{names[tag]}`' for tag in known)}.",
+            f"Takes these kinds with the keys they have in {titles[kinds[known[0]]]}: {', '.join(f'`{names[tag]}`' for tag in known)}.",
             "",
         )
-    fresh = {tag: model for tag, model in kinds.items() if model not in seen}
-    seen.update(dict.fromkeys(fresh.values(), f"`{key}`"))
+    fresh = {tag: model for tag, model in kinds.items() if model not in titles}
+    titles.update(dict.fromkeys(fresh.values(), f"`{key}`"))
     for tag, model in fresh.items():
-        yield from _group(f"`{prefix}kind: {names[tag]}`", prefix, model, seen)
+        yield from _group(f"`{prefix}kind: {names[tag]}`", prefix, model, titles)
 
 
 def _groups(field: FieldInfo) -> tuple[dict[str, schema.Model], schema.Model | None, bool]:

@@ -8,10 +8,10 @@ from netagents.errors import EnvironmentMismatchError
 from netagents.topology import Topology
 
 
-def matched_agents(possible: tuple[str, ...], chosen: Sequence[str], topology: Topology, where: str) -> tuple[str, ...]:
+def matched_agents(possible: tuple[str, ...], names: Sequence[str], topology: Topology, where: str) -> tuple[str, ...]:
     """The environment's agents in the order of the graph's nodes.
 
-    By the names in ``chosen``, else by the graph's own labels where it has some, else in the environment's order.
+    By the names in ``names``, else by the graph's own labels where it has some, else in the environment's order.
 
     Raises:
         EnvironmentMismatchError: numbers or names do not match.
@@ -24,9 +24,9 @@ def matched_agents(possible: tuple[str, ...], chosen: Sequence[str], topology: T
         actual = f"it has {len(possible)} agents ({listed}), the topology {n}"
         raise EnvironmentMismatchError(actual, where=where, fix=f"use a topology of {len(possible)} agents")
     numbered = labels == tuple(str(i) for i in range(n))
-    wanted = tuple(chosen) or (possible if numbered else labels)
-    strangers = [name for name in wanted if name not in possible]
-    if strangers or len(set(wanted)) != n:
+    order = tuple(names) or (possible if numbered else labels)
+    strangers = [name for name in order if name not in possible]
+    if strangers or len(set(order)) != n:
         actual = f"it has no agent '{strangers[0]}'" if strangers else "environment.agents does not name every agent once"
         raise EnvironmentMismatchError(actual, where=where, fix=f"its agents are {listed}; list them in environment.agents, one per node")
-    return wanted
+    return order

@@ -57,19 +57,19 @@ class EnvironmentCopies:
     def __getitem__(self, copy: int) -> Any:
         return self._copies[copy]
 
-    def open(self, wanted: int, report: Report | None = None) -> None:
+    def open(self, count: int, report: Report | None = None) -> None:
         """Make copies until there are so many.
 
         Raises:
             ForeignCodeError: making one failed.
             EnvironmentMismatchError: what was made is no ``ParallelEnv``.
         """
-        while len(self._copies) < wanted:
+        while len(self._copies) < count:
             self._copies.append(self._make())
             if report is not None:
-                report(len(self._copies), wanted)
+                report(len(self._copies), count)
 
-    def call(self, name: str, copy: int, *given: Any, **named: Any) -> Any:
+    def call(self, name: str, copy: int, *arguments: Any, **keywords: Any) -> Any:
         """Call a method of a copy.
 
         Raises:
@@ -78,7 +78,7 @@ class EnvironmentCopies:
         """
         method = getattr(self._copies[copy], name)
         try:
-            return method(*given, **named)
+            return method(*arguments, **keywords)
         except NetagentsError:
             raise
         except (Exception, SystemExit) as error:
@@ -135,12 +135,12 @@ def _check_made(made: Any, where: str) -> None:
             f"it made a {kind}, an AECEnv whose agents act in turn", where=where, fix="name the module's parallel_env, or wrap it"
         )
     try:
-        lacking = [part for part in _PARTS if not hasattr(made, part)]
+        missing = [part for part in _PARTS if not hasattr(made, part)]
     except Exception as error:
         raise foreign_fault(error, "looking at it", where) from error
-    if lacking:
+    if missing:
         raise EnvironmentMismatchError(
-            f"it made a {kind} without {lacking[0]}", where=where, fix="name a function that gives a ParallelEnv"
+            f"it made a {kind} without {missing[0]}", where=where, fix="name a function that gives a ParallelEnv"
         )
     for name in ("reset", "step", "observation_space", "action_space"):
         part = getattr(made, name)

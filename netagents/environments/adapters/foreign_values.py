@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.environments.adapters.gymnasium_spaces import MASK_KEY, MisfitError, shown
+from netagents.environments.adapters.gymnasium_spaces import MASK_KEY, MisfitError, description
 
 _API = "follow PettingZoo's present ParallelEnv interface"
 
@@ -34,37 +34,37 @@ class StepResult(NamedTuple):
     infos: Mapping[Hashable, Any]
 
 
-def reset_result(given: Any) -> ResetResult:
+def reset_result(result: Any) -> ResetResult:
     """The two parts of a reset.
 
     Raises:
         MisfitError: it gave something else, such as observations alone (the interface before infos).
     """
-    if not isinstance(given, tuple) or len(given) != len(ResetResult._fields):
-        raise MisfitError(f"gave {_amount(given)}, not observations and infos; {_API}")
-    return ResetResult(*_mappings(given, ResetResult._fields))
+    if not isinstance(result, tuple) or len(result) != len(ResetResult._fields):
+        raise MisfitError(f"gave {_amount(result)}, not observations and infos; {_API}")
+    return ResetResult(*_mappings(result, ResetResult._fields))
 
 
-def step_result(given: Any) -> StepResult:
+def step_result(result: Any) -> StepResult:
     """The five parts of a step.
 
     Raises:
         MisfitError: it gave something else, such as four parts (the interface before truncations).
     """
-    if not isinstance(given, tuple) or len(given) != len(StepResult._fields):
-        raise MisfitError(f"gave {_amount(given)}, not observations, rewards, terminations, truncations and infos; {_API}")
-    return StepResult(*_mappings(given, StepResult._fields))
+    if not isinstance(result, tuple) or len(result) != len(StepResult._fields):
+        raise MisfitError(f"gave {_amount(result)}, not observations, rewards, terminations, truncations and infos; {_API}")
+    return StepResult(*_mappings(result, StepResult._fields))
 
 
 def _mappings(parts: tuple[Any, ...], names: tuple[str, ...]) -> list[Mapping[Hashable, Any]]:
     for name, part in zip(names, parts, strict=True):
         if not isinstance(part, Mapping):
-            raise MisfitError(f"gave {name} that are {shown(part)}, not a dictionary by agent")
+            raise MisfitError(f"gave {name} that are {description(part)}, not a dictionary by agent")
     return list(parts)
 
 
-def _amount(given: Any) -> str:
-    return f"{len(given)} values" if isinstance(given, tuple) else f"a {type(given).__name__}"
+def _amount(result: Any) -> str:
+    return f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
 
 
 def reward_of(value: Any) -> float:
@@ -75,7 +75,7 @@ def reward_of(value: Any) -> float:
     """
     array = np.asarray(value)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        raise MisfitError(f"is {shown(value)} and no number")
+        raise MisfitError(f"is {description(value)} and no number")
     return float(array.reshape(-1)[0])
 
 
@@ -87,7 +87,7 @@ def flag_of(value: Any) -> bool:
     """
     array = np.asarray(value)
     if array.size != 1 or array.dtype.kind not in "biuf" or float(array.reshape(-1)[0]) not in (0.0, 1.0):
-        raise MisfitError(f"is {shown(value)} and no truth value")
+        raise MisfitError(f"is {description(value)} and no truth value")
     return bool(array.reshape(-1)[0])
 
 
@@ -100,14 +100,14 @@ def mask_of(value: Any, actions: int) -> NDArray[np.float64]:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise MisfitError(f"is {shown(value)} and no list of truth values") from error
+        raise MisfitError(f"is {description(value)} and no list of truth values") from error
     if array.dtype.kind not in "biuf":
-        raise MisfitError(f"is {shown(value)} and no list of truth values")
+        raise MisfitError(f"is {description(value)} and no list of truth values")
     if array.size != actions:
         raise MisfitError(f"has {array.size} entries for {actions} actions")
     flat: NDArray[np.float64] = array.astype(np.float64).reshape(-1)
     if not ((flat == 0.0) | (flat == 1.0)).all():
-        raise MisfitError(f"is {shown(value)}; 1 marks a legal action, 0 one that is not")
+        raise MisfitError(f"is {description(value)}; 1 marks a legal action, 0 one that is not")
     return flat
 
 

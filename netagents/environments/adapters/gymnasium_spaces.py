@@ -251,7 +251,7 @@ def _array(value: Any, shape: tuple[int, ...]) -> FloatArray:
     except (ValueError, TypeError) as error:
         raise MisfitError(f"is a {type(value).__name__} and no array of numbers") from error
     if array.dtype.kind not in "fiub":
-        raise MisfitError(f"is {shown(value)} and no array of numbers")
+        raise MisfitError(f"is {description(value)} and no array of numbers")
     if array.shape != shape and not (array.size == 1 == prod(shape)):
         raise MisfitError(f"has shape {array.shape}, its space {shape}")
     flat: FloatArray = array.astype(np.float64).reshape(-1)
@@ -261,23 +261,23 @@ def _array(value: Any, shape: tuple[int, ...]) -> FloatArray:
 def _index(value: Any, size: int, start: int) -> int:
     array = np.asarray(value)
     if array.size != 1 or array.dtype.kind not in "fiub":
-        raise MisfitError(f"is {shown(value)} and no index")
+        raise MisfitError(f"is {description(value)} and no index")
     number = float(array.reshape(-1)[0])
     if not number.is_integer() or not start <= number < start + size:
-        raise MisfitError(f"is {shown(value)}, outside of its space {start}..{start + size - 1}")
+        raise MisfitError(f"is {description(value)}, outside of its space {start}..{start + size - 1}")
     return int(number) - start
 
 
 def _mapping(value: Any, keys: tuple[Any, ...]) -> Any:
     if not hasattr(value, "keys"):
-        raise MisfitError(f"is {shown(value)}, its space asks for {', '.join(map(str, keys))}")
-    lacking = [key for key in keys if key not in value]
-    if lacking:
-        raise MisfitError(f"has no '{lacking[0]}', which its space has")
+        raise MisfitError(f"is {description(value)}, its space asks for {', '.join(map(str, keys))}")
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise MisfitError(f"has no '{missing[0]}', which its space has")
     return value
 
 
-def shown(value: Any) -> str:
+def description(value: Any) -> str:
     """A value of theirs in a few words."""
     if isinstance(value, np.ndarray) and value.size > 4:
         return f"an array of {value.dtype} {value.shape}"

@@ -70,12 +70,12 @@ class ForagingParallelEnv:
         self.agents: list[str] = []
         space = self._game.observation_space[0]
         low, high = (np.concatenate([[edge, edge], bound]) for edge, bound in ((0.0, space.low), (size - 1.0, space.high)))
-        self._seen = Box(low.astype(np.float32), high.astype(np.float32))
+        self._observation_space = Box(low.astype(np.float32), high.astype(np.float32))
         self._acting = Discrete(ACTIONS)
 
     def observation_space(self, agent: str) -> Any:  # noqa: ARG002 - the same for all
         """Box of ``2 + 3 foods + 3 players`` numbers."""
-        return self._seen
+        return self._observation_space
 
     def action_space(self, agent: str) -> Any:  # noqa: ARG002 - the same for all
         """Six actions."""
@@ -85,17 +85,17 @@ class ForagingParallelEnv:
         """A new grid."""
         for player in self._game.players:
             player.position = None  # the package would keep new ones away from the places of the last episode
-        seen, _ = self._game.reset(seed=seed, options=options)
+        observations, _ = self._game.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
-        return self._observations(seen), self._infos()
+        return self._observations(observations), self._infos()
 
     def step(self, actions: dict[str, int]) -> tuple[Any, Any, Any, Any, Any]:
         """One step of all agents."""
-        chosen = [int(actions[agent]) for agent in self.possible_agents]
-        seen, rewards, over, _, _ = self._game.step(chosen)
+        choices = [int(actions[agent]) for agent in self.possible_agents]
+        observations, rewards, over, _, _ = self._game.step(choices)
         cut = bool(over) and self._game.field.sum() > 0
         result = (
-            self._observations(seen),
+            self._observations(observations),
             dict(zip(self.possible_agents, map(float, rewards), strict=True)),
             dict.fromkeys(self.possible_agents, bool(over) and not cut),
             dict.fromkeys(self.possible_agents, cut),
@@ -122,12 +122,12 @@ class ForagingParallelEnv:
                     column + 0.5, row + 0.5, agent_colour(number), agent=number, badge="#f7e08a" if player.level > 1 else "", heading=0.0
                 )
             )
-        left = int((self._game.field > 0).sum())
-        return Picture(float(self.size), float(self.size), tiles, markers, caption=f"{left} foods left")
+        remaining = int((self._game.field > 0).sum())
+        return Picture(float(self.size), float(self.size), tiles, markers, caption=f"{remaining} foods left")
 
-    def _observations(self, seen: Any) -> dict[str, NDArray[np.float32]]:
+    def _observations(self, arrays: Any) -> dict[str, NDArray[np.float32]]:
         observations = {}
-        for agent, player, each in zip(self.possible_agents, self._game.players, seen, strict=True):
+        for agent, player, each in zip(self.possible_agents, self._game.players, arrays, strict=True):
             players = each[3 * self._game.max_num_food :].reshape(-1, 3).copy()
             players[np.abs(players[:, :2] - players[0, :2]).max(axis=1) > self._game.sight] = (-1.0, -1.0, 0.0)
             observations[agent] = np.concatenate([player.position, each[: 3 * self._game.max_num_food], players.ravel()]).astype(np.float32)

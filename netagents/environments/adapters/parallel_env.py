@@ -69,8 +69,8 @@ class ParallelEnvironment(NetworkedMDP):
         self.copies.open(1)
         first = self.copies[0]
         keys = tuple(first.possible_agents)
-        self.names = chosen = matched_agents(tuple(map(str, keys)), settings.agents, topology, self.where)
-        self._keys: tuple[Hashable, ...] = tuple(keys[list(map(str, keys)).index(name)] for name in chosen)
+        self.names = names = matched_agents(tuple(map(str, keys)), settings.agents, topology, self.where)
+        self._keys: tuple[Hashable, ...] = tuple(keys[list(map(str, keys)).index(name)] for name in names)
         self._observed = tuple(self._adapted(adapt_observation, "observation_space", i) for i in range(topology.n))
         self._acting = tuple(self._adapted(adapt_action, "action_space", i) for i in range(topology.n))
         masked = settings.masked if settings.masked is not None else any(each.masked for each in self._observed) or self._masks_at_reset()
@@ -84,7 +84,7 @@ class ParallelEnvironment(NetworkedMDP):
         self._version, self._step = 0, 0
         self._reported: set[str] = set()
         n = topology.n
-        everybody = (tuple(range(n)),) * n
+        all_agents = (tuple(range(n)),) * n
         if settings.positions is not None:
             self._check_positions(settings.positions)
         self.notes = tuple(
@@ -104,8 +104,8 @@ class ParallelEnvironment(NetworkedMDP):
             reset_noise=(1,),
             step_noise=(0,),
             reach_offset=settings.reach_offset,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(branchable=False, vectorized=False, moving=settings.positions is not None, masked=masked),
         )
 
@@ -125,14 +125,14 @@ class ParallelEnvironment(NetworkedMDP):
         self._step = 0
         state = np.zeros((len(noise), 1 + self._columns[-1].end))
         for copy, seed in enumerate((noise[:, 0] * (1 << 31)).astype(np.int64).tolist()):
-            given = self._judged(copy, "reset", None, "its reset", reset_result, self.copies.call("reset", copy, seed=seed))
-            missing = [i for i, key in enumerate(self._keys) if key not in given.observations]
+            result = self._judged(copy, "reset", None, "its reset", reset_result, self.copies.call("reset", copy, seed=seed))
+            missing = [i for i, key in enumerate(self._keys) if key not in result.observations]
             if missing:
                 fix = "every possible agent must be there at the start"
                 raise EnvironmentMismatchError(
                     f"{self.names[missing[0]]} is not there after reset", where=f"{self.where}, copy {copy}", fix=fix
                 )
-            self._write(state[copy], copy, "reset", range(self.spec.n), given.observations, given.infos)
+            self._write(state[copy], copy, "reset", range(self.spec.n), result.observations, result.infos)
         self._version += 1
         state[:, 0] = self._version
         return state
@@ -169,37 +169,37 @@ class ParallelEnvironment(NetworkedMDP):
         terminated: BoolArray,
         truncated: BoolArray,
     ) -> None:
-        chosen = {self._keys[i]: self._acting[i].write(actions[i][copy]) for i in there}
-        given = self._judged(copy, "step", None, "its step", step_result, self.copies.call("step", copy, chosen))
+        choices = {self._keys[i]: self._acting[i].write(actions[i][copy]) for i in there}
+        result = self._judged(copy, "step", None, "its step", step_result, self.copies.call("step", copy, choices))
         listed = getattr(self.copies[copy], "agents", None)
         for i in there:
             key, absent = self._keys[i], listed is not None and self._keys[i] not in listed
-            for flags, flagged, what in ((terminated, given.terminated, "termination"), (truncated, given.truncated, "truncation")):
+            for flags, flagged, what in ((terminated, result.terminated, "termination"), (truncated, result.truncated, "truncation")):
                 if key in flagged:
                     flags[i] = self._judged(copy, "step", i, f"its {what}", flag_of, flagged[key])
             # An agent may also leave without a flag; nothing follows for it then.
             ended = bool(terminated[i] or truncated[i] or absent)
             terminated[i] |= ended and not truncated[i]
-            if key in given.rewards:
-                rewards[i] = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key])
+            if key in result.rewards:
+                rewards[i] = self._judged(copy, "step", i, "its reward", reward_of, result.rewards[key])
             elif not absent:
                 raise self._misfit(copy, "step", i, "its step", MisfitError("gave it no reward"))
             if ended:
                 row[self._columns[i].there] = 0.0
         still = [i for i in there if row[self._columns[i].there]]
-        self._write(row, copy, "step", [i for i in there if i not in still], given.observations, {})
-        self._write(row, copy, "step", still, given.observations, given.infos)
+        self._write(row, copy, "step", [i for i in there if i not in still], result.observations, {})
+        self._write(row, copy, "step", still, result.observations, result.infos)
         if len(there) < self.spec.n:
-            self._check_ended(copy, set(range(self.spec.n)) - set(there), listed, given)
+            self._check_ended(copy, set(range(self.spec.n)) - set(there), listed, result)
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """``(B,)`` int64 or ``(B, *shape)`` float64 of each agent."""
-        seen: list[NDArray[Any]] = []
+        views: list[NDArray[Any]] = []
         for columns, adapter in zip(self._columns, self._observed, strict=True):
             flat, space = state[:, columns.begin : columns.there], adapter.space
             whole = flat[:, 0].astype(np.int64) if isinstance(space, Discrete) else flat.reshape(len(state), *space_shape(space))
-            seen.append(np.ascontiguousarray(whole))
-        return seen
+            views.append(np.ascontiguousarray(whole))
+        return views
 
     def action_masks(self, state: JointState) -> list[BoolArray] | None:
         """``(B, |A_i|)`` of each agent; everything is legal for one that has ended."""
@@ -246,8 +246,8 @@ class ParallelEnvironment(NetworkedMDP):
         """Whether its infos carry action masks after a reset."""
         if not any(isinstance(each.space, Discrete) for each in self._acting):
             return False
-        given = self._judged(0, "reset", None, "its reset", reset_result, self.copies.call("reset", 0, seed=0))
-        return any(mask_in(info) is not None for info in given.infos.values())
+        result = self._judged(0, "reset", None, "its reset", reset_result, self.copies.call("reset", 0, seed=0))
+        return any(mask_in(info) is not None for info in result.infos.values())
 
     def _judged(self, copy: int, method: str, agent: int | None, what: str, judge: Callable[..., Any], *values: Any) -> Any:
         """What a judgement of values of theirs gives.
@@ -272,14 +272,14 @@ class ParallelEnvironment(NetworkedMDP):
         for i in agents:
             columns, adapter, key = self._columns[i], self._observed[i], self._keys[i]
             row[columns.there + 1 : columns.end] = 1.0
-            seen = observations.get(key)
-            if seen is not None:
-                row[columns.begin : columns.there] = self._judged(copy, method, i, "its observation", adapter.read, seen)
+            observation = observations.get(key)
+            if observation is not None:
+                row[columns.begin : columns.there] = self._judged(copy, method, i, "its observation", adapter.read, observation)
                 if method == "reset":
                     row[columns.there] = 1.0
             if not row[columns.there]:
                 continue
-            held = seen.get("action_mask") if adapter.masked and hasattr(seen, "get") else None
+            held = observation.get("action_mask") if adapter.masked and hasattr(observation, "get") else None
             mask = mask_in(infos.get(key)) if held is None else held
             if mask is None:
                 continue
@@ -305,17 +305,19 @@ class ParallelEnvironment(NetworkedMDP):
             fix="set environment.masked: true to heed masks that come later (false to play without them)",
         )
 
-    def _check_ended(self, copy: int, ended: set[int], listed: Any, given: Any) -> None:
+    def _check_ended(self, copy: int, ended: set[int], listed: Any, result: Any) -> None:
         """An agent that has ended must not come back, and what it is paid is told once to be lost."""
         for i in sorted(ended):
             key = self._keys[i]
-            back = listed is not None and key in listed and (key in given.observations or key in given.rewards)
+            back = listed is not None and key in listed and (key in result.observations or key in result.rewards)
             flags = [
-                self._judged(copy, "step", i, "its flag", flag_of, each[key]) for each in (given.terminated, given.truncated) if key in each
+                self._judged(copy, "step", i, "its flag", flag_of, each[key])
+                for each in (result.terminated, result.truncated)
+                if key in each
             ]
             if back and not any(flags):
                 raise self._misfit(copy, "step", i, "it", MisfitError("is back after it had ended; start a new episode instead"))
-            paid = self._judged(copy, "step", i, "its reward", reward_of, given.rewards[key]) if key in given.rewards else 0.0
+            paid = self._judged(copy, "step", i, "its reward", reward_of, result.rewards[key]) if key in result.rewards else 0.0
             if paid and "reward" not in self._reported:
                 self._reported.add("reward")
                 _log.warning("%s: it is paid in step %d although it has ended before; that does not count", self._of(i), self._step)

@@ -30,18 +30,18 @@ class Sight(NamedTuple):
         return near
 
 
-def sight(environment: Smax, seen: FloatArray) -> Sight:
+def sight(environment: Smax, observation: FloatArray) -> Sight:
     """An observation ``(B, width)``, read."""
-    others = seen[:, :-OWN].reshape(len(seen), -1, UNIT)[:, -environment.enemies :]
-    return Sight(others[:, :, 0], others[:, :, 1:3] * SIGHT, seen[:, -OWN] > 0.0)
+    others = observation[:, :-OWN].reshape(len(observation), -1, UNIT)[:, -environment.enemies :]
+    return Sight(others[:, :, 0], others[:, :, 1:3] * SIGHT, observation[:, -OWN] > 0.0)
 
 
 def uniform_legal(environment: Smax, observed: Sequence[FloatArray], noise: FloatArray) -> list[IntArray]:
     """Every legal action equally likely: what untrained policies do."""
     actions = []
-    for i, seen in enumerate(observed):
-        view = sight(environment, seen)
-        legal = np.concatenate([np.repeat(view.alive[:, None], STOP, axis=1), np.ones((len(seen), 1), bool), view.in_range], axis=1)
+    for i, observation in enumerate(observed):
+        view = sight(environment, observation)
+        legal = np.concatenate([np.repeat(view.alive[:, None], STOP, axis=1), np.ones((len(observation), 1), bool), view.in_range], axis=1)
         reached = np.cumsum(legal, axis=1) > np.floor(noise[:, i] * legal.sum(axis=1))[:, None]
         actions.append(np.argmax(reached, axis=1))
     return actions
@@ -50,13 +50,13 @@ def uniform_legal(environment: Smax, observed: Sequence[FloatArray], noise: Floa
 def shoot_weakest(environment: Smax, observed: Sequence[FloatArray], noise: FloatArray) -> list[IntArray]:  # noqa: ARG001 - a script
     """Shoot at the weakest enemy in range; else walk towards the nearest in sight; else walk east, where the enemies come from."""
     actions = []
-    for seen in observed:
-        view = sight(environment, seen)
+    for observation in observed:
+        view = sight(environment, observation)
         weakest = np.argmin(np.where(view.in_range, view.health, np.inf), axis=1)
         distance = np.where(view.health > 0.0, (view.places**2).sum(axis=-1), np.inf)
-        across, up = view.places[np.arange(len(seen)), np.argmin(distance, axis=1)].T
+        across, up = view.places[np.arange(len(observation)), np.argmin(distance, axis=1)].T
         towards = np.where(np.abs(across) >= np.abs(up), np.where(across >= 0.0, EAST, WEST), np.where(up >= 0.0, NORTH, SOUTH))
-        chosen = np.where(np.isfinite(distance).any(axis=1), towards, EAST)
-        chosen = np.where(view.in_range.any(axis=1), STOP + 1 + weakest, chosen)
-        actions.append(np.where(view.alive, chosen, STOP))
+        choice = np.where(np.isfinite(distance).any(axis=1), towards, EAST)
+        choice = np.where(view.in_range.any(axis=1), STOP + 1 + weakest, choice)
+        actions.append(np.where(view.alive, choice, STOP))
     return actions

@@ -18,13 +18,13 @@ def forage(environment: ParallelEnvironment, observed: Sequence[FloatArray], noi
     """
     foods = int(environment.settings.arguments.get("foods", 3))  # type: ignore[arg-type]
     actions = []
-    for i, seen in enumerate(observed):
-        food = seen[:, 2 : 2 + 3 * foods].reshape(len(seen), foods, 3)
-        own = seen[:, 2 + 3 * foods : 4 + 3 * foods]
+    for i, observation in enumerate(observed):
+        food = observation[:, 2 : 2 + 3 * foods].reshape(len(observation), foods, 3)
+        own = observation[:, 2 + 3 * foods : 4 + 3 * foods]
         gaps = food[:, :, :2] - own[:, None]
         distance = np.where(food[:, :, 2] > 0.0, np.abs(gaps).sum(axis=2), np.inf)
         nearest = np.argmin(distance, axis=1)
-        rows = np.arange(len(seen))
+        rows = np.arange(len(observation))
         down, across = gaps[rows, nearest].T
         towards = np.where(np.abs(down) >= np.abs(across), np.where(down > 0, SOUTH, NORTH), np.where(across > 0, EAST, WEST))
         least = distance[rows, nearest]

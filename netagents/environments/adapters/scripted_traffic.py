@@ -19,11 +19,11 @@ def fixed_time(scale: float = 1.0) -> TrafficScript:
 
     def script(environment: SumoTraffic, observed: Sequence[FloatArray], noise: FloatArray) -> list[IntArray]:  # noqa: ARG001 - a script
         actions = []
-        for each, seen in zip(environment.crossings, observed, strict=True):
+        for each, observation in zip(environment.crossings, observed, strict=True):
             phases = len(each.seconds)
-            now = np.argmax(seen[:, -1 - phases : -1], axis=1)
+            now = np.argmax(observation[:, -1 - phases : -1], axis=1)
             lasts = np.clip(np.round(scale * np.array(each.seconds) / environment.settings.interval), 1, LONGEST)
-            over = np.round(seen[:, -1] * LONGEST) + 1 >= lasts[now]
+            over = np.round(observation[:, -1] * LONGEST) + 1 >= lasts[now]
             actions.append(np.where(over, (now + 1) % phases, now))
         return actions
 
@@ -35,7 +35,8 @@ def max_pressure(environment: SumoTraffic, observed: Sequence[FloatArray], noise
     several do.  It needs the neighbours' lanes, one hop away.
     """
     counts = [
-        seen[:, len(each.lanes) : 2 * len(each.lanes)] * each.capacity for each, seen in zip(environment.crossings, observed, strict=True)
+        observation[:, len(each.lanes) : 2 * len(each.lanes)] * each.capacity
+        for each, observation in zip(environment.crossings, observed, strict=True)
     ]
     actions = []
     for i, each in enumerate(environment.crossings):

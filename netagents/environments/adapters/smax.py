@@ -83,7 +83,7 @@ class Smax(NetworkedMDP):
             raise EnvironmentMismatchError(f"{topology.n} agents for {n} marines", where=self.where, fix=f"use a topology of {n} agents")
         self.enemies = enemies
         self._engine: _Engine | None = None
-        everybody = (tuple(range(n)),) * n
+        all_agents = (tuple(range(n)),) * n
         self.spec = EnvironmentSpec(
             name="smax",
             state_spaces=(Box((UNIT * (n - 1 + enemies) + OWN,), -1.0, 1.0),) * n,
@@ -93,8 +93,8 @@ class Smax(NetworkedMDP):
             reset_noise=(2,),
             step_noise=(2,),
             reach_offset=0,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(moving=True, masked=True),
         )
 
@@ -118,8 +118,8 @@ class Smax(NetworkedMDP):
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """``(B, 13 (n - 1 + enemies) + 10)`` of each agent."""
-        seen = self._jax.facts(state).seen
-        return [seen[:, i].copy() for i in range(self.spec.n)]
+        observations = self._jax.facts(state).observations
+        return [observations[:, i].copy() for i in range(self.spec.n)]
 
     def action_masks(self, state: JointState) -> list[BoolArray]:
         """``(B, 5 + enemies)`` of each agent: the dead can only stop, and only enemies in range can be shot at."""
@@ -139,8 +139,8 @@ class Smax(NetworkedMDP):
     def victories(self, state: JointState) -> BoolArray:
         """In which copies all enemies are dead and somebody of one's own lives: ``(B,)``."""
         alive = self._jax.facts(state).alive
-        won: BoolArray = np.asarray(alive[:, : self.spec.n].any(axis=1) & ~alive[:, self.spec.n :].any(axis=1))
-        return won
+        victory: BoolArray = np.asarray(alive[:, : self.spec.n].any(axis=1) & ~alive[:, self.spec.n :].any(axis=1))
+        return victory
 
     def picture(self, state: JointState) -> Picture:
         """The battlefield of the first copy: agents with their number, enemies in red, smaller with less health."""
@@ -148,8 +148,8 @@ class Smax(NetworkedMDP):
         places, alive, health = facts.places[0], facts.alive[0], facts.health[0]
         scale = 0.4
         markers = []
-        for unit, ((x, y), lives, left) in enumerate(zip(places.tolist(), alive.tolist(), health.tolist(), strict=True)):
-            own, radius = unit < self.spec.n, 0.2 + 0.2 * left / HEALTH
+        for unit, ((x, y), lives, remaining) in enumerate(zip(places.tolist(), alive.tolist(), health.tolist(), strict=True)):
+            own, radius = unit < self.spec.n, 0.2 + 0.2 * remaining / HEALTH
             place = (x * scale, (FIELD - y) * scale)
             if lives and own:
                 markers.append(Marker(*place, agent_colour(unit), agent=unit, radius=radius))
@@ -178,7 +178,7 @@ class Facts(NamedTuple):
     of each unit its place ``(B, units, 2)``, whether it lives, and its health ``(B, units)``.
     """
 
-    seen: FloatArray
+    observations: FloatArray
     legal: BoolArray
     places: FloatArray
     alive: BoolArray
@@ -226,15 +226,15 @@ class _Engine:
             return jax.tree.leaves(state), state.state.done
 
         def step(rows: Any, actions: Any, key: Any) -> Any:
-            chosen = {agent: actions[i] for i, agent in enumerate(agents)}
-            _, after, rewards, _, _ = battle.step_env(key, jax.tree.unflatten(tree, rows), chosen)
+            choices = {agent: actions[i] for i, agent in enumerate(agents)}
+            _, after, rewards, _, _ = battle.step_env(key, jax.tree.unflatten(tree, rows), choices)
             return jax.tree.leaves(after), after.state.done, rewards[agents[0]]
 
         def facts(rows: Any) -> Any:
             state = jax.tree.unflatten(tree, rows)
-            seen, legal = battle.get_obs(state), battle.get_avail_actions(state)
+            observations, legal = battle.get_obs(state), battle.get_avail_actions(state)
             units = state.state.unit_positions, state.state.unit_alive, state.state.unit_health
-            return jnp.stack([seen[agent] for agent in agents]), jnp.stack([legal[agent] for agent in agents]), *units
+            return jnp.stack([observations[agent] for agent in agents]), jnp.stack([legal[agent] for agent in agents]), *units
 
         self._newest: tuple[JointState, Facts] | None = None
         self._reset, self._step, self._facts = (jax.jit(jax.vmap(each)) for each in (reset, step, facts))
@@ -254,8 +254,10 @@ class _Engine:
         Those of the newest state are kept: observations, legal actions and the graph are asked for one after the other.
         """
         if self._newest is None or not np.array_equal(self._newest[0], state):
-            seen, legal, places, alive, health = _in_chunks(self._facts, [self._rows(state)])
-            facts = Facts(seen.astype(np.float64), legal.astype(np.bool_), places.astype(np.float64), alive, health.astype(np.float64))
+            observations, legal, places, alive, health = _in_chunks(self._facts, [self._rows(state)])
+            facts = Facts(
+                observations.astype(np.float64), legal.astype(np.bool_), places.astype(np.float64), alive, health.astype(np.float64)
+            )
             self._newest = state.copy(), facts
         return self._newest[1]
 

@@ -121,7 +121,7 @@ class SumoTraffic(NetworkedMDP):
         self.copies = TrafficCopies(self._order(path), self.where)
         self._map: TrafficMap | None = None
         self._version = 0
-        everybody = (tuple(range(topology.n)),) * topology.n
+        all_agents = (tuple(range(topology.n)),) * topology.n
         self.spec = EnvironmentSpec(
             name="sumo",
             state_spaces=tuple(Box((2 * len(each.lanes) + len(each.seconds) + 1,), 0.0, 1.0) for each in self.crossings),
@@ -131,8 +131,8 @@ class SumoTraffic(NetworkedMDP):
             reset_noise=(1,),
             step_noise=(0,),
             reach_offset=1,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(branchable=False, vectorized=False),
         )
 
@@ -160,13 +160,13 @@ class SumoTraffic(NetworkedMDP):
             raise EnvironmentMismatchError(
                 "it can only go on from its newest state", where=self.where, fix="it is not branchable: reset it and play again"
             )
-        chosen = joint_actions(actions)
-        reports = self.copies.step(chosen.tolist())
+        phases = joint_actions(actions)
+        reports = self.copies.step(phases.tolist())
         after = state.copy()
         for i, each in enumerate(self.crossings):
-            same = after[:, each.phase] == chosen[:, i]
+            same = after[:, each.phase] == phases[:, i]
             after[:, each.phase + 1] = np.where(same, np.minimum(after[:, each.phase + 1] + 1.0, LONGEST), 0.0)
-            after[:, each.phase] = chosen[:, i]
+            after[:, each.phase] = phases[:, i]
         after = self._written(after, reports)
         stopped = np.array([report["stopped"] for report in reports])
         bounds = np.cumsum([0, *(len(each.lanes) for each in self.crossings)])
@@ -176,12 +176,12 @@ class SumoTraffic(NetworkedMDP):
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """``(B, 2 L_i + phases_i + 1)`` of each agent."""
-        seen = []
+        observations = []
         for each in self.crossings:
             shares = [np.minimum(state[:, columns] / each.capacity, 1.0) for columns in (each.queues, each.vehicles)]
             phases = np.arange(len(each.seconds)) == state[:, each.phase, None]
-            seen.append(np.concatenate([*shares, phases, state[:, each.phase + 1, None] / LONGEST], axis=1))
-        return seen
+            observations.append(np.concatenate([*shares, phases, state[:, each.phase + 1, None] / LONGEST], axis=1))
+        return observations
 
     def picture(self, state: JointState) -> Picture:
         """The network of the first copy, with vehicles on the lanes that lead to signals: red where they stand."""
@@ -190,8 +190,8 @@ class SumoTraffic(NetworkedMDP):
         row = state[0]
         lanes = [(row[each.queues], row[each.vehicles]) for each in self.crossings]
         phases = [each.served[int(row[each.phase])] for each in self.crossings]
-        standing = int(sum(queues.sum() for queues, _ in lanes))
-        return self._map.picture(lanes, phases, f"{standing} vehicles stand, {int(row[1])} have arrived")
+        queued = int(sum(queues.sum() for queues, _ in lanes))
+        return self._map.picture(lanes, phases, f"{queued} vehicles stand, {int(row[1])} have arrived")
 
     def _written(self, state: JointState, reports: Sequence[dict[str, Any]]) -> JointState:
         """The state with what the simulations report."""

@@ -39,23 +39,23 @@ class TrafficCopies:
     def __len__(self) -> int:
         return len(self._workers)
 
-    def open(self, wanted: int, report: Callable[[int, int], None] | None = None) -> None:
+    def open(self, count: int, report: Callable[[int, int], None] | None = None) -> None:
         """Start workers until there are so many.
 
         Raises:
             SimulatorError: SUMO cannot be loaded.
             DeadlineError: a worker does not answer within :data:`START_SECONDS`.
         """
-        began = len(self._workers)
-        while len(self._workers) < wanted:
+        first = len(self._workers)
+        while len(self._workers) < count:
             worker = _Worker(f"{self.where}, copy {len(self._workers)}")
             self._workers.append(worker)
             worker.send({"do": "open", **self._order})
         try:
-            for number, worker in enumerate(self._workers[began:], began + 1):
+            for number, worker in enumerate(self._workers[first:], first + 1):
                 worker.receive(START_SECONDS, "its start")
                 if report is not None:
-                    report(number, wanted)
+                    report(number, count)
         except NetagentsError:
             self.close()
             raise

@@ -35,11 +35,11 @@ def _reached(network: RoadNetwork, start: str) -> Iterator[str]:
     onward: dict[str, list[str]] = {}
     for road, (begin, _) in network.roads.items():
         onward.setdefault(begin, []).append(road)
-    seen, open_ends = {start}, [start]
+    visited_roads, open_ends = {start}, [start]
     while open_ends:
         road = open_ends.pop()
         yield road
         for following in onward.get(network.roads[road][1], ()):
-            if following not in seen:
-                seen.add(following)
+            if following not in visited_roads:
+                visited_roads.add(following)
                 open_ends.append(following)

@@ -59,23 +59,23 @@ class Simulation:
             self.sumo.trafficlight.setRedYellowGreenState(name, states[0])
         return self._report([0.0] * len(order["lanes"]))
 
-    def step(self, chosen: list[int]) -> dict[str, Any]:
+    def step(self, phases: list[int]) -> dict[str, Any]:
         """One interval: signals that change show yellow first."""
         order, lights = self.order, self.sumo.trafficlight
         stopped = [0.0] * len(order["lanes"])
-        changes = [i for i, (old, new) in enumerate(zip(self.green, chosen, strict=True)) if old != new]
+        changes = [i for i, (old, new) in enumerate(zip(self.green, phases, strict=True)) if old != new]
         for i in changes:
-            old, new = order["greens"][i][self.green[i]], order["greens"][i][chosen[i]]
+            old, new = order["greens"][i][self.green[i]], order["greens"][i][phases[i]]
             between = "".join("y" if a in GO and b not in GO else a if a in GO else "r" for a, b in zip(old, new, strict=True))
             lights.setRedYellowGreenState(order["signals"][i], between)
         for second in range(order["interval"]):
             if second == order["yellow"]:
                 for i in changes:
-                    lights.setRedYellowGreenState(order["signals"][i], order["greens"][i][chosen[i]])
+                    lights.setRedYellowGreenState(order["signals"][i], order["greens"][i][phases[i]])
             self._second()
             for number, (lane, entry) in enumerate(zip(order["lanes"], order["entries"], strict=True)):
                 stopped[number] += self._halting(lane, entry)
-        self.green = list(chosen)
+        self.green = list(phases)
         return self._report([total / order["interval"] for total in stopped])
 
     def close(self) -> None:

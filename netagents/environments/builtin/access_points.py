@@ -103,18 +103,18 @@ def _sharing_edges(layout: AccessLayout) -> set[tuple[int, int]]:
     return {(i, j) for i, near in enumerate(layout.neighbourhoods()) for j in near if i < j}
 
 
-def alone_at(chosen: IntArray, points: int) -> BoolArray:
+def alone_at(access_points: IntArray, points: int) -> BoolArray:
     """Which users are the only ones at the access point they chose.
 
     Args:
-        chosen: ``(B, n)`` access points, :data:`OUTSIDE` for none.
+        access_points: ``(B, n)`` access points, :data:`OUTSIDE` for none.
         points: number of access points.
 
     Returns:
         ``(B, n)`` bool, False where none was chosen.
     """
     # One bincount for all copies: each copy owns points + 1 bins, the last of which collects those who chose none.
-    bins = np.where(chosen == OUTSIDE, points, chosen) + np.arange(len(chosen), dtype=np.int64)[:, None] * (points + 1)
-    counts = np.bincount(bins.ravel(), minlength=len(chosen) * (points + 1))
-    alone: BoolArray = (counts[bins] == 1) & (chosen != OUTSIDE)
+    bins = np.where(access_points == OUTSIDE, points, access_points) + np.arange(len(access_points), dtype=np.int64)[:, None] * (points + 1)
+    counts = np.bincount(bins.ravel(), minlength=len(access_points) * (points + 1))
+    alone: BoolArray = (counts[bins] == 1) & (access_points != OUTSIDE)
     return alone

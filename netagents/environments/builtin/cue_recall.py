@@ -76,8 +76,8 @@ class CueRecall(NetworkedMDP):
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """Each agent's cue plus 1, blank, or k + 1 where it is asked: ``(B,)`` int64."""
         phase, cue = np.divmod(state, self.settings.cues)
-        seen = np.where(phase == 0, cue + 1, np.where(phase == self.settings.delay, self.settings.cues + 1, BLANK))
-        return list(np.ascontiguousarray(seen.T))
+        observation = np.where(phase == 0, cue + 1, np.where(phase == self.settings.delay, self.settings.cues + 1, BLANK))
+        return list(np.ascontiguousarray(observation.T))
 
     def picture(self, state: JointState) -> Picture:
         """The graph of the first copy, each agent in a shade that says its cue; below, what it observes now."""

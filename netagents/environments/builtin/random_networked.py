@@ -124,8 +124,8 @@ class RandomNetworked(FiniteNetworkedMDP):
         near = extended[:, self._members]
         part = (noise[:, :, :1] >= self._parts).sum(axis=2)
         copied_from = np.minimum(part, widest - 1)
-        seen = np.take_along_axis(near, copied_from[:, :, None], axis=2)[:, :, 0]
-        copied = self._copied[agents, copied_from, seen] + np.where(copied_from == self._own, acts, 0)
+        copied_states = np.take_along_axis(near, copied_from[:, :, None], axis=2)[:, :, 0]
+        copied = self._copied[agents, copied_from, copied_states] + np.where(copied_from == self._own, acts, 0)
         summed = self._summed[agents[:, None], np.arange(widest), near].sum(axis=2) + acts
         free = (noise[:, :, 1:] >= self._base_steps).sum(axis=2)
         after = np.where(part < widest, copied % S, np.where(part == widest, summed % S, free))

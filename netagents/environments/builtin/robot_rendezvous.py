@@ -81,7 +81,7 @@ class RobotRendezvous(NetworkedMDP):
             raise EnvironmentMismatchError("environment 'rendezvous' needs somebody to meet", where="topology", fix="use n >= 2")
         self.topology = topology
         self.sensing_radius = settings.sensing_radius
-        everybody = (tuple(range(n)),) * n
+        all_agents = (tuple(range(n)),) * n
         self.spec = EnvironmentSpec(
             name="rendezvous",
             state_spaces=(Box((3,), -np.inf, np.inf),) * n,
@@ -91,8 +91,8 @@ class RobotRendezvous(NetworkedMDP):
             reset_noise=(n, 3),
             step_noise=(0,),
             reach_offset=0,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(moving=True),
             view=PoseEncoder(SCALE, SIDE),
         )
@@ -117,8 +117,8 @@ class RobotRendezvous(NetworkedMDP):
         distances = _distances(after)
         apart = np.minimum(distances, SCALE).sum(axis=2) / (self.spec.n - 1)
         rewards = -apart / SCALE - EFFORT * (wheels**2).mean(axis=2)
-        met: BoolArray = (distances.max(axis=(1, 2)) <= CLOSE) & (np.abs(wheels).max(axis=(1, 2)) <= STILL)
-        return Transition(after, rewards, met, np.zeros(len(state), dtype=np.bool_))
+        together: BoolArray = (distances.max(axis=(1, 2)) <= CLOSE) & (np.abs(wheels).max(axis=(1, 2)) <= STILL)
+        return Transition(after, rewards, together, np.zeros(len(state), dtype=np.bool_))
 
     def observe(self, state: JointState) -> list[NDArray[Any]]:
         """Each robot's own pose, ``(B, 3)``."""

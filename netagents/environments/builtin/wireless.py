@@ -97,10 +97,10 @@ class WirelessAccess(FiniteNetworkedMDP):
         """One slot of time; ``noise[:, i, 0]`` is user i's luck when sending and ``noise[:, i, 1] < arrival`` its new packet."""
         acts = joint_actions(actions)
         users = np.arange(self.spec.n)
-        chosen = self._points[users, acts]
+        access_points = self._points[users, acts]
         packet = _packet(state, self._slots[users, acts])
-        lucky = noise[:, :, 0] < self._chance_at[chosen]
-        sent = alone_at(chosen, self.layout.points) & (packet > 0) & lucky
+        lucky = noise[:, :, 0] < self._chance_at[access_points]
+        sent = alone_at(access_points, self.layout.points) & (packet > 0) & lucky
         arrived = (noise[:, :, 1] < self.arrival).astype(np.int64)
         after = ((state - np.where(sent, packet, 0)) >> 1) | (arrived << (self.deadline - 1))
         return transition(after, sent.astype(np.float64))
@@ -123,12 +123,12 @@ class WirelessAccess(FiniteNetworkedMDP):
             for k, j in enumerate(scope):
                 if j != i:
                     clear &= _along(self._points[j, : self._sizes[j]], k, axes) != own
-            sends, kept, change = self._own_tables(i)
+            sends, stay, change = self._own_tables(i)
             between = [1] * axes
             between[position] = self._sizes[i]
             reward: FloatArray = np.multiply(clear, sends.reshape(size, *between), dtype=np.float64)
             table = reward[..., None] * change.reshape(size, *between, size)
-            table += kept.reshape(size, *([1] * axes), size)
+            table += stay.reshape(size, *([1] * axes), size)
             agents.append(LocalKernel((i,), scope, table, reward, start.copy()))
         return FactoredKernel((size,) * self.spec.n, tuple(self._sizes), tuple(agents))
 
@@ -145,9 +145,9 @@ class WirelessAccess(FiniteNetworkedMDP):
                 others[i, y] = float(np.prod(np.delete(silent, k)))
         total = 0.0
         for i, size in enumerate(self._sizes):
-            sends, kept, change = self._own_tables(i)
+            sends, stay, change = self._own_tables(i)
             success = sends * np.array([others.get((i, y), 0.0) for y in self._points[i, :size].tolist()])
-            chain = kept + np.einsum("sa,sat->st", success, change) / size
+            chain = stay + np.einsum("sa,sat->st", success, change) / size
             queue = self._start()
             for t in range(horizon):
                 total += discount**t * float(queue @ success.mean(axis=1))
@@ -164,8 +164,8 @@ class WirelessAccess(FiniteNetworkedMDP):
         queues = np.arange(2**self.deadline)
         packet = _packet(queues[:, None], self._slots[i, : self._sizes[i]])
         sends = (packet > 0) * self._chance_at[self._points[i, : self._sizes[i]]]
-        kept = self._shifted(queues)
-        return sends, kept, self._shifted(queues[:, None] - packet) - kept[:, None, :]
+        stay = self._shifted(queues)
+        return sends, stay, self._shifted(queues[:, None] - packet) - stay[:, None, :]
 
     def _shifted(self, queues: IntArray) -> FloatArray:
         """``(*queues.shape, S)`` chances of the next queue: shift, then a new packet with probability ``arrival``."""

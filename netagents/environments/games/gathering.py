@@ -58,7 +58,7 @@ class Gathering(NetworkedMDP):
         self.topology = topology
         self.settings = settings
         self._numbers = _sight_numbers(n, settings.sight) if settings.observation == "sight" else None
-        everybody = (tuple(range(n)),) * n
+        all_agents = (tuple(range(n)),) * n
         self.spec = EnvironmentSpec(
             name="gathering",
             state_spaces=(Discrete(m),) * n,
@@ -68,8 +68,8 @@ class Gathering(NetworkedMDP):
             reset_noise=(n,),
             step_noise=(n,),
             reach_offset=0,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(enumerable=True),
             observations=None if self._numbers is None else (Discrete(int(self._numbers.max()) + 1),) * n,
         )
@@ -124,20 +124,20 @@ class Gathering(NetworkedMDP):
             local[cell, action, cell] += slip
         reward = np.zeros((m,) * n + (3,) * n)
         cells = np.indices((m,) * n).reshape(n, -1).T
-        for chosen in product(range(3), repeat=n):
+        for joint_action in product(range(3), repeat=n):
             expected = np.zeros(len(cells))
             for slipped in product((False, True), repeat=n):
                 chance = float(np.prod([slip if each else 1.0 - slip for each in slipped]))
-                moves = np.where(slipped, 0, np.array(chosen) - 1)
+                moves = np.where(slipped, 0, np.array(joint_action) - 1)
                 expected += chance * crowding((cells + moves) % m)
-            where: Any = (..., *chosen)
+            where: Any = (..., *joint_action)
             reward[where] = expected.reshape((m,) * n)
-        everybody = tuple(range(n))
+        all_agents = tuple(range(n))
         agents = []
         for i in range(n):
             axes = [m if j == i else 1 for j in range(n)] + [3 if k == i else 1 for k in range(n)]
             law = np.broadcast_to(local.reshape(*axes, m), (*reward.shape, m)).copy()
-            agents.append(LocalKernel(everybody, everybody, law, reward, np.full(m, 1.0 / m)))
+            agents.append(LocalKernel(all_agents, all_agents, law, reward, np.full(m, 1.0 / m)))
         return FactoredKernel((m,) * n, (3,) * n, tuple(agents))
 
 
@@ -172,6 +172,6 @@ def _sight_numbers(n: int, sight: int) -> IntArray:
             fix=f"use fewer agents or a smaller sight, so that n^(2 sight + 1) is at most {MOST_SIGHTS:,}",
         )
     codes = np.arange(n**width)
-    seen = sum(codes // n**place % n for place in range(width))
-    possible = seen <= n - 1
+    digits = sum(codes // n**place % n for place in range(width))
+    possible = digits <= n - 1
     return np.where(possible, np.cumsum(possible) - 1, -1)

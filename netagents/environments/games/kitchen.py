@@ -213,20 +213,20 @@ class Kitchen(NetworkedMDP):
     def _move(self, poses: IntArray, keys: IntArray) -> IntArray:
         """The poses after everybody's move, ``(n, B)``."""
         free, held = self._free.take(keys), self._held.take(keys)
-        wanted, cells = free // FACINGS, poses // FACINGS
+        targets, cells = free // FACINGS, poses // FACINGS
         if self.settings.collisions == "freeze_all":
             one, two = self._pairs
-            exchanged = (wanted[one] == cells[two]) & (cells[one] == wanted[two])
-            return np.where(((wanted[one] == wanted[two]) | exchanged).any(axis=0), held, free)
-        stuck = np.zeros(wanted.shape, dtype=np.bool_)
-        apart = ~np.eye(len(wanted), dtype=np.bool_)[..., None]
-        for _ in range(len(wanted)):
-            exchanged = (wanted[:, None] == cells[None]) & (cells[:, None] == wanted[None])
-            clashes = (((wanted[:, None] == wanted[None]) | exchanged) & apart).any(axis=1) & ~stuck
+            exchanged = (targets[one] == cells[two]) & (cells[one] == targets[two])
+            return np.where(((targets[one] == targets[two]) | exchanged).any(axis=0), held, free)
+        stuck = np.zeros(targets.shape, dtype=np.bool_)
+        apart = ~np.eye(len(targets), dtype=np.bool_)[..., None]
+        for _ in range(len(targets)):
+            exchanged = (targets[:, None] == cells[None]) & (cells[:, None] == targets[None])
+            clashes = (((targets[:, None] == targets[None]) | exchanged) & apart).any(axis=1) & ~stuck
             if not clashes.any():
                 break
             stuck |= clashes
-            wanted = np.where(stuck, cells, wanted)
+            targets = np.where(stuck, cells, targets)
         return np.where(stuck, held, free)
 
     def _points(self, before: IntArray, after: IntArray, cases: IntArray) -> IntArray:
@@ -240,9 +240,9 @@ class Kitchen(NetworkedMDP):
         taken = self.rules.takes_dish.take(cases)
         if taken.any():
             at_work = self.rules.at_work.take(before[:, self._cooking]).sum(axis=1)
-            for cook, seen in enumerate((before, after)):
-                lying = (seen[:, self._counted] == DISH).any(axis=1)
-                useful = ~lying & ((seen[:, n + 1 - cook] == DISH) < at_work)
+            for cook, state in enumerate((before, after)):
+                lying = (state[:, self._counted] == DISH).any(axis=1)
+                useful = ~lying & ((state[:, n + 1 - cook] == DISH) < at_work)
                 points[cook] += USEFUL_DISH * (taken[cook] & useful)
         return points
 

@@ -195,11 +195,11 @@ def _check_work(kinds: NDArray[np.int64], beside: dict[tuple[int, int], set[int]
         if kinds[cell] == COUNTER:
             joined = set().union(*(group for group in groups if group & areas))
             groups = [group for group in groups if not group & areas] + [joined]
-    wanted = {"ingredients (O or T)": (ONIONS, TOMATOES), "dishes (D)": (DISHES,), "a pot (P)": (POT,), "a hatch (S)": (HATCH,)}
+    requirements = {"ingredients (O or T)": (ONIONS, TOMATOES), "dishes (D)": (DISHES,), "a pot (P)": (POT,), "a hatch (S)": (HATCH,)}
     missing: list[str] = []
     for group in groups:
         reached = {int(kinds[cell]) for cell, areas in beside.items() if areas & group}
-        lacks = [name for name, kinds_of in wanted.items() if not reached & set(kinds_of)]
+        lacks = [name for name, kinds_of in requirements.items() if not reached & set(kinds_of)]
         if not lacks:
             return
         missing = lacks if not missing or len(lacks) < len(missing) else missing

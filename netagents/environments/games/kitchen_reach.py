@@ -22,18 +22,18 @@ def kitchen_scopes(plan: Floorplan, settings: KitchenSettings, cooks: int) -> tu
     Everybody's, unless each sees a window and earns its own deliveries, and no collision stops all: then those whose area, with the
     counters and pots around it, touches what the cook can see from its own area.
     """
-    everybody = tuple(range(cooks))
+    all_cooks = tuple(range(cooks))
     coupled = settings.collisions == "freeze_all" and meeting_cooks(plan)
     if settings.rewards == "team" or settings.observation == "full" or coupled:
-        return (everybody,) * cooks
-    touched = [_touched(plan, cook) for cook in everybody]
+        return (all_cooks,) * cooks
+    touched = [_touched(plan, cook) for cook in all_cooks]
     scopes = []
-    for cook in everybody:
-        seen = set(touched[cook])
+    for cook in all_cooks:
+        visible_cells = set(touched[cook])
         for row, column in _area(plan, cook):
             reach = range(-settings.sight, settings.sight + 1)
-            seen |= {(row + down, column + right) for down in reach for right in reach}
-        scopes.append(tuple(other for other in everybody if other == cook or touched[other] & seen))
+            visible_cells |= {(row + down, column + right) for down in reach for right in reach}
+        scopes.append(tuple(other for other in all_cooks if other == cook or touched[other] & visible_cells))
     return tuple(scopes)
 
 
@@ -61,6 +61,6 @@ def _area(plan: Floorplan, cook: int) -> list[tuple[int, int]]:
 
 def _touched(plan: Floorplan, cook: int) -> Cells:
     """Cells that a cook can stand on, or put things on or into."""
-    stood = _area(plan, cook)
-    around = {(row + down, column + right) for row, column in stood for down, right in ((-1, 0), (1, 0), (0, 1), (0, -1))}
-    return set(stood) | {cell for cell in around if plan.kinds[cell] != FLOOR}
+    cells = _area(plan, cook)
+    around = {(row + down, column + right) for row, column in cells for down, right in ((-1, 0), (1, 0), (0, 1), (0, -1))}
+    return set(cells) | {cell for cell in around if plan.kinds[cell] != FLOOR}

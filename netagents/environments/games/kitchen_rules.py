@@ -126,8 +126,8 @@ def _values(settings: KitchenSettings, layout: LayoutRules) -> list[float]:
     per_item = settings.ingredient_values
     if per_item is None and settings.delivery is None:
         per_item = layout.ingredient_values
-    orders = _wanted(layout.orders if settings.orders is None else settings.orders)
-    bonus = _wanted(layout.bonus_orders if settings.bonus_orders is None else settings.bonus_orders)
+    orders = _orders_of(layout.orders if settings.orders is None else settings.orders)
+    bonus = _orders_of(layout.bonus_orders if settings.bonus_orders is None else settings.bonus_orders)
     values = []
     for contents in CONTENTS:
         plain = DELIVERY if settings.delivery is None else settings.delivery
@@ -136,5 +136,5 @@ def _values(settings: KitchenSettings, layout: LayoutRules) -> list[float]:
     return values
 
 
-def _wanted(orders: tuple[str, ...]) -> set[tuple[int, int]]:
+def _orders_of(orders: tuple[str, ...]) -> set[tuple[int, int]]:
     return {(order.count("O"), order.count("T")) for order in orders}

@@ -140,9 +140,9 @@ class LocalSight:
             window = self._windows[cells[:, cook]]
             others = np.take_along_axis(bodies, window, axis=1)
             others[:, others.shape[1] // 2] = 0
-            seen = [self._cells.take(np.take_along_axis(grid, window, axis=1), axis=0), self._bodies.take(others, axis=0)]
+            parts = [self._cells.take(np.take_along_axis(grid, window, axis=1), axis=0), self._bodies.take(others, axis=0)]
             own = [tables.facings[facings[:, cook]], tables.items[hands[:, cook]], front[:, cook]]
-            views.append(np.concatenate([np.concatenate(seen, axis=2).reshape(copies, -1), *own], axis=1))
+            views.append(np.concatenate([np.concatenate(parts, axis=2).reshape(copies, -1), *own], axis=1))
         return views
 
 
@@ -160,6 +160,6 @@ def _pot_features(rules: KitchenRules) -> FloatArray:
         time = rules.times[contents]
         for tick in range(-1, time + 1):
             cooks = contents > 0 and tick >= 0
-            done = tick / time if cooks else 0.0
-            features[contents * rules.span + tick + 1] = [held[0] / MOST, held[1] / MOST, cooks, done, cooks and tick == time]
+            progress = tick / time if cooks else 0.0
+            features[contents * rules.span + tick + 1] = [held[0] / MOST, held[1] / MOST, cooks, progress, cooks and tick == time]
     return features

@@ -99,19 +99,19 @@ class LoadBalancing(FiniteNetworkedMDP):
         choices = [space.size for space in self.spec.action_spaces if isinstance(space, Discrete)]
         require_capacity(self.spec.name, [size ** (n + 1) * prod(choices[k] for k in scope) for scope in self.spec.action_scopes])
         states = np.indices((size,) * n).reshape(n, -1).T
-        everybody = tuple(range(n))
+        all_agents = tuple(range(n))
         start = np.eye(size)[0]
         agents = []
         for i, scope in enumerate(self.spec.action_scopes):
             law, reward = np.zeros((len(states), *(choices[k] for k in scope), size)), np.zeros((len(states), *(choices[k] for k in scope)))
             acts = np.zeros((len(states), n), dtype=np.int64)
-            for chosen in product(*(range(choices[k]) for k in scope)):
-                acts[:, scope] = chosen
+            for joint_action in product(*(range(choices[k]) for k in scope)):
+                acts[:, scope] = joint_action
                 for chance, noise in ((self.settings.arrival, 0.0), (1.0 - self.settings.arrival, 1.0)):
                     after = self.step(states, list(acts.T), np.full(acts.shape, noise))
-                    entry: Any = (np.arange(len(states)), *chosen)
+                    entry: Any = (np.arange(len(states)), *joint_action)
                     law[(*entry, after.state[:, i])] += chance
                     reward[entry] += chance * after.rewards[:, i]
             shape = (size,) * n + reward.shape[1:]
-            agents.append(LocalKernel(everybody, scope, law.reshape(*shape, size), reward.reshape(shape), start.copy()))
+            agents.append(LocalKernel(all_agents, scope, law.reshape(*shape, size), reward.reshape(shape), start.copy()))
         return FactoredKernel((size,) * n, tuple(choices), tuple(agents))

@@ -100,7 +100,7 @@ class MatrixGrid(NetworkedMDP):
         lines = [side[:, None] + reach * ahead[:, None] for side in (left, -left)] + [(1 + reach) * ahead[:, None]]
         self._beams = np.stack(lines, axis=1)  # (heading, line, cell)
         self._last = LAST_END.get(settings.game, 5_000)
-        everybody = (tuple(range(n)),) * n
+        all_agents = (tuple(range(n)),) * n
         resources = len(self.grid.resources)
         self.spec = EnvironmentSpec(
             name="matrix_grid",
@@ -111,8 +111,8 @@ class MatrixGrid(NetworkedMDP):
             reset_noise=(len(self.grid.starts) + n + resources,),
             step_noise=(4 * n + resources + 1,),
             reach_offset=0,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(),
         )
 
@@ -151,14 +151,14 @@ class MatrixGrid(NetworkedMDP):
         players, resources = self._players(state), self._resources(state)
         here = players[:, AWAY] == 0
         layers = self._sight.observe(players[:, CELL], players[:, HEADING], here, resources[:, 0], resources[:, 1] == 0)
-        seen = []
+        observations = []
         for i in range(self.spec.n):
             whole = np.empty((len(state), SIZE))
             whole[:, :-3] = layers[:, i]
             whole[:, -3:-1] = np.minimum(players[:, INVENTORY : INVENTORY + 2, i] / 10.0, 1.0) * here[:, i, None]
             whole[:, -1] = here[:, i] & (players[:, COOLING, i] == 0) & (players[:, FROZEN, i] == 0)
-            seen.append(whole)
-        return seen
+            observations.append(whole)
+        return observations
 
     def without_body(self, state: JointState, agent: int) -> JointState:
         """A player leaves the map with what it holds; who is frozen in an interaction with it is paid as with an inventory of (1, 1)."""
@@ -236,19 +236,19 @@ class MatrixGrid(NetworkedMDP):
             players[copy, INVENTORY + resources[copy, 0, resource], i] += 1
             resources[copy, 1, resource] = 2
 
-    def _zap(self, players: IntArray, resources: IntArray, wanted: BoolArray, free: BoolArray, noise: FloatArray) -> None:
+    def _zap(self, players: IntArray, resources: IntArray, zaps: BoolArray, free: BoolArray, noise: FloatArray) -> None:
         cooling = players[:, COOLING]
-        fires = wanted & free & (cooling == 0)
+        fires = zaps & free & (cooling == 0)
         cooling[...] = np.where(fires, COOL_DOWN, cooling - (free & (cooling > 0)))
         if not fires.any():
             return
-        met = np.zeros(fires.shape, dtype=np.bool_)
+        hits = np.zeros(fires.shape, dtype=np.bool_)
         for shooter in np.argsort(noise, axis=1).T:
             copies = np.flatnonzero(fires[np.arange(len(fires)), shooter])
             if len(copies):
-                self._beam(players, resources, copies, shooter[copies], met)
+                self._beam(players, resources, copies, shooter[copies], hits)
 
-    def _beam(self, players: IntArray, resources: IntArray, copies: IntArray, shooter: IntArray, met: BoolArray) -> None:
+    def _beam(self, players: IntArray, resources: IntArray, copies: IntArray, shooter: IntArray, hits: BoolArray) -> None:
         """The beams of one player in each of some copies."""
         rows, count = np.arange(len(copies)), resources.shape[2]
         lines = players[copies, CELL, shooter][:, None, None] + self._beams[players[copies, HEADING, shooter]]
@@ -273,11 +273,11 @@ class MatrixGrid(NetworkedMDP):
         resources[copies[copy[destroyed]], 1, struck[destroyed]] = 1
         # The first line, left, right, ahead, that hits somebody who has met nobody in this step counts.
         hit = np.where(reached, standing, -1).max(axis=2)  # (K, line)
-        counts = (hit >= 0) & ~met[copies[:, None], hit] & ~met[copies, shooter][:, None]
+        counts = (hit >= 0) & ~hits[copies[:, None], hit] & ~hits[copies, shooter][:, None]
         other = hit[rows, np.argmax(counts, axis=1)]
         happens = counts.any(axis=1)
         copies, shooter, other = copies[happens], shooter[happens], other[happens]
-        met[copies, shooter] = met[copies, other] = True
+        hits[copies, shooter] = hits[copies, other] = True
         collected = players[:, INVENTORY] + players[:, INVENTORY + 1] > 2
         agreed = collected[copies, shooter] & collected[copies, other] & (players[copies, FROZEN, other] == 0)
         agreed &= players[copies, FROZEN, shooter] == 0
@@ -298,8 +298,8 @@ class MatrixGrid(NetworkedMDP):
                 continue
             vacant = ~(self.grid.starts[:, None] == players[copies, CELL][:, None, :]).any(axis=2)
             ranks = np.cumsum(vacant, axis=1)
-            wanted = np.floor(places[copies, i] * ranks[:, -1]).astype(np.int64) + 1
-            players[copies, CELL, i] = self.grid.starts[np.argmax(ranks == wanted[:, None], axis=1)]
+            rank = np.floor(places[copies, i] * ranks[:, -1]).astype(np.int64) + 1
+            players[copies, CELL, i] = self.grid.starts[np.argmax(ranks == rank[:, None], axis=1)]
             players[copies, HEADING, i] = np.floor(looks[copies, i] * 4)
 
     def _settle(self, players: IntArray) -> FloatArray:

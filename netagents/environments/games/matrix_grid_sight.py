@@ -75,10 +75,10 @@ class Sight:
         padded = self._padded[cells]
         codes[copies[:, None], padded] = np.where(here, PLAYER_CODE + headings, WALL_CODE)
         windows = padded[..., None] + self._windows[headings] + (copies * codes.shape[1])[:, None, None]
-        seen = codes.reshape(-1).take(windows) + (CODES * headings)[..., None]
-        seen[:, :, OWN] = FLOOR_CODE
-        seen[~here] = FLOOR_CODE
-        layers: FloatArray = self._layers.take(seen, axis=0).reshape(len(cells), self._players, -1)
+        view = codes.reshape(-1).take(windows) + (CODES * headings)[..., None]
+        view[:, :, OWN] = FLOOR_CODE
+        view[~here] = FLOOR_CODE
+        layers: FloatArray = self._layers.take(view, axis=0).reshape(len(cells), self._players, -1)
         return layers
 
 

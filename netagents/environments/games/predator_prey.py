@@ -62,7 +62,7 @@ class PredatorPrey(NetworkedMDP):
         self.settings = settings
         self.prey = max(1, n // 2) if settings.prey is None else settings.prey
         self._window = 2 * settings.sight + 1
-        everybody = (tuple(range(n)),) * n
+        all_agents = (tuple(range(n)),) * n
         self.spec = EnvironmentSpec(
             name="predator_prey",
             state_spaces=(Box((3 * self._window**2,), -1.0, 1.0),) * n,
@@ -72,8 +72,8 @@ class PredatorPrey(NetworkedMDP):
             reset_noise=(n + self.prey,),
             step_noise=(self.prey, 3),
             reach_offset=0,
-            state_scopes=everybody,
-            action_scopes=everybody,
+            state_scopes=all_agents,
+            action_scopes=all_agents,
             capabilities=Capabilities(moving=True),
         )
 
@@ -109,7 +109,7 @@ class PredatorPrey(NetworkedMDP):
         grid[:, OUTSIDE] = 1.0
         grid[:, OUTSIDE, sight : sight + side, sight : sight + side] = 0.0
         squares = np.lib.stride_tricks.sliding_window_view(grid, (window, window), axis=(2, 3))
-        seen = []
+        observations = []
         for i in range(n):
             at = np.where(here[:, i, None], state[:, i], 0)
             view = squares[rows, :, at[:, 0], at[:, 1]].copy()
@@ -117,8 +117,8 @@ class PredatorPrey(NetworkedMDP):
             view[:, PREDATORS] /= n
             view[:, PREY] /= self.prey
             view[~here[:, i]] = 0.0
-            seen.append(view.reshape(copies, -1))
-        return seen
+            observations.append(view.reshape(copies, -1))
+        return observations
 
     def picture(self, state: JointState) -> Picture:
         """The grid of the first copy: prey as small light discs; of several predators on a cell each is drawn a little further right."""
@@ -141,8 +141,8 @@ class PredatorPrey(NetworkedMDP):
         n = self.spec.n
         predators = state[:, :n]
         near: BoolArray = np.abs(predators[:, :, None] - predators[:, None]).max(axis=3) <= self.settings.sight
-        gone = predators[..., 0] == GONE
-        here: BoolArray = ~(gone[:, :, None] | gone[:, None])
+        absent = predators[..., 0] == GONE
+        here: BoolArray = ~(absent[:, :, None] | absent[:, None])
         return near & here & ~np.eye(n, dtype=np.bool_)
 
     def without_body(self, state: JointState, agent: int) -> JointState:

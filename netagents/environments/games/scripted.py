@@ -35,8 +35,8 @@ def meet(environment: Gathering, observed: Sequence[IntArray], noise: FloatArray
     counts[:, sight] += 1
     aim = 2 * sight - np.argmax(counts[:, ::-1], axis=1)
     alone = counts.sum(axis=1) == 1
-    met = np.sign(aim - sight) + STAY
-    return [np.where(alone, LEFT if i == 0 else RIGHT, met)[seen] for i, seen in enumerate(observed)]
+    approach = np.sign(aim - sight) + STAY
+    return [np.where(alone, LEFT if i == 0 else RIGHT, approach)[observation] for i, observation in enumerate(observed)]
 
 
 def gather_at_zero(environment: Gathering, observed: Sequence[IntArray], noise: FloatArray) -> list[IntArray]:  # noqa: ARG001 - a script
@@ -53,13 +53,13 @@ def hunt(environment: PredatorPrey, observed: Sequence[FloatArray], noise: Float
     towards = np.where(abs(down) >= abs(across), np.where(down < 0, 1, 2), np.where(across < 0, 3, 4))
     towards[(down == 0) & (across == 0)] = 0
     actions = []
-    for i, seen in enumerate(observed):
-        layers = seen.reshape(len(seen), 3, -1)[:, :, order] > 0.0
-        chosen = np.floor(noise[:, i] * 5).astype(np.int64)
+    for i, observation in enumerate(observed):
+        layers = observation.reshape(len(observation), 3, -1)[:, :, order] > 0.0
+        choice = np.floor(noise[:, i] * 5).astype(np.int64)
         for layer in (PREDATORS, PREY):  # the later one counts
             nearest = towards[order[np.argmax(layers[:, layer], axis=1)]]
-            chosen = np.where(layers[:, layer].any(axis=1), nearest, chosen)
-        actions.append(chosen)
+            choice = np.where(layers[:, layer].any(axis=1), nearest, choice)
+        actions.append(choice)
     return actions
 
 
@@ -77,19 +77,19 @@ def collect_and_interact(environment: MatrixGrid, observed: Sequence[FloatArray]
     towards = np.where(ahead > 0, FORWARD, np.where(aside < 0, STEP_LEFT, np.where(aside > 0, STEP_RIGHT, TURN_LEFT)))
     beam = beam_cells()
     actions = []
-    for i, seen in enumerate(observed):
-        layers, held, ready = unpack(seen)
+    for i, observation in enumerate(observed):
+        layers, held, ready = unpack(observation)
         resources = layers[:, :, FIRST] + layers[:, :, SECOND]
         others = layers[:, :, OTHER:].sum(axis=2)
         blocked = layers[:, OWN - SIDE, 0] > 0.0
         turns = np.where(noise[:, i] < 0.5, TURN_LEFT, TURN_RIGHT)
-        chosen = np.where(blocked | (np.abs(noise[:, i] - 0.5) < 0.05), turns, FORWARD)
-        something = held.sum(axis=1) > 2.5
-        for cells, counts in ((others, something), (resources, ~something)):
+        choice = np.where(blocked | (np.abs(noise[:, i] - 0.5) < 0.05), turns, FORWARD)
+        holds_enough = held.sum(axis=1) > 2.5
+        for cells, counts in ((others, holds_enough), (resources, ~holds_enough)):
             nearest = towards[order[np.argmax(cells[:, order] > 0.0, axis=1)]]
-            chosen = np.where(counts & (cells > 0.0).any(axis=1), nearest, chosen)
-        chosen = np.where(something & ready & (others[:, beam] > 0.0).any(axis=1), INTERACT, chosen)
-        actions.append(chosen.astype(np.int64))
+            choice = np.where(counts & (cells > 0.0).any(axis=1), nearest, choice)
+        choice = np.where(holds_enough & ready & (others[:, beam] > 0.0).any(axis=1), INTERACT, choice)
+        actions.append(choice.astype(np.int64))
     return actions
 
 

@@ -35,21 +35,21 @@ def cook(environment: Kitchen, observed: Sequence[FloatArray], noise: FloatArray
     to_onions, to_dishes, to_hatch = (ways_to(environment, np.argwhere(environment.plan.kinds == kind)) for kind in (ONIONS, DISHES, HATCH))
     to_pots = [ways_to(environment, environment.plan.pots[number : number + 1]) for number in range(pots)]
     actions = []
-    for agent, seen in enumerate(observed):
-        pose = FACINGS * np.argmax(seen[:, :floor], axis=1) + np.argmax(seen[:, floor : floor + FACINGS], axis=1)
-        onion, _, dish, soup = (seen[:, floor + FACINGS : floor + FACINGS + ITEM_FEATURES].T > 0.5)[:4]
-        state = seen[:, -SITE_FEATURES - pots * POT_FEATURES : -SITE_FEATURES].reshape(-1, pots, POT_FEATURES)
+    for agent, observation in enumerate(observed):
+        pose = FACINGS * np.argmax(observation[:, :floor], axis=1) + np.argmax(observation[:, floor : floor + FACINGS], axis=1)
+        onion, _, dish, soup = (observation[:, floor + FACINGS : floor + FACINGS + ITEM_FEATURES].T > 0.5)[:4]
+        state = observation[:, -SITE_FEATURES - pots * POT_FEATURES : -SITE_FEATURES].reshape(-1, pots, POT_FEATURES)
         cooks, taken = state[:, :, 2] > 0.5, state[:, :, :2].sum(axis=2)
         fills = ~cooks & (taken < 0.9)
-        brings = np.full(len(seen), agent == n - 1) & (cooks.any(axis=1) | (n > 1))
-        chosen = np.where(brings, to_dishes[pose], to_onions[pose])
+        brings = np.full(len(observation), agent == n - 1) & (cooks.any(axis=1) | (n > 1))
+        choice = np.where(brings, to_dishes[pose], to_onions[pose])
         # The last that fits counts, so from the last pot to the first, and things in hands after empty ones.
-        chosen = np.where(dish | onion, STAY, chosen)
+        choice = np.where(dish | onion, STAY, choice)
         for number in reversed(range(pots)):
-            chosen = np.where((onion & fills[:, number]) | (dish & cooks[:, number]), to_pots[number][pose], chosen)
-        chosen = np.where(soup, to_hatch[pose], chosen)
+            choice = np.where((onion & fills[:, number]) | (dish & cooks[:, number]), to_pots[number][pose], choice)
+        choice = np.where(soup, to_hatch[pose], choice)
         drawn = noise[:, agent]
-        actions.append(np.where(drawn < DISTRACTED, np.floor(drawn / DISTRACTED * INTERACT).astype(np.int64), chosen))
+        actions.append(np.where(drawn < DISTRACTED, np.floor(drawn / DISTRACTED * INTERACT).astype(np.int64), choice))
     return actions
 
 

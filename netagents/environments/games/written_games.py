@@ -38,10 +38,10 @@ def written_game(game: Mapping[str, Any]) -> FactoredKernel:
         reward = rewards[..., i]
         # Axes along which neither the reward nor the law changes are left out: scopes are minimal.
         matters = [bool(np.ptp(reward, axis=axis).any() or np.ptp(law, axis=axis).any()) for axis in range(1 + n)]
-        kept = tuple(slice(None) if each else 0 for each in matters)
+        selection = tuple(slice(None) if each else 0 for each in matters)
         actors = tuple(k for k in range(n) if matters[1 + k])
         holders = (table.keeper,) if matters[0] else ()
-        agents.append(LocalKernel(holders, actors, law[kept].copy(), reward[kept].copy(), start))
+        agents.append(LocalKernel(holders, actors, law[selection].copy(), reward[selection].copy(), start))
     sizes = tuple(S if i == table.keeper else 1 for i in range(n))
     return FactoredKernel(sizes, choices, tuple(agents))
 

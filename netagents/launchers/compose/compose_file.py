@@ -21,7 +21,7 @@ from netagents.experiment.load import LoadedExperiment
 from netagents.launchers.compose.container_networks import Networks, networks_of
 from netagents.launchers.node_commands import agent_service, check_fits_containers, default_image, joining, listening, node_names
 from netagents.launchers.portable_experiment import portable_text
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.by_hand import OWN_ADDRESS
 from netagents.records.run_creation import REPLAY
 

@@ -15,7 +15,7 @@ from netagents.launchers.launcher import LaunchedRun, Launcher
 from netagents.launchers.node_commands import check_fits_containers
 from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
 from netagents.launchers.supervision.supervisor_events import NodeSpec
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.bootstrap.node_keys import run_bundles
 from netagents.nodes.process.socket_directory import SocketDirectory
 from netagents.records.run_creation import LOGS, REPLAY

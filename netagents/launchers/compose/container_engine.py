@@ -133,10 +133,10 @@ def explain(output: str, command: Sequence[str] = ()) -> EngineError:
 
 
 def _output_of(command: Sequence[str], seconds: float) -> str:
-    done = _run(command, seconds)
-    if done.returncode != 0:
-        raise explain(done.stderr or done.stdout, command)
-    return done.stdout
+    result = _run(command, seconds)
+    if result.returncode != 0:
+        raise explain(result.stderr or result.stdout, command)
+    return result.stdout
 
 
 def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:

@@ -78,11 +78,11 @@ def build(engine: Engine, top: Path, name: str) -> None:
     """
     command = [*engine.docker, "build", "--tag", name, "--file", str(top / "launch" / "Dockerfile"), str(top)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise EngineError(f"the image was not built within {BUILD_SECONDS:g} s", where=name) from None
-    if done.returncode != 0:
-        raise explain(done.stderr or done.stdout, command)
+    if result.returncode != 0:
+        raise explain(result.stderr or result.stdout, command)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 
 MOST_NETWORKS = 28
 """The default address pools of an engine hold 31 networks, some of which are in use."""

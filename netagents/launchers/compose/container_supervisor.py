@@ -228,7 +228,7 @@ class ContainerSupervisor(Supervisor):
         """Remove all containers and networks of the run."""
         command = self._engine.project(self._project, self._file, "down", "--timeout", "0", "--volumes", "--remove-orphans")
         try:
-            done = subprocess.run(
+            result = subprocess.run(
                 command, capture_output=True, text=True, timeout=DOWN_SECONDS, stdin=subprocess.DEVNULL, check=False, start_new_session=True
             )
         except subprocess.TimeoutExpired:
@@ -237,8 +237,8 @@ class ContainerSupervisor(Supervisor):
                 where=f"project {self._project}",
                 fix=f"docker rm --force $(docker ps -aq --filter label=com.docker.compose.project={self._project})",
             ) from None
-        if done.returncode != 0:
-            raise explain(done.stderr, command)
+        if result.returncode != 0:
+            raise explain(result.stderr, command)
 
 
 def _exit_code(code: int) -> int:

@@ -101,16 +101,16 @@ class LiveDisplay:
         from rich.text import Text
 
         if view.iteration >= view.total:
-            left = f"done in {duration(self._rate.elapsed)}"
+            remaining = f"done in {duration(self._rate.elapsed)}"
         else:
-            left = f"{duration(self._rate.left)} left" if math.isfinite(self._rate.left) else ""
+            remaining = f"{duration(self._rate.seconds_left)} left" if math.isfinite(self._rate.seconds_left) else ""
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", max_width=24)
         grid.add_column(ratio=1)
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, justify="right")
         bar = ProgressBar(total=view.total, completed=view.iteration)
-        grid.add_row(Text(self._title, style="bold"), bar, f"{view.iteration}/{view.total}", Text(left, style="cyan"))
+        grid.add_row(Text(self._title, style="bold"), bar, f"{view.iteration}/{view.total}", Text(remaining, style="cyan"))
         return grid
 
     def _numbers(self, view: ProgressView) -> Text:

@@ -61,8 +61,8 @@ def describe(view: ProgressView, rate: ProgressRate) -> str:
     parts.append(power_text(view))
     if math.isfinite(rate.message_rate):
         parts.append(f"{rate.message_rate:,.0f} messages/s")
-    if math.isfinite(rate.left) and view.iteration < view.total:
-        parts.append(f"{duration(rate.left)} left")
+    if math.isfinite(rate.seconds_left) and view.iteration < view.total:
+        parts.append(f"{duration(rate.seconds_left)} left")
     if view.dropped:
         parts.append(f"{view.dropped} views dropped")
     return " | ".join(parts)

@@ -59,6 +59,6 @@ def _stat(pid: int) -> tuple[str, float]:
 
 
 def _names(roles: list[str]) -> str:
-    shown = [role.replace("_", " ") for role in roles[:3]]
+    names = [role.replace("_", " ") for role in roles[:3]]
     more = f" and {len(roles) - 3} more" if len(roles) > 3 else ""
-    return f"{', '.join(shown)}{more}"
+    return f"{', '.join(names)}{more}"

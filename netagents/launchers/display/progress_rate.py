@@ -20,18 +20,18 @@ class ProgressRate:
         clock: seconds, monotonic.
 
     Attributes:
-        left: estimated seconds until the end of the run; NaN before the second view.
+        seconds_left: estimated seconds until the end of the run; NaN before the second view.
         message_rate: messages per second; NaN before the second view.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._began = clock()
+        self._start = clock()
         self._first: tuple[float, int] | None = None
-        self._latest = self._began
+        self._latest = self._start
         self._messages = 0
         self._interval = math.nan
-        self.left = math.nan
+        self.seconds_left = math.nan
         self.message_rate = math.nan
 
     def update(self, view: ProgressView) -> None:
@@ -43,16 +43,16 @@ class ProgressRate:
             return
         self._messages += view.messages
         elapsed = now - self._first[0]
-        done = view.iteration - self._first[1]
-        if elapsed > 0.0 and done > 0:
-            self._interval = elapsed / done
-            self.left = self._interval * (view.total - view.iteration)
+        iterations = view.iteration - self._first[1]
+        if elapsed > 0.0 and iterations > 0:
+            self._interval = elapsed / iterations
+            self.seconds_left = self._interval * (view.total - view.iteration)
             self.message_rate = self._messages / elapsed
 
     @property
     def elapsed(self) -> float:
         """Seconds since the display was made."""
-        return self._clock() - self._began
+        return self._clock() - self._start
 
     def silence(self) -> float:
         """Seconds since the last view if that is unusually long, else 0; always 0 before the first view."""

@@ -21,7 +21,7 @@ from netagents.launchers.launcher import LaunchedRun, Launcher
 from netagents.launchers.local import copies_file
 from netagents.launchers.supervision.supervised_run import ending, supervise, viewing
 from netagents.launchers.supervision.supervisor_events import NodeSpec
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.messages import ENVIRONMENT, MONITOR
 from netagents.nodes.agent.inbox_recording import inbox_folder
 from netagents.nodes.bootstrap.foreign_code import imported_parts

@@ -69,7 +69,7 @@ class HostRunner:
     """Forks and watches the nodes of one host.
 
     Args:
-        say: sends a message to the launcher.
+        send: sends a message to the launcher.
         settings: of the launcher: ``networks`` (nodes use torch), ``nodes`` (how many there may be), ``logs`` (folder of logs in the run
             directory, where this host sees it, or None: logs are sent), ``run`` (id of the run), ``paths`` (folders of modules), ``scale``
             (``timeouts.scale``), and ``sockets`` (the launcher's folder of sockets, if it is on this host).
@@ -78,10 +78,10 @@ class HostRunner:
         RunDirectoryError: this host does not see the run directory.
     """
 
-    def __init__(self, say: Callable[..., None], settings: Mapping[str, Any]) -> None:
+    def __init__(self, send: Callable[..., None], settings: Mapping[str, Any]) -> None:
         sys.path.extend(path for path in settings["paths"] if path not in sys.path)
         allow_descriptors(int(settings["nodes"]))
-        self._say = say
+        self._send = send
         logs = settings["logs"]
         if logs is not None:
             _check_seen(Path(logs).parent, str(settings["run"]))
@@ -118,7 +118,7 @@ class HostRunner:
                     if isinstance(event, Exited) and event.role == FORKSERVER:
                         raise NetagentsError("its forkserver ended", where=socket.gethostname())
                     if isinstance(event, Exited) and event.essential:
-                        self._say(exited=event.role, pid=event.pid, code=event.exit_code)
+                        self._send(exited=event.role, pid=event.pid, code=event.exit_code)
                 if not supervisor.running and time.monotonic() - last_sign > _IDLE_SECONDS:
                     break
             supervisor.stop("the launcher is gone", _STOP_SECONDS)
@@ -133,7 +133,7 @@ class HostRunner:
                 self._supervisor.signal(int(message["signal"]), message["roles"])
         if specs:
             for role, pid in self._supervisor.add(specs).items():
-                self._say(started=role, pid=pid)
+                self._send(started=role, pid=pid)
 
     def _spec(self, message: Mapping[str, Any]) -> NodeSpec:
         role, arguments = str(message["start"]), dict(message["arguments"])
@@ -164,7 +164,7 @@ class HostRunner:
                 if not whole:
                     break
                 self._sent[path.stem] = self._sent.get(path.stem, 0) + len(whole)
-                self._say(log=path.stem, text=whole.decode(errors="replace"))
+                self._send(log=path.stem, text=whole.decode(errors="replace"))
 
 
 def _check_seen(directory: Path, run: str) -> None:
@@ -174,10 +174,10 @@ def _check_seen(directory: Path, run: str) -> None:
         RunDirectoryError: it is missing here, or is another run's.
     """
     try:
-        seen = read_manifest(directory)["run"] == run
+        visible = read_manifest(directory)["run"] == run
     except RunDirectoryError:
-        seen = False
-    if not seen:
+        visible = False
+    if not visible:
         raise RunDirectoryError(
             f"does not see the run directory {directory}",
             where=f"host {socket.gethostname()}",
@@ -190,7 +190,7 @@ class InputLines:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor, self._rest = descriptor, b""
-        self.kept: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
         os.set_blocking(descriptor, False)
 
     def take(self) -> tuple[list[dict[str, Any]], bool]:
@@ -208,8 +208,8 @@ class InputLines:
                 break
             self._rest += data
         *lines, self._rest = self._rest.split(b"\n")
-        messages = [*self.kept, *(json.loads(line) for line in lines if line.strip())]
-        self.kept = []
+        messages = [*self._pending, *(json.loads(line) for line in lines if line.strip())]
+        self._pending = []
         return messages, ended or any("end" in message for message in messages)
 
     def first(self) -> dict[str, Any] | None:
@@ -218,7 +218,7 @@ class InputLines:
             select.select([self.descriptor], [], [])
             messages, ended = self.take()
             if messages:
-                self.kept = messages[1:]
+                self._pending = messages[1:]
                 return messages[0]
             if ended:
                 return None
@@ -235,33 +235,33 @@ def main() -> int:
 
     writing = threading.Lock()
 
-    def say(**message: Any) -> None:
+    def send(**message: Any) -> None:
         data = json.dumps(message).encode() + b"\n"
         with writing, contextlib.suppress(OSError):
             while data:
                 data = data[os.write(output, data) :]
 
     lines = InputLines(0)
-    say(**greeting())
+    send(**greeting())
     settings = lines.first()
     if settings is None:
         return 0
     # A thread of its own: a runner that forks or imports is alive, too.
     ended = threading.Event()
-    threading.Thread(target=_stay_alive, args=(say, ended), daemon=True).start()
+    threading.Thread(target=_stay_alive, args=(send, ended), daemon=True).start()
     try:
-        HostRunner(say, settings).serve(lines)
+        HostRunner(send, settings).serve(lines)
     except NetagentsError as error:
-        say(fault=str(error))
+        send(fault=str(error))
         return error.exit_code
     finally:
         ended.set()
     return 0
 
 
-def _stay_alive(say: Callable[..., None], ended: threading.Event) -> None:
+def _stay_alive(send: Callable[..., None], ended: threading.Event) -> None:
     while not ended.wait(ALIVE_SECONDS):
-        say(alive=1)
+        send(alive=1)
 
 
 def _version(name: str) -> str:

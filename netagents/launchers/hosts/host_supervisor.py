@@ -133,9 +133,9 @@ class HostSupervisor(Supervisor):
         """Look until a condition holds; returns early when a node has ended or a signal has come, which the caller's loop answers."""
         limit = waiting_clock() + self.timeouts.seconds("join")
         while not condition():
-            began = waiting_clock()
+            start = waiting_clock()
             self._watch.look(_LOOK_SECONDS, ())
-            note_waking(began + _LOOK_SECONDS)
+            note_waking(start + _LOOK_SECONDS)
             self._refuse_lost()
             if any(isinstance(event, Signalled | Exited) for event in self._watch.events):
                 self.check(self._watch.events)

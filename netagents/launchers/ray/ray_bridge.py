@@ -57,8 +57,8 @@ def connect(address: str) -> None:
 
 def needs(settings: Mapping[str, Any], agents: int = 1) -> dict[str, float]:
     """The resources of so many agents, in Ray's names; of more than one GPU, Ray gives whole ones only."""
-    wanted = {"CPU": settings["processors"], "GPU": settings["gpus"], **settings["resources"]}
-    amounts = {name: round(agents * amount, 4) for name, amount in wanted.items() if amount}
+    amounts_per_agent = {"CPU": settings["processors"], "GPU": settings["gpus"], **settings["resources"]}
+    amounts = {name: round(agents * amount, 4) for name, amount in amounts_per_agent.items() if amount}
     if amounts.get("GPU", 0.0) > 1.0:
         amounts["GPU"] = float(math.ceil(amounts["GPU"]))
     return amounts
@@ -66,11 +66,11 @@ def needs(settings: Mapping[str, Any], agents: int = 1) -> dict[str, float]:
 
 def living_nodes(settings: Mapping[str, Any]) -> list[tuple[str, str, int, str]]:
     """Name, id, number of agents for which it has resources, and address of each living node."""
-    wanted, nodes = needs(settings), []
+    requirements, nodes = needs(settings), []
     for node in ray.nodes():
         if node["Alive"]:
             there = node["Resources"]
-            slots = min((int(there.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items()), default=_UNLIMITED)
+            slots = min((int(there.get(name, 0.0) / amount + 1e-9) for name, amount in requirements.items()), default=_UNLIMITED)
             nodes.append((str(node["NodeManagerHostname"]), str(node["NodeID"]), slots, str(node["NodeManagerAddress"])))
     names = [name for name, *_ in nodes]
     # Two raylets of one machine have one name.

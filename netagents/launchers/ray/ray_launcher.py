@@ -26,7 +26,7 @@ from netagents.launchers.hosts.agent_placement import Placement
 from netagents.launchers.hosts.host_channel import Host
 from netagents.launchers.hosts.host_launcher import HostLauncher
 from netagents.launchers.launcher import LaunchedRun
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.process.socket_directory import SocketDirectory
 
 BRIDGE = "netagents.launchers.ray.ray_bridge"
@@ -140,14 +140,14 @@ def cluster_nodes(experiment: Experiment) -> list[tuple[str, str, int, str]]:
     fix = "`ray status` must show the cluster; `ray start --head` starts one, and runtime.ray.address names another"
     command = [sys.executable, "-P", "-m", BRIDGE, "nodes", settings.model_dump_json()]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS * experiment.timeouts.scale, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS * experiment.timeouts.scale, check=False)
     except subprocess.TimeoutExpired:
         raise EngineError(f"no answer from {settings.address}", where=WHERE, fix=fix) from None
     try:
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
+        answer = json.loads(result.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        what = lines[-1][:300] if lines else f"the bridge to Ray ended with exit code {done.returncode}"
+        lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+        what = lines[-1][:300] if lines else f"the bridge to Ray ended with exit code {result.returncode}"
         raise EngineError(what, where=WHERE, fix=fix) from None
     if "fault" in answer:
         raise EngineError(str(answer["fault"])[:300], where=WHERE, fix=fix)

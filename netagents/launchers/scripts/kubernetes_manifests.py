@@ -28,7 +28,7 @@ from netagents.launchers.node_commands import (
     node_names,
 )
 from netagents.launchers.portable_experiment import portable_text
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.nodes.bootstrap.node_keys import node_links
 from netagents.nodes.by_hand import OWN_ADDRESS
 from netagents.wire.security.key_bundles import KeyBundle, bundle_files, make_bundles, role_name
@@ -152,16 +152,16 @@ class _Run:
 
     def policy(self, role: str, peers: Iterable[str]) -> Object:
         """A role reaches its peers and is reached by them, on the one port, and all but the server may look up names."""
-        chosen = [{"podSelector": {"matchLabels": {RUN_LABEL: self.name}, "matchExpressions": [_one_of(peers)]}}]
+        selector = [{"podSelector": {"matchLabels": {RUN_LABEL: self.name}, "matchExpressions": [_one_of(peers)]}}]
         ports = [{"protocol": "TCP", "port": PORT}]
-        egress: list[Object] = [{"to": chosen, "ports": ports}]
+        egress: list[Object] = [{"to": selector, "ports": ports}]
         if role != "environment":
             cluster = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
             egress.append({"to": [cluster], "ports": _DNS})
         spec = {
             "podSelector": {"matchLabels": {RUN_LABEL: self.name, ROLE_LABEL: role}},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": chosen, "ports": ports}],
+            "ingress": [{"from": selector, "ports": ports}],
             "egress": egress,
         }
         return self.made("networking.k8s.io/v1", "NetworkPolicy", role, {"spec": spec}, **{ROLE_LABEL: role})

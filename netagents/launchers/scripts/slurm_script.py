@@ -15,7 +15,7 @@ from pathlib import Path
 from netagents.errors import UsageError, printable
 from netagents.experiment.load import LoadedExperiment
 from netagents.launchers.node_commands import member_options, node_names
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 
 SCRIPT_NAME = "job.sbatch"
 """Name of the script in the folder of ``--out``."""

@@ -33,15 +33,17 @@ def command(*words: str, text: str | None = None) -> str:
     if shutil.which(words[0]) is None:
         raise EngineError(f"no command '{words[0]}'", where=WHERE, fix="call it on a host from which jobs are submitted")
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             words, input=text, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False, errors="replace", start_new_session=True
         )
     except subprocess.TimeoutExpired:
         raise EngineError(f"no answer within {ANSWER_SECONDS:g} s to {words[0]}", where=WHERE) from None
-    if done.returncode != 0:
-        raise EngineError(_first_words(done.stderr or done.stdout) or f"{words[0]} ended with exit code {done.returncode}", where=WHERE)
+    if result.returncode != 0:
+        raise EngineError(
+            _first_words(result.stderr or result.stdout) or f"{words[0]} ended with exit code {result.returncode}", where=WHERE
+        )
     # `sbatch --test-only` answers on standard error.
-    return done.stdout or done.stderr
+    return result.stdout or result.stderr
 
 
 def _first_words(output: str) -> str:

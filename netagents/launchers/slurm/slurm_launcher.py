@@ -17,7 +17,7 @@ from netagents.launchers.display import Display
 from netagents.launchers.launcher import LaunchedRun, Launcher
 from netagents.launchers.slurm.job_folder import FOLDER, OUTPUT, SCRIPT, JobFollower, clean_job_folder, last_words, read_outcome
 from netagents.launchers.slurm.slurm_client import RUNNING, WAITING, WHERE, check_job, check_partition, end_job, job_state, submit
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.records.atomic_files import write_atomically
 
 _LOOK_SECONDS = 0.2

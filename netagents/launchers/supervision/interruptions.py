@@ -22,10 +22,10 @@ class CtrlC:
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.pressed = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
+        self.pressed = True
         signal.default_int_handler(number, frame)
 
     @contextlib.contextmanager
@@ -64,7 +64,7 @@ class Interruptions:
                 if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                     continue
                 self._previous[number] = previous = signal.signal(number, self._note)
-                if isinstance(previous, CtrlC) and previous.came:
+                if isinstance(previous, CtrlC) and previous.pressed:
                     self._note(number, None)
 
     def _note(self, number: int, _frame: object) -> None:

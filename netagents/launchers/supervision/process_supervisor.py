@@ -165,13 +165,13 @@ class ProcessSupervisor(Supervisor):
             poller.register(descriptor, select.POLLIN)
         stopped_since: float | None = None
         while len(unborn) > enough:
-            began = waiting_clock()
-            asleep = min(SLICE_SECONDS, max(0.0, deadline - began))
+            start = waiting_clock()
+            asleep = min(SLICE_SECONDS, max(0.0, deadline - start))
             ready = poller.poll(1000 * asleep)
-            note_waking(began + asleep)
+            note_waking(start + asleep)
             now = waiting_clock()
             stopped_since = (now if stopped_since is None else stopped_since) if self._forkserver_is_stopped() else None
-            if not ready and stopped_since is not None and now - stopped_since >= min(self.timeouts.seconds("answer"), deadline - began):
+            if not ready and stopped_since is not None and now - stopped_since >= min(self.timeouts.seconds("answer"), deadline - start):
                 names = ", ".join(node.spec.role for node in unborn.values())
                 raise NodeFailedError(f"is stopped, and does not start {names}", where=FORKSERVER, fix="let it go on (SIGCONT)")
             if not ready and now < deadline:

@@ -188,7 +188,7 @@ def allow_descriptors(nodes: int) -> Callable[[], None]:
 
 
 def _set_descriptors() -> None:
-    wanted = max([_SHARED.descriptors_before, *_SHARED.descriptors])
+    limit = max([_SHARED.descriptors_before, *_SHARED.descriptors])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft != limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -69,7 +69,7 @@ class Failure:
     error_name: str = ""
 
     @property
-    def how(self) -> str:
+    def cause(self) -> str:
         """``killed by SIGKILL``, ``exit code 9``, or that it ended in a way nobody could tell."""
         if self.signal is not None:
             return f"killed by {self.signal}"
@@ -87,7 +87,7 @@ class Failure:
 
     def error(self) -> NodeFailedError:
         """The exception that ends the run; its attribute ``failure`` is this one, ``details`` are its details."""
-        what = f"{self.how} (process {self.pid})"
+        what = f"{self.cause} (process {self.pid})"
         error = NodeFailedError(f"{what}: {self.line}" if self.line else what, where=self.role)
         if self.error_name in _OWN_CODES:
             # What an environment, a utility or a policy does wrong has one exit code under every launcher.

@@ -17,7 +17,7 @@ from netagents.launchers.supervision.restarts import ContinueWithout, Recovery, 
 from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
 from netagents.launchers.supervision.watchdog import Watchdog
-from netagents.learning.prepare import Prepared
+from netagents.learning.prepared_experiment import Prepared
 from netagents.monitoring.sinks.sink_host import CLOSE_SECONDS, wanted_sinks
 from netagents.nodes.monitor.progress_view import ProgressView
 from netagents.nodes.process.control_pipe import LOST, SILENT, ControlPipe
@@ -128,8 +128,8 @@ def supervise(
             _note(event, display, experiment.failures)
             if isinstance(event, NodeReady) and silent is not None:
                 for line in silent.receive():
-                    agent, incarnation, why = line.split(" ", 2)
-                    _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), why, experiment.timeouts.seconds("answer"))
+                    agent, incarnation, reason = line.split(" ", 2)
+                    _end_silent(supervisor, display, f"agent_{agent}", int(incarnation), reason, experiment.timeouts.seconds("answer"))
 
         for role in supervisor.wait(handle=handle, tick=tick, interval=VIEW_INTERVAL, ask=("environment",), host="environment"):
             display.note(f"{role} had done its work and did not leave; it was ended")
@@ -138,12 +138,12 @@ def supervise(
             watch.look()
 
 
-def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, why: str, answer: float) -> None:
+def _end_silent(supervisor: Supervisor, display: Display, role: str, incarnation: int, reason: str, answer: float) -> None:
     """Kill a process that gives no sign of life, unless another one has taken its place meanwhile and has had no time for it yet."""
     recovery = supervisor.recovery
     if recovery is not None and role in supervisor.running and recovery.may_end(role, incarnation, time.monotonic(), answer):
-        display.note(f"{role} {why}; its process is killed")
-        supervisor.end_silent(role, why)
+        display.note(f"{role} {reason}; its process is killed")
+        supervisor.end_silent(role, reason)
 
 
 def _has_ended(directory: RunDirectory) -> bool:
@@ -158,7 +158,7 @@ def _recovery(prepared: Prepared, lost: ControlPipe) -> Recovery | None:
     if failures.agent == "restart":
         return Restarts(failures, agents)
     if failures.agent == "continue_without":
-        return ContinueWithout(agents, lambda role, how: lost.send(f"{role.removeprefix('agent_')} {how}"))
+        return ContinueWithout(agents, lambda role, cause: lost.send(f"{role.removeprefix('agent_')} {cause}"))
     return None
 
 
@@ -168,11 +168,11 @@ def _note(event: NodeEvent, display: Display, failures: FailureSettings) -> None
     if isinstance(event, Paused):
         display.note(f"{event.role} {'was paused; the others wait for it' if event.paused else 'goes on after a pause'}")
     if isinstance(event, Exited) and event.failed:
-        how = f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}"
+        cause = f"was killed by {event.signal}" if event.signal else f"ended with exit code {event.exit_code}"
         if not event.essential:
-            display.note(f"the {event.role} {how}; the run goes on without it")
+            display.note(f"the {event.role} {cause}; the run goes on without it")
         elif failures.agent == "continue_without" and event.role.startswith("agent_"):
-            display.note(f"{event.role} {how}; the run goes on without it, and {failures.stand_in} plays in its place")
+            display.note(f"{event.role} {cause}; the run goes on without it, and {failures.stand_in} plays in its place")
 
 
 def _show(listener: Listener, display: Display) -> None:

@@ -174,9 +174,9 @@ class Supervisor(ABC):
         stop, exchange = self.timeouts.seconds("stop"), self.timeouts.seconds("exchange")
         end = None if host is None else EndOfRun(host, stop, exchange, lambda: processor_ticks(self.pids().get(host, 0)))
         while True:
-            timeout, began = self._start_again(interval), waiting_clock()
+            timeout, start = self._start_again(interval), waiting_clock()
             events = self.poll(timeout)
-            note_waking(began + timeout)
+            note_waking(start + timeout)
             for event in events:
                 if handle is not None:
                     handle(event)
@@ -189,7 +189,7 @@ class Supervisor(ABC):
                 self._settle()
                 self.stop("finished")
                 return []
-            if end is not None and end.overdue(waiting_clock(), essential, self._left()):
+            if end is not None and end.overdue(waiting_clock(), essential, self._running_roles()):
                 self.stop("finished")
                 if end.host in essential and self.completed is not None and not self.completed(end.host):
                     raise NodeFailedError(f"did nothing for {end.idle:g} s after all agents had left, and was ended", where=end.host)
@@ -203,7 +203,7 @@ class Supervisor(ABC):
                 return
             self._watch.look(0.1, ())
 
-    def _left(self) -> list[str]:
+    def _running_roles(self) -> list[str]:
         """Roles whose process ended with its work done, or is done without: a host that stands still may have no agent left."""
         return [exit_.role for exit_ in self.exits if exit_.exit_code == 0 or (exit_.role, exit_.pid) in self._forgiven]
 
@@ -252,11 +252,11 @@ class Supervisor(ABC):
     def end(self, role: str) -> None:
         """Kill one node that does not answer; what follows is what follows its failure."""
 
-    def end_silent(self, role: str, why: str) -> None:
-        """Kill one node because of ``why``, which its failure goes on to say."""
+    def end_silent(self, role: str, reason: str) -> None:
+        """Kill one node because of ``reason``, which its failure goes on to say."""
         node = self._watch.nodes.get(role)
         if node is not None:
-            node.note = f"it {why}, so the launcher killed it"
+            node.note = f"it {reason}, so the launcher killed it"
             self.end(role)
 
     @abstractmethod

@@ -95,19 +95,19 @@ class Watchdog:
         if self._size == 0 or elapsed < self._next:
             return []
         self._next *= 2.0
-        standing = process_statuses(pids, self._logs)
-        suspects = [each for each in standing if not each.is_waiting]
+        statuses = process_statuses(pids, self._logs)
+        suspects = [each for each in statuses if not each.is_waiting]
         blamed = "; ".join(map(str, suspects)) if suspects else "every process waits for another: a message was lost"
         return [
             f"no iteration has ended for {elapsed:.0f} s: {blamed}",
-            *(f"  {each}" for each in standing if each.is_waiting),
+            *(f"  {each}" for each in statuses if each.is_waiting),
             f"  whole stacks are in {self._logs}",
         ]
 
 
 def process_statuses(pids: Mapping[str, int], logs: Path) -> list[ProcessStatus]:
     """What every process does, in the order of the roles; each is asked to write its stack into its log."""
-    began = {role: _size(logs / f"{role}.jsonl") for role in pids}
+    log_sizes = {role: _size(logs / f"{role}.jsonl") for role in pids}
     looks = {role: [_state(pid)] for role, pid in pids.items()}
     for role, pid in pids.items():
         if looks[role][0] not in ("", "stopped", "dead") and _answers(pid):
@@ -116,7 +116,7 @@ def process_statuses(pids: Mapping[str, int], logs: Path) -> list[ProcessStatus]
         time.sleep(_STACK_SECONDS / _LOOKS)
         for role, pid in pids.items():
             looks[role].append(_state(pid))
-    return [_status_of(role, looks[role], _stack(logs / f"{role}.jsonl", began[role])) for role in sorted(pids)]
+    return [_status_of(role, looks[role], _stack(logs / f"{role}.jsonl", log_sizes[role])) for role in sorted(pids)]
 
 
 def _status_of(role: str, looks: list[str], stack: list[Frame]) -> ProcessStatus:

@@ -36,26 +36,26 @@ class ActorCriticAgent(OnPolicyAgent):
         task_alone = self.learning.credit == "shared_q" and self.signal.is_task_alone
         self.learned = self.task if task_alone else NeuralCritic(settings, inputs, generator, "learning critic", index)
         self.value = ValueNetwork(settings, self.observed_size, generator, index)
-        self.kept = {
-            f"kept_{term.name}": NeuralCritic(settings, inputs, self.first_weights_of_kept(number), f"critic of {term.name}", index)
-            for number, term in enumerate(self.signal.kept)
+        self.private_critics = {
+            f"kept_{term.name}": NeuralCritic(settings, inputs, self.first_weights_of_private(number), f"critic of {term.name}", index)
+            for number, term in enumerate(self.signal.private_terms)
         }
         if self.deviates:
-            self.deviated = NeuralCritic(settings, inputs, self.first_weights_of_kept(DEVIATED), "critic of its own episodes", index)
+            self.deviated = NeuralCritic(settings, inputs, self.first_weights_of_private(DEVIATED), "critic of its own episodes", index)
 
     def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
         deviated = {"deviated": self.deviated} if self.deviates else {}
-        return {**({} if self.learned is self.task else {"learned": self.learned}), "value": self.value, **self.kept, **deviated}
+        return {**({} if self.learned is self.task else {"learned": self.learned}), "value": self.value, **self.private_critics, **deviated}
 
     def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
         """Temporal differences, then the lambda-return of the truncated Q along the trace; with lambda 0 one step, then the critic."""
         td_change = float("nan") if self.learned is self.task else self.fit(self.learned, batch, signal.own)
-        kept = []
-        for number, (critic, values) in enumerate(zip(self.kept.values(), signal.kept, strict=True)):
-            self.fit(critic, batch, values, self.kept_generator(iteration, number))
-            kept.append(self._q_along(critic, batch, values))
-        return Evaluated(self._q_along(self.learned, batch, signal.own), weighted_sum(signal.weights, kept), td_change)
+        private = []
+        for number, (critic, values) in enumerate(zip(self.private_critics.values(), signal.private, strict=True)):
+            self.fit(critic, batch, values, self.private_generator(iteration, number))
+            private.append(self._q_along(critic, batch, values))
+        return Evaluated(self._q_along(self.learned, batch, signal.own), weighted_sum(signal.weights, private), td_change)
 
     def evaluate_deviated(self, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
         """The lambda-return of a Q-network of the agent's own episodes."""

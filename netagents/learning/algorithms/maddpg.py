@@ -248,8 +248,8 @@ class MaddpgAgent(NeuralAgent):
     def _remember(self, iteration: int, batch: NeuralBatch, signal: SignalValues) -> None:
         """Put the batch into the buffer, and move the units of the critic towards its returns."""
         rollout, read = batch.rollout, batch.transitions
-        kept = weighted_sum(signal.weights, signal.kept)
-        whole = signal.own if kept is None else signal.own + kept
+        private = weighted_sum(signal.weights, signal.private)
+        whole = signal.own if private is None else signal.own + private
         arrays: dict[str, NDArray[Any]] = {
             **self._unscaled,
             "acted": read.features[:, self.observed_size :].numpy(),
@@ -298,7 +298,7 @@ class MaddpgAgent(NeuralAgent):
 
         ahead = setup.batch
         alive = block("alive")
-        chosen = block("chosen") if self.own_q is not None else alive
+        own_choice = block("chosen") if self.own_q is not None else alive
 
         def observed(later: int = 0) -> torch.Tensor:
             scaled = self.reader.scaled(block("observed", later))
@@ -317,7 +317,7 @@ class MaddpgAgent(NeuralAgent):
             signal=tensor(block("signal")),
             bootstrap=tensor(setup.discount * block("bootstrap")),
             weight=tensor(alive / max(alive.mean(), 1.0 / len(alive))),
-            own_weight=tensor(chosen / max(chosen.mean(), 1.0 / len(chosen))),
+            own_weight=tensor(own_choice / max(own_choice.mean(), 1.0 / len(own_choice))),
             mask=block("mask") if "mask" in buffer.layout else None,
             next_mask=block("mask", ahead) if "mask" in buffer.layout else None,
             next_hops=block("hops", ahead) if "hops" in buffer.layout else None,

@@ -113,11 +113,11 @@ def improve(
     with torch.no_grad():
         old = log_probability(net, policy, decisions)
     gradient_sq, entropy = float("nan"), float(old.entropy.mean())
-    for step, chosen in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
-        rows = decisions.read.rows(chosen)
+    for step, minibatch in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
+        rows = decisions.read.rows(minibatch)
         part = decisions.part(rows)
         drawn = None if old.drawn is None else old.drawn[rows]
-        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, chosen))
+        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, minibatch))
         climbed = surrogate(now.log_probability, old.log_probability[rows], part.advantage)
         climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
         if settings.ernie is not None:

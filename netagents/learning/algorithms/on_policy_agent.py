@@ -38,12 +38,12 @@ class Evaluated(NamedTuple):
 
     Attributes:
         shared: (T, B) values or advantages of what neighbours learn from as well.
-        kept: the same of the terms that the agent keeps to itself, weighted; None where there are none.
+        private: the same of the terms that the agent keeps to itself, weighted; None where there are none.
         td_change: of the last minibatch of temporal differences.
     """
 
     shared: FloatArray
-    kept: FloatArray | None
+    private: FloatArray | None
     td_change: float
 
 
@@ -108,8 +108,8 @@ class OnPolicyAgent(NeuralAgent):
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed), hops=batch.steps_hops)
             summed = self.fold(summed, {j: shared.values for j, shared in values.items()})
-        if evaluated.kept is not None:
-            summed = summed + evaluated.kept
+        if evaluated.private is not None:
+            summed = summed + evaluated.private
 
         # Improve: gradient steps on the policy, then a new snapshot of its weights to act with.
         self.actor.rate = step_size_at(learning.schedule, self.settings.learning_rate, iteration)
@@ -135,15 +135,15 @@ class OnPolicyAgent(NeuralAgent):
     def _with_deviations(self, iteration: int, batch: NeuralBatch, signal: SignalValues, evaluated: Evaluated) -> Evaluated:
         """SBPR: in its own episodes the agent, and it alone, learns from values with the deviations that it met there."""
         own = batch.episodes_of(self.index)
-        values = self.evaluate_deviated(own, signal.own, self.kept_generator(iteration, DEVIATED))
+        values = self.evaluate_deviated(own, signal.own, self.private_generator(iteration, DEVIATED))
         beyond = np.where(own.transitions.alive, values - evaluated.shared, 0.0)
-        return evaluated._replace(kept=beyond if evaluated.kept is None else evaluated.kept + beyond)
+        return evaluated._replace(private=beyond if evaluated.private is None else evaluated.private + beyond)
 
-    def kept_generator(self, iteration: int, number: int) -> np.random.Generator:
+    def private_generator(self, iteration: int, number: int) -> np.random.Generator:
         """Minibatches of the critic of a kept term, which leave those of all other networks as they are."""
         return stream(self.setup.experiment.seed, self.index, Purpose.KEPT_SIGNALS, iteration * MOST_TERMS + number)
 
-    def first_weights_of_kept(self, number: int) -> np.random.Generator:
+    def first_weights_of_private(self, number: int) -> np.random.Generator:
         """The first weights of the critic of a kept term, likewise."""
         return stream(self.setup.experiment.seed, self.index, Purpose.INITIALISATION, 2 + number)
 
@@ -156,18 +156,18 @@ class OnPolicyAgent(NeuralAgent):
         import torch
 
         rollout = batch.rollout
-        chosen = rollout.chosen if rollout.chosen.any() else rollout.alive
-        weight = batch.weights[chosen] if self.settings.discount_weights else np.ones(int(chosen.sum()))
+        policy_steps = rollout.chosen if rollout.chosen.any() else rollout.alive
+        weight = batch.weights[policy_steps] if self.settings.discount_weights else np.ones(int(policy_steps.sum()))
         taken: torch.Tensor
         if isinstance(self.policy, CategoricalPolicy):
-            taken = torch.from_numpy(rollout.actions[:-1][chosen].astype(np.int64))
+            taken = torch.from_numpy(rollout.actions[:-1][policy_steps].astype(np.int64))
         else:
-            taken = tensor(rollout.noise[:-1][chosen])
-        normalised = advantages(summed[chosen], self.settings.normalise, self.centred)
+            taken = tensor(rollout.noise[:-1][policy_steps])
+        normalised = advantages(summed[policy_steps], self.settings.normalise, self.centred)
         decisions = Decisions(
-            read=read_by(self.policy, rollout.context[:-1], chosen),
+            read=read_by(self.policy, rollout.context[:-1], policy_steps),
             taken=taken,
-            mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][chosen]),
+            mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][policy_steps]),
             advantage=tensor(normalised.values),
             weight=tensor(weight / weight.mean()),
         )

@@ -35,25 +35,25 @@ class PpoAgent(OnPolicyAgent):
         """The state value of what is shared, and one for each term that the agent keeps to itself."""
         settings, size, index = self.settings.critic, self.observed_size, self.index
         self.value = ValueNetwork(settings, size, generator, index)
-        self.kept = {
-            f"kept_{term.name}": ValueNetwork(settings, size, self.first_weights_of_kept(number), index)
-            for number, term in enumerate(self.signal.kept)
+        self.private_critics = {
+            f"kept_{term.name}": ValueNetwork(settings, size, self.first_weights_of_private(number), index)
+            for number, term in enumerate(self.signal.private_terms)
         }
         if self.deviates:
-            self.deviated = ValueNetwork(settings, size, self.first_weights_of_kept(DEVIATED), index)
+            self.deviated = ValueNetwork(settings, size, self.first_weights_of_private(DEVIATED), index)
 
     def critics(self) -> Mapping[str, Critic]:
         """Every critic beside the task critic."""
-        return {"value": self.value, **self.kept, **({"deviated": self.deviated} if self.deviates else {})}
+        return {"value": self.value, **self.private_critics, **({"deviated": self.deviated} if self.deviates else {})}
 
     def evaluate(self, batch: NeuralBatch, signal: SignalValues, iteration: int) -> Evaluated:
         """Generalized advantages of each signal; its state value is fitted to its lambda-returns afterwards."""
         shared = self._advantages(self.value, batch, signal.own, batch.generator)
-        kept = [
-            self._advantages(value, batch, values, self.kept_generator(iteration, number))
-            for number, (value, values) in enumerate(zip(self.kept.values(), signal.kept, strict=True))
+        private = [
+            self._advantages(value, batch, values, self.private_generator(iteration, number))
+            for number, (value, values) in enumerate(zip(self.private_critics.values(), signal.private, strict=True))
         ]
-        return Evaluated(shared, weighted_sum(signal.weights, kept), float("nan"))
+        return Evaluated(shared, weighted_sum(signal.weights, private), float("nan"))
 
     def evaluate_deviated(self, batch: NeuralBatch, signal: FloatArray, generator: np.random.Generator) -> FloatArray:
         """Generalized advantages in the agent's own episodes, by a state value of these."""

@@ -13,6 +13,6 @@ def step_size_at(schedule: ScheduleSettings, step_size: float, iteration: int) -
     if isinstance(schedule, HarmonicScheduleSettings):
         return step_size * schedule.offset / (iteration + schedule.offset)
     if isinstance(schedule, LinearScheduleSettings):
-        done = min(iteration / schedule.over, 1.0)
-        return step_size * (1.0 + done * (schedule.final - 1.0))
+        progress = min(iteration / schedule.over, 1.0)
+        return step_size * (1.0 + progress * (schedule.final - 1.0))
     return step_size

@@ -37,14 +37,14 @@ class Steps(NamedTuple):
         """Positions of the decisions of each minibatch."""
         return minibatch_indices(generator, len(self.features), parts, passes)
 
-    def rows(self, chosen: torch.Tensor) -> torch.Tensor:
+    def rows(self, minibatch: torch.Tensor) -> torch.Tensor:
         """The decisions of a minibatch, as positions among the M."""
-        return chosen
+        return minibatch
 
-    def outputs(self, net: TrainedMlp | TrainedGru, chosen: torch.Tensor | None = None) -> torch.Tensor:
+    def outputs(self, net: TrainedMlp | TrainedGru, minibatch: torch.Tensor | None = None) -> torch.Tensor:
         """(M, outputs) of a policy under training, or those of a minibatch."""
         assert isinstance(net, TrainedMlp), "a policy with memory reads sequences"
-        outputs: torch.Tensor = net(self.features if chosen is None else self.features[chosen])[0]
+        outputs: torch.Tensor = net(self.features if minibatch is None else self.features[minibatch])[0]
         return outputs
 
 
@@ -66,36 +66,36 @@ class Sequences(NamedTuple):
         drawn = minibatch_indices(generator, len(self.features), parts, passes)
         return [copies for copies in drawn if bool(self.chosen[copies].any())]
 
-    def rows(self, chosen: torch.Tensor) -> torch.Tensor:
+    def rows(self, minibatch: torch.Tensor) -> torch.Tensor:
         """The decisions of a minibatch, as positions among the M."""
-        return self.position[chosen][self.chosen[chosen]]
+        return self.position[minibatch][self.chosen[minibatch]]
 
-    def outputs(self, net: TrainedMlp | TrainedGru, chosen: torch.Tensor | None = None) -> torch.Tensor:
+    def outputs(self, net: TrainedMlp | TrainedGru, minibatch: torch.Tensor | None = None) -> torch.Tensor:
         """(M, outputs) of a policy under training, or those of a minibatch, in the order of :meth:`rows`."""
         import torch
 
         assert isinstance(net, TrainedGru), "sequences are read by a policy with memory"
-        if chosen is not None:
-            return net.along(self.features[chosen])[self.chosen[chosen]]
+        if minibatch is not None:
+            return net.along(self.features[minibatch])[self.chosen[minibatch]]
         along = net.along(self.features)
         ordered = torch.empty((int(self.chosen.sum()), along.shape[2]))
         ordered[self.position[self.chosen]] = along[self.chosen]
         return ordered
 
 
-def read_by(policy: NeuralPolicy, context: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Steps | Sequences:
+def read_by(policy: NeuralPolicy, context: NDArray[np.float32], trained_on: NDArray[np.bool_]) -> Steps | Sequences:
     """What a policy has read along a batch.
 
     Args:
         policy: says whether it remembers.
         context: (T, B, ...) its contexts.
-        chosen: (T, B) which decisions it is trained on; these are numbered step by step.
+        trained_on: (T, B) which decisions it is trained on; these are numbered step by step.
     """
     import torch
 
     if not isinstance(policy, RecurrentPolicy):
-        return Steps(tensor(context[chosen]))
-    position = np.zeros(chosen.shape, dtype=np.int64)
-    position[chosen] = np.arange(int(chosen.sum()))
+        return Steps(tensor(context[trained_on]))
+    position = np.zeros(trained_on.shape, dtype=np.int64)
+    position[trained_on] = np.arange(int(trained_on.sum()))
     features = tensor(context[:, :, : policy.reader.size].swapaxes(0, 1))
-    return Sequences(features, torch.from_numpy(chosen.T.copy()), torch.from_numpy(position.T.copy()))
+    return Sequences(features, torch.from_numpy(trained_on.T.copy()), torch.from_numpy(position.T.copy()))

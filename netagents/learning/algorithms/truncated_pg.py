@@ -48,13 +48,13 @@ class Evaluated(NamedTuple):
 
     Attributes:
         shared: (T, B) the truncated Q of what neighbours learn from as well.
-        kept: (T, B) that of the terms which the agent keeps to itself, weighted; None where there are none.
+        private: (T, B) that of the terms which the agent keeps to itself, weighted; None where there are none.
         td_change: of the last sweep.
         unevaluated: share of the batch's steps whose keys the critic has never evaluated.
     """
 
     shared: FloatArray
-    kept: FloatArray | None
+    private: FloatArray | None
     td_change: float
     unevaluated: float
 
@@ -80,7 +80,7 @@ class TabularAgent(NetworkedAgent):
         self.column = TASK if learning.credit == "shared_q" and self.signal.is_task_alone else LEARNING
         terms = self.signal.terms
         self.reads_task = not any(each.is_learned for each in terms) or any(each.term.reads_table for each in terms)
-        columns = self.column + 1 + len(self.signal.kept)
+        columns = self.column + 1 + len(self.signal.private_terms)
         limits = learning.critic.full_table_limit, learning.critic.visited_limit
         self.table = CriticTable(self.keys, columns, *limits)
         # With SBPR, a critic of the same signal in the agent's own episodes, with the deviations that it meets there.
@@ -130,8 +130,8 @@ class TabularAgent(NetworkedAgent):
         if learning.credit == "shared_q":
             values: dict[int, TruncatedQ] = yield from self.share(iteration, Kind.TRUNCATED_Q, TruncatedQ(summed_q))
             summed_q = self.fold(summed_q, {j: shared.values for j, shared in values.items()})
-        if evaluated.kept is not None:
-            summed_q = summed_q + evaluated.kept
+        if evaluated.private is not None:
+            summed_q = summed_q + evaluated.private
 
         # Improve: one projected step along the truncated policy gradient.
         changes = self.improve(iteration, rollout, summed_q)
@@ -174,9 +174,9 @@ class TabularAgent(NetworkedAgent):
         signals = {TASK: further.rewards} if self.column == TASK or self.reads_task else {}
         if self.column == LEARNING:
             signals[LEARNING] = signal.own
-        signals |= dict(enumerate(signal.kept, start=self.column + 1))
+        signals |= dict(enumerate(signal.private, start=self.column + 1))
         td_change = self._fit(signals, batch)
-        columns = range(self.column, self.column + 1 + len(signal.kept))
+        columns = range(self.column, self.column + 1 + len(signal.private))
         unevaluated = 0.0
         if batch_of is not None or deviations is not None:
             rollout, sampled = further, signal
@@ -184,15 +184,15 @@ class TabularAgent(NetworkedAgent):
                 rollout, first_traces, sampled = batch_of
                 keys = self._encode(rollout, first_traces)
             own = rollout.rewards if self.column == TASK else sampled.own
-            read = [self._values_along(rollout, keys, column, each) for column, each in zip(columns, (own, *sampled.kept), strict=True)]
+            read = [self._values_along(rollout, keys, column, each) for column, each in zip(columns, (own, *sampled.private), strict=True)]
             along, unevaluated = [values for values, _ in read], read[0][1]
         else:
             along = [self._values_of(batch, column, further.rewards.shape) for column in columns]
-        kept = weighted_sum(signal.weights, along[1:])
+        private = weighted_sum(signal.weights, along[1:])
         if deviations is not None and self.deviated is not None:
             beyond = self._beyond_clean(iteration, further, keys, signal.own, along[0])
-            kept = beyond if kept is None else kept + beyond
-        return Evaluated(along[0], kept, td_change, unevaluated)
+            private = beyond if private is None else private + beyond
+        return Evaluated(along[0], private, td_change, unevaluated)
 
     def improve(self, iteration: int, rollout: Rollout, summed_q: FloatArray) -> dict[str, float]:
         """One projected step along the truncated policy gradient; metrics of the policy."""

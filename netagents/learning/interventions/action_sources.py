@@ -42,14 +42,14 @@ def uniform_actions(space: Space, uniforms: NDArray[np.float64], mask: BoolArray
         return (uniforms * space.size).astype(space_dtype(space))
     # The k-th legal action, k uniform.
     k = (uniforms * mask.sum(axis=1)).astype(np.int64)
-    chosen: Actions = (mask.cumsum(axis=1) > k[:, None]).argmax(axis=1).astype(space_dtype(space))
-    return chosen
+    actions: Actions = (mask.cumsum(axis=1) > k[:, None]).argmax(axis=1).astype(space_dtype(space))
+    return actions
 
 
 def noop_actions(space: Space, copies: int) -> Actions:
     """(B, ...) action 0 for all copies, or the values of a box that are nearest to zero."""
-    nothing = np.zeros((copies, *space_shape(space)), dtype=space_dtype(space))
-    return nothing if isinstance(space, Discrete) else np.clip(nothing, space.low, space.high)
+    zeros = np.zeros((copies, *space_shape(space)), dtype=space_dtype(space))
+    return zeros if isinstance(space, Discrete) else np.clip(zeros, space.low, space.high)
 
 
 def legal_actions(actions: Actions, mask: BoolArray | None) -> Actions:
@@ -68,18 +68,18 @@ def fixed_actions(settings: FixedIntervention, space: Space, copies: int) -> Act
     """
     if isinstance(space, Discrete):
         if not isinstance(settings.action, int) or settings.action >= space.size:
-            raise ValueError(f"{_shown(settings.action)} is none of its actions, which are 0 to {space.size - 1}")
+            raise ValueError(f"{_text(settings.action)} is none of its actions, which are 0 to {space.size - 1}")
         return np.full(copies, settings.action, dtype=space_dtype(space))
     low, high = space.bounds()
     if isinstance(settings.action, int) or len(settings.action) != len(low):
-        raise ValueError(f"{_shown(settings.action)} is none of its actions, which are {len(low)} numbers")
+        raise ValueError(f"{_text(settings.action)} is none of its actions, which are {len(low)} numbers")
     values = np.array(settings.action, dtype=np.float64)
     if not (np.isfinite(values).all() and (values >= low).all() and (values <= high).all()):
-        raise ValueError(f"{_shown(settings.action)} is outside the bounds of its actions")
+        raise ValueError(f"{_text(settings.action)} is outside the bounds of its actions")
     return np.tile(values.reshape(space.shape), (copies, *(1,) * len(space.shape)))
 
 
-def _shown(action: int | tuple[float, ...]) -> str:
+def _text(action: int | tuple[float, ...]) -> str:
     return str(action if isinstance(action, int) else list(action))
 
 

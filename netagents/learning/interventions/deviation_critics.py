@@ -67,25 +67,25 @@ class TableDeviationCritic:
 
     def __init__(self, agent: NetworkedAgent, co_players: Sequence[int]) -> None:
         setup, self._agent = agent.setup, agent
-        seen = set(agent.policy.window) & set(agent.critic_window)
+        common = set(agent.policy.window) & set(agent.critic_window)
         settings = agent.learning.critic
-        self._seen: dict[int, tuple[int, ...]] = {}
+        self._common_window: dict[int, tuple[int, ...]] = {}
         self._tables: dict[int, CriticTable] = {}
         for j in co_players:
             # Whose state the agent does not know at that step has a single one.
-            window = tuple(sorted(seen | {j}))
-            states = [setup.state_sizes((k,))[0] if k in seen else 1 for k in window]
+            window = tuple(sorted(common | {j}))
+            states = [setup.state_sizes((k,))[0] if k in common else 1 for k in window]
             actions = [setup.action_sizes((k,))[0] if k == j else 1 for k in window]
-            self._seen[j] = tuple(sorted(seen))
+            self._common_window[j] = tuple(sorted(common))
             self._tables[j] = CriticTable(WindowKeys(window, states, actions), 1, settings.full_table_limit, settings.visited_limit)
 
     def values(self, co_player: int, states: Sequence[NDArray[Any]]) -> FloatArray:
         table, place = self._tables[co_player], self._agent.policy.window.index
-        known = {k: states[place(k)] for k in self._seen[co_player]}
-        nothing = np.zeros(len(states[0]), dtype=np.int64)
+        known = {k: states[place(k)] for k in self._common_window[co_player]}
+        zeros = np.zeros(len(states[0]), dtype=np.int64)
         each = []
         for action in range(max(table.keys.action_sizes)):
-            slots = table.find(self._encode(table, known, nothing, nothing + action, co_player))
+            slots = table.find(self._encode(table, known, zeros, zeros + action, co_player))
             each.append(np.where(table.visited(slots), table.values[0][slots], UNKNOWN))
         values: FloatArray = np.stack(each, axis=1)
         return values
@@ -94,16 +94,16 @@ class TableDeviationCritic:
         setup = self._agent.setup
         own = Trace(rollout.states, rollout.actions)
         for j, table in self._tables.items():
-            known = {k: (own if k == rollout.agent else traces[k]).states.reshape(-1) for k in self._seen[j]}
+            known = {k: (own if k == rollout.agent else traces[k]).states.reshape(-1) for k in self._common_window[j]}
             acted = traces[j].actions.reshape(-1)
             keys = self._encode(table, known, np.zeros(acted.size, dtype=np.int64), acted, j)
             batch = compact(table, keys, rollout.steps, setup.batch, usable[j], rollout.bootstrap, iteration)
             batch_td(table, {0: rollout.rewards}, batch, setup.discount, self._agent.learning.critic.sweeps)
 
     @staticmethod
-    def _encode(table: CriticTable, known: Mapping[int, NDArray[Any]], nothing: NDArray[Any], acted: NDArray[Any], j: int) -> Any:
+    def _encode(table: CriticTable, known: Mapping[int, NDArray[Any]], zeros: NDArray[Any], acted: NDArray[Any], j: int) -> Any:
         window = table.keys.window
-        return table.keys.encode([known.get(k, nothing) for k in window], [acted if k == j else nothing for k in window])
+        return table.keys.encode([known.get(k, zeros) for k in window], [acted if k == j else zeros for k in window])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {f"critic.deviation.{j}.{name}": array for j, table in self._tables.items() for name, array in table.arrays().items()}
@@ -130,9 +130,9 @@ class NetworkDeviationCritic:
         setup, self._agent, self._co_players = agent.setup, agent, tuple(co_players)
         spec, index = setup.spec, agent.index
         critic_window = setup.reach[RadiusKind.CRITIC].window(index)
-        self._seen = tuple(k for k in agent.policy.window if k in critic_window)
+        self._common_window = tuple(k for k in agent.policy.window if k in critic_window)
         self._reader: WindowReader = WindowReader(
-            spec.view, [spec.observation_spaces[k] for k in self._seen], self._seen.index(index), False
+            spec.view, [spec.observation_spaces[k] for k in self._common_window], self._common_window.index(index), False
         )
         self._actions: ActionReader = ActionReader([spec.action_spaces[j] for j in self._co_players])
         self._candidates = [candidate_actions(spec.action_spaces[j]) for j in self._co_players]
@@ -151,7 +151,7 @@ class NetworkDeviationCritic:
         place = self._agent.policy.window.index
         candidates, copies = self._candidates[self._co_players.index(co_player)], len(states[0])
         with repeatable_torch():
-            observed = tensor(self._reader.read([states[place(k)] for k in self._seen]))
+            observed = tensor(self._reader.read([states[place(k)] for k in self._common_window]))
             each = []
             for action in candidates:
                 taken = np.repeat(action[None], copies, axis=0)
@@ -167,7 +167,7 @@ class NetworkDeviationCritic:
         setup, index = self._agent.setup, self._agent.index
         own, many = Trace(rollout.states, rollout.actions), len(self._co_players)
         with repeatable_torch():
-            states = [_rows((own if k == index else traces[k]).states) for k in self._seen]
+            states = [_rows((own if k == index else traces[k]).states) for k in self._common_window]
             observed = self._reader.read(states)
             parts = [np.concatenate([observed, self._alone(j, _rows(traces[j].actions))], axis=1) for j in self._co_players]
             # One copy of the batch per co-player, side by side: (T + 1, m, B, F).

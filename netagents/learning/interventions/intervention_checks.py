@@ -36,32 +36,32 @@ def advised_co_players(
         _known((*settings.agents, settings.against), n, where)
         if settings.against in settings.agents:
             raise ExperimentError(f"agent {settings.against} would play the worst actions for itself", where=where, fix="name others")
-        wanted = {settings.against: tuple(sorted(settings.agents))}
+        groups = {settings.against: tuple(sorted(settings.agents))}
     else:
         egos = settings.agents if settings.agents is not None else tuple(i for i in range(n) if i not in frozen and i not in seats)
         _known(egos, n, where)
-        wanted = {}
+        groups = {}
         for ego in egos:
             trusted = critic.radii[ego] - spec.reach_offset
             distances = {j: topology.hops.distance(ego, j) for j in critic.window(ego) if j != ego}
             near = tuple(j for j, distance in distances.items() if distance <= trusted and ego in critic.window(j))
             if near:
-                wanted[ego] = near
-        if not wanted:
+                groups[ego] = near
+        if not groups:
             nearest = 1 + spec.reach_offset
             raise ExperimentError(
                 "no agent has a co-player whose power over it its critic can be trusted with",
                 where=where,
                 fix=f"use kappa_critic of at least {nearest} (1 hop, and {spec.reach_offset} more until an action shows)",
             )
-        most = max(map(len, wanted.values()))
+        most = max(map(len, groups.values()))
         if settings.aggregate == "sum" and settings.probability * most > 1.0:
             raise ExperimentError(
                 f"with aggregate sum each of {most} co-players deviates with probability {settings.probability:g}, more than 1 together",
                 where=f"{where}.probability",
                 fix=f"use at most {1.0 / most:.3g}",
             )
-    for ego, co_players in wanted.items():
+    for ego, co_players in groups.items():
         if ego in seats:
             raise ExperimentError(f"agent {ego} is a seat of a population, whose members take turns", where=where, fix="name learners")
         if ego in frozen:
@@ -71,7 +71,7 @@ def advised_co_players(
                 raise ExperimentError(
                     f"agents {ego} and {j} are not within each other's kappa_critic", where=where, fix="raise it, or name agents nearby"
                 )
-    return wanted
+    return groups
 
 
 def check_interventions(setup: Setup) -> None:

@@ -28,8 +28,8 @@ class RestorableAgent(Protocol):
 
 def checkpoint_due(experiment: Experiment, iteration: int) -> bool:
     """Whether agents tell the server their state after ``iteration``, to be written down: every so many, and after the last one."""
-    done = iteration + 1
-    return done % experiment.checkpoints.every == 0 or done == experiment.learning.iterations
+    count = iteration + 1
+    return count % experiment.checkpoints.every == 0 or count == experiment.learning.iterations
 
 
 def restore_agent(agent: RestorableAgent, arrays: Arrays, where: str) -> None:

@@ -119,9 +119,9 @@ class BranchAnswers:
         numbers = policy.noise(generator, 1, draws)[0]
         # All branches of a visit share their random numbers.
         noise = np.tile(numbers, (len(observed.observation) // draws, *(1,) * (numbers.ndim - 1)))
-        chosen = policy.greedy(context, observed.mask) if self._greedy else policy.act(context, noise, observed.mask)
+        actions = policy.greedy(context, observed.mask) if self._greedy else policy.act(context, noise, observed.mask)
         dtype = self._setup.action_array(self._index).dtype
-        return np.ascontiguousarray(chosen, dtype=dtype), policy.memory_of(context)
+        return np.ascontiguousarray(actions, dtype=dtype), policy.memory_of(context)
 
     def _memory_at(self, observed: BranchStep, policy: Policy, rollout: Rollout) -> NDArray[Any] | None:
         """(C, U) what the agent remembered before each visit, for every copy of its branches; None for a policy without memory."""

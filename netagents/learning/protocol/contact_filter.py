@@ -81,8 +81,8 @@ class ContactFilter:
 
 def _only(message: Any, there: BoolArray) -> Message:
     """The message with zeros wherever the receiver is not near."""
-    kept: Message = type(message)(*(_blanked(array, there) for array in message))
-    return kept
+    filtered: Message = type(message)(*(_blanked(array, there) for array in message))
+    return filtered
 
 
 def _blanked(array: NDArray[Any] | None, there: BoolArray) -> NDArray[Any] | None:

@@ -51,19 +51,19 @@ def draw_deviations(
         iteration: of the run.
         steps: T. copies: B.
     """
-    meant = settings.probability_at(iteration)
+    probability = settings.probability_at(iteration)
     egos = np.array(sorted(co_players), dtype=np.int64)[(np.arange(copies) + iteration * copies) % len(co_players)]
     counts = np.array([len(co_players[ego]) for ego in egos.tolist()])
     # With the sum each co-player deviates with the probability, one at a time.
     each = counts if settings.aggregate == "sum" else np.ones_like(counts)
-    target = np.minimum(meant * each, 1.0)
-    drawn = target if settings.sampled is None or meant == 0.0 else np.full(copies, settings.sampled)
+    target = np.minimum(probability * each, 1.0)
+    drawn = target if settings.sampled is None or probability == 0.0 else np.full(copies, settings.sampled)
     generator = stream(seed, ENVIRONMENT_OWNER, Purpose.LOTTERY, iteration)
     chances = generator.random((steps + 1, copies))
     hit = chances < drawn
     # What is left of a hit's uniform number is uniform as well.
-    left = np.where(hit, chances, 0.0) / np.where(drawn > 0.0, drawn, 1.0)
-    place = np.minimum((left * counts).astype(np.int64), counts - 1)
+    remainder = np.where(hit, chances, 0.0) / np.where(drawn > 0.0, drawn, 1.0)
+    place = np.minimum((remainder * counts).astype(np.int64), counts - 1)
     table = _padded(co_players, egos)
     deviators = table[np.arange(copies), np.where(hit & (settings.aggregate != "max"), place, 0)]
     ratios = np.where(hit, target / np.where(drawn > 0.0, drawn, 1.0), (1.0 - target) / np.where(drawn < 1.0, 1.0 - drawn, 1.0))

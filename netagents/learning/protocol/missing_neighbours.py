@@ -115,8 +115,8 @@ def without_absent(turns: Turns, memory: LastKnown, lost: Collection[int]) -> Tu
     while True:
         present = tuple(sender for sender in turn.senders if sender not in lost)
         outgoing = _to_the_living(turn.outgoing, lost) if lost else turn.outgoing
-        came: Any = yield ExchangeRequest(outgoing, turn.kind, turn.iteration, turn.step, present)
-        answers: Mapping[int, Message | None] = dict(zip(present, came, strict=True))
+        received: Any = yield ExchangeRequest(outgoing, turn.kind, turn.iteration, turn.step, present)
+        answers: Mapping[int, Message | None] = dict(zip(present, received, strict=True))
         messages: list[Message] = []
         for sender in turn.senders:
             message = answers.get(sender)
@@ -132,5 +132,5 @@ def without_absent(turns: Turns, memory: LastKnown, lost: Collection[int]) -> Tu
 
 
 def _to_the_living(outgoing: list[Outgoing], lost: Collection[int]) -> list[Outgoing]:
-    kept = [each._replace(receivers=tuple(j for j in each.receivers if j not in lost)) for each in outgoing]
-    return [each for each in kept if each.receivers]
+    messages = [each._replace(receivers=tuple(j for j in each.receivers if j not in lost)) for each in outgoing]
+    return [each for each in messages if each.receivers]

@@ -105,8 +105,8 @@ class NetworkedAgent(ABC):
     def farewell(self, iteration: int) -> list[Outgoing]:
         """What is left to send after the last iteration: its report, and a snapshot of the agent."""
         self._send_state(iteration)
-        left, self._pending = self._pending, []
-        return left
+        messages, self._pending = self._pending, []
+        return messages
 
     def queue(self, outgoing: Sequence[Outgoing]) -> None:
         """Add messages to those that the next request sends."""

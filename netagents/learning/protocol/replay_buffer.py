@@ -2,7 +2,7 @@
 
 The buffer is no part of an agent's snapshot, which travels and is kept by the server.  A snapshot tells only which iterations the buffer
 held and the SHA-256 of each; the batches themselves go to disk in the process that owns them, each once
-(:mod:`netagents.records.replay_files`), because a batch never changes after its iteration.
+(:mod:`netagents.records.replay_buffer_files`), because a batch never changes after its iteration.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ReplayBuffer:
         # The system gives memory only to what is written.
         self._rings = {name: np.empty((self._slots, *form.shape), form.dtype) for name, form in layout.items()}
         self._held: dict[int, bytes | None] = {}
-        self._wanted: dict[int, bytes] = {}
+        self._digests: dict[int, bytes] = {}
         self._oldest = 0
 
     # -- batches ---------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class ReplayBuffer:
             for iteration, digest in self._held.items()
             if iteration in digests and self.digest(iteration) == digests[iteration]
         }
-        self._wanted = digests
+        self._digests = digests
         self.newest = max(digests, default=-1)
         self._oldest = min(digests, default=0)
 
@@ -121,7 +121,7 @@ class ReplayBuffer:
         Raises:
             ValueError: it is not the one that the state was told with.
         """
-        if batch_digest(batch) != self._wanted[iteration]:
+        if batch_digest(batch) != self._digests[iteration]:
             raise ValueError("it is not the batch that the checkpoint was written with")
         self._put(iteration, batch)
 

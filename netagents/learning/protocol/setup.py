@@ -196,9 +196,9 @@ class Setup:
 
     def contacts(self, agent: int) -> Contacts:
         """Of whom ``agent`` must know how far away they are, in a graph that moves: whoever it hears or is heard by, of any kind."""
-        met = sorted({j for kind in NEIGHBOUR_KINDS for j in (*self.in_neighbours(kind, agent), *self.out_neighbours(kind, agent))})
-        limits = [min(max(reach.radii[i] for reach in self.reach.values() for i in (agent, j)), FAR - 1) for j in met]
-        return Contacts(tuple(met), np.array(limits, dtype=np.uint8))
+        neighbours = sorted({j for kind in NEIGHBOUR_KINDS for j in (*self.in_neighbours(kind, agent), *self.out_neighbours(kind, agent))})
+        limits = [min(max(reach.radii[i] for reach in self.reach.values() for i in (agent, j)), FAR - 1) for j in neighbours]
+        return Contacts(tuple(neighbours), np.array(limits, dtype=np.uint8))
 
     def session(
         self, environment: NetworkedMDP, batch: int | None = None, seed: int | None = None, drawn: int | None = None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.experiment.agent_settings import frozen_policy_of
+from netagents.experiment.agent_groups import frozen_policy_of
 from netagents.learning.protocol.agent_checkpoint import below
 from netagents.learning.protocol.networked_agent import NetworkedAgent
 from netagents.learning.protocol.played_episodes import EARNED, earned

@@ -152,14 +152,14 @@ class HistoryInformation(SignalTerm):
         """(N,) densities at the actions taken, and their means over actions, along the steps that count."""
         if batch.policy is None:
             return None
-        alive, given = batch.rollout.alive, legal(batch)
+        alive, parameters = batch.rollout.alive, legal(batch)
         if isinstance(self.setup.spec.action_spaces[self.agent], Discrete):
             with np.errstate(divide="ignore"):
-                logits = np.log(given[alive])
+                logits = np.log(parameters[alive])
             actions = batch.own.actions[:-1][alive].astype(np.int64)
             density, exact = exact_densities(logits, actions), exact_information(logits).per_sample
         else:
-            means, deviations = np.split(given[alive], 2, axis=1)
+            means, deviations = np.split(parameters[alive], 2, axis=1)
             drawn = means + deviations * batch.rollout.noise[:-1][alive].reshape(means.shape)
             density = exact_gaussian_densities(means, np.log(deviations), drawn)
             exact = exact_gaussian_values(means, np.log(deviations))
@@ -170,10 +170,10 @@ class HistoryInformation(SignalTerm):
         """Mean entropy of the own policy, nats; differential for boxes."""
         if batch.policy is None:
             return NAN
-        given = legal(batch)[batch.rollout.alive]
+        parameters = legal(batch)[batch.rollout.alive]
         if isinstance(self.setup.spec.action_spaces[self.agent], Discrete):
-            return float(-(given * np.log(np.where(given > 0, given, 1.0))).sum(axis=1).mean())
-        return float((np.log(given[:, given.shape[1] // 2 :]) + 0.5 * np.log(2.0 * np.pi * np.e)).sum(axis=1).mean())
+            return float(-(parameters * np.log(np.where(parameters > 0, parameters, 1.0))).sum(axis=1).mean())
+        return float((np.log(parameters[:, parameters.shape[1] // 2 :]) + 0.5 * np.log(2.0 * np.pi * np.e)).sum(axis=1).mean())
 
     def _messages(self, batch: SignalBatch) -> float:
         """Information of all neighbours' messages together; NaN where there are none, or not all traces are known."""
@@ -187,10 +187,10 @@ class HistoryInformation(SignalTerm):
         states = [batch.traces[j].states[:-1].reshape(-1, *batch.traces[j].states.shape[2:])[moments] for j in policy.window]
         near = None if batch.near is None else batch.near[places, :-1].reshape(len(places), -1)[:, moments]
         mask = batch.rollout.mask
-        chosen = None if mask is None else mask[:-1].reshape(-1, mask.shape[2])[moments]
+        legal_actions = None if mask is None else mask[:-1].reshape(-1, mask.shape[2])[moments]
         others = [place for place, j in enumerate(policy.window) if j != self.agent]
         try:
-            return message_information(policy, Received(states, near, chosen), others, generator, MESSAGE_DRAWS).information
+            return message_information(policy, Received(states, near, legal_actions), others, generator, MESSAGE_DRAWS).information
         except ValueError:
             return NAN
 

@@ -92,11 +92,11 @@ class TeamReader:
 
 def legal(batch: SignalBatch) -> FloatArray:
     """(T, B, A) the own policy's probabilities with illegal actions left out; for boxes means and deviations."""
-    given, mask = batch.action_probabilities(), batch.rollout.mask
+    probabilities, mask = batch.action_probabilities(), batch.rollout.mask
     if mask is None:
-        return given
-    given = given * mask[:-1]
-    return np.asarray(given / given.sum(axis=2, keepdims=True))
+        return probabilities
+    probabilities = probabilities * mask[:-1]
+    return np.asarray(probabilities / probabilities.sum(axis=2, keepdims=True))
 
 
 def _context_width(policy: Policy) -> int:

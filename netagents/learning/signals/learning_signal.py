@@ -44,19 +44,19 @@ class SignalValues(NamedTuple):
     Attributes:
         own: w r_i + rho_i + sum of weight * x over the shared terms: what the agent's critic learns, and neighbours learn from.
         realized: the same without the shadow reward, which tables tell in another way where neighbours share rewards.
-        kept: of each term that the agent keeps to itself, in order, its values without the weight.
+        private: of each term that the agent keeps to itself, in order, its values without the weight.
         weights: of each of these, its weight at this iteration.
     """
 
     own: FloatArray
     realized: FloatArray
-    kept: tuple[FloatArray, ...]
+    private: tuple[FloatArray, ...]
     weights: tuple[float, ...]
 
     def part(self, first: int, last: int) -> SignalValues:
         """The steps ``first`` to ``last`` - 1."""
         steps = slice(first, last)
-        return SignalValues(self.own[steps], self.realized[steps], tuple(each[steps] for each in self.kept), self.weights)
+        return SignalValues(self.own[steps], self.realized[steps], tuple(each[steps] for each in self.private), self.weights)
 
 
 class LearningSignal:
@@ -67,7 +67,7 @@ class LearningSignal:
         setup: what all agents share.
 
     Attributes:
-        kept: terms that the agent learns from by a critic of each, and its neighbours do not.
+        private_terms: terms that the agent learns from by a critic of each, and its neighbours do not.
     """
 
     def __init__(self, agent: int, setup: Setup) -> None:
@@ -75,7 +75,7 @@ class LearningSignal:
         self.task = TaskReward(agent, setup)
         self.shadow = ShadowRewardTerm(agent, setup)
         self.terms = make_terms(agent, setup)
-        self.kept = tuple(each for each in self.terms if each.is_learned and not each.settings.shared)
+        self.private_terms = tuple(each for each in self.terms if each.is_learned and not each.settings.shared)
         self._metrics: dict[str, float] = {}
 
     @property
@@ -102,7 +102,7 @@ class LearningSignal:
         """
         realized = self.setup.agents[self.agent].learning.task_weight * self.task.values(batch)
         own = realized + self.shadow.values(batch)
-        kept, weights = [], []
+        private, weights = [], []
         self._metrics = {}
         if self.setup.pay:
             self._metrics["paid"] = float((batch.paid * batch.rollout.alive)[: self.setup.horizon].sum() / batch.shape[1])
@@ -110,7 +110,7 @@ class LearningSignal:
             values = check_array(term.values(batch), batch.shape, term.values)
             weight = settings.weight_at(batch.iteration)
             if not settings.shared and settings.factor != 0.0:
-                kept.append(values)
+                private.append(values)
                 weights.append(weight)
             elif weight != 0.0:
                 realized, own = realized + weight * values, own + weight * values
@@ -119,7 +119,7 @@ class LearningSignal:
             self._metrics[metric_name(settings, "weight")] = weight
             numbers = term.numbers()
             self._metrics |= {metric_name(settings, name): _number(term, numbers[name]) for name in type(term).metrics if name in numbers}
-        return SignalValues(own, realized, tuple(kept), tuple(weights))
+        return SignalValues(own, realized, tuple(private), tuple(weights))
 
     def numbers(self) -> dict[str, float]:
         """Metrics of the last iteration's terms."""

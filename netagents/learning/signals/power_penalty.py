@@ -183,15 +183,15 @@ class PowerPenalty(SignalTerm):
         """Ex-ante power: expectations over the own policy's action and over j's, as often as j has played each."""
         probabilities = batch.action_probabilities()
         own_actions = probabilities.shape[-1]
-        seen = contexts // own_actions
+        observations = contexts // own_actions
         pair, visits, fresh = (self._frozen[f"{j}.{name}"] for name in ("pair", "visits", "fresh"))
         actions = pair.shape[-1]
-        by_state = pair.reshape(2, -1, own_actions, actions)[:, seen]
+        by_state = pair.reshape(2, -1, own_actions, actions)[:, observations]
         each = np.einsum("ktbua,tbu->ktba", by_state, probabilities)
         counts = visits.reshape(-1, own_actions, actions).sum(axis=1)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
-        own = (each * shares[seen]).sum(axis=-1)
-        return self._estimated(own, each), np.asarray(fresh.reshape(-1, own_actions).all(axis=1))[seen]
+        own = (each * shares[observations]).sum(axis=-1)
+        return self._estimated(own, each), np.asarray(fresh.reshape(-1, own_actions).all(axis=1))[observations]
 
     def _from_networks(self, j: int, batch: SignalBatch) -> tuple[FloatArray, NDArray[np.bool_] | None]:
         """Realized power from the frozen target networks, unknown until each action of j was played often enough."""
@@ -226,10 +226,10 @@ class PowerPenalty(SignalTerm):
             if effects is None:
                 continue
             pair, fresh = effects.pair, np.asarray(np.isfinite(effects.pair).all(axis=(0, 2)))
-            kept: dict[str, FloatArray] = {"pair": pair, "visits": effects.visits}
+            arrays: dict[str, FloatArray] = {"pair": pair, "visits": effects.visits}
             if not self.ex_ante:
-                kept = {"power": self._estimated(pair, np.repeat(pair[:, :, None, :], pair.shape[-1], axis=2), effects.visits)}
-            for name, array in kept.items():
+                arrays = {"power": self._estimated(pair, np.repeat(pair[:, :, None, :], pair.shape[-1], axis=2), effects.visits)}
+            for name, array in arrays.items():
                 before = self._frozen.get(f"{j}.{name}", array)
                 self._frozen[f"{j}.{name}"] = np.where(fresh[:, None], array, before)
             self._frozen[f"{j}.fresh"] = fresh
@@ -266,9 +266,9 @@ def trusted_co_players(agent: int, setup: Setup) -> tuple[int, ...]:
     near = tuple(j for j, hops in distances.items() if hops <= radius - offset)
     nearest = min(distances.values(), default=setup.n)
     if not near and nearest < setup.n:
-        why = f" (one hop of {radius} is needed to see what an action leads to)" if offset and radius else ""
+        reason = f" (one hop of {radius} is needed to see what an action leads to)" if offset and radius else ""
         raise ExperimentError(
-            f"{radius} is too small for agent {agent} to read the power of any other agent over it{why}",
+            f"{radius} is too small for agent {agent} to read the power of any other agent over it{reason}",
             where="kappa_critic",
             fix=f"use kappa_critic: {nearest + offset} or more",
         )

@@ -57,7 +57,7 @@ class TableTaskCritic:
 
     def known(self, member: int) -> BoolArray:
         """(T, B, A) whether there is an entry."""
-        known: BoolArray = np.stack([met for _, met in self._each(member)], axis=-1)
+        known: BoolArray = np.stack([visited for _, visited in self._each(member)], axis=-1)
         return known.reshape(*self._shape, -1)
 
     def _each(self, member: int) -> list[tuple[FloatArray, BoolArray]]:
@@ -66,8 +66,8 @@ class TableTaskCritic:
 
     def _look_up(self, keys: NDArray[np.int64]) -> tuple[FloatArray, BoolArray]:
         slots = self._table.find(keys)
-        met = self._table.visited(slots)
-        return np.where(met, self._table.values[0][slots], 0.0), met
+        visited = self._table.visited(slots)
+        return np.where(visited, self._table.values[0][slots], 0.0), visited
 
 
 class AgentTaskKnowledge:

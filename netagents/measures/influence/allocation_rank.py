@@ -129,12 +129,12 @@ def rank_with_interval(
     if array.ndim != 3 or len(array) < 2:
         raise ExperimentError(f"samples of shape {array.shape}", where=_WHERE, fix="(replicates, scenarios, sizes), at least 2 replicates")
     R = len(array)
-    kept = R if keep is None else keep
-    if not 1 <= kept <= R:
-        raise ExperimentError(f"the best {kept} of {R} replicates", where=_WHERE, fix=f"keep from 1 to {R}")
+    count = R if keep is None else keep
+    if not 1 <= count <= R:
+        raise ExperimentError(f"the best {count} of {R} replicates", where=_WHERE, fix=f"keep from 1 to {R}")
 
     def mean_of_best(drawn: FloatArray) -> FloatArray:
-        return np.asarray(np.sort(drawn, axis=0)[R - kept :].mean(axis=0))
+        return np.asarray(np.sort(drawn, axis=0)[R - count :].mean(axis=0))
 
     rank = rank_among_all(mean_of_best(array), allocation, sizes)
     generator = stream(seed, ENVIRONMENT_OWNER, Purpose.STATISTICS, 3)
@@ -213,8 +213,8 @@ def _on_grid(table: FloatArray, allowed: tuple[int, ...], budget: int, levels: l
             step = int(steps[s, level])
             new_shares[members:, step:] += shares[: budget + 1 - members, : size - step] / len(allowed)
             new_best[members:] = np.maximum(new_best[members:], best[: budget + 1 - members] + table[s, level])
-            for spent in range(budget + 1 - members):
-                new_counts[spent + members] += counts[spent]
+            for cost in range(budget + 1 - members):
+                new_counts[cost + members] += counts[cost]
         shares, counts, best = new_shares, new_counts, new_best
     row = shares[budget]
     at = sum(int(steps[s, level]) for s, level in enumerate(levels))

@@ -113,8 +113,8 @@ def allocate_by_gain(gains: ArrayLike, budget: int, sizes: Sequence[int] = PUBLI
         )
     _check_finite(table, "gain")
     _check_budget(len(table), allowed, budget)
-    chosen, spent = _largest_total(table, allowed, budget)
-    return Allocation(tuple(allowed[level] for level in chosen), budget, spent)
+    choices, spent = _largest_total(table, allowed, budget)
+    return Allocation(tuple(allowed[level] for level in choices), budget, spent)
 
 
 def diversity_gains(influence: ArrayLike, sizes: Sequence[int] = PUBLISHED_SIZES) -> FloatArray:
@@ -170,9 +170,9 @@ def _in_order(values: FloatArray, allowed: tuple[int, ...], budget: int, scores:
     order also decides between allocations of equal score.
     """
     order = np.argsort(values, kind="stable")
-    chosen, spent = _largest_total(scores, allowed, budget)
+    choices, spent = _largest_total(scores, allowed, budget)
     sizes = np.empty(len(values), dtype=np.int64)
-    sizes[order] = np.sort(np.array(allowed)[chosen])
+    sizes[order] = np.sort(np.array(allowed)[choices])
     return Allocation(tuple(int(size) for size in sizes), budget, spent)
 
 
@@ -192,9 +192,9 @@ def _largest_total(scores: FloatArray, allowed: tuple[int, ...], budget: int) ->
             better = total > best[s + 1, size:] + 1e-12 * (1.0 + np.abs(np.where(np.isfinite(total), total, 0.0)))
             best[s + 1, size:][better] = total[better]
             level[s, size:][better] = index
-    spent = left = int(np.flatnonzero(np.isfinite(best[S]))[-1])
-    chosen = []
+    spent = remaining = int(np.flatnonzero(np.isfinite(best[S]))[-1])
+    choices = []
     for s in reversed(range(S)):
-        chosen.append(int(level[s, left]))
-        left -= allowed[chosen[-1]]
-    return chosen[::-1], spent
+        choices.append(int(level[s, remaining]))
+        remaining -= allowed[choices[-1]]
+    return choices[::-1], spent

@@ -65,11 +65,11 @@ def hop_decay(matrix: InfluenceMatrix, distances: ArrayLike, *, seed: int = 0, u
     sums, counts = np.zeros((len(hops), len(present))), np.zeros((len(hops), len(present)))
     null, significant = np.zeros(len(present)), np.zeros(len(present))
     for column, d in enumerate(present):
-        chosen = known & (hops == d)
-        sums[:, column] = np.where(chosen, matrix.values, 0.0).sum(axis=1)
-        counts[:, column] = chosen.sum(axis=1)
-        null[column] = matrix.null_mean[chosen].mean()
-        significant[column] = matrix.significant[chosen].mean()
+        at_distance = known & (hops == d)
+        sums[:, column] = np.where(at_distance, matrix.values, 0.0).sum(axis=1)
+        counts[:, column] = at_distance.sum(axis=1)
+        null[column] = matrix.null_mean[at_distance].mean()
+        significant[column] = matrix.significant[at_distance].mean()
     pairs = counts.sum(axis=0)
     mean = sums.sum(axis=0) / pairs
     low, high = _bootstrap(sums, counts, seed)

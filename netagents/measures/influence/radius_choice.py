@@ -150,11 +150,11 @@ def uniform_radii(rings: Rings, budget: float, *, fixed: IntArray | None = None,
         return rings.total(spread(radii))[1] <= budget and not (gradient_within_critic and radii[GRADIENT] > radii[CRITIC])
 
     common = max((r for r in range(largest + 1) if affordable([r] * kinds)), default=0)
-    chosen = [common] * kinds
+    choice = [common] * kinds
     for kind in (CRITIC, POLICY, GRADIENT):
-        while chosen[kind] < largest and affordable([r + (k == kind) for k, r in enumerate(chosen)]):
-            chosen[kind] += 1
-    return spread(chosen)
+        while choice[kind] < largest and affordable([r + (k == kind) for k, r in enumerate(choice)]):
+            choice[kind] += 1
+    return spread(choice)
 
 
 def _check_given(rings: Rings, fixed_radii: IntArray, budget: float) -> None:

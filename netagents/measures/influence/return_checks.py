@@ -84,7 +84,7 @@ def check_returns(returns: FloatArray, estimator: Estimator, *, axes: Sequence[s
     return values
 
 
-def _name(values: FloatArray, chosen: np.ndarray, axes: Sequence[str]) -> str:
+def _name(values: FloatArray, mask: np.ndarray, axes: Sequence[str]) -> str:
     """The first chosen value and its place."""
-    first = np.unravel_index(int(np.argmax(chosen)), values.shape)
+    first = np.unravel_index(int(np.argmax(mask)), values.shape)
     return f"{values[first]:g} at " + ", ".join(f"{axis} {int(index)}" for axis, index in zip(axes, first, strict=True))

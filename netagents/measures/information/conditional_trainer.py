@@ -168,8 +168,8 @@ class ConditionalTrainer:
         if train.size == 0:
             raise ValueError(f"none of the {len(x)} samples is left to train on; hold out fewer")
         loss = self._descend(x[train], y[train], generator, steps, iteration)
-        kept = np.flatnonzero(held_out)
-        interval = information_interval(self.model(x[kept]), y[kept], log_floor=LOG_FLOOR) if kept.size > 1 else None
+        test_rows = np.flatnonzero(held_out)
+        interval = information_interval(self.model(x[test_rows]), y[test_rows], log_floor=LOG_FLOOR) if test_rows.size > 1 else None
         return FitReport(loss, interval)
 
     def _descend(self, x: FloatArray, y: Outcomes, generator: np.random.Generator, steps: int, iteration: int) -> float:
@@ -180,12 +180,12 @@ class ConditionalTrainer:
             self.inputs.update(x)
             if not categorical:
                 self.outputs.update(y)
-        chosen = generator.integers(0, len(x), (steps, min(self.settings.minibatch, len(x))))
+        minibatches = generator.integers(0, len(x), (steps, min(self.settings.minibatch, len(x))))
         features = tensor((x - self.inputs.mean) / self.inputs.scale)
         targets = torch.from_numpy(y) if categorical else tensor((y - self.outputs.mean) / self.outputs.scale)
         last = float("nan")
         with repeatable_torch():
-            for step, rows in enumerate(torch.from_numpy(chosen)):
+            for step, rows in enumerate(torch.from_numpy(minibatches)):
                 loss = self._loss(self.net(features[rows]), targets[rows])
                 self.net.descend(loss, f"iteration {iteration}, step {step}")
                 last = float(loss.detach())

@@ -124,11 +124,11 @@ def _corrupted(
             changed = [_with(received, members, [np.full_like(received.states[members[0]], value)]) for value in values]
             return counts / counts.sum(), [distribution(policy, each) for each in changed]
     samples = len(received.states[0])
-    given = []
+    parts = []
     for _ in range(draws):
         other = generator.permutation(samples)
-        given.append(distribution(policy, _with(received, members, [received.states[member][other] for member in members])))
-    return np.full(draws, 1.0 / draws), given
+        parts.append(distribution(policy, _with(received, members, [received.states[member][other] for member in members])))
+    return np.full(draws, 1.0 / draws), parts
 
 
 def _with(received: Received, members: Sequence[int], messages: Sequence[NDArray[Any]]) -> Received:

@@ -61,7 +61,7 @@ def _slope(products: FloatArray) -> float:
     """The coefficient of c, others partialled out."""
     inner, cross, right = products[1:3, 1:3], products[0, 1:3], products[1:3, 3]
     solved = np.linalg.pinv(inner, hermitian=True)
-    left = products[0, 0] - cross @ solved @ cross
-    if left <= SMALLEST * products[0, 0]:
+    residual = products[0, 0] - cross @ solved @ cross
+    if residual <= SMALLEST * products[0, 0]:
         return float("nan")
-    return float((products[0, 3] - cross @ solved @ right) / left)
+    return float((products[0, 3] - cross @ solved @ right) / residual)

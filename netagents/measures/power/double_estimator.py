@@ -63,14 +63,14 @@ def shrunk(readings: FloatArray, visits: FloatArray) -> FloatArray:
     known = np.isfinite(entries) & (visits > 0.0)
     if not known.any():
         return np.full(entries.shape, np.nan)
-    weights, seen = visits[known], entries[known]
+    weights, estimates = visits[known], entries[known]
     share = weights / weights.sum()
-    mean = float(share @ seen)
+    mean = float(share @ estimates)
     # Half the difference of the two readings has the variance of their mean's error.
     noise = float((weights * (0.5 * (readings[0, known] - readings[1, known])) ** 2).mean())
     errors = noise / weights
-    between = max(float(share @ (seen - mean) ** 2) - float(share @ errors), 0.0)
-    kept = np.divide(between, between + errors, out=np.zeros_like(seen), where=between + errors > 0.0)
+    between = max(float(share @ (estimates - mean) ** 2) - float(share @ errors), 0.0)
+    shrinkage = np.divide(between, between + errors, out=np.zeros_like(estimates), where=between + errors > 0.0)
     result = np.full(entries.shape, np.nan)
-    result[known] = np.maximum(mean + kept * (seen - mean), 0.0)
+    result[known] = np.maximum(mean + shrinkage * (estimates - mean), 0.0)
     return result

@@ -92,7 +92,7 @@ class EvidenceGroup:
             return [UNKNOWN] * len(parts)
         bounds = np.concatenate([[0], known.cumsum()])[self._bounds]
         share = visits[known] / np.repeat(counted, np.diff(bounds))[:, None]
-        total, behind = total[known], compared[known]
+        total, evidence = total[known], compared[known]
         # From here on actions are the first axis and contexts the last, so that arithmetic runs along many contexts.
         sums = self._sums[:, known]
         by_action, whole = np.ascontiguousarray(total.T), np.ascontiguousarray(sums.sum(axis=0).T)
@@ -107,7 +107,7 @@ class EvidenceGroup:
         value = products(solution, fold_sums / fold_weights)
         double = np.ascontiguousarray((value - np.take_along_axis(value, worst, axis=0)).transpose(1, 2, 0))
         each = 0.5 * (single + double.mean(axis=0))
-        terms = (share * double, share * single, share * each**2, 1.0 / behind, share * (self._ages[known] / total))
+        terms = (share * double, share * single, share * each**2, 1.0 / evidence, share * (self._ages[known] / total))
         readings = []
         for number, pair in enumerate(self.pairs):
             if counted[number] <= 0.0:
@@ -117,7 +117,7 @@ class EvidenceGroup:
             by_fold = np.ascontiguousarray(terms[0][:, part]).sum(axis=(1, 2))
             high, square, inverse, age = (float(term[part].sum()) for term in terms[1:])
             known_share = counted[number] / everything[number]
-            visited = behind[part].size / inverse
+            visited = evidence[part].size / inverse
             readings.append(self._reading(pair, by_fold, high, square, known_share, visited, age))
         return readings
 

@@ -88,39 +88,39 @@ class NeuralPower:
             iteration: turns the folds, so that few copies fill all of them in time.
         """
         alive = np.flatnonzero(batch.alive)
-        chosen = alive[:: -(-len(alive) // self.settings.visits)] if len(alive) else alive
+        positions = alive[:: -(-len(alive) // self.settings.visits)] if len(alive) else alive
         self.slopes.fade()
         rows = []
         for member, j in enumerate(self.window):
             if j != self.own:
                 self._count(member, taken[member][:-1][batch.alive])
-                rows.append((j, *self._reading(critic, batch, chosen, member, intentions, returns, generator, iteration)))
+                rows.append((j, *self._reading(critic, batch, positions, member, intentions, returns, generator, iteration)))
         return np.array(rows, dtype=np.float64).reshape(-1, READING_COLUMNS)
 
     def _reading(
         self,
         critic: NeuralCritic,
         batch: Transitions,
-        chosen: IntArray,
+        positions: IntArray,
         member: int,
         intentions: Sequence[FloatArray] | None,
         returns: FloatArray,
         generator: np.random.Generator,
         iteration: int,
     ) -> PowerReading:
-        if len(chosen) == 0:
+        if len(positions) == 0:
             return UNKNOWN
-        features = batch.features[chosen]
+        features = batch.features[positions]
         played, alternatives = critic.pair(features), self.alternatives(critic, features, member)
-        copy = chosen % batch.copies
+        copy = positions % batch.copies
         # The network that has not learned from the copy.
         critic_of = 1 - copy % PAIR if batch.copies > 1 else np.zeros(len(copy), dtype=np.int64)
         own, every = played[critic_of, np.arange(len(copy))], alternatives[critic_of, :, np.arange(len(copy))]
         weights = self.played[0, member, : every.shape[1]] if self._is_discrete(member) else np.ones(every.shape[1])
         expected = every @ (weights / weights.sum())
-        self.slopes.add(member, own - expected, expected, returns.reshape(-1)[chosen], (copy + iteration) % FOLDS)
+        self.slopes.add(member, own - expected, expected, returns.reshape(-1)[positions], (copy + iteration) % FOLDS)
         if intentions is not None:
-            played, alternatives = self._ex_ante(critic, batch, chosen, member, intentions, generator)
+            played, alternatives = self._ex_ante(critic, batch, positions, member, intentions, generator)
         visits, age = self._visits(member)
         slope, slope_error = self.slopes.of(member)
         if visits < self.settings.min_visits or not np.isfinite(slope_error):
@@ -138,16 +138,16 @@ class NeuralPower:
         self,
         critic: NeuralCritic,
         batch: Transitions,
-        chosen: IntArray,
+        positions: IntArray,
         member: int,
         intentions: Sequence[FloatArray],
         generator: np.random.Generator,
     ) -> tuple[FloatArray, FloatArray]:
         """(2, M) expected values and (2, A, M) those of each action of j, over joint actions drawn from what everybody means to do."""
         draws = self.settings.draws
-        features = batch.features[np.repeat(chosen, draws)]
+        features = batch.features[np.repeat(positions, draws)]
         drawn = [
-            self.actions.draw(each, np.repeat(intention.reshape(-1, intention.shape[2])[chosen], draws, axis=0), generator)
+            self.actions.draw(each, np.repeat(intention.reshape(-1, intention.shape[2])[positions], draws, axis=0), generator)
             for each, intention in enumerate(intentions)
         ]
         features[:, features.shape[1] - self.actions.size :] = tensor(np.concatenate(drawn, axis=1))
@@ -156,7 +156,7 @@ class NeuralPower:
         if not self._is_discrete(member):
             return critic.pair(features).reshape(PAIR, -1, draws).mean(axis=2), alternatives
         # Of j's own action the expectation is a sum, and no draw.
-        weights = intentions[member].reshape(-1, intentions[member].shape[2])[chosen]
+        weights = intentions[member].reshape(-1, intentions[member].shape[2])[positions]
         return (alternatives * weights.T).sum(axis=1), alternatives
 
     def alternatives(self, critic: NeuralCritic, features: torch.Tensor, member: int) -> FloatArray:

@@ -83,12 +83,12 @@ class TabularPower:
         """Take one iteration in; a row for every other agent j of the window: j, and the fields of a reading."""
         ordered = experience._replace(states=[experience.states[each] for each in self._order])
         samples = self.values.samples(ordered, iteration)
-        seen = [each.reshape(-1)[samples.positions] for each in experience.states]
+        states = [each.reshape(-1)[samples.positions] for each in experience.states]
         played = [each.reshape(-1)[samples.positions] for each in experience.actions]
         readings = dict.fromkeys(self._scopes, UNKNOWN)
         for members, group in self._groups:
             variables = [
-                [*(seen[each] for each in self._scopes[member]), *(played[each] for each in (*self._known_action, member))]
+                [*(states[each] for each in self._scopes[member]), *(played[each] for each in (*self._known_action, member))]
                 for member in members
             ]
             group.add(variables, samples)

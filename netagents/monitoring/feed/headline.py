@@ -124,13 +124,13 @@ def _time(history: RunHistory) -> Answer:
     count = history.count
     if not count:
         return Answer(question, "not known yet", "", "unknown")
-    spent = np.mean([history.timing(index) for index in range(max(0, count - _TIMED), count)], axis=0)
-    total = float(spent.sum())
+    seconds = np.mean([history.timing(index) for index in range(max(0, count - _TIMED), count)], axis=0)
+    total = float(seconds.sum())
     if total <= 0.0:
         return Answer(question, "not measured", "all agents share one process", "unknown")
-    shares = spent.sum(axis=1) / total
+    shares = seconds.sum(axis=1) / total
     detail = f"compute {shares[0]:.0%}, wait {shares[1]:.0%}, serialise {shares[2]:.0%}"
-    busy = 1.0 - spent[1] / np.maximum(spent.sum(axis=0), 1e-12)
+    busy = 1.0 - seconds[1] / np.maximum(seconds.sum(axis=0), 1e-12)
     slowest = int(np.argmax(busy))
     if history.n > 1 and busy[slowest] > float(np.median(busy)) + 0.2:
         label = _label(history, slowest)

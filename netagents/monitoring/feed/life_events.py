@@ -19,24 +19,24 @@ def shown_event(event: dict[str, Any]) -> dict[str, Any]:
     if kind in ("links", "staleness"):
         facts = {}
     if kind == "traffic":
-        kept = {key: facts[key] for key in ("digests_dropped", "wait_seconds") if facts.get(key)}
-        facts = ({"refused": _by_node(facts["refused"])} if facts.get("refused") else {}) | kept
+        counts = {key: facts[key] for key in ("digests_dropped", "wait_seconds") if facts.get(key)}
+        facts = ({"refused": _by_node(facts["refused"])} if facts.get("refused") else {}) | counts
     if kind in ("refused", "late"):
         facts = {"": _by_node(facts.get(kind, {})), "up to iteration": facts.get("iteration")}
     if kind == "overdue":
         facts = {}
     line = str(event.get("line") or "")
-    shown = ", ".join(
+    text = ", ".join(
         f"{key.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
         for key, value in facts.items()
         if value not in ("", None, 0, [], {})
     )
-    shown = shown.strip()
+    text = text.strip()
     return {
         "time": event.get("time", 0.0),
         "event": kind,
         "who": clipped(role, 60),
-        "line": clipped(line or shown, 600),
+        "line": clipped(line or text, 600),
         "tone": "bad" if kind in ("failed", "lost") else "odd" if kind in _ODD else "",
     }
 

@@ -305,11 +305,11 @@ class RunFeed:
         """A metric of all agents, or the returns (``team``), over a range of iterations, sampled."""
         with self.lock:
             self.refresh()
-            chosen = sampled(max(0, first), min(last + 1, self.history.count), points)
+            rows = sampled(max(0, first), min(last + 1, self.history.count), points)
             if metric == "team":
-                columns = np.array([self.history.returns[int(index)] for index in chosen]).reshape(-1, 4).T
-                return {"i": chosen.tolist(), "return": rounded(columns[0]), "sd": rounded(columns[1]), "discounted": rounded(columns[2])}
-            return {"i": chosen.tolist(), "v": rounded(self.history.agent_values(metric, chosen))}
+                columns = np.array([self.history.returns[int(index)] for index in rows]).reshape(-1, 4).T
+                return {"i": rows.tolist(), "return": rounded(columns[0]), "sd": rounded(columns[1]), "discounted": rounded(columns[2])}
+            return {"i": rows.tolist(), "v": rounded(self.history.agent_values(metric, rows))}
 
 
 def _rate(history: RunHistory) -> float | None:

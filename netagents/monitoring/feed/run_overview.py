@@ -17,8 +17,8 @@ LONGEST = 400
 
 def clipped(text: str, longest: int = LONGEST) -> str:
     """A text without control characters that turn or hide others, at most so long."""
-    shown = "".join(each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in text[: longest + 1])
-    return shown if len(text) <= longest else f"{shown[:longest]}…"
+    visible = "".join(each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in text[: longest + 1])
+    return visible if len(text) <= longest else f"{visible[:longest]}…"
 
 
 def overview(history: RunHistory) -> dict[str, Any]:
@@ -59,15 +59,15 @@ def _radius(radius: int | tuple[int, ...]) -> str:
 
 def settings_rows(experiment: Experiment) -> list[list[str]]:
     """Key and value of every setting, and ``1`` where the value is not the default."""
-    chosen = experiment.model_dump(mode="json", exclude_defaults=True)
+    non_defaults = experiment.model_dump(mode="json", exclude_defaults=True)
     rows: list[list[str]] = []
-    _walk(experiment.model_dump(mode="json"), chosen, "", rows)
+    _walk(experiment.model_dump(mode="json"), non_defaults, "", rows)
     return rows
 
 
-def _walk(values: dict[str, Any], chosen: Any, prefix: str, rows: list[list[str]]) -> None:
+def _walk(values: dict[str, Any], non_defaults: Any, prefix: str, rows: list[list[str]]) -> None:
     for key, value in values.items():
-        own = chosen.get(key) if isinstance(chosen, dict) else None
+        own = non_defaults.get(key) if isinstance(non_defaults, dict) else None
         if isinstance(value, dict) and value:
             _walk(value, own, f"{prefix}{key}.", rows)
         else:

@@ -7,7 +7,6 @@ holds up nobody.  While nobody waits, nothing is read.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 
 from netagents.monitoring.feed.run_feed import Cursor, RunFeed
+from netagents.monitoring.page.free_cores import FreeCores
 
 UPDATE_SECONDS = 0.05
 """Between two looks at the records: at most twenty updates per second."""
@@ -23,10 +23,10 @@ HEARTBEAT_SECONDS = 5.0
 """After which a visitor is sent an empty message, so that it knows the page is there, and the server that it is."""
 
 SHARE = 0.25
-"""Of a core that reading and sending may take while cores are free."""
+"""Of a core that reading and sending may take while twice as much is free."""
 
 SHARE_OF_BUSY = 0.02
-"""The same while all cores are taken, since it would be taken from the run."""
+"""The same while less is free, since it would be taken from the run."""
 
 LONGEST_PAUSE = 1.0
 
@@ -53,6 +53,7 @@ class NewsBroadcast:
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._due = 0.0
+        self._free_cores = FreeCores()
         self._arrived = asyncio.Event()
 
     async def next(self, cursor: Cursor) -> tuple[bytes, Cursor]:
@@ -74,7 +75,7 @@ class NewsBroadcast:
         while self._waiting:
             await self._pause(self._due - loop.time())
             pending, self._waiting = [each for each in self._waiting if not each.answer.done()], []
-            ending, spent = self._ending(), time.process_time()
+            ending, start = self._ending(), time.process_time()
             try:
                 messages = await run_in_threadpool(self._feed.messages, {each.cursor for each in pending})
             except Exception as error:
@@ -92,21 +93,19 @@ class NewsBroadcast:
                 else:
                     self._waiting.append(each)
             await asyncio.sleep(0)  # visitors send what they were given
-            cost = time.process_time() - spent
-            self._due = now + (0.0 if self._feed.history.behind else min(max(UPDATE_SECONDS, cost / share()), LONGEST_PAUSE))
+            cost = time.process_time() - start
+            self._due = now + (0.0 if self._feed.history.behind else min(max(UPDATE_SECONDS, cost / self._share()), LONGEST_PAUSE))
+
+    def _share(self) -> float:
+        """Of a core that the page may take now."""
+        return SHARE if self._free_cores.count() >= 2 * SHARE else SHARE_OF_BUSY
 
     async def _pause(self, seconds: float) -> None:
         """Wait until the next look is due, or somebody opens the page, or the server is about to end."""
         self._arrived.clear()
         until = asyncio.get_running_loop().time() + seconds
-        while (left := until - asyncio.get_running_loop().time()) > 0.0 and not self._arrived.is_set() and not self._ending():
+        while (remaining := until - asyncio.get_running_loop().time()) > 0.0 and not self._arrived.is_set() and not self._ending():
             try:
-                await asyncio.wait_for(self._arrived.wait(), min(left, 0.2))
+                await asyncio.wait_for(self._arrived.wait(), min(remaining, 0.2))
             except TimeoutError:
                 continue
-
-
-def share() -> float:
-    """Of a core that the page may take now."""
-    cores = len(os.sched_getaffinity(0))
-    return SHARE if os.getloadavg()[0] < cores else SHARE_OF_BUSY

@@ -123,8 +123,8 @@ def serve_page(catalog: RunCatalog, address: PageAddress, ready: Callable[[str],
     hosts = LOOPBACK_NAMES | {address.host.lower()} if address.loopback else None
     app = page_app(catalog, hosts, address.token)
     server = http_server(app)
-    shown = f"[{address.host}]" if ":" in address.host else address.host
-    ready(f"http://{shown}:{port}/{'' if address.token is None else f'?token={address.token}'}")
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    ready(f"http://{host}:{port}/{'' if address.token is None else f'?token={address.token}'}")
 
     threading.Thread(target=catalog.warm_up, daemon=True).start()
 

@@ -121,8 +121,8 @@ class SinkHost:
             return printable(str(json.loads(os.read(self._status, 4096)).get("fault", "")))
         return ""
 
-    def _cut(self, why: str) -> None:
-        logging.getLogger(LOGGER).warning("the sink %s is cut off: %s; the run goes on without it", self.kind, why)
+    def _cut(self, reason: str) -> None:
+        logging.getLogger(LOGGER).warning("the sink %s is cut off: %s; the run goes on without it", self.kind, reason)
         self._release()
 
     def _release(self) -> None:

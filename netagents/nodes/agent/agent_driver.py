@@ -128,8 +128,8 @@ class _AbsenceWrapper:
 
     def __init__(self, membership: Membership, agent: NetworkedAgent) -> None:
         self._agent, self._undo_log, self._lost = agent, membership.undo_log, membership.lost
-        kept = self._undo_log.before(membership.first_iteration)
-        self._last_known = LastKnown(membership.setup, membership.ages) if kept is None else kept[1].copy()
+        state_before = self._undo_log.before(membership.first_iteration)
+        self._last_known = LastKnown(membership.setup, membership.ages) if state_before is None else state_before[1].copy()
         agent.ledger.leave_out(self._lost)
 
     def __call__(self, iteration: int, turns: Turns) -> Turns:

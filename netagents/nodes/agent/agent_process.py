@@ -25,7 +25,7 @@ from netagents.nodes.clocks.clock_inbox import make_inbox
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext
 from netagents.nodes.process.rollback import RollbackError
 from netagents.randomness import seed_globally
-from netagents.records.replay_files import ReplayFiles
+from netagents.records.replay_buffer_files import ReplayFiles
 from netagents.wire.session.exchange import FINISHED, StopReceivedError
 from netagents.wire.session.radius_admission import UNKNOWN_RUN
 

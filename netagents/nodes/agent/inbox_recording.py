@@ -65,8 +65,8 @@ def check_recorded_agents(setup: Setup) -> None:
     Raises:
         ExperimentError: names the first one.
     """
-    chosen = setup.experiment.runtime.record_inbox
-    unknown = [] if chosen == "all" else [index for index in chosen if index >= setup.n]
+    agents = setup.experiment.runtime.record_inbox
+    unknown = [] if agents == "all" else [index for index in agents if index >= setup.n]
     if unknown:
         raise ExperimentError(
             f"there is no agent {unknown[0]}", where="runtime.record_inbox", fix=f"the agents of this run are 0 to {setup.n - 1}"

@@ -212,9 +212,9 @@ class _Joining:
 
     def _resumed_state(self) -> AgentState:
         """An agent's state before the first iteration: kept here, or sent by the server right after the Welcome."""
-        kept = self.undo_log.before(self.handshake.iteration)
-        if kept is not None:
-            return kept[0]
+        state_before = self.undo_log.before(self.handshake.iteration)
+        if state_before is not None:
+            return state_before[0]
         before = self.handshake.iteration - 1
         if before < 0 or self.index < 0:
             return None

@@ -61,14 +61,14 @@ def resolve_address(address: str, seconds: float, note: Callable[[str], None] | 
     deadline = waiting_clock() + seconds
     next_note = waiting_clock() + NOTE_SECONDS
     while not Path(rest).exists():
-        began = waiting_clock()
-        if began > deadline:
+        start = waiting_clock()
+        if start > deadline:
             raise DeadlineError(f"waited {seconds:g} s for the server to announce its address", where=address)
-        if note is not None and began >= next_note:
+        if note is not None and start >= next_note:
             next_note += NOTE_SECONDS
-            note(f"waiting for the environment server to announce its address in {rest}, {deadline - began:.0f} s left")
+            note(f"waiting for the environment server to announce its address in {rest}, {deadline - start:.0f} s left")
         time.sleep(ANNOUNCE_INTERVAL)
-        note_waking(began + ANNOUNCE_INTERVAL)
+        note_waking(start + ANNOUNCE_INTERVAL)
     return Path(rest).read_text(encoding="utf-8")
 
 

@@ -52,12 +52,12 @@ class LatestWait:
         until, limit = now + self._grace, now + self._seconds
         awaited = senders if self._tolerance is None else self._tolerance.silent.awaited(senders, iteration)
         while True:
-            chosen = {sender: newest(kind, sender, iteration, step) for sender in senders}
-            waiting = [sender for sender in awaited if chosen[sender] is None]
+            messages = {sender: newest(kind, sender, iteration, step) for sender in senders}
+            waiting = [sender for sender in awaited if messages[sender] is None]
             if waiting and now >= until:
                 for sender in senders:
-                    chosen[sender] = chosen[sender] or acceptable(kind, sender, iteration, step)
-                waiting = [sender for sender in awaited if chosen[sender] is None]
+                    messages[sender] = messages[sender] or acceptable(kind, sender, iteration, step)
+                waiting = [sender for sender in awaited if messages[sender] is None]
             if waiting and now >= limit:
                 self._give_up(iteration, kind, step, waiting)
                 waiting = []
@@ -67,9 +67,9 @@ class LatestWait:
             now = waiting_clock()
         if self._tolerance is not None:
             for sender in senders:
-                if chosen[sender] is not None:
+                if messages[sender] is not None:
                     self._tolerance.silent.mark_received(sender)
-        return [chosen[sender] for sender in senders]
+        return [messages[sender] for sender in senders]
 
     def _give_up(self, iteration: int, kind: Kind, step: int, waiting: Sequence[int]) -> None:
         if self._tolerance is not None:
@@ -104,11 +104,11 @@ class BoundedStaleness:
         """As :meth:`netagents.wire.session.exchange.Exchange.receive`; of neighbours, messages within the bound."""
         if kind not in NEIGHBOUR_KINDS:
             return list(self._wait.exchange.receive(iteration, kind, step, senders))
-        chosen = self._wait.collect(iteration, kind, step, senders, self._newest, self._within)
-        for each in chosen:
+        messages = self._wait.collect(iteration, kind, step, senders, self._newest, self._within)
+        for each in messages:
             if each is not None:
                 self._ages.count(kind, self._age(kind, iteration, step, each))
-        return [None if each is None else each.message for each in chosen]
+        return [None if each is None else each.message for each in messages]
 
     def _newest(self, kind: Kind, sender: int, iteration: int, step: int) -> TimedMessage | None:
         return self._wait.inbox.stored(kind, sender, step).get((iteration, step))

@@ -66,12 +66,12 @@ class FreeRunning:
         if kind not in NEIGHBOUR_KINDS:
             return list(self._exchange.receive(iteration, kind, step, senders))
         at = self._tick if kind.row.pace is Pace.STEP else step
-        chosen = self._wait.collect(iteration, kind, at, senders, self._newest, self._any)
-        for each in chosen:
+        messages = self._wait.collect(iteration, kind, at, senders, self._newest, self._any)
+        for each in messages:
             if each is not None:
                 age = max(0, self._tick - each.step) if kind.row.pace is Pace.STEP else iteration - each.iteration
                 self._ages.count(kind, age)
-        return [None if each is None else each.message for each in chosen]
+        return [None if each is None else each.message for each in messages]
 
     def _next_tick(self, iteration: int, step: int) -> Step:
         """The newest tick after the last one, with the rewards of all ticks in between."""
@@ -178,8 +178,8 @@ class World:
 
     def _sleep_until(self, due: float) -> None:
         self._exchange.pump(0.0)
-        while (left := due - waiting_clock()) > 0.0:
-            self._exchange.pump(left)
+        while (remaining := due - waiting_clock()) > 0.0:
+            self._exchange.pump(remaining)
 
     def _take(self, iteration: int, tick: int, agents: Sequence[int]) -> list[int]:
         """Take each agent's newest action; gives the agents with a new one."""

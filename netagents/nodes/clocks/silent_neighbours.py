@@ -83,8 +83,8 @@ class SilenceTolerance:
         """Wait for some of the senders; gives those whose message is missing."""
         inbox, limit = self._exchange.inbox, waiting_clock() + self.seconds
         self._exchange.pump(0.0)
-        while (missing := inbox.missing(iteration, kind, step, awaited)) and (left := limit - waiting_clock()) > 0.0:
-            self._exchange.pump(left, lambda: not inbox.missing(iteration, kind, step, awaited))
+        while (missing := inbox.missing(iteration, kind, step, awaited)) and (remaining := limit - waiting_clock()) > 0.0:
+            self._exchange.pump(remaining, lambda: not inbox.missing(iteration, kind, step, awaited))
         return missing
 
     def give_up(self, missing: Sequence[int], iteration: int) -> None:

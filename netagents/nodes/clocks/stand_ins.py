@@ -37,20 +37,20 @@ class StandIns:
         """The last actions of an agent in an iteration that has ended."""
         self._last[agent] = actions
 
-    def act(self, agent: int, iteration: int, seen: Step) -> Actions:
+    def act(self, agent: int, iteration: int, message: Step) -> Actions:
         """(B,) indices or (B, *shape) values for the next step of ``iteration``; steps are asked for in their order, once each.
 
         Args:
             agent: that is lost.
             iteration: in which it is lost.
-            seen: what it would have been sent; where actions are masked, the nearest legal one above is taken.
+            message: what it would have been sent; where actions are masked, the nearest legal one above is taken.
         """
         space = self._setup.spec.action_spaces[agent]
         if self._kind == "random":
-            return uniform_actions(space, self._stream(agent, iteration).random((self._setup.batch, *space_shape(space))), seen.mask)
+            return uniform_actions(space, self._stream(agent, iteration).random((self._setup.batch, *space_shape(space))), message.mask)
         if self._kind == "last" and agent in self._last:
-            return legal(self._last[agent], seen)
-        return legal(noop(self._setup, agent), seen)
+            return legal(self._last[agent], message)
+        return legal(noop(self._setup, agent), message)
 
     def _stream(self, agent: int, iteration: int) -> np.random.Generator:
         known = self._draws.get(agent)
@@ -69,9 +69,9 @@ def noop(setup: Setup, agent: int) -> Actions:
     return noop_actions(setup.spec.action_spaces[agent], setup.batch)
 
 
-def legal(actions: Actions, seen: Step | None) -> Actions:
+def legal(actions: Actions, message: Step | None) -> Actions:
     """Where an action is not legal in the state that was last seen, the first legal one instead."""
-    return actions if seen is None else legal_actions(actions, seen.mask)
+    return actions if message is None else legal_actions(actions, message.mask)
 
 
 class LostRewards:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from netagents.errors import DeadlineError, ForeignExitError, InterruptedRunError, NetagentsError, NodeFailedError, UsageError, exit_code_of
-from netagents.foreign.containment import contained, end_children, exit_at_once, flush_output, lingering_threads, telling
+from netagents.foreign.containment import contained, end_children, exit_at_once, exit_listener, flush_output, lingering_threads
 from netagents.foreign.multiprocessing_internals import detach_inherited_forkserver
 from netagents.foreign.part_faults import brief
 from netagents.nodes.process.freed_memory import keep_freed_memory
@@ -193,7 +193,7 @@ def run_role(
             if stop.is_set():
                 log.logger.info("asked to end by SIGTERM before it began; ended")
                 return 128 + signal.SIGTERM
-            with telling(log.failure), contained(output=False):
+            with exit_listener(log.failure), contained(output=False):
                 find()(context, arguments)
             if context.parent_lost():
                 log.logger.warning("the launcher is gone; left")
@@ -207,8 +207,8 @@ def run_role(
         except Exception as error:
             log.failure(error)
             return exit_code_of(error)
-        except SystemExit as asked:
-            ended = ForeignExitError(f"something asked the process to end with {brief(asked)}", where=role)
+        except SystemExit as request:
+            ended = ForeignExitError(f"something asked the process to end with {brief(request)}", where=role)
             log.failure(ended)
             return ended.exit_code
         finally:

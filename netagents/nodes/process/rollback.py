@@ -58,13 +58,13 @@ class IterationUndoLog:
     """What an agent knew before each of the newest two iterations: one may begin anew while others are in the next already."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[Mapping[str, NDArray[Any]], LastKnown]] = {}
+        self._entries: dict[int, tuple[Mapping[str, NDArray[Any]], LastKnown]] = {}
 
     def keep(self, iteration: int, arrays: Mapping[str, NDArray[Any]], memory: LastKnown) -> None:
         """Keep what is known before ``iteration``."""
-        self._kept = {number: kept for number, kept in self._kept.items() if number == iteration - 1}
-        self._kept[iteration] = {name: np.array(array) for name, array in arrays.items()}, memory.copy()
+        self._entries = {number: entry for number, entry in self._entries.items() if number == iteration - 1}
+        self._entries[iteration] = {name: np.array(array) for name, array in arrays.items()}, memory.copy()
 
     def before(self, iteration: int) -> tuple[Mapping[str, NDArray[Any]], LastKnown] | None:
         """What was known before ``iteration``; None if it was not kept."""
-        return self._kept.get(iteration)
+        return self._entries.get(iteration)

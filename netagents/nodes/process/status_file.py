@@ -54,11 +54,11 @@ def check_health(path: Path) -> str:
     """
     try:
         facts = json.loads(read_regular(path, 1 << 20))
-        role, pid, began, phase = str(facts["role"]), int(facts["pid"]), str(facts["began"]), str(facts["phase"])
+        role, pid, start_time, phase = str(facts["role"]), int(facts["pid"]), str(facts["began"]), str(facts["phase"])
     except (RunDirectoryError, ValueError, KeyError, TypeError, RecursionError):
         raise NodeFailedError("no node runs here", where=str(path), fix="start one with `netagents node ROLE --status FILE`") from None
     state, started = _stat(pid)
-    if started != began:
+    if started != start_time:
         raise NodeFailedError("has ended unexpectedly", where=role)
     if state in _UNFIT:
         raise NodeFailedError(_UNFIT[state], where=role)

@@ -38,12 +38,12 @@ def end_members(sockets: Path) -> list[int]:
 def running_members() -> set[str]:
     """The socket directories of all runs that have a running process of this user; empty without ``/proc``."""
     name = f"{RUN_MARKER}=".encode()
-    found: set[str] = set()
+    members: set[str] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             variables = (folder / "environ").read_bytes().split(b"\0")
-            found.update(os.fsdecode(each[len(name) :]) for each in variables if each.startswith(name))
-    return found
+            members.update(os.fsdecode(each[len(name) :]) for each in variables if each.startswith(name))
+    return members
 
 
 def _kill(pid: int, folder: Path, marker: bytes) -> None:

@@ -18,7 +18,7 @@ from netagents.experiment.imported_parts import has_foreign_code
 from netagents.foreign.part_faults import foreign_faults
 from netagents.learning import Ledger, Outgoing, Setup, make_record
 from netagents.learning.branch_audit import BranchAudit, BranchRounds
-from netagents.learning.prepare import Prepared, prepare
+from netagents.learning.prepared_experiment import Prepared, prepare
 from netagents.learning.protocol.agent_checkpoint import checkpoint_due
 from netagents.measures.power.branched_power import BranchedPower
 from netagents.messages import ENVIRONMENT, MONITOR, Action, BranchAction, Kind, Message, Report, Snapshot, Step, Stop, node_name
@@ -102,7 +102,7 @@ def _serve(context: ProcessContext, arguments: Mapping[str, Any], directory: Run
 
 def _open_copies(context: ProcessContext, prepared: Prepared, recorder: Recorder, file: Path | None) -> None:
     """Make all copies of the environment, before anybody can wait for a step."""
-    wanted, look = prepared.setup.batch, [*dict.fromkeys(watched_descriptors(context).values())]
+    count, look = prepared.setup.batch, [*dict.fromkeys(watched_descriptors(context).values())]
     context.log.phase("making copies of the environment")
 
     def report(made: int, whole: int) -> None:
@@ -113,9 +113,9 @@ def _open_copies(context: ProcessContext, prepared: Prepared, recorder: Recorder
             each()
 
     try:
-        prepared.environment.open(wanted, report)
+        prepared.environment.open(count, report)
         if file is not None:
-            write_atomically(file, f"{wanted} {wanted}".encode())
+            write_atomically(file, f"{count} {count}".encode())
     except (EndRequestedError, ParentLostError) as ended:
         recorder.close("interrupted", line=str(ended), code=143)
         raise
@@ -188,7 +188,7 @@ class EnvironmentServer:
             self._send_steps(iteration, 0, session.begin(iteration))
             if audited:
                 session.remember()
-            began = 0.0
+            start = 0.0
             for step in range(setup.steps):
                 actions = receive(iteration, Kind.ACTION, step, agents)
                 replaced = None if self._tolerant is None else self._tolerant.replaced()
@@ -204,17 +204,17 @@ class EnvironmentServer:
                     # The reports came with the first actions; everybody is busy with the next step while they are recorded.
                     if iteration > first:
                         self._record(iteration - 1)
-                    began = perf_counter()
-            self._sample_seconds += perf_counter() - began
+                    start = perf_counter()
+            self._sample_seconds += perf_counter() - start
             power = self._audit(iteration, audit.rounds(iteration, session)) if audit is not None and audited else None
             self._pages[iteration] = (session.returns(), self._ledger.close(), power)
         self._record(iterations - 1)
 
     def _audit(self, iteration: int, rounds: BranchRounds) -> BranchedPower | None:
         """Ask all agents what they would do in the branches of an audit; their answers are waited for like their actions."""
-        while rounds.asked is not None:
+        while rounds.requests is not None:
             ordinal = rounds.ordinal
-            for agent, message in enumerate(rounds.asked):
+            for agent, message in enumerate(rounds.requests):
                 self._exchange.send(message, Kind.BRANCH_STEP, iteration, ordinal, (agent,))
                 self._ledger.count(Outgoing(Kind.BRANCH_STEP, iteration, ordinal, message, (agent,)))
             answers = self._receive(iteration, Kind.BRANCH_ACTION, ordinal, self._agents)
@@ -233,13 +233,13 @@ class EnvironmentServer:
         for iteration in range(self._participation.first, self._setup.experiment.learning.iterations):
             self._context.log.phase(f"iteration {iteration}")
             self._seed_globally(iteration)
-            began = perf_counter()
+            start = perf_counter()
             try:
                 steps = self._world.run(session, iteration, [agent for agent in self._agents if agent not in tolerant.lost])
             except IllegalActionError as illegal:
                 self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what}; {illegal.fix}")
             self._ledger.count_steps(iteration, steps, self._world.ticks)
-            self._sample_seconds += perf_counter() - began
+            self._sample_seconds += perf_counter() - start
             self._pages[iteration] = (session.returns(), self._ledger.close(), None)
             self._record(iteration)
 

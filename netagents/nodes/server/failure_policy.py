@@ -230,16 +230,16 @@ class FailurePolicy:
 
         One that has to be waited for makes all be waited for.
         """
-        chosen = {agent: self._replacement(agent) for agent in missing}
-        replacements = {agent: replacement for agent, replacement in chosen.items() if replacement is not None}
-        if len(replacements) < len(chosen):
+        actions = {agent: self._replacement(agent) for agent in missing}
+        replacements = {agent: replacement for agent, replacement in actions.items() if replacement is not None}
+        if len(replacements) < len(actions):
             return None
-        self._note_arrival([agent for agent in senders if agent not in chosen], actions=True)
-        for agent in chosen:
+        self._note_arrival([agent for agent in senders if agent not in actions], actions=True)
+        for agent in actions:
             self.handle(agent, AgentEvent.ACTION_OVERDUE)
             self._actions_old[agent] = self._actions_old.get(agent, 0) + 1
             self.times_late[agent] += 1
-        self.replaced = frozenset(chosen)
+        self.replaced = frozenset(actions)
         return replacements
 
     def _replacement(self, agent: int) -> Replacement | None:

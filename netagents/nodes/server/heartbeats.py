@@ -52,12 +52,12 @@ class HeartbeatMonitor:
             return exchange.receive(iteration, kind, step, senders)
         limit = waiting_clock() + self._whole
         while True:
-            left = limit - waiting_clock()
-            patience = min(self._answer / 2.0, left)
+            remaining = limit - waiting_clock()
+            patience = min(self._answer / 2.0, remaining)
             try:
                 return exchange.receive(iteration, kind, step, senders, patience)
             except DeadlineError as error:
-                if patience >= left:
+                if patience >= remaining:
                     self._miss_deadline(exchange.inbox.missing(iteration, kind, step, senders))
                     what = error.wait.what if error.wait is not None else kind.name.lower()
                     overdue = DeadlineError(f"waited {self._whole:g} s for {what}", where=error.where)
@@ -66,7 +66,7 @@ class HeartbeatMonitor:
             self.ask(lambda: exchange.inbox.missing(iteration, kind, step, senders), self._answer)
 
     def serve(
-        self, done: Callable[[], bool], missing: Callable[[], Sequence[int]], seconds: float, describe: Callable[[float], str]
+        self, is_complete: Callable[[], bool], missing: Callable[[], Sequence[int]], seconds: float, describe: Callable[[float], str]
     ) -> None:
         """As :meth:`netagents.wire.session.receiver.Receiver.serve`, for a rollback: who of those missing does not answer has failed.
 
@@ -77,13 +77,13 @@ class HeartbeatMonitor:
         exchange, limit = self._exchange, waiting_clock() + seconds
         answer = min(self._answer, seconds / 2.0)
         while True:
-            left = limit - waiting_clock()
-            patience = min(answer / 2.0, left) if self._policy.asks else left
-            rest = left - patience
+            remaining = limit - waiting_clock()
+            patience = min(answer / 2.0, remaining) if self._policy.asks else remaining
+            rest = remaining - patience
             try:
-                exchange.serve(done, patience, lambda seconds_left, rest=rest: describe(seconds_left + rest))  # type: ignore[misc]
+                exchange.serve(is_complete, patience, lambda seconds_left, rest=rest: describe(seconds_left + rest))  # type: ignore[misc]
             except DeadlineError:
-                if patience >= left:
+                if patience >= remaining:
                     self._miss_deadline(missing())
                     raise
                 self.ask(missing, answer)
@@ -102,8 +102,8 @@ class HeartbeatMonitor:
             if PolicyAction.ASK in policy.handle(agent, AgentEvent.MESSAGE_OVERDUE) and agent in exchange.linked:
                 exchange.offer(ASK, Kind.HEARTBEAT, 0, 0, agent)
         limit = waiting_clock() + seconds / 2.0
-        while policy.unanswered(missing()) and (left := limit - waiting_clock()) > 0.0:
-            exchange.pump(left, lambda: not policy.unanswered(missing()))
+        while policy.unanswered(missing()) and (remaining := limit - waiting_clock()) > 0.0:
+            exchange.pump(remaining, lambda: not policy.unanswered(missing()))
         decisions = [(agent, policy.handle(agent, AgentEvent.NO_ANSWER)) for agent in policy.unanswered(missing())]
         self._carry_out(decisions, f"gave no sign of life for {seconds:g} s")
 

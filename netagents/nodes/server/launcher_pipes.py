@@ -21,25 +21,25 @@ class LauncherPipes:
     def __init__(self, experiment: Experiment, folder: Path | None, on_gone: Callable[[list[tuple[int, str]]], None]) -> None:
         self._on_gone = on_gone
         used = folder if experiment.failures.agent != "stop_all" else None
-        self._gone = None if used is None else ControlPipe(used / LOST)
+        self._losses = None if used is None else ControlPipe(used / LOST)
         self._silent = None if used is None else ControlPipe(used / SILENT)
 
     def watched(self) -> dict[int, Callable[[], None]]:
         """What the server's poller watches."""
-        return {} if self._gone is None else {self._gone.descriptor: self._receive}
+        return {} if self._losses is None else {self._losses.descriptor: self._receive}
 
     def _receive(self) -> None:
-        assert self._gone is not None
-        lines = [line.partition(" ") for line in self._gone.receive()]
-        self._on_gone([(int(agent), why) for agent, _, why in lines])
+        assert self._losses is not None
+        lines = [line.partition(" ") for line in self._losses.receive()]
+        self._on_gone([(int(agent), reason) for agent, _, reason in lines])
 
-    def report_silent(self, agent: int, incarnation: int, why: str) -> None:
+    def report_silent(self, agent: int, incarnation: int, reason: str) -> None:
         """Have the process of an agent killed; the incarnation spares one that was started meanwhile."""
         if self._silent is not None:
-            self._silent.send(f"{agent} {incarnation} {why}")
+            self._silent.send(f"{agent} {incarnation} {reason}")
 
     def close(self) -> None:
         """Close both ends."""
-        for pipe in (self._gone, self._silent):
+        for pipe in (self._losses, self._silent):
             if pipe is not None:
                 pipe.close()

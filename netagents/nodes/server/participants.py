@@ -259,11 +259,11 @@ class Participants:
         if self.participation.stage is not Stage.LEAVING:
             self._carry_out([(agent, self.policy.handle(agent, AgentEvent.FAILED))], line, note=f"failed: {line}")
 
-    def _on_misbehaved(self, agent: int, why: str) -> None:
+    def _on_misbehaved(self, agent: int, reason: str) -> None:
         if self.participation.stage is not Stage.LEAVING:
-            self._carry_out([(agent, self.policy.handle(agent, AgentEvent.MISBEHAVED))], why)
+            self._carry_out([(agent, self.policy.handle(agent, AgentEvent.MISBEHAVED))], reason)
 
-    def expose(self, agent: int, why: str) -> NoReturn:
+    def expose(self, agent: int, reason: str) -> NoReturn:
         """An agent sent what no honest one could send: it has failed, and the policy decides what follows.
 
         Raises:
@@ -271,18 +271,20 @@ class Participants:
             AgentRestartedError: a new process of it has come.
             DeadlineError: none came.
         """
-        self._on_misbehaved(agent, why)
+        self._on_misbehaved(agent, reason)
         seconds = self._setup.experiment.timeouts.seconds("exchange")
-        self.exchange.serve(lambda: False, seconds, lambda _: f"waited {seconds:g} s for a new process of {node_name(agent)}, which {why}")
-        raise NodeFailedError(why, where=node_name(agent))
+        self.exchange.serve(
+            lambda: False, seconds, lambda _: f"waited {seconds:g} s for a new process of {node_name(agent)}, which {reason}"
+        )
+        raise NodeFailedError(reason, where=node_name(agent))
 
     def _on_gone(self, ended: list[tuple[int, str]]) -> None:
         if self.participation.stage is not Stage.LEAVING:
-            decisions = [(agent, why, self.policy.handle(agent, AgentEvent.GONE)) for agent, why in ended]
-            self._carry_out_each([(agent, why, why, actions) for agent, why, actions in decisions])
+            decisions = [(agent, reason, self.policy.handle(agent, AgentEvent.GONE)) for agent, reason in ended]
+            self._carry_out_each([(agent, reason, reason, actions) for agent, reason, actions in decisions])
 
-    def _carry_out(self, decisions: list[tuple[int, tuple[PolicyAction, ...]]], why: str, note: str = "") -> None:
-        self._carry_out_each([(agent, why, note or why, actions) for agent, actions in decisions])
+    def _carry_out(self, decisions: list[tuple[int, tuple[PolicyAction, ...]]], reason: str, note: str = "") -> None:
+        self._carry_out_each([(agent, reason, note or reason, actions) for agent, actions in decisions])
 
     def _carry_out_each(self, decisions: list[tuple[int, str, str, tuple[PolicyAction, ...]]]) -> None:
         """Do what the policy says about each agent, also when the loop is left over the first.
@@ -295,34 +297,34 @@ class Participants:
             AgentLostError: the run goes on without one of them.
         """
         interruption: AgentLostError | None = None
-        for agent, why, note, actions in decisions:
+        for agent, reason, note, actions in decisions:
             for action in actions:
                 if action is PolicyAction.NOTE:
                     self._context.log.logger.warning("%s %s", node_name(agent), note)
                 elif action is PolicyAction.REPORT:
-                    self._pipes.report_silent(agent, self._rendezvous.incarnations.get(agent, 0), why)
+                    self._pipes.report_silent(agent, self._rendezvous.incarnations.get(agent, 0), reason)
                 elif action is PolicyAction.DROP:
-                    interruption = self._drop(agent, why) or interruption
+                    interruption = self._drop(agent, reason) or interruption
                 elif action is PolicyAction.FAIL:
                     raise NodeFailedError(note, where=node_name(agent))
         if interruption is not None:
             raise interruption
 
-    def _drop(self, agent: int, why: str) -> AgentLostError | None:
+    def _drop(self, agent: int, reason: str) -> AgentLostError | None:
         """Go on without an agent: all others begin again, without it, the first iteration that is not recorded."""
         rendezvous = self._rendezvous
         if not any(other >= 0 for other in rendezvous.expected - {agent}):
-            raise NodeFailedError(f"no agent is left; the last one {why}", where=node_name(agent))
+            raise NodeFailedError(f"no agent is left; the last one {reason}", where=node_name(agent))
         if agent in self.exchange.linked:
-            self.exchange.offer(Stop(f"{REFUSED}the run goes on without {node_name(agent)}, which {why}"), Kind.STOP, 0, 0, agent)
+            self.exchange.offer(Stop(f"{REFUSED}the run goes on without {node_name(agent)}, which {reason}"), Kind.STOP, 0, 0, agent)
         replies = rendezvous.lose(agent)
         again = rendezvous.incarnation > self.exchange.incarnation
         rollback = self._roll_back(MemberEvent.DROPPED, speak_anew=again)
         first = self.participation.first
         if self.tolerant is not None:
             self.tolerant.drop(agent, first)
-        self._recorder.event("lost", agent=agent, iteration=first, stand_in=self._setup.experiment.failures.stand_in, line=why)
-        self._context.log.logger.warning("%s %s; the run goes on without it from iteration %d", node_name(agent), why, first)
+        self._recorder.event("lost", agent=agent, iteration=first, stand_in=self._setup.experiment.failures.stand_in, line=reason)
+        self._context.log.logger.warning("%s %s; the run goes on without it from iteration %d", node_name(agent), reason, first)
         self._answer(replies)
         return AgentLostError(agent) if Rollback.INTERRUPT in rollback else None
 

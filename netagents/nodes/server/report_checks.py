@@ -36,7 +36,7 @@ class ReportChecks:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._began = waiting_clock()
+        self._start = waiting_clock()
         self._sizes: dict[tuple[int, int], int] = {}
         branches = 0 if setup.branch_plan is None else setup.branch_plan.messages
         self._most = max(LEAST, SLACK * (max(setup.steps, branches) + 2))
@@ -86,7 +86,7 @@ class ReportChecks:
 
     def report_breach(self, sender: int, message: Heartbeat | DropCounts | RelayStats) -> str | None:
         """What is impossible about counts that a node sends from time to time, in words; None if nothing is."""
-        seconds = waiting_clock() - self._began + _HEAD_START
+        seconds = waiting_clock() - self._start + _HEAD_START
         if isinstance(message, Heartbeat):
             return _beyond("ages of messages", message.ages, MESSAGES_PER_SECOND * seconds)
         if isinstance(message, RelayStats):

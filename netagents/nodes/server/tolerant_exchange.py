@@ -84,7 +84,7 @@ class TolerantExchange:
         living = tuple(agent for agent in senders if agent not in lost)
         messages = self._receive_living(iteration, kind, step, living)
         if self._remembers and kind is Kind.ACTION and step == self._setup.steps - 1:
-            self._final_actions = {at: kept for at, kept in self._final_actions.items() if at >= iteration - 2}
+            self._final_actions = {at: actions for at, actions in self._final_actions.items() if at >= iteration - 2}
             self._final_actions[iteration] = dict(zip(living, messages, strict=True))
         if not lost:
             return messages
@@ -130,7 +130,7 @@ class TolerantExchange:
             return Action(self.stand_in(agent, iteration))
         if kind is Kind.REPORT:
             report = self._rewards[iteration][agent].report()
-            self._rewards = {at: kept for at, kept in self._rewards.items() if at >= iteration}
+            self._rewards = {at: rewards for at, rewards in self._rewards.items() if at >= iteration}
             return report
         if agent not in self._snapshots:
             arrays = self._checkpointed(agent)

@@ -41,13 +41,13 @@ def read_table(text: str, states: type[State], events: type[Event], actions: typ
     for name, *cells in rows:
         event = events(name)
         for column, cell in zip(columns, cells, strict=True):
-            target, _, doing = cell.partition(":")
+            target, _, action = cell.partition(":")
             state = states(target.strip())
             if (column, event) in table:
                 raise ValueError(f"{event} has two rows")
             if state not in columns:
                 raise ValueError(f"{event} leads from {column} to {state}, which has no column")
-            table[column, event] = Transition(state, tuple(actions(word.strip()) for word in doing.split(",") if word.strip()))
+            table[column, event] = Transition(state, tuple(actions(word.strip()) for word in action.split(",") if word.strip()))
     if missing := [event.value for event in events if (columns[0], event) not in table]:
         raise ValueError(f"no row for {', '.join(missing)}")
     return table

@@ -37,8 +37,8 @@ def html_animation(
     tiles: dict[Tile, int] = {}
     frames = []
     for picture, caption in zip(pictures, captions, strict=True):
-        shown = [tiles.setdefault(tile, len(tiles)) for tile in picture.tiles]
-        frames.append([shown, [_marker(marker) for marker in picture.markers], caption])
+        numbers = [tiles.setdefault(tile, len(tiles)) for tile in picture.tiles]
+        frames.append([numbers, [_marker(marker) for marker in picture.markers], caption])
     first = pictures[0]
     facts = {
         "width": first.width,

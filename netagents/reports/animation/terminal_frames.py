@@ -93,5 +93,5 @@ class _Canvas:
             return
         for column, character in enumerate(characters, start=left):
             if 0 <= column < len(self.cells[line]):
-                shown = character if character.isprintable() else "?"
-                self.cells[line][column] = (shown, readable_on(ground), ground, strong)
+                printable = character if character.isprintable() else "?"
+                self.cells[line][column] = (printable, readable_on(ground), ground, strong)

@@ -65,7 +65,7 @@ class InProcessLinkCosts:
         sender, receiver = there.sender, there.receiver
         link, iteration = frozenset((sender, receiver)), subject.iteration
         round_trip = self._round_trips.setdefault((sender, receiver), RoundTrip())
-        began = now = self._clocks.get(link, 0.0)
+        start = now = self._clocks.get(link, 0.0)
         tries, arrived, acknowledged, echo = 0, 0, math.inf, 0.0
         self._costs.add(sender, receiver, messages=1)
         while True:
@@ -84,7 +84,7 @@ class InProcessLinkCosts:
             if acknowledged <= resend_at:
                 break
             now = resend_at
-            if now - began >= self._deadline:
+            if now - start >= self._deadline:
                 raise never_acknowledged(there, subject, tries, self._deadline, there.cut_by(subject.iteration, now))
         round_trip.add_sample(acknowledged - echo)
         self._clocks[link] = acknowledged

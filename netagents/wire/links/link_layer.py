@@ -254,14 +254,14 @@ class LinkSender(Sender):
     def send(self, frames: Sequence[Frame], timeout_seconds: float) -> None:
         limit = waiting_clock() + timeout_seconds
         while not self.try_send(frames):
-            left = limit - waiting_clock()
-            if left <= 0.0:
+            remaining = limit - waiting_clock()
+            if remaining <= 0.0:
                 raise DeadlineError(
                     f"waited {timeout_seconds:g} s to send: the peer does not acknowledge",
                     where=self.endpoint,
                     fix="look at the peer's log",
                 )
-            self._layer.listener.wait((), min(left, 0.01))
+            self._layer.listener.wait((), min(remaining, 0.01))
 
     def close(self) -> None:
         self._layer.forget(self._peer, self._end)

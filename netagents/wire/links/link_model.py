@@ -65,7 +65,7 @@ class LinkModel:
         self._partitions = {
             number: fault for number, fault in faults.items() if isinstance(fault, PartitionFault) and separates(fault, sender, receiver)
         }
-        self._began: dict[int, float] = {}
+        self._cut_since: dict[int, float] = {}
         self._draws: NDArray[np.float64] = np.zeros((0, 0, 5))
         self._count = 0
 
@@ -105,8 +105,8 @@ class LinkModel:
         for number, partition in self._partitions.items():
             if not acts_in(partition, iteration):
                 continue
-            began = self._began.setdefault(number, now)
-            if partition.seconds is None or now - began < partition.seconds:
+            start = self._cut_since.setdefault(number, now)
+            if partition.seconds is None or now - start < partition.seconds:
                 return number
         return None
 

@@ -142,7 +142,7 @@ class Intake(Generic[T]):
         self.incarnation = incarnation
         self._expected = 0
         self._early: dict[int, T] = {}
-        self._seen: dict[int, None] = {}
+        self._received: dict[int, None] = {}
         self._forgotten = -1
 
     def take(self, sequence: int, item: T) -> list[T] | None:
@@ -170,13 +170,13 @@ class Intake(Generic[T]):
 
     def take_any(self, sequence: int) -> bool:
         """Take a best-effort message, with its separate number; returns whether it is new."""
-        if sequence <= self._forgotten or sequence in self._seen:
+        if sequence <= self._forgotten or sequence in self._received:
             return False
-        self._seen[sequence] = None
-        if len(self._seen) > _MEMORY:
+        self._received[sequence] = None
+        if len(self._received) > _MEMORY:
             # Older numbers count as duplicates from now on.
-            oldest = min(self._seen)
-            del self._seen[oldest]
+            oldest = min(self._received)
+            del self._received[oldest]
             self._forgotten = oldest
         return True
 

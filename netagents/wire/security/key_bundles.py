@@ -65,17 +65,17 @@ class KeyBundle:
     peers: Mapping[str, bytes] = field(repr=False)
 
 
-def make_bundles(knows: Mapping[int, Iterable[int]]) -> dict[int, KeyBundle]:
+def make_bundles(contacts: Mapping[int, Iterable[int]]) -> dict[int, KeyBundle]:
     """Fresh keys for a run.
 
     Args:
-        knows: node index -> the nodes that it communicates with.
+        contacts: node index -> the nodes that it communicates with.
     """
     run = secrets.token_hex(8)
-    pairs = {index: zmq.curve_keypair() for index in knows}
+    pairs = {index: zmq.curve_keypair() for index in contacts}
     return {
         index: KeyBundle(role_name(index), run, *pairs[index], {role_name(peer): pairs[peer][0] for peer in sorted(set(peers) - {index})})
-        for index, peers in knows.items()
+        for index, peers in contacts.items()
     }
 
 

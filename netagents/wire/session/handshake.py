@@ -201,9 +201,9 @@ class NodeHandshake:
 
     def status(self, seconds_left: float) -> str:
         """One line about what this node waits for."""
-        left = f"{seconds_left:.0f} s left" if seconds_left > 0.0 else "no time left"
+        remaining = f"{seconds_left:.0f} s left" if seconds_left > 0.0 else "no time left"
         if self.phase is Phase.LINKING:
             missing = self.missing()
-            return f"waiting for {len(missing)} of {len(self._in_peers)}: {node_names(missing)} (never said hello), {left}"
+            return f"waiting for {len(missing)} of {len(self._in_peers)}: {node_names(missing)} (never said hello), {remaining}"
         what = {Phase.HELLO: "a welcome from", Phase.WELCOMED: "the links after the welcome of", Phase.READY: "the start from"}
-        return f"waiting for {what.get(self.phase, 'nothing more from')} the environment server, {left}"
+        return f"waiting for {what.get(self.phase, 'nothing more from')} the environment server, {remaining}"

@@ -167,7 +167,7 @@ class Receiver:
 
         Returns: the message that is none of these, for :meth:`process_other`, if one has arrived.
         """
-        traffic, inbox, templates, nothing = self.traffic, self.inbox, self._templates, self._listener.timeout_error
+        traffic, inbox, templates, timeout_error = self.traffic, self.inbox, self._templates, self._listener.timeout_error
         awaited_phase, count = phases[awaited], len(senders)
         other: Received | None = None
         waited = decoded = 0.0
@@ -190,7 +190,7 @@ class Receiver:
                 link = links.get(missing[-1]) if missing else None
             try:
                 received = take() if link is None else take_from(link)
-            except nothing:
+            except timeout_error:
                 self._links.clear()
                 waited += perf_counter() - now
                 note_waking(now - paused + timeout)
@@ -231,9 +231,9 @@ class Receiver:
 
     def process_other(self, other: Received) -> None:
         """Process a message that :meth:`gather` returned."""
-        began = perf_counter()
+        start = perf_counter()
         self.process(self._listener.complete(other))
-        self.traffic.serialise_seconds += perf_counter() - began
+        self.traffic.serialise_seconds += perf_counter() - start
 
     def _poll_watched(self, now: float) -> None:
         """Call the callbacks of watched descriptors that are readable."""
@@ -248,7 +248,7 @@ class Receiver:
 
     # -- control messages ------------------------------------------------------------------------------------------------
 
-    def serve(self, done: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
+    def serve(self, is_complete: Callable[[], bool], timeout_seconds: float, describe: Callable[[float], str]) -> None:
         """Process control messages until ``done()``: the waits of the handshake and of the end of a run.
 
         Args:
@@ -259,21 +259,21 @@ class Receiver:
         """
         now = waiting_clock()
         limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
-        while not done():
+        while not is_complete():
             received = self._pump(min(limit, next_note), _nothing)[0]
             now = waiting_clock()
-            if now < limit and now >= next_note and not done():
+            if now < limit and now >= next_note and not is_complete():
                 next_note = now + NOTE_SECONDS
                 _log.info("%s", describe(limit - now))
             elif not received and now >= limit:
-                if done():
+                if is_complete():
                     return
                 raise DeadlineError(describe(0.0), where=node_name(self.node))
 
-    def pump(self, timeout_seconds: float, done: Callable[[], bool] | None = None) -> bool:
+    def pump(self, timeout_seconds: float, is_complete: Callable[[], bool] | None = None) -> bool:
         """Wait once, at most ``timeout_seconds``, and process what has arrived, up to the message that makes ``done()`` true; returns False
         if nothing has arrived."""
-        return self._pump(waiting_clock() + timeout_seconds, _nothing if done is None else lambda: [] if done() else None)[0]
+        return self._pump(waiting_clock() + timeout_seconds, _nothing if is_complete is None else lambda: [] if is_complete() else None)[0]
 
     @waits("for messages")
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
@@ -285,11 +285,11 @@ class Receiver:
         now = perf_counter()
         held = inf if faults is None or (due := faults.next_due()) is None else due
         while True:
-            began = waiting_clock()
+            start = waiting_clock()
             wake = min(limit, held - paused_seconds())
-            asleep = min(SLICE_SECONDS, max(0.0, wake - began))
+            asleep = min(SLICE_SECONDS, max(0.0, wake - start))
             ready = self._listener.wait(self._descriptors, asleep)
-            note_waking(began + asleep)
+            note_waking(start + asleep)
             woken = perf_counter()
             if ready.messages or ready.descriptors or woken >= min(limit + paused_seconds(), held):
                 break

@@ -165,7 +165,7 @@ class Rendezvous:
         missing = self.missing()
         if not missing:
             return f"all {len(self.expected)} nodes are ready"
-        why = "never said hello" if self.phase is Phase.HELLO else "said hello, but not ready"
-        left = f"{seconds_left:.0f} s left" if seconds_left > 0.0 else "no time left"
+        progress = "never said hello" if self.phase is Phase.HELLO else "said hello, but not ready"
+        remaining = f"{seconds_left:.0f} s left" if seconds_left > 0.0 else "no time left"
         alone = "; start it by `netagents node monitor`, or do without by runtime.monitor=false" if missing == [MONITOR] else ""
-        return f"waiting for {len(missing)} of {len(self.expected)}: {node_names(missing)} ({why}), {left}{alone}"
+        return f"waiting for {len(missing)} of {len(self.expected)}: {node_names(missing)} ({progress}), {remaining}{alone}"

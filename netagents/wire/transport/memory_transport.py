@@ -157,9 +157,9 @@ class MemorySender(Sender):
             return
         limit = time.monotonic() + timeout_seconds
         mailbox = self._mailbox
-        while not mailbox.closed and not self._closed and (left := limit - time.monotonic()) > 0.0:
+        while not mailbox.closed and not self._closed and (remaining := limit - time.monotonic()) > 0.0:
             with mailbox.changed:
-                mailbox.changed.wait_for(lambda: mailbox.closed or mailbox.waiting.get(self._link, 0) < self._queue, left)
+                mailbox.changed.wait_for(lambda: mailbox.closed or mailbox.waiting.get(self._link, 0) < self._queue, remaining)
             if self.try_send(frames):
                 return
         raise DeadlineError(
@@ -188,9 +188,9 @@ class MemorySender(Sender):
             self._closed = True
             mailbox = self._mailbox
             with mailbox.changed:
-                kept = [entry for entry in mailbox.messages if entry[0] != self._link]
+                remaining = [entry for entry in mailbox.messages if entry[0] != self._link]
                 mailbox.messages.clear()
-                mailbox.messages.extend(kept)
+                mailbox.messages.extend(remaining)
                 mailbox.waiting.pop(self._link, None)
                 mailbox.changed.notify_all()
         self._forget()

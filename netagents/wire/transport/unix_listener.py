@@ -86,7 +86,7 @@ class UnixListener(Listener):
         def take() -> Received:
             if ahead:
                 return ahead.popleft()
-            left, limit = seconds, 0.0
+            remaining, limit = seconds, 0.0
             while True:
                 while ready:
                     descriptor, _ = ready.pop()
@@ -103,15 +103,15 @@ class UnixListener(Listener):
                     if received is not None:
                         return received
                 if limit:
-                    left = max(0.0, limit - monotonic())
-                elif left > 0.0:
-                    limit = monotonic() + left
+                    remaining = max(0.0, limit - monotonic())
+                elif remaining > 0.0:
+                    limit = monotonic() + remaining
                 if not reads:
                     raise TimeoutError  # closed
                 if queued:
-                    self._group.sleep((self.descriptor,), left)
-                    left = 0.0
-                events = poll(left, _EVENTS)
+                    self._group.sleep((self.descriptor,), remaining)
+                    remaining = 0.0
+                events = poll(remaining, _EVENTS)
                 if not events:
                     raise TimeoutError
                 ready.extend(events)
@@ -180,8 +180,8 @@ class UnixListener(Listener):
             messages = bool(self._ahead)
             if messages and not descriptors:
                 return _MESSAGES
-            left = 0.0 if messages else max(0.0, limit - monotonic())
-            readable = self._group.sleep((self.descriptor, *descriptors), left)
+            remaining = 0.0 if messages else max(0.0, limit - monotonic())
+            readable = self._group.sleep((self.descriptor, *descriptors), remaining)
             if not messages and self.descriptor in readable:
                 messages = self._read_one_ahead()
             others = tuple(descriptor for descriptor in descriptors if descriptor in readable)

@@ -187,10 +187,10 @@ def _content(descriptor: int, size: int) -> bytes:
 
 
 def _split(body: memoryview, count: int, most_bytes: int, most_frames: int) -> Received:
-    kept = min(count, most_frames + 1)
+    frame_count = min(count, most_frames + 1)
     frames: list[Frame] = []
     at = 8 * count
-    for length in struct.unpack_from(f"<{kept}Q", body):
+    for length in struct.unpack_from(f"<{frame_count}Q", body):
         at += -at % _ALIGNMENT
         if at + length > len(body):
             raise DecodeError("a frame is longer than its message")

@@ -84,10 +84,10 @@ class LinkGroup:
             for descriptor in descriptors:
                 poller.register(descriptor, select.POLLIN)
             for each in self.queued if sender is None else {sender, *self.queued}:
-                writable, soon = each.room()
+                writable, room = each.room()
                 if writable >= 0:
                     poller.register(writable, select.POLLOUT)
-                wake = min(wake, soon)
+                wake = min(wake, room)
             woken = poller.poll(1000.0 * wake)
             readable = [descriptor for descriptor, _ in woken if descriptor in descriptors]
             if readable or sender is not None or monotonic() >= limit:
@@ -127,10 +127,10 @@ class UnixSender(Sender):
         if self.try_send(frames):
             return
         limit = waiting_clock() + timeout_seconds
-        while not self._closed and (left := limit - waiting_clock()) > 0.0:
-            began, asleep = waiting_clock(), min(SLICE_SECONDS, left)
+        while not self._closed and (remaining := limit - waiting_clock()) > 0.0:
+            start, asleep = waiting_clock(), min(SLICE_SECONDS, remaining)
             self._group.await_room(self, asleep)
-            note_waking(began + asleep)
+            note_waking(start + asleep)
             if self.try_send(frames):
                 return
         raise DeadlineError(
@@ -143,11 +143,11 @@ class UnixSender(Sender):
                 return False
             message = pack(frames)
             if self.flush():
-                left = self._transmit(message)
-                if left is None:
+                rest = self._transmit(message)
+                if rest is None:
                     return True
-                if left is not message:
-                    self._put(left)
+                if rest is not message:
+                    self._put(rest)
                     return True
             if len(self._queue) >= self._group.settings.queue:
                 return False
@@ -177,14 +177,14 @@ class UnixSender(Sender):
         with self._lock:
             while self._queue:
                 message = self._queue[0]
-                left = self._transmit(message)
-                if left is message:
+                rest = self._transmit(message)
+                if rest is message:
                     return False
                 # The queue is not empty before its last message has left: others must not overtake it.
-                if left is None:
+                if rest is None:
                     self._queue.popleft()
                 else:
-                    self._queue[0] = left
+                    self._queue[0] = rest
             self._group.queued.discard(self)
             if self._closed:
                 self._disconnected()

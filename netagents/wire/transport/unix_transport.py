@@ -86,8 +86,8 @@ class UnixTransport(Transport):
         for link in self._open:
             link.close()
         limit = monotonic() + self._settings.linger_seconds
-        while self._group.queued and (left := limit - monotonic()) > 0.0:
-            self._group.await_room(next(iter(self._group.queued)), left)
+        while self._group.queued and (remaining := limit - monotonic()) > 0.0:
+            self._group.await_room(next(iter(self._group.queued)), remaining)
         for link in self._open:
             if isinstance(link, UnixSender):
                 link.abort()

@@ -160,11 +160,11 @@ class ZmqSender(Sender):
         if self.try_send(frames):
             return
         limit = waiting_clock() + timeout_seconds
-        while not self._socket.closed and (left := limit - waiting_clock()) > 0.0:
-            began, asleep = waiting_clock(), min(SLICE_SECONDS, left)
+        while not self._socket.closed and (remaining := limit - waiting_clock()) > 0.0:
+            start, asleep = waiting_clock(), min(SLICE_SECONDS, remaining)
             if self._socket.poll(_milliseconds(asleep), zmq.POLLOUT) and self.try_send(frames):
                 return
-            note_waking(began + asleep)
+            note_waking(start + asleep)
         raise DeadlineError(
             f"waited {timeout_seconds:g} s to send: the peer is gone or does not read", where=self.endpoint, fix="look at the peer's log"
         )

@@ -32,8 +32,8 @@ BoolArray = NDArray[np.bool_]
 def adversarial_copies(seed: int, iteration: int, copies: int, agents: int, agent: int, probability: float) -> BoolArray:
     """(B,) the copies in which an agent is the adversary in an iteration."""
     lottery = stream(seed, ENVIRONMENT_OWNER, Purpose.ROBUSTNESS, iteration)
-    drawn, chosen = lottery.random(copies) < probability, lottery.integers(0, agents, copies)
-    marked: BoolArray = drawn & (chosen == agent)
+    drawn, adversary = lottery.random(copies) < probability, lottery.integers(0, agents, copies)
+    marked: BoolArray = drawn & (adversary == agent)
     return marked
 
 
@@ -78,8 +78,8 @@ class WorstPlay(Policy):
     def _worst(self, context: Float32, mask: BoolArray | None) -> NDArray[Any]:
         if isinstance(self.own, CategoricalPolicy):
             values = np.stack([self._values(context, one_hot) for one_hot in np.eye(self.own.action_size, dtype=np.float32)], axis=1)
-            chosen: NDArray[np.int64] = np.where(np.ones_like(values, bool) if mask is None else mask, values, np.inf).argmin(axis=1)
-            return chosen
+            worst: NDArray[np.int64] = np.where(np.ones_like(values, bool) if mask is None else mask, values, np.inf).argmin(axis=1)
+            return worst
         assert isinstance(self.own, TanhPolicy), "MADDPG has no other policies"
         units = np.tanh(self.own.outputs(context)).astype(np.float64)
         for _ in range(self.settings.steps):

@@ -1,4 +1,4 @@
-"""All agents and the environment in one process, messages passed in memory: the debugger's friend and the oracle of the tests.
+"""In-process network: all agents and the environment in one process, messages passed in memory; for debugging, and the oracle of tests.
 
 It runs the very agents that ``nodes/agent`` runs, and folds every inbox in the same order, so it leaves the same bits behind.
 """
@@ -36,7 +36,7 @@ from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Action, BranchActio
 from netagents.nodes.process.freed_memory import keep_freed_memory
 from netagents.randomness import ENVIRONMENT_OWNER, GlobalNumbers
 from netagents.records.frozen_policies import load_frozen_policy
-from netagents.records.replay_files import ReplayFiles
+from netagents.records.replay_buffer_files import ReplayFiles
 from netagents.wire.links.in_process_link_costs import InProcessLinkCosts
 from netagents.wire.links.link_model import link_faults
 
@@ -76,7 +76,7 @@ class InProcessNetwork:
         self._routes = Routes(setup) if self.links is not None and experiment.routing == "relay" else None
         self._delays = [delays(setup, index) for index in range(setup.n)] if is_aged(setup) else None
         self._mail: dict[tuple[int, Kind, int, int, int], Message] = {}
-        self._everybody = tuple(range(setup.n))
+        self._all_agents = tuple(range(setup.n))
         self._server_pages: dict[int, tuple[Returns, NDArray[np.int64], BranchedPower | None]] = {}
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
         """Per agent every named array of the newest state that they told; it is that after ``snapshot_iteration``."""
@@ -116,7 +116,7 @@ class InProcessNetwork:
         yield self._close(last - 1)
 
     def _iterate(self, iteration: int) -> None:
-        for owner in (ENVIRONMENT_OWNER, *self._everybody):
+        for owner in (ENVIRONMENT_OWNER, *self._all_agents):
             self._numbers.begin(owner, iteration)
         generators = [agent.iterate(iteration) for agent in self.agents]
         waiting: list[ExchangeRequest | None] = []
@@ -155,7 +155,7 @@ class InProcessNetwork:
                         break
                     self._send(index, waiting[index])
             if executed < self.setup.steps:
-                actions = self._collect(ENVIRONMENT, ExchangeRequest([], Kind.ACTION, iteration, executed, self._everybody))
+                actions = self._collect(ENVIRONMENT, ExchangeRequest([], Kind.ACTION, iteration, executed, self._all_agents))
                 if actions is not None:
                     executed += 1
                     self._step(iteration, executed, [action.actions for action in actions if isinstance(action, Action)])
@@ -164,8 +164,8 @@ class InProcessNetwork:
                 audit = self._audit.rounds(iteration, self.session)
                 self._ask_in_branches(iteration, audit)
                 moved = True
-            elif audit is not None and audit.asked is not None:
-                branched = ExchangeRequest([], Kind.BRANCH_ACTION, iteration, audit.ordinal, self._everybody)
+            elif audit is not None and audit.requests is not None:
+                branched = ExchangeRequest([], Kind.BRANCH_ACTION, iteration, audit.ordinal, self._all_agents)
                 answers = self._collect(ENVIRONMENT, branched)
                 if answers is not None:
                     audit.answer([each.actions for each in answers if isinstance(each, BranchAction)])
@@ -179,7 +179,7 @@ class InProcessNetwork:
 
     def _ask_in_branches(self, iteration: int, audit: BranchRounds) -> None:
         """Deliver what everybody observes in the branches of an audit."""
-        for agent, message in enumerate(audit.asked or ()):
+        for agent, message in enumerate(audit.requests or ()):
             outgoing = Outgoing(Kind.BRANCH_STEP, iteration, audit.ordinal, message, (agent,))
             self._server_ledger.count(outgoing)
             self._deliver(ENVIRONMENT, outgoing)
@@ -201,9 +201,9 @@ class InProcessNetwork:
             for observe, message in zip(observers, messages, strict=True):
                 observe(message)
             states = [message.observation.tobytes() for message in messages]
-            chosen = [decide(step, [states[j] for j in window]) for decide, window in windows]
+            joint_action = [decide(step, [states[j] for j in window]) for decide, window in windows]
             if step < steps:
-                actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(chosen, forms, strict=True)]
+                actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(joint_action, forms, strict=True)]
                 messages = session.advance(actions)
                 ledger.count_executed(messages)
 

@@ -244,12 +244,12 @@ def check_groups(groups: Sequence[AgentGroup]) -> None:
     Raises:
         ValueError: says which.
     """
-    seen: dict[int, int] = {}
+    group_of: dict[int, int] = {}
     for number, group in enumerate(groups):
         for agent in group.agents:
-            if agent in seen:
-                raise ValueError(f"agent {agent} is in agents[{seen[agent]}] and in agents[{number}]; name each agent once")
-            seen[agent] = number
+            if agent in group_of:
+                raise ValueError(f"agent {agent} is in agents[{group_of[agent]}] and in agents[{number}]; name each agent once")
+            group_of[agent] = number
         narrower: tuple[ConstraintSettings | SignalSettings, ...] = (*(group.constraints or ()), *(group.signals or ()))
         if any(one.agents is not None for one in narrower):
             raise ValueError(f"agents[{number}]: constraints and signals of a group are its agents'; leave their key 'agents' out")

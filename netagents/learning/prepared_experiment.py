@@ -1,4 +1,4 @@
-"""From an experiment to everything a launcher or node needs, with every check made before the first file or process exists."""
+"""Prepared experiment: everything that a launcher or node needs of it, with every check made before the first file or process exists."""
 
 from __future__ import annotations
 
@@ -64,24 +64,24 @@ def _prepare(
     check: Callable[[Topology], None] | None,
     stage: Callable[[str], None] | None,
 ) -> Prepared:
-    say = stage if stage is not None else _nothing
-    say("building the graph")
+    report = stage if stage is not None else _nothing
+    report("building the graph")
     topology = build_topology(experiment.topology, base, experiment.seed)
     if check is not None:
         check(topology)
     if base is not None:
         search_folder(base)
     with contained():
-        say(f"building the environment of {topology.n} agents")
+        report(f"building the environment of {topology.n} agents")
         environment = build_environment(experiment.environment, topology)
         try:
-            say(f"working out the neighbourhoods of {topology.n} agents")
+            report(f"working out the neighbourhoods of {topology.n} agents")
             setup = make_setup(experiment, topology, environment.spec)
-            say(f"checking what each of {topology.n} agents needs")
+            report(f"checking what each of {topology.n} agents needs")
             check_fits(setup)
             check_faults(setup)
             check_audit(setup)
-            say("checking the first utilities")
+            report("checking the first utilities")
             check_first_occupancies(setup, environment)
         except BaseException:
             environment.close()

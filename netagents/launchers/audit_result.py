@@ -1,4 +1,4 @@
-"""Audited power: the outcome of an audit by branching, with its intervals, and the newest audit that a run directory holds."""
+"""Audit result: true power measured by branching, with its intervals, and the newest audit that a run directory holds."""
 
 from __future__ import annotations
 
@@ -50,26 +50,26 @@ def newest_audit(run: Run) -> Audit | None:
     """
     newest = max(run.checkpoints, default=None)
     variant = "ex_ante" if run.experiment.power.variant == "ex_ante" else "realized"
-    everybody = tuple(range(run.n))
+    all_agents = tuple(range(run.n))
     best: tuple[int, PowerBranches, list[AuditRow]] | None = None
-    for kept in PowerBranches.all(run.path, run.n):
-        plan = kept.plan
+    for branches in PowerBranches.all(run.path, run.n):
+        plan = branches.plan
         if (plan.run, plan.checkpoint, plan.variant) != (run.manifest["run"], newest, variant) or plan.steps > 1 or plan.greedy:
             continue
-        rows = kept.rows()
+        rows = branches.rows()
         holders = Counter(row.part for row in rows)
         whole = [row for row in rows if holders[row.part] == run.n]
         visits = sum(row.visits for row in whole)
         if whole and (best is None or visits > best[0]):
-            best = visits, kept, whole
-    return None if best is None else collected_audit(run, best[1], everybody, best[2], complete=True)
+            best = visits, branches, whole
+    return None if best is None else collected_audit(run, best[1], all_agents, best[2], complete=True)
 
 
-def collected_audit(run: Run, kept: PowerBranches, holders: tuple[int, ...], rows: Sequence[AuditRow], *, complete: bool) -> Audit:
+def collected_audit(run: Run, branches: PowerBranches, holders: tuple[int, ...], rows: Sequence[AuditRow], *, complete: bool) -> Audit:
     """The audit that rows come to.
 
     Args:
-        run: which was audited. kept: the folder of the rows. holders: who was audited. rows: to be taken together.
+        run: which was audited. branches: the folder of the rows. holders: who was audited. rows: to be taken together.
         complete: whether these are all that were asked for.
     """
     n = run.n
@@ -82,8 +82,8 @@ def collected_audit(run: Run, kept: PowerBranches, holders: tuple[int, ...], row
         squares[row.holder] += row.squares
     power = branched_power(visits, low, high, squares)
     return Audit(
-        plan=kept.plan,
-        folder=str(kept.path),
+        plan=branches.plan,
+        folder=str(branches.path),
         holders=holders,
         measured=_measured(run),
         distances=power_facts(run.setup).distances.astype(np.int64),
