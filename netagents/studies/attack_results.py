@@ -48,7 +48,7 @@ def measure_attack(
         episodes: per adversary, the same chances for all.
         noises: of the converged adversary's actions.
         checkpoint: of the victims (default: the newest).
-        converged_only: leave out adversaries of earlier checkpoints, sampled ones, and what clean runs say; a third of the episodes is left.
+        converged_only: leave out half-trained adversaries, sampled ones, and what clean runs say; a third of the episodes is left.
         messages: also corrupt messages, for each agent and each neighbour that its policy reads.
 
     Raises:
