@@ -36,7 +36,8 @@ SHARED = {"robots-methods": "robots-10"}
 COMPARED = ("robots-methods", "half-cheetah", "smax")
 SIZES = {5: "robots-5", 10: "robots-10", 20: "robots-20"}
 GAINS = {"clean_gain": "clean", "attacked_gain": "attacked"}
-HEADS = ("method", "n", "clean", "random there", "attacked", "loss", "clean, difference", "attacked, difference", "training time, relative")
+DIFFERENCES = ("clean, difference", "attacked, difference")
+HEADS = ("method", "n", "clean", "random there", "attacked", "loss", *DIFFERENCES, "training time, relative")
 
 
 def carry_out(name: str, more: Sequence[str]) -> None:
@@ -121,7 +122,7 @@ def exposure(robots: int, adversaries: int) -> float:
 def scaling() -> list[Sequence[str]]:
     """Robots x adversaries x methods."""
     lines: list[Sequence[str]] = [
-        ("robots", "adversaries", "pairs with one", "method", "n", "clean", "random there", "attacked", "loss", "attacked, difference")
+        ("robots", "adversaries", "pairs with one", "method", "n", "clean", "random there", "attacked", "loss", *DIFFERENCES)
     ]
     for robots, name in SIZES.items():
         facts = facts_of(name)
@@ -140,7 +141,7 @@ def scaling() -> list[Sequence[str]]:
                         label(method, facts["name"]),
                         str(row["attacked"][3]),
                         *(text(row[kind], seeds[kind]) for kind in ("clean", "random", "attacked", "loss")),
-                        "" if backbone else text(row["attacked_gain"], seeds["attacked_gain"]),
+                        *("" if backbone else text(row[kind], seeds[kind]) for kind in GAINS),
                     )
                 )
     return lines if len(lines) > 1 else []
