@@ -60,10 +60,11 @@ def facts_of(name: str) -> dict[str, Any] | None:
 
 def text(values: Sequence[float | None], by_seed: Sequence[float] = (), digits: int = 1, scale: float = 1.0) -> str:
     """A value with its interval from three seeds on; of two seeds, whose interval says nothing, both values where they are known."""
-    if values[3] == len(by_seed) == 2:
+    n = int(values[3] or 0)
+    if n == len(by_seed) == 2:
         return ", ".join(f"{scale * each:.{digits}f}" for each in by_seed)
     value, low, high = (None if each is None else f"{scale * each:.{digits}f}" for each in values[:3])
-    return "unknown" if value is None else f"{value} [{low}, {high}]" if low and high and values[3] > 2 else value
+    return "unknown" if value is None else f"{value} [{low}, {high}]" if low and high and n > 2 else value
 
 
 def by_seed(method: Mapping[str, Any], backbone: Mapping[str, Any], number: int) -> dict[str, list[float]]:
