@@ -23,7 +23,7 @@ DATA, PAGE, PICTURE = ROOT / "docs" / "information", ROOT / "docs" / "robustness
 ROBOTS = "launch/rendezvous_maddpg.yaml learning.iterations=6"
 GROUPS = "--mir2 0.0005 -a 0 -a 0,1 -a 0..3 --episodes 64 --no-messages"
 STUDIES = {
-    "robots-methods": f"{ROBOTS} --mir2 0.0005 --relatives m3ddpg,rom_q,ernie,romax --seeds 3 --episodes 64",
+    "robots-methods": f"{ROBOTS} --mir2 0.0005 --relatives m3ddpg,rom_q,ernie,romax --seeds 2 --episodes 64",
     "robots-5": f"{ROBOTS} topology.n=5 {GROUPS} --seeds 5",
     "robots-10": f"{ROBOTS} topology.n=10 {GROUPS} --seeds 5",
     "robots-20": f"{ROBOTS} topology.n=20 {GROUPS} --seeds 2",
