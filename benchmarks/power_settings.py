@@ -1,9 +1,10 @@
 """Power and price over numbers of agents and over the dial of incentives: ``python -m benchmarks.power_settings`` trains RELY without
-the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5``, ``agents`` or ``dial`` and ``--values 8`` say how
-much of it.  Other rows stay.
+the power term and with it, and writes ``docs/power/rely_settings.csv``; ``--seeds 5``, ``agents``, ``dial`` or ``serving`` and
+``--values 8`` say how much of it.  Other rows stay.
 
 All numbers are exact, of the policies that each seed ends with.  On the dial agent i is paid (1 - alpha) r_i + alpha (mean of all r_j) and
-climbs that alone (``kappa_gradient: 0``); return and power are of the task, whatever agents are paid.
+climbs that alone (``kappa_gradient: 0``); return and power are of the task, whatever agents are paid.  ``serving`` is the dial with hubs
+that serve in 98 % of the steps of the first 60 iterations whatever their policies say, and are left to themselves when the price begins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ DATA = Path(__file__).parent.parent / "docs" / "power" / "rely_settings.csv"
 FILE, PRICE = "launch/rely_power.yaml", 0.05
 AGENTS = (4, 6, 8, 10)
 DIAL = (-0.5, 0.0, 1.0)
+SERVING = (
+    'interventions=[{"kind": "fixed", "agents": [0, 1], "action": 0, "probability": 0.98, "until": 60}]',
+    "learning.iterations=120",
+    "signals.0.start=60",
+)
 
 
 def cases(which: str) -> list[tuple[str, float, list[str]]]:
@@ -33,7 +39,8 @@ def cases(which: str) -> list[tuple[str, float, list[str]]]:
         )
         for alpha in DIAL
     ]
-    return {"agents": many, "dial": paid, "all": [*many, *paid]}[which]
+    served = [("serving", alpha, [*overrides, *SERVING]) for _, alpha, overrides in paid]
+    return {"agents": many, "dial": paid, "serving": served, "all": [*many, *paid, *served]}[which]
 
 
 def row(varied: str, value: float, overrides: list[str], seeds: int) -> dict[str, Any]:
@@ -61,7 +68,7 @@ def row(varied: str, value: float, overrides: list[str], seeds: int) -> dict[str
 def main() -> None:
     """Train, compute, print, and write what was asked for; rows of the other kind stay."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.power_settings", description="RELY over agents and incentives.")
-    parser.add_argument("which", nargs="?", choices=("agents", "dial", "all"), default="all")
+    parser.add_argument("which", nargs="?", choices=("agents", "dial", "serving", "all"), default="all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--values", type=float, nargs="*", help="of what is varied; default: all")
     arguments = parser.parse_args()

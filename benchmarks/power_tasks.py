@@ -34,7 +34,11 @@ COLUMNS = (
     "q_spread",
 )
 FOUR = "XXOXXXXXXX\nD 1P   2 O\nXXSXX    X\nD 3P   4 O\nXXOXXXXXXX\n"
-"""Two cooks with a pot each, and two helpers who share a room from which they reach both pots."""
+"""Two cooks with a pot each, and two helpers who share a room from which they reach both pots.
+
+Agents 0 and 2 are the cooks, so on a ring each cook's neighbours are the helpers and each helper's the cooks.  On a complete graph each
+cook also climbs what the other one earns, which is noise to it, and one of the two may learn nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,21 @@ TASKS = {
     ),
     "four_cooks": Task(
         "launch/kitchen_power.yaml",
-        (f"environment.grid={json.dumps(FOUR)}", "environment.collisions=pairwise", "topology.n=4"),
-        (2.0,),
-        96,
+        (
+            f"environment.grid={json.dumps(FOUR)}",
+            "environment.collisions=pairwise",
+            "environment.shaping.until_iteration=50",
+            "topology.n=4",
+            "topology.kind=ring",
+            "learning.iterations=110",
+            'learning.schedule={"kind":"linear","over":110,"final":0.1}',
+            "learning.algorithm.critic.steps=60",
+            "signals.0.start=65",
+            "signals.0.ramp=15",
+            "runtime.launcher=in_process",
+        ),
+        (5.0,),
+        64,
     ),
 }
 

@@ -23,18 +23,20 @@ TESTS = {
     "kitchen": "tests/environments/test_kitchen_engine.py",
     "melting_pot": "tests/environments/test_matrix_grid_engine.py",
     "processes": "tests/system/test_engines_as_processes.py",
+    "play": "tests/cli/test_cli_play.py",
+    "signals": "tests/learning/test_signals.py",
     "sinks": "tests/monitoring/test_sinks.py",
 }
 """The adapters' tests by name; they are skipped in the ordinary test suite, where these packages are missing."""
 
-EXTRAS = "environments,sumo,jax,foraging"
+EXTRAS = "environments,sumo,jax,foraging,overcooked"
 SINKS = "tensorboard,wandb,mlflow"
 """Alone they need some 600 MB, without the engines."""
 
 TOOLS = ("pytest", "hypothesis", "pytest-timeout")
 
-COMPARED = ("overcooked==0.2.1", "dmlab2d==1.0.2", "ml-collections", "immutabledict", "reactivex")
-"""What tests compare with, beside the engines themselves."""
+COMPARED = ("dmlab2d==1.0.2", "ml-collections", "immutabledict", "reactivex")
+"""What the tests of `matrix_grid` compare with; it is in no extra, since its games cannot be installed without tensorflow."""
 
 SOURCES = "dm-meltingpot==2.4.1"
 """Unpacked, not installed: the archive has its games in Lua and Python; setting it up would fetch trained bots, and tensorflow for them."""

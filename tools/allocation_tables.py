@@ -1,4 +1,4 @@
-"""Tables of the allocation study on the page of influence, from its committed result: ``python -m tools.allocation_tables``."""
+"""Tables of the allocation study on the page of influence, from its committed results: ``python -m tools.allocation_tables``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from netagents.intervals import mean_interval
+
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "docs" / "influence" / "allocation.json"
+PUBLISHED = ROOT / "docs" / "influence" / "allocation-published.json"
 PAGE = ROOT / "docs" / "influence.md"
 BEGIN, END = "<!-- allocation: begin -->", "<!-- allocation: end -->"
+LENGTHS_BEGIN, LENGTHS_END = "<!-- lengths: begin -->", "<!-- lengths: end -->"
 
 
 def tables(facts: dict[str, Any]) -> str:
@@ -43,9 +47,33 @@ def tables(facts: dict[str, Any]) -> str:
 
 def page_with(text: str, facts: dict[str, Any]) -> str:
     """The page with the tables in their place."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables(facts)}\n{END}{after}"
+    return _between(text, BEGIN, tables(facts), END)
+
+
+def page_with_lengths(text: str, equal: dict[str, Any], published: dict[str, Any]) -> str:
+    """The page with the comparison of equal and published lengths in its place."""
+    return _between(text, LENGTHS_BEGIN, lengths_table(equal, published), LENGTHS_END)
+
+
+def lengths_table(equal: dict[str, Any], published: dict[str, Any]) -> str:
+    """Scenarios of the study at published lengths beside the same ones at equal lengths, as Markdown."""
+    sizes = published["sizes"]
+    titles = ["scenario", "lengths", *(f"return, {size}" for size in sizes), f"{sizes[-1]} less 1"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for s, name in enumerate(published["scenarios"]):
+        for word, facts, at in (("equal", equal, equal["scenarios"].index(name)), ("published", published, s)):
+            levels = [facts["sizes"].index(size) for size in sizes]
+            by_seed = [[_mean([row[at][level] for row in rows]) for level in levels] for rows in facts["samples"]]
+            gain = mean_interval([row[-1] - row[0] for row in by_seed]).text(count=False)
+            returns = [f"{_mean([row[level] for row in by_seed]):.2f}" for level in range(len(sizes))]
+            lines.append(f"| {name} | {word} | {' | '.join(returns)} | {gain} |")
+    return "\n".join(lines)
+
+
+def _between(text: str, begin: str, middle: str, end: str) -> str:
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{middle}\n{end}{after}"
 
 
 def _games(games: dict[str, dict[str, Any]]) -> list[str]:
@@ -55,10 +83,15 @@ def _games(games: dict[str, dict[str, Any]]) -> list[str]:
     titles = ["game", "influence and gain of 5", "sizes differ", "published", "better share, all samples", "the best half of each cell"]
     lines = ["", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for name, each in games.items():
-        anova = each["anova"]
-        test = f"F({anova['df'][0]}, {anova['df'][1]}) = {anova['F']:.2f}, p = {anova['p']:.2g}"
         pick = ", ".join(str(size) for size in each["allocation"])
-        cells = [name, _correlation(each["correlation_with_gain"]), test, pick, _share(each["rank"]), _share(each["rank_best_half"])]
+        cells = [
+            name,
+            _correlation(each["correlation_with_gain"]),
+            _anova(each["anova"]),
+            pick,
+            _share(each["rank"]),
+            _share(each["rank_best_half"]),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -71,11 +104,22 @@ def _share(share: dict[str, Any]) -> str:
     return f"{share['percentile']:.2f} [{share['low']:.2f}, {share['high']:.2f}], rank {share['rank']:,.10g} of {share['of']:,}"
 
 
+def _anova(anova: dict[str, Any]) -> str:
+    return f"F({anova['df'][0]}, {anova['df'][1]}) = {anova['F']:.2f}, p = {anova['p']:.2g}"
+
+
 def _correlation(correlation: dict[str, Any]) -> str:
     if correlation["value"] is None:
         return "unknown"
     return f"{correlation['value']:.2f} [{correlation['low']:.2f}, {correlation['high']:.2f}]"
 
 
+def main() -> None:
+    """Write the tables into the page."""
+    equal, published = (json.loads(file.read_text(encoding="utf-8")) for file in (RESULT, PUBLISHED))
+    text = page_with(PAGE.read_text(encoding="utf-8"), equal)
+    PAGE.write_text(page_with_lengths(text, equal, published), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
+    main()

@@ -15,7 +15,7 @@ TASKS = ("epidemic", "wireless")
 def results() -> dict[str, dict[str, Any]]:
     """The committed result of each task that was measured."""
     files = {task: ROOT / "docs" / "influence" / f"budget-{task}.json" for task in TASKS}
-    return {task: json.loads(file.read_text(encoding="utf-8")) for task, file in files.items() if file.exists()}
+    return {task: json.loads(file.read_text(encoding="utf-8")) for task, file in files.items()}
 
 
 def tables(results: dict[str, dict[str, Any]]) -> str:
@@ -27,11 +27,12 @@ def tables(results: dict[str, dict[str, Any]]) -> str:
             "",
             f"{facts['notes'][-1].capitalize()}; n = {len(facts['seeds'])} seeds; brackets are 95 % intervals.",
             "",
-            "| radii | bytes | return per agent | of the return kept | of what is learned | policy, critic, gradient |",
-            "|---|---|---|---|---|---|",
+            "| radii | bytes | return per agent | of the return kept | of what is learned | influence less it | policy, critic, gradient |",
+            "|---|---|---|---|---|---|---|",
         ]
         for row in facts["rows"]:
             cells = [row["radii"], f"{row['share']:.0%}", *(_interval(row[name]) for name in ("value", "kept", "learned"))]
+            cells.append("" if row["radii"] == "influence" else _interval(row["behind"]))
             lines.append(f"| {' | '.join(cells)} | {', '.join(f'{each:.2f}' for each in row['mean_radii'])} |")
         lines.append("")
     return "\n".join(lines).rstrip()

@@ -43,6 +43,7 @@ class Exhibit(NamedTuple):
         text: what it shows.
         anchor: of its section in environments.md, or a page.
         rule: who plays; None for uniformly random actions.
+        portion: share of the sides, around the middle, that is shown.
     """
 
     settings: str | tuple[dict[str, Any], dict[str, Any]]
@@ -50,6 +51,7 @@ class Exhibit(NamedTuple):
     text: str
     anchor: str
     rule: Rule | None = None
+    portion: float = 1.0
 
 
 def _complete(n: int) -> dict[str, Any]:
@@ -114,7 +116,7 @@ GALLERY: dict[str, Exhibit] = {
         "sumo",
         max_pressure,
     ),
-    "smax": Exhibit("smax", 5, "three marines against three", "smax", shoot_weakest),
+    "smax": Exhibit("smax", 4, "three marines against three (x)", "smax", shoot_weakest, portion=0.4),
     "foraging": Exhibit("foraging", 4, "levels of agents must suffice for that of the food", "level-based-foraging", forage),
     "half_cheetah": Exhibit("half_cheetah", 12, "each leg an agent, or each joint", "multi-agent-mujoco"),
     "ant": Exhibit("ant", 10, "two legs each", "multi-agent-mujoco"),
@@ -166,49 +168,20 @@ def draw(name: str) -> None:
             image = Image.fromarray(_engine_picture(environment))
     finally:
         environment.close()
+    if exhibit.portion < 1.0:
+        width, height = (round(side * (1.0 - exhibit.portion) / 2.0) for side in image.size)
+        image = image.crop((width, height, image.width - width, image.height - height))
     image.thumbnail((SIDE, SIDE))
     FOLDER.mkdir(parents=True, exist_ok=True)
     image.convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def _engine_picture(environment: NetworkedMDP) -> NDArray[np.uint8]:
-    """What MuJoCo's bodies look like from the side, or what the engine itself draws."""
+    """What the engine itself draws."""
     copy: Any = environment.copies[0]  # type: ignore[attr-defined]
-    core = getattr(copy, "single_agent_env", None) or getattr(getattr(copy, "unwrapped", None), "single_agent_env", None)
-    if core is None:
-        copy.unwrapped.render_mode = "rgb_array"
-        rendered: NDArray[np.uint8] = copy.render()
-        return rendered
-    return _bodies(core.unwrapped)
-
-
-def _bodies(engine: Any) -> NDArray[np.uint8]:
-    """Capsules and spheres of a MuJoCo model, seen from the side (along y), or for the ant from above."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    model, data = engine.model, engine.data
-    from_above = model.nbody > 10
-    axes = (0, 1) if from_above else (0, 2)
-    figure = Figure(figsize=(4.8, 3.6), dpi=100)
-    canvas: Any = FigureCanvasAgg(figure)
-    plane = figure.add_axes((0.02, 0.02, 0.96, 0.96))
-    colours = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5254a3", "#637939")
-    for geom in range(model.ngeom):
-        if model.geom_type[geom] == 0:  # the floor
-            continue
-        place, turn = data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3)
-        radius, half = model.geom_size[geom][:2]
-        ends = np.array([place - turn[:, 2] * half, place + turn[:, 2] * half]) if model.geom_type[geom] == 3 else np.array([place, place])
-        colour = "#555555" if model.geom_bodyid[geom] == 1 else colours[int(model.geom_bodyid[geom]) % len(colours)]
-        plane.plot(ends[:, axes[0]], ends[:, axes[1]], color=colour, linewidth=max(radius * 130, 4), solid_capstyle="round")
-    if not from_above:
-        plane.axhline(0.0, color="#b5b1a6", linewidth=3)
-    plane.set_aspect("equal")
-    plane.margins(0.25)
-    plane.axis("off")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    copy.unwrapped.render_mode = "rgb_array"
+    rendered: NDArray[np.uint8] = copy.render()
+    return rendered
 
 
 def page() -> str:

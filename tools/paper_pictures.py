@@ -71,18 +71,18 @@ def power() -> Picture:
 
 
 def influence() -> Picture:
-    """Return kept when half of the bytes may be sent, by who chooses the radii."""
-    names = ("influence", "power", "uniform", "random")
+    """Return kept when half of the bytes may be sent, by who chooses the radii; and one hop for all, which sends half as many."""
+    names = ("kappa 1", "influence", "power", "uniform", "random")
     rows = {row["radii"]: row for row in _rows("influence/budget-epidemic.csv")}
     edges = np.array([[float(rows[name][f"learned{edge}"]) for edge in ("", "_low", "_high")] for name in names])
+    labels = tuple(f"{name}\n{float(rows[name]['share_of_bytes']):.0%}" for name in names)
     chart = Chart(
-        "of what training gains", (replace(_points("", edges, MAIN), joined=False),), np.arange(4.0), x_label="how radii are chosen",
-        references=(Reference("all bytes", 1.0, QUIET),), categories=names, percent=True, height=300, with_value=False,
+        "of what training gains", (replace(_points("", edges, MAIN), joined=False),), np.arange(5.0),
+        x_label="how radii are chosen, and share of the bytes", references=(Reference("all bytes", 1.0, QUIET),),
+        categories=labels, percent=True, height=320, with_value=False,
     )  # fmt: skip
-    seeds = rows["influence"]["seeds"]
-    return Picture(
-        "Half of the bytes: who says how far agents talk?", f"an epidemic on the 11 sites of the Abilene backbone, {seeds} seeds", chart
-    )
+    below = f"an epidemic on the 11 sites of the Abilene backbone, {rows['influence']['seeds']} seeds"
+    return Picture("Half of the bytes or fewer: who says how far agents talk?", below, chart)
 
 
 def robustness() -> Picture:

@@ -25,9 +25,12 @@ def carry_out_allocation(
     report: Callable[[str], None],
     close: Callable[[], None],
 ) -> None:
-    """Train what is missing, play everything, write ``allocation.json``, ``values.csv`` and ``scenarios.csv``, and print the result."""
+    """Train what is missing, play everything, write ``allocation.json``, ``values.csv``, ``scenarios.csv`` and the page, and print the
+    result."""
     from netagents.cli.study_progress import csv_rows
+    from netagents.errors import printable
     from netagents.records import write_atomically
+    from netagents.reports.allocation_page import write_allocation_page
     from netagents.studies.allocation_evaluation import evaluate_allocation, result_json, values_table
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import carry_out
@@ -42,11 +45,13 @@ def carry_out_allocation(
         {"scenario": name, "influence": each.value, "low": each.low, "high": each.high}
         for name, each in zip(result.scenarios, result.influence, strict=True)
     ]
-    write_atomically(folder / "allocation.json", result_json(result).encode())
+    write_atomically(folder / "allocation.json", result_json(result, study.name, study.notes).encode())
     write_atomically(folder / "values.csv", csv_rows(values_table(result)))
     write_atomically(folder / "scenarios.csv", csv_rows(scenarios))
     _print(result)
-    typer.echo(f"\n{folder}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
+    page = write_allocation_page(folder)
+    typer.echo(f"\n{printable(str(folder))}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
+    typer.echo(f"report  {printable(str(page))}")
 
 
 def _print(result: AllocationResult) -> None:

@@ -45,9 +45,12 @@ def influence(
     trust: TrustOption = False,
 ) -> None:
     """Measure who matters to whom: vary one agent's policy at a time, and see whose return changes."""
+    import numpy as np
+
     from netagents.cli.locate import find_run
+    from netagents.cli.study_progress import csv_rows
     from netagents.errors import printable
-    from netagents.launchers.influence_measurement import measurement_json
+    from netagents.launchers.influence_measurement import allocation_rows, measurement_json
     from netagents.launchers.influence_of_run import influence as measured_influence
     from netagents.records import write_atomically
     from netagents.records.atomic_files import check_file
@@ -86,6 +89,10 @@ def influence(
         show=_progress(),
     )
     write_atomically(measured.path / "influence.json", measurement_json(measured, measured.matrix.estimator).encode())
+    hops = np.array(opened.topology.hops.matrix())
+    for name, rows in zip(("edges.csv", "agents.csv"), allocation_rows(measured, hops, opened.topology.labels), strict=True):
+        if rows:
+            write_atomically(measured.path / name, csv_rows(rows))
     page = write_influence_page(opened, measured, measured.path / "influence.html" if out is None else out)
     _print(measured, opened.topology.labels)
     typer.echo(f"\nreturns and numbers  {printable(str(measured.path))}\npage                 {printable(str(page))}")

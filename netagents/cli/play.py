@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from netagents.launchers.watched_episode import WatchedEpisode
 
 app = typer.Typer(add_completion=False)
+
+_UNKNOWN = {
+    "power": "no reading of power is reliable; see docs/power.md",
+    "influence": "measure it by netagents influence RUN first",
+}
+"""What to do where halos have nothing to show."""
 
 
 @app.command()
@@ -28,9 +34,13 @@ def play(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Names the episode: the first one of netagents evaluate --seed.")] = 0,
     checkpoint: Annotated[int | None, typer.Option("--checkpoint", help="After which iteration. Default: the newest one saved.")] = None,
     speed: Annotated[float, typer.Option("--speed", min=0.1, max=60.0, help="Steps per second.")] = 5.0,
+    halo: Annotated[
+        Literal["power", "influence"] | None,
+        typer.Option("--halo", help="What halos show. Default: power, or influence where no power is known."),
+    ] = None,
     trust: TrustOption = False,
 ) -> None:
-    """Watch an environment that can draw itself, with the power that agents hold as halos where the run knows it."""
+    """Watch an environment that can draw itself, with the power or influence of agents as halos where the run knows it."""
     from netagents.errors import UsageError
     from netagents.launchers.watched_episode import watch_experiment, watch_run
     from netagents.records.run_reader import Run, is_run
@@ -42,10 +52,13 @@ def play(
                 f"a run is played as it was made; {overrides[0]} is for files", fix="name its experiment file, or leave it out"
             )
         announce_run(path, trust)
-        episode = watch_run(Run.open(path, trust), steps, greedy=greedy, seed=seed, checkpoint=checkpoint)
+        episode = watch_run(Run.open(path, trust), steps, greedy=greedy, seed=seed, checkpoint=checkpoint, measure=halo)
+        if halo is not None and episode.halos is None:
+            raise UsageError(f"no {halo} of agents is known of this run", fix=_UNKNOWN[halo])
     else:
-        if checkpoint is not None:
-            raise UsageError("--checkpoint is for runs; an experiment file has untrained agents", fix="name a run directory")
+        for option, value in (("--checkpoint", checkpoint), ("--halo", halo)):
+            if value is not None:
+                raise UsageError(f"{option} is for runs; an experiment file has untrained agents", fix="name a run directory")
         episode = watch_experiment(load_trusted(source, overrides, trust), steps, greedy=greedy, seed=seed)
     if gif is None and page is None:
         _show(episode, speed)
@@ -64,12 +77,12 @@ def _gif(episode: WatchedEpisode, speed: float) -> bytes:
 def _page(episode: WatchedEpisode, speed: float) -> bytes:
     from netagents.reports.animation.html_animation import html_animation
 
-    page = html_animation(episode.title, episode.pictures, episode.captions(), speed, episode.labels, _shares(episode))
+    page = html_animation(episode.title, episode.pictures, episode.captions(), speed, episode.labels, _shares(episode), episode.measure)
     return page.encode("utf-8", "backslashreplace")
 
 
 def _shares(episode: WatchedEpisode) -> tuple[float, ...] | None:
-    return None if episode.power is None else tuple(episode.power.tolist())
+    return None if episode.halos is None else tuple(episode.halos.tolist())
 
 
 def _write(path: Path, content: bytes, episode: WatchedEpisode) -> None:
@@ -93,10 +106,10 @@ def _show(episode: WatchedEpisode, speed: float) -> None:
 
     console = Console(markup=False, highlight=False)
     per_cell = columns_per_cell(episode.pictures[0], console.width, console.height - 3)
-    captions, power = episode.captions(), _shares(episode)
+    captions, halos = episode.captions(), _shares(episode)
 
     def group(number: int) -> Group:
-        frame = terminal_frame(episode.pictures[number], per_cell, power, plain=console.color_system is None)
+        frame = terminal_frame(episode.pictures[number], per_cell, halos, plain=console.color_system is None)
         return Group(Text(episode.title), frame, Text(captions[number]))
 
     if not console.is_terminal:

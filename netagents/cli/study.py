@@ -9,6 +9,7 @@ import typer
 
 from netagents.cli.robustness import robustness
 from netagents.cli.study_failures import failures
+from netagents.cli.study_page import report
 from netagents.cli.study_progress import ProgressLine, first_seed
 
 if TYPE_CHECKING:
@@ -110,7 +111,10 @@ def mute(
 @app.command()
 def allocation(
     file: File,
-    words: Annotated[list[str], typer.Argument(metavar="KEY=A,B,C...", help="Scenarios: all combinations; a single value is set for all.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY=A,B,C...", help="Scenarios: all combinations; KEY=A is set for all, KEY=A, is a list of one."),
+    ],
     seeds: Seeds = 3,
     sizes: Annotated[str, typer.Option("--sizes", help="Population sizes to train.")] = "1,3,5",
     lengths: Annotated[str, typer.Option("--lengths", help="equal, or published: twice as long per member in populations.")] = "equal",
@@ -142,6 +146,9 @@ def budget(
         float | None,
         typer.Option("--budget", min=0.001, max=1.0, help="Share of the largest radius's payload. Default: calibration.byte_budget."),
     ] = None,
+    kappa: Annotated[
+        str | None, typer.Option("--kappa", help="Further radii, the same for all agents and without a budget: 1, or 1,2.")
+    ] = None,
     seeds: Seeds = 5,
     out: Out = None,
     jobs: Jobs = None,
@@ -150,8 +157,10 @@ def budget(
     """Radii by influence, by power, at random or the same for all: what is left of the return under one budget of bytes?"""
     from netagents.cli.budget_output import carry_out_budget
     from netagents.studies.byte_budget_study import byte_budget_study
+    from netagents.studies.study_specification import parse_whole_numbers
 
-    study = byte_budget_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), budget=share)
+    kappas = [] if kappa is None else parse_whole_numbers(kappa, "--kappa")
+    study = byte_budget_study(file, overrides or [], seeds=_seeds(file, overrides, seeds), budget=share, kappas=kappas)
     folder = Path("studies") / f"budget-{study.name}" if out is None else out
     progress = ProgressLine()
     carry_out_budget(study, folder, jobs, episodes, progress)
@@ -163,7 +172,7 @@ def power(
     overrides: Words = None,
     price: Annotated[str, typer.Option("--lambda", help="Prices of power: 0.1,0.3,1.")] = "0.1,0.3,1",
     method: Annotated[
-        str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish, sbpr.")
+        str, typer.Option("--method", help="none, prim (neighbours learn from the penalty), prim_selfish, sbpr, independent.")
     ] = "none,prim",
     aggregate: Annotated[str | None, typer.Option("--aggregate", help="mean, sum or max. Default: the experiment's, else mean.")] = None,
     seeds: Seeds = 5,
@@ -225,27 +234,7 @@ def samples(
 
 app.command()(robustness)
 app.command()(failures)
-
-
-@app.command()
-def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
-    """Write the report of a study again from its tables."""
-    from netagents.studies.study_directory import StudyDirectory
-
-    question = StudyDirectory.open(directory).facts["question"]
-    if question == "attack":
-        from netagents.reports.attack_page import write_attack_page
-
-        typer.echo(str(write_attack_page(directory)))
-        return
-    if question == "robustness":
-        from netagents.reports.robustness_page import write_robustness_page
-
-        typer.echo(str(write_robustness_page(directory)))
-        return
-    from netagents.reports.study_report import write_study_report
-
-    typer.echo(str(write_study_report(directory)))
+app.command()(report)
 
 
 def _carry_out(
@@ -330,7 +319,8 @@ def _axes(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
         if key in names:
             raise UsageError(f"{key} is given twice", where=f"'{word}'", fix=f"write all its values once, {key}=A,B,C")
         names.add(key)
-        if isinstance(values, list) and len(values) > 1:
+        # As in Python, a comma behind it makes one value a list.
+        if isinstance(values, list) and (len(values) > 1 or (len(values) == 1 and text.rstrip().endswith(","))):
             if key == "seed":
                 raise UsageError("seeds are not swept", where=f"'{word}'", fix=f"write --seeds {len(values)}, and seed={values[0]}")
             axes[key] = values

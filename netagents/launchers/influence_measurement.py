@@ -190,6 +190,31 @@ def _by_seed(whole: FloatArray, bank: Bank, estimator: Estimator, sources: Seque
     return values
 
 
+def allocation_rows(measured: Measurement, hops: NDArray[Any], names: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What ``netagents allocate`` reads of a measurement: edges (pairs of neighbours, with intervals), and agents.
+
+    The influence of an agent is the mean of that on all others; estimates below 0, which scatter around no influence, count as they are.
+
+    Args:
+        measured: the measurement.
+        hops: (n, n) distances.
+        names: of the agents.
+    """
+    matrix = measured.matrix
+    known = np.isfinite(matrix.values)
+    edges = [
+        {
+            "scenario": f"{names[j]} on {names[i]}",
+            "influence": float(matrix.values[j, i]),
+            "low": float(matrix.low[j, i]),
+            "high": float(matrix.high[j, i]),
+        }
+        for j, i in np.argwhere((hops == 1) & known).tolist()
+    ]
+    agents = [{"scenario": names[j], "influence": float(matrix.values[j, known[j]].mean())} for j in measured.sources if known[j].any()]
+    return edges, agents
+
+
 def measurement_json(measured: Measurement, estimator: str) -> str:
     """The measurement as JSON; what is not a number is null."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,11 @@ from netagents.learning.prepared_experiment import prepare
 from netagents.learning.protocol.setup import Setup
 from netagents.policies import Policy
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, evaluation_seed, seeded_globally, stream
+from netagents.records.measured_influence import measured_influence
 from netagents.records.run_reader import Run
 
 FloatArray = NDArray[np.float64]
+Measure = Literal["power", "influence"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,16 @@ class WatchedEpisode:
         pictures: T + 1, before each step and after the last.
         rewards: (T, n).
         labels: of the agents.
-        power: (n,) power held by each agent as a share of the largest; None where nothing reliable is known.
+        halos: (n,) what each agent holds of ``measure`` as a share of the largest; None where nothing is known.
+        measure: power, or influence where only that is known.
     """
 
     title: str
     pictures: Sequence[Picture]
     rewards: FloatArray
     labels: tuple[str, ...]
-    power: FloatArray | None = None
+    halos: FloatArray | None = None
+    measure: Measure = "power"
 
     def captions(self) -> list[str]:
         """For each picture its step and the returns so far: one number where all agents have the same, the mean of more than four."""
@@ -59,7 +64,15 @@ class WatchedEpisode:
         return lines
 
 
-def watch_run(run: Run, steps: int | None = None, *, greedy: bool = False, seed: int = 0, checkpoint: int | None = None) -> WatchedEpisode:
+def watch_run(
+    run: Run,
+    steps: int | None = None,
+    *,
+    greedy: bool = False,
+    seed: int = 0,
+    checkpoint: int | None = None,
+    measure: Measure | None = None,
+) -> WatchedEpisode:
     """Play a run's policies once: the first of the episodes that :func:`netagents.launchers.policy_evaluation.evaluate` plays.
 
     Args:
@@ -68,6 +81,7 @@ def watch_run(run: Run, steps: int | None = None, *, greedy: bool = False, seed:
         greedy: play the most probable action.
         seed: of the episode.
         checkpoint: the iteration after which the policies were saved (default: the newest).
+        measure: what halos show (default: power, or influence where no power is known).
 
     Raises:
         EnvironmentMismatchError: the environment cannot draw itself, cannot be built here, or is not the one of the run.
@@ -79,9 +93,8 @@ def watch_run(run: Run, steps: int | None = None, *, greedy: bool = False, seed:
     played = max(run.checkpoints) if checkpoint is None else checkpoint
     with seeded_globally(evaluation_seed(seed), ENVIRONMENT_OWNER), evaluation_environment(run) as environment:
         pictures, rewards = _play(run.setup, environment, policies, run.setup.horizon if steps is None else steps, greedy, seed)
-    held = run.concentration().held if len(run.iterations) else np.zeros(run.n)
-    power = held / held.max() if held.max() > 0.0 else None
-    return WatchedEpisode(f"{run.experiment.name} after iteration {played}", pictures, rewards, run.topology.labels, power)
+    halos, measure = _halos(run, played, measure)
+    return WatchedEpisode(f"{run.experiment.name} after iteration {played}", pictures, rewards, run.topology.labels, halos, measure)
 
 
 def watch_experiment(loaded: LoadedExperiment, steps: int | None = None, *, greedy: bool = False, seed: int = 0) -> WatchedEpisode:
@@ -100,6 +113,21 @@ def watch_experiment(loaded: LoadedExperiment, steps: int | None = None, *, gree
         finally:
             prepared.environment.close()
     return WatchedEpisode(f"{loaded.experiment.name}, untrained", pictures, rewards, prepared.topology.labels)
+
+
+def _halos(run: Run, played: int, measure: Measure | None) -> tuple[FloatArray | None, Measure]:
+    """What agents hold of a measure, or of the first that is known, as shares of the largest."""
+    order: tuple[Measure, ...] = ("power", "influence") if measure is None else (measure,)
+    for each in order:
+        held = np.zeros(run.n)
+        if each == "power" and len(run.iterations):
+            held = run.concentration().held
+        elif each == "influence":
+            measured = measured_influence(run.path, run.n, played)
+            held = held if measured is None else measured.excess.sum(axis=1)
+        if held.max() > 0.0:
+            return held / held.max(), each
+    return None, measure or "power"
 
 
 def _play(

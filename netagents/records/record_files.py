@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from netagents.errors import RunDirectoryError, printable
 from netagents.records.attack_models import AttackFacts, RobustnessFacts
 from netagents.records.event_models import EVENTS, Event
+from netagents.records.influence_study_models import AllocationFacts, BudgetFacts
 from netagents.records.radii_models import RADII, RadiiFacts
 from netagents.records.record_models import (
     AuditedRow,
@@ -66,6 +67,8 @@ RECORDS: dict[str, RecordFile] = {
     "study_result.json": RecordFile(StudyResult, False, lambda _: 1 << 28),
     "attack.json": RecordFile(AttackFacts, False, lambda _: 1 << 28),
     "robustness.json": RecordFile(RobustnessFacts, False, lambda _: 1 << 28),
+    "budget.json": RecordFile(BudgetFacts, False, lambda _: 1 << 26),
+    "allocation.json": RecordFile(AllocationFacts, False, lambda _: 1 << 28),
 }
 """File of a run directory, of a study's or of a bank -> its model.
 

@@ -21,9 +21,15 @@ from netagents.reports.style import describe
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_MOST_ARROWS = 240
+_ARROWS_PER_AGENT = 3
+"""More of them hide each other."""
+
+_LETTERS = 1.5
+"""Size of letters that fill a cell, in cells per letter."""
+
 _NUMBERED = 12
 _MOST_ROWS = 40
+_ROUNDING = 1e-12
 _COLORS = tuple(f"var(--c{index})" for index in range(6))
 
 
@@ -130,10 +136,11 @@ def _graph_section(run: Run, measured: Measurement) -> Markup:
     matrix = measured.matrix
     excess = np.where(matrix.significant, matrix.values - matrix.null_mean, 0.0)
     arrows = [Influence(j, i, float(excess[j, i])) for j, i in np.argwhere(excess > 0.0).tolist()]
-    arrows = sorted(arrows, key=lambda one: -one.value)[:_MOST_ARROWS]
+    strongest = sorted(arrows, key=lambda one: -one.value)[: _ARROWS_PER_AGENT * run.n]
     held = excess.sum(axis=1)
-    caption = "Significant influence beyond the null, as arrows; a circle's area grows with what the agent has on all others together."
-    return section("Who influences whom", draw_graph(run.topology, held if held.any() else None, arrows), caption=caption)
+    which = "" if len(strongest) == len(arrows) else f" (the {len(strongest)} strongest of {len(arrows)})"
+    caption = f"Significant influence beyond the null, as arrows{which}; a circle's area grows with what the agent has on all others."
+    return section("Who influences whom", draw_graph(run.topology, held if held.any() else None, strongest), caption=caption)
 
 
 def _decay_section(measured: Measurement) -> Markup:
@@ -154,10 +161,9 @@ def _time_section(measured: Measurement) -> Markup:
     rows = [row for row in range(len(time.hops)) if np.isfinite(time.mean[row]).sum() > 1][: len(_COLORS)]
     if not rows or len(time.ends) < 2:
         return section("With time", caption="Rewards vary in fewer than two parts of the episode.")
-    lines = [
-        ChartLine(f"{time.hops[row]} hop{'s' if time.hops[row] > 1 else ''}", time.mean[row] - time.null[row], _COLORS[at])
-        for at, row in enumerate(rows)
-    ]
+    # Where no label matters, an estimate and its null differ by rounding.
+    excess = np.where(np.abs(time.mean - time.null) < _ROUNDING, 0.0, time.mean - time.null)
+    lines = [ChartLine(f"{time.hops[row]} hop{'s' if time.hops[row] > 1 else ''}", excess[row], _COLORS[at]) for at, row in enumerate(rows)]
     pulse = measured.plan.pulse
     extent = "from the first step on" if pulse is None else f"in the first {pulse} steps, then its own again"
     caption = (
@@ -267,12 +273,15 @@ def square_map(values: FloatArray, names: tuple[str, ...], rows: str, crossed: B
             if crossed[j, i]:
                 inset = 0.3 * cell
                 path = f"M{x + inset:.2f} {y + cell - inset:.2f}L{x + cell - inset:.2f} {y + inset:.2f}"
-                parts.append(f'<path class="hatch" stroke-width="1" d="{path}"/>')
+                parts.append(f'<path class="hatch-under" stroke-width="2.5" d="{path}"/><path class="hatch" stroke-width="1" d="{path}"/>')
             elif n <= _NUMBERED:
                 over = " over" if level > 0.55 * HEAT_LEVELS else ""
-                number = f"{values[j, i]:.{2 if top >= 0.1 else 3}f}"
+                digits = 2 if top >= 0.1 else 3
+                # The sum makes -0 to 0.
+                number = f"{round(float(values[j, i]), digits) + 0.0:.{digits}f}"
                 place = f'x="{x + cell / 2:.2f}" y="{y + cell / 2 + 4:.2f}"'
-                parts.append(f'<text class="cell{over}" style="font-size:11px" {place} text-anchor="middle">{number}</text>')
+                size = min(11.0, _LETTERS * cell / len(number))
+                parts.append(f'<text class="cell{over}" style="font-size:{size:.1f}px" {place} text-anchor="middle">{number}</text>')
     step = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 100_000) if cell * each >= 18.0)
     for agent in range(0, n, step):
         label = text(names[agent] if len(names[agent]) <= 4 else agent)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from netagents.intervals import ENOUGH
 from netagents.records.column_table import ColumnTable
-from netagents.reports.chart import Chart, ChartLine
+from netagents.reports.chart import Chart, ChartLine, Reference, Span
 from netagents.reports.chart_svg import draw
 from netagents.reports.html import html, joined, section, short, table
 from netagents.reports.study_data import StudyData
@@ -16,7 +18,9 @@ from netagents.reports.style import ACCENT, GOOD, INK, MAIN
 
 FloatArray = NDArray[np.float64]
 COLORS = (MAIN, ACCENT, GOOD, "var(--c3)")
-NONE = "none"
+NONE, INDEPENDENT = "none", "independent"
+KEPT, LEFT = 0.9, 0.5
+"""What a price should keep of the return and leave of the power."""
 MIDDLES = "Points are interquartile means over seeds with 95 % intervals; n is the number of seeds."
 
 
@@ -29,6 +33,9 @@ def power_answer(data: StudyData) -> list[str]:
         if method == NONE:
             continue
         rows = [row for row in range(summary.rows) if summary["method"][row] == method]
+        if method == INDEPENDENT:
+            sentences.append(f"Independent learners, who hear nobody and pay nothing, {_shares(summary, rows[0])}.")
+            continue
         safer = [row for row in rows if verdicts.get(str(summary["setting"][row])) == "safer"]
         reliable = [row for row in rows if summary["power_left_n"][row] >= ENOUGH]
         if safer:
@@ -43,7 +50,7 @@ def power_answer(data: StudyData) -> list[str]:
                 f"{method} has no price that keeps 90 % of the return and leaves at most half of the power, by both intervals: "
                 f"{_closest(summary, rows)}."
             )
-    cost = [row for row in range(summary.rows) if summary["method"][row] != NONE]
+    cost = [row for row in range(summary.rows) if summary["method"][row] not in (NONE, INDEPENDENT)]
     if cost:
         ratios = np.array([float(summary["time_ratio"][row]) for row in cost])
         messages = np.array([float(summary["bytes_ratio"][row]) for row in cost])
@@ -72,7 +79,10 @@ def truncation_sentence(data: StudyData) -> str | None:
 def power_page(data: StudyData) -> list[Markup]:
     """The sections of the page."""
     lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in power_answer(data))
-    caption = f"Each point is a price; up is more task return, left is less power. {MIDDLES} Power: {data.facts['power_source']}."
+    caption = (
+        "Each point is a price, which stands beside it; up is more task return, left is less power. "
+        f"{MIDDLES} Power: {data.facts['power_source']}."
+    )
     parts = [section("Does this make the team safer, and what does it cost?", lead, draw(pareto(data)), caption=caption, wide=True)]
     parts.append(section("In numbers", numbers_table(data), wide=True))
     sentence = truncation_sentence(data)
@@ -83,8 +93,16 @@ def power_page(data: StudyData) -> list[Markup]:
 
 
 def pareto(data: StudyData) -> Chart:
-    """Task return against power, a line of prices per method."""
-    return _against(data, "return", "task return per agent")
+    """Task return against power, a line of prices per method; shaded is at most half of the power, dashed 90 % of the return."""
+    chart, summary = _against(data, "return", "task return per agent"), data.tables["power_summary"]
+    first = next((row for row in range(summary.rows) if summary["method"][row] == NONE), None)
+    if first is None:
+        return chart
+    value, power, untrained = float(summary["return"][first]), float(summary["power"][first]), float(data.facts["untrained"])
+    # Where returns are not positive, 90 % of what was learned beyond untrained policies, as return_kept has it.
+    level = KEPT * value if value > 0.0 else untrained + KEPT * (value - untrained)
+    spans = (Span("at most half of the power", -np.inf, LEFT * power),) if power > 0.0 else ()
+    return replace(chart, spans=spans, references=(Reference("90 % of the return", level, "var(--quiet)"),))
 
 
 def truncation(data: StudyData) -> Chart:
@@ -97,8 +115,12 @@ def _against(data: StudyData, column: str, words: str) -> Chart:
     first = [row for row in range(summary.rows) if summary["method"][row] == NONE]
     lines = []
     for place, method in enumerate(each for each in _methods(summary) if each != NONE):
-        rows = [*first, *(row for row in range(summary.rows) if summary["method"][row] == method)]
-        notes = ("",) * len(first) + tuple(f"{summary['lambda'][row]:g}" for row in rows[len(first) :])
+        rows = [row for row in range(summary.rows) if summary["method"][row] == method]
+        if method == INDEPENDENT:
+            lines.append(_points(summary, rows, column, COLORS[place % len(COLORS)], method, ()))
+            continue
+        notes = ("",) * len(first) + tuple(f"{summary['lambda'][row]:g}" for row in rows)
+        rows = [*first, *rows]
         lines.append(_points(summary, rows, column, COLORS[place % len(COLORS)], method, notes))
     if first:
         lines.append(_points(summary, first, column, INK, NONE, ()))
@@ -115,7 +137,7 @@ def _points(summary: ColumnTable, rows: list[int], column: str, color: str, labe
 
 
 def numbers_table(data: StudyData) -> Markup:
-    """A row per setting: return, power, shares, spread over seeds, deviations, costs, and the verdict."""
+    """A row per setting: return, power, shares, spread over seeds, deviations, costs over those without a price, and the verdict."""
     summary = data.tables["power_summary"]
     verdicts = {each["setting"]: each["verdict"] for each in data.facts["verdicts"]}
     columns = [
@@ -129,6 +151,8 @@ def numbers_table(data: StudyData) -> Markup:
         ("true_top_share", "share of the strongest"),
         ("td_truncation_error", "truncation error"),
         ("time_ratio", "time"),
+        ("bytes_ratio", "bytes"),
+        ("samples_ratio", "samples"),
     ]
     present_columns = [(name, words) for name, words in columns if name in summary]
     rows = []
@@ -155,10 +179,13 @@ def _closest(summary: ColumnTable, rows: list[int]) -> str:
 
 
 def _numbers(summary: ColumnTable, row: int) -> str:
-    return (
-        f"at lambda = {summary['lambda'][row]:g} it leaves {_share(summary, 'power_left', row)} of the power and keeps "
-        f"{_share(summary, 'return_kept', row)} of the return"
-    )
+    left, remaining = _share(summary, "power_left", row), _share(summary, "return_kept", row)
+    return f"at lambda = {summary['lambda'][row]:g} it leaves {left} of the power and keeps {remaining} of the return"
+
+
+def _shares(summary: ColumnTable, row: int) -> str:
+    left, remaining = _share(summary, "power_left", row), _share(summary, "return_kept", row)
+    return f"have {left} of the power and {remaining} of the return"
 
 
 def _share(summary: ColumnTable, name: str, row: int) -> str:

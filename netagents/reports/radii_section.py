@@ -55,4 +55,4 @@ def _radii(run: Run, facts: RadiiFacts) -> Markup:
     for agent, name in enumerate(run.topology.labels):
         sums = (short(sum(row[agent] for row in facts.pairs)), short(sum(facts.pairs[agent]))) if facts.pairs else ("-", "-")
         rows.append((name, str(facts.policy[agent]), str(facts.critic[agent]), str(facts.gradient[agent]), *sums))
-    return table(("agent", "policy", "critic", "gradient", "all others matter to it", "it matters to all others"), rows)
+    return table(("agent", "policy", "critic", "gradient", "others on it", "it on others"), rows)

@@ -252,8 +252,12 @@ def _over_seeds(samples: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray
     return mean_intervals(by_seed.reshape(len(by_seed), -1))
 
 
-def result_json(result: AllocationResult) -> str:
-    """All of it as JSON; what is not known is null."""
+def result_json(result: AllocationResult, name: str = "", notes: Sequence[str] = ()) -> str:
+    """All of it as JSON; what is not known is null.
+
+    Args:
+        result: of the study. name: of the experiment. notes: of the study.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -288,7 +292,10 @@ def result_json(result: AllocationResult) -> str:
             "rank_best_half": ranked(each.selected),
         }
 
+    by_seed = result.samples.mean(axis=1) / game_scale(result.scenarios, result.samples)[:, None]
     facts = {
+        "name": name,
+        "notes": list(notes),
         "scenarios": result.scenarios,
         "sizes": result.sizes,
         "budget": result.budget,
@@ -302,6 +309,7 @@ def result_json(result: AllocationResult) -> str:
         "samples": plain(result.samples),
         "measures": {name: plain(value) for name, value in result.measures.items()},
         "gains": plain(result.gains),
+        "gain_by_seed": plain(by_seed[..., -1] - by_seed[..., 0]),
         "correlation_with_gain": {name: correlation_record(each) for name, each in result.by_gain.items()},
         "correlations": {f"{a}, {b}": correlation_record(each) for (a, b), each in result.between.items()},
         "games": {word: game_record(each) for word, each in result.games.items()},

@@ -1,7 +1,7 @@
 """The study of radii under a budget of bytes: what is left of the return when each agent listens to those who matter, and to nobody else.
 
 Every seed trains with the largest radius, with none, and with the radii that ``kappa: auto`` chooses by influence, by power, at random and
-uniformly, all under the same budget.
+uniformly, all under the same budget.  Further radii, the same for all agents, may stand beside them, whatever they cost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from netagents.errors import ExperimentError
+from netagents.errors import ExperimentError, UsageError
 from netagents.experiment import load_experiment
 from netagents.experiment.named_code import names_of
 from netagents.intervals import ENOUGH, Interval, mean_interval
@@ -27,7 +27,8 @@ from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study, StudySetting, self_contained
 
 LARGEST, NOBODY = "largest radius", "no radius"
-RULES = ("influence", "power", "random", "uniform")
+INFLUENCE = "influence"
+RULES = (INFLUENCE, "power", "random", "uniform")
 KEPT = 0.95
 """Share of the return with the largest radius that should be kept."""
 
@@ -42,6 +43,7 @@ class BudgetRow:
         value: their mean with its interval.
         kept: 1 - (return with the largest radius - this one) / its size, paired by seed; mean with interval.
         learned: share of what training with the largest radius gained over the untrained policies, paired; NaN where it gained nothing.
+        behind: return with radii by influence less this one, paired by seed; what is above 0 speaks for influence.
         share: payload between agents during training, of that with the largest radius; mean.
         calibration: iterations with the largest radius before the radii were chosen; 0 where there were none.
         mean_radii: policy, critic, gradient; mean over agents and seeds.
@@ -53,6 +55,7 @@ class BudgetRow:
     value: Interval
     kept: Interval
     learned: Interval
+    behind: Interval
     share: float
     calibration: float
     mean_radii: tuple[float, float, float]
@@ -66,7 +69,12 @@ class BudgetRow:
 
 
 def byte_budget_study(
-    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), *, seeds: Sequence[int], budget: float | None = None
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    seeds: Sequence[int],
+    budget: float | None = None,
+    kappas: Sequence[int] = (),
 ) -> Study:
     """The runs: every rule with every seed.
 
@@ -74,6 +82,7 @@ def byte_budget_study(
         source, overrides: the experiment; ``calibration`` says how radii are chosen.
         seeds: of the runs.
         budget: in the place of ``calibration.byte_budget``.
+        kappas: further radii that are the same for all agents, above 0 and below the largest; the budget does not bind them.
 
     Raises:
         NetagentsError: whatever is wrong, in one line; nothing has been written.
@@ -84,8 +93,13 @@ def byte_budget_study(
     if not base.chooses_radii:
         raise ExperimentError("all three radii are set, and nothing is left to choose", where="kappa", fix="leave one of them out")
     largest = largest_radius(base, topology)
+    strange = next((kappa for kappa in kappas if not 0 < kappa < largest), None)
+    if strange is not None:
+        fix = f"choose from 1 to {largest - 1}" if largest > 1 else "leave it out"
+        raise UsageError(f"{strange} is no further radius: 0 and the largest one, {largest}, are compared anyway", where="--kappa", fix=fix)
     settings = []
     ways: dict[str, dict[str, Any]] = {LARGEST: {"kappa": largest}, NOBODY: {"kappa": 0}}
+    ways |= {f"kappa {kappa}": {"kappa": kappa} for kappa in sorted(set(kappas))}
     for label, changes in (ways | {rule: {"calibration.by": rule} for rule in RULES}).items():
         experiment = load_experiment(base, changes).experiment
         if "kappa" in changes:
@@ -116,6 +130,7 @@ def evaluate_budget(
         payload[label, seed] = _payload(run)
     untrained = {seed: evaluate(runs[LARGEST, seed], episodes, untrained=True).team.value for seed in study.seeds}
     best, first = (np.array([row[seed] for seed in study.seeds]) for row in ({s: returns[LARGEST, s] for s in study.seeds}, untrained))
+    by_influence = np.array([returns[INFLUENCE, seed] for seed in study.seeds])
     rows = []
     for label in dict.fromkeys(setting.label for setting in study.settings):
         own = np.array([returns[label, seed] for seed in study.seeds])
@@ -130,6 +145,7 @@ def evaluate_budget(
                 mean_interval(own),
                 mean_interval(1.0 - (best - own) / np.where(best == 0.0, np.nan, np.abs(best))),
                 mean_interval((own - first) / np.where(best > first, best - first, np.nan)),
+                mean_interval(by_influence - own),
                 float(np.mean([payload[label, seed] / max(payload[LARGEST, seed], 1.0) for seed in study.seeds])),
                 float(np.mean([facts.iterations for facts in calibrations])) if calibrations else 0.0,
                 (float(radii[0]), float(radii[1]), float(radii[2])),
@@ -149,7 +165,7 @@ def budget_table(rows: Sequence[BudgetRow]) -> list[dict[str, Any]]:
     for row in rows:
         numbers = {
             f"{name}{end}": getattr(getattr(row, name), end.removeprefix("_") or "value")
-            for name in ("value", "kept", "learned")
+            for name in ("value", "kept", "learned", "behind")
             for end in ("", "_low", "_high")
         }
         named = {key.replace("value", "return"): number for key, number in numbers.items()}

@@ -37,6 +37,7 @@ from netagents.studies.influence_claims import (
     influence_on_the_left,
     influence_ratio,
     plugin_without_influence,
+    radii_ahead,
     radii_kept,
 )
 from netagents.studies.information_claims import (
@@ -229,6 +230,7 @@ CHECKS: dict[str, Callable[..., Measured]] = {
         allocation_rank,
         allocation_gain,
         allocation_selection,
+        radii_ahead,
         radii_kept,
         rely_wrong_side,
         rely_of_state_alone,

@@ -19,7 +19,7 @@ from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
 from netagents.records.bank_creation import make_bank
 from netagents.studies.allocation_evaluation import AllocationResult, evaluate_allocation, game_scale
 from netagents.studies.allocation_study import allocation_study
-from netagents.studies.byte_budget_study import byte_budget_study, evaluate_budget
+from netagents.studies.byte_budget_study import BudgetRow, byte_budget_study, evaluate_budget
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_runs import carry_out
 
@@ -93,12 +93,22 @@ def allocation_selection(
 
 def radii_kept(source: Source, overrides: Sequence[str], budget: float = 0.5, seeds: int = 3, rule: str = "influence") -> Interval:
     """Share of the return with the largest radius that radii keep which a rule chooses under a budget of bytes, paired by seed."""
+    return _budget_row(source, overrides, budget, seeds, [], rule).kept
+
+
+def radii_ahead(source: Source, overrides: Sequence[str], budget: float = 0.5, seeds: int = 3, kappa: int = 1) -> Interval:
+    """Return with radii by influence under a budget of bytes, less that with one radius for all agents, paired by seed."""
+    return _budget_row(source, overrides, budget, seeds, [kappa], f"kappa {kappa}").behind
+
+
+def _budget_row(source: Source, overrides: Sequence[str], budget: float, seeds: int, kappas: Sequence[int], radii: str) -> BudgetRow:
+    """One row of the study of radii under a budget, carried out in a folder that is removed afterwards."""
     experiment = load_experiment(source, overrides).experiment
-    study = byte_budget_study(source, overrides, seeds=range(experiment.seed, experiment.seed + seeds), budget=budget)
+    study = byte_budget_study(source, overrides, seeds=range(experiment.seed, experiment.seed + seeds), budget=budget, kappas=kappas)
     with TemporaryDirectory() as folder:
         directory = StudyDirectory.open_for(Path(folder) / "study", study)
         carry_out(study, directory, copies=0)
-        return next(row.kept for row in evaluate_budget(study, directory, episodes=256) if row.radii == rule)
+        return next(row for row in evaluate_budget(study, directory, episodes=256) if row.radii == radii)
 
 
 def allocation_result(source: Source, overrides: Sequence[str], axes: Mapping[str, Sequence[Any]], seeds: int) -> AllocationResult:

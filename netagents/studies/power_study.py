@@ -15,7 +15,9 @@ from netagents.experiment.signal_settings import POWER_TERM, Aggregate, PowerTer
 from netagents.learning.prepared_experiment import prepare
 from netagents.studies.study_specification import Measure, Study, StudySetting, default_measure, self_contained
 
-NONE, SBPR = "none", "sbpr"
+NONE, SBPR, INDEPENDENT = "none", "sbpr", "independent"
+UNPRICED = (NONE, INDEPENDENT)
+"""Methods without a price."""
 RAMP = 0.25
 """Where the experiment has no power term of its own: the price begins after this share of the iterations, and rises over as many."""
 
@@ -33,7 +35,7 @@ def power_study(
     seeds: Sequence[int],
     measure: Measure | None = None,
 ) -> Study:
-    """The experiment once without a price and, by each method, at each price.
+    """The experiment once without a price and, by each method, at each price; ``independent`` has none and a radius of 0.
 
     Args:
         source, overrides: the experiment.  A power term of its own says schedule, variant and aggregate, and so does an intervention
@@ -82,10 +84,10 @@ def power_study(
         )
     settings = []
     for method in dict.fromkeys((NONE, *methods)):
-        for price in [0.0] if method == NONE else prices:
+        for price in [0.0] if method in UNPRICED else prices:
             experiment = known[method](base, price)
             prepare(experiment, loaded.base)
-            label = NONE if method == NONE else f"{method} lambda={price:g}"
+            label = method if method in UNPRICED else f"{method} lambda={price:g}"
             settings.append(StudySetting(label, {"method": method, "lambda": price}, experiment))
     if template is None and lottery is None:
         notes.append(f"the price begins after {100 * RAMP:.0f} % of the iterations and rises over as many; the file has no schedule for it")
@@ -136,7 +138,12 @@ def methods_of(template: PowerTermSettings | None, lottery: SbprSettings | None,
         written = {"kind": SBPR, **schedule(base)} if lottery is None else lottery.model_dump(mode="json")
         return _changed(base, interventions=[*base.interventions, {**written, "probability": price, **options}])
 
-    return {NONE: lambda base, _: base, "prim": prim(True), "prim_selfish": prim(False), SBPR: sbpr}
+    return {NONE: lambda base, _: base, "prim": prim(True), "prim_selfish": prim(False), SBPR: sbpr, INDEPENDENT: _independent}
+
+
+def _independent(base: Experiment, _: float) -> Experiment:
+    """Agents that hear nobody and learn alone; with PPO this is independent PPO (arXiv 2011.09533)."""
+    return load_experiment(base, {"kappa": 0, "kappa_policy": None, "kappa_critic": None, "kappa_gradient": None}).experiment
 
 
 def aggregate_of(study: Study) -> Aggregate:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netagents.experiment.named_code import names_of
 from netagents.intervals import Interval, run_interval
@@ -15,6 +16,9 @@ from netagents.studies.power_sources import power_source
 from netagents.studies.power_study import NONE, aggregate_of
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_specification import Study
+from netagents.studies.study_tables import TAIL, smooth
+
+FloatArray = NDArray[np.float64]
 
 KEPT, LEFT = 0.9, 0.5
 """What a price should keep of the task return and leave of the power, at least and at most."""
@@ -45,13 +49,16 @@ def power_tables(
     source = power_source(study, states)
     experiments = {setting.label: setting.experiment for setting in study.settings}
     rows = []
+    curves: dict[tuple[str, int], FloatArray] = {}
     for at in range(runs.rows):
         row = {name: _plain(runs[name][at]) for name in ("setting", "method", "lambda", "seed", "cpu_per_iteration", "bytes_per_step")}
         row |= {"return": float(runs["final_return"][at]), "power": float(runs["power_mean"][at])}
         report(f"{source.name}: power of {row['setting']}, seed {row['seed']}")
         path = directory.run_path(_run_of(study, str(row["setting"]), int(row["seed"])))
-        row |= source.numbers(Run.open(path, names_of(experiments[row["setting"]])))
+        run = Run.open(path, names_of(experiments[row["setting"]]))
+        row |= source.numbers(run)
         rows.append(row)
+        curves[row["setting"], row["seed"]] = _curve(run)
     first = {row["seed"]: row for row in rows if row["setting"] == NONE}
     for row in rows:
         baseline = first.get(row["seed"])
@@ -60,6 +67,8 @@ def power_tables(
             row["return_kept"] = share_of_return(row["return"], baseline["return"], untrained)
             row["time_ratio"] = row["cpu_per_iteration"] / baseline["cpu_per_iteration"]
             row["bytes_ratio"] = row["bytes_per_step"] / baseline["bytes_per_step"] if baseline["bytes_per_step"] > 0.0 else 1.0
+            plain = curves[NONE, row["seed"]]
+            row["samples_ratio"] = samples_ratio(curves[row["setting"], row["seed"]], plain, untrained)
     summary, verdicts = [], []
     for setting in study.settings:
         own_rows = [row for row in rows if row["setting"] == setting.label]
@@ -89,6 +98,33 @@ def share_of_return(value: float, baseline: float, untrained: float) -> float:
         return value / baseline
     way = baseline - untrained
     return 1.0 - (baseline - value) / way if way > 0.0 else float("nan")
+
+
+def samples_ratio(curve: FloatArray, baseline: FloatArray, untrained: float) -> float:
+    """Iterations, all of which have as many samples, until 90 % of what the baseline ends with is reached, over the baseline's own.
+
+    Args:
+        curve, baseline: (K,) returns while training.
+        untrained: return of policies that have learned nothing.
+
+    Returns:
+        NaN where either does not get there.
+    """
+    end = float(baseline[-max(1, round(TAIL * len(baseline))) :].mean())
+    needed = []
+    for each in (curve, baseline):
+        there = np.flatnonzero([share_of_return(value, end, untrained) >= KEPT for value in smooth(each).tolist()])
+        if there.size == 0:
+            return float("nan")
+        needed.append(int(there[0]) + 1)
+    return needed[0] / needed[1]
+
+
+def _curve(run: Run) -> FloatArray:
+    """(K,) returns while training; where deviations are sampled, what they would be without them."""
+    if "clean_return" in run.metric_names:
+        return np.asarray(run.agent_metric("clean_return").mean(axis=1), dtype=np.float64)
+    return np.asarray(run.returns, dtype=np.float64)
 
 
 def verdict(return_kept: Interval, power_left: Interval) -> str:

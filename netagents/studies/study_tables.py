@@ -168,13 +168,13 @@ def _critic_windows(run: Run) -> list[tuple[int, ...]]:
 
 def _compare(each: _Read, target: float, budget: float) -> None:
     """Equal samples is the final value; equal bytes and the target need the whole curve."""
-    smooth = _smooth(each.curve)
-    reached = np.flatnonzero(smooth >= target)
+    curve = smooth(each.curve)
+    reached = np.flatnonzero(curve >= target)
     each.row["iterations_to_target"] = float(reached[0] + 1) if reached.size else float("nan")
     each.row["reached"] = float(reached.size > 0)
-    per_iteration = each.row["neighbour_bytes"] / len(smooth)
-    affordable = len(smooth) if per_iteration == 0 else int(min(len(smooth), max(1, budget // per_iteration)))
-    each.row["at_equal_bytes"] = float(smooth[affordable - 1])
+    per_iteration = each.row["neighbour_bytes"] / len(curve)
+    affordable = len(curve) if per_iteration == 0 else int(min(len(curve), max(1, budget // per_iteration)))
+    each.row["at_equal_bytes"] = float(curve[affordable - 1])
     each.row["iterations_at_equal_bytes"] = affordable
     if reached.size:
         each.row["bytes_to_target"] = per_iteration * (reached[0] + 1)
@@ -182,7 +182,7 @@ def _compare(each: _Read, target: float, budget: float) -> None:
         each.row["bytes_to_target"] = float("nan")
 
 
-def _smooth(curve: FloatArray) -> FloatArray:
+def smooth(curve: FloatArray) -> FloatArray:
     """Mean over the last :data:`AVERAGED` iterations up to each one."""
     sums = np.cumsum(np.concatenate([np.zeros(1), curve]))
     ends = np.arange(1, len(curve) + 1)

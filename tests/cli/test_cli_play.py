@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,14 @@ KITCHEN: dict[str, Any] = {
     "runtime": {"launcher": "in_process"},
 }
 DRAWN = ["cue_recall", "kitchen", "matrix_grid", "rendezvous", "gathering", "predator_prey"]
+ENGINES = {
+    "traffic_grid": "libsumo",
+    "smax": "jaxmarl",
+    "foraging": "lbforaging",
+    "half_cheetah": "gymnasium_robotics",
+    "ant": "gymnasium_robotics",
+}
+"""Launch files that need a package."""
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -69,8 +79,8 @@ def test_it_plays_the_first_episode_of_evaluation(tmp_path: Path) -> None:
     assert not np.array_equal(watch_run(run, seed=8).rewards, watch_run(run, seed=7).rewards)
     np.testing.assert_array_equal(watch_run(run, 5, seed=7).rewards, watch_run(run, seed=7).rewards[:5])
     held = run.concentration().held
-    power = watch_run(run).power
-    assert (power is None) == (held.max() <= 0.0)
+    halos = watch_run(run).halos
+    assert (halos is None) == (held.max() <= 0.0)
 
 
 LINES = """\
@@ -95,13 +105,20 @@ def test_a_frame_per_line_of_the_pipe(command: Command, finished: Path) -> None:
     assert lines[9] == "step 0   return 0 each"
 
 
-@pytest.mark.parametrize("name", DRAWN)
+def engine(name: str, package: str) -> Any:
+    missing = pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"the package {package} is missing: make test-adapters")
+    quiet = (pytest.mark.filterwarnings(f"ignore::{category}") for category in ("DeprecationWarning", "FutureWarning"))
+    return pytest.param(name, marks=[missing, pytest.mark.timeout(600), *quiet])
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *(engine(*each) for each in ENGINES.items())])
 def test_every_environment_that_can_draw_itself_becomes_a_gif_and_a_page(name: str, command: Command, tmp_path: Path) -> None:
     from PIL import Image
 
     picture, page = tmp_path / "a.gif", tmp_path / "a.html"
     code, out, err = command("play", name, "--steps", 3, "--gif", picture, "--html", page, "--speed", 10)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err == "" or name in ENGINES  # they say things of their own
     assert out.count("(4 pictures, ") == 2
     with Image.open(picture) as animation:
         assert animation.n_frames == 4
@@ -137,10 +154,39 @@ def test_a_halo_is_as_wide_as_the_power_that_an_agent_holds() -> None:
     assert area((1.0, 0.25), 0) > area((1.0, 0.25), 1) > 100
     assert area((1.0, 0.0), 1) == 0
     page = html_animation("t", [HALVES], ["c"], 5.0, ["a", "b"], (1.0, 0.25))
-    assert facts_of(page)["power"] == [1.0, 0.25]
-    assert "halo" in page
+    assert facts_of(page)["halos"] == [1.0, 0.25]
+    assert "a halo's width is the power that the agent has over others" in page
+    assert "the influence that" in html_animation("t", [HALVES], ["c"], 5.0, ["a", "b"], (1.0, 0.25), "influence")
     spans = terminal_frame(HALVES, LARGE, (1.0, 0.25)).spans
     assert any(getattr(span.style, "underline", False) for span in spans)
+
+
+def test_halos_show_influence_where_it_was_measured(finished: Path, command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished, path)
+    code, _, err = command("play", path, "--steps", 1, "--halo", "influence")
+    assert (code, err) == (
+        2,
+        "netagents: error: no influence of agents is known of this run; measure it by netagents influence RUN first\n",
+    )
+    for name, checkpoint, first in (("a", 1, 0.75), ("b", 5, 9.0)):
+        folder = path / "influence" / name
+        folder.mkdir(parents=True)
+        # Agent 0 influences agent 1 by `first` and is influenced by 0.25; what is below the null or not significant does not count.
+        matrix = {
+            "values": [[5.0, first], [0.5, None]],
+            "null_mean": [[0.0, 0.25], [0.25, None]],
+            "significant": [[False, True], [True, False]],
+        }
+        (folder / "influence.json").write_text(json.dumps({"plan": {"checkpoint": checkpoint}, "matrix": matrix}))
+    run = Run.open(path)
+    episode = watch_run(run, 1, measure="influence")
+    assert (episode.measure, episode.halos.tolist()) == ("influence", [1.0, 0.5])
+    known = run.concentration().held.max() > 0.0
+    assert watch_run(run, 1).measure == ("power" if known else "influence")
+    page = tmp_path / "a.html"
+    assert command("play", path, "--steps", 1, "--halo", "influence", "--html", page)[0] == 0
+    assert facts_of(page.read_text(encoding="utf-8"))["halos"] == [1.0, 0.5]
 
 
 def test_texts_of_an_environment_stay_texts_on_the_page() -> None:
@@ -238,6 +284,7 @@ def test_captions_say_what_was_earned() -> None:
             "netagents: error: environment 'pettingzoo' cannot draw itself; give its class a method picture(state); see docs/",
         ),
         (("gathering", "--checkpoint", "3"), 2, "--checkpoint is for runs; an experiment file has untrained agents; name a run directory"),
+        (("gathering", "--halo", "influence"), 2, "--halo is for runs; an experiment file has untrained agents; name a run directory"),
         (("gathering", "--html", "nowhere/a.html"), 6, "cannot be written"),
         (("kitchen", "environment.grid=XXX"), 5, "environment.grid: a kitchen of 1 x 3 cells"),
         (("no_such_file.yaml",), 3, "no_such_file.yaml"),

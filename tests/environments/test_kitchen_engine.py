@@ -1,7 +1,7 @@
 """The kitchen against the public engine overcooked_ai (package ``overcooked``), state by state and reward by reward.
 
-The package is in no extra: it brings opencv and pygame.  With ``pip install overcooked==0.2.1`` beside netagents these tests run, for
-some minutes.
+Skipped without the extra ``overcooked``, which brings opencv and pygame; ``make test-adapters`` installs it.  These tests run for some
+minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from netagents.environments.games.kitchen_rules import CONTENTS, DISH, ONION, TO
 from netagents.experiment.kitchen_settings import KitchenSettings, ShapingSettings
 
 pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("overcooked") is None, reason="the package overcooked (pip install overcooked) is missing"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("overcooked") is None,
+        reason="the package overcooked is missing: pip install 'netagents[overcooked]', or make test-adapters",
+    ),
     pytest.mark.timeout(1_800),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]

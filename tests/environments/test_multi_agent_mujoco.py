@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -42,3 +43,41 @@ def test_a_short_training_repeats_bit_for_bit(name):
         prepared.environment.close()
     assert returns[0] == returns[1]
     assert np.isfinite(returns).all()
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_limbs_are_drawn_where_they_are_in_the_colour_of_the_agent_that_drives_them(name):
+    experiment = load_experiment(name).experiment
+    environment = build_environment(experiment.environment, build_topology(experiment.topology))
+    try:
+        assert environment.drawable
+        state = environment.reset(np.array([[0.3]]))
+        for number in range(5):
+            torques = [np.full((1, *space.shape), 0.5 * (-1) ** number) for space in environment.spec.action_spaces]
+            state = environment.step(state, torques, np.zeros((1, 0))).state
+        picture = environment.picture(state)
+        engine = environment.copies[0].single_agent_env.unwrapped
+        torso, from_above = engine.data.xpos[1], name == "ant"
+        agents, joints = SPLITS[name]
+        drawn = {}
+        for agent, part in enumerate(environment.copies[0].agent_action_partitions):
+            for node in part:
+                # By name: the actuator's joint, and the shape that hangs on it.
+                joint = engine.model.joint(re.sub(r"(\d)$", r"_\1", node.label))  # hip1 is hip_1
+                (geom,) = np.flatnonzero(engine.model.geom_bodyid == joint.bodyid[0])[:1]
+                gap = engine.data.geom_xpos[geom] - torso
+                x = picture.width / 2 + 4.0 * gap[0]
+                y = picture.height / 2 - 4.0 * gap[1] if from_above else picture.height - 1.0 - 4.0 * engine.data.geom_xpos[geom][2]
+                drawn.setdefault(agent, []).append((x, y))
+        colours = {}
+        for agent, places in drawn.items():
+            (number,) = (marker for marker in picture.markers if marker.agent == agent)
+            assert any(np.allclose((number.x, number.y), place, atol=1e-6) for place in places)
+            colours[agent] = number.colour
+            limbs = [marker for marker in picture.markers if marker.colour == number.colour]
+            for place in places:
+                assert min(np.hypot(marker.x - place[0], marker.y - place[1]) for marker in limbs) < 1e-6
+            assert len(places) == joints
+        assert len(set(colours.values())) == agents == environment.spec.n
+    finally:
+        environment.close()

@@ -135,7 +135,7 @@ def test_a_copy_depends_on_its_seed_alone_and_max_pressure_beats_fixed_time_beat
 def test_a_worker_that_dies_is_one_line_and_leaves_no_other_behind():
     environment = traffic()
     state = environment.reset(np.array([[0.1], [0.7]]))
-    pids = [worker._process.pid for worker in environment.copies._workers]
+    pids = environment.copies.processes
     os.kill(pids[1], signal.SIGKILL)
     with pytest.raises(ForeignExitError, match="copy 1: SUMO ended its process by SIGKILL during its step"):
         environment.step(state, [np.zeros(2, dtype=np.int64)] * 9, np.zeros((2, 0)))
@@ -153,7 +153,7 @@ def test_workers_end_with_the_process_that_started_them():
         "from traffic_environments import traffic\n"
         "environment = traffic()\n"
         "environment.open(2)\n"
-        "print(*[worker._process.pid for worker in environment.copies._workers], flush=True)\n"
+        "print(*environment.copies.processes, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     child = subprocess.run([sys.executable, "-c", program, str(Path(__file__).parent)], capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from netagents.environments import build_environment
 from netagents.environments.adapters.scripted_traffic import fixed_time, max_pressure
 from netagents.environments.adapters.sumo_traffic import LONGEST, pressure
 from netagents.environments.adapters.traffic_demand import demand_file
-from netagents.errors import EnvironmentMismatchError, ExperimentError, MissingPackageError
+from netagents.errors import EnvironmentMismatchError, ExperimentError, MissingPackageError, SimulatorError
 from netagents.experiment import load_experiment
 from netagents.experiment.traffic_settings import DemandSettings, SumoSettings
 from netagents.topology import Topology, build_topology
@@ -149,3 +150,17 @@ def test_files_are_found_when_loaded_and_must_stay_what_they_were(tmp_path):
     own.write_text(source.read_text().replace("13.89", "8.33"))
     with pytest.raises(EnvironmentMismatchError, match="not those that the run was made with"):
         build_environment(experiment.environment, build_topology(experiment.topology))
+
+
+@pytest.mark.usefixtures("pretended")
+def test_a_sumo_that_does_not_start_is_one_line_with_the_remedy(tmp_path, monkeypatch):
+    (tmp_path / "libsumo.py").write_text('raise ImportError("libproj.so.25: cannot open shared object file")')
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    environment = traffic()
+    with pytest.raises(SimulatorError) as error:
+        environment.reset(np.array([[0.5]]))
+    assert str(error.value) == (
+        "environment 'sumo', network 'traffic_grid', copy 0: SUMO's start failed: ImportError: libproj.so.25: cannot open shared object "
+        "file; reinstall it: pip install --force-reinstall libsumo"
+    )
+    assert len(environment.copies) == 0

@@ -12,7 +12,7 @@ from netagents.cli.main import main
 from netagents.measures.influence import PUBLISHED_SIZES, allocate_by_ranks, allocate_published, rank_among_all
 from netagents.studies.allocation_evaluation import game_scale
 from netagents.studies.claims import find_claim, read_claims, registry_path
-from tools.allocation_tables import PAGE, RESULT, page_with
+from tools.allocation_tables import PAGE, PUBLISHED, RESULT, page_with, page_with_lengths
 
 FACTS = json.loads(RESULT.read_text(encoding="utf-8"))
 
@@ -20,6 +20,11 @@ FACTS = json.loads(RESULT.read_text(encoding="utf-8"))
 def test_the_page_shows_the_tables_of_the_result() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page_with(text, FACTS) == text
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    assert page_with_lengths(text, FACTS, published) == text
+    # Self-play learns equally long in both, so its runs are the same.
+    own = [FACTS["scenarios"].index(name) for name in published["scenarios"]]
+    assert np.array_equal(np.array(published["samples"])[..., 0], np.array(FACTS["samples"])[:, :, own, 0])
 
 
 def test_the_claims_are_those_of_the_result() -> None:

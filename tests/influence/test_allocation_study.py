@@ -59,7 +59,10 @@ def test_a_study_trains_plays_and_ranks_and_goes_on(tmp_path: Path, capsys: pyte
     assert facts["ranks"]["published"]["of"] == 2
     rows = list(csv.DictReader((out / "values.csv").read_text().splitlines()))
     assert [(row["scenario"], row["members"]) for row in rows] == [(s, m) for s in ("stag_hunt", "chicken") for m in ("1", "2")]
-    before = (out / "allocation.json").read_bytes()
+    before, page = (out / "allocation.json").read_bytes(), (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert main(["study", "report", str(out)]) == 0
+    assert (out / "report.html").read_bytes() == page
     assert main(words) == 0
     assert "8 found finished" in capsys.readouterr().err
     assert (out / "allocation.json").read_bytes() == before

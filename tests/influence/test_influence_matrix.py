@@ -264,6 +264,22 @@ def test_influence_falls_with_distance_as_it_was_made_to() -> None:
     assert decay.significant[0] == 1.0
 
 
+def test_distances_without_a_discovery_have_no_part_in_the_rate() -> None:
+    """Two hops of known decay on a line of 8; farther away returns are equal under all policies but for rounding."""
+    n, rng = 8, generator(18)
+    distances = np.abs(np.arange(n)[:, None] - np.arange(n)[None, :])
+    effect = np.where(distances <= 2, np.exp(-0.5 * distances), 0.0)
+    shared = rng.normal(size=(n, 1, 200, n))
+    noise = np.where(distances <= 2, 1.0, 1e-9)[:, None, None, :] * rng.normal(size=(n, 3, 200, n))
+    returns = shared + noise + effect[:, None, None, :] * (np.arange(3.0) - 1.0)[None, :, None, None]
+    matrix = influence_matrix(returns, VarianceInformation(), permutations=999, resamples=2)
+    decay = hop_decay(matrix, distances)
+    assert (decay.significant > 0.0).tolist() == [True, True, False, False, False, False, False]
+    excess = np.log(decay.mean - decay.null_mean)[:2]
+    assert decay.rate == pytest.approx(excess[0] - excess[1], rel=1e-12)
+    assert decay.rate == pytest.approx(1.0, abs=0.4)
+
+
 def test_pairs_without_a_path_have_no_distance() -> None:
     matrix = influence_matrix(one_source(generator(18), 1.0), VarianceShare(), permutations=9, resamples=9)
     distances = np.full((5, 5), 2**31 - 1)

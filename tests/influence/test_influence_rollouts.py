@@ -139,6 +139,13 @@ def test_the_command_measures_goes_on_and_writes_a_page(chain: tuple[Run, Bank],
     assert "K = 4, M = 16" in page
     assert "Power" in page
     assert "<script>alert" not in page
+    # Edges and agents can be given populations by their influence.
+    values = np.array(facts["matrix"]["values"], dtype=float)
+    for name, count, first in (("edges.csv", 18, values[0, 1]), ("agents.csv", 10, np.nanmean(values[0]))):
+        assert main(["allocate", str(folder / name), "--json"]) == 0
+        allocated = json.loads(capsys.readouterr().out)
+        assert len(allocated["scenarios"]) == count
+        assert allocated["influence"][0] == pytest.approx(first, abs=1e-5)
     # The same plan again plays nothing and gives the same numbers.
     before = (folder / "influence.json").read_bytes()
     assert main([*words, "--jobs", "1", "--group", "4,5"]) == 0

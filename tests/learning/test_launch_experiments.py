@@ -32,6 +32,7 @@ def late(records: list[IterationRecord], name: str, last: int = 5) -> Any:
     return np.mean([record.column(name) for record in records[-last:]], axis=0)
 
 
+@pytest.mark.timeout(600)  # engines start and compile
 @pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_file_can_be_run(path: Path) -> None:
     loaded = load_experiment(path, ["learning.batch=2", "learning.horizon=3"])
@@ -41,7 +42,10 @@ def test_every_file_can_be_run(path: Path) -> None:
         prepared = prepare(loaded.experiment, loaded.base)
     except MissingPackageError as error:
         pytest.skip(str(error))
-    assert len(list(InProcessNetwork(prepared.setup, prepared.environment).run(0, 2))) == 2
+    try:
+        assert len(list(InProcessNetwork(prepared.setup, prepared.environment).run(0, 2))) == 2
+    finally:
+        prepared.environment.close()
 
 
 def test_untrained_wireless_users_earn_the_published_return() -> None:

@@ -67,10 +67,11 @@ def prepare_file(path: Path, signals: list[dict[str, Any]]) -> Prepared:
     return prepare(loaded.experiment, loaded.base)
 
 
+@pytest.mark.timeout(600)  # engines start and compile
 @pytest.mark.parametrize(
     "path", [path for path in sorted(LAUNCH.glob("*.yaml")) if "bank:" not in path.read_text(encoding="utf-8")], ids=lambda path: path.stem
 )
-def test_a_term_without_weight_is_measured_and_changes_no_bit(path: Path) -> None:
+def test_a_term_without_weight_is_measured_and_changes_no_bit(path: Path, request: pytest.FixtureRequest) -> None:
     try:
         prepared = [prepare_file(path, [])]
         # Boxes have no alternatives that a term could ask for.
@@ -79,6 +80,8 @@ def test_a_term_without_weight_is_measured_and_changes_no_bit(path: Path) -> Non
         prepared.append(prepare_file(path, terms))
     except MissingPackageError as error:
         pytest.skip(str(error))
+    for each in prepared:
+        request.addfinalizer(each.environment.close)
     plain, measured = (InProcessNetwork(each.setup, each.environment) for each in prepared)
     for before, after in zip(plain.run(0, 3), measured.run(0, 3), strict=True):
         assert before.team_return == after.team_return

@@ -14,7 +14,7 @@ from record_mutations import Mutator
 from record_scene import FAMILIES, files_of, make_scene
 
 MUTATIONS = 300
-USUAL = ("run", "bank", "replayed", "chosen")
+USUAL = ("run", "bank", "replayed", "chosen", "budget", "allocation")
 """Families that need no other processes."""
 
 

@@ -171,10 +171,11 @@ def allocations(correlation: float = 0.0, percentile: float = 0.5, gain: float =
 
 def budgeted(share: float) -> Mutant:
     """A study under a budget of bytes in which every choice of radii keeps this share of the return."""
-    row = SimpleNamespace(radii="influence", kept=Interval(share, share - 0.01, share + 0.01, 5))
+    interval = Interval(share, share - 0.01, share + 0.01, 5)
+    rows = [SimpleNamespace(radii=radii, kept=interval, behind=interval) for radii in ("influence", "kappa 1")]
     return both(
         replaced(influence_claims, "carry_out", lambda *_, **__: None),
-        replaced(influence_claims, "evaluate_budget", lambda *_, **__: [row]),
+        replaced(influence_claims, "evaluate_budget", lambda *_, **__: rows),
     )
 
 

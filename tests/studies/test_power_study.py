@@ -16,11 +16,11 @@ from netagents.experiment import Experiment
 from netagents.experiment.intervention_settings import SbprSettings
 from netagents.intervals import Interval
 from netagents.learning.prepared_experiment import prepare
-from netagents.reports.power_study_page import power_answer
+from netagents.reports.power_study_page import pareto, power_answer
 from netagents.reports.study_data import load_study
 from netagents.studies.power_sources import aggregated, power_source
 from netagents.studies.power_study import aggregate_of, power_study
-from netagents.studies.power_tables import share_of_return, verdict
+from netagents.studies.power_tables import samples_ratio, share_of_return, verdict
 from netagents.studies.true_power import as_joint_policy, enumerable, true_power
 from tests.learning.test_frozen_agents import run_of
 
@@ -71,6 +71,25 @@ def test_sbpr_samples_deviations_with_the_price_as_probability() -> None:
     assert aggregate_of(power_study(RELY, lambdas=[0.2], methods=["sbpr"], aggregate="sum", seeds=[0])) == "sum"
 
 
+def test_independent_learners_hear_nobody_and_pay_nothing() -> None:
+    study = power_study({**RELY, "kappa_critic": 1}, lambdas=[0.2, 0.4], methods=["independent"], seeds=[0])
+    assert [setting.label for setting in study.settings] == ["none", "independent"]
+    alone = study.settings[1].experiment
+    assert alone.signals == () == alone.interventions
+    assert [alone.radius(kind) for kind in ("policy", "critic", "gradient")] == [0, 0, 0]
+
+
+def test_samples_are_counted_until_nine_tenths_of_what_the_plain_learner_ends_with() -> None:
+    plain = np.concatenate([np.linspace(0.0, 10.0, 20), np.full(10, 10.0)])
+    slower = np.concatenate([np.linspace(0.0, 10.0, 25), np.full(5, 10.0)])
+    # Means over three iterations pass 9 one iteration after the curves do: at 20 x 0.9 and 25 x 0.9 of them, rounded up.
+    assert samples_ratio(slower, plain, 0.0) == pytest.approx(24 / 20)
+    assert samples_ratio(plain, plain, 0.0) == 1.0
+    # Where returns are negative, it is nine tenths of the way from untrained policies.
+    assert samples_ratio(slower - 20.0, plain - 20.0, -20.0) == pytest.approx(24 / 20)
+    assert np.isnan(samples_ratio(np.zeros(30), plain, 0.0))
+
+
 def test_each_method_begins_when_the_other_one_of_the_experiment_does() -> None:
     term = {"kind": "power", "lambda": 9.0, "start": 2, "ramp": 1, "variant": "ex_ante", "aggregate": "sum"}
     lottery = {"kind": "sbpr", "probability": 0.9, "sampled": 0.5, "start": 4, "ramp": 5, "aggregate": "max"}
@@ -90,7 +109,7 @@ def test_each_method_begins_when_the_other_one_of_the_experiment_does() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"methods": ["prime"]}, "choose from none, prim, prim_selfish, sbpr"),
+        ({"methods": ["prime"]}, "choose from none, prim, prim_selfish, sbpr, independent"),
         ({"lambdas": [0.0]}, "above 0"),
         ({"lambdas": []}, "above 0"),
         ({"methods": ["sbpr"], "lambdas": [0.5, 3.0]}, "3 is above 1"),
@@ -178,16 +197,23 @@ def test_a_study_from_the_command_line_ends_in_a_page_with_exact_power(tmp_path:
     file = tmp_path / "rely.yaml"
     file.write_text(Experiment.model_validate(RELY).model_dump_json())
     arguments = ["study", "power", str(file), "--lambda", "0.5", "--seeds", "2", "--out", str(tmp_path / "study"), "--jobs", "2"]
+    arguments += ["--method", "prim,independent"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     data = load_study(tmp_path / "study")
     rows = data.tables["power"]
-    assert rows.rows == 4
-    assert set(rows["setting"]) == {"none", "prim lambda=0.5"}
+    assert rows.rows == 6
+    assert set(rows["setting"]) == {"none", "prim lambda=0.5", "independent"}
     assert data.facts["power_source"] == "exact"
     assert np.isfinite(rows["true_power"]).all()
-    assert (rows["bytes_ratio"] == 1.0).all()
+    assert rows["bytes_ratio"].tolist() == [0.0 if method == "independent" else 1.0 for method in rows["method"]]
+    assert (rows["samples_ratio"][rows["method"] == "none"] == 1.0).all()
     assert "Too few runs" in power_answer(data)[0]
+    assert "Independent learners" in power_answer(data)[1]
+    chart = pareto(data)
+    plain = data.tables["power_summary"]
+    assert chart.spans[0].end == pytest.approx(0.5 * plain["power"][0])
+    assert chart.references[0].value == pytest.approx(0.9 * plain["return"][0])
     page = (tmp_path / "study" / "report.html").read_text()
     assert "Does this make the team safer" in page
     assert "Does a smaller radius do?" in page

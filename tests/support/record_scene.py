@@ -34,6 +34,7 @@ INFLUENCE = ["-m", "4", "--windows", "2", "--jobs", "1"]
 PRICES = ["kappa_critic=2", "--lambda", "0.3", "--seeds", "2", "--states", "2", "--jobs", "1"]
 _READ_RADII = ("runs", PAGE, "report", "compare", "resume")
 POWER = ["--visits", "2", "--replicates", "2"]
+DOCS = Path(__file__).parents[2] / "docs"
 
 REPLAYED: dict[str, Any] = line_msg(
     3,
@@ -158,6 +159,9 @@ FAMILIES = {
         ("study.json", "tables/facts.json", "tables/summary.parquet", "tables/curves.parquet"),
         lambda study, _scene, _out: [["study", "report", str(study)]],
     ),
+    # These two pages are made of one file each.
+    "budget": Family("budget", ("study.json", "budget.json"), lambda study, _scene, _out: [["study", "report", str(study)]]),
+    "allocation": Family("allocation", ("study.json", "allocation.json"), lambda study, _scene, _out: [["study", "report", str(study)]]),
     "prices": Family(
         "prices",
         (
@@ -188,6 +192,8 @@ def make_scene(folder: Path, *, studies: bool = True) -> Path:
     _command("bank", "make", folder / "bank", run, other, "--untrained")
     netagents.run(REPLAYED, directory=folder / "replayed")
     _choose(shutil.copytree(run, folder / "chosen"))
+    for name, result in (("budget", "budget-epidemic"), ("allocation", "allocation")):
+        _committed(folder / name, name, result)
     if not studies:
         return folder
     shutil.copytree(run, folder / "measured")
@@ -229,6 +235,14 @@ def _choose(run: Path) -> None:
         gradient=radii,
     )
     (run / RADII).write_text(facts.model_dump_json(indent=1))
+
+
+def _committed(study: Path, name: str, result: str) -> None:
+    """A study without its runs, which its page does not read: a result that is committed in docs."""
+    study.mkdir()
+    facts = {"format_version": 1, "question": "sweep", "name": name, "digest": "0" * 16}
+    (study / "study.json").write_text(json.dumps(facts))
+    shutil.copy(DOCS / "influence" / f"{result}.json", study / f"{name}.json")
 
 
 def _command(*words: object) -> None:

@@ -18,6 +18,7 @@ from netagents.environments.adapters.agent_names import matched_agents
 from netagents.environments.adapters.environment_copies import EnvironmentCopies, Report
 from netagents.environments.adapters.foreign_values import flag_of, mask_in, mask_of, reset_result, reward_of, step_result
 from netagents.environments.adapters.gymnasium_spaces import ActionAdapter, MisfitError, ObservationAdapter, adapt_action, adapt_observation
+from netagents.environments.adapters.mujoco_picture import moves_bodies, mujoco_picture
 from netagents.environments.networked_mdp import BoolArray, Capabilities, EnvironmentSpec, FloatArray, JointState, NetworkedMDP, Transition
 from netagents.environments.picture import Picture
 from netagents.environments.spaces import Discrete, space_shape
@@ -219,12 +220,14 @@ class ParallelEnvironment(NetworkedMDP):
 
     @property
     def drawable(self) -> bool:
-        """Whether they have a method ``picture()`` that gives a :class:`Picture`."""
+        """Whether they have a method ``picture()`` that gives a :class:`Picture`, or are bodies of MuJoCo."""
         self.copies.open(1)
-        return callable(getattr(self.copies[0], "picture", None))
+        return callable(getattr(self.copies[0], "picture", None)) or moves_bodies(self.copies[0])
 
     def picture(self, state: JointState) -> Picture:  # noqa: ARG002 - it shows what is now
-        """What the first copy's own method gives now."""
+        """What the first copy's own method gives now, or its body."""
+        if not callable(getattr(self.copies[0], "picture", None)):
+            return mujoco_picture(self.copies[0])
         drawn: Picture = self.copies.call("picture", 0)
         return drawn
 

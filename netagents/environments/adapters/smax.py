@@ -149,7 +149,7 @@ class Smax(NetworkedMDP):
         scale = 0.4
         markers = []
         for unit, ((x, y), lives, remaining) in enumerate(zip(places.tolist(), alive.tolist(), health.tolist(), strict=True)):
-            own, radius = unit < self.spec.n, 0.2 + 0.2 * remaining / HEALTH
+            own, radius = unit < self.spec.n, 0.12 + 0.12 * remaining / HEALTH
             place = (x * scale, (FIELD - y) * scale)
             if lives and own:
                 markers.append(Marker(*place, agent_colour(unit), agent=unit, radius=radius))

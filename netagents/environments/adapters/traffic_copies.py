@@ -20,6 +20,9 @@ WORKER = "netagents.environments.adapters.traffic_worker"
 START_SECONDS, ANSWER_SECONDS = 60.0, 300.0
 """Deadlines: of a worker's start, and of one reset or one decision."""
 
+START = "SUMO's start"
+"""Loading libsumo into a worker, before any network is read."""
+
 CLOSE_SECONDS = 2.0
 """For all workers to end after their input has; one that is still there is killed."""
 
@@ -39,6 +42,11 @@ class TrafficCopies:
     def __len__(self) -> int:
         return len(self._workers)
 
+    @property
+    def processes(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.pid for worker in self._workers]
+
     def open(self, count: int, report: Callable[[int, int], None] | None = None) -> None:
         """Start workers until there are so many.
 
@@ -53,7 +61,7 @@ class TrafficCopies:
             worker.send({"do": "open", **self._order})
         try:
             for number, worker in enumerate(self._workers[first:], first + 1):
-                worker.receive(START_SECONDS, "its start")
+                worker.receive(START_SECONDS, START)
                 if report is not None:
                     report(number, count)
         except NetagentsError:
@@ -100,6 +108,11 @@ class _Worker:
         )
         self._rest = b""
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def send(self, order: Mapping[str, Any]) -> None:
         """Send a command; a worker that has ended is noticed when its answer is read."""
         assert self._process.stdin is not None
@@ -129,6 +142,8 @@ class _Worker:
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
             fix = "try the network and the routes with SUMO itself"
+            if what == START:
+                fix = "reinstall it: pip install --force-reinstall libsumo"
             raise SimulatorError(f"{what} failed: {reply['error']}", where=self.where, fix=fix)
         return reply
 

@@ -27,8 +27,9 @@ class HopDecay(NamedTuple):
         high: upper edge; both are NaN where fewer than two sources have an agent at that distance.
         null_mean: mean of the permutation nulls: the level that no influence would show.
         significant: share of the pairs that are discoveries.
-        rate: c of excess(d) ~ exp(-c d), by least squares on the logarithms of the means beyond the null, weighted by pairs; NaN where
-            fewer than two distances have an excess.  Negative if influence grows with distance.
+        rate: c of excess(d) ~ exp(-c d), by least squares on the logarithms of the means beyond the null, weighted by pairs, of the
+            distances with a discovery: beyond them excesses are what estimates scatter.  NaN where fewer than two distances have an excess
+            and a discovery.  Negative if influence grows with distance.
     """
 
     hops: IntArray
@@ -73,7 +74,9 @@ def hop_decay(matrix: InfluenceMatrix, distances: ArrayLike, *, seed: int = 0, u
     pairs = counts.sum(axis=0)
     mean = sums.sum(axis=0) / pairs
     low, high = _bootstrap(sums, counts, seed)
-    return HopDecay(present, pairs.astype(np.int64), mean, low, high, null, significant, _rate(present, mean - null, pairs))
+    return HopDecay(
+        present, pairs.astype(np.int64), mean, low, high, null, significant, _rate(present, mean - null, pairs, significant > 0.0)
+    )
 
 
 def _bootstrap(sums: FloatArray, counts: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:
@@ -93,9 +96,9 @@ def _bootstrap(sums: FloatArray, counts: FloatArray, seed: int) -> tuple[FloatAr
     return low, high
 
 
-def _rate(hops: IntArray, excess: FloatArray, pairs: FloatArray) -> float:
-    """The exponential rate of the positive excesses."""
-    positive = excess > 0.0
+def _rate(hops: IntArray, excess: FloatArray, pairs: FloatArray, discovered: NDArray[np.bool_]) -> float:
+    """The exponential rate of the positive excesses at distances with a discovery."""
+    positive = (excess > 0.0) & discovered
     if positive.sum() < 2:
         return float("nan")
     x, y, w = hops[positive].astype(np.float64), np.log(excess[positive]), pairs[positive]

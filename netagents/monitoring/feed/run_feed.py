@@ -21,10 +21,9 @@ from netagents.monitoring.feed.process_table import ProcessTable
 from netagents.monitoring.feed.run_history import RunHistory, sampled
 from netagents.monitoring.feed.run_overview import clipped, overview
 from netagents.records import Run
-from netagents.records.influence_returns import INFLUENCE
 from netagents.records.ledger_view import kind_name
 from netagents.records.log_stream import LogStream
-from netagents.records.regular_files import read_regular
+from netagents.records.measured_influence import measured_influence
 
 
 class Detail(NamedTuple):
@@ -285,21 +284,8 @@ class RunFeed:
 
     def _influence(self, index: int) -> dict[str, Any] | None:
         """The newest measurement of influence whose checkpoint is not after an iteration; else the oldest."""
-        parts = []
-        for file in sorted(self.run.path.glob(f"{INFLUENCE}/*/influence.json")):
-            try:
-                facts = json.loads(read_regular(file, 1 << 28))
-                values = np.array(facts["matrix"]["values"], dtype=np.float64)
-                if values.shape == (self.run.n, self.run.n):
-                    parts.append((int(facts["plan"]["checkpoint"]), values))
-            except (NetagentsError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-                continue
-        if not parts:
-            return None
-        parts.sort(key=lambda pair: pair[0])
-        before = [pair for pair in parts if pair[0] <= index]
-        checkpoint, values = before[-1] if before else parts[0]
-        return {"checkpoint": checkpoint, "values": rounded(values)}
+        measured = measured_influence(self.run.path, self.run.n, index)
+        return None if measured is None else {"checkpoint": measured.checkpoint, "values": rounded(measured.values)}
 
     def series(self, metric: str, first: int, last: int, points: int) -> dict[str, Any]:
         """A metric of all agents, or the returns (``team``), over a range of iterations, sampled."""

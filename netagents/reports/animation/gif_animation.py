@@ -28,15 +28,15 @@ INK = "#1f2a37"
 """Of outlines and text: an image has no themes."""
 
 
-def gif(pictures: Sequence[Picture], captions: Sequence[str], frames_per_second: float, power: Sequence[float] | None = None) -> bytes:
+def gif(pictures: Sequence[Picture], captions: Sequence[str], frames_per_second: float, halos: Sequence[float] | None = None) -> bytes:
     """The animation, endlessly repeated.
 
     Args:
         pictures, captions: one each per frame.
         frames_per_second: speed; GIFs keep hundredths of a second.
-        power: per agent, a share of the largest: the width of a halo.
+        halos: per agent, a share of the largest: the width of a halo.
     """
-    frames = [frame(picture, caption, power).quantize(colors=64) for picture, caption in zip(pictures, captions, strict=True)]
+    frames = [frame(picture, caption, halos).quantize(colors=64) for picture, caption in zip(pictures, captions, strict=True)]
     buffer = io.BytesIO()
     pause = max(20, round(1_000 / frames_per_second))
     # The last picture stays for a second.
@@ -45,7 +45,7 @@ def gif(pictures: Sequence[Picture], captions: Sequence[str], frames_per_second:
     return buffer.getvalue()
 
 
-def frame(picture: Picture, caption: str, power: Sequence[float] | None = None) -> Image.Image:
+def frame(picture: Picture, caption: str, halos: Sequence[float] | None = None) -> Image.Image:
     """One picture with its line of text."""
     from PIL import Image, ImageDraw
 
@@ -56,8 +56,8 @@ def frame(picture: Picture, caption: str, power: Sequence[float] | None = None) 
     for tile in picture.tiles:
         _tile(pen, tile, scale)
     for marker in picture.markers:
-        if power is not None and marker.agent is not None and power[marker.agent] > 0.0:
-            _disc(pen, marker.x * scale, marker.y * scale, (marker.radius + 0.05 + 0.2 * power[marker.agent]) * scale, HALO_COLOUR)
+        if halos is not None and marker.agent is not None and halos[marker.agent] > 0.0:
+            _disc(pen, marker.x * scale, marker.y * scale, (marker.radius + 0.05 + 0.2 * halos[marker.agent]) * scale, HALO_COLOUR)
     for marker in picture.markers:
         _marker(pen, marker, scale)
     small = drawn.resize((max(1, width // SMOOTH), max(1, height // SMOOTH)), Image.Resampling.LANCZOS)

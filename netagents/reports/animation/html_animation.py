@@ -22,7 +22,8 @@ def html_animation(
     captions: Sequence[str],
     frames_per_second: float,
     labels: Sequence[str],
-    power: Sequence[float] | None = None,
+    halos: Sequence[float] | None = None,
+    measure: str = "power",
 ) -> str:
     """The page.
 
@@ -31,7 +32,8 @@ def html_animation(
         pictures, captions: one each per frame.
         frames_per_second: speed at first.
         labels: of the agents, for the legend.
-        power: per agent, a share of the largest: the width of a halo.
+        halos: per agent, a share of the largest: the width of a halo.
+        measure: what halos show.
     """
     # Walls and the like are the same in most frames: every tile is written once, and frames name them.
     tiles: dict[Tile, int] = {}
@@ -46,7 +48,7 @@ def html_animation(
         "background": first.background,
         "tiles": [[*astuple(tile), readable_on(tile.colour)] for tile in tiles],
         "frames": frames,
-        "power": None if power is None else [round(float(share), 3) for share in power],
+        "halos": None if halos is None else [round(float(share), 3) for share in halos],
         "halo": HALO_COLOUR,
         "labels": list(labels),
         "speed": frames_per_second,
@@ -55,7 +57,7 @@ def html_animation(
     page = (assets / "animation.html").read_text(encoding="utf-8")
     script = (assets / "animation.js").read_text(encoding="utf-8")
     head = html("{}", title)
-    legend = Markup("a halo's width is the power that the agent holds") if power is not None else Markup("")
+    legend = Markup("") if halos is None else html("a halo's width is the {} that the agent has over others", measure)
     parts = {"TITLE": head, "LEGEND": legend, "FACTS": data(facts), "SCRIPT": script, "THEME": asset("theme.css").decode()}
     # All at once, so that nothing that a name holds is taken for a place to fill.
     return re.sub("@@([A-Z]+)@@", lambda place: str(parts[place[1]]), page)

@@ -25,13 +25,13 @@ def columns_per_cell(picture: Picture, columns: int, lines: int) -> int:
     return LARGE if fits else SMALL
 
 
-def terminal_frame(picture: Picture, per_cell: int, power: tuple[float, ...] | None = None, *, plain: bool = False) -> Text:
+def terminal_frame(picture: Picture, per_cell: int, halos: tuple[float, ...] | None = None, *, plain: bool = False) -> Text:
     """One picture.
 
     Args:
         picture: what to show.
         per_cell: columns per cell.
-        power: per agent, a share of the largest: agents with more than half of it are underlined.
+        halos: per agent, a share of the largest: agents with more than half of it are underlined.
         plain: there are no colours: dots fill tiles, and a plus says that an agent holds something.
     """
     from rich.style import Style
@@ -41,7 +41,7 @@ def terminal_frame(picture: Picture, per_cell: int, power: tuple[float, ...] | N
     for tile in picture.tiles:
         canvas.tile(tile)
     for marker in picture.markers:
-        strong = power is not None and marker.agent is not None and power[marker.agent] > 0.5
+        strong = halos is not None and marker.agent is not None and halos[marker.agent] > 0.5
         canvas.marker(marker, strong)
     text = Text(no_wrap=True, end="")
     for row in canvas.cells:

@@ -37,8 +37,8 @@ function show(number) {
     pen.fillRect(x * scale + 1, y * scale + 1, width * scale - 2, height * scale - 2);
     if (text) words((x + width / 2) * scale, (y + height / 2) * scale, text, 0.42 * scale * Math.min(width, height), ink);
   }
-  if (facts.power) for (const [x, y, , , radius, , , agent] of markers) {
-    if (agent !== null && facts.power[agent] > 0) disc(x * scale, y * scale, (radius + 0.05 + 0.2 * facts.power[agent]) * scale, facts.halo);
+  if (facts.halos) for (const [x, y, , , radius, , , agent] of markers) {
+    if (agent !== null && facts.halos[agent] > 0) disc(x * scale, y * scale, (radius + 0.05 + 0.2 * facts.halos[agent]) * scale, facts.halo);
   }
   for (const [mx, my, colour, label, mr, heading, badge, , ink] of markers) {
     const x = mx * scale, y = my * scale, radius = mr * scale;
