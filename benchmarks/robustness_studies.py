@@ -27,7 +27,7 @@ STUDIES = {
     "robots-5": f"{ROBOTS} topology.n=5 {GROUPS} --seeds 5",
     "robots-10": f"{ROBOTS} topology.n=10 {GROUPS} --seeds 5",
     "robots-20": f"{ROBOTS} topology.n=20 {GROUPS} --seeds 2",
-    "half-cheetah": "launch/half_cheetah.yaml learning.iterations=16 --mir2 0.0005 --seeds 5 --budget 8 --episodes 16",
+    "half-cheetah": "launch/half_cheetah.yaml learning.iterations=16 --mir2 0.0005 --seeds 2 --budget 8 --episodes 16",
     "smax": "launch/smax.yaml learning.iterations=16 --mir2 0.0005 --seeds 2 --budget 10 --episodes 128",
 }
 """Words of ``netagents study robustness``."""
