@@ -1,7 +1,8 @@
-"""Hundreds of agents in one process and as processes, beside what ``netagents plan`` predicts: bytes, memory, and the time of a step.
+"""Hundreds of agents in one process and as processes, beside what ``netagents plan`` predicts: bytes, memory, time of start and step.
 
 ``python -m benchmarks.many_agents 100 300 1000`` prints the table of docs/hosts.md.  The time of a step is processor time of all processes,
 by the difference of a long and a short run, divided by the number of cores that the prediction assumes, so that other load does not count.
+The start lasts from the run directory until the server has heard of all nodes; that and the time of an iteration are of the clock.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import netagents
 from netagents.experiment import load_experiment
@@ -76,7 +79,7 @@ def processor_seconds() -> float:
 def measure(n: int, launcher: str) -> str:
     """A row of the table."""
     cost: Cost = predict(prepare(load_experiment(grid(n, launcher, LONG)).experiment).setup)
-    start, seconds, payload = time.time(), [], 0
+    start, seconds, payload, gathered, wall = time.time(), [], 0, 0.0, np.zeros(1)
     with tempfile.TemporaryDirectory(prefix="many-", dir="/tmp") as folder:
         tempfile.tempdir = folder
         memory = Memory(Path(folder))
@@ -87,6 +90,8 @@ def measure(n: int, launcher: str) -> str:
             run = netagents.run(grid(n, launcher, iterations), directory=Path(folder) / str(iterations))
             seconds.append(processor_seconds() - before)
             payload = sum(traffic.bytes for traffic in run.ledger.by_link().values())
+            times = {event["event"]: float(event["time"]) for event in run.events}
+            gathered, wall = times.get("gathered", 0.0) - times["created"], run.seconds
     tempfile.tempdir = None
     memory.over.set()
     step = (seconds[1] - seconds[0]) / (LONG - SHORT) / STEPS / (CORES if launcher == "local" else 1)
@@ -94,8 +99,10 @@ def measure(n: int, launcher: str) -> str:
     here = f"{memory.most / 2**30:.2f} GiB" if memory.most else "-"
     memory_text = f"{cost.memory_bytes[1] / 2**30:.2f} GiB" if launcher == "local" else "-"
     rates = f"{1e3 * cost.step_seconds():.1f} ms" if launcher == "local" else "-"
+    clock = f"{gathered:.1f} s | {(wall[-1] - wall[0]) / (len(wall) - 1):.2f} s" if launcher == "local" else "- | -"
     whole = f"{(time.time() - start):.0f} s"
-    return f"| {n:,} | {launcher} | {predicted:,.0f} | {payload:,} | {memory_text} | {here} | {rates} | {1e3 * step:.1f} ms | {whole} |"
+    sizes = f"{predicted:,.0f} | {payload:,} | {memory_text} | {here}"
+    return f"| {n:,} | {launcher} | {sizes} | {rates} | {1e3 * step:.1f} ms | {clock} | {whole} |"
 
 
 def main() -> None:
@@ -104,8 +111,9 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", type=int, default=[100, 300, 1000])
     parser.add_argument("--launcher", action="append", help="in_process, local; default: both")
     arguments = parser.parse_args()
-    print("| agents | launcher | payload, predicted | payload, ledger | memory, at most | memory | step, predicted | step | both runs |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    titles = "agents | launcher | payload, predicted | payload, ledger | memory, predicted | memory | step, predicted | step | start"
+    print(f"| {titles} | iteration | both runs |")
+    print(f"|{'---|' * 11}")
     for launcher in arguments.launcher or ["in_process", "local"]:
         for n in arguments.sizes:
             print(measure(n, launcher), flush=True)

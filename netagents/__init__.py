@@ -15,10 +15,20 @@ if TYPE_CHECKING:
     from netagents.launchers.policy_evaluation import evaluate
     from netagents.launchers.power_audit import audit
     from netagents.launchers.resumed_run import resume
-    from netagents.records.run_reader import Run
+    from netagents.records.run_reader import Run, runs
     from netagents.reports.comparison_page import compare
+    from netagents.reports.run_report import write_report
+    from netagents.reports.study_report import write_study_report
     from netagents.studies.exact_of_run import exact_values
-    from netagents.studies.finished_study import study
+    from netagents.studies.finished_study import study, study_mute, study_power, study_seeds, study_sweep
+    from netagents.studies.measured_studies import (
+        attack,
+        study_allocation,
+        study_budget,
+        study_failures,
+        study_robustness,
+        study_samples,
+    )
 
 __version__ = "0.1.0"
 
@@ -27,6 +37,7 @@ __all__ = [
     "RecordedIteration",
     "Run",
     "__version__",
+    "attack",
     "audit",
     "compare",
     "evaluate",
@@ -35,7 +46,19 @@ __all__ = [
     "load_experiment",
     "resume",
     "run",
+    "runs",
     "study",
+    "study_allocation",
+    "study_budget",
+    "study_failures",
+    "study_mute",
+    "study_power",
+    "study_robustness",
+    "study_samples",
+    "study_seeds",
+    "study_sweep",
+    "write_report",
+    "write_study_report",
 ]
 
 _HOMES = {
@@ -50,7 +73,14 @@ _HOMES = {
     "compare": "netagents.reports.comparison_page",
     "evaluate": "netagents.launchers.policy_evaluation",
     "exact_values": "netagents.studies.exact_of_run",
-    "study": "netagents.studies.finished_study",
+    "runs": "netagents.records.run_reader",
+    "write_report": "netagents.reports.run_report",
+    "write_study_report": "netagents.reports.study_report",
+    **dict.fromkeys(("study", "study_mute", "study_power", "study_seeds", "study_sweep"), "netagents.studies.finished_study"),
+    **dict.fromkeys(
+        ("attack", "study_allocation", "study_budget", "study_failures", "study_robustness", "study_samples"),
+        "netagents.studies.measured_studies",
+    ),
 }
 
 
@@ -64,4 +94,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "Any", "annotations", "_HOMES"})

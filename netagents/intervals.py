@@ -46,6 +46,13 @@ _AT_ONCE = 4_000_000
 Order = Literal["higher", "lower", "not told apart", "too few"]
 
 
+def significant(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits at most: ``0.01234``, ``2.5``, ``12,346``; no digit before the point becomes a zero."""
+    if 10**digits <= abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}g}"
+
+
 class Interval(NamedTuple):
     """A value and its 95 % interval.
 
@@ -70,7 +77,7 @@ class Interval(NamedTuple):
 
         Args:
             digits: after the point.
-            number: writes one number instead, if given.
+            number: writes one number instead, if given, such as :func:`significant`.
             count: also write n.
         """
         write = number or (lambda value: f"{value:.{digits}f}")
@@ -189,13 +196,13 @@ def leader_sentence(names: Sequence[str], intervals: Sequence[Interval], what: s
     Args:
         names, intervals: one per group, at least one.
         what: is compared, such as ``final return``.
-        number: writes one number.
+        number: writes one number (default: four significant digits).
     """
     finite = [position for position, each in enumerate(intervals) if not math.isnan(each.value)]
     if not finite:
         return f"No {what} is known."
     ranked = sorted(finite, key=lambda position: -intervals[position].value)
-    leaders = [f"{names[position]} with {intervals[position].text(number=number)}" for position in ranked[:2]]
+    leaders = [f"{names[position]} with {intervals[position].text(number=number or significant)}" for position in ranked[:2]]
     if len(ranked) == 1:
         return f"{what.capitalize()}: {leaders[0]}."
     if len(finite) == len(intervals) and leader(intervals) is not None:

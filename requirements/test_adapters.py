@@ -25,7 +25,7 @@ TESTS = {
     "processes": "tests/system/test_engines_as_processes.py",
     "play": "tests/cli/test_cli_play.py",
     "signals": "tests/learning/test_signals.py",
-    "sinks": "tests/monitoring/test_sinks.py",
+    "sinks": "tests/monitoring/test_sinks.py tests/monitoring/test_sink_libraries.py",
 }
 """The adapters' tests by name; they are skipped in the ordinary test suite, where these packages are missing."""
 
@@ -52,7 +52,7 @@ def run(*words: str | Path) -> int:
 
 
 def tested(file: str) -> str:
-    """What is wrong after a file of tests has been run, or nothing."""
+    """What is wrong after a file of tests, or several with spaces between them, has been run, or nothing."""
     words = [
         str(FOLDER / "bin" / "python"),
         "-m",
@@ -65,7 +65,7 @@ def tested(file: str) -> str:
         "-rs",
         "--timeout",
         "1800",
-        file,
+        *file.split(),
     ]
     print("+", *words, flush=True)
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

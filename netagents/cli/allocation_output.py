@@ -30,7 +30,8 @@ def carry_out_allocation(
     from netagents.cli.study_progress import csv_rows
     from netagents.errors import printable
     from netagents.records import write_atomically
-    from netagents.reports.allocation_page import write_allocation_page
+    from netagents.records.record_files import read_record
+    from netagents.reports.allocation_page import gain_sentence, rank_sentence, write_allocation_page
     from netagents.studies.allocation_evaluation import evaluate_allocation, result_json, values_table
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import carry_out
@@ -50,6 +51,8 @@ def carry_out_allocation(
     write_atomically(folder / "scenarios.csv", csv_rows(scenarios))
     _print(result)
     page = write_allocation_page(folder)
+    facts = read_record(folder / "allocation.json", "allocation.json")
+    typer.echo(f"\n{printable(gain_sentence(facts))}\n{printable(rank_sentence(facts))}")
     typer.echo(f"\n{printable(str(folder))}: allocation.json, values.csv, scenarios.csv (for `netagents allocate`)")
     typer.echo(f"report  {printable(str(page))}")
 

@@ -43,7 +43,8 @@ def attack(
     """Freeze a team, train adversaries against it in some of its seats, and measure what the others still return."""
     from netagents.cli.locate import find_run
     from netagents.cli.study_progress import train_all
-    from netagents.reports.attack_page import write_attack_page
+    from netagents.errors import printable
+    from netagents.reports.attack_page import attack_sentence, write_attack_page
     from netagents.studies.attack_results import measure_attack
     from netagents.studies.attack_study import attack_study, parse_adversaries
     from netagents.studies.study_directory import StudyDirectory
@@ -64,7 +65,9 @@ def attack(
         typer.echo(json.dumps(facts, indent=2, allow_nan=False))
     else:
         _print_table(facts)
-        typer.echo(f"\nreport  {page}")
+        if len(facts["rows"]) > 1:
+            typer.echo(f"\n{printable(attack_sentence(facts))}")
+        typer.echo(f"\nreport  {printable(str(page))}")
 
 
 def _shares(text: str) -> list[float]:

@@ -19,7 +19,8 @@ def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int
     from netagents.cli.study_progress import csv_rows
     from netagents.errors import printable
     from netagents.records import write_atomically
-    from netagents.reports.budget_page import write_budget_page
+    from netagents.records.record_files import read_record
+    from netagents.reports.budget_page import budget_answers, write_budget_page
     from netagents.studies.byte_budget_study import budget_json, budget_table, evaluate_budget
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import carry_out
@@ -36,6 +37,8 @@ def carry_out_budget(study: Study, folder: Path, jobs: int | None, episodes: int
         typer.echo(note)
     _print(rows)
     page = write_budget_page(folder)
+    for sentence in ("", *budget_answers(read_record(folder / "budget.json", "budget.json")["rows"])):
+        typer.echo(printable(sentence))
     typer.echo(f"\n{printable(str(folder))}: budget.json, budget.csv\nreport  {printable(str(page))}")
 
 

@@ -77,16 +77,17 @@ def _print_table(run: Run, result: Evaluation, untrained: Evaluation) -> None:
     from rich.table import Table
 
     from netagents.errors import printable
+    from netagents.intervals import significant
 
     spec = run.setup.spec
     known = spec.best_return if result.horizon == spec.horizon else None
     played = "greedy" if result.greedy else "sampled"
     name = printable(run.path.name)
     typer.echo(f"{name} after iteration {result.checkpoint}, {len(result.returns):,} {played} episodes of {result.horizon} steps")
-    lines = [("return per agent", result.team.text()), ("discounted", result.team_discounted.text())]
-    lines.append(("untrained policies", untrained.team.text()))
+    lines = [("return per agent", result.team.text(number=significant)), ("discounted", result.team_discounted.text(number=significant))]
+    lines.append(("untrained policies", untrained.team.text(number=significant)))
     if known is not None:
-        lines.append(("best known", f"{known:.2f}"))
+        lines.append(("best known", significant(known)))
     for what, value in lines:
         typer.echo(f"  {what:<19}{value}")
     agents = result.agents

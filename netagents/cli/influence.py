@@ -116,13 +116,11 @@ def _print(measured: Measurement, names: tuple[str, ...]) -> None:
     from rich.table import Table
 
     from netagents.errors import printable
+    from netagents.reports.influence_page import influence_sentence
 
     matrix = measured.matrix
-    tests = int(np.isfinite(matrix.p).sum())
-    typer.echo(
-        f"{int(matrix.significant.sum())} of {tests} pairs significant at a false-discovery rate of {matrix.rate:g} "
-        f"(K = {matrix.policies}, M = {matrix.repetitions}, {matrix.estimator}, {matrix.permutations} permutations)\n"
-    )
+    typer.echo(printable(influence_sentence(measured, names)))
+    typer.echo(f"K = {matrix.policies}, M = {matrix.repetitions}, {matrix.estimator}, {matrix.permutations} permutations\n")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("source", "agent", "influence", "95 % interval", "null (95 %)", "adjusted p"):
         grid.add_column(title, justify="right", no_wrap=True)

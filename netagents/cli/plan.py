@@ -114,12 +114,14 @@ def plan(
     if spread is not None:
         placed, random = spread.placement, spread.random_crossing
         sizes = [len(agents) for agents in placed.agents]
+        other = "direct" if cost.routing == "relay" else "relay"
         facts += [
             ("hosts", f"{hosts}, with {min(sizes)} to {max(sizes)} agents each; the bytes between them are payload per iteration"),
             (
                 "between hosts",
                 f"{byte_size(placed.crossing)} of {byte_size(placed.whole)}, and {byte_size(random)} if agents were spread at random",
             ),
+            *([(f"with {other} routing", byte_size(spread.other_routing))] if spread.other_routing is not None else []),
             *(
                 (
                     f"step, {hosts} x {each.name}",

@@ -123,7 +123,7 @@ def _print_table(result: Audit, names: tuple[str, ...]) -> None:
     from rich.table import Table
 
     from netagents.errors import printable
-    from netagents.reports.audit_page import pairs_of
+    from netagents.reports.audit_page import audit_sentence, pairs_of
 
     pairs = pairs_of(result)
     kind = f"{result.plan.variant.replace('_', '-')} power" + (f" over {result.plan.steps} steps" if result.plan.steps > 1 else "")
@@ -141,3 +141,4 @@ def _print_table(result: Audit, names: tuple[str, ...]) -> None:
             f"{low:.3g} to {high:.3g}", measured,
         )  # fmt: skip
     Console(markup=False).print(grid)
+    typer.echo(f"\n{printable(audit_sentence(result, names))}")

@@ -40,9 +40,9 @@ def robustness(
 ) -> None:
     """Train every method, freeze its team, attack it, and compare clean and attacked returns and training times."""
     from netagents.cli.study_progress import first_seed, train_all
-    from netagents.errors import UsageError
+    from netagents.errors import UsageError, printable
     from netagents.learning.prepared_experiment import prepare
-    from netagents.reports.robustness_page import write_robustness_page
+    from netagents.reports.robustness_page import load_robustness, robustness_sentences, write_robustness_page
     from netagents.studies.attack_study import parse_adversaries
     from netagents.studies.robustness_study import attack_all, robustness_study
     from netagents.studies.study_directory import StudyDirectory
@@ -72,7 +72,10 @@ def robustness(
         episodes=episodes,
         messages=messages,
     )
-    typer.echo(str(write_robustness_page(directory.path)))
+    page = write_robustness_page(directory.path)
+    for sentence in robustness_sentences(load_robustness(directory.path)):
+        typer.echo(printable(sentence))
+    typer.echo(printable(str(page)))
 
 
 def _names(text: str) -> list[str]:

@@ -22,7 +22,13 @@ app = typer.Typer(add_completion=False)
 def run(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Experiment file, such as launch/quickstart.yaml.")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as kappa=2.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run directory to make; must not exist. Default: a fresh one in runs/.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Run directory to make; must not exist. Default: a fresh one in runs/. With --seeds: of a study, studies/seeds-NAME.",
+        ),
+    ] = None,
     launcher: Annotated[
         str | None, typer.Option("--launcher", help="local, in_process, compose, slurm, ssh or ray: short for runtime.launcher=LAUNCHER.")
     ] = None,
@@ -43,7 +49,15 @@ def run(
             "--against", metavar="KEY=VALUE", help="Then run the same with this changed, such as kappa=0, and compare; may be repeated."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="With --against: seeds on either side, from the own one on.")] = 1,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            min=1,
+            max=1000,
+            help="As many runs, with seeds from the own one on, and one table; the same command goes on. With --against: on either side.",
+        ),
+    ] = 1,
     watch: Annotated[bool, typer.Option("--watch", help="Show the run on a page in the browser while it goes on.")] = False,
     audit: Annotated[
         bool, typer.Option("--audit", help="Then measure true power by branching the environment, as netagents power does.")
@@ -54,10 +68,12 @@ def run(
     import contextlib
 
     from netagents.cli.page_beside_run import PageBesideRun
+    from netagents.cli.run_seeds import run_seeds
     from netagents.errors import InterruptedRunError, NodeFailedError, UsageError
     from netagents.launchers.display import make_display
     from netagents.launchers.launch import launch
     from netagents.learning.branch_checks import check_branchable
+    from netagents.studies.baseline import plan_baseline
 
     if detach and (against or audit or watch):
         raise UsageError(
@@ -66,7 +82,13 @@ def run(
     short = {"launcher": launcher, "hosts.file": hosts, "slurm.partition": partition, "slurm.nodes": nodes}
     words = [*(overrides or []), *(f"runtime.{name}={value}" for name, value in short.items() if value is not None)]
     loaded = load_trusted(file, words, trust)
-    baseline = _planned(file, words, against or [], seeds)
+    if seeds > 1 and not against:
+        if detach or audit or watch:
+            fix = "leave out --detach, --audit and --watch; `netagents watch` shows the runs of a study"
+            raise UsageError("is for one run", where="--detach" if detach else "--audit" if audit else "--watch", fix=fix)
+        run_seeds(loaded, seeds, out, quiet)
+        return
+    baseline = plan_baseline(file, words, against, seeds) if against else None
     with contextlib.ExitStack() as exits:
         # What the page needs is looked for before the display takes the terminal.
         page = PageBesideRun(lambda line: typer.echo(line, err=True) if quiet else display.note(line)) if watch else None
@@ -88,20 +110,6 @@ def run(
             show_error(error)
             raise
         show_result(finished)
-
-
-def _planned(file: str, words: list[str], against: list[str], seeds: int) -> Baseline | None:
-    """The runs that a comparison needs, checked before anything runs."""
-    from netagents.errors import UsageError
-    from netagents.studies.baseline import plan_baseline
-
-    if against:
-        return plan_baseline(file, words, against, seeds)
-    if seeds > 1:
-        raise UsageError(
-            "--seeds goes with --against", fix="add --against KEY=VALUE; netagents study sweep runs an experiment with many seeds"
-        )
-    return None
 
 
 def _compare(baseline: Baseline, run: Run, quiet: bool) -> None:

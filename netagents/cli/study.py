@@ -10,7 +10,7 @@ import typer
 from netagents.cli.robustness import robustness
 from netagents.cli.study_failures import failures
 from netagents.cli.study_page import report
-from netagents.cli.study_progress import ProgressLine, first_seed
+from netagents.cli.study_progress import ProgressLine, first_seed, show_report
 
 if TYPE_CHECKING:
     from netagents.studies.study_specification import Measure, Study
@@ -241,7 +241,6 @@ def _carry_out(
     study: Study, out: Path | None, jobs: int | None, episodes: int, *, exact: bool = False, times: int = 0, states: int = 0
 ) -> None:
     from netagents.errors import NodeFailedError
-    from netagents.reports.study_report import write_study_report
     from netagents.studies.finished_study import open_study, write_tables_of
     from netagents.studies.study_runs import carry_out
 
@@ -257,7 +256,7 @@ def _carry_out(
     finally:
         show.close()
     write_tables_of(study, directory, exact=exact, times=times, states=states, report=show.print_line)
-    typer.echo(str(write_study_report(directory.path)))
+    show_report(directory.path)
     if failed is not None:
         raise failed
 

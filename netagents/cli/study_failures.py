@@ -30,7 +30,7 @@ def failures(
     from netagents.cli.locate import find_run
     from netagents.cli.study_progress import train_all
     from netagents.errors import UsageError, printable
-    from netagents.reports.failures_page import HEADS, rows_of, write_failures_page
+    from netagents.reports.failures_page import HEADS, failure_sentences, rows_of, write_failures_page
     from netagents.studies.failure_matrix import FailurePlan, check_removable, failure_matrix
     from netagents.studies.failure_play import KINDS
 
@@ -57,4 +57,7 @@ def failures(
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    typer.echo("")
+    for sentence in failure_sentences(facts):
+        typer.echo(printable(sentence))
     typer.echo(f"\nreport  {printable(str(page))}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from netagents.cli.study_progress import show_report
+
 
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]) -> None:
     """Write the report of a study again from its tables."""
@@ -14,10 +16,15 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A stud
     from netagents.studies.study_directory import StudyDirectory
 
     question = StudyDirectory.open(directory).facts["question"]
-    typer.echo(printable(str(_write(directory, question))))
+    page = _write(directory, question)
+    if page is None:
+        show_report(directory)
+    else:
+        typer.echo(printable(str(page)))
 
 
-def _write(directory: Path, question: str) -> Path:
+def _write(directory: Path, question: str) -> Path | None:
+    """The page of a study with a page of its own kind; None where its tables are those of runs."""
     if question == "attack":
         from netagents.reports.attack_page import write_attack_page
 
@@ -35,6 +42,4 @@ def _write(directory: Path, question: str) -> Path:
         from netagents.reports.allocation_page import write_allocation_page
 
         return write_allocation_page(directory)
-    from netagents.reports.study_report import write_study_report
-
-    return write_study_report(directory)
+    return None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from netagents.studies.study_directory import StudyDirectory
     from netagents.studies.study_runs import StudyProgress
     from netagents.studies.study_specification import Study
@@ -26,6 +28,19 @@ def train_all(study: Study, directory: StudyDirectory, jobs: int | None) -> None
         carry_out(study, directory, jobs=jobs, copies=0, show=show, report=show.print_line)
     finally:
         show.close()
+
+
+def show_report(path: Path) -> None:
+    """Write the page of a study from its tables; print the sentences that answer its question, and where the page is."""
+    from netagents.errors import printable
+    from netagents.reports.study_data import load_study
+    from netagents.reports.study_report import write_study_report
+    from netagents.reports.study_sentences import study_sentences
+
+    page = write_study_report(path)
+    for sentence in study_sentences(load_study(path)):
+        typer.echo(printable(sentence))
+    typer.echo(printable(str(page)))
 
 
 def csv_rows(rows: list[dict[str, Any]]) -> bytes:

@@ -32,8 +32,8 @@ from netagents.wire.codec.limits import LIMITS
 
 Verdict = Literal["ok", "warning", "problem"]
 
-PROCESS_BYTES = 12_500_000
-"""Memory of a tabular node before its tables, with its share of common pages: what a further agent takes in runs of 100 and 300."""
+_OWN_BYTES = 11_900_000
+_BYTES_PER_AGENT = 1_900
 
 _OTHER_PROCESSES = 4
 _CRITIC_BYTES = 20
@@ -50,6 +50,12 @@ class Finding:
     what: str
     text: str
     verdict: Verdict = "ok"
+
+
+def process_bytes(n: int) -> int:
+    """Memory of a tabular node before its tables, with its share of common pages, in a run of ``n`` agents, of which each node keeps the
+    graph, the spaces and the addresses: from runs of 100, 300 and 1 000 agents."""
+    return _OWN_BYTES + _BYTES_PER_AGENT * n
 
 
 def machine() -> list[Finding]:
@@ -85,7 +91,7 @@ def experiment_findings(setup: Setup, directory: Path) -> list[Finding]:
     findings = [Finding("experiment", f"{experiment.name}: {setup.n} agents, {setup.spec.name}, {experiment.runtime.launcher}")]
     each = [agent_bytes(setup, agent) for agent in range(setup.n)]
     largest = max(range(setup.n), key=lambda agent: each[agent])
-    needed = sum(each) + (PROCESS_BYTES * (nodes + _OTHER_PROCESSES - 2) if local else 0)
+    needed = sum(each) + (process_bytes(setup.n) * (nodes + _OTHER_PROCESSES - 2) if local else 0)
     available = available_memory()
     needs = f"about {needed / 1e9:.2f} GB in all; the largest agent ({largest}) takes {each[largest] / 1e6:.0f} MB"
     if available is not None and needed > available:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -111,7 +112,7 @@ def launch(
         check_free(exact)
     active_display = SilentDisplay() if display is None else display
     loaded, facts = _with_radii(loaded, active_display)
-    with contained():
+    with contained(), contextlib.closing(launcher):
         prepared = _prepared(loaded, launcher, active_display)
         try:
             if require is not None:

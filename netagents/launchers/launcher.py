@@ -74,6 +74,9 @@ class Launcher(ABC):
             EngineError: what runs the nodes failed.
         """
 
+    def close(self) -> None:  # noqa: B027 - many hold nothing
+        """Give back what :meth:`check` has opened; called at the end, also where nothing was carried out, and may be called again."""
+
 
 LAUNCHERS = {
     "local": "netagents.launchers.local:LocalLauncher",

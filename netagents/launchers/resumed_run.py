@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,9 +70,9 @@ def resume_run(
             else:
                 check_processes(prepared.experiment, prepared.topology)
                 check_replay(prepared.setup)
-                launcher = make_launcher(prepared.experiment)
-                launcher.check(prepared, SilentDisplay() if display is None else display)
-                carry_out(prepared, absolute_directory, display, first, callback=callback, launcher=launcher)
+                with contextlib.closing(make_launcher(prepared.experiment)) as launcher:
+                    launcher.check(prepared, SilentDisplay() if display is None else display)
+                    carry_out(prepared, absolute_directory, display, first, callback=callback, launcher=launcher)
         finally:
             absolute_directory.lock.release()
     return Run(directory)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from netagents.environments.networked_mdp import NetworkedMDP
 from netagents.learning.frozen_play import Players
-from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.learning.protocol.occupancy_cells import Cells
 from netagents.learning.protocol.rollout import Rollout
 from netagents.learning.protocol.setup import Setup
@@ -24,7 +23,7 @@ def check_first_occupancies(setup: Setup, environment: NetworkedMDP) -> None:
     Raises:
         UtilityError: one is undefined there, such as KL to a target with a zero where agents do go.
     """
-    _, lowest = agent_classes(setup)
+    _, lowest = setup.classes
     if all(_objective(setup, agent, setup.cells(agent)).is_bounded for agent in lowest):
         return
     cells = [setup.cells(agent) for agent in range(setup.n)]

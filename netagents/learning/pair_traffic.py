@@ -19,8 +19,8 @@ def traffic_of(kind: Kind, setup: Setup, agent: int) -> Traffic:
     return kind.row.traffic(setup, agent) if kind.row.traffic is not None else ()
 
 
-def pair_payload(setup: Setup) -> dict[Pair, int]:
-    """Payload bytes per iteration between two agents, both directions together, on the links that the routing uses.
+def pair_payload(setup: Setup, routing: str | None = None) -> dict[Pair, int]:
+    """Payload bytes per iteration between two agents, both directions together, on the links that a routing uses.
 
     With direct routing these are the sums of a run's ledger over its two directions; with relay routing each message counts on every
     edge of its tree.  Policies that move between seats of a population are left out: a lottery decides where to; and so are audits, which
@@ -28,11 +28,12 @@ def pair_payload(setup: Setup) -> dict[Pair, int]:
 
     Args:
         setup: of the experiment.
+        routing: ``direct`` or ``relay``; None is that of the experiment.
 
     Returns:
         Pair (i, j), i < j -> bytes.
     """
-    routes = Routes(setup) if setup.experiment.routing == "relay" else None
+    routes = Routes(setup) if (routing or setup.experiment.routing) == "relay" else None
     pairs: defaultdict[Pair, int] = defaultdict(int)
     for agent in range(setup.n):
         for kind in NEIGHBOUR_KINDS:

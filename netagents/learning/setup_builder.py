@@ -17,7 +17,6 @@ from netagents.learning.algorithm_checks import check_algorithm, check_meetings
 from netagents.learning.algorithms.registry import algorithm_facts
 from netagents.learning.incentives import make_frozen, make_pay, make_populations
 from netagents.learning.interventions.intervention_checks import advised_co_players, check_interventions
-from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.learning.protocol.agent_metrics import (
     BASE_METRICS,
     CONSTRAINT_METRICS,
@@ -61,7 +60,16 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     # A neighbour's reward is worth nothing without the trace that tells when it was earned.
     credited = muted[Kind.SHADOW_REWARD] | muted[Kind.TRACE] if shared_reward else muted[Kind.TRUNCATED_Q]
     cut = {RadiusKind.POLICY: muted[Kind.STATE], RadiusKind.CRITIC: muted[Kind.TRACE], RadiusKind.GRADIENT: credited}
-    reach = {kind: Reach(topology.hops, radii[kind], cut[kind]) for kind in RadiusKind}
+    reaches: dict[tuple[tuple[int, ...], frozenset[int]], Reach] = {}
+
+    def reach_of(radius: RadiusKind, without: frozenset[int]) -> Reach:
+        # Equal ones are one object, because each keeps what it has worked out.
+        key = radii[radius], without
+        if key not in reaches:
+            reaches[key] = Reach(topology.hops, *key)
+        return reaches[key]
+
+    reach = {kind: reach_of(kind, cut[kind]) for kind in RadiusKind}
     # Whoever counts neighbours' rewards needs the two kinds that make up the credit, or neither.
     own_cut = {
         **muted,
@@ -71,7 +79,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     }
     pay = make_pay(experiment, n, reach[RadiusKind.GRADIENT])
     frozen = make_frozen(experiment)
-    policies_travel = Reach(topology.hops, radii[RadiusKind.GRADIENT], muted[Kind.POLICY_PARAMETERS])
+    policies_travel = reach_of(RadiusKind.GRADIENT, muted[Kind.POLICY_PARAMETERS])
     populations = make_populations(experiment, spec, reach[RadiusKind.POLICY], policies_travel)
     alone = pay.keys() | frozen.keys() | populations.keys()
     if alone:
@@ -82,7 +90,7 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
     facts = _sharing_equals(algorithm_facts(agent, imports=imports) for agent in agents)
     # Whatever it learns with, a policy reads the states of others.
     needed_kinds = [kind for kind in NEIGHBOUR_KINDS if kind is Kind.STATE or any(kind in each.kinds for each in facts)]
-    kind_reach = {kind: Reach(topology.hops, radii[radius], own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
+    kind_reach = {kind: reach_of(radius, own_cut[kind]) for kind in needed_kinds if (radius := radius_of(kind))}
     rewards, worst = kind_reach.pop(Kind.REWARD, None), kind_reach.pop(Kind.WORST_ACTION, None)
     if advised and worst is not None:
         kind_reach[Kind.WORST_ACTION] = SelectedReach(worst, lambda i, j: i in advised.get(j, ()))
@@ -118,8 +126,11 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
             raise ExperimentError(
                 f"{value} needs a graph that stays as it is, and this environment's moves", where=key, fix=f"use {key}: {fix}"
             )
-    widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
-    needed = setup.steps * learning.batch * 8 * (4 + 2 * widest)
+    widest = topology.n
+    if _batch_bytes(setup, widest) > LARGEST_BATCH_BYTES:
+        # Windows are worked out where it matters alone: each agent reads this of all, and keeps what it has worked out.
+        widest = max(len(reach[RadiusKind.CRITIC].window(i)) for i in range(topology.n))
+    needed = _batch_bytes(setup, widest)
     if needed > LARGEST_BATCH_BYTES:
         raise CapacityError(
             f"one agent's batch of {learning.batch} copies x {setup.steps} steps x {widest} neighbours needs {needed / 2**30:.3g} GiB",
@@ -127,6 +138,11 @@ def make_setup(experiment: Experiment, topology: Topology, spec: EnvironmentSpec
             fix=f"use learning.batch={max(1, learning.batch * LARGEST_BATCH_BYTES // needed)} or a smaller horizon",
         )
     return setup
+
+
+def _batch_bytes(setup: Setup, neighbours: int) -> int:
+    """Bytes of the traces of so many neighbours in one batch."""
+    return setup.steps * setup.batch * 8 * (4 + 2 * neighbours)
 
 
 def with_imports(setup: Setup) -> Setup:
@@ -168,14 +184,17 @@ def _both(uses_kind: Sequence[bool]) -> Callable[[int, int], bool]:
     return lambda i, j: uses_kind[i] and uses_kind[j]
 
 
+MUTABLE = tuple(kind for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE)
+"""Kinds that may be muted.  An audit hears what policies read; without it, it would measure the power of other policies."""
+
+
 def check_muted(words: Sequence[str]) -> None:
     """Refuse to mute what agents do not send each other.
 
     Raises:
         ExperimentError: a word names no kind of message between agents.
     """
-    # An audit hears what policies read; without it, it would measure the power of other policies.
-    labels = [kind.label for kind in NEIGHBOUR_KINDS if kind is not Kind.BRANCH_STATE]
+    labels = [kind.label for kind in MUTABLE]
     for place, word in enumerate(words):
         if word.partition("@")[0] not in labels:
             raise ExperimentError(
@@ -208,7 +227,7 @@ def check_fits(setup: Setup) -> None:
     """
     experiment = setup.experiment
     # An error names the lowest agent of its class, which is the first that it holds of.
-    _, lowest = agent_classes(setup)
+    _, lowest = setup.classes
     for agent in lowest:
         check_algorithm(setup, agent)
     check_meetings(setup)

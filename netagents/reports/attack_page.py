@@ -36,7 +36,7 @@ def write_attack_page(path: Path) -> Path:
         f"seeds: {len(facts['seeds'])}, episodes: {facts['episodes']}, with the same random numbers for all"
     )
     parts = [_worst(rows), _numbers(rows), _skill(rows), _noise(rows), _weighted(rows), _messages(facts), _notes(facts)]
-    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts))
+    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts, [attack_sentence(facts)]))
 
 
 def interval(values: Sequence[float | None]) -> str:
@@ -54,9 +54,14 @@ def _worst(rows: Sequence[Row]) -> Markup:
         tile("attacked", short(worst["attacked"][0]), interval(worst["attacked"])),
         tile("loss", short(worst["loss"][0]), interval(worst["loss"])),
     ]
+    return section(f"Most is lost to {worst['label']}", html('<div class="tiles">{}</div>', joined(tiles)), wide=True)
+
+
+def attack_sentence(facts: Mapping[str, Any]) -> str:
+    """To whom the victims lose most, or why the seeds do not say."""
+    rows = sorted(facts["rows"], key=lambda row: -row["loss"][0])
     losses = [run_interval(row["clean"][0] - np.array(row["by_seed"])) for row in rows]
-    caption = leader_sentence([str(row["label"]) for row in rows], losses, "loss")
-    return section("Worst to lose", html('<div class="tiles">{}</div>', joined(tiles)), caption=caption, wide=True)
+    return leader_sentence([str(row["label"]) for row in rows], losses, "loss of each victim", short)
 
 
 def _name(row: Row) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from netagents.intervals import Interval
+from netagents.intervals import Interval, order
 from netagents.launchers.audit_result import Audit
 from netagents.records.atomic_files import write_atomically
 from netagents.reports.chart_axes import ticks
@@ -69,12 +69,23 @@ def write_audit_page(audit: Audit, name: str, names: Sequence[str], path: Path) 
         f"{int(audit.visits.max(initial=0))} visits per holder, {plan.replicates} rollouts of {plan.length} steps for each branch"
         + ("" if audit.complete else "; not finished: the same command goes on")
     )
-    return write_atomically(
-        path,
-        page_of_sections(
-            f"power of {name}", f"True power in {name}", subtitle, (_first(audit, pairs, names), _calibration(pairs), _table(pairs, names))
-        ),
-    )
+    sections = (_first(audit, pairs, names), _calibration(pairs), _table(pairs, names))
+    page = page_of_sections(f"power of {name}", f"True power in {name}", subtitle, sections, [audit_sentence(audit, names)])
+    return write_atomically(path, page)
+
+
+def audit_sentence(audit: Audit, names: Sequence[str]) -> str:
+    """Who has most true power over whom, and whether the visits tell it from the next pair."""
+    pairs = pairs_of(audit)
+    if not pairs:
+        return "No pair was audited, so true power is not known."
+    named = [f"{names[pair.holder]} over {names[pair.sufferer]}, {pair.true.text(number=short, count=False)}" for pair in pairs[:2]]
+    visits = f"95 % intervals over {pairs[0].true.n} visits"
+    if len(pairs) == 1:
+        return f"True power of agent {named[0]} ({visits})."
+    if order(pairs[0].true, pairs[1].true) == "higher":
+        return f"Most true power has agent {named[0]}; next is {named[1]} ({visits})."
+    return f"These visits do not tell which pair has most true power: agent {named[0]}; {named[1]} ({visits})."
 
 
 def _first(audit: Audit, pairs: Sequence[Pair], names: Sequence[str]) -> Markup:
@@ -136,7 +147,8 @@ def _scatter(pairs: Sequence[Pair]) -> Markup:
     parts.append(f'<text x="{MARGIN}" y="8" text-anchor="start" fill="var(--ink)" font-size="12">measured power</text>')
     width, height = MARGIN + SIDE + 20, SIDE + 58
     return Markup(
-        f'<svg viewBox="0 -4 {width} {height}" role="img" aria-label="measured power over true power" font-size="12">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 -4 {width} {height}" role="img" data-figure="" aria-label="measured power over true power" font-size="12">'
+        f"{''.join(parts)}</svg>"
     )
 
 

@@ -14,6 +14,7 @@ from netagents.records import Run
 from netagents.records.run_creation import COMPARISON
 from netagents.reports.comparison import Comparison, Group, compare_runs
 from netagents.reports.comparison_page import write_comparison
+from netagents.reports.html import short
 from netagents.reports.learning_curve import progress
 from netagents.reports.summary import learns_utility
 
@@ -74,20 +75,20 @@ def baseline_sentence(comparison: Comparison) -> str:
     """One sentence: where both end, how far apart that is, and on how many seeds it rests."""
     own, other = comparison.groups[:2]
     gap = difference(comparison)
-    ends = f"{own.label} ends at {_mean(own):.2f} per agent, {other.label} at {_mean(other):.2f}"
+    ends = f"{own.label} ends at {short(_mean(own))} per agent, {other.label} at {short(_mean(other))}"
     if gap.seeds == 0:
         sentence = f"{ends}; the two share no seed"
     elif gap.seeds == 1:
-        sentence = f"{ends}: {gap.mean:+.2f}, from one seed, so how much of it is chance is not known (--seeds 5 says)"
+        sentence = f"{ends}: {gap.mean:+.4g}, from one seed, so how much of it is chance is not known (--seeds 5 says)"
     else:
-        edges = f"{gap.mean:+.2f} [{gap.low:.2f}, {gap.high:.2f}]"
+        edges = f"{gap.mean:+.4g} [{short(gap.low)}, {short(gap.high)}]"
         doubt = "" if gap.certain else ", which may be chance"
         if gap.certain and gap.seeds < ENOUGH:
             doubt = f", too few seeds to be sure ({ENOUGH} at least)"
         sentence = f"{ends}: {edges}{doubt} (95 % interval over {gap.seeds} seeds, the same on both sides)"
     untrained = progress(own.runs[0]).untrained
     if untrained is not None:
-        sentence += f"; untrained policies return {untrained:.2f}"
+        sentence += f"; untrained policies return {short(untrained)}"
     if learns_utility(own.runs[0]):
         sentence += "; returns are compared, while these agents also learn from a utility"
     return f"{sentence}."

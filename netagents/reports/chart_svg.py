@@ -50,16 +50,18 @@ def _svg(chart: Chart) -> tuple[str, dict[str, object]]:
     across, down = _scales(chart, right, below, legend[1])
     box = (across.begin, down.end, across.end - across.begin, down.begin - down.end)
     inside: list[str] = [*_shaded(chart, across, down, box), *(_bars(bars, across, down) for bars in chart.bars)]
+    # What holds along the whole axis stays where a part of it is enlarged.
+    level: list[str] = []
     for reference in chart.references:
         y = float(down.place(reference.value))
-        inside.append(
+        level.append(
             f'<line x1="{box[0]:.1f}" x2="{across.end:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{reference.color}" stroke-dasharray="5 4" '
             'stroke-width="1.4"/>'
         )
     inside.extend(_line(chart, line, across, down) for line in chart.lines)
     inside.extend(_note(note, across, down) for note in chart.notes)
     ends = [] if chart.legend else _end_labels(chart, down, across.end + 7)
-    parts = [legend[0], *_axes(chart, across, down, box), f'<g class="marks">{"".join(inside)}</g>', *ends]
+    parts = [legend[0], *_axes(chart, across, down, box), *level, f'<g class="marks">{"".join(inside)}</g>', *ends]
     parts.append(f'<line class="axis" x1="{box[0]:.1f}" x2="{across.end:.1f}" y1="{down.begin:.1f}" y2="{down.begin:.1f}"/>')
     parts.append(f'<line class="cursor" y1="{box[1]:.1f}" y2="{down.begin:.1f}"/>')
     return "".join(parts), _facts(chart, across, down, box)
@@ -140,7 +142,7 @@ def _shaded(chart: Chart, across: Scale, down: Scale, box: tuple[float, float, f
             y = float(ends.min())
             parts.append(f'<rect x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{float(np.ptp(ends)):.1f}" fill="{each.color}" '
                          'opacity="0.13"/>')  # fmt: skip
-            parts.append(f'<text x="{left + 6:.1f}" y="{float(ends.max()) - 5:.1f}">{text(each.name)}</text>')
+            parts.append(f'<text x="{left + 6:.1f}" y="{top + 13:.1f}">{text(each.name)}</text>')
             continue
         x0, x1 = ends.tolist()
         parts.append(f'<rect x="{x0:.1f}" y="{top:.1f}" width="{x1 - x0:.1f}" height="{height:.1f}" fill="{each.color}" opacity="0.13"/>')
@@ -226,7 +228,7 @@ def _end_labels(chart: Chart, down: Scale, x: float) -> list[str]:
     places = within([height for height, _, _ in ordered], LINE, TOP + 4.0, chart.height - 8.0)
     room = int((WIDTH - x) / _LETTER)
     return [
-        f'<text x="{x:.0f}" y="{place + 4.5:.1f}" style="fill:{color};font-weight:600">'
+        f'<text class="end" x="{x:.0f}" y="{place + 4.5:.1f}" style="fill:{color};font-weight:600">'
         f"{text(label if len(label) <= room else label[: room - 1] + '…')}<title>{text(label)}</title></text>"
         for place, (_, label, color) in zip(places, ordered, strict=True)
     ]

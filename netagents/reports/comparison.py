@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import RunDirectoryError, UsageError
-from netagents.intervals import Interval, leader_sentence, run_interval, run_intervals, standard_half_width
+from netagents.intervals import Interval, leader_sentence, run_interval, run_intervals, significant, standard_half_width
 from netagents.records import Run
 from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.power_picture import percent
@@ -94,8 +94,8 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
         (
             group.label,
             str(len(group.runs)),
-            group.final.text(count=False),
-            group.area.text(count=False),
+            group.final.text(number=significant, count=False),
+            group.area.text(number=significant, count=False),
             group.top_share.text(number=percent) if group.top_share.n else "not known",
             byte_size(round(group.bytes_per_iteration)),
             f"{group.seconds:.1f} s",

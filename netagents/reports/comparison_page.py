@@ -11,7 +11,7 @@ from netagents.records import Run, write_atomically
 from netagents.reports.chart import COLORS, Chart, ChartLine, Reference
 from netagents.reports.chart_svg import draw
 from netagents.reports.comparison import HEADS, Comparison, compare_runs, comparison_rows, notes, verdict
-from netagents.reports.html import document, html, joined, section, table
+from netagents.reports.html import document, html, joined, section, short, table
 from netagents.reports.image_files import chart_image
 from netagents.reports.learning_curve import progress
 
@@ -83,9 +83,9 @@ def comparison_page(comparison: Comparison, sentence: str | None = None) -> str:
     ]
     members = table(("group", "run", "seed", "state", "iterations"), names)
     body = [
-        section("Who learned more, and how fast?", draw(chart)),
-        section("What differs in the settings", settings, caption=caption),
+        section("Who learned more, and how fast?", draw(chart), wide=True),
         section("In numbers", table(HEADS, rows), remarks, wide=True),
+        section("What differs in the settings", settings, caption=caption, wide=True),
         section("The runs", members, wide=True),
     ]
     lead = html('<p class="lead">{}</p>', sentence or verdict(comparison))
@@ -101,7 +101,7 @@ def comparison_chart(comparison: Comparison, *, with_intervals: bool = False) ->
     """
     lines = tuple(
         ChartLine(
-            f"{group.label}: {group.final.text()}" if with_intervals else group.label,
+            f"{group.label}: {group.final.text(number=short)}" if with_intervals else group.label,
             group.middle,
             COLORS[at % len(COLORS)],
             group.low,

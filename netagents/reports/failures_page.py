@@ -77,7 +77,31 @@ def write_failures_page(path: Path) -> Path:
         f"frozen policies, {play}, {facts['episodes']} episodes per cell with the same chances; worst actions at rate {facts['rate']:g}"
     )
     parts = [_table(facts, names), *(_agents(facts, number, run) for number, run in enumerate(facts["runs"]))]
-    return write_atomically(path / REPORT, page_of_sections("failures", f"What failures leave of {', '.join(names)}", subtitle, parts))
+    heading = f"What failures leave of {', '.join(names)}"
+    return write_atomically(path / REPORT, page_of_sections("failures", heading, subtitle, parts, failure_sentences(facts)))
+
+
+def failure_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Per run which failure of which agent costs the others most, and whether the episodes tell it from the next kind of failure."""
+    sentences = []
+    for number, run in enumerate(facts["runs"]):
+        each = [worst["worst"] for kind in facts["kinds"] if (worst := summary(facts, number, kind)) is not None]
+        cells = sorted(each, key=lambda cell: -cell["loss"][0])
+        if not cells:
+            sentences.append(f"{run['name']}: no kind of failure could be played.")
+            continue
+        named = [f"{MEANING[cell['kind']]} of agent {run['labels'][cell['agent']]}" for cell in cells]
+        first = cells[0]
+        what = f"each other agent returns {_text(first['failed'])} instead of {_text(first['clean'])}"
+        alike = [name for name, cell in zip(named[1:], cells[1:], strict=True) if not _apart(first["loss"], cell["loss"])]
+        doubt = f"; these episodes do not tell it from {', '.join(alike)}" if alike else ""
+        sentences.append(f"{run['name']}: most is lost by {named[0]}: {what}{doubt}. Intervals are over episodes of this one run.")
+    return sentences
+
+
+def _apart(more: Sequence[float | None], less: Sequence[float | None]) -> bool:
+    """Whether two losses have intervals that do not overlap."""
+    return more[1] is not None and less[2] is not None and more[1] > less[2]
 
 
 def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -97,7 +121,7 @@ def rows_of(facts: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, .
                 if summary_of_facts["recovery"] is None
                 else f"{summary_of_facts['recovery']} step{'' if summary_of_facts['recovery'] == 1 else 's'}"
             )
-            score = "-" if summary_of_facts["normalised"] is None else f"{summary_of_facts['normalised']:.2f}"
+            score = "-" if summary_of_facts["normalised"] is None else short(summary_of_facts["normalised"])
             rows.append(
                 (
                     MEANING[kind],

@@ -84,9 +84,10 @@ def draw_graph(
     total = float(held.sum()) if held is not None else 0.0
     top = int(np.argmax(held)) if held is not None and total > 0.0 else -1
     parts.extend(_node(topology, agent, places, radii, held, total, top) for agent in range(topology.n))
+    parts.extend(_names(topology, places, radii, held, top))
     style = f"<style>{resolved(_STANDALONE)}</style>" if standalone else ""
     space = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
-    return Markup(f'<svg{space} viewBox="0 0 {WIDTH} {height:.0f}" role="img">{style}{"".join(parts)}</svg>')
+    return Markup(f'<svg{space} viewBox="0 0 {WIDTH} {height:.0f}" role="img" data-figure="">{style}{"".join(parts)}</svg>')
 
 
 def _fit(places: FloatArray) -> tuple[FloatArray, float]:
@@ -164,12 +165,51 @@ def _node(topology: Topology, agent: int, places: FloatArray, radii: FloatArray,
     parts = [f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>']
     if radius >= 9.0 and name == str(agent) and kind != "node none":
         parts.append(f'<text class="in" x="{x:.1f}" y="{y + 4.5:.1f}">{agent}</text>')
-    elif topology.n <= _NAMED or agent == top:
-        low = y + radius + 14.0
-        parts.append(f'<text class="strong" x="{x:.1f}" y="{low:.1f}" text-anchor="middle">{text(name)}</text>')
     return f"<g><title>{text(title)}</title>{''.join(parts)}</g>"
 
 
+def _names(topology: Topology, places: FloatArray, radii: FloatArray, held: FloatArray | None, top: int) -> list[str]:
+    """Names of agents that have no room in their circles: below, above, right or left of these, where they cover least."""
+    # Left, top, right and bottom of what is there already.
+    taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(places.tolist(), radii.tolist(), strict=True)]
+    drawn = []
+    for agent, name in enumerate(topology.labels):
+        (x, y), radius = places[agent].tolist(), float(radii[agent])
+        inside = radius >= 9.0 and name == str(agent) and (held is None or held[agent] > 0.0)
+        if inside or (topology.n > _NAMED and agent != top):
+            continue
+        words = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        wide = _LETTER * len(words)
+        choices = (
+            (x, y + radius + 14.0, "middle", x - wide / 2),
+            (x, y - radius - 5.0, "middle", x - wide / 2),
+            (x + radius + 4.0, y + 4.5, "start", x + radius + 4.0),
+            (x - radius - 4.0, y + 4.5, "end", x - radius - 4.0 - wide),
+        )
+        boxes = [(left, low - 11.0, left + wide, low + 3.0) for _, low, _, left in choices]
+        others = [box for other, box in enumerate(taken) if other != agent]
+        best = min(range(4), key=lambda at: sum(_overlap(boxes[at], box) for box in others) + _outside(boxes[at]))
+        taken.append(boxes[best])
+        at, low, anchor, _ = choices[best]
+        drawn.append(f'<text class="strong" x="{at:.1f}" y="{low:.1f}" text-anchor="{anchor}">{text(words)}</text>')
+    return drawn
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The area that two boxes share."""
+    wide, tall = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, wide) * max(0.0, tall)
+
+
+def _outside(box: tuple[float, ...]) -> float:
+    """The area of a box beside the picture, which counts more than what it covers."""
+    return 2.0 * (max(0.0, -box[0]) + max(0.0, box[2] - WIDTH)) * (box[3] - box[1])
+
+
+_LONGEST = 18
+"""Letters of an agent's name beside its circle; the pointer shows all."""
+_LETTER = 7.4
+"""Pixels of a letter, about."""
 _STANDALONE = (
     "svg{background:var(--card);font-family:system-ui,'DejaVu Sans',sans-serif}text{font-size:13px;fill:var(--ink)}.strong{font-weight:600}"
     ".edge{stroke:var(--edge);fill:none}.arrow{stroke:var(--accent);fill:none;opacity:.75}.head{fill:var(--accent);opacity:.85}"

@@ -145,7 +145,7 @@ def _squares(cells: NDArray[np.intp], kind: str) -> str:
 def _large(frame: int, n: int, names: Sequence[str]) -> str:
     map_ = f'<use href="#map-{frame}" x="{_LEFT}" y="{MATRIX_TOP}" width="{MATRIX_SIDE}" height="{MATRIX_SIDE}"/>'
     box = f"0 0 {_LARGE} {MATRIX_TOP + MATRIX_SIDE + _BOTTOM}"
-    return f'<svg id="large-map" viewBox="{box}" role="img">{map_}{_frame_and_names(n, names)}</svg>'
+    return f'<svg id="large-map" viewBox="{box}" role="img" data-figure="">{map_}{_frame_and_names(n, names)}</svg>'
 
 
 def _frame_and_names(n: int, names: Sequence[str]) -> str:

@@ -16,10 +16,16 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from netagents.intervals import significant
 from netagents.monitoring.page.page_assets import asset
 
 HEAT_LEVELS = 16
 """Colours of the heat maps, from nothing to the largest value."""
+
+_UNREADABLE = re.compile(r"[^\x20-\x7e\n\t]")
+"""Among these characters are those that do not print."""
+
+_INTERVAL = re.compile(r"(\S+) (\[[^\[\]]*\])(?: (.+))?")
 
 _ANCHORS = tuple(f"heat{at}" for at in range(6))
 
@@ -39,15 +45,9 @@ def joined(parts: Iterable[str]) -> Markup:
     return Markup("").join(parts)
 
 
-def short(value: float, digits: int = 3) -> str:
-    """A number with three significant digits, without needless exponents or zeros."""
-    if not math.isfinite(value):
-        return "unknown" if math.isnan(value) else str(value)
-    if value == 0:
-        return "0"
-    if 0.1 <= abs(value) < 1000:
-        return f"{value:.2f}"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.{digits}g}"
+def short(value: float, digits: int = 4) -> str:
+    """A number with four significant digits, without needless exponents or zeros; ``unknown`` where it is none."""
+    return "unknown" if math.isnan(value) else "0" if abs(value) < 1e-12 else significant(value, digits)
 
 
 def rounded(value: float) -> float | None:
@@ -56,8 +56,21 @@ def rounded(value: float) -> float | None:
 
 
 def data(value: Any) -> str:
-    """JSON that may stand inside a script element or an attribute."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    """JSON that may stand inside a script element or an attribute; texts in it as they may be shown."""
+    return json.dumps(_readable(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _readable(value: Any) -> Any:
+    """A value whose texts hold no control or direction character."""
+    if isinstance(value, str):
+        return _UNREADABLE.sub(_code, value)
+    if isinstance(value, Mapping):
+        return {_readable(key): _readable(inner) for key, inner in value.items()}
+    return [_readable(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _code(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else ascii(match[0])[1:-1]
 
 
 @cache
@@ -75,8 +88,13 @@ def resolved(style: str, dark: bool = False) -> str:
 
 def section(title: str, *parts: str, caption: str = "", wide: bool = False) -> Markup:
     """A titled card; ``caption`` is the sentence below the title."""
-    lead = html('<p class="say">{}</p>', caption) if caption else ""
-    return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, lead, joined(parts))
+    below = html('<p class="say">{}</p>', caption) if caption else ""
+    return html("<section{}><h2>{}</h2>{}{}</section>", Markup(' class="wide"') if wide else "", title, below, joined(parts))
+
+
+def lead_paragraphs(sentences: Iterable[str]) -> Markup:
+    """Sentences that answer the question of a page or a section, before everything they rest on."""
+    return joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in sentences)
 
 
 def tile(what: str, value: str, *below: str) -> Markup:
@@ -88,31 +106,42 @@ def tile(what: str, value: str, *below: str) -> Markup:
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> Markup:
     """A table."""
     top = joined(html("<th>{}</th>", head) for head in heads)
-    body = joined(html("<tr>{}</tr>", joined(html("<td>{}</td>", cell) for cell in row)) for row in rows)
+    body = joined(html("<tr>{}</tr>", joined(_cell(cell) for cell in row)) for row in rows)
     frame = '<div class="scroll"><table class="{}"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     return html(frame, kind, top, body)
 
 
+def _cell(content: str) -> Markup:
+    """A cell; an interval goes below its value where there is no room beside it."""
+    match = None if isinstance(content, Markup) else _INTERVAL.fullmatch(content)
+    if match is None:
+        return html("<td>{}</td>", content)
+    return html('<td class="interval">{}</td>', joined([html("<span>{}</span> ", part) for part in match.groups() if part]))
+
+
 def document(title: str, *parts: str) -> str:
-    """One HTML page that needs nothing besides itself."""
+    """One HTML page that needs nothing besides itself; what does not print stands there as ``\\u202e``, as it does in a terminal."""
     assets = files("netagents.reports") / "assets"
     style = asset("theme.css").decode() + (assets / "report.css").read_text(encoding="utf-8") + _heat_rules()
     script = (assets / "report.js").read_text(encoding="utf-8")
-    return (
+    page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         # An empty icon: without it a browser asks for one.
         f'<link rel="icon" href="data:,"><title>{text(title)}</title>\n<style>{style}</style></head>\n'
         f"<body><main>{joined(parts)}</main>\n<script>{script}</script></body></html>\n"
     )
+    # A name may hold characters that turn the direction of what follows.
+    return _UNREADABLE.sub(_code, page)
 
 
-def page_of_sections(title: str, heading: str, subtitle: str, sections: Iterable[str]) -> bytes:
-    """A whole page as bytes: a heading, a line below it, and sections; empty ones are left out."""
+def page_of_sections(title: str, heading: str, subtitle: str, sections: Iterable[str], answers: Sequence[str] = ()) -> bytes:
+    """A whole page as bytes: a heading, a line below it, sentences that answer its question, and sections; empty ones are left out."""
     page = document(
         title,
         html("<h1>{}</h1>", heading),
         html('<p class="quiet">{}</p>', subtitle),
+        lead_paragraphs(answers),
         html('<div class="grid">{}</div>', joined(part for part in sections if part)),
     )
     return page.encode("utf-8", "backslashreplace")

@@ -15,7 +15,7 @@ from netagents.reports.chart import ChartLine, Reference, line_chart
 from netagents.reports.chart_svg import draw
 from netagents.reports.final_power import DEFAULT_LAST
 from netagents.reports.graph_drawing import LARGEST_DRAWN, Influence, draw_graph
-from netagents.reports.html import HEAT_LEVELS, document, html, joined, section, short, table, text, tile
+from netagents.reports.html import HEAT_LEVELS, data, document, html, joined, rounded, section, short, table, text, tile
 from netagents.reports.style import describe
 
 FloatArray = NDArray[np.float64]
@@ -45,12 +45,13 @@ def influence_page(run: Run, measured: Measurement) -> str:
     facts = _facts(measured)
     top = _strongest(run, measured)
     head = [html("<h1>Influence in {}</h1>", name), html('<p class="quiet">{} · {}</p>', describe(run), facts)]
+    head.append(html('<p class="lead"><b>{}</b></p>', influence_sentence(measured, run.topology.labels)))
     head += [html('<p class="alarm">{}</p>', line) for line in measured.warnings]
     tests = int(np.isfinite(matrix.p).sum())
     marked = int(matrix.significant.sum())
     tiles = [
         tile("Significant pairs", f"{marked} of {tests}", f"false-discovery rate {matrix.rate:g}", f"{matrix.permutations} permutations"),
-        tile("Strongest", *top),
+        tile("Strongest, significant" if marked else "Largest, not significant", *top),
         tile("Policies K", str(matrix.policies), f"at most ln K = {np.log(matrix.policies):.2f} nats", "per source, from the bank"),
         tile("Repetitions M", str(matrix.repetitions), "episodes with each policy", "common random numbers"),
     ]
@@ -70,6 +71,22 @@ def influence_page(run: Run, measured: Measurement) -> str:
         ),
     )
     return document(f"{name}: influence", joined(head), html('<div class="tiles">{}</div>', joined(tiles)), grid)
+
+
+def influence_sentence(measured: Measurement, names: tuple[str, ...]) -> str:
+    """How many pairs matter to each other beyond chance, and which most."""
+    matrix = measured.matrix
+    tests, marked = int(np.isfinite(matrix.p).sum()), int(matrix.significant.sum())
+    rate = f"at a false-discovery rate of {matrix.rate:g}"
+    if not marked:
+        return (
+            f"None of {tests} pairs is significant {rate}: these episodes do not show that any agent's return depends on another's policy."
+        )
+    j, i = np.unravel_index(int(np.nanargmax(np.where(matrix.significant, matrix.values, np.nan))), matrix.values.shape)
+    entry = matrix.entry(int(j), int(i))
+    strongest = f"{names[int(j)]} on {names[int(i)]}, {short(entry.value)} nats [{short(entry.low)}, {short(entry.high)}]"
+    are = "is" if marked == 1 else "are"
+    return f"{marked} of {tests} pairs {are} significant {rate}; the strongest is {strongest}, null {short(entry.null_mean)}."
 
 
 def write_influence_page(run: Run, measured: Measurement, path: Path) -> Path:
@@ -92,6 +109,8 @@ def _facts(measured: Measurement) -> str:
 
 def _strongest(run: Run, measured: Measurement) -> tuple[str, ...]:
     values = measured.matrix.values
+    if measured.matrix.significant.any():
+        values = np.where(measured.matrix.significant, values, np.nan)
     if not np.isfinite(values).any():
         return ("none", "nothing was measured")
     j, i = np.unravel_index(int(np.nanargmax(values)), values.shape)
@@ -292,7 +311,15 @@ def square_map(values: FloatArray, names: tuple[str, ...], rows: str, crossed: B
     parts.append(f'<text x="{left + side / 2}" y="{above + side + 36}" text-anchor="middle" class="strong">on agent i</text>')
     turned = f"translate(12 {above + side / 2}) rotate(-90)"
     parts.append(f'<text transform="{turned}" text-anchor="middle" class="strong">{text(rows)}</text>')
-    return Markup(f'<svg viewBox="0 0 {left + side + 8} {above + side + 44}" role="img">{"".join(parts)}</svg>')
+    rows_of_values = [
+        [names[j], names[i], rounded(float(values[j, i])), bool(crossed[j, i])]
+        for j in range(n)
+        for i in range(n)
+        if i != j and finite[j, i]
+    ]
+    table_of_values = text(data([["from", "to", "value", "crossed out"], *rows_of_values]))
+    box = f"0 0 {left + side + 8} {above + side + 44}"
+    return Markup(f'<svg viewBox="{box}" role="img" data-figure="" data-values="{table_of_values}">{"".join(parts)}</svg>')
 
 
 def _with_interval(value: float, low: float, high: float) -> str:

@@ -13,6 +13,7 @@ from netagents.records import Run
 from netagents.reports.chart import Chart, ChartLine, Reference
 from netagents.reports.chart_svg import WIDTH, bare
 from netagents.reports.fault_section import spans
+from netagents.reports.html import short
 from netagents.reports.image_files import Drawing, png, svg_file
 from netagents.reports.style import ACCENT, GOOD, MAIN, QUIET, describe
 
@@ -73,9 +74,7 @@ def learning_svg(run: Run) -> str:
     reached = progress(run)
     change = reached.last - reached.first
     verb = "rises" if change > 0 else "falls" if change < 0 else "stays"
-    title = (
-        f"{run.manifest['name']}: return {verb} from {_number(reached.first)} to {_number(reached.last)} in {len(run.returns)} iterations"
-    )
+    title = f"{run.manifest['name']}: return {verb} from {short(reached.first)} to {short(reached.last)} in {len(run.returns)} iterations"
     copies = run.experiment.learning.batch
     footer = f"Bands: 95 % interval of the mean, and one standard deviation of the {copies} copies."
     drawings = [Drawing(bare(chart), WIDTH, chart.height, 700.0) for chart in learning_charts(run)]
@@ -95,7 +94,7 @@ def learning_charts(run: Run) -> list[Chart]:
     now = "now" if run.state == "running" else "trained"
     lines = (
         ChartLine("", returns, MAIN, returns - spread, returns + spread),
-        ChartLine(f"{now} {_number(reached.last)}", returns, MAIN, returns - half, returns + half),
+        ChartLine(f"{now} {short(reached.last)}", returns, MAIN, returns - half, returns + half),
     )
     known = (("untrained", reached.untrained, QUIET), ("best known", reached.best, GOOD))
     references = tuple(Reference(name, value, color) for name, value, color in known if value is not None)
@@ -107,7 +106,3 @@ def learning_charts(run: Run) -> list[Chart]:
     objective = np.nanmean(run.agent_metric("objective"), axis=1)
     line = ChartLine("objective", objective, ACCENT)
     return [upper, Chart("objective per agent\n(what is maximised)", (line,), iterations, height=230)]
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if 0.1 <= abs(value) < 1000 else f"{value:.3g}"

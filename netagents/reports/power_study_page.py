@@ -155,14 +155,17 @@ def numbers_table(data: StudyData) -> Markup:
         ("samples_ratio", "samples"),
     ]
     present_columns = [(name, words) for name, words in columns if name in summary]
-    rows = []
+    first, rows = [], []
     for row in range(summary.rows):
         setting = str(summary["setting"][row])
         cells = [_with_edges(summary, name, row) for name, _ in present_columns]
         spread = f"{short(float(summary['return_sd'][row]))} / {short(float(summary['power_sd'][row]))}"
-        rows.append((setting, *cells, spread, str(int(summary["runs"][row])), verdicts.get(setting, "-")))
-    heads = ("setting", *(words for _, words in present_columns), "sd over seeds (return / power)", "n", "verdict")
-    return html('<div class="tall">{}</div>', table(heads, rows))
+        first.append((setting, str(int(summary["runs"][row])), *cells[:4], verdicts.get(setting, "-")))
+        rows.append((setting, *cells[4:], spread))
+    words = [each for _, each in present_columns]
+    above = table(("setting", "n", *words[:4], "verdict"), first)
+    below = table(("setting", *words[4:], "sd over seeds (return / power)"), rows)
+    return html('<div class="tall">{}{}</div>', above, below)
 
 
 def _methods(summary: ColumnTable) -> list[str]:

@@ -17,13 +17,22 @@ from netagents.reports.html import html, joined, page_of_sections, section, shor
 ROBUSTNESS = "robustness.json"
 
 
+def load_robustness(path: Path) -> dict[str, Any]:
+    """What a study of robustness wrote.
+
+    Raises:
+        RunDirectoryError: there is none, or it is damaged.
+    """
+    return read_record(path / ROBUSTNESS, ROBUSTNESS)
+
+
 def write_robustness_page(path: Path) -> Path:
     """Write ``report.html`` of a study of robustness from its ``robustness.json``.
 
     Raises:
         RunDirectoryError: there is none, or the page cannot be written.
     """
-    facts = read_record(path / ROBUSTNESS, ROBUSTNESS)
+    facts = load_robustness(path)
     methods = facts["methods"]
     title = f"robustness of {facts['name']}"
     subtitle = (
@@ -33,7 +42,18 @@ def write_robustness_page(path: Path) -> Path:
     groups = [row["adversaries"] for row in methods[0]["rows"]]
     parts = [_group(methods, number, name) for number, name in enumerate(groups)]
     parts += [_losses(methods, groups), _time(methods), _messages(methods), _notes(facts)]
-    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts))
+    return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts, robustness_sentences(facts)))
+
+
+def robustness_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Per group of adversaries which method returns most under attack, or why the seeds do not say."""
+    methods = facts["methods"]
+    names = [str(method["method"]) for method in methods]
+    sentences = []
+    for number, row in enumerate(methods[0]["rows"]):
+        attacked = [run_interval(method["rows"][number]["by_seed"]) for method in methods]
+        sentences.append(f"Adversaries {row['adversaries']}: {leader_sentence(names, attacked, 'attacked return', short)}")
+    return sentences
 
 
 def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Markup:
@@ -42,9 +62,8 @@ def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Mark
     heads = ("method", "clean", "random there", "attacked", "loss", "clean, difference", "attacked, difference")
     kinds = ("clean", "random", "attacked", "loss", "clean_gain", "attacked_gain")
     body = [(method["method"], *(interval(row[kind]) for kind in kinds)) for method, row in zip(methods, rows, strict=True)]
-    caption = leader_sentence([method["method"] for method in methods], [run_interval(row["by_seed"]) for row in rows], "attacked return")
-    lead = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
-    return section(f"Adversaries {name}", table(heads, body), caption=f"{caption} {lead}", wide=True)
+    caption = "Returns of each victim, interquartile means over seeds; differences to the first method are taken seed by seed."
+    return section(f"Adversaries {name}", table(heads, body), caption=caption, wide=True)
 
 
 def _losses(methods: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> Markup:

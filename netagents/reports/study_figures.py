@@ -1,4 +1,4 @@
-"""The charts of a radius study below the first one: learning, equal budgets, robustness, cost, what is exact."""
+"""The charts of studies below the first one: learning, equal budgets, robustness, cost, what is exact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from netagents.intervals import interquartile_mean
+from netagents.intervals import interquartile_mean, run_intervals
 from netagents.reports.chart import Chart, ChartBars, ChartLine, Reference
 from netagents.reports.study_data import StudyData
 from netagents.reports.study_headline import CREDIT_COLORS, color_of
@@ -17,6 +17,8 @@ from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET
 FloatArray = NDArray[np.float64]
 BASELINE = "var(--c7)"
 """Colour of independent learners; those that hear everyone are dark."""
+MOST_SEEDS = 40
+"""Up to so many seeds each has a line of its own."""
 
 
 def ramp(kappas: Sequence[int]) -> dict[int, str]:
@@ -47,6 +49,16 @@ def learning_curves(data: StudyData, credit: str, against: str = "iteration") ->
     by_bytes = against == "bytes"
     label = "megabytes sent between agents so far" if by_bytes else "iterations so far"
     return Chart(data.measure, tuple(lines), references=tuple(references), x_label=label, log_x=by_bytes, with_value=False)
+
+
+def seed_curves(data: StudyData) -> Chart:
+    """The measure of every seed while learning, thin, with the interquartile mean of all and its interval."""
+    x, values = data.curves(str(data.summary["setting"][0]), "value")
+    middle, low, high = run_intervals(values)
+    edges = (low, high) if len(values) > 1 else (None, None)
+    each = [ChartLine("", row, "var(--edge)") for row in values] if 1 < len(values) <= MOST_SEEDS else []
+    name = "seed" if len(values) == 1 else f"mean of {len(values)} seeds"
+    return Chart(data.measure, (*each, ChartLine(name, middle, MAIN, *edges)), x, x_label="iterations so far")
 
 
 def gradient_curves(data: StudyData, credit: str) -> Chart:

@@ -77,7 +77,7 @@ def _answer(data: StudyData, credit: str, knee: int, name: str) -> str:
         best = max(range(at + 1, len(kappas)), key=lambda each: gains[each].value)
         change = gains[best].value - gains[at].value
         if order(gains[best], gains[at]) == "higher":
-            verdict = f"kappa = {kappas[best]} adds {change:.2g}, less than 2 % of what was learned"
+            verdict = f"kappa = {kappas[best]} adds {short(change)}, less than 2 % of what was learned"
         else:
             verdict = f"no larger radius is better beyond chance (the highest: {_with_interval(gains[best])} at kappa = {kappas[best]})"
         more = f"sends {size[best] / size[at]:.1f} times the bytes" if size[at] > 0 else f"sends {byte_size(round(size[best]))} per step"
@@ -147,10 +147,12 @@ def _gains(data: StudyData) -> Chart:
                 Note(f"knee: kappa = {knee}", float(x[at]), float(value[at]), ACCENT, "start" if at == 0 else "middle", 18.0, True)
             )
     bottom, top = _range(data)
+    if min(int(n) for n in data.summary["final_n"]) < ENOUGH:
+        notes.append(Note("changes in grey: too few seeds to tell", -0.45, bottom, QUIET, "start", 5.0))
     near = untrained >= bottom
     words = f"untrained: {short(untrained)}" + ("" if near else ", far below")
     notes.append(Note(words, len(kappas) - 0.55, untrained if near else bottom, QUIET, "end", 5.0))
-    span = Span("within 2 % of what was learned of the highest value", best - SMALL * abs(best - untrained), best, upright=True)
+    span = Span("grey: within 2 % of what was learned of the highest value", best - SMALL * abs(best - untrained), best, upright=True)
     references = (Reference("untrained", untrained, QUIET),) if near else ()
     return Chart(
         f"{data.measure}\nafter training", tuple(lines), spans=(span,), notes=tuple(notes), references=references, x_label="",
@@ -165,7 +167,7 @@ def _changes(data: StudyData, credit: str, x: FloatArray, value: FloatArray) -> 
     for here in range(1, len(x)):
         verdict = order(gains[here], gains[here - 1])
         color = {"higher": GOOD, "lower": ACCENT}.get(verdict, QUIET)
-        words = {"too few": "\n(too few seeds)", "not told apart": "\n(chance)"}.get(verdict, "")
+        words = "\n(chance)" if verdict == "not told apart" else ""
         middle = float(x[here] + x[here - 1]) / 2, float(value[here] + value[here - 1]) / 2
         notes.append(Note(f"{value[here] - value[here - 1]:+.2g}{words}", *middle, color, "middle", -24.0))
     return notes
@@ -186,13 +188,18 @@ def _range(data: StudyData) -> tuple[float, float]:
 
 def _bars(data: StudyData, column: str, scale: float, words: Callable[[float], str], missing: str) -> tuple[ChartBars, ...]:
     width = 0.7 / len(data.credits)
+    sizes = [data.by_kappa(column, credit)[:2] for credit in data.credits]
+    texts = [[words(value) if np.isfinite(value) else missing for value in size.tolist()] for _, size in sizes]
     bars = []
-    for number, credit in enumerate(data.credits):
-        kappas, size, _, _ = data.by_kappa(column, credit)
+    for number, (credit, (kappas, size)) in enumerate(zip(data.credits, sizes, strict=True)):
         places = np.array([data.kappas.index(kappa) for kappa in kappas]) + (number - (len(data.credits) - 1) / 2) * width
         knee = data.knee(credit)
         colors = tuple(ACCENT if kappa == knee else color_of(data, credit) for kappa in kappas)
-        notes = tuple(words(value) if np.isfinite(value) else missing for value in size.tolist())
+        # Bars that stand side by side have room for the same words once.
+        once = number != len(data.credits) // 2
+        notes = tuple(
+            "" if once and all(other[at : at + 1] == [text] for other in texts) else text for at, text in enumerate(texts[number])
+        )
         bars.append(ChartBars(credit, places, size * scale, colors, width=width * 0.92, notes=notes))
     return tuple(bars)
 

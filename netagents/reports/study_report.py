@@ -15,12 +15,14 @@ from netagents.records.atomic_files import write_atomically
 from netagents.reports import study_figures as figures
 from netagents.reports.chart import Chart
 from netagents.reports.chart_svg import draw
-from netagents.reports.html import document, html, joined, section, short, table
+from netagents.reports.html import document, html, joined, lead_paragraphs, section, short, table
 from netagents.reports.image_files import chart_image
 from netagents.reports.power_study_page import pareto, power_page, truncation
+from netagents.reports.seeds_table import seed_heads, seed_rows
 from netagents.reports.study_data import StudyData, load_study
-from netagents.reports.study_headline import answers, headline
-from netagents.reports.study_settings import best_setting, dots, message_value_table, value_table
+from netagents.reports.study_headline import headline
+from netagents.reports.study_sentences import study_sentences
+from netagents.reports.study_settings import dots, message_value_table, traffic_table, value_table
 from netagents.reports.style import ACCENT, GOOD, INK, MAIN, QUIET
 from netagents.reports.summary import byte_size
 
@@ -55,19 +57,20 @@ def _subtitle(data: StudyData) -> str:
     runs, seeds = data.facts["finished"], len(data.study["seeds"])
     environment, topology = data.study["experiment"]["environment"]["kind"], data.study["experiment"]["topology"]["kind"]
     seconds = float(np.nansum(data.tables["runs"]["cpu_seconds"]))
-    counted = f"{len(data.study['settings'])} settings x {seeds} seeds"
+    settings = len(data.study["settings"])
+    counted = f"{settings} setting{'s' if settings > 1 else ''} x {seeds} seed{'s' if seeds > 1 else ''}"
     return f"{environment} on {topology}, {counted}, {runs} runs finished, {seconds / 60:.1f} CPU minutes"
 
 
 def _radius_page(data: StudyData) -> list[Markup]:
     first = data.credits[0]
-    lead = joined(html('<p class="lead"><b>{}</b></p>', sentence) for sentence in answers(data))
+    lead = _lead(data)
     method = (
         f"{MIDDLES} The circle marks the knee: the smallest radius that no larger one beats by more than 2 % of what was learned. There is "
         f"none with fewer than {ENOUGH} seeds, nor where a larger radius has a higher value and intervals overlap."
     )
     parts = [section("Which kappa should I use?", lead, *(draw(chart) for chart in headline(data)), caption=method, wide=True)]
-    parts.append(section("In numbers", value_table(data), wide=True))
+    parts.append(section("In numbers", value_table(data), traffic_table(data), wide=True))
     grid = []
     for credit in data.credits:
         named = f" ({credit})" if len(data.credits) > 1 else ""
@@ -159,14 +162,24 @@ def _radius_page(data: StudyData) -> list[Markup]:
 
 def _settings_page(data: StudyData) -> list[Markup]:
     parts = []
-    if data.study["question"] == "mute":
+    lead = _lead(data)
+    if data.study["question"] == "seeds":
+        parts.append(
+            section("Where does it end, and how far do seeds differ?", lead, draw(figures.seed_curves(data)), caption=MIDDLES, wide=True)
+        )
+        parts.append(section("Every seed", table(seed_heads(data), seed_rows(data)), wide=True))
+    elif data.study["question"] == "mute":
         caption = f"What is lost when one kind of message is cut at one hop distance, and how many bytes that saves. {MIDDLES}"
-        parts.append(section("What is each message worth?", message_value_table(data), draw(dots(data)), caption=caption, wide=True))
+        parts.append(section("What is each message worth?", lead, message_value_table(data), draw(dots(data)), caption=caption, wide=True))
     else:
-        lead = html('<p class="lead"><b>{}</b></p>', best_setting(data))
         parts.append(section("Which setting is best?", lead, draw(dots(data)), caption=MIDDLES, wide=True))
-    parts.append(section("In numbers", value_table(data), wide=True))
+    parts.append(section("In numbers", value_table(data), traffic_table(data), wide=True))
     return [html('<div class="grid">{}</div>', joined(parts))]
+
+
+def _lead(data: StudyData) -> Markup:
+    """The sentences that answer the question."""
+    return lead_paragraphs(study_sentences(data))
 
 
 def _crash_columns(data: StudyData) -> list[tuple[str, str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -22,15 +24,14 @@ _COLUMNS = (
     ("crash_uniform_worst", "worst agent at random"),
     ("gradient_sq", "squared gradient"),
     ("cpu_per_iteration", "CPU s / iteration"),
-    ("sends_per_message", "sends per message"),
-    ("transmitted_per_step", "bytes over bad links / step"),
 )
+_TRAFFIC = (("sends_per_message", "sends per message"), ("transmitted_per_step", "bytes over bad links / step"))
 
 
 def value_table(data: StudyData) -> str:
-    """One row per setting, intervals in brackets."""
+    """What every setting reaches: one row per setting, intervals in brackets."""
     summary = data.summary
-    columns = [(name, header) for name, header in _COLUMNS if name in summary and np.isfinite(summary[name]).any()]
+    columns = _known(data, _COLUMNS)
     with_utility = np.abs(np.nan_to_num(summary["utility"])).max() > 0
     if with_utility:
         columns.insert(1, ("utility", "utility"))
@@ -44,23 +45,28 @@ def value_table(data: StudyData) -> str:
             else:
                 # n stands in the column of runs, unless some of them have no such value.
                 cells.append(interval.text(number=short, count=interval.n != int(summary["runs"][at])))
-        cells.append(f"{float(summary['messages_per_step'][at]):.1f}")
-        cells += [byte_size(round(float(summary[name][at]))) for name in ("bytes_per_step", "framed_bytes_per_step", "hop_bytes_per_step")]
-        cells.append(f"{float(summary['sockets_mean'][at]):.1f}")
-        cells.append(f"{float(summary['visited_share'][at]):.0%}")
         rows.append(cells)
-    heads = (
-        "setting",
-        "runs",
-        *(header for _, header in columns),
-        "messages / step",
-        "payload / step",
-        "framed / step",
-        "x hops",
-        "connections / agent",
-        "table visited",
-    )
-    return table(heads, rows)
+    return table(("setting", "runs", *(header for _, header in columns)), rows)
+
+
+def traffic_table(data: StudyData) -> str:
+    """What every setting sends and holds: one row per setting."""
+    summary = data.summary
+    columns = _known(data, _TRAFFIC)
+    rows = []
+    for at in range(summary.rows):
+        cells = [text(summary["setting"][at]), short(float(summary["messages_per_step"][at]))]
+        cells += [byte_size(round(float(summary[name][at]))) for name in ("bytes_per_step", "framed_bytes_per_step", "hop_bytes_per_step")]
+        cells += [data.interval(name, at).text(number=short, count=False) for name, _ in columns]
+        cells += [f"{float(summary['sockets_mean'][at]):.1f}", f"{float(summary['visited_share'][at]):.0%}"]
+        rows.append(cells)
+    heads = ("messages / step", "payload / step", "framed / step", "x hops", *(header for _, header in columns))
+    return table(("setting", *heads, "connections / agent", "table visited"), rows)
+
+
+def _known(data: StudyData, columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those columns that hold a number."""
+    return [(name, header) for name, header in columns if name in data.summary and np.isfinite(data.summary[name]).any()]
 
 
 def dots(data: StudyData) -> Chart:
@@ -68,7 +74,12 @@ def dots(data: StudyData) -> Chart:
     summary = data.summary
     ranked = np.argsort(summary["final"])
     value, low, high = (np.asarray(summary[name][ranked], dtype=np.float64) for name in ("final", "final_low", "final_high"))
-    names = tuple(_folded(str(label)) for label in summary["setting"][ranked])
+    varied = [key for key in data.study.get("varied", ()) if key in summary]
+    labels = [str(label) for label in summary["setting"][ranked]]
+    if data.study.get("question") == "sweep" and varied:
+        # The values alone, each on a line; the axis says of what.
+        labels = [" ".join(_value(summary[key][row]) for key in varied) for row in ranked]
+    names = tuple(_folded(label, max(4, _ACROSS // len(ranked))) for label in labels)
     places = np.arange(len(value), dtype=np.float64)
     line = ChartLine("", value, MAIN, low, high, places, marked=True, joined=False)
     untrained = Reference("untrained", float(data.facts["untrained"]), QUIET)
@@ -77,14 +88,29 @@ def dots(data: StudyData) -> Chart:
         (line,),
         references=(untrained,),
         categories=names,
-        x_label="",
+        x_label=", ".join(key.rpartition(".")[2] for key in varied) if data.study.get("question") == "sweep" else "",
         height=300 + 17 * max(name.count("\n") for name in names),
     )
 
 
-def _folded(label: str) -> str:
-    """A setting's name on lines that stand beside one another."""
-    return "\n".join(piece for part in label.split(" ") for piece in wrap(part, 16))
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(" ", "")
+
+
+_ACROSS = 52
+"""Letters that stand beside one another below the chart."""
+
+
+def _folded(label: str, most: int) -> str:
+    """A setting's name on lines of so many letters, broken at spaces, else behind underscores."""
+    pieces = [piece for part in label.split(" ") for piece in re.findall(r"[^_]*_?", part) if piece]
+    lines: list[str] = []
+    for piece in (each for one in pieces for each in wrap(one, most)):
+        if lines and lines[-1].endswith("_") and len(lines[-1]) + len(piece) <= most:
+            lines[-1] += piece
+        else:
+            lines.append(piece)
+    return "\n".join(lines)
 
 
 def best_setting(data: StudyData) -> str:

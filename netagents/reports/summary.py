@@ -14,6 +14,7 @@ from netagents.records.recorded_link_costs import total_costs
 from netagents.reports.constraint_section import best_name, constraint_rows
 from netagents.reports.fault_section import fault_rows
 from netagents.reports.final_power import FinalPower, final_power
+from netagents.reports.html import short
 from netagents.reports.learning_curve import progress
 from netagents.reports.power_picture import no_entry, percent, top_power
 from netagents.reports.price_section import warnings_of
@@ -76,10 +77,10 @@ def summary_table(run: Run) -> Table:
 def _return_line(run: Run) -> str:
     reached = progress(run)
     known = [
-        f"{name} {value:.2f}" for name, value in (("untrained", reached.untrained), (best_name(run), reached.best)) if value is not None
+        f"{name} {short(value)}" for name, value in (("untrained", reached.untrained), (best_name(run), reached.best)) if value is not None
     ]
     beside = f" ({', '.join(known)})" if known else ""
-    return f"{reached.first:.2f} -> {reached.last:.2f} per agent, undiscounted{beside}"
+    return f"{short(reached.first)} -> {short(reached.last)} per agent, undiscounted{beside}"
 
 
 def _discounted_line(run: Run) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.errors import UsageError
-from netagents.launchers.capacity import PROCESS_BYTES, agent_bytes
+from netagents.launchers.capacity import agent_bytes, process_bytes
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
 from netagents.measures.power import READING_COLUMNS
@@ -177,22 +177,24 @@ def predict(setup: Setup) -> Cost:
     flows: defaultdict[tuple[Kind, int], Flow] = defaultdict(lambda: NOTHING)
     # What each agent sends and receives: messages, payload, framed bytes.
     moved = np.zeros((3, n))
-    rows, meetings = np.ones(n, dtype=np.int64), []
+    rows = np.ones(n, dtype=np.int64)
+    # Kinds that go to the same agents share these arrays: of the pairs, who sends, who receives, and whether something is sent.
+    met: dict[int, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]] = {}
     known: list[tuple[list[tuple[int, ...]], _Pairs]] = []
     for kind in classes.exchanged:
         out = [setup.out_neighbours(kind, agent) for agent in range(n)]
         counts, senders, receivers, distances = next((each for others, each in known if others == out), None) or _pairs(setup, out)
         known.append((out, (counts, senders, receivers, distances)))
-        meetings.append(receivers * n + senders)
+        sends = met.setdefault(id(counts), (senders, receivers, np.zeros(len(senders), dtype=np.bool_)))[2]
         if kind is Kind.POLICY_PARAMETERS:
-            meetings.append(senders * n + receivers)
+            sends[:] = True
             continue
         for times, payload, framed, _ in columns.get(kind, ()):
             often = classes.per_agent(times)
             rows += np.where(often > 0, counts, 0)
-            meetings.append((senders * n + receivers)[often[senders] > 0])
+            sends |= often[senders] > 0
             travels = np.stack([often, often * classes.per_agent(payload), often * classes.per_agent(framed)])
-            for hop in np.unique(distances).tolist():
+            for hop in np.flatnonzero(np.bincount(distances)).tolist():
                 flow = travels[:, senders[distances == hop]].sum(axis=1)
                 flows[kind, hop] += Flow(*flow.tolist())
             moved += travels * counts
@@ -225,9 +227,10 @@ def predict(setup: Setup) -> Cost:
     reports = (NOTHING, reports_with(0), reports_with(1))
     flows[Kind.REPORT, 0] = reports[2]
     server = _sum(flow for (_, hop), flow in flows.items() if hop == 0)
-    memory = [PROCESS_BYTES + agent_bytes(setup, agent) for agent in classes.agents]
+    memory = [process_bytes(n) + agent_bytes(setup, agent) for agent in classes.agents]
     ends = [kind for kind in classes.exchanged if kind.row.pace is Pace.ITERATION]
     exchanges = sum(max(len(traffic_of(kind, setup, agent)) for agent in classes.agents) for kind in ends)
+    meetings = [pairs for i, j, sends in met.values() for pairs in (j * n + i, i[sends] * n + j[sends])]
     partners = np.unique(np.concatenate(meetings)) // n if meetings else np.zeros(0, dtype=np.int64)
     degrees = np.bincount(partners, minlength=n) + 1
     relay = predict_relay(setup, classes)

@@ -1,4 +1,4 @@
-"""A study from its question to its tables: what ``netagents study`` and :func:`netagents.study` carry out."""
+"""A study from its question to its tables: what ``netagents study`` and :func:`netagents.study` and its relatives carry out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 from netagents.errors import NodeFailedError, UsageError
 from netagents.experiment import load_experiment
+from netagents.studies.power_study import power_study
 from netagents.studies.radius_study import radius_study
+from netagents.studies.seeds_study import seeds_study
 from netagents.studies.study_directory import StudyDirectory
 from netagents.studies.study_runs import StudyProgress, carry_out
-from netagents.studies.study_specification import Measure, Study
+from netagents.studies.study_specification import Measure, Study, mute_study, sweep_study
 
 
 def study(
@@ -60,27 +62,153 @@ def study(
     """
     if not kappas or min(kappas) < 0:
         raise UsageError(f"{list(kappas)} are no radii", where="kappas", fix="give whole numbers from 0 on")
-    if seeds < 1:
-        raise UsageError(f"{seeds} seeds give no run", where="seeds", fix="give 1 or more")
-    first = load_experiment(source, overrides).experiment.seed
     result = radius_study(
         source,
         overrides,
         kappas=kappas,
-        seeds=range(first, first + seeds),
+        seeds=seeds_from(source, overrides, seeds),
         hold=hold,
         credits=credits,
         routings=routings,
         informations=informations,
         measure=measure,
     )
-    made = open_study(result, directory)
+    return finished(result, directory, jobs=jobs, episodes=episodes, exact=exact, times=times, show=show)
+
+
+def study_seeds(
+    source: str | Path | Mapping[str, Any],
+    /,
+    *overrides: str,
+    seeds: int = 5,
+    measure: Measure | None = None,
+    directory: str | Path | None = None,
+    jobs: int | None = None,
+    show: Callable[[StudyProgress], None] | None = None,
+) -> StudyDirectory:
+    """The same experiment with many seeds, as ``netagents run FILE --seeds``; arguments, result and errors as of :func:`study`."""
+    runs = seeds_from(source, overrides, seeds)
+    return finished(seeds_study(load_experiment(source, overrides), runs, measure), directory, jobs=jobs, episodes=0, show=show)
+
+
+def study_sweep(
+    source: str | Path | Mapping[str, Any],
+    axes: Mapping[str, Sequence[Any]],
+    /,
+    *overrides: str,
+    seeds: int = 3,
+    measure: Measure | None = None,
+    directory: str | Path | None = None,
+    jobs: int | None = None,
+    episodes: int = 256,
+    show: Callable[[StudyProgress], None] | None = None,
+) -> StudyDirectory:
+    """Every combination of the values of some settings, as ``netagents study sweep``.
+
+    Args:
+        source: as of :func:`study`.
+        axes: setting to values, such as ``{"learning.batch": [32, 64]}``.
+        overrides, seeds, measure, directory, jobs, episodes, show: as of :func:`study`.
+
+    Returns:
+        The study's directory.
+
+    Raises:
+        NodeFailedError: some runs failed; the tables are of the others.
+        NetagentsError: whatever else is wrong, in one line.
+    """
+    result = sweep_study(source, axes, overrides, seeds=seeds_from(source, overrides, seeds), measure=measure)
+    return finished(result, directory, jobs=jobs, episodes=episodes, show=show)
+
+
+def study_mute(
+    source: str | Path | Mapping[str, Any],
+    /,
+    *overrides: str,
+    seeds: int = 5,
+    measure: Measure | None = None,
+    directory: str | Path | None = None,
+    jobs: int | None = None,
+    episodes: int = 0,
+    show: Callable[[StudyProgress], None] | None = None,
+) -> StudyDirectory:
+    """What each kind of message is worth at each hop, as ``netagents study mute``; arguments, result and errors as of :func:`study`."""
+    result = mute_study(source, overrides, seeds=seeds_from(source, overrides, seeds), measure=measure)
+    return finished(result, directory, jobs=jobs, episodes=episodes, show=show)
+
+
+def study_power(
+    source: str | Path | Mapping[str, Any],
+    /,
+    *overrides: str,
+    lambdas: Sequence[float] = (0.1, 0.3, 1.0),
+    methods: Sequence[str] = ("none", "prim"),
+    aggregate: str | None = None,
+    seeds: int = 5,
+    measure: Measure | None = None,
+    directory: str | Path | None = None,
+    jobs: int | None = None,
+    episodes: int = 0,
+    states: int = 64,
+    show: Callable[[StudyProgress], None] | None = None,
+) -> StudyDirectory:
+    """What a price of power brings and costs, as ``netagents study power``.
+
+    Args:
+        source: as of :func:`study`.
+        overrides, seeds, measure, directory, jobs, episodes, show: as of :func:`study`.
+        lambdas: prices.
+        methods: of ``none``, ``prim``, ``prim_selfish``, ``sbpr``.
+        aggregate: ``mean``, ``sum`` or ``max`` (default: the experiment's, else mean).
+        states: branched per agent where power is not exact.
+
+    Returns:
+        The study's directory.
+
+    Raises:
+        NodeFailedError: some runs failed; the tables are of the others.
+        NetagentsError: whatever else is wrong, in one line.
+    """
+    runs = seeds_from(source, overrides, seeds)
+    result = power_study(source, overrides, lambdas=lambdas, methods=methods, aggregate=aggregate, seeds=runs, measure=measure)
+    return finished(result, directory, jobs=jobs, episodes=episodes, states=states, show=show)
+
+
+def seeds_from(source: str | Path | Mapping[str, Any], overrides: Sequence[str], count: int) -> range:
+    """So many seeds from the experiment's own on.
+
+    Raises:
+        UsageError: none.
+    """
+    if count < 1:
+        raise UsageError(f"{count} seeds give no run", where="seeds", fix="give 1 or more")
+    first = load_experiment(source, overrides).experiment.seed
+    return range(first, first + count)
+
+
+def finished(
+    study: Study,
+    path: str | Path | None,
+    *,
+    jobs: int | None,
+    episodes: int,
+    exact: bool = False,
+    times: int = 0,
+    states: int = 0,
+    show: Callable[[StudyProgress], None] | None = None,
+) -> StudyDirectory:
+    """Carry out a study and write its tables, of the runs that did not fail.
+
+    Raises:
+        NodeFailedError: some runs failed.
+    """
+    made = open_study(study, path)
     failed = None
     try:
-        carry_out(result, made, jobs=jobs, copies=episodes, show=show)
+        carry_out(study, made, jobs=jobs, copies=episodes, show=show)
     except NodeFailedError as error:
         failed = error
-    write_tables_of(result, made, exact=exact, times=times)
+    write_tables_of(study, made, exact=exact, times=times, states=states)
     if failed is not None:
         raise failed
     return made

@@ -52,8 +52,10 @@ def predict_lossy_wait(setup: Setup) -> LossyWait | None:
     """
     experiment = setup.experiment
     worst: tuple[float, int] | None = None
-    pairs = list(links(setup))
-    for iteration in lossy_iterations(experiment):
+    iterations = lossy_iterations(experiment)
+    # Without losses nobody needs the links, which take long to list where there are many.
+    pairs = list(links(setup)) if iterations else []
+    for iteration in iterations:
         total = sum(loss_of(experiment, i, j, iteration) + loss_of(experiment, j, i, iteration) for i, j in pairs)
         worst = max(worst or (0.0, iteration), (total, iteration), key=lambda entry: entry[0])
     if worst is None or worst[0] == 0.0:

@@ -23,12 +23,15 @@ class HostsCost:
         random_crossing: mean payload per iteration between hosts of random spreads of the same sizes.
         busiest: payload per iteration that the host with most traffic exchanges with other hosts.
         largest: agents on the fullest host.
+        other_routing: what crosses between hosts if the other routing is used, with the same placement; None where a moving graph rules
+            relay routing out.
     """
 
     placement: Placement
     random_crossing: float
     busiest: int
     largest: int
+    other_routing: int | None
 
     def step_seconds(self, cost: Cost, link: Link, rates: Rates | None = None) -> float:
         """Estimated wall time of one lockstep sampling step: the server's part, the fullest host's computation, the busier interface of
@@ -65,7 +68,10 @@ def predict_hosts(setup: Setup, hosts: int) -> HostsCost:
     draws = stream(setup.experiment.seed, ENVIRONMENT_OWNER, Purpose.STATISTICS, 0)
     crossings = [_crossing(pairs, draws.permutation(owner).tolist()) for _ in range(RANDOM_SPREADS)]
     largest = max(len(agents) for agents in placement.agents)
-    return HostsCost(placement, sum(crossings) / len(crossings), max(traffic), largest)
+    other = None
+    if not setup.spec.capabilities.moving:
+        other = _crossing(pair_payload(setup, "direct" if setup.experiment.routing == "relay" else "relay"), owner)
+    return HostsCost(placement, sum(crossings) / len(crossings), max(traffic), largest, other)
 
 
 def _crossing(pairs: dict[Pair, int], owner: list[int]) -> int:

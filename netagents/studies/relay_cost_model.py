@@ -87,9 +87,12 @@ def predict_relay(setup: Setup, classes: SizeClasses) -> RelayCost:
     handed_on = handed_frames = handed_framed = phases = 0
     often: defaultdict[int, int] = defaultdict(int)
     hops: dict[Kind, int] = {}
+    handing: dict[int, tuple[NDArray[np.bool_], NDArray[np.int64], int]] = {}
     for kind, messages in columns_by_kind(classes).items():
         edges = edges_of.get(kind, _NO_EDGES)
-        beyond = edges.parents != edges.origins
+        if id(edges) not in handing:
+            handing[id(edges)] = _handing_links(edges, n)
+        beyond, place, count = handing[id(edges)]
         most = np.zeros(len(edges.origins), dtype=np.int64)
         row = np.zeros(3, dtype=np.int64)
         for each in messages:
@@ -107,14 +110,12 @@ def predict_relay(setup: Setup, classes: SizeClasses) -> RelayCost:
         if row[0]:
             crossings[kind] = (int(row[0]), int(row[1]), int(row[2]))
         # Of all origins whose messages a link hands on, the one with most decides.
-        links, place = np.unique(edges.parents[beyond] * n + edges.children[beyond], return_inverse=True)
-        largest = np.zeros(len(links), dtype=np.int64)
+        largest = np.zeros(count, dtype=np.int64)
         np.maximum.at(largest, place, most[beyond])
         phases += int(largest.sum())
         hops[kind] = int(edges.depths[most > 0].max(initial=0))
-    pairs = np.unique(
-        np.concatenate([np.minimum(e.parents, e.children) * n + np.maximum(e.parents, e.children) for e in edges_of.values()])
-    )
+    distinct = list({id(edges): edges for edges in edges_of.values()}.values())
+    pairs = np.unique(np.concatenate([np.minimum(e.parents, e.children) * n + np.maximum(e.parents, e.children) for e in distinct]))
     degrees = np.bincount(pairs // n, minlength=n) + np.bincount(pairs % n, minlength=n) + 1  # the server's, too
     busiest = int(np.argmax(moved)) if n else 0
     return RelayCost(
@@ -141,6 +142,13 @@ class _Edges(NamedTuple):
 
 
 _NO_EDGES = _Edges(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
+
+
+def _handing_links(edges: _Edges, n: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], int]:
+    """Which edges hand on what came from elsewhere, the number of the link that each of these belongs to, and how many links there are."""
+    beyond = edges.parents != edges.origins
+    links, place = np.unique(edges.parents[beyond] * n + edges.children[beyond], return_inverse=True)
+    return beyond, place, len(links)
 
 
 def _edges_by_kind(setup: Setup) -> dict[Kind, _Edges]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from netagents.errors import CapacityError, UsageError
 from netagents.experiment import load_experiment
-from netagents.intervals import ENOUGH, UNKNOWN, Interval, run_interval, standard_half_width
+from netagents.intervals import ENOUGH, UNKNOWN, Interval, order, run_interval, standard_half_width
 from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.learning.prepared_experiment import prepare
 from netagents.policies import SoftmaxTable
@@ -69,10 +69,32 @@ class SampleComplexity:
         lines.append(
             "intervals are 95 %; the batch alone makes 1 of the exponent, a running mean of a gradient that vanished early another 1"
         )
-        seeds = len(set(self.table["seed"].tolist()))
-        if seeds < ENOUGH:
-            lines.append(f"{seeds} seed{'s' if seeds > 1 else ''}: too few to say which radius needs fewer samples ({ENOUGH} at least)")
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *self.sentences()])
+
+    def sentences(self) -> list[str]:
+        """Per number of agents which radius needs fewest samples to the finest level that all reached, or why the seeds do not say."""
+        return [self._sentence(agents) for agents in dict.fromkeys(n for n, _ in self.exponents)]
+
+    def _sentence(self, agents: int) -> str:
+        kappas = [kappa for n, kappa in self.exponents if n == agents]
+        for level in sorted(set(self.table["level"].tolist())):
+            counts = [self.samples(agents, kappa, level) for kappa in kappas]
+            if all(each.n for each in counts):
+                break
+        else:
+            return f"{agents} agents: no level was reached with every radius."
+        ranked = sorted(range(len(kappas)), key=lambda at: counts[at].value)
+        named = [f"kappa = {kappas[at]} with {counts[at].text(number=lambda value: f'{value:,.0f}')}" for at in ranked[:2]]
+        norm = f"{level:g} of the first squared gradient norm"
+        if len(kappas) == 1:
+            return f"{agents} agents: samples to {norm}: {named[0]}."
+        fewest = min(each.n for each in counts)
+        if fewest < ENOUGH:
+            why = f"too few seeds to say which radius needs fewest samples to {norm} (n = {fewest}, {ENOUGH} at least)"
+            return f"{agents} agents: {why}: {'; '.join(named)}."
+        if all(order(counts[ranked[0]], counts[at]) == "lower" for at in ranked[1:]):
+            return f"{agents} agents: fewest samples to {norm} beyond chance: {named[0]}; next is {named[1]}."
+        return f"{agents} agents: these seeds do not say which radius needs fewest samples to {norm}: {'; '.join(named)}."
 
     def save(self, directory: Path) -> list[Path]:
         """Write ``samples.parquet`` and ``exponents.json``; existing files of these names are replaced."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import traffic_of
-from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.messages import ENVIRONMENT, NEIGHBOUR_KINDS, Envelope, Kind, Message, payload_bytes
 from netagents.wire.codec import Codec
 from netagents.wire.codec.frames import frame_bytes
@@ -46,11 +45,13 @@ class SizeClasses:
         self._codec = Codec()
         self._sizes: dict[tuple[Any, ...], tuple[int, int]] = {}
         numbers: dict[Hashable, int] = {}
-        moving, equal = setup.spec.capabilities.moving, agent_classes(setup)[0]
+        moving, equal = setup.spec.capabilities.moving, setup.classes[0]
         classes = []
+        # Kinds of one reach have the same out-neighbours.
+        reaches = list({id(reach): reach for reach in setup.kind_reach.values()}.values())
         self.agents: list[int] = []
         for agent in range(setup.n):
-            receivers = tuple([len(reach.out_neighbours(agent)) for reach in setup.kind_reach.values()])
+            receivers = tuple([len(reach.out_neighbours(agent)) for reach in reaches])
             key = (equal[agent], header_class(agent), receivers, setup.contact_count(agent) if moving else None)
             number = numbers.setdefault(key, len(numbers))
             if number == len(self.agents):

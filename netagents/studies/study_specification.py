@@ -18,10 +18,11 @@ from netagents.experiment import Experiment, load_experiment
 from netagents.experiment.load import LoadedExperiment
 from netagents.experiment.topology_settings import EdgesSettings
 from netagents.learning.prepared_experiment import prepare
-from netagents.messages import NEIGHBOUR_KINDS, radius_of
+from netagents.learning.setup_builder import MUTABLE
+from netagents.messages import radius_of
 from netagents.topology import Topology, build_topology
 
-Question = Literal["sweep", "radius", "mute", "attack", "robustness", "power"]
+Question = Literal["seeds", "sweep", "radius", "mute", "attack", "robustness", "power"]
 Measure = Literal["return", "discounted_return", "objective"]
 
 
@@ -132,9 +133,6 @@ def sweep_study(
         plain = {key: value if isinstance(value, int | float | str) else json.dumps(value) for key, value in combination.items()}
         settings.append(StudySetting(", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in plain.items()), plain, experiment))
     return Study("sweep", base.name, base, tuple(settings), tuple(seeds), tuple(axes), measure or default_measure(base), tuple(notes))
-
-
-MUTABLE = NEIGHBOUR_KINDS
 
 
 def mute_study(

@@ -34,7 +34,8 @@ class Neighbourhoods:
     def __init__(self, adjacency: Sequence[tuple[int, ...]]) -> None:
         self._adjacency = tuple(adjacency)
         self._n = len(self._adjacency)
-        self._balls = [_Ball(node) for node in range(len(self._adjacency))]
+        # Made when asked for: an agent looks around itself alone, in a graph that may have a thousand nodes.
+        self._balls: dict[int, _Ball] = {}
         self._within: dict[tuple[int, int], tuple[int, ...]] = {}
         self._matrix: NDArray[np.int32] | None = None
 
@@ -49,9 +50,9 @@ class Neighbourhoods:
         self._check(j)
         if self._matrix is not None:
             return int(self._matrix[i, j])
-        ball, other = self._balls[i], self._balls[j]
+        ball, other = self._ball(i), self._balls.get(j)
         # Distances are symmetric: search from the node that has looked further already.
-        if len(other.distances) > len(ball.distances):
+        if other is not None and len(other.distances) > len(ball.distances):
             ball, j = other, i
         while j not in ball.distances and ball.grow(self._adjacency):
             pass
@@ -60,7 +61,7 @@ class Neighbourhoods:
     def distances(self, i: int, nodes: Sequence[int]) -> list[int]:
         """Hops from i to each of ``nodes``, as :meth:`distance` gives them, found by a search from i alone."""
         self._check(i)
-        ball = self._balls[i]
+        ball = self._ball(i)
         while True:
             try:
                 return [ball.distances[j] for j in nodes]
@@ -71,7 +72,7 @@ class Neighbourhoods:
     def known_distances(self, i: int, k: int) -> Mapping[int, int]:
         """Node -> hops from i, of all nodes at most k hops away, and of those beyond that have been looked for already."""
         self._check(i)
-        ball = self._balls[i]
+        ball = self._ball(i)
         while len(ball.sizes) <= k and ball.grow(self._adjacency):
             pass
         return ball.distances
@@ -84,7 +85,7 @@ class Neighbourhoods:
         known = self._within.get((i, k))
         if known is not None:
             return known
-        ball = self._balls[i]
+        ball = self._ball(i)
         while len(ball.sizes) <= k and ball.grow(self._adjacency):
             pass
         # The search found nodes in order of distance, so a ball is a beginning of that order.
@@ -165,7 +166,8 @@ class Neighbourhoods:
     def _rows(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """The table of distances some rows at a time: the index of the first, and ``(rows, n)``."""
         if self.n <= _SMALL:
-            for i, ball in enumerate(self._balls):
+            for i in range(self.n):
+                ball = self._ball(i)
                 while ball.grow(self._adjacency):
                     pass
                 row = np.full((1, self.n), UNREACHABLE, dtype=np.int32)
@@ -189,6 +191,12 @@ class Neighbourhoods:
         starts = np.cumsum([0, *(len(near) for near in self._adjacency)])
         ends = np.array([j for near in self._adjacency for j in near], dtype=np.int32)
         return csr_array((np.ones(len(ends)), ends, starts), shape=(self.n, self.n))
+
+    def _ball(self, i: int) -> _Ball:
+        ball = self._balls.get(i)
+        if ball is None:
+            ball = self._balls[i] = _Ball(i)
+        return ball
 
     def _check(self, i: int) -> None:
         # A negative index would silently count from the end.

@@ -51,7 +51,7 @@ def test_help_has_a_short_form(word: str, command: list[str], capsys: pytest.Cap
         ),
         (["run", "line_msg", "--nonsense", "5"], "No such option: --nonsense (Possible options: --nodes); see netagents run --help"),
         (["runs", "--seed", "5"], "No such option: --seed; see netagents runs --help"),
-        (["run", "line_msg", "--seeds", "3"], "--seeds goes with --against; add --against KEY=VALUE"),
+        (["run", "line_msg", "--seeds", "3", "--audit"], "--audit: is for one run; leave out --detach, --audit and --watch"),
         (["run", "line_msg", "--against", "seed=3"], "--against seed=3: changes nothing that is learned; name settings in which"),
         (["run", "line_msg", "kappa=0", "kappa_policy=0", "--against", "kappa_critic=0"], "changes nothing that is learned"),
         (["run", "line_msg", "--against", "kapa=0"], "override 'kapa=0': kapa: unknown key; did you mean 'kappa'?"),

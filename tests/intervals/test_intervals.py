@@ -24,6 +24,7 @@ from netagents.intervals import (
     order,
     run_interval,
     run_intervals,
+    significant,
     standard_half_width,
 )
 
@@ -147,6 +148,7 @@ def test_what_one_sample_says_about_chance_is_nothing() -> None:
 
 def test_an_interval_is_written_with_its_edges_and_its_number() -> None:
     assert Interval(3.588, 3.581, 3.6, 5).text() == "3.59 [3.58, 3.60] (n = 5)"
+    assert Interval(3.588, 3.581, 3.6, 5).text(number=significant) == "3.588 [3.581, 3.6] (n = 5)"
     assert Interval(3.588, 3.581, 3.6, 5).text(1, count=False) == "3.6 [3.6, 3.6]"
     assert run_interval([3.0]).text() == "3.00 (n = 1)"
 
@@ -172,8 +174,8 @@ def test_equal_populations_are_rarely_called_different() -> None:
 def test_a_sentence_about_groups_has_numbers_intervals_and_its_reason() -> None:
     low, high = Interval(1.0, 0.9, 1.1, 5), Interval(2.0, 1.9, 2.1, 5)
     assert leader_sentence(["a", "b"], [low, high], "final return") == (
-        "Highest final return beyond chance: b with 2.00 [1.90, 2.10] (n = 5); next is a with 1.00 [0.90, 1.10] (n = 5)."
+        "Highest final return beyond chance: b with 2 [1.9, 2.1] (n = 5); next is a with 1 [0.9, 1.1] (n = 5)."
     )
     few = leader_sentence(["a", "b"], [low._replace(n=3), high._replace(n=3)], "final return")
-    assert few.startswith("Too few seeds to tell whose final return is highest (n = 3, 5 at least): b with 2.00 [")
+    assert few.startswith("Too few seeds to tell whose final return is highest (n = 3, 5 at least): b with 2 [")
     assert "These seeds do not tell whose" in leader_sentence(["a", "b"], [low, low._replace(value=1.05)], "final return")

@@ -29,6 +29,7 @@ from netagents.launchers.ssh.hosts_file import ListedHost, read_hosts
 from netagents.learning.pair_traffic import pair_payload
 from netagents.learning.prepared_experiment import prepare
 from netagents.records.run_directory import RunDirectory
+from netagents.studies.placement_cost import predict_hosts
 
 GRID = {"environment": {"kind": "wireless_spdac"}, "topology": {"kind": "king_grid", "rows": 4, "columns": 4}, "kappa": 1}
 
@@ -47,11 +48,16 @@ def test_predicted_bytes_between_two_hosts_are_those_of_the_ledger(routing: str,
             if min(sender, receiver) >= 0 and placement.host_of(sender) != placement.host_of(receiver)
         )
         assert crossed == 2 * placement.crossing
+        # The same placement with the other routing is what a plan says of it.
+        relayed = pair_payload(prepared.setup, "relay")
+        assert predict_hosts(prepared.setup, 2).other_routing == relayed[3, 4]
         return
     # Only the link between the two middle agents joins the halves of a line.
     pairs = pair_payload(prepared.setup)
     assert set(pairs) == {(i, i + 1) for i in range(7)}
     assert placement.crossing == pairs[3, 4]
+    direct = pair_payload(prepared.setup, "direct")
+    assert predict_hosts(prepared.setup, 2).other_routing == sum(size for (i, j), size in direct.items() if i < 4 <= j)
 
 
 def test_hosts_of_a_grid_exchange_far_less_than_random_ones() -> None:

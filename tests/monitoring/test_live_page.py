@@ -130,7 +130,7 @@ def test_several_runs_and_a_study_are_on_one_page(browser: Any, recorded: Run, t
         visitor.wait(READY)
         visitor.wait("document.querySelectorAll('.study .cell button').length === 3")
         cells = visitor.page.locator(".study .cell button").all_inner_texts()
-        assert cells == [f"{recorded.returns[-1]:.3g}"] * 2 + ["·"]
+        assert cells == [f"{recorded.returns[-1]:.4g}"] * 2 + ["·"]
         visitor.page.check("#run-table input:not([disabled])")
         visitor.wait("netagents.others.length === 1 && netagents.others[0].i.length === 24")
         visitor.page.locator(".study .cell button").nth(1).click()

@@ -21,9 +21,9 @@ import netagents
 from netagents.cli.main import main
 from netagents.errors import ExperimentError, MissingPackageError
 from netagents.experiment import Experiment
-from netagents.monitoring.sinks.sink import SinkRow, SinkRun, load_sink
+from netagents.monitoring.sinks.sink import SinkRow, SinkRun, load_sink, safe_name, shown_values
 from netagents.monitoring.sinks.sink_frames import frame
-from netagents.monitoring.sinks.sink_host import SinkHost, Sinks, add_artifacts, check_sinks, open_sinks
+from netagents.monitoring.sinks.sink_host import SinkHost, Sinks, check_sinks
 from netagents.records import Run
 from netagents.records.same_bits import same_bits
 
@@ -32,6 +32,7 @@ import os, time
 
 class Stubborn:
     def __init__(self, run):
+        time.sleep(run.options.get("opening", 0.0))
         self.run, self.how = run, run.options["how"]
         (run.folder / "pid").write_text(str(os.getpid()))
 
@@ -139,6 +140,43 @@ def test_a_sink_that_takes_nothing_is_cut_off_while_the_run_goes_on(plugged: Pat
     ]
 
 
+def test_a_sink_that_opens_slowly_gets_everything(plugged: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = SinkRun("r", "0" * 16, plugged, {}, ("0",), {"how": "", "opening": 2.0})
+    host = SinkHost("stubborn", run, blocked_seconds=0.1)
+    facts = {"names": [], "metrics": b"", "held": b"", "concentration": {}, "traffic": {}, "timing": b"", "filler": b"x" * 100_000}
+    with caplog.at_level(logging.WARNING, logger="netagents"):
+        for iteration in range(4):
+            host.send(frame({"row": {"iteration": iteration, "team": {"return": 0.5}, **facts}}))
+            time.sleep(0.1)
+        # It has as long from its opening as others have from the end of the run.
+        Sinks([host]).close(1.5)
+    assert [record.getMessage() for record in caplog.records] == []
+    assert (plugged / "rows").read_text() == "".join(f"{iteration} 0.5\n" for iteration in range(4))
+
+
+def test_a_sink_that_never_opens_is_cut_off(plugged: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netagents.monitoring.sinks.sink_host.OPEN_SECONDS", 0.5)
+    host = SinkHost("stubborn", SinkRun("r", "0" * 16, plugged, {}, ("0",), {"how": "", "opening": 1000.0}))
+    with caplog.at_level(logging.WARNING, logger="netagents"):
+        Sinks([host]).close(0.5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the sink stubborn is cut off: it had not opened when the run was over; the run goes on without it"
+    ]
+
+
+def test_names_are_made_fit_to_be_shown_and_stay_apart() -> None:
+    assert safe_name("entropy") == "entropy"
+    long = "<b>\x1b\x00\u202e" + "x" * 10_000
+    names = [safe_name(name) for name in (long + "a", long + "b", "a\udc80", "a\\udc80")]
+    assert len(set(names)) == 4
+    assert all(name.isprintable() and len(name) <= 200 for name in names)
+    assert names[0].startswith("<b>\\x1b\\x00\\u202exxx")
+    values = shown_values({"a\x1b": ["\u202e", {"b": (1, "two\nlines")}]})
+    ((key, value),) = values.items()
+    assert key.startswith("a\\x1b-")
+    assert value == ["\\u202e", {"b": [1, "two\nlines"]}]
+
+
 def test_a_sink_ends_when_its_monitor_is_killed(plugged: Path) -> None:
     words = (
         "import sys, time; from pathlib import Path; from netagents.monitoring.sinks.sink_host import SinkHost; "
@@ -189,20 +227,6 @@ def test_scalars_name_every_finite_number() -> None:
     assert not {"agent_1/re<turn", "power/herfindahl"} & set(scalars)
 
 
-def written(kind: str, folder: Path) -> None:
-    """Two iterations, a file and an end, in this process, and then a second opening of the same run."""
-    run = SinkRun("seen-0123", "0123456789abcdef", folder, {"kappa": 2, "learning": {"batch": 4}}, ("0", "1"), {})
-    report = folder.parent / "report.html"
-    report.write_text("<p>report")
-    sink = load_sink(kind)(run)
-    sink.write(row_of(0))
-    sink.write(row_of(1))
-    sink.close()
-    again = load_sink(kind)(run)
-    again.artifact(report)
-    again.close()
-
-
 def test_hostile_names_are_text_in_files(tmp_path: Path) -> None:
     name = '=HYPERLINK(1)<script>\x1b[31m\u202e,"' + "x" * 10_000
     run = SinkRun("seen-0123", "0123456789abcdef", tmp_path, {name: {"name": name}}, (name, name), {})
@@ -219,45 +243,3 @@ def test_hostile_names_are_text_in_files(tmp_path: Path) -> None:
     assert (first[escaped], second[escaped]) == ("1.0", "")
     with (tmp_path / "seen-0123" / "traffic.csv").open() as text:
         assert next(csv.DictReader(text))["kind"] == escaped
-
-
-def test_tensorboard_has_a_folder_named_as_the_run(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    written("tensorboard", tmp_path / "events")
-    read = EventAccumulator(str(tmp_path / "events" / "seen-0123"))
-    read.Reload()
-    assert [event.value for event in read.Scalars("agent_0/power_held")] == [1.0, 2.0]
-    assert "settings/text_summary" in read.Tags()["tensors"]
-    assert (tmp_path / "events" / "seen-0123" / "report.html").exists()
-
-
-def test_mlflow_has_one_run_with_metrics_settings_and_the_report(tmp_path: Path) -> None:
-    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
-    from mlflow.tracking import MlflowClient
-
-    written("mlflow", tmp_path / "kept")
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/kept/mlflow.db")
-    experiment_of = client.get_experiment_by_name("netagents")
-    (run,) = client.search_runs([experiment_of.experiment_id])
-    assert [metric.value for metric in client.get_metric_history(run.info.run_id, "agent_0/re_turn")] == [1.0, 2.0]
-    assert run.data.params["learning.batch"] == "4"
-    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["report.html"]
-    assert run.info.status == "FINISHED"
-
-
-def test_wandb_writes_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="the extra wandb is not installed")
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    key = "0123456789abcdef"
-    experiment_ = experiment({"kind": "wandb", "folder": str(tmp_path / "kept")})
-    sinks: Sinks = open_sinks(experiment_, key, ("0", "1"))
-    sinks.close(60.0)
-    report = tmp_path / "report.html"
-    report.write_text("<p>report")
-    add_artifacts(experiment_, key, ("0", "1"), [report])
-    folders = list((tmp_path / "kept" / "wandb").glob(f"offline-run-*-{key}"))
-    assert len(folders) in (1, 2)
-    assert any(folder.glob("*.wandb") for folder in folders)
-    assert any((folder / "files" / "report.html").exists() for folder in folders)

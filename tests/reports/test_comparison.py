@@ -70,7 +70,5 @@ def test_the_verdict_names_no_winner_below_five_seeds_and_says_why(recorded_run:
         for group, value in zip(comparison.groups, (1.0, 2.0), strict=True)
     )
     apart = replace(comparison, groups=enough)
-    assert verdict(apart).startswith(
-        "Highest final return beyond chance: kappa 2 with 2.00 [1.90, 2.10] (n = 5); next is kappa 0 with 1.00"
-    )
+    assert verdict(apart).startswith("Highest final return beyond chance: kappa 2 with 2 [1.9, 2.1] (n = 5); next is kappa 0 with 1 [0.9")
     assert verdict(apart) in comparison_page(apart)

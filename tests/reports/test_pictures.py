@@ -30,9 +30,9 @@ def test_the_learning_curve_names_untrained_best_and_trained_on_the_lines(record
     assert learning_curve(run).startswith(PNG)
     reached = progress(run)
     text = words(learning_svg(run))
-    assert f"untrained {reached.untrained:.2f}" in text
-    assert f"best known {reached.best:.2f}" in text
-    assert f"trained {reached.last:.2f}" in text
+    assert f"untrained {reached.untrained:.4g}" in text
+    assert f"best known {reached.best:.4g}" in text
+    assert f"trained {reached.last:.4g}" in text
     assert "small: return" in text
 
 

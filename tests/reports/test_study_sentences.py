@@ -12,8 +12,10 @@ import pytest
 from netagents.errors import RunDirectoryError
 from netagents.intervals import Interval
 from netagents.records.column_table import ColumnTable
+from netagents.reports.seeds_table import seed_heads, seed_rows, seeds_sentence
 from netagents.reports.study_data import StudyData, load_study
 from netagents.reports.study_headline import answers, headline
+from netagents.reports.study_sentences import message_sentence
 from netagents.reports.study_settings import best_setting, dots, message_value_table, message_values, value_table
 from netagents.studies.knee import knee
 
@@ -53,7 +55,7 @@ def test_a_radius_is_recommended_with_the_evidence_for_it() -> None:
     data = study([1.0, 2.0, 2.01], NARROW, 5, iterations=[np.nan, 8, 8])
     (sentence,) = answers(data)
     assert sentence == (
-        "Use kappa = 1: return per agent 2.00 [1.95, 2.05] (n = 5), against 1.00 [0.95, 1.05] (n = 5) at kappa = 0. Beyond it no larger "
+        "Use kappa = 1: return per agent 2 [1.95, 2.05] (n = 5), against 1 [0.95, 1.05] (n = 5) at kappa = 0. Beyond it no larger "
         "radius is better beyond chance (the highest: 2.01 [1.96, 2.06] (n = 5) at kappa = 2), and kappa = 2 sends 2.0 times the bytes."
     )
 
@@ -63,7 +65,7 @@ def test_below_five_seeds_no_radius_is_recommended_and_no_circle_drawn(n: int) -
     data = study([1.0, 2.0, 2.01], NARROW, n, iterations=[20, 8, 7])
     (sentence,) = answers(data)
     assert sentence.startswith(f"Too few seeds to say which kappa to use (n = {n}, 5 at least): kappa = 2 has return per agent 2.01")
-    assert "kappa = 0 1.00" in sentence
+    assert "kappa = 0 1 " in sentence
     notes = headline(data)[0].notes
     assert not any("knee" in note.words or note.ring for note in notes)
     assert any("too few seeds" in note.words for note in notes)
@@ -78,16 +80,14 @@ def test_overlapping_intervals_recommend_nothing() -> None:
 def test_speed_is_told_where_it_is_beyond_chance() -> None:
     sentences = answers(study([2.0, 2.01, 2.0], NARROW, 5, iterations=[20, 8, 7]))
     assert sentences[-1] == (
-        "If samples are dearer than bytes, kappa = 1 learns fast: 8 [6, 10] (n = 5) iterations to 1.90, "
+        "If samples are dearer than bytes, kappa = 1 learns fast: 8 [6, 10] (n = 5) iterations to 1.9, "
         "against 20 [18, 22] (n = 5) at kappa = 0."
     )
     assert len(answers(study([2.0, 2.01, 2.0], NARROW, 5, iterations=[8.2, 8, 8]))) == 1
 
 
 def test_a_sweep_names_the_best_setting_only_beyond_chance() -> None:
-    assert best_setting(study([1.0, 2.0], NARROW, 5)).startswith(
-        "Highest return per agent after training beyond chance: kappa=1 with 2.00 ["
-    )
+    assert best_setting(study([1.0, 2.0], NARROW, 5)).startswith("Highest return per agent after training beyond chance: kappa=1 with 2 [")
     assert best_setting(study([1.0, 2.0], NARROW, 3)).startswith("Too few seeds to tell")
     assert best_setting(study([1.0, 2.0], WIDE, 5)).startswith("These seeds do not tell")
     assert dots(study([2.0, 1.0], WIDE, 1)).lines[0].y.tolist() == [1.0, 2.0]
@@ -100,7 +100,47 @@ def test_what_a_message_is_worth_is_told_per_byte_only_beyond_chance() -> None:
     assert "(chance)" in message_value_table(study([2.0, 1.0, 2.01], NARROW, 5, muted=names))
     few = message_value_table(study([2.0, 1.0, 2.01], NARROW, 4, muted=names))
     assert few.count("(too few seeds)") == 2
-    assert "1.00 [0.95, 1.05] (n = 4)" in few
+    assert "1 [0.95, 1.05] (n = 4)" in few
+
+
+def test_the_sentence_about_messages_names_what_is_lost_beyond_chance() -> None:
+    names = ["", "trace@1", "state@1", "everything"]
+    sure = message_sentence(study([2.0, 1.0, 2.01, 0.5], NARROW, 5, muted=names))
+    assert sure == (
+        "trace@1 is worth most: return per agent 2 [1.95, 2.05] (n = 5) with every message, 1 [0.95, 1.05] (n = 5) without trace@1; "
+        "nothing beyond chance without state@1."
+    )
+    few = message_sentence(study([2.0, 1.0, 2.01, 0.5], NARROW, 3, muted=names))
+    assert few.startswith("Too few seeds to say what a message is worth (n = 3, 5 at least): return per agent 2 [1.95, 2.05] (n = 3) with")
+    chance = message_sentence(study([2.0, 1.9, 2.01, 0.5], WIDE, 5, muted=names))
+    assert chance.startswith("These seeds show of no kind of message that it is worth anything: ")
+    better = message_sentence(study([2.0, 2.5, 2.01, 0.5], NARROW, 5, muted=names))
+    assert better.endswith("; more is reached without trace@1.")
+
+
+@pytest.mark.parametrize(
+    ("finals", "start"),
+    [
+        (
+            [2.0],
+            "One seed has no interval (5 at least say how far seeds differ): return per agent after training 2 (n = 1), 1 in the first",
+        ),
+        ([2.0, 2.5, 1.5], "Too few seeds to rely on their interval (n = 3, 5 at least): return per agent after training 2 [0.7579, 3.242]"),
+        ([2.0, 2.5, 1.5, 2.0, 2.0], "Return per agent after training 2 [1.5, 2.5] (n = 5), 1 in the first iteration."),
+    ],
+)
+def test_seeds_of_one_experiment_have_an_interval_and_say_when_they_are_few(finals: list[float], start: str) -> None:
+    count = len(finals)
+    runs = {"seed": np.arange(count), "final": np.array(finals), "utility": np.zeros(count), "power_gini": np.full(count, 0.5)}
+    runs["cpu_seconds"] = np.ones(count)
+    curves = {"setting": np.full(2 * count, "s"), "seed": np.repeat(np.arange(count), 2), "value": np.tile([1.0, 2.0], count)}
+    tables = {"runs": ColumnTable(runs), "curves": ColumnTable(curves)}
+    data = StudyData(Path("study"), {"measure": "return", "question": "seeds"}, {"untrained": 1.0}, tables)
+    assert seeds_sentence(data).startswith(start)
+    rows = seed_rows(data)
+    assert [row[0] for row in rows] == [*map(str, range(count)), f"all {count}"]
+    assert len(seed_heads(data)) == len(rows[0]) == 5
+    assert ("[" in rows[-1][2]) == (count > 1)
 
 
 def test_numbers_that_some_runs_do_not_have_show_how_many_have_them() -> None:

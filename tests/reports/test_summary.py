@@ -19,7 +19,7 @@ from netagents.reports.run_report import report
 def test_a_finished_run_is_told_in_a_few_lines(recorded_run: Callable) -> None:
     run = recorded_run(iterations=4, much=True)
     rows = dict(summary_rows(run))
-    assert rows["return"].startswith(f"{run.returns[0]:.2f} -> ")
+    assert rows["return"].startswith(f"{run.returns[0]:.4g} -> ")
     assert "undiscounted" in rows["return"]
     first, _, last = rows["discounted"].removesuffix(" per agent").partition(" -> ")
     assert (float(first), float(last)) == pytest.approx(tuple(run.discounted_returns[[0, -1]]), rel=1e-3)

@@ -47,6 +47,7 @@ class Page(HTMLParser):
 
 def check(page: str, expected: bool = True) -> None:
     result = Page(page)
+    assert [each for each in page if not each.isprintable() and each not in "\n\t"] == []
     assert result.handlers == []
     assert len(result.scripts) <= ALLOWED_SCRIPTS
     assert all(target.startswith(("#", "data:")) for target in result.fetched)
@@ -109,7 +110,7 @@ def poison(run: Path, text: str) -> None:
 
 def test_pages_of_a_run_and_of_a_comparison_show_hostile_text_as_text(sample: Path, tmp_path: Path) -> None:
     run = copied(sample, tmp_path, "<script>alert(1)<img src=x onerror=alert(2)>")
-    poison(run, TAGS)
+    poison(run, TAGS + CODES)
     facts = json.loads((run / "topology.json").read_text())
     facts["labels"] = [f"{at}{TAGS[:116]}" for at in range(3)]
     (run / "topology.json").write_text(json.dumps(facts))
@@ -124,7 +125,7 @@ def test_pages_of_a_run_and_of_a_comparison_show_hostile_text_as_text(sample: Pa
 @pytest.mark.parametrize("key", ["history", "tensorboard", "directory"])
 def test_a_hostile_setting_is_text_on_pages(key: str, sample: Path, tmp_path: Path) -> None:
     run = copied(sample, tmp_path, "run")
-    change(run / "experiment.json", lambda facts: facts["runtime"].update({key: TAGS}))
+    change(run / "experiment.json", lambda facts: facts["runtime"].update({key: TAGS + CODES.replace("\x00", "")}))
     assert main(["report", str(run), "--out", str(tmp_path / "report.html")]) == 0
     check((tmp_path / "report.html").read_text())
 

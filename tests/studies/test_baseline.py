@@ -69,7 +69,7 @@ def test_the_difference_is_students_interval_of_paired_seeds(tmp_path: Path) -> 
     assert (gap.mean, gap.low, gap.high) == pytest.approx(((own - other).mean(), expected.low, expected.high))
     assert gap.seeds == 4
     sentence = baseline_sentence(comparison)
-    assert f"{gap.mean:+.2f} [{gap.low:.2f}, {gap.high:.2f}]" in sentence
+    assert f"{gap.mean:+.4g} [{gap.low:.4g}, {gap.high:.4g}]" in sentence
     assert "95 % interval over 4 seeds" in sentence
     assert ("may be chance" in sentence) == (not gap.certain)
     assert sentence.replace("'", "&#x27;") in report(run)

@@ -114,6 +114,21 @@ def test_a_sweep_runs_every_combination_and_a_muting_study_every_kind_and_hop() 
     assert [setting.values["muted"] for setting in mute.settings] == ["", *hops, "everything"]
 
 
+def test_a_muting_study_is_carried_out_and_says_its_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.json").write_text(json.dumps(BASE | {"kappa": 1}))
+    assert main(["study", "mute", "tiny.json", "learning.iterations=2", "--seeds", "1", "--jobs", "1"]) == 0
+    sentence, page = capsys.readouterr().out.splitlines()
+    assert sentence.startswith("Too few seeds to say what a message is worth (n = 1, 5 at least): ")
+    text = Path(page).read_text()
+    assert sentence in text
+    assert "everything muted" in text
+    assert main(["study", "report", str(Path(page).parent)]) == 0
+    assert capsys.readouterr().out.splitlines() == [sentence, page]
+
+
 def test_finished_runs_are_never_repeated_and_another_experiment_is_refused(tmp_path: Path) -> None:
     study = _study()
     directory = StudyDirectory.open_for(tmp_path / "study", study)

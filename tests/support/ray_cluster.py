@@ -10,8 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+
+from hidden_folder import without
 
 from netagents.nodes.process.stray_processes import RUN_MARKER
 
@@ -39,6 +42,9 @@ class RayCluster:
         self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token"), "RAY_USAGE_STATS_ENABLED": "0"}
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
+        self.hidden = folder / "hidden"
+        """A folder that the second raylet does not see, where this user may arrange that."""
+        self.hidden.mkdir()
         self.nodes: list[subprocess.Popen[bytes]] = []
         self.living: list[str] = []
         self.killed: set[str] = set()
@@ -57,12 +63,12 @@ class RayCluster:
 
     def add_node(self) -> None:
         """Start a further raylet; returns when the cluster knows it."""
-        self._ray(["start", f"--address={self.address}", *self._common])
+        self._ray(["start", f"--address={self.address}", *self._common], without(self.hidden))
         self._until_known()
 
-    def _ray(self, words: list[str]) -> None:
+    def _ray(self, words: list[str], prefix: Sequence[str] = ()) -> None:
         with (self.folder / f"node-{len(self.nodes)}.out").open("wb") as output:
-            command = [str(Path(sys.executable).with_name("ray")), *words]
+            command = [*prefix, str(Path(sys.executable).with_name("ray")), *words]
             environment = {**os.environ, **self.environment, "TMPDIR": str(self.temporary)}
             # Workers of Ray step back by 15 otherwise, and on a busy machine nothing is left for them.
             environment["RAY_worker_niceness"] = "0"
@@ -70,11 +76,9 @@ class RayCluster:
 
     def _until_known(self) -> None:
         """Wait until the cluster knows the newest node, and no longer those that were killed."""
-        settings = json.dumps({"address": self.address, **SETTINGS})
-        command = [sys.executable, "-P", "-m", "netagents.launchers.ray.ray_bridge", "nodes", settings]
         deadline = time.monotonic() + 200.0
         while True:
-            result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **self.environment}, timeout=100)
+            result = self._ask_nodes()
             answer = json.loads(result.stdout.strip().splitlines()[-1]) if result.stdout.strip() else {}
             known = {identity for _, identity, *_ in answer.get("nodes", [])}
             new = known - {*self.living, *self.killed}
@@ -83,6 +87,23 @@ class RayCluster:
                 return
             assert time.monotonic() < deadline, f"waited for a raylet: {result.stdout} {result.stderr[-500:]}"
             time.sleep(0.5)
+
+    def _ask_nodes(self) -> subprocess.CompletedProcess[str]:
+        """The answer of a bridge that is given no run, so that nobody connects to its socket."""
+        path = self.folder / "probe"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            path.unlink()
+            number = listener.fileno()
+            return subprocess.run(
+                [sys.executable, "-P", "-m", "netagents.launchers.ray.ray_bridge", str(number)],
+                input=json.dumps({"address": self.address, **SETTINGS}) + "\n",
+                capture_output=True,
+                text=True,
+                env={**os.environ, **self.environment},
+                pass_fds=(number,),
+                timeout=100,
+            )
 
     def kill_raylet(self) -> None:
         """Kill the newest node's raylet, and nothing else."""

@@ -10,6 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from hidden_folder import without
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 
 CONFIGURATION = """\
@@ -61,6 +63,9 @@ class SlurmCluster:
         self.folder = folder
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self.hidden = folder / "hidden"
+        """A folder that n2 does not see, where this user may arrange that."""
+        self.hidden.mkdir()
         folder.chmod(0o755)
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
@@ -84,7 +89,7 @@ class SlurmCluster:
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of a node."""
-        self._daemon(node, ["slurmd", "-D", "-N", node])
+        self._daemon(node, [*(without(self.hidden) if node == "n2" else ()), "slurmd", "-D", "-N", node])
 
     def kill(self, name: str) -> None:
         """Kill a daemon."""

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Starter
+from hidden_folder import why_not_hidden
 from leaks import LeakWatch
 from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
+from other_version import other_version
 from ray_cluster import RayCluster, why_no_ray
 from running_cluster import running
 
@@ -65,6 +67,32 @@ def test_bad_input_is_one_line_with_the_words_of_ray(on_cluster: RayCluster, tmp
     assert "launcher ray: nobody answers at 127.0.0.1:1: Connection refused" in fails(on_ray(on_cluster, LINE, address="127.0.0.1:1"))
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
     assert "launcher ray: " in fails(on_ray(on_cluster, LINE))
+
+
+def test_hosts_that_do_not_fit_end_the_run_with_one_line(on_cluster: RayCluster, start: Starter, tmp_path: Path) -> None:
+    def fails(path: Path, settings: Settings, **runtime: object) -> str:
+        with pytest.raises(EngineError) as error:
+            netagents.run(merged(settings, {"runtime": {**settings["runtime"], **runtime}}), directory=path)
+        assert netagents.Run.open(path).state == "failed"
+        assert error.value.exit_code == 14
+        return str(error.value)
+
+    plain = on_ray(on_cluster, LINE)
+    line = fails(tmp_path / "other", plain, hosts={"python": str(other_version(tmp_path))})
+    assert "has netagents 0.0.9, and the launcher" in line
+    line = fails(tmp_path / "missing", plain, hosts={"python": "/nonexistent/python"})
+    assert "No such file or directory: '/nonexistent/python'; install netagents[ray] on all hosts" in line
+    # Others have taken 12 of the 16 processors.
+    run = start(on_ray(on_cluster, merged(LINE, SLOW), processors=2.0))
+    run.wait_for_rows(1, 60.0)
+    line = fails(tmp_path / "taken", merged(on_ray(on_cluster, LINE), {"timeouts": {"join": 6.0}}))
+    assert "for what others have taken: " in line
+    run.process.terminate()
+    assert run.ended(15.0).code == 143
+    if (reason := why_not_hidden()) is not None:
+        pytest.skip(reason)
+    line = fails(on_cluster.hidden / "run", plain, hosts={"shared_files": True})
+    assert f"does not see the run directory {on_cluster.hidden / 'run'}; name one of a file system that all hosts share" in line
 
 
 def restarted(run: object) -> list[str]:

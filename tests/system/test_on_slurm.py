@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Starter
+from hidden_folder import why_not_hidden
 from leaks import LeakWatch
 from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
+from other_version import other_version
 from running_cluster import running
 from slurm_cluster import SlurmCluster, why_no_slurm
 
@@ -21,7 +24,7 @@ import netagents
 from netagents.errors import EngineError
 from netagents.records.same_bits import same_bits
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def on_slurm(settings: Settings, **more: object) -> Settings:
@@ -144,6 +147,10 @@ def test_bad_input_is_one_line_with_the_words_of_slurm(slurm: SlurmCluster, tmp_
 
     assert "no partition is called 'fast'; there are main" in fails(partition="fast")
     assert "not available" in fails(nodes=7)
+    # A node of this cluster has 40 processors.
+    with pytest.raises(EngineError, match="not available"):
+        netagents.run(on_slurm(merged(LINE, {"topology": {"n": 90}})), directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     assert slurm.jobs() == []
     configuration = tmp_path / "slurm.conf"
     text = (slurm.folder / "slurm.conf").read_text()
@@ -152,3 +159,25 @@ def test_bad_input_is_one_line_with_the_words_of_slurm(slurm: SlurmCluster, tmp_
     )
     monkeypatch.setenv("SLURM_CONF", str(configuration))
     assert "Unable to contact slurm controller" in fails()
+
+
+def test_hosts_that_do_not_fit_end_the_job_with_one_line(slurm: SlurmCluster, tmp_path: Path) -> None:
+    def fails(path: Path, *words: str) -> str:
+        file = tmp_path / "line.yaml"
+        file.write_text(json.dumps(dict(on_slurm(LINE))))
+        command = [sys.executable, "-m", "netagents", "run", str(file), "--quiet", "--out", str(path), *words]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=patience(60.0))
+        assert result.returncode == 14, result.stderr
+        wait_until(lambda: slurm.jobs() == [], "the end of the job", 20.0)
+        assert netagents.Run.open(path).state == "failed"
+        return result.stderr.rstrip().rpartition("\n")[2]
+
+    line = fails(tmp_path / "other", f"runtime.hosts.python={other_version(tmp_path)}")
+    assert re.search(r"host n[12]: has netagents 0\.0\.9, and the launcher [0-9.]+; install the same$", line), line
+    line = fails(tmp_path / "missing", "runtime.hosts.python=/nonexistent/python")
+    assert re.search(r"host n[12]: .*/nonexistent/python.*; all hosts of the job must have netagents at the same path$", line), line
+    if (reason := why_not_hidden()) is not None:
+        pytest.skip(reason)
+    # The host itself says so, and calls itself by the name of this machine.
+    line = fails(slurm.hidden / "run")
+    assert f"does not see the run directory {slurm.hidden / 'run'}; name one of a file system that all hosts share, with --out" in line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import Starter
 from leaks import LeakWatch
-from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, undisturbed
-from ssh_servers import HOSTS, SshServers, why_no_sshd
+from live_run import LINE, SLOW, WIRELESS, Settings, merged, patience, promised, undisturbed, wait_until
+from other_version import other_version
+from ssh_servers import HOSTS, SshServers, why_no_namespace, why_no_sshd
 
 import netagents
 from netagents.errors import EngineError
@@ -23,13 +23,14 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def servers(tmp_path: Path, leaks: LeakWatch, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServers]:
-    reason = why_no_sshd()
+def servers(request: pytest.FixtureRequest, tmp_path: Path, leaks: LeakWatch, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServers]:
+    apart = getattr(request, "param", None) == "apart"
+    reason = why_no_sshd() or (why_no_namespace() if apart else None)
     if reason is not None:
         pytest.skip(reason)
     folder = tmp_path / "ssh"
     folder.mkdir()
-    servers = SshServers(folder, leaks.root)
+    servers = SshServers(folder, leaks.root, apart=apart)
     monkeypatch.setenv("NETAGENTS_SSH", servers.command)
     try:
         yield servers
@@ -83,6 +84,19 @@ def test_a_lost_host_ends_a_run_that_is_to_end_with_it(servers: SshServers, star
     run.assert_nothing_left()
 
 
+@pytest.mark.parametrize("servers", ["apart"], indirect=True)
+def test_a_host_behind_a_cut_cable_is_lost_and_its_agents_end_by_themselves(servers: SshServers, start: Starter) -> None:
+    settings = merged(on_hosts(servers, merged(LINE, SLOW), slots=(6, 6)), {"timeouts": {"exchange": 5.0}})
+    run = start(settings)
+    run.wait_for_rows(1, 60.0)
+    servers.cut()
+    # Ten seconds of silence (timeouts.answer), or an exchange that waits in vain before.
+    ended = run.ended(promised(15.0, settings))
+    assert ended.code in (10, 11), ended.err
+    # What is left is the process that has forked them, which its runner ends with the connection.
+    wait_until(lambda: len(run.leaks.processes()) <= 1, "the ends of the agents", 40.0)
+
+
 def test_nothing_outlives_a_launcher_that_is_killed(servers: SshServers, start: Starter) -> None:
     run = start(on_hosts(servers, merged(LINE, SLOW)))
     run.wait_for_rows(1)
@@ -92,15 +106,6 @@ def test_nothing_outlives_a_launcher_that_is_killed(servers: SshServers, start: 
         time.sleep(0.05)
     assert not left
     assert not run.leaks.files()
-
-
-def other_version(folder: Path) -> Path:
-    """A Python whose netagents says that it is of another version."""
-    script = folder / "python"
-    code = "import netagents, runpy, sys; netagents.__version__ = '0.0.9'; runpy.run_module(sys.argv[1], run_name='__main__')"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -P -c "{code}" "$3"\n')
-    script.chmod(0o755)
-    return script
 
 
 def test_bad_input_is_one_line_with_the_words_of_ssh(servers: SshServers, tmp_path: Path) -> None:

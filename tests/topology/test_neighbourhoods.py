@@ -123,7 +123,7 @@ def test_ten_thousand_agents_look_two_hops_far_without_a_table_of_all_distances(
     assert sizes.count(13) == (side - 4) ** 2
     assert reach.out_neighbours(5050) == reach.in_neighbours(5050)
     assert grid.hops._matrix is None
-    assert sum(len(ball.distances) for ball in grid.hops._balls) < 50 * grid.n
+    assert sum(len(ball.distances) for ball in grid.hops._balls.values()) < 50 * grid.n
 
 
 def test_a_table_that_would_not_fit_is_refused_with_its_size():

@@ -158,6 +158,20 @@ def test_a_restarted_node_takes_its_place_with_a_higher_incarnation() -> None:
     assert server.incarnations == {0: 1, 1: 0}
 
 
+def test_a_new_process_with_the_number_and_the_address_of_the_one_before_is_a_new_one() -> None:
+    server = rendezvous(2, monitor=False)
+    for index in range(2):
+        server.handle(envelope(index, hello(index)))
+    for index in range(2):
+        server.handle(envelope(index, Ready()))
+    # Repeated by the same process, which has not seen its Welcome yet.
+    assert [reply.receiver for reply in server.handle(envelope(1, hello(1)))] == [1]
+    assert (server.phase, server.incarnation) == (Phase.STARTED, 0)
+    # In a container the first process has the number 1, and another container may be given the address of the one before it.
+    assert [reply.receiver for reply in server.handle(envelope(1, hello(1), incarnation=7))] == [0, 1]
+    assert (server.phase, server.incarnation, server.ready) == (Phase.WELCOMED, 7, set())
+
+
 def test_of_two_restarted_at_once_the_earlier_one_may_come_last() -> None:
     server = rendezvous(3, monitor=False)
     for index in range(3):

@@ -1,8 +1,9 @@
 """Bridge to a Ray cluster: the one process of a run that speaks with Ray.
 
-``ray_bridge nodes SETTINGS`` tells the nodes of the cluster.  ``ray_bridge serve DESCRIPTOR`` serves a run: it reserves what the agents
-take, and for each connection to its socket it starts an actor on the host that the first line names and passes bytes on between the two.
-It ends when its standard input does, and Ray then ends whatever it has not ended itself.
+``ray_bridge DESCRIPTOR`` reads the settings of a cluster as a line from its standard input, and answers with the cluster's nodes.  A second
+line begins a run: the bridge reserves what the agents take, and for each connection to its socket it starts an actor on the host that the
+first line names and passes bytes on between the two.  It ends when its standard input does, and Ray then ends whatever it has not ended
+itself.  One process does both because Ray takes seconds to import and to connect.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import socket
 import sys
@@ -35,6 +37,7 @@ _CONNECT_SECONDS = 5.0
 _END_SECONDS = 5.0
 _GROUP_SECONDS = 2.0
 _UNLIMITED = 100_000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def connect(address: str) -> None:
@@ -82,7 +85,8 @@ class RayBridge:
 
     Args:
         settings: ``ray`` (:class:`~netagents.experiment.launcher_settings.RaySettings`), ``agents`` (id of a Ray node -> number of its
-            agents), ``python`` (of the hosts, or None) and ``seconds`` (for which taken resources are waited for).
+            agents), ``python`` (of the hosts, or None), ``runner`` (what that runs) and ``seconds`` (for which taken resources are waited
+            for).
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -97,9 +101,9 @@ class RayBridge:
 
         Raises:
             TimeoutError: others have taken it.
-            ConnectionError: a host is gone; otherwise as :func:`connect`.
+            ConnectionError: a host is gone.
+            Exception: what Ray raises.
         """
-        connect(self._settings["ray"]["address"])
         bundles = [needs(self._settings["ray"], agents) for agents in self._agents.values()]
         selectors = [{"ray.io/node-id": identity} for identity in self._agents]
         self._group = placement_group(bundles, strategy="PACK", bundle_label_selector=selectors)
@@ -125,7 +129,7 @@ class RayBridge:
             "max_concurrency": 3,
             "scheduling_strategy": PlacementGroupSchedulingStrategy(self._group, self._places[identity]),
         }
-        return remote.options(**options).remote(self._settings["python"])
+        return remote.options(**options).remote(self._settings["python"], self._settings["runner"])
 
     async def serve(self, listener: socket.socket) -> None:
         """Serve connections until standard input ends."""
@@ -186,11 +190,10 @@ class RayBridge:
                 ray.kill(actor)
 
     def close(self) -> None:
-        """Give back what was reserved, and leave the cluster."""
+        """Give back what was reserved."""
         with contextlib.suppress(Exception):
             if self._group is not None:
                 remove_placement_group(self._group)
-            ray.shutdown()
 
 
 async def _end_of_input() -> None:
@@ -203,40 +206,50 @@ async def _end_of_input() -> None:
 
 def one_line(error: BaseException) -> str:
     """What an exception of Ray says, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # Behind the first line of an actor that could not be made stands its traceback, whose last line says why.
+    return lines[-1 if "creation task" in lines[0] else 0][:300]
 
 
 def main() -> int:
-    """Serve a run, or tell the nodes."""
+    """Tell the nodes, and serve a run."""
     # What Ray prints goes to standard error.
     output = os.dup(1)
     os.dup2(2, 1)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    if sys.argv[1] == "nodes":
-        settings = json.loads(sys.argv[2])
-        try:
-            connect(settings["address"])
-            answer: dict[str, Any] = {"nodes": living_nodes(settings)}
-        except Exception as error:
-            answer = {"fault": one_line(error)}
-        os.write(output, json.dumps(answer).encode() + b"\n")
-        ray.shutdown()
-        return 0
-    listener = socket.socket(fileno=int(sys.argv[2]))
+    listener = socket.socket(fileno=int(sys.argv[1]))
     folder = SocketDirectory(Path(listener.getsockname()).parent)
-    bridge = RayBridge(json.loads(sys.stdin.readline()))
     try:
-        try:
-            bridge.open()
-        except Exception as error:
-            bridge.fault = one_line(error)
-        asyncio.run(bridge.serve(listener))
+        answer = _answer(json.loads(sys.stdin.readline()))
+        with contextlib.suppress(BrokenPipeError):
+            os.write(output, json.dumps(answer).encode() + b"\n")
+        run = sys.stdin.readline()
+        if run:
+            bridge = RayBridge(json.loads(run))
+            try:
+                try:
+                    bridge.open()
+                except Exception as error:
+                    bridge.fault = one_line(error)
+                asyncio.run(bridge.serve(listener))
+            finally:
+                bridge.close()
     finally:
-        bridge.close()
+        with contextlib.suppress(Exception):
+            ray.shutdown()
         folder.remove()
     return 0
+
+
+def _answer(settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        connect(settings["address"])
+        return {"nodes": living_nodes(settings)}
+    except Exception as error:
+        return {"fault": one_line(error)}
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
-
-from netagents.launchers.hosts.host_channel import runner_command
+from collections.abc import Sequence
 
 _READ_BYTES = 1 << 20
 _LAST_BYTES = 4096
@@ -24,12 +23,13 @@ class RunnerActor:
 
     Args:
         python: path of Python on this host; None: the one in which the actor runs.
+        runner: what Python runs.  The actor imports nothing of netagents, since its process would do so only for these words.
     """
 
-    def __init__(self, python: str | None) -> None:
+    def __init__(self, python: str | None, runner: Sequence[str]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the actor
         self._process = subprocess.Popen(
-            runner_command(python or sys.executable),
+            [python or sys.executable, *runner],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

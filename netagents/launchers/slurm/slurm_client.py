@@ -103,12 +103,12 @@ def end_job(job: int, *, at_once: bool = False) -> None:
 def allocated_hosts(nodelist: str) -> list[tuple[str, str]]:
     """Name and address of each host of an allocation, in its order."""
     names = command("scontrol", "show", "hostnames", nodelist).split()
-    return [(name, _address(command("scontrol", "--oneliner", "show", "node", name), name)) for name in names]
-
-
-def _address(facts: str, name: str) -> str:
-    match = re.search(r"\bNodeAddr=(\S+)", facts)
-    return match[1] if match else name
+    addresses = {}
+    for facts in command("scontrol", "--oneliner", "show", "node", nodelist).splitlines():
+        name, address = (re.search(rf"\b{key}=(\S+)", facts) for key in ("NodeName", "NodeAddr"))
+        if name and address:
+            addresses[name[1]] = address[1]
+    return [(name, addresses.get(name, name)) for name in names]
 
 
 def step(host: str, name: str, words: Sequence[str], *, memory: int | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the queue, it goes on from the newest checkpoint.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from netagents.launchers.slurm.job_folder import FOLDER, KEYS, JobDisplay, clear
 from netagents.launchers.supervision.interruptions import Interruptions
 from netagents.records.reopened_run import complete, next_iteration
 from netagents.records.run_directory import RunDirectory
+
+_ENDED_TASK = re.compile(r"^srun: error: .*\btasks? [0-9,-]+: ")
 
 
 class SlurmJobLauncher(HostLauncher):
@@ -70,7 +73,9 @@ class SlurmJobLauncher(HostLauncher):
         ]
 
     def explain(self, host: Host, code: int | None, words: Sequence[str]) -> EngineError:
-        words_of_step = words[-1][:300] if words else f"the step ended with exit code {code}"
+        # Last, srun says that a task has ended; before that, why.
+        reasons = [line for line in words if not _ENDED_TASK.search(line)] or [*words]
+        words_of_step = reasons[-1][:300] if reasons else f"the step ended with exit code {code}"
         return EngineError(words_of_step, where=f"host {host.name}", fix="all hosts of the job must have netagents at the same path")
 
     def key_folder(self, directory: RunDirectory) -> Path:

@@ -18,7 +18,7 @@ from netagents.launchers.supervision.supervisor import Supervisor
 from netagents.launchers.supervision.supervisor_events import Exited, NodeEvent, NodeReady, Paused, Restarted
 from netagents.launchers.supervision.watchdog import Watchdog
 from netagents.learning.prepared_experiment import Prepared
-from netagents.monitoring.sinks.sink_host import CLOSE_SECONDS, wanted_sinks
+from netagents.monitoring.sinks.sink_host import SETTLING_SECONDS, wanted_sinks
 from netagents.nodes.monitor.progress_view import ProgressView
 from netagents.nodes.process.control_pipe import LOST, SILENT, ControlPipe
 from netagents.nodes.process.socket_directory import SocketDirectory
@@ -102,7 +102,7 @@ def supervise(
             lost, silent = (exits.enter_context(contextlib.closing(ControlPipe(lines / name))) for name in (LOST, SILENT))
             supervisor.recovery = _recovery(prepared, lost)
             supervisor.watch(silent.descriptor)
-        supervisor.settling_seconds = CLOSE_SECONDS if wanted_sinks(experiment) else 0.0
+        supervisor.settling_seconds = SETTLING_SECONDS if wanted_sinks(experiment) else 0.0
         supervisor.completed = lambda role: role != "environment" or _has_ended(directory)
         if copies is None:
             supervisor.start()

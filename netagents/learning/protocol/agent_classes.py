@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
-from netagents.learning.protocol.setup import Setup
 from netagents.messages import RadiusKind
+
+if TYPE_CHECKING:
+    from netagents.learning.protocol.setup import Setup
 
 
 def agent_classes(setup: Setup) -> tuple[list[int], list[int]]:
@@ -19,7 +22,7 @@ def agent_classes(setup: Setup) -> tuple[list[int], list[int]]:
     tokens = [spaces.setdefault(pair, len(spaces)) for pair in both]
     alike = len(spaces) == 1
     special = {*setup.pay, *setup.frozen, *setup.advised, *setup.populations}
-    reaches = [setup.reach[kind] for kind in RadiusKind]
+    reaches = list({id(setup.reach[kind]): setup.reach[kind] for kind in RadiusKind}.values())
     numbers: dict[Hashable, int] = {}
     classes: list[int] = []
     lowest: list[int] = []

@@ -19,6 +19,7 @@ from netagents.experiment.algorithm_settings import MaddpgSettings
 from netagents.experiment.intervention_settings import SbprSettings, WorstIntervention
 from netagents.experiment.policy_settings import NETWORKS
 from netagents.experiment.settings_of_agents import AgentSettings
+from netagents.learning.protocol.agent_classes import agent_classes
 from netagents.learning.protocol.algorithm_facts import AlgorithmFacts
 from netagents.learning.protocol.branch_plan import BranchPlan, plan_branches
 from netagents.learning.protocol.lotteries import advised_copies, draw_deviations, strikes
@@ -132,6 +133,11 @@ class Setup:
         """
         audit = self.experiment.power.audit
         return None if audit is None else plan_branches(audit, self.spec, self.discount)
+
+    @cached_property
+    def classes(self) -> tuple[list[int], list[int]]:
+        """The class of each agent, and the lowest agent of each class; what holds of one of a class holds of all."""
+        return agent_classes(self)
 
     def cells(self, agent: int) -> Cells:
         """What the occupancy of ``agent`` is counted over.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from netagents.monitoring.sinks.sink import SinkRow, SinkRun
+from netagents.monitoring.sinks.sink import SinkRow, SinkRun, safe_name, shown_values
 
 _BATCH = 900
-_LONGEST = 500
+_LONGEST_NAME = 250
+_LONGEST_VALUE = 6000
+_REFUSED = r"[^A-Za-z0-9_\-. /]|(?:^|(?<=/))\.*(?=/|$)"
+"""What MLflow does not take in names: other characters, and parts between slashes that are empty or dots alone."""
 
 
 class MlflowSink:
@@ -40,7 +42,7 @@ class MlflowSink:
         else:
             tags = {"netagents.run": run.key}
             self._id = self._client.create_run(experiment, run_name=run.name, tags=tags).info.run_id
-            params = [Param(key[:250], value[:_LONGEST]) for key, value in _flat(run.settings, "")]
+            params = [Param(key, value) for key, value in _flat(shown_values(run.settings), "")]
             for first in range(0, len(params), 100):
                 self._client.log_batch(self._id, params=params[first : first + 100])
 
@@ -61,8 +63,7 @@ class MlflowSink:
 
 
 def _name(name: str) -> str:
-    """What MLflow allows in names."""
-    return re.sub(r"[^A-Za-z0-9_\-. /]", "_", name)[:250]
+    return safe_name(name, _LONGEST_NAME, _REFUSED)
 
 
 def _flat(values: Any, prefix: str) -> Iterator[tuple[str, str]]:
@@ -70,4 +71,5 @@ def _flat(values: Any, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield _name(f"{prefix}{key}"), str(value)
+            text = str(value)
+            yield _name(f"{prefix}{key}"), text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

@@ -6,7 +6,9 @@ A plug-in is an entry point of the group :data:`GROUP`, ``my_sink = "my_package.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,9 +19,39 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.errors import printable
+
 FloatArray = NDArray[np.float64]
 
 GROUP = "netagents.sinks"
+MOST_LETTERS = 200
+"""Of the name of a metric, so that with the agent before it the name is one that every library takes."""
+
+
+def safe_name(name: str, most: int = MOST_LETTERS, other: str = "") -> str:
+    """A name that any reader shows as text: what does not print is written as ``\\x1b``, and names that differ stay different.
+
+    Args:
+        name: from an experiment, a graph or a part of the user's own.
+        most: letters that it may have.
+        other: regular expression of what a library does not take; each becomes ``_``.
+
+    Returns:
+        The name itself where nothing is wrong with it, else a changed one that ends with eight digits of its SHA-256.
+    """
+    readable = re.sub(other, "_", printable(name)) if other else printable(name)
+    if readable == name and len(readable) <= most:
+        return name
+    return f"{readable[: most - 9]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def shown_values(values: Any) -> Any:
+    """Settings with every name and text as it may be shown; line breaks and tabs of texts stay."""
+    if isinstance(values, Mapping):
+        return {safe_name(str(key)): shown_values(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [shown_values(value) for value in values]
+    return printable(values, keep="\n\t") if isinstance(values, str) else values
 
 
 @dataclass(frozen=True)
@@ -30,7 +62,7 @@ class SinkRun:
         name: of the run's own folder, or of the run, in the sink.
         key: 16 digits that name the run; the same after a resume.
         folder: where the sink writes.
-        settings: of the experiment, plain values.
+        settings: of the experiment, plain values as they are; :func:`shown_values` makes them fit to be shown.
         agents: names of the agents.
         options: of the sink, as the experiment gives them.
     """
@@ -66,7 +98,10 @@ class SinkRow:
     timing: FloatArray
 
     def scalars(self) -> dict[str, float]:
-        """Every number of the iteration by a name with slashes, those of single agents as ``agent_3/...``; finite ones only."""
+        """Every number of the iteration by a name with slashes, those of single agents as ``agent_3/...``; finite ones only.
+
+        Names of metrics are made fit to be shown (:func:`safe_name`), since an algorithm of the user's own may call them anything.
+        """
         named: dict[str, float] = {f"return/{'team' if name == 'return' else name}": value for name, value in self.team.items()}
         named |= {f"power/{name}": value for name, value in self.concentration.items()}
         for kind, (messages, size) in self.traffic.items():
@@ -75,7 +110,8 @@ class SinkRow:
         named["traffic/payload_bytes"] = float(sum(size for _, size in self.traffic.values()))
         columns = {**self.metrics, "power_held": self.held}
         columns |= dict(zip(("seconds_compute", "seconds_wait", "seconds_serialise"), self.timing, strict=True))
-        for name, values in columns.items():
+        for called, values in columns.items():
+            name = safe_name(called)
             known = values[np.isfinite(values)]
             named[f"agents/{name}"] = float(known.mean()) if known.size else math.nan
             named |= {f"agent_{agent}/{name}": value for agent, value in enumerate(values.tolist())}

@@ -19,7 +19,8 @@ LARGEST = 1 << 28
 
 def frame(values: dict[str, Any]) -> bytes:
     """A frame with its length."""
-    body: bytes = msgpack.packb(values)
+    # Folders may have names that are not UTF-8, and settings any text.
+    body: bytes = msgpack.packb(values, unicode_errors="surrogatepass")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -32,7 +33,7 @@ def read_frame(file: BinaryIO) -> dict[str, Any] | None:
     if length > LARGEST:
         return None
     body = file.read(length)
-    return None if len(body) < length else dict(msgpack.unpackb(body))
+    return None if len(body) < length else dict(msgpack.unpackb(body, unicode_errors="surrogatepass"))
 
 
 def row_frame(record: IterationRecord, power: Concentration) -> bytes:

@@ -25,11 +25,17 @@ from netagents.monitoring.sinks.sink_frames import frame, row_frame
 from netagents.records.process_log import LOGGER
 from netagents.wire.wait_marker import waits
 
+OPEN_SECONDS = 120.0
+"""That a sink has to open: its library is imported and its place made meanwhile, which takes long on a busy machine."""
+
 BLOCKED_SECONDS = 30.0
-"""After which a sink that takes nothing is cut off."""
+"""After which an open sink that takes nothing is cut off."""
 
 CLOSE_SECONDS = 20.0
-"""That all sinks together have to write what is left at the end of a run."""
+"""That open sinks have to write what is left at the end of a run."""
+
+SETTLING_SECONDS = OPEN_SECONDS + CLOSE_SECONDS + 2.0
+"""After which none of them is left."""
 
 MOST_WAITING = 1 << 26
 """Bytes that wait for a slow sink; rows beyond them are left out, and that is said at the end."""
@@ -50,7 +56,9 @@ class SinkHost:
         self._blocked = blocked_seconds
         self._waiting: deque[memoryview] = deque()
         self._size = 0
-        self._moved = time.monotonic()
+        self._started = self._moved = time.monotonic()
+        self._opened: float | None = None
+        self._read = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._status, child_status = os.pipe()
         os.set_blocking(self._status, False)
@@ -103,7 +111,11 @@ class SinkHost:
                 else:
                     self._waiting[0] = self._waiting[0][written:]
         except BlockingIOError:
-            if time.monotonic() - self._moved > self._blocked:
+            now = time.monotonic()
+            if self._opened is None and now > self._started + max(self._blocked, OPEN_SECONDS):
+                self._cut(f"it had not opened {OPEN_SECONDS:g} s after its start")
+                return
+            if self._opened is not None and now - max(self._moved, self._opened) > self._blocked:
                 self._cut(f"has taken nothing for {self._blocked:g} s")
                 return
         except OSError:
@@ -116,9 +128,17 @@ class SinkHost:
             self._cut(fault)
 
     def _fault(self) -> str:
-        """What it says is wrong; empty where it says nothing."""
-        with contextlib.suppress(OSError, ValueError):
-            return printable(str(json.loads(os.read(self._status, 4096)).get("fault", "")))
+        """What it says is wrong; empty where it says nothing, or only that it is open."""
+        with contextlib.suppress(OSError):
+            while data := os.read(self._status, 4096):
+                self._read += data
+        *lines, self._read = self._read.split(b"\n")
+        for line in lines:
+            status = dict(json.loads(line))
+            if "opened" in status:
+                self._opened = time.monotonic()
+            if "fault" in status:
+                return printable(str(status["fault"]))
         return ""
 
     def _cut(self, reason: str) -> None:
@@ -152,10 +172,23 @@ class SinkHost:
         self._release()
         return True
 
-    def end(self, seconds: float) -> None:
-        """Cut it off where it has not finished in time."""
-        if not self.finish():
-            self._cut(f"it had not finished {seconds:g} s after the end")
+    def end(self, asked: float, seconds: float) -> bool:
+        """Whether it has ended; one that has not in time is cut off.
+
+        Args:
+            asked: when it was asked to finish, on the monotonic clock.
+            seconds: that it has from then on, or from when it had opened; one that has not opened has :data:`OPEN_SECONDS` from its start.
+        """
+        if self.finish():
+            return True
+        now = time.monotonic()
+        if self._opened is None:
+            late, why = now > max(asked + seconds, self._started + OPEN_SECONDS), "it had not opened when the run was over"
+        else:
+            late, why = now > max(asked, self._opened) + seconds, f"it had not finished {seconds:g} s after the end"
+        if late:
+            self._cut(why)
+        return late
 
 
 class Sinks:
@@ -182,14 +215,12 @@ class Sinks:
 
     @waits("for sinks to write what is left")
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Let all sinks finish, for at most so many seconds."""
+        """Let all sinks finish, each for at most so many seconds; at once where all have."""
         for host in self._hosts:
             host.send(frame({"end": True}))
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and sum(not host.finish() for host in self._hosts):
+        asked = time.monotonic()
+        while sum(not host.end(asked, seconds) for host in self._hosts):
             time.sleep(0.02)
-        for host in self._hosts:
-            host.end(seconds)
 
 
 def wanted_sinks(experiment: Experiment) -> tuple[SinkSettings, ...]:

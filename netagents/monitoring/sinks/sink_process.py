@@ -1,4 +1,4 @@
-"""Process of one sink: reads frames from the monitor writes them where they go, says one line when it fails, and ends with its parent."""
+"""Process of one sink: reads frames from the monitor, writes them where they go, says one line when it fails, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(status: int) -> int:
     """Serve one sink until its parent closes the pipe.
 
     Args:
-        status: descriptor to which ``{"fault": ...}`` or ``{"done": true}`` is written.
+        status: descriptor to which lines go: ``{"opened": true}`` once the sink can write, then ``{"fault": ...}`` or ``{"done": true}``.
     """
     # Ctrl-C is for the run: the sink still gets what the run has to say at its end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -32,6 +32,7 @@ def main(status: int) -> int:
             return 0
         facts = first["run"] | {"folder": Path(first["run"]["folder"]), "agents": tuple(first["run"]["agents"])}
         sink = load_sink(first["kind"])(SinkRun(**facts))
+        os.write(status, b'{"opened": true}\n')
         while (values := read_frame(sys.stdin.buffer)) is not None:
             if "row" in values:
                 sink.write(read_row(values["row"]))

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from netagents.monitoring.sinks.sink import SinkRow, SinkRun
+from netagents.monitoring.sinks.sink import SinkRow, SinkRun, shown_values
 
 
 class TensorBoardSink:
@@ -30,7 +30,7 @@ class TensorBoardSink:
         # TensorBoard reads a folder with several event files as one run, so those of a resume and of artefacts may come later.
         self._writer: Any = EventFileWriter(str(self._folder))
         plugin = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
-        text = "```json\n" + json.dumps(dict(run.settings), indent=1) + "\n```"
+        text = "```json\n" + json.dumps(shown_values(run.settings), indent=1) + "\n```"
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
         tensor = TensorProto(dtype="DT_STRING", string_val=[text.encode()], tensor_shape=shape)
         self._add([Summary.Value(tag="settings/text_summary", metadata=plugin, tensor=tensor)], 0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
-from netagents.monitoring.sinks.sink import SinkRow, SinkRun
+from netagents.monitoring.sinks.sink import SinkRow, SinkRun, safe_name, shown_values
 
 
 class WandbSink:
@@ -22,14 +23,14 @@ class WandbSink:
         import wandb
 
         run.folder.mkdir(parents=True, exist_ok=True)
-        words = {name: str(run.options[name]) for name in ("entity", "group") if name in run.options}
+        words = {name: safe_name(str(run.options[name]), 128) for name in ("entity", "group") if name in run.options}
         self._run: Any = wandb.init(
             project=str(run.options.get("project", "netagents")),
             name=run.name,
             id=run.key,
             resume="allow",
             dir=str(run.folder),
-            config=dict(run.settings),
+            config=shown_values(run.settings),
             settings=wandb.Settings(console="off", disable_git=True, x_disable_stats=True),
             **words,
         )
@@ -41,8 +42,10 @@ class WandbSink:
         self._run.log({"iteration": row.iteration, **row.scalars()})
 
     def artifact(self, path: Path) -> None:
-        """Keep the file with the run."""
-        self._run.save(str(path), base_path=str(path.parent), policy="now")
+        """Keep a copy with the run: of a file elsewhere the library keeps a link, which leads nowhere once the run directory has gone."""
+        copy = Path(self._run.dir) / path.name
+        shutil.copyfile(path, copy)
+        self._run.save(str(copy), base_path=str(copy.parent), policy="now")
 
     def close(self) -> None:
         """Finish the run of Weights & Biases."""

@@ -212,9 +212,9 @@ class Participants:
 
     def _handshake(self, envelope: Envelope) -> None:
         message, sender = envelope.message, envelope.sender
-        known = self._rendezvous.hellos.get(sender)
+        known, incarnation = self._rendezvous.hellos.get(sender), self._rendezvous.incarnations.get(sender)
         try:
-            if isinstance(message, Hello) and known not in (None, message) and envelope.incarnation > self._rendezvous.incarnations[sender]:
+            if isinstance(message, Hello) and incarnation is not None and envelope.incarnation > incarnation:
                 self._newcomers.count_process(sender)
             replies = self._rendezvous.handle(envelope)
         except OtherRunError as error:
@@ -226,7 +226,7 @@ class Participants:
             self._newcomers.refuse(self.exchange.inbox.run, sender, message, error)
             return
         hello = self._rendezvous.hellos.get(sender)
-        if hello is not None and hello != known:
+        if hello is not None and (hello, self._rendezvous.incarnations[sender]) != (known, incarnation):
             self.exchange.link(sender, self.transport.connect(hello.endpoint, role_name(sender)))
         again = self._rendezvous.incarnation > self.exchange.incarnation
         rollback: tuple[Rollback, ...] = ()

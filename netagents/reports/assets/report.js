@@ -4,7 +4,7 @@
   root.classList.add("js");
   var number = function (value) {
     if (value === null) { return "unknown"; }
-    return String(Number(value.toPrecision(3)));
+    return String(Number(value.toPrecision(4)));
   };
 
   // Files: what a chart or a table holds, saved by the browser itself.
@@ -19,6 +19,8 @@
   };
   var cell = function (value) {
     var words = value === null || value === undefined ? "" : String(value);
+    // A spreadsheet takes these for the beginning of a formula.
+    if (/^[=+\-@\t\r]/.test(words) && isNaN(Number(words))) { words = "'" + words; }
     return /[",\n]/.test(words) ? '"' + words.replace(/"/g, '""') + '"' : words;
   };
   var csv = function (rows) { return rows.map(function (row) { return row.map(cell).join(","); }).join("\n") + "\n"; };
@@ -26,16 +28,43 @@
     var section = element.closest("section"), heading = section && section.querySelector("h2");
     return (heading ? heading.textContent : document.title).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "figure";
   };
+  var STYLES = ["fill", "stroke", "stroke-width", "font-family", "font-size", "font-weight", "opacity", "visibility", "text-anchor", "display"];
   var standalone = function (svg) {
     var copy = svg.cloneNode(true), from = svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
-    ["fill", "stroke", "stroke-width", "font-family", "font-size", "font-weight", "opacity", "visibility"].forEach(function (name) {
+    STYLES.forEach(function (name) {
       from.forEach(function (one, at) { to[at].style.setProperty(name, getComputedStyle(one).getPropertyValue(name)); });
     });
-    copy.removeAttribute("data-chart");
+    copy.removeAttribute("data-chart"); copy.removeAttribute("data-values");
+    copy.querySelectorAll("use").forEach(function (use) {
+      var symbol = document.querySelector(use.getAttribute("href")), whole = document.createElementNS(svg.namespaceURI, "svg");
+      ["x", "y", "width", "height"].forEach(function (name) { whole.setAttribute(name, use.getAttribute(name)); });
+      ["viewBox", "preserveAspectRatio"].forEach(function (name) { whole.setAttribute(name, symbol.getAttribute(name)); });
+      Array.from(symbol.children).forEach(function (one) {
+        var inside = whole.appendChild(one.cloneNode(true));
+        STYLES.forEach(function (name) { inside.style.setProperty(name, getComputedStyle(one).getPropertyValue(name)); });
+      });
+      use.replaceWith(whole);
+    });
     copy.setAttribute("width", svg.viewBox.baseVal.width); copy.setAttribute("height", svg.viewBox.baseVal.height);
     copy.style.background = getComputedStyle(svg.closest("section") || document.body).backgroundColor;
     return new XMLSerializer().serializeToString(copy);
   };
+
+  var images = function (row, svg) {
+    button(row, "SVG", "save this figure as a drawing", function () { save(titleOf(svg) + ".svg", "image/svg+xml", standalone(svg)); });
+    button(row, "PNG", "save this figure as an image", function () {
+      var image = new Image();
+      image.onload = function () {
+        var canvas = document.createElement("canvas");
+        canvas.width = 2 * image.width; canvas.height = 2 * image.height;
+        canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+        save(titleOf(svg) + ".png", "image/png", canvas.toDataURL("image/png"));
+      };
+      image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standalone(svg));
+    });
+  };
+
+  var telephone = matchMedia("(max-width: 600px)");
 
   // Charts: the values under the pointer are written below the chart; a part that is dragged over is enlarged, a double click undoes it.
   document.querySelectorAll("svg[data-chart]").forEach(function (svg) {
@@ -49,7 +78,7 @@
     var across = function (value) { return box[0] + scale(value, range, chart.log) * box[2]; };
     var down = function (value) { return box[1] + (1 - scale(value, chart.heights, chart.logY)) * box[3]; };
     var at = function (event) {
-      var frame = svg.getBoundingClientRect(), part = ((event.clientX - frame.left) / frame.width * chart.width - box[0]) / box[2];
+      var frame = svg.getBoundingClientRect(), part = ((event.clientX - frame.left) / frame.width * svg.viewBox.baseVal.width - box[0]) / box[2];
       part = Math.min(Math.max(part, 0), 1);
       return chart.log ? range[0] * Math.pow(range[1] / range[0], part) : range[0] + part * (range[1] - range[0]);
     };
@@ -106,6 +135,13 @@
         if (middle.length && one.joined !== false) {
           element("path", {d: "M" + middle.join("L"), fill: "none", stroke: one.color, "stroke-width": 2}, drawn);
         }
+        if (one.low && one.marked) {
+          one.x.forEach(function (x, place) {
+            if (!inside[place] || one.low[place] === null || one.high[place] === null) { return; }
+            var ends = {x1: across(x), x2: across(x), y1: down(one.low[place]), y2: down(one.high[place])};
+            element("line", Object.assign(ends, {stroke: one.color, "stroke-width": 1.6}), drawn);
+          });
+        }
         if (one.marked || middle.length === 1) {
           middle.forEach(function (pair) { var xy = pair.split(" "); element("circle", {cx: xy[0], cy: xy[1], r: 4, fill: one.color}, drawn); });
         }
@@ -128,7 +164,23 @@
     });
     svg.addEventListener("dblclick", function () { if (measured) { range = chart.range.slice(); redraw(); } });
     svg.addEventListener("pointerleave", function () { cursor.style.visibility = "hidden"; readout.textContent = ""; });
-    var row = document.createElement("div"), name = titleOf(svg);
+    var row = document.createElement("div"), name = titleOf(svg), ends = svg.querySelectorAll("text.end");
+    if (ends.length) {
+      var names = document.createElement("div"), whole = svg.getAttribute("viewBox");
+      names.className = "names";
+      ends.forEach(function (end) {
+        var one = document.createElement("span"), title = end.querySelector("title");
+        one.textContent = title ? title.textContent : end.textContent; one.style.color = end.style.fill;
+        names.appendChild(one);
+      });
+      svg.parentNode.insertBefore(names, readout);
+      var fit = function () {
+        svg.classList.toggle("narrow", telephone.matches);
+        svg.setAttribute("viewBox", telephone.matches ? "0 0 " + (box[0] + box[2] + 14) + " " + svg.viewBox.baseVal.height : whole);
+      };
+      telephone.addEventListener("change", fit);
+      fit();
+    }
     row.className = "files";
     button(row, "CSV", "save the values of this figure", function () {
       var rows = [["series", chart.axis || "x", "y", "low", "high"]];
@@ -140,18 +192,19 @@
       });
       save(name + ".csv", "text/csv", csv(rows));
     });
-    button(row, "SVG", "save this figure as a drawing", function () { save(name + ".svg", "image/svg+xml", standalone(svg)); });
-    button(row, "PNG", "save this figure as an image", function () {
-      var image = new Image();
-      image.onload = function () {
-        var canvas = document.createElement("canvas");
-        canvas.width = 2 * image.width; canvas.height = 2 * image.height;
-        canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-        save(name + ".png", "image/png", canvas.toDataURL("image/png"));
-      };
-      image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standalone(svg));
-    });
+    images(row, svg);
     svg.parentNode.appendChild(row);
+  });
+
+  // Other figures: as drawings and images, and with the values that some have.
+  document.querySelectorAll("svg[data-figure]").forEach(function (svg) {
+    var row = document.createElement("div");
+    row.className = "files";
+    if (svg.dataset.values) {
+      button(row, "CSV", "save the values of this figure", function () { save(titleOf(svg) + ".csv", "text/csv", csv(JSON.parse(svg.dataset.values))); });
+    }
+    images(row, svg);
+    svg.parentNode.insertBefore(row, svg.nextSibling);
   });
 
   // Tables of more than one row can be saved.
@@ -167,6 +220,15 @@
     var frame = table.closest(".scroll") || table;
     frame.parentNode.insertBefore(row, frame.nextSibling);
   });
+
+  // What can be clicked can be reached and pressed by keyboard.
+  var pressed = function (element, action) {
+    element.tabIndex = 0;
+    element.addEventListener("click", action);
+    element.addEventListener("keydown", function (event) {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); action(); }
+    });
+  };
 
   // Power maps: a click on a small one shows it large; the pointer reads single entries.
   var large = document.getElementById("large-map");
@@ -184,7 +246,7 @@
       });
     };
     document.querySelectorAll(".thumbs figure").forEach(function (figure) {
-      figure.addEventListener("click", function () { choose(Number(figure.dataset.frame)); });
+      pressed(figure, function () { choose(Number(figure.dataset.frame)); });
     });
     large.addEventListener("pointermove", function (event) {
       var area = large.querySelector(".frame").getBoundingClientRect();
@@ -209,7 +271,7 @@
     var body = table.tBodies[0];
     table.querySelectorAll("th.sort").forEach(function (head) {
       var direction = -1;
-      head.addEventListener("click", function () {
+      pressed(head, function () {
         var column = head.cellIndex;
         var key = function (row) { return Number(row.cells[column].dataset.value); };
         Array.from(body.rows).sort(function (a, b) {

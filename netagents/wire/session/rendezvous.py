@@ -114,7 +114,8 @@ class Rendezvous:
                 f"{node_name(sender)} is not part of this run", where=hello.endpoint, fix=f"its agents are 0 to {agents - 1}"
             )
         known = self.hellos.get(sender)
-        if known is not None and hello != known:
+        # In a container a new process may have the number and the address of the one before it; its incarnation is higher all the same.
+        if known is not None and (hello != known or incarnation > self.incarnations[sender]):
             if incarnation <= self.incarnations[sender]:
                 raise ProtocolError(
                     f"two nodes claim to be {node_name(sender)} (process {known.pid} at {known.endpoint}, process {hello.pid})",

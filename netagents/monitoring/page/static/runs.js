@@ -51,7 +51,7 @@ export class Runs {
     const [low, high] = [Math.min(...returns), Math.max(...returns)];
     const head = el("tr", {}, el("th", { scope: "col" }, "setting"), ...study.seeds.map((seed) => el("th", { scope: "col" }, `seed ${seed}`)));
     const lines = study.cells.map((cells, at) => el("tr", {}, el("th", { scope: "row" }, study.settings[at]), ...cells.map((cell) => {
-      const words = cell.state === "waiting" ? "·" : cell.state === "running" ? `${Math.round((100 * cell.iterations) / Math.max(1, study.planned))} %` : cell.state === "finished" ? number(cell.return, 3) : cell.state;
+      const words = cell.state === "waiting" ? "·" : cell.state === "running" ? `${Math.round((100 * cell.iterations) / Math.max(1, study.planned))} %` : cell.state === "finished" ? number(cell.return) : cell.state;
       const button = el("button", { type: "button", disabled: !cell.key, "data-state": cell.state, title: `${study.settings[at]}: ${cell.state}` }, words);
       if (cell.state === "finished" && high > low) {
         const share = (cell.return - low) / (high - low);
